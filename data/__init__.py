@@ -1,0 +1,1 @@
+"""What ships: recipes, lexicons, word lists, prompts, suites, and the embedded model's head."""

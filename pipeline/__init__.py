@@ -1,0 +1,1 @@
+"""The stages, engines, the store, reports and the command line."""

@@ -1,0 +1,1 @@
+"""What things are: the recipe, rows, results and errors. Imports nothing of ours."""

@@ -1,0 +1,97 @@
+"""The tree of errors.
+
+SiftsetError                 exit 2: the user can mend it
+├── RecipeError              the recipe: a key, a value, its place in the file
+├── FormulaError             the text of a formula
+├── SignalError              a signal: definition, parameters, type, length, import
+├── SourceError              an input that cannot be opened, read or understood
+├── SuiteError               an integrity suite: a misspelt expectation or column
+├── OutputError              an output folder or file that cannot be written or read
+├── MissingExtraError        an optional package that is not installed
+├── ModelError               a model that cannot be found, is refused, or does not fit the task
+├── TrainingError            training data or settings that cannot work (one class, no labels, ...)
+├── GateFailed               exit 3: the integrity gate failed; nothing was published
+├── FaultBudgetExceeded      exit 4: faults of signals or bad records beyond the budget
+├── Locked                   exit 5: another run holds the lock
+└── BalanceError             exit 1: rows do not add up; a defect of siftset, never of the user
+
+A message is one line: what, where, what was expected, what to do.
+Only the command line catches them; everything else keeps its traceback.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+
+class SiftsetError(Exception):
+    """Anything that siftset raises on purpose."""
+
+    exit_code: ClassVar[int] = 2
+
+
+class RecipeError(SiftsetError):
+    """The recipe is not valid."""
+
+
+class FormulaError(SiftsetError):
+    """The text of a formula is not valid."""
+
+
+class SignalError(SiftsetError):
+    """A signal is wrongly defined or does not fit the data."""
+
+
+class SourceError(SiftsetError):
+    """An input cannot be opened, read or understood."""
+
+
+class SuiteError(SiftsetError):
+    """An integrity suite cannot be loaded or does not fit the data."""
+
+
+class OutputError(SiftsetError):
+    """An output cannot be written, or what lies there cannot be read."""
+
+
+class ModelError(SiftsetError):
+    """A model cannot be found, is refused or does not fit the task."""
+
+
+class TrainingError(SiftsetError):
+    """The training data or settings cannot work."""
+
+
+class MissingExtraError(SiftsetError):
+    """An optional package is not installed."""
+
+    def __init__(self, what: str, extra: str) -> None:
+        super().__init__(
+            f"{what} needs the extra '{extra}', which is not installed: "
+            f'run  pip install "siftset[{extra}]"'
+        )
+        self.extra = extra
+
+
+class GateFailed(SiftsetError):  # noqa: N818  the verdict's own name
+    """The integrity gate failed; nothing was published."""
+
+    exit_code = 3
+
+
+class FaultBudgetExceeded(SiftsetError):  # noqa: N818
+    """More rows or records were faulty than the recipe allows."""
+
+    exit_code = 4
+
+
+class Locked(SiftsetError):  # noqa: N818
+    """Another run holds the lock of this output folder."""
+
+    exit_code = 5
+
+
+class BalanceError(SiftsetError):
+    """Rows read and rows accounted for differ: a defect of siftset."""
+
+    exit_code = 1

@@ -1,0 +1,33 @@
+"""Where training data came from, carried into the model card."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True)
+class Lineage:
+    """The version of the retraining set that a model was trained on."""
+
+    recipe: str
+    recipe_hash: str
+    set_path: str
+    version: int | None
+    run_id: str
+    formula: str
+    formula_hash: str
+    rows: dict[str, int] = field(default_factory=dict)
+    """Rows by split."""
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingData:
+    """Parquet files by split (train, validation, test), and where they came from.
+
+    Every file has the columns `text`, `row_id` and, for classification, `label`; other columns of
+    the source stay available (pairs such as question and answer, slices).
+    """
+
+    files: dict[str, tuple[Path, ...]]
+    lineage: Lineage

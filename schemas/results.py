@@ -1,0 +1,67 @@
+"""What commands return: frozen, and able to explain themselves."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Literal
+
+from pydantic import JsonValue
+
+from schemas.errors import BalanceError
+
+
+@dataclass(frozen=True, slots=True)
+class Balance:
+    """The closing balance of a run: every row read ended in exactly one place."""
+
+    read: int = 0
+    kept: int = 0
+    rejected: int = 0
+    quarantined: int = 0
+    duplicate: int = 0
+    unreadable: int = 0
+
+    def __add__(self, other: Balance) -> Balance:
+        return Balance(*(getattr(self, f.name) + getattr(other, f.name) for f in fields(self)))
+
+    def check(self) -> None:
+        """Raise BalanceError unless the parts sum to `read`."""
+        parts = self.kept + self.rejected + self.quarantined + self.duplicate + self.unreadable
+        if parts != self.read:
+            raise BalanceError(f"rows read {self.read:,} but accounted for {parts:,}: {self}")
+
+    def to_json(self) -> dict[str, int]:
+        """Return the counts by name."""
+        return asdict(self)
+
+
+@dataclass(frozen=True, slots=True)
+class CurateResult:
+    """What a curate or refresh run did."""
+
+    run_id: str
+    version: int | None
+    rows: Balance
+    report: Path
+    seconds: float
+    new: bool
+    unknown_rows: int
+    set_rows: int
+    verdict: Literal["pass", "warn", "fail"]
+    output: Path
+
+    def to_json(self) -> dict[str, JsonValue]:
+        """Return the JSON object of `--json`."""
+        return {
+            "run_id": self.run_id,
+            "version": self.version,
+            "rows": dict(self.rows.to_json()),
+            "report": str(self.report),
+            "seconds": round(self.seconds, 3),
+            "new": self.new,
+            "unknown_rows": self.unknown_rows,
+            "set_rows": self.set_rows,
+            "verdict": self.verdict,
+            "output": str(self.output),
+        }

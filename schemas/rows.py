@@ -1,0 +1,20 @@
+"""The columns that siftset adds to a row, and the codes they hold."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import polars as pl
+
+STATES: Final = ("false", "true", "unknown", "skipped")
+"""What a signal said of a row; skipped means that the row was decided without it."""
+
+STATE: Final = pl.Enum(STATES)
+
+OWN_COLUMNS: Final = ("row_id", "split", "signals", "scores", "source", "run_id", "formula")
+"""Names that no column of a source may take; a colliding one becomes source_column_<name>."""
+
+SOURCE: Final = pl.Struct({"file": pl.String, "record": pl.Int64})
+"""Where a row was read: the file as named in the source and the record's number, from 0."""
+
+SPLITS: Final = ("train", "validation", "test")

@@ -1,0 +1,1 @@
+"""One idea: a named question about a row."""
