@@ -1,0 +1,54 @@
+# `make demo` and `make test` set everything up by themselves, on any machine with Python >= 3.11.
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
+READY := $(VENV)/.ready
+READY_DEV := $(VENV)/.ready-dev
+export PYTHONSAFEPATH := 1
+export TOKENIZERS_PARALLELISM := false
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test test-all lint types docs wheel bench clean
+
+help:            ## List the commands.
+	@sed -n 's/^\([a-z-]*\):[^#]*## /  make \1\t/p' $(MAKEFILE_LIST)
+
+$(READY): pyproject.toml constraints.txt
+	@echo "Setting up $(VENV) (once, a few minutes)"
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "siftset needs Python 3.11 or newer; set PYTHON=/path/to/python3.11" >&2; exit 2; }
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@$(PIP) install --upgrade "pip>=25.1"
+	@$(PIP) install --constraint constraints.txt --editable ".[all]"
+	@touch $@
+
+$(READY_DEV): $(READY)
+	@$(PIP) install --constraint constraints.txt --group dev
+	@touch $@
+
+demo: $(READY)   ## Curate the shipped nike recipe, train on it, compare before and after.
+	@$(BIN)/siftset doctor --fetch
+	@$(BIN)/siftset curate nike
+	@$(BIN)/siftset train nike
+
+test: $(READY_DEV) ## Run all tests but those marked slow.
+	@$(BIN)/python -m pytest -m "not slow"
+
+test-all: $(READY_DEV) ## Run every test.
+	@$(BIN)/python -m pytest
+
+lint: $(READY_DEV) ## Style and the direction of imports.
+	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/lint-imports --no-cache
+
+types: $(READY_DEV) ## Static types, strictly.
+	@$(BIN)/mypy
+
+wheel: $(READY_DEV) ## Build the wheel and the sdist into dist/.
+	@rm -rf dist && $(BIN)/python -m build --outdir dist .
+
+bench: $(READY_DEV) ## Measure against the peers (see benchmarks/README.md).
+	@$(BIN)/python benchmarks/peers.py
+
+clean:           ## Remove the environment and what was built; never an output folder.
+	@rm -rf $(VENV) dist build
