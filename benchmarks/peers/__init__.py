@@ -1,0 +1,1 @@
+"""The peers' job, once per tool; each file is a program: IN_FOLDER OUT_FOLDER SCORER."""

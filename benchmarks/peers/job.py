@@ -1,0 +1,82 @@
+"""What every peer computes: whole word nike, one of 40 product words, VADER compound > 0.05."""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+PRODUCTS = [
+    "shoes",
+    "sneakers",
+    "running shoes",
+    "sandals",
+    "trainers",
+    "boots",
+    "jacket",
+    "hoodie",
+    "shorts",
+    "leggings",
+    "socks",
+    "backpack",
+    "watch",
+    "cap",
+    "gloves",
+    "jersey",
+    "cleats",
+    "track pants",
+    "sports bra",
+    "tee",
+    "slides",
+    "windbreaker",
+    "joggers",
+    "visor",
+    "headband",
+    "wristband",
+    "duffel",
+    "tights",
+    "polo",
+    "vest",
+    "parka",
+    "beanie",
+    "tracksuit",
+    "tank top",
+    "sweatshirt",
+    "swimsuit",
+    "golf shoes",
+    "gym bag",
+    "rain jacket",
+    "insoles",
+]
+NIKE = r"(?i)\bnike\b"
+PRODUCT = r"(?i)\b(?:" + "|".join(map(re.escape, PRODUCTS)) + r")\b"
+THRESHOLD = 0.05
+
+
+def scorer(name: str) -> Callable[[str], float]:
+    """Return text -> compound by NLTK's analyzer or by the vaderSentiment package's."""
+    import vaderSentiment
+
+    folder = Path(vaderSentiment.__file__).parent
+    if name == "vaderSentiment":
+        from vaderSentiment.vaderSentiment import SentimentIntensityAnalyzer as Fast
+
+        return lambda text, a=Fast(): a.polarity_scores(text)["compound"]
+    import shutil
+    import tempfile
+
+    import nltk
+    from nltk.sentiment.vader import SentimentIntensityAnalyzer
+
+    # NLTK refuses absolute paths and hard-linked files: give it a private copy on its data path
+    private = tempfile.mkdtemp()
+    shutil.copyfile(folder / "vader_lexicon.txt", Path(private) / "vader_lexicon.txt")
+    nltk.data.path.append(private)
+    analyzer = SentimentIntensityAnalyzer(lexicon_file="vader_lexicon.txt")
+    return lambda text: analyzer.polarity_scores(text)["compound"]
+
+
+def arguments() -> tuple[Path, Path, Callable[[str], float]]:
+    source, out, name = sys.argv[1:4]
+    return Path(source), Path(out), scorer(name)
