@@ -48,7 +48,7 @@ wheel: $(READY_DEV) ## Build the wheel and the sdist into dist/.
 	@rm -rf dist && $(BIN)/python -m build --outdir dist .
 
 bench: $(READY_DEV) ## Measure against the peers (see benchmarks/README.md).
-	@$(BIN)/python benchmarks/peers.py
+	@$(BIN)/python benchmarks/against_peers.py
 
 clean:           ## Remove the environment and what was built; never an output folder.
 	@rm -rf $(VENV) dist build

@@ -12,83 +12,17 @@ from pathlib import Path
 
 import numpy as np
 import polars as pl
+from peers.job import PRODUCTS
 
-PRODUCTS = [
-    "shoes",
-    "sneakers",
-    "running shoes",
-    "sandals",
-    "trainers",
-    "boots",
-    "jacket",
-    "hoodie",
-    "shorts",
-    "leggings",
-    "socks",
-    "backpack",
-    "watch",
-    "cap",
-    "gloves",
-    "jersey",
-    "cleats",
-    "track pants",
-    "sports bra",
-    "tee",
-    "slides",
-    "windbreaker",
-    "joggers",
-    "visor",
-    "headband",
-    "wristband",
-    "duffel",
-    "tights",
-    "polo",
-    "vest",
-    "parka",
-    "beanie",
-    "tracksuit",
-    "tank top",
-    "sweatshirt",
-    "swimsuit",
-    "golf shoes",
-    "gym bag",
-    "rain jacket",
-    "insoles",
-]
-BRANDS = [
-    "Nike",
-    "nike",
-    "NIKE",
-    "Nikes",
-    "Monike",
-    "NiKe",
-    "Adidas",
-    "Puma",
-    "Asics",
-    "Hoka",
-    "Reebok",
-    "Brooks",
-    "Vans",
-    "Fila",
-    "Mizuno",
-    "Salomon",
-    "Altra",
-    "Merrell",
-    "Crocs",
-    "Jordan",
-]
-VERDICTS = [
-    "are great and I love them!",
-    "were a terrible disappointment.",
-    "arrived on Tuesday.",
-    "are GOOD but the sole is not.",
-    "are not bad at all :)",
-    "broke after a week",
-    "feel very comfortable",
-    "are just ok",
-    "never fit me well!!",
-    "look amazing and last for years",
-]
+BRANDS = (
+    "Nike,nike,NIKE,Nikes,Monike,Ni\u212ae,Adidas,Puma,Asics,Hoka,Reebok,Brooks,Vans,Fila,Mizuno,"
+    "Salomon,Altra,Merrell,Crocs,Jordan"
+).split(",")
+VERDICTS = (
+    "are great and I love them!,were a terrible disappointment.,arrived on Tuesday.,are GOOD but "
+    "the sole is not.,are not bad at all :),broke after a week,feel very comfortable,are just ok,"
+    "never fit me well!!,look amazing and last for years"
+).split(",")
 FRAMES = ["The {b} {p} {v}", "My {b} {p} {v}", "{p} by {b} {v}", "I think these {b} {p} {v}"]
 SNIPPETS = ("amazon_snippets", "movie_snippets", "tweets", "nyt_snippets", "product_reviews")
 

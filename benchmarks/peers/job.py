@@ -7,48 +7,12 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-PRODUCTS = [
-    "shoes",
-    "sneakers",
-    "running shoes",
-    "sandals",
-    "trainers",
-    "boots",
-    "jacket",
-    "hoodie",
-    "shorts",
-    "leggings",
-    "socks",
-    "backpack",
-    "watch",
-    "cap",
-    "gloves",
-    "jersey",
-    "cleats",
-    "track pants",
-    "sports bra",
-    "tee",
-    "slides",
-    "windbreaker",
-    "joggers",
-    "visor",
-    "headband",
-    "wristband",
-    "duffel",
-    "tights",
-    "polo",
-    "vest",
-    "parka",
-    "beanie",
-    "tracksuit",
-    "tank top",
-    "sweatshirt",
-    "swimsuit",
-    "golf shoes",
-    "gym bag",
-    "rain jacket",
-    "insoles",
-]
+PRODUCTS = (
+    "shoes,sneakers,running shoes,sandals,trainers,boots,jacket,hoodie,shorts,leggings,socks,"
+    "backpack,watch,cap,gloves,jersey,cleats,track pants,sports bra,tee,slides,windbreaker,"
+    "joggers,visor,headband,wristband,duffel,tights,polo,vest,parka,beanie,tracksuit,tank top,"
+    "sweatshirt,swimsuit,golf shoes,gym bag,rain jacket,insoles"
+).split(",")
 NIKE = r"(?i)\bnike\b"
 PRODUCT = r"(?i)\b(?:" + "|".join(map(re.escape, PRODUCTS)) + r")\b"
 THRESHOLD = 0.05
@@ -62,7 +26,8 @@ def scorer(name: str) -> Callable[[str], float]:
     if name == "vaderSentiment":
         from vaderSentiment.vaderSentiment import SentimentIntensityAnalyzer as Fast
 
-        return lambda text, a=Fast(): a.polarity_scores(text)["compound"]
+        fast = Fast()
+        return lambda text: fast.polarity_scores(text)["compound"]
     import shutil
     import tempfile
 

@@ -1,6 +1,6 @@
 """Run the peers' job with siftset and with the tools people use today, in one interleaved run.
 
-python benchmarks/peers.py [--rows 300000] [--rounds 5] [--only siftset,daft_job]
+python benchmarks/against_peers.py [--rows 300000] [--rounds 5] [--only siftset,daft_job]
 
 Each tool runs in a process of its own (start included). Peers get an environment of their own in
 .bench/, made on first use. Reported: the median CPU seconds of the process and its children, wall
@@ -25,9 +25,9 @@ from pathlib import Path
 import polars as pl
 
 HERE = Path(__file__).parent
-sys.path[:0] = [str(HERE), str(HERE / "peers")]
+sys.path.insert(0, str(HERE))
 from corpus import corpus, write  # noqa: E402
-from job import PRODUCTS, THRESHOLD  # noqa: E402
+from peers.job import PRODUCTS, THRESHOLD  # noqa: E402
 
 BENCH = HERE.parent / ".bench"
 PEERS = ("polars_plain", "daft_job", "hf_datasets", "datatrove_job")
