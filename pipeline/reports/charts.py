@@ -1,0 +1,224 @@
+"""Pictures as inline SVG: they stretch to any width because their words stand in HTML."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from pipeline.reports.markup import Child, Markup, h
+
+COLOURS: Final = 7
+
+
+@dataclass(frozen=True, slots=True)
+class Series:
+    """Points of one line, in order of x."""
+
+    name: str
+    points: Sequence[tuple[float, float]]
+    colour: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Axis:
+    """The range of one axis, and the words at its ends."""
+
+    low: float
+    high: float
+    labels: Sequence[str] = ()
+
+    def place(self, value: float) -> float:
+        """Return where `value` lies, 0 to 1."""
+        return (value - self.low) / (self.high - self.low) if self.high > self.low else 0.5
+
+
+def bar(value: float, whole: float, title: str, *, fill: str = "f0") -> Markup:
+    """Return a horizontal bar filled to value of whole."""
+    width = 100 * min(1.0, max(0.0, value / whole)) if whole else 0.0
+    return _svg(
+        "bar",
+        title,
+        h("rect", width=100, height=10, class_="ftrack"),
+        h("rect", width=width, height=10, class_=fill),
+        box="0 0 100 10",
+    )
+
+
+def stack(parts: Sequence[tuple[str, float, str]], title: str) -> Markup:
+    """Return one bar split into (name, value, fill), with a legend that carries the numbers."""
+    total = sum(value for _, value, _ in parts) or 1.0
+    cells, start = [], 0.0
+    for name, value, fill in parts:
+        width = 100 * value / total
+        cells.append(
+            h(
+                "rect",
+                h("title", f"{name}: {value:,.0f}"),
+                x=start,
+                width=width,
+                height=10,
+                class_=fill,
+            )
+        )
+        start += width
+    entries = [(name, fill, f"{value:,.0f}") for name, value, fill in parts]
+    picture = _svg("stack", title, cells, box="0 0 100 10")
+    return h("figure", picture, legend(entries))
+
+
+def legend(entries: Sequence[tuple[str, str, str]]) -> Markup:
+    """Return (name, fill, value) as a line of coloured squares."""
+    items = [
+        h("li", _swatch(fill), name, " ", h("b", value) if value else None)
+        for name, fill, value in entries
+    ]
+    return h("ul", items, class_="legend")
+
+
+def _swatch(fill: str) -> Markup:
+    return h(
+        "svg",
+        h("rect", width=10, height=10, rx=2, class_=fill),
+        viewBox="0 0 10 10",
+        aria_hidden="true",
+    )
+
+
+def sparkline(values: Sequence[float], title: str, *, colour: int = 0) -> Markup:
+    """Return a line of the last values, the newest marked."""
+    if not values:
+        return Markup()
+    x, y = Axis(0, max(1, len(values) - 1)), Axis(min(values), max(values))
+    places = [(100 * x.place(i), 22 - 20 * y.place(v)) for i, v in enumerate(values)]
+    if len(values) == 1:
+        places = [(100.0, 12.0)]
+    line = h("polyline", points=_points(places), class_=f"s{colour}")
+    return _svg("spark", title, line, _dot(*places[-1], colour), box="0 0 100 24")
+
+
+def lines(
+    series: Sequence[Series], title: str, *, x: Axis | None = None, y: Axis | None = None
+) -> Markup:
+    """Return lines over common axes, with a legend when there is more than one."""
+    points = [point for one in series for point in one.points]
+    if not points:
+        return h("p", f"{title}: nothing was measured.", class_="soft")
+    across = x or _axis([px for px, _ in points])
+    up = y or _axis([py for _, py in points])
+    drawn = [_line(one, across, up) for one in series]
+    grid = [h("line", x1=0, x2=100, y1=v, y2=v, class_="sgrid") for v in (0, 50, 100)]
+    names = [(one.name, f"f{one.colour}", "") for one in series] if len(series) > 1 else []
+    return h(
+        "figure",
+        h("figcaption", title),
+        _axes(_svg("plot", title, grid, drawn, box="0 0 100 100"), across, up),
+        legend(names) if names else None,
+    )
+
+
+def curve(series: Sequence[Series], title: str, x_name: str, y_name: str) -> Markup:
+    """Return curves in the unit square with its diagonal, such as ROC or calibration."""
+    unit = Axis(0, 1, ("0", x_name, "1"))
+    grid = [
+        h("rect", width=100, height=100, class_="sgrid"),
+        h("line", x1=0, y1=100, x2=100, y2=0, class_="sfaint"),
+    ]
+    drawn = [_line(one, unit, unit) for one in series]
+    names = [(one.name, f"f{one.colour}", "") for one in series]
+    picture = _svg("plot square", title, grid, drawn, box="0 0 100 100")
+    up = Axis(0, 1, ("0", y_name, "1"))
+    return h("figure", h("figcaption", title), _axes(picture, unit, up), legend(names))
+
+
+def _line(one: Series, x: Axis, y: Axis) -> list[Markup]:
+    places = [(100 * x.place(px), 100 - 100 * y.place(py)) for px, py in one.points]
+    line = h("polyline", h("title", one.name), points=_points(places), class_=f"s{one.colour}")
+    dots = places if len(places) <= 12 else places[-1:]
+    return [line, *(_dot(px, py, one.colour) for px, py in dots)]
+
+
+def _axis(values: Sequence[float]) -> Axis:
+    low, high = min(values), max(values)
+    return Axis(low, high, (short(low), short((low + high) / 2), short(high)))
+
+
+def _axes(picture: Markup, x: Axis, y: Axis) -> Markup:
+    left = h("div", [h("span", label) for label in reversed(y.labels)], class_="y")
+    below = h("div", [h("span", label) for label in x.labels], class_="x")
+    return h("div", left, picture, below, class_="axes")
+
+
+def histogram(bins: Sequence[tuple[str, int]], title: str, *, mark: int | None = None) -> Markup:
+    """Return columns of (label, count); those from index `mark` on are drawn as too much."""
+    if not bins:
+        return h("p", f"{title}: nothing was measured.", class_="soft")
+    most = max(count for _, count in bins) or 1
+    width = 100 / len(bins)
+    columns = [
+        h(
+            "rect",
+            h("title", f"{label}: {count:,}"),
+            x=width * (i + 0.06),
+            y=100 - 100 * count / most,
+            width=width * 0.88,
+            height=100 * count / most,
+            class_="fbad" if mark is not None and i >= mark else "f0",
+        )
+        for i, (label, count) in enumerate(bins)
+    ]
+    base = h("line", x1=0, x2=100, y1=100, y2=100, class_="sgrid")
+    labels = (
+        [bins[0][0], bins[len(bins) // 2][0], bins[-1][0]]
+        if len(bins) > 2
+        else [b[0] for b in bins]
+    )
+    picture = _svg("plot", title, columns, base, box="0 0 100 100")
+    up = Axis(0, most, ("0", f"{most:,}"))
+    return h("figure", h("figcaption", title), _axes(picture, Axis(0, 1, labels), up))
+
+
+def heat(rows: Mapping[str, Sequence[int]], columns: Sequence[str], caption: str) -> Markup:
+    """Return a table whose cells are shaded by their share of the row."""
+    head = h("tr", h("th"), [h("th", name, scope="col") for name in columns])
+    body = [
+        h("tr", h("th", name, scope="row"), [_cell(value, sum(values)) for value in values])
+        for name, values in rows.items()
+    ]
+    return h("div", h("table", h("caption", caption), head, body, class_="heat"), class_="scroll")
+
+
+def _cell(value: int, total: int) -> Markup:
+    step = 0 if not value or not total else min(5, 1 + int(5 * value / total))
+    return h("td", f"{value:,}", class_=f"h{step}")
+
+
+def short(value: float) -> str:
+    """Return a number in at most five characters or so."""
+    if abs(value) >= 1e6:
+        return f"{value / 1e6:.3g}M"
+    if abs(value) >= 1e4:
+        return f"{value / 1e3:.3g}k"
+    return f"{value:.3g}"
+
+
+def _svg(kind: str, title: str, *children: Child, box: str) -> Markup:
+    return h(
+        "svg",
+        h("title", title),
+        children,
+        class_=kind,
+        viewBox=box,
+        preserveAspectRatio="none",
+        role="img",
+        aria_label=title,
+    )
+
+
+def _points(places: Sequence[tuple[float, float]]) -> str:
+    return " ".join(f"{x:.2f},{y:.2f}" for x, y in places)
+
+
+def _dot(x: float, y: float, colour: int) -> Markup:
+    # A line of no length with round ends stays a circle however the picture is stretched.
+    return h("line", x1=x, x2=x, y1=y, y2=y, class_=f"s{colour} point")

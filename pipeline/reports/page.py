@@ -1,0 +1,190 @@
+"""The page: one self-contained HTML document without script, and the pieces that pages share."""
+
+from __future__ import annotations
+
+import hashlib
+from base64 import b64encode
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+from typing import Literal
+
+from pipeline.reports.markup import Child, Markup, h
+
+Status = Literal["pass", "warn", "fail", "none"]
+"""How a part stands; none means that it was not measured."""
+
+WORDS: dict[str, str] = {"pass": "passed", "warn": "warning", "fail": "failed", "none": ""}
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One numbered section of a page."""
+
+    anchor: str
+    title: str
+    body: Child
+    status: Status = "none"
+    lede: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Header:
+    """What stands above the parts of a page."""
+
+    title: str
+    crumb: Child = None
+    verdict: Child = None
+    loud: Child = None
+
+
+@cache
+def stylesheet() -> str:
+    """Return the style of every page."""
+    return files("data").joinpath("report.css").read_text(encoding="utf-8")
+
+
+@cache
+def content_security_policy() -> str:
+    """Return the policy under which every page stands: its own style and nothing else."""
+    digest = b64encode(hashlib.sha256(stylesheet().encode()).digest()).decode()
+    return f"default-src 'none'; style-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'"
+
+
+def page(header: Header, parts: Sequence[Part], *, refresh: int | None = None) -> str:
+    """Return the whole document; `refresh` reloads it after that many seconds."""
+    head = h(
+        "head",
+        h("meta", charset="utf-8"),
+        h("meta", http_equiv="Content-Security-Policy", content=content_security_policy()),
+        h("meta", name="viewport", content="width=device-width, initial-scale=1"),
+        h("meta", name="referrer", content="no-referrer"),
+        h("meta", http_equiv="refresh", content=refresh) if refresh else None,
+        h("title", header.title),
+        h("style", Markup(stylesheet())),
+    )
+    body = h("body", h("div", _top(header), _layout(parts), class_="shell"))
+    return f"<!doctype html>\n{h('html', head, body, lang='en')}\n"
+
+
+def _top(header: Header) -> Markup:
+    return h(
+        "header",
+        h("p", header.crumb, class_="crumb") if header.crumb else None,
+        h("h1", header.title),
+        h("div", header.verdict, class_="verdict") if header.verdict else None,
+        h("div", header.loud, class_="loud", role="alert") if header.loud else None,
+        class_="top",
+    )
+
+
+def _layout(parts: Sequence[Part]) -> Markup:
+    if len(parts) < 4:
+        return h("main", [_section(part, None) for part in parts], class_="layout")
+    links = [
+        h("li", h("a", dot(part.status), part.title, href=f"#{part.anchor}")) for part in parts
+    ]
+    body = h("main", [_section(part, number) for number, part in enumerate(parts, 1)])
+    nav = h("nav", h("ol", links), class_="parts", aria_label="Parts of this page")
+    return h("div", nav, body, class_="layout with-nav")
+
+
+def _section(part: Part, number: int | None) -> Markup:
+    label = h("span", number, class_="n") if number else None
+    badge = pill(part.status) if part.status in ("warn", "fail") else None
+    title = h("h2", label, part.title, " ", badge)
+    lede = h("p", part.lede, class_="lede") if part.lede else None
+    return h("section", title, lede, part.body, class_="part", id=part.anchor)
+
+
+def dot(status: Status) -> Markup:
+    """Return a coloured dot that says its status to a screen reader."""
+    return h("span", class_=f"dot {status}", role="img", aria_label=WORDS[status] or "no verdict")
+
+
+def pill(status: Status, words: str | None = None) -> Markup:
+    """Return a status in words."""
+    return h("span", words or WORDS[status] or "not measured", class_=f"pill {status}")
+
+
+def finding(status: str, claim: Child, todo: Child = None) -> Markup:
+    """Return one statement that stands out, and what to do about it."""
+    action = h("span", todo, class_="todo") if todo else None
+    return h("p", h("b", claim), action, class_=f"finding {status}")
+
+
+def absent(why: str) -> Markup:
+    """Return the one line of a part that has nothing to show."""
+    return h("p", why, class_="soft")
+
+
+def facts(pairs: Mapping[str, Child]) -> Markup:
+    """Return names and values as a list; empty values are left out."""
+    shown = [
+        (h("dt", key), h("dd", value)) for key, value in pairs.items() if value not in ("", None)
+    ]
+    return h("dl", shown, class_="facts")
+
+
+def figures(items: Iterable[tuple[str, str, str]]) -> Markup:
+    """Return large numbers: (value, what it is, its denominator)."""
+    return h("div", [_figure(*item) for item in items], class_="figures")
+
+
+def _figure(value: str, name: str, of: str) -> Markup:
+    inner = [h("span", value, class_="v"), h("span", name, class_="k")]
+    return h("div", inner, h("span", of, class_="of") if of else None, class_="figure")
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """One column of a table: its heading and how its cells are set."""
+
+    title: str
+    kind: Literal["", "num", "text", "bar", "name", "nowrap"] = ""
+
+
+def table(columns: Sequence[Column], rows: Iterable[Sequence[Child]], caption: str = "") -> Markup:
+    """Return a table that scrolls sideways where it is too wide."""
+    head = h(
+        "thead",
+        h("tr", [h("th", c.title, scope="col", class_=_heading(c)) for c in columns]),
+    )
+    body = [
+        h(
+            "tr",
+            [h("td", cell, class_=c.kind or None) for c, cell in zip(columns, row, strict=True)],
+        )
+        for row in rows
+    ]
+    title = h("caption", caption) if caption else None
+    return h("div", h("table", title, head, h("tbody", body)), class_="scroll")
+
+
+def _heading(column: Column) -> str | None:
+    return "num" if column.kind == "num" else None
+
+
+def count(number: int) -> str:
+    """Return a whole number with thousands separated."""
+    return f"{number:,}"
+
+
+def percent(part: float, whole: float) -> str:
+    """Return part of whole as a percentage that is 0 % or 100 % only when it is exactly that."""
+    if not whole:
+        return "no rows"
+    value = 100 * part / whole
+    if 0 < value < 0.01:
+        return "< 0.01 %"
+    if 99.99 < value < 100:
+        return "> 99.99 %"
+    digits = 0 if value in (0, 100) else 2 if value < 1 or value > 99 else 1
+    return f"{value:.{digits}f} %"
+
+
+def share(part: int, whole: int) -> Markup:
+    """Return a share with its denominator: 4.9 % (1,220 of 25,000)."""
+    of = h("span", f"({count(part)} of {count(whole)})", class_="of")
+    return h("span", percent(part, whole), " ", of)

@@ -1,0 +1,306 @@
+"""What metrics.json holds: everything that the page of a run shows, as numbers.
+
+A share is never stored: every object holds a count and the rows it is of. `None` means that a
+figure was not measured. Keys that a reader does not know are ignored, so that an older siftset
+reads the history of a newer one.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field, JsonValue
+
+SCHEMA_VERSION = 1
+
+Verdict = Literal["pass", "warn", "fail"]
+Severity = Literal["info", "warning", "critical"]
+
+
+class Metrics(BaseModel):
+    """A frozen part of metrics.json."""
+
+    model_config = ConfigDict(extra="ignore", frozen=True, allow_inf_nan=False)
+
+
+class Run(Metrics):
+    """Which run this was, and what it made."""
+
+    run_id: str
+    command: Literal["curate", "refresh", "preview"] = "curate"
+    recipe: str
+    recipe_hash: str = ""
+    formula: str = ""
+    formula_hash: str = ""
+    key: str = ""
+    seed: int = 0
+    suite: str | None = Field(None, description="Name and version of the integrity suite.")
+    version: int | None = Field(None, description="The set's version; null when not published.")
+    base_version: int | None = None
+    started: str = Field("", description="ISO 8601, UTC.")
+    seconds: float = 0.0
+    versions: dict[str, str] = Field(default_factory=dict, description="Software, by name.")
+
+
+class Input(Metrics):
+    """One input of the run."""
+
+    name: str
+    kind: str = ""
+    location: str = ""
+    fingerprint: str = ""
+    rows: int | None = None
+    bytes: int | None = None
+
+
+class Rows(Metrics):
+    """The closing balance: read = kept + rejected + quarantined + duplicate + unreadable."""
+
+    read: int = 0
+    kept: int = 0
+    rejected: int = 0
+    quarantined: int = 0
+    duplicate: int = 0
+    unreadable: int = 0
+    unknown: int = Field(0, description="Rejected rows whose formula is unknown.")
+    set: int | None = Field(None, description="Rows of the whole version.")
+    splits: dict[str, int] = Field(default_factory=dict)
+
+
+class SignalMetrics(Metrics):
+    """One signal of the formula: what it said, what it cost, what it decides."""
+
+    name: str
+    kind: str = ""
+    description: str = ""
+    true: int = 0
+    false: int = 0
+    unknown: int = 0
+    evaluated: int = Field(0, description="Rows that it was asked about.")
+    skipped: int = Field(0, description="Rows decided without it.")
+    faults: int = 0
+    seconds: float | None = Field(None, description="Time spent in it, all threads together.")
+    examples: tuple[str, ...] = ()
+
+
+class Step(Metrics):
+    """One clause of the formula, in the order of evaluation: rows that reach it and that pass."""
+
+    clause: str
+    entered: int
+    passed: int
+    alone: int | None = Field(None, description="Analysed rows that satisfy it by itself.")
+
+
+class LeaveOneOut(Metrics):
+    """What the formula keeps when one signal is taken out of it."""
+
+    signal: str
+    kept_without: int
+    removed: int = Field(description="Rows that only this signal removes.")
+    added: int = Field(0, description="Rows that only this signal lets in.")
+
+
+class Pair(Metrics):
+    """How two signals go together on the analysed rows."""
+
+    left: str
+    right: str
+    both: int
+    either: int
+
+
+class Tree(Metrics):
+    """The formula as a tree: an operator with children, or a leaf."""
+
+    label: str
+    children: tuple[Tree, ...] = ()
+    true: int | None = Field(None, description="Analysed rows for which this node is true.")
+
+
+class Funnel(Metrics):
+    """How the formula decided."""
+
+    formula: str
+    tree: Tree | None = None
+    order: str = Field("", description="The formula in the order in which it was evaluated.")
+    decided: int = Field(0, description="Rows that the formula decided.")
+    signals: tuple[SignalMetrics, ...] = ()
+    steps: tuple[Step, ...] = ()
+    analysed: int = Field(0, description="Rows on which every signal was evaluated.")
+    analysed_kept: int = Field(0, description="Analysed rows that the whole formula keeps.")
+    leave_one_out: tuple[LeaveOneOut, ...] = ()
+    pairs: tuple[Pair, ...] = ()
+    clauses: dict[str, int] = Field(default_factory=dict, description="Rejected rows by clause.")
+
+
+class Example(Metrics):
+    """A row that a check or a reason points at; `value` is cut to 160 characters."""
+
+    row_id: str = ""
+    value: str | None = None
+    reason: str = ""
+
+
+class Check(Metrics):
+    """One rule or expectation."""
+
+    name: str
+    column: str | None = None
+    stage: Literal["input", "row rules", "output", "threshold"] = "output"
+    passed: bool
+    severity: Severity = "critical"
+    failed: int | None = Field(None, description="Rows that fail it.")
+    rows: int | None = Field(None, description="Rows that it looked at: the denominator.")
+    observed: float | None = Field(None, description="The figure, where it is no count of rows.")
+    threshold: str = ""
+    message: str = ""
+    advice: str = ""
+    examples: tuple[Example, ...] = ()
+
+
+class Column(Metrics):
+    """What is missing in one column."""
+
+    name: str
+    type: str = ""
+    null: int = 0
+    empty: int = Field(0, description='Texts equal to "".')
+    blank: int = Field(0, description="Texts of white space only.")
+
+
+class Histogram(Metrics):
+    """Counts in bins of fixed edges: bin i holds edges[i] <= value < edges[i + 1]."""
+
+    edges: tuple[float, ...] = ()
+    counts: tuple[int, ...] = ()
+    rows: int = 0
+    min: float | None = None
+    max: float | None = None
+    mean: float | None = None
+    quantiles: dict[str, float] = Field(default_factory=dict, description="p1, p50, p99 ...")
+
+
+class TokenUse(Metrics):
+    """One token and how often it occurs."""
+
+    token: str
+    count: int
+
+
+class Words(Metrics):
+    """The vocabulary of the texts, lower-cased."""
+
+    rows: int = Field(0, description="Rows whose tokens were counted.")
+    tokens: int = 0
+    distinct: int = Field(0, description="Distinct tokens; an estimate unless `exact`.")
+    exact: bool = True
+    top: tuple[TokenUse, ...] = ()
+    gini: float | None = Field(None, description="Gini index of token counts, 0 even to 1.")
+
+
+class Profile(Metrics):
+    """A population of rows: what came in, or what was kept."""
+
+    rows: int = Field(description="Rows profiled: the denominator of every count in here.")
+    of: int = Field(0, description="Rows of the population; more than `rows` when sampled.")
+    text_column: str = "text"
+    texts: int = Field(0, description="Rows with a text that is not null.")
+    columns: tuple[Column, ...] = ()
+    chars: Histogram = Histogram()
+    words: Histogram = Histogram()
+    tokens: Histogram | None = None
+    over_max: int | None = Field(None, description="Texts longer than `max_length` tokens.")
+    encoding: dict[str, int] = Field(default_factory=dict, description="Texts by peculiarity.")
+    scripts: dict[str, int] = Field(default_factory=dict, description="Texts by script.")
+    languages: dict[str, int] = Field(default_factory=dict)
+    language_rows: int = 0
+    labels: dict[str, dict[str, int]] = Field(
+        default_factory=dict, description="Rows by source, then by label."
+    )
+    vocabulary: Words = Words()
+
+
+class Group(Metrics):
+    """A kept row and how many rows repeat it."""
+
+    row_id: str
+    repeats: int
+    text: str = ""
+    kind: str = "exact"
+
+
+class Duplicates(Metrics):
+    """Rows that repeat another one."""
+
+    exact: int = 0
+    near: int | None = Field(None, description="Null when near duplicates were not looked for.")
+    rows: int = Field(0, description="Rows that the formula kept: the denominator.")
+    groups: tuple[Group, ...] = ()
+
+
+class Leak(Metrics):
+    """Rows of one split whose text is also in another one or in a held-out file."""
+
+    kind: Literal["exact", "normalised", "near", "n-gram"]
+    left: str
+    right: str
+    rows: int
+    of: int
+    note: str = ""
+    examples: tuple[Example, ...] = ()
+
+
+class Drift(Metrics):
+    """One distance between this run and what it is compared with."""
+
+    name: str
+    against: str
+    value: float
+    unit: str = ""
+    before: float | None = None
+    after: float | None = None
+    level: Verdict = "pass"
+    limits: str = ""
+    message: str = ""
+
+
+class Sample(Metrics):
+    """A row shown on the page; `text` is cut."""
+
+    row_id: str = ""
+    text: str | None = None
+    why: str = ""
+    label: str | None = None
+    where: str = Field("", description="File and record.")
+
+
+class LabelPrecision(Metrics):
+    """Kept rows with a label that the recipe wants, of kept rows with any label."""
+
+    wanted: tuple[str, ...]
+    right: int
+    labelled: int
+
+
+class RunMetrics(Metrics):
+    """The whole of metrics.json."""
+
+    schema_version: int = SCHEMA_VERSION
+    verdict: Verdict
+    run: Run
+    inputs: tuple[Input, ...] = ()
+    rows: Rows = Rows()
+    funnel: Funnel | None = None
+    checks: tuple[Check, ...] = ()
+    profiles: dict[Literal["input", "kept"], Profile] = Field(default_factory=dict)
+    max_length: int | None = None
+    duplicates: Duplicates | None = None
+    leakage: tuple[Leak, ...] = ()
+    drift: tuple[Drift, ...] = ()
+    label_precision: LabelPrecision | None = None
+    samples: dict[str, tuple[Sample, ...]] = Field(default_factory=dict)
+    links: dict[str, str] = Field(default_factory=dict, description="Title: path beside the page.")
+    custom: dict[str, JsonValue] = Field(default_factory=dict, description="The user's own.")
+    alerts: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
