@@ -1,0 +1,47 @@
+"""Columns in types that a Delta table holds."""
+
+from __future__ import annotations
+
+from typing import Final, cast
+
+import polars as pl
+
+_CASTS: Final[dict[pl.DataType, pl.DataType]] = {
+    pl.UInt8(): pl.Int16(),
+    pl.UInt16(): pl.Int32(),
+    pl.UInt32(): pl.Int64(),
+    pl.UInt64(): pl.Decimal(20, 0),
+    pl.Int128(): pl.Decimal(38, 0),
+    pl.Float16(): pl.Float32(),
+    pl.Time(): pl.String(),
+    pl.Null(): pl.String(),
+}
+
+
+def delta_type(dtype: pl.DataType) -> pl.DataType:
+    """Return the type that a column of `dtype` takes in a Delta table, which has fewer types."""
+    if isinstance(dtype, pl.List | pl.Array):
+        return pl.List(delta_type(_instance(dtype.inner)))
+    if isinstance(dtype, pl.Struct):
+        return pl.Struct({f.name: delta_type(_instance(f.dtype)) for f in dtype.fields})
+    if isinstance(dtype, pl.Categorical | pl.Enum):
+        return pl.String()
+    if isinstance(dtype, pl.Duration):
+        return pl.Int64()
+    if isinstance(dtype, pl.Datetime):
+        return pl.Datetime("us", dtype.time_zone)
+    return _CASTS.get(dtype, dtype)
+
+
+def _instance(dtype: object) -> pl.DataType:
+    return dtype if isinstance(dtype, pl.DataType) else cast("type[pl.DataType]", dtype)()
+
+
+def storable(frame: pl.DataFrame) -> pl.DataFrame:
+    """Cast the columns of `frame` that a Delta table cannot hold as they are."""
+    casts = {
+        name: delta_type(dtype)
+        for name, dtype in frame.schema.items()
+        if delta_type(dtype) != dtype
+    }
+    return frame.cast(casts) if casts else frame  # type: ignore[arg-type]

@@ -1,0 +1,1 @@
+"""Who runs the shards: threads here, tasks on a cluster elsewhere."""
