@@ -12,6 +12,12 @@ Action = Literal["quarantine", "warn", "block"]
 """What happens to a row that fails: set aside, counted only, or nothing is published at all."""
 
 
+RuleName = Literal[
+    "not_null", "not_blank", "min_chars", "max_chars", "encoding", "matches", "one_of", "min", "max"
+]
+"""A rule of RowRules by its key."""
+
+
 class RowRules(Section):
     """Rules for one column; a row that fails any of them is quarantined, with its reasons."""
 
@@ -27,6 +33,13 @@ class RowRules(Section):
     min: float | None = None
     max: float | None = None
     action: Action = "quarantine"
+    actions: dict[RuleName, Action] = Field(
+        default_factory=dict, description="Exceptions by rule, such as {max_chars: warn}."
+    )
+
+    def action_of(self, rule: RuleName) -> Action:
+        """Return what happens to a row that fails `rule`."""
+        return self.actions.get(rule, self.action)
 
 
 class Threshold(Section):
