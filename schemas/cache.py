@@ -1,0 +1,18 @@
+"""The folder for what can be made or fetched again: models, compiled code, copies."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+
+def cache_folder(*parts: str) -> Path:
+    """Return the cache folder, or one inside it, created if need be.
+
+    It is $SIFTSET_CACHE, else siftset under $XDG_CACHE_HOME or ~/.cache.
+    """
+    own = os.environ.get("SIFTSET_CACHE")
+    base = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
+    folder = (Path(own) if own else Path(base) / "siftset").expanduser().joinpath(*parts)
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
