@@ -1,0 +1,358 @@
+"""@signal: a function of a user becomes a signal.
+
+    @signal(examples=[("Thank you!", True), ("no", False), (None, None)])
+    def polite(text: str, *, words: tuple[str, ...] = ("please", "thank")) -> bool:
+        \"\"\"Says please or thank you.\"\"\"
+        return any(word in text.casefold() for word in words)
+
+The annotations tell the body: pl.Expr is an expression, pl.Series a batch, anything else one row.
+Arguments by position are columns, or preprocessors of that name; keyword-only ones are parameters,
+or resources of that name.
+"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import json
+import keyword
+import typing
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import overload
+
+from pydantic import BaseModel, JsonValue, ValidationError, create_model
+from pydantic.fields import FieldInfo
+
+from schemas.errors import SignalError
+from schemas.section import Section
+from signals.fingerprint import file_fingerprint, fingerprint
+from signals.signal import (
+    Accepts,
+    Body,
+    Bounds,
+    Example,
+    Kind,
+    Nulls,
+    Preprocessor,
+    Returns,
+    Signal,
+    first_line,
+)
+from signals.tree import digest
+
+Resource = str | Path | Callable[[], object]
+
+_LOADERS: dict[str, Callable[[Path], object]] = {
+    "Path": lambda path: path,
+    "str": lambda path: path.read_text("utf-8"),
+    "bytes": lambda path: path.read_bytes(),
+    "dict": lambda path: json.loads(path.read_text("utf-8")),
+    "list": lambda path: list(_lines(path)),
+    "tuple": lambda path: tuple(_lines(path)),
+    "set": lambda path: set(_lines(path)),
+    "frozenset": lambda path: frozenset(_lines(path)),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Definition:
+    """What a decorated function says of itself."""
+
+    function: Body
+    kind: Kind
+    inputs: tuple[str, ...]
+    schema: type[BaseModel]
+    resources: Mapping[str, Resource]
+
+
+@dataclass(frozen=True, slots=True)
+class Bound:
+    """A user's function with its parameters set; resources are loaded when first needed."""
+
+    definition: Definition
+    parameters: BaseModel
+
+    def __call__(self, *inputs: object) -> object:
+        """Call the function."""
+        return self.definition.function(*inputs, **self.given(), **resources_of(self.definition))
+
+    def given(self) -> dict[str, object]:
+        """The parameters by name."""
+        return {name: getattr(self.parameters, name) for name in type(self.parameters).model_fields}
+
+    def identity(self, preprocessors: Sequence[Preprocessor]) -> str:
+        """Hash the function, its helpers, parameters, resources and preprocessors."""
+        definition = self.definition
+        files = [
+            f"{name}={_resource_identity(definition, resource)}"
+            for name, resource in sorted(definition.resources.items())
+        ]
+        steps = [step.identity for step in preprocessors]
+        return digest(
+            fingerprint(definition.function), self.parameters.model_dump_json(), *files, *steps
+        )
+
+
+@overload
+def signal(function: Body, /) -> Signal: ...
+@overload
+def signal(
+    *,
+    name: str | None = None,
+    returns: Returns | None = None,
+    nulls: Nulls = "unknown",
+    examples: Sequence[Example] = (),
+    **more: object,
+) -> Callable[[Body], Signal]: ...
+def signal(function: Body | None = None, /, **options: object) -> Signal | Callable[[Body], Signal]:
+    """Make a signal of a function.
+
+    Options: `name`, `returns` (bool or score; read from the annotation of a row function),
+    `nulls` ("unknown" or "handle"), `examples` (pairs of value and answer), `bounds` (a pair of
+    limits that makes a decision of a score), `resources` (name: file or function without
+    arguments) and `pre` (preprocessors). Raises SignalError at once where the definition is wrong.
+    """
+    made = _Options.of(options)
+    if function is not None:
+        return _define(function, made)
+    return lambda body: _define(body, made)
+
+
+def preprocessor(function: Body) -> Preprocessor:
+    """Make a step that signals share: it runs once for each row that needs it."""
+    definition = _definition(function, _Options())
+    bound = Bound(definition, definition.schema())
+    return Preprocessor(
+        name=function.__name__,
+        kind=definition.kind,
+        function=bound,
+        columns=definition.inputs,
+        lazy_identity=functools.cache(lambda: bound.identity(())),
+    )
+
+
+def rebuild(found: Signal, given: Mapping[str, JsonValue]) -> Signal:
+    """Set parameters of a signal that @signal made."""
+    if not isinstance(found.function, Bound):
+        raise SignalError(f"signal '{found.name}' takes no parameters, found {', '.join(given)}")
+    definition = found.function.definition
+    try:
+        parameters = definition.schema.model_validate(dict(given))
+    except ValidationError as error:
+        raise SignalError(f"signal '{found.name}': {_explain(error, definition.schema)}") from None
+    bound = Bound(definition, parameters)
+    return replace(
+        found,
+        function=bound,
+        identity=functools.cache(lambda: bound.identity(found.preprocessors)),
+        parameters=parameters.model_dump(mode="json", exclude_defaults=True),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Options:
+    name: str | None = None
+    returns: Returns | None = None
+    nulls: Nulls = "unknown"
+    examples: tuple[Example, ...] = ()
+    bounds: tuple[float | None, float | None] | None = None
+    resources: Mapping[str, Resource] | None = None
+    pre: tuple[Preprocessor, ...] = ()
+
+    @classmethod
+    def of(cls, given: Mapping[str, object]) -> _Options:
+        known = cls.__slots__
+        for key in given:
+            if key not in known:
+                raise SignalError(f"@signal: unknown option '{key}'; known: {', '.join(known)}")
+        values = {key: tuple(value) if key in ("examples", "pre") else value  # type: ignore[arg-type]
+                  for key, value in given.items()}  # fmt: skip
+        made = cls(**values)  # type: ignore[arg-type]
+        if made.nulls not in ("unknown", "handle"):
+            raise SignalError(f"@signal: nulls is 'unknown' or 'handle', found {made.nulls!r:.40}")
+        if made.returns not in (None, "bool", "score"):
+            raise SignalError(f"@signal: returns is 'bool' or 'score', found {made.returns!r:.40}")
+        return made
+
+
+def _define(function: Body, options: _Options) -> Signal:
+    name = options.name or function.__name__
+    if not name.isascii() or not name.isidentifier() or keyword.iskeyword(name):
+        raise SignalError(f"@signal: '{name}' is no name for a signal; give name='...'")
+    definition = _definition(function, options)
+    bound = Bound(definition, _default(name, definition.schema))
+    steps = {step.name: step for step in options.pre}
+    own = [column for column in definition.inputs if column not in steps]
+    columns = [*own, *(column for step in options.pre for column in step.columns)]
+    return Signal(
+        name=name,
+        kind=definition.kind,
+        function=bound,
+        columns=tuple(dict.fromkeys(columns)),
+        returns=options.returns or _returns(function, definition.kind),
+        nulls=options.nulls,
+        bounds=None if options.bounds is None else Bounds(*options.bounds),
+        identity=functools.cache(lambda: bound.identity(options.pre)),
+        description=inspect.getdoc(function) or "",
+        examples=options.examples,
+        accepts=_accepts(function, own),
+        defined=f"{Path(inspect.getfile(function)).name}:{function.__name__}",
+        preprocessors=options.pre,
+        inputs=definition.inputs,
+    )
+
+
+def _definition(function: Body, options: _Options) -> Definition:
+    if not inspect.isfunction(function):
+        raise SignalError(f"@signal stands above a function, not above {function!r:.60}")
+    name = function.__name__
+    found = inspect.signature(function).parameters.values()
+    inputs = [
+        item for item in found if item.kind in (item.POSITIONAL_ONLY, item.POSITIONAL_OR_KEYWORD)
+    ]
+    if not inputs or any(item.kind in (item.VAR_POSITIONAL, item.VAR_KEYWORD) for item in found):
+        raise SignalError(
+            f"@signal: '{name}' needs named arguments, one for each column, as in {name}(text: str)"
+        )
+    for item in inputs:
+        if item.default is not item.empty:
+            raise SignalError(f"@signal: '{name}': put * before the parameter '{item.name}'")
+    resources = dict(options.resources or {})
+    extra = [item for item in found if item.kind is item.KEYWORD_ONLY]
+    _check_resources(function, resources, {item.name for item in extra})
+    own = [item for item in extra if item.name not in resources]
+    return Definition(
+        function, _kind(function, inputs), tuple(item.name for item in inputs),
+        _schema(function, own), resources,
+    )  # fmt: skip
+
+
+def _default(name: str, schema: type[BaseModel]) -> BaseModel:
+    try:
+        return schema()
+    except ValidationError as error:
+        missing = ", ".join(str(detail["loc"][0]) for detail in error.errors())
+        raise SignalError(
+            f"@signal: '{name}': give these parameters a default: {missing}"
+        ) from None
+
+
+def _schema(function: Body, items: Sequence[inspect.Parameter]) -> type[BaseModel]:
+    try:
+        hints = typing.get_type_hints(function, include_extras=True) if items else {}
+    except NameError as error:
+        raise SignalError(f"@signal: '{function.__name__}': {first_line(error)}") from error
+    fields: dict[str, tuple[object, object]] = {}
+    for item in items:
+        if item.name not in hints:
+            raise SignalError(
+                f"@signal: '{function.__name__}': annotate the parameter '{item.name}'"
+            )
+        default = ... if item.default is item.empty else item.default
+        fields[item.name] = (hints[item.name], default)
+    return create_model(f"{function.__name__}_parameters", __base__=Section, **fields)  # type: ignore[call-overload, no-any-return]
+
+
+def _words(annotation: object) -> set[str]:
+    """The bare names of an annotation: {'bool'} of bool | None."""
+    text = annotation.__name__ if isinstance(annotation, type) else str(annotation)
+    text = text.replace(" ", "").replace("Optional[", "").replace("typing.", "").strip("'\"")
+    parts = [part.partition("[")[0].rstrip("]").rpartition(".")[2] for part in text.split("|")]
+    return {part for part in parts if part not in ("None", "NoneType", "")}
+
+
+def _kind(function: Body, inputs: Sequence[inspect.Parameter]) -> Kind:
+    kinds: set[Kind] = set()
+    for item in inputs:
+        if item.annotation is item.empty:
+            raise SignalError(
+                f"@signal: '{function.__name__}': annotate '{item.name}' with pl.Expr (a polars "
+                "expression), pl.Series (a batch) or str (one row)"
+            )
+        words = _words(item.annotation)
+        kinds.add("expression" if "Expr" in words else "batch" if "Series" in words else "row")
+    if len(kinds) > 1:
+        raise SignalError(
+            f"@signal: '{function.__name__}' mixes {' and '.join(sorted(kinds))} arguments"
+        )
+    return kinds.pop()
+
+
+def _returns(function: Body, kind: Kind) -> Returns:
+    annotation = inspect.signature(function).return_annotation
+    words = set() if annotation is inspect.Signature.empty else _words(annotation)
+    if kind != "row":
+        return "bool"
+    if words and words <= {"bool"}:
+        return "bool"
+    if words and words <= {"float", "int"}:
+        return "score"
+    raise SignalError(
+        f"@signal: '{function.__name__}': say what it returns: -> bool, -> bool | None, or -> float"
+    )
+
+
+def _accepts(function: Body, columns: Sequence[str]) -> Accepts:
+    found = inspect.signature(function).parameters
+    words = [_words(found[column].annotation) for column in columns]
+    if words and all(word == {"str"} for word in words):
+        return "text"
+    return "number" if words and all(word and word <= {"int", "float"} for word in words) else "any"
+
+
+def _check_resources(function: Body, resources: Mapping[str, Resource], extra: set[str]) -> None:
+    for name, resource in resources.items():
+        if name not in extra:
+            raise SignalError(
+                f"@signal: '{function.__name__}' has no keyword-only argument for "
+                f"the resource '{name}'; write  *, {name}: frozenset[str]"
+            )
+        if not callable(resource) and not _path(function, resource).is_file():
+            raise SignalError(
+                f"@signal: '{function.__name__}': the resource '{name}' is no file: {resource}"
+            )
+
+
+def _path(function: Body, resource: str | Path) -> Path:
+    return Path(inspect.getfile(function)).parent / resource
+
+
+def _resource_identity(definition: Definition, resource: Resource) -> str:
+    if callable(resource):
+        return fingerprint(resource)
+    return file_fingerprint(_path(definition.function, resource))
+
+
+@functools.lru_cache(maxsize=256)
+def _loaded(function: Body, name: str, resource: Resource) -> object:
+    if callable(resource):
+        return resource()
+    path = _path(function, resource)
+    words = _words(inspect.signature(function).parameters[name].annotation)
+    loader = _LOADERS.get(next(iter(words), ""), _LOADERS["str"])
+    try:
+        return loader(path)
+    except (OSError, ValueError) as error:
+        raise SignalError(f"resource '{name}' ({path.name}): {first_line(error)}") from error
+
+
+def resources_of(definition: Definition) -> dict[str, object]:
+    """Load the resources of a signal, once in a process."""
+    found = definition.resources.items()
+    return {name: _loaded(definition.function, name, resource) for name, resource in found}
+
+
+def _lines(path: Path) -> list[str]:
+    lines = (line.strip() for line in path.read_text("utf-8-sig").splitlines())
+    return [line for line in lines if line and not line.startswith("#")]
+
+
+def _explain(error: ValidationError, schema: type[BaseModel]) -> str:
+    detail = error.errors()[0]
+    where = ".".join(str(part) for part in detail["loc"])
+    fields: dict[str, FieldInfo] = schema.model_fields
+    if detail["type"] == "extra_forbidden":
+        return f"unknown parameter '{where}'; known: {', '.join(fields) or 'none'}"
+    return f"parameter '{where}': {detail['msg']}"

@@ -1,0 +1,197 @@
+"""What a kind of signal is made of: typed parameters, a builder, examples, a definition."""
+
+from __future__ import annotations
+
+import difflib
+import inspect
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pydantic import Field, JsonValue, ValidationError
+
+from schemas.errors import SignalError
+from schemas.section import Section
+from signals.signal import Accepts, Body, Bounds, Kind, Nulls, Returns, Signal
+from signals.tree import digest
+
+if TYPE_CHECKING:
+    from pydantic_core import ErrorDetails
+
+
+class Parameters(Section):
+    """What every kind takes."""
+
+    column: str = Field("text", description="The column that is read.")
+
+
+class Thresholds(Parameters):
+    """Limits of a score, both inclusive; without them the formula compares the score."""
+
+    min: float | None = None
+    max: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """An example that documents a kind and is run by its tests."""
+
+    parameters: Mapping[str, JsonValue]
+    value: object
+    expected: bool | float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Build:
+    """Makes one signal of a kind: what the builder of a family is given."""
+
+    name: str
+    family: Family
+    parameters: Section
+    folder: Path
+    contents: list[str] = field(default_factory=list)
+    """Hashes of the files, models and lists that the signal depends on."""
+
+    def depends(self, *contents: str) -> None:
+        """Make the fingerprint depend on texts: a file's hash, a model's id and revision."""
+        self.contents.extend(contents)
+
+    def words(self, source: str) -> tuple[str, ...]:
+        """Read a shipped list by name, or a text, CSV or Parquet file beside the recipe."""
+        from signals.lists import read_words
+
+        words = read_words(source, folder=self.folder, signal=self.name)
+        self.depends(*words)
+        return words
+
+    def expression(self, body: Body, **options: object) -> Signal:
+        """Make a signal of pl.Expr -> pl.Expr; the options are those of `signal`."""
+        return self._make("expression", body, Options(**options))  # type: ignore[arg-type]
+
+    def batch(self, body: Body, **options: object) -> Signal:
+        """Make a signal of pl.Series -> pl.Series; the options are those of `signal`."""
+        return self._make("batch", body, Options(**options))  # type: ignore[arg-type]
+
+    def row(self, body: Body, **options: object) -> Signal:
+        """Make a signal of value -> bool, number or None; the options are those of `signal`."""
+        return self._make("row", body, Options(**options))  # type: ignore[arg-type]
+
+    def _make(self, kind: Kind, body: Body, options: Options) -> Signal:
+        bounds = options.bounds
+        if bounds is None and isinstance(self.parameters, Thresholds):
+            bounds = bounds_of(self.parameters)
+        return Signal(
+            name=self.name,
+            kind=kind,
+            function=body,
+            columns=options.columns or (str(getattr(self.parameters, "column", "text")),),
+            returns=options.returns,
+            nulls=self.family.nulls,
+            bounds=bounds,
+            identity=self._identity(),
+            description=self.family.summary,
+            accepts=options.accepts,
+            parameters=self.parameters.model_dump(mode="json", exclude_defaults=True),
+            defined=self.family.kind,
+        )
+
+    def _identity(self) -> str:
+        limits = {"min", "max"} if isinstance(self.parameters, Thresholds) else set()
+        given = self.parameters.model_dump_json(exclude=limits)
+        return digest(self.family.kind, str(self.family.version), given, *self.contents)
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What a family may say of its signal.
+
+    `returns` is bool or score; `bounds` make a decision of a score (by default the parameters `min`
+    and `max`); `columns` are those read (by default the parameter `column`); `accepts` is the type
+    of column that fits.
+    """
+
+    returns: Returns = "bool"
+    bounds: Bounds | None = None
+    columns: tuple[str, ...] = ()
+    accepts: Accepts = "text"
+
+
+Builder = Callable[[Section, Build], Signal]
+
+
+@dataclass(frozen=True, slots=True)
+class Family:
+    """A kind of signal that a recipe can name."""
+
+    kind: str
+    parameters: type[Section]
+    builder: Callable[..., Signal]
+    description: str
+    examples: tuple[Sample, ...]
+    nulls: Nulls
+    definition: str
+    """Where the rule comes from: a paper, a standard, a package and its version."""
+    version: int
+
+    @property
+    def summary(self) -> str:
+        """The first line of the description."""
+        return self.description.splitlines()[0]
+
+    def build(self, name: str, given: Mapping[str, JsonValue], *, folder: Path) -> Signal:
+        """Make a signal; raise SignalError for parameters that do not fit."""
+        try:
+            parameters = self.parameters.model_validate(dict(given))
+        except ValidationError as error:
+            raise SignalError(f"signal '{name}': {self._explain(error)}") from None
+        return self.builder(parameters, Build(name, self, parameters, folder))
+
+    def _explain(self, error: ValidationError) -> str:
+        return "; ".join(self._explain_one(detail) for detail in error.errors()[:3])
+
+    def _explain_one(self, detail: ErrorDetails) -> str:
+        where = ".".join([self.kind, *(str(part) for part in detail["loc"])])
+        if detail["type"] == "extra_forbidden":
+            known = list(self.parameters.model_fields)
+            close = difflib.get_close_matches(str(detail["loc"][-1]), known, n=1)
+            hint = f"did you mean '{close[0]}'?" if close else f"known: {', '.join(known)}"
+            return f"{where}: unknown key ({hint})"
+        message = detail["msg"].removeprefix("Value error, ")
+        return f"{where}: {message[0].lower()}{message[1:]}"
+
+
+def family(
+    parameters: type[Section],
+    *,
+    definition: str,
+    examples: Sequence[tuple[Mapping[str, JsonValue], object, bool | float | None]] = (),
+    nulls: Nulls = "unknown",
+    version: int = 1,
+) -> Callable[[Callable[..., Signal]], Family]:
+    """Make a kind of signal of a builder; the function's name is the kind.
+
+    The docstring is the description, `version` is raised when the same parameters begin to mean
+    something else, so that cached scores are dropped.
+    """
+
+    def made(builder: Callable[..., Signal]) -> Family:
+        return Family(
+            kind=builder.__name__.rstrip("_"),
+            parameters=parameters,
+            builder=builder,
+            description=inspect.getdoc(builder) or builder.__name__,
+            examples=tuple(Sample(*example) for example in examples),
+            nulls=nulls,
+            definition=definition,
+            version=version,
+        )
+
+    return made
+
+
+def bounds_of(parameters: Thresholds) -> Bounds | None:
+    """Make bounds of the parameters min and max; None where neither is given."""
+    if parameters.min is None and parameters.max is None:
+        return None
+    return Bounds(parameters.min, parameters.max)

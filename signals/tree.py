@@ -1,0 +1,183 @@
+"""The tree of a formula: its nodes, how they print, and the one form that equal formulas share."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from pydantic import JsonValue
+
+Comparison = Literal["<", "<=", ">", ">=", "==", "!="]
+Symbol = Literal["&", "|", "^"]
+
+COMPARISONS: tuple[Comparison, ...] = ("<", "<=", ">", ">=", "==", "!=")
+MIRRORED: dict[Comparison, Comparison] = {
+    "<": ">", "<=": ">=", ">": "<", ">=": "<=", "==": "==", "!=": "!=",
+}  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Inline:
+    """A signal written out in a formula: keyword(words=['nike'])."""
+
+    kind: str
+    column: str | None
+    parameters: str
+    """The literal keywords as canonical JSON."""
+
+    @property
+    def name(self) -> str:
+        """A name for records, the same for the same call."""
+        return f"{self.kind}_{digest(show_inline(self))[:8]}"
+
+    @property
+    def spec(self) -> dict[str, JsonValue]:
+        """The call as a recipe would write it."""
+        parameters: dict[str, JsonValue] = json.loads(self.parameters)
+        if self.column is not None:
+            parameters = {"column": self.column, **parameters}
+        return {self.kind: parameters}
+
+
+@dataclass(frozen=True, slots=True)
+class Test:
+    """A comparison of a score with a number."""
+
+    __test__ = False
+    symbol: Comparison
+    value: float
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """A leaf: what a signal says, or how its score compares."""
+
+    signal: str
+    inline: Inline | None = None
+    test: Test | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Not:
+    """Yes where the term says no."""
+
+    term: Node
+
+
+@dataclass(frozen=True, slots=True)
+class Fill:
+    """The term, with an answer for the rows where it is unknown."""
+
+    term: Node
+    value: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Op:
+    """Terms joined by one operator; no term is joined by the same one."""
+
+    symbol: Symbol
+    terms: tuple[Node, ...]
+
+
+Node = Ask | Not | Fill | Op
+
+_BINDING: dict[str, int] = {"|": 1, "^": 2, "&": 3}
+_COMPARED, _NEGATED, _ATOM = 0, 4, 5
+
+
+def join(symbol: Symbol, *terms: Node) -> Node:
+    """Join terms by an operator, flattening those that use it already."""
+    flat: list[Node] = []
+    for term in terms:
+        flat.extend(term.terms if isinstance(term, Op) and term.symbol == symbol else (term,))
+    return Op(symbol, tuple(flat)) if len(flat) > 1 else flat[0]
+
+
+def leaves(node: Node) -> Iterator[Ask]:
+    """Walk over the leaves from left to right, repeated ones too."""
+    if isinstance(node, Ask):
+        yield node
+    elif isinstance(node, Op):
+        for term in node.terms:
+            yield from leaves(term)
+    else:
+        yield from leaves(node.term)
+
+
+def number(value: float) -> str:
+    """Print a number so that 1 and 1.0 are the same text."""
+    return str(int(value)) if value == int(value) and abs(value) < 1e15 else repr(value)
+
+
+def show_inline(inline: Inline) -> str:
+    """Print a signal that is written out in a formula."""
+    parameters: dict[str, JsonValue] = json.loads(inline.parameters)
+    words: list[str] = []
+    if inline.column is not None:
+        words = [inline.column if inline.column.isidentifier() else repr(inline.column)]
+    words += [f"{key}={value!r}" for key, value in parameters.items()]
+    return f"{inline.kind}({', '.join(words)})"
+
+
+def _show_ask(leaf: Ask, binding: int) -> str:
+    name = leaf.signal if leaf.inline is None else show_inline(leaf.inline)
+    if leaf.test is None:
+        return name
+    text = f"{name} {leaf.test.symbol} {number(leaf.test.value)}"
+    return f"({text})" if binding > _COMPARED else text
+
+
+def show(node: Node, binding: int = _COMPARED) -> str:
+    """Print a tree; parsing the text gives the same tree."""
+    if isinstance(node, Ask):
+        return _show_ask(node, binding)
+    if isinstance(node, Not):
+        text = "~" + show(node.term, _NEGATED)
+        return f"({text})" if binding > _NEGATED else text
+    if isinstance(node, Fill):
+        return f"{show(node.term, _ATOM)}.fill({node.value})"
+    own = _BINDING[node.symbol]
+    text = f" {node.symbol} ".join(show(term, own + 1) for term in node.terms)
+    return f"({text})" if binding > own else text
+
+
+def canonical(node: Node) -> Node:
+    """Bring equal formulas to one form.
+
+    Terms are flattened and sorted, repeated ones dropped under & and |, double negation and
+    repeated fills removed. A repeated term of ^ stays: unknown ^ unknown is unknown, not no.
+    """
+    if isinstance(node, Ask):
+        return node
+    if isinstance(node, Not):
+        term = canonical(node.term)
+        return term.term if isinstance(term, Not) else Not(term)
+    if isinstance(node, Fill):
+        term = canonical(node.term)
+        return term if isinstance(term, Fill) else Fill(term, node.value)
+    joined = join(node.symbol, *(canonical(term) for term in node.terms))
+    if not isinstance(joined, Op) or joined.symbol != node.symbol:
+        return joined
+    ordered = sorted(joined.terms, key=show)
+    if node.symbol != "^":
+        ordered = list(dict.fromkeys(ordered))
+    return join(node.symbol, *ordered)
+
+
+def rename(node: Node, names: dict[str, str]) -> Node:
+    """Replace names of signals."""
+    if isinstance(node, Ask):
+        return replace(node, signal=names.get(node.signal, node.signal))
+    if isinstance(node, Op):
+        return join(node.symbol, *(rename(term, names) for term in node.terms))
+    return replace(node, term=rename(node.term, names))
+
+
+def digest(*parts: str) -> str:
+    """Hash texts to 32 hex digits; the parts are kept apart."""
+    joined = "\0".join(f"{len(part)}:{part}" for part in parts)
+    return hashlib.sha256(joined.encode("utf-8", "surrogatepass")).hexdigest()[:32]
