@@ -1,6 +1,9 @@
 from __future__ import annotations
 
+import importlib.util
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -13,3 +16,18 @@ def corpora() -> Path:
     if not CORPORA.is_dir():
         pytest.skip("the corpora folder is not beside this checkout")
     return CORPORA
+
+
+@pytest.fixture(scope="session")
+def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    """A headless Chromium (tests/browser.py); tests that need it skip where there is none."""
+    pytest.importorskip("selenium")
+    spec = importlib.util.spec_from_file_location("_browser", Path(__file__).parent / "browser.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    if not (module.CHROMIUM and module.DRIVER):
+        pytest.skip("chromium and chromedriver are not installed")
+    with module.chromium(tmp_path_factory.mktemp("chromium")) as opened:
+        yield opened

@@ -1,0 +1,142 @@
+"""Parts 10 to 12: leakage, drift, samples."""
+
+from __future__ import annotations
+
+from pipeline.reports.charts import bar
+from pipeline.reports.markup import Child, Markup, h
+from pipeline.reports.page import Column, absent, count, pill, share, table
+from pipeline.reports.run.checks import example
+from schemas.metrics import Drift, Profile, RunMetrics, Sample
+
+_TITLES = {
+    "kept": "Kept",
+    "rejected": "Rejected",
+    "mislabelled": "Kept, but with another label",
+    "quarantined": "Quarantined",
+    "duplicate": "Duplicate",
+    "unreadable": "Unreadable",
+}
+
+
+def leakage(metrics: RunMetrics) -> Child:
+    """Return the rows that two splits share."""
+    if not metrics.leakage:
+        return absent("Leakage was not measured: the set has one split only.")
+    rows = [
+        [
+            f"{leak.left} in {leak.right}",
+            [leak.kind, h("div", leak.note, class_="small soft") if leak.note else None],
+            share(leak.rows, leak.of),
+            pill("warn" if leak.rows else "pass", "leaks" if leak.rows else "clean"),
+        ]
+        for leak in metrics.leakage
+    ]
+    head = [Column("Rows of", "name"), Column("Compared by", "name"), Column("Found again", "num")]
+    shown = [
+        h(
+            "details",
+            h("summary", f"{leak.left} in {leak.right}, {leak.kind}: examples"),
+            table(
+                [Column("Row", "name"), Column("Text", "text"), Column("", "name")],
+                [example(one) for one in leak.examples],
+            ),
+        )
+        for leak in metrics.leakage
+        if leak.examples
+    ]
+    return [table([*head, Column("", "nowrap")], rows), shown]
+
+
+def drift(metrics: RunMetrics) -> Child:
+    """Return distances from the last version and the reference, and what became popular."""
+    body: list[Child] = []
+    if metrics.drift:
+        for against in dict.fromkeys(one.against for one in metrics.drift):
+            rows = [_drift(one) for one in metrics.drift if one.against == against]
+            body.append(table(_DRIFT, rows, f"Against {against}"))
+    else:
+        body.append(
+            absent("Nothing to compare with: this is the first version, and no reference is named.")
+        )
+    return [*body, _popularity(metrics)]
+
+
+_DRIFT = [
+    Column("", "nowrap"),
+    Column("Measure", "text"),
+    Column("Value", "num"),
+    Column("Before", "num"),
+    Column("Now", "num"),
+    Column("Limits", "name"),
+]
+
+
+def _drift(one: Drift) -> list[Child]:
+    words = {"pass": "steady", "warn": "shifted", "fail": "far off"}[one.level]
+    value = f"{one.value:.3g} {one.unit}".strip()
+    ends = ["" if v is None else f"{v:,.4g}" for v in (one.before, one.after)]
+    return [pill(one.level, words), one.name, value, *ends, one.limits]
+
+
+def _popularity(metrics: RunMetrics) -> Child:
+    before, after = metrics.profiles.get("input"), metrics.profiles.get("kept")
+    if before is None or after is None or not after.vocabulary.tokens:
+        return None
+    rows = _lifts(before, after)
+    said = (
+        f"Distinct words: {count(after.vocabulary.distinct)} kept of "
+        f"{count(after.vocabulary.tokens)} counted, Gini index "
+        f"{_gini(after)} (what came in: {_gini(before)}; 0 is even, 1 is one word only)."
+    )
+    head = [
+        Column("Word", "name"),
+        Column("Share of kept words", "bar"),
+        Column("Kept", "num"),
+        Column("Against what came in", "num"),
+    ]
+    return [
+        h("h3", "Popularity: what the selection favours"),
+        h("p", said, class_="small soft"),
+        table(head, rows),
+    ]
+
+
+def _gini(profile: Profile) -> str:
+    gini = profile.vocabulary.gini
+    return "not measured" if gini is None else f"{gini:.2f}"
+
+
+def _lifts(before: Profile, after: Profile) -> list[list[Child]]:
+    whole, had = after.vocabulary.tokens, max(1, before.vocabulary.tokens)
+    earlier = {use.token: use.count for use in before.vocabulary.top}
+    most = max(use.count for use in after.vocabulary.top) if after.vocabulary.top else 1
+    rows: list[list[Child]] = []
+    for use in after.vocabulary.top[:12]:
+        was = earlier.get(use.token)
+        lift = f"{(use.count / whole) / (was / had):.2f} times" if was else ""
+        picture = bar(use.count, most, f"{use.token}: {use.count:,}")
+        rows.append([use.token, picture, share(use.count, whole), lift])
+    return rows
+
+
+def samples(metrics: RunMetrics) -> Child:
+    """Return kept and rejected rows side by side, then the others, with their reasons."""
+    if not any(metrics.samples.values()):
+        return absent("No rows were sampled in this run.")
+    order = [*_TITLES, *(name for name in metrics.samples if name not in _TITLES)]
+    shown = [
+        _samples(_TITLES.get(n, n), metrics.samples[n]) for n in order if metrics.samples.get(n)
+    ]
+    return h("div", shown, class_="grid2")
+
+
+def _samples(title: str, rows: tuple[Sample, ...]) -> Markup:
+    return h("div", h("h3", title), [_sample(row) for row in rows])
+
+
+def _sample(row: Sample) -> Markup:
+    text: Child = h("span", "null", class_="faint") if row.text is None else row.text
+    label = h("span", row.label, class_="pill") if row.label is not None else None
+    where = [h("code", row.row_id[:12]), " ", row.where]
+    why = h("span", row.why, " · " if row.why else None, where, class_="why")
+    return h("div", h("blockquote", text, " ", label), why, class_="sample")

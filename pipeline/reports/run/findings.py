@@ -1,0 +1,190 @@
+"""What a reader must not miss, told from the numbers: a claim, and what to do about it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Final, Literal
+
+from pipeline.reports.page import Status, percent
+from schemas.metrics import Check, RunMetrics, Severity
+
+Level = Literal["note", "warn", "fail"]
+
+_LEVEL: Final[dict[Severity, Level]] = {"info": "note", "warning": "warn", "critical": "fail"}
+
+_BROKEN: Final = {
+    "replacement": ("U+FFFD", "read the source with its right encoding"),
+    "mojibake": ("signs of text decoded twice", "decode the source as UTF-8 once"),
+    "control": ("control characters", "set integrity.rows.text.encoding: true"),
+}
+_PERSONAL: Final = {"email": "e-mail addresses", "phone": "telephone numbers"}
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One statement about a run."""
+
+    part: str
+    level: Level
+    claim: str
+    todo: str = ""
+
+
+def findings(metrics: RunMetrics) -> tuple[Finding, ...]:
+    """Return what stands out, in the order of the parts."""
+    return tuple(finding for rule in _RULES for finding in rule(metrics))
+
+
+def status(found: tuple[Finding, ...], part: str, *, measured: bool) -> Status:
+    """Return how a part stands: its worst finding, or none when nothing was measured."""
+    levels = {one.level for one in found if one.part == part}
+    if "fail" in levels:
+        return "fail"
+    if "warn" in levels:
+        return "warn"
+    return "pass" if measured else "none"
+
+
+def _balance(metrics: RunMetrics) -> Iterator[Finding]:
+    rows = metrics.rows
+    if not rows.kept:
+        todo = "look at part 2 for the clause that removes them, then widen the formula"
+        yield Finding("balance", "fail", f"No row of {rows.read:,} was kept.", todo)
+    if rows.unreadable:
+        claim = f"{rows.unreadable:,} of {rows.read:,} records could not be read."
+        todo = "mend them at the source; they lie under unreadable/ with file and position"
+        yield Finding("balance", "warn", claim, todo)
+    if rows.unknown:
+        claim = f"For {rows.unknown:,} of {rows.read:,} rows the formula is unknown, so not kept."
+        todo = "a signal met a null; `.fill(False)` or `.fill(True)` in the formula decides them"
+        yield Finding("balance", "note", claim, todo)
+
+
+def _funnel(metrics: RunMetrics) -> Iterator[Finding]:
+    funnel = metrics.funnel
+    if funnel is None:
+        return
+    for out in funnel.leave_one_out:
+        if out.removed or out.added or not funnel.analysed:
+            continue
+        claim = (
+            f"The `{out.signal}` signal removes nothing "
+            f"(leave-one-out: 0 of {funnel.analysed:,} rows)."
+        )
+        yield Finding("balance", "warn", claim, "drop it from the formula, or make it stricter")
+    for signal in funnel.signals:
+        if signal.faults:
+            claim = f"The `{signal.name}` signal failed on {signal.faults:,} rows."
+            todo = f"see the faults of the run; try it with: siftset signals try {signal.name}"
+            yield Finding("balance", "warn", claim, todo)
+        elif signal.evaluated and not signal.true:
+            claim = f"The `{signal.name}` signal is true of none of {signal.evaluated:,} rows."
+            yield Finding("balance", "warn", claim, "check its words or its limits")
+
+
+def _labels(metrics: RunMetrics) -> Iterator[Finding]:
+    precision = metrics.label_precision
+    if precision is None or not precision.labelled:
+        return
+    wrong = precision.labelled - precision.right
+    of = f"{percent(precision.right, precision.labelled)} of {precision.labelled:,}"
+    wanted = " or ".join(precision.wanted)
+    if not wrong:
+        yield Finding("labels", "note", f"Every labelled row kept is {wanted}: {of} rows.")
+        return
+    claim = f"{wrong:,} of {precision.labelled:,} labelled rows kept are not {wanted} ({of} are)."
+    yield Finding("labels", "warn", claim, "read them in part 12 and tighten the formula")
+
+
+def check_level(check: Check) -> Level | Literal["pass"]:
+    """Return how a check stands: its severity where it failed."""
+    return "pass" if check.passed else _LEVEL[check.severity]
+
+
+def _checks(metrics: RunMetrics) -> Iterator[Finding]:
+    for check in metrics.checks:
+        if check.passed:
+            continue
+        what = f"{check.column}: {check.name}" if check.column else check.name
+        if check.failed is not None and check.rows:
+            what += f" fails on {check.failed:,} of {check.rows:,} rows"
+        claim = f"{what}. {check.message}".strip()
+        todo = check.advice or "look at the examples in part 3; mend the source or the rule"
+        yield Finding("checks", _LEVEL[check.severity], claim, todo)
+
+
+def _columns(metrics: RunMetrics) -> Iterator[Finding]:
+    kept = metrics.profiles.get("kept")
+    for column in kept.columns if kept else ():
+        missing = column.null + column.empty + column.blank
+        if kept and missing and column.name == kept.text_column:
+            claim = f"{missing:,} of {kept.rows:,} kept rows have no text."
+            todo = f"set integrity.rows.{column.name}.not_null and not_blank"
+            yield Finding("columns", "warn", claim, todo)
+
+
+def _duplicates(metrics: RunMetrics) -> Iterator[Finding]:
+    found = metrics.duplicates
+    if found is None or not found.rows:
+        return
+    repeated = found.exact + (found.near or 0)
+    if repeated > 0.2 * found.rows:
+        claim = f"{repeated:,} of {found.rows:,} rows that the formula kept repeat another."
+        yield Finding("duplicates", "note", claim, "they are removed; look at the largest groups")
+
+
+def _lengths(metrics: RunMetrics) -> Iterator[Finding]:
+    kept = metrics.profiles.get("kept")
+    if kept is None or not kept.over_max:
+        return
+    claim = (
+        f"{kept.over_max:,} of {kept.texts:,} texts are longer than "
+        f"{metrics.max_length or 0:,} tokens: training cuts them."
+    )
+    yield Finding("lengths", "warn", claim, "raise train.max_length or set a rule for max_chars")
+
+
+def _encoding(metrics: RunMetrics) -> Iterator[Finding]:
+    kept = metrics.profiles.get("kept")
+    if kept is None:
+        return
+    for key, (name, todo) in _BROKEN.items():
+        if number := kept.encoding.get(key, 0):
+            claim = f"{number:,} of {kept.texts:,} kept texts hold {name}."
+            yield Finding("encoding", "warn", claim, todo)
+    for key, name in _PERSONAL.items():
+        if number := kept.encoding.get(key, 0):
+            claim = f"{number:,} of {kept.texts:,} kept texts seem to hold {name}."
+            todo = "a model can repeat what it was trained on: remove them unless they are wanted"
+            yield Finding("encoding", "warn", claim, todo)
+
+
+def _leakage(metrics: RunMetrics) -> Iterator[Finding]:
+    for leak in metrics.leakage:
+        if leak.rows:
+            claim = f"{leak.rows:,} of {leak.of:,} rows of {leak.left} are also in {leak.right} "
+            todo = "figures measured on them are too good: split by duplicate group, or drop them"
+            yield Finding("leakage", "warn", f"{claim}({leak.kind}).", todo)
+
+
+def _drift(metrics: RunMetrics) -> Iterator[Finding]:
+    for one in metrics.drift:
+        if one.level != "pass":
+            value = f"{one.value:.3g} {one.unit}".strip()
+            claim = one.message or f"{one.name} against {one.against} is {value}."
+            todo = f"limits: {one.limits}; compare samples with the earlier version"
+            yield Finding("drift", "fail" if one.level == "fail" else "warn", claim, todo)
+    for alert in metrics.alerts:
+        yield Finding("drift", "warn", alert, "see whether the source or the recipe changed")
+
+
+def _warnings(metrics: RunMetrics) -> Iterator[Finding]:
+    for warning in metrics.warnings:
+        yield Finding("summary", "warn", warning)
+
+
+_RULES: Final[tuple[Callable[[RunMetrics], Iterator[Finding]], ...]] = (
+    _warnings, _balance, _funnel, _checks, _columns, _duplicates,
+    _lengths, _encoding, _labels, _leakage, _drift,
+)  # fmt: skip

@@ -1,0 +1,158 @@
+"""Part 2: the closing balance, and how each signal of the formula decided."""
+
+from __future__ import annotations
+
+from pipeline.reports.charts import bar, stack
+from pipeline.reports.markup import Child, Markup, h
+from pipeline.reports.page import Column, absent, count, percent, share, table
+from schemas.metrics import Funnel, RunMetrics, SignalMetrics, Tree
+
+_FILLS = {
+    "kept": "fgood",
+    "rejected": "f6",
+    "duplicate": "f2",
+    "quarantined": "fwarn",
+    "unreadable": "fbad",
+}
+
+
+def balance(metrics: RunMetrics) -> Child:
+    """Return the balance bar, the funnel, the formula as a tree and the signals."""
+    rows = metrics.rows
+    parts = [(name, float(getattr(rows, name)), fill) for name, fill in _FILLS.items()]
+    said = " + ".join(f"{name} {count(int(value))}" for name, value, _ in parts)
+    line = f"{count(rows.read)} read = {said}"
+    bar_chart = stack(parts, f"Closing balance: {line}")
+    equation = h("p", line, ".", class_="small soft")
+    if metrics.funnel is None:
+        return [bar_chart, equation, absent("The signals of this run were not analysed.")]
+    return [bar_chart, equation, _funnel(metrics.funnel)]
+
+
+def _funnel(funnel: Funnel) -> list[Child]:
+    tree = h("ul", _node(funnel.tree, funnel.analysed), class_="tree") if funnel.tree else None
+    return [
+        h("h3", "The formula"),
+        h("p", h("code", funnel.formula)),
+        h("div", h("div", tree), h("div", _clauses(funnel)), class_="grid2"),
+        _steps(funnel),
+        _signals(funnel),
+        _pairs(funnel),
+    ]
+
+
+def _node(tree: Tree, analysed: int) -> Markup:
+    operator = bool(tree.children)
+    label = h("span", tree.label, class_="op") if operator else h("code", tree.label)
+    of = None
+    if tree.true is not None and analysed:
+        of = h("span", f" {percent(tree.true, analysed)} true", class_="of")
+    below = h("ul", [_node(child, analysed) for child in tree.children]) if operator else None
+    return h("li", label, of, below)
+
+
+def _steps(funnel: Funnel) -> Child:
+    if not funnel.steps:
+        return None
+    rows = [
+        [
+            h("code", step.clause),
+            bar(step.passed, funnel.steps[0].entered, f"{step.clause}: {step.passed:,} pass"),
+            count(step.passed),
+            share(step.passed, step.entered),
+            "" if step.alone is None else share(step.alone, funnel.analysed),
+        ]
+        for step in funnel.steps
+    ]
+    columns = [
+        Column("Clause, in order of evaluation", "name"),
+        Column("Rows left after it", "bar"),
+        Column("Left", "num"),
+        Column("Of what reached it", "num"),
+        Column("True by itself", "num"),
+    ]
+    return [h("h3", "Funnel"), table(columns, rows)]
+
+
+def _signals(funnel: Funnel) -> Child:
+    if not funnel.signals:
+        return None
+    without = {out.signal: out for out in funnel.leave_one_out}
+    rows = []
+    for signal in funnel.signals:
+        out = without.get(signal.name)
+        only = "" if out is None else _only(out.removed, out.added)
+        rows.append(
+            [
+                [h("code", signal.name), h("div", _about(signal), class_="small soft")],
+                _states(signal),
+                share(signal.true, signal.evaluated),
+                count(signal.unknown),
+                count(signal.skipped),
+                _cost(signal),
+                only,
+            ]
+        )
+    columns = [
+        Column("Signal", "name"),
+        Column("True, false, unknown", "bar"),
+        Column("True, of rows asked", "num"),
+        Column("Unknown", "num"),
+        Column("Skipped", "num"),
+        Column("Cost per row", "num"),
+        Column("Decided by it alone", "num"),
+    ]
+    note = (
+        f"Decided by it alone: rows whose outcome changes when the signal is left out of the "
+        f"formula, of {count(funnel.analysed)} analysed rows, of which the formula keeps "
+        f"{count(funnel.analysed_kept)}."
+    )
+    lines = [h("h3", "Signals"), table(columns, rows)]
+    return [*lines, h("p", note, class_="small soft") if funnel.analysed else None]
+
+
+def _about(signal: SignalMetrics) -> str:
+    return ": ".join(part for part in (signal.kind, signal.description) if part)
+
+
+def _only(removed: int, added: int) -> Child:
+    if not removed and not added:
+        return h("span", "nothing", class_="pill warn")
+    return f"{count(removed)} out" + (f", {count(added)} in" if added else "")
+
+
+def _states(signal: SignalMetrics) -> Markup:
+    asked = max(1, signal.evaluated)
+    title = f"{signal.name}: {signal.true:,} true, {signal.false:,} false of {asked:,}"
+    return bar(signal.true, asked, title, fill="fgood")
+
+
+def _cost(signal: SignalMetrics) -> str:
+    if signal.seconds is None or not signal.evaluated:
+        return ""
+    return f"{1e6 * signal.seconds / signal.evaluated:.3g} µs"
+
+
+def _clauses(funnel: Funnel) -> Child:
+    if not funnel.clauses:
+        return None
+    total = sum(funnel.clauses.values())
+    ranked = sorted(funnel.clauses.items(), key=lambda item: -item[1])[:12]
+    rows = [[h("code", clause), share(number, total)] for clause, number in ranked]
+    return table([Column("Rejected because of", "name"), Column("Rows", "num")], rows)
+
+
+def _pairs(funnel: Funnel) -> Child:
+    if not funnel.pairs:
+        return None
+    ranked = sorted(funnel.pairs, key=lambda pair: -(pair.both / max(1, pair.either)))[:8]
+    rows = [
+        [
+            [h("code", pair.left), " and ", h("code", pair.right)],
+            bar(pair.both, pair.either, f"{pair.left} and {pair.right}: {pair.both:,}"),
+            share(pair.both, pair.either),
+        ]
+        for pair in ranked
+    ]
+    columns = [Column("Pair", "name"), Column("Overlap", "bar"), Column("Both, of either", "num")]
+    return h("details", h("summary", "Signals that say much the same"), table(columns, rows))

@@ -1,0 +1,174 @@
+"""Parts 6 to 9: lengths, encoding, languages and scripts, labels."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from pipeline.reports.charts import bar, heat, histogram, short
+from pipeline.reports.markup import Child, Markup, h
+from pipeline.reports.page import Column, absent, count, percent, share, table
+from pipeline.reports.run.checks import population
+from schemas.metrics import Histogram, Profile, RunMetrics
+
+ENCODING = {
+    "replacement": "U+FFFD, the sign of a wrong decoding",
+    "mojibake": "mojibake: UTF-8 decoded as Latin-1 or Windows-1252",
+    "control": "control characters",
+    "not_nfc": "not in Unicode form NFC",
+    "zero_width": "zero-width or direction characters",
+    "html": "HTML tags or entities",
+    "url": "a URL",
+    "email": "an e-mail address",
+    "phone": "a telephone number",
+}
+
+
+def _each(metrics: RunMetrics, show: Callable[[str, Profile], Child], kind: str = "grid2") -> Child:
+    if not metrics.profiles:
+        return absent("Texts were not profiled in this run.")
+    return h("div", [show(name, one) for name, one in metrics.profiles.items()], class_=kind)
+
+
+def lengths(metrics: RunMetrics) -> Child:
+    """Return lengths of the texts in characters, words and tokens."""
+    kept = metrics.profiles.get("kept") or metrics.profiles.get("input")
+    if kept is None:
+        return absent("Texts were not profiled in this run.")
+    name = "kept" if "kept" in metrics.profiles else "input"
+    pictures = [_lengths(kept.chars, "Characters"), _lengths(kept.words, "Words")]
+    if kept.tokens is not None:
+        pictures.append(_lengths(kept.tokens, "Tokens of the model", limit=metrics.max_length))
+    note = "Tokens were not counted: no model is named, or its tokenizer was not at hand."
+    over = None
+    if kept.over_max is not None and metrics.max_length:
+        over = h(
+            "p", f"Longer than {metrics.max_length:,} tokens: ", share(kept.over_max, kept.texts)
+        )
+    return [
+        h("p", population(name, kept), class_="small soft"),
+        h("div", pictures, class_="grid3"),
+        over if kept.tokens is not None else absent(note),
+        _quantiles(metrics),
+    ]
+
+
+def _lengths(histogram_: Histogram, title: str, *, limit: int | None = None) -> Markup:
+    bins = _trim(histogram_)
+    mark = None
+    if limit is not None:
+        mark = next((i for i, (low, _, _) in enumerate(bins) if low > limit), None)
+    return histogram([(_bin(low, high), n) for low, high, n in bins], title, mark=mark)
+
+
+def _trim(one: Histogram) -> list[tuple[float, float, int]]:
+    bins = [
+        (one.edges[i], one.edges[i + 1], number)
+        for i, number in enumerate(one.counts)
+        if i + 1 < len(one.edges)
+    ]
+    filled = [i for i, (_, _, number) in enumerate(bins) if number]
+    return bins[filled[0] : filled[-1] + 1] if filled else []
+
+
+def _bin(low: float, high: float) -> str:
+    return short(low) if high - low <= 1 else f"{short(low)}-{short(high - 1)}"
+
+
+def _quantiles(metrics: RunMetrics) -> Markup:
+    head = [Column("", "name"), Column("Min", "num")]
+    names = ("p1", "p5", "p50", "p95", "p99")
+    head += [*(Column(n, "num") for n in names), Column("Max", "num"), Column("Mean", "num")]
+    rows: list[list[Child]] = []
+    for which, profile in metrics.profiles.items():
+        for unit, one in (
+            ("characters", profile.chars),
+            ("words", profile.words),
+            ("tokens", profile.tokens),
+        ):
+            if one is not None and one.rows:
+                values = [one.min, *(one.quantiles.get(n) for n in names), one.max, one.mean]
+                rows.append([f"{unit}, {which}", *("" if v is None else short(v) for v in values)])
+    return h("details", h("summary", "Quantiles"), table(head, rows))
+
+
+def encoding(metrics: RunMetrics) -> Child:
+    """Return how many texts hold what a text should seldom hold."""
+    if not metrics.profiles:
+        return absent("Texts were not profiled in this run.")
+    names = list(metrics.profiles)
+    rows = [
+        [
+            words,
+            *(
+                _part(metrics.profiles[name], metrics.profiles[name].encoding, key)
+                for name in names
+            ),
+        ]
+        for key, words in ENCODING.items()
+    ]
+    head = [Column("Texts that hold", "text"), *(Column(_who(name), "num") for name in names)]
+    said = [h("li", population(name, one)) for name, one in metrics.profiles.items()]
+    return [table(head, rows), h("ul", said, class_="legend")]
+
+
+def _who(name: str) -> str:
+    return {"input": "Came in", "kept": "Kept"}.get(name, name)
+
+
+def _part(profile: Profile, counts: Mapping[str, int], key: str) -> Child:
+    number = counts.get(key, 0)
+    return share(number, profile.texts) if number else h("span", "0", class_="faint")
+
+
+def languages(metrics: RunMetrics) -> Child:
+    """Return scripts and languages of the texts."""
+    return _each(metrics, _languages)
+
+
+def _languages(name: str, profile: Profile) -> Markup:
+    scripts = _ranked(profile.scripts, profile.texts, "Script")
+    if profile.language_rows:
+        caption = f"Languages, told on a sample of {count(profile.language_rows)} texts"
+        spoken: Child = [
+            h("p", caption, class_="small soft"),
+            _ranked(profile.languages, profile.language_rows, "Language"),
+        ]
+    else:
+        spoken = absent('Languages need the extra: pip install "siftset[language]".')
+    return h("div", h("p", population(name, profile), class_="small soft"), scripts, spoken)
+
+
+def _ranked(counts: Mapping[str, int], whole: int, title: str) -> Markup:
+    ranked = sorted(counts.items(), key=lambda item: (-item[1], item[0]))[:10]
+    rows = [
+        [name, bar(number, whole, f"{name}: {number:,}"), share(number, whole)]
+        for name, number in ranked
+    ]
+    return table([Column(title, "name"), Column("", "bar"), Column("Texts", "num")], rows)
+
+
+def labels(metrics: RunMetrics) -> Child:
+    """Return labels by source."""
+    shown = [_labels(name, one) for name, one in metrics.profiles.items() if one.labels]
+    if not shown:
+        return absent("The rows carry no label; name its column in the source to see the balance.")
+    return h("div", shown, class_="grid2")
+
+
+def _labels(name: str, profile: Profile) -> Markup:
+    totals: dict[str, int] = {}
+    for by_label in profile.labels.values():
+        for label, number in by_label.items():
+            totals[label] = totals.get(label, 0) + number
+    ranked = sorted(totals, key=lambda label: -totals[label])[:8]
+    rows = {
+        source: [by_label.get(label, 0) for label in ranked]
+        for source, by_label in list(profile.labels.items())[:12]
+    }
+    whole = sum(totals.values())
+    said = ", ".join(f"{label} {percent(totals[label], whole)}" for label in ranked)
+    return h(
+        "div",
+        heat(rows, ranked, population(name, profile)),
+        h("p", said, h("span", f" of {count(whole)} labelled rows", class_="of")),
+    )

@@ -1,0 +1,133 @@
+from __future__ import annotations
+
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+
+from pipeline.reports.run import findings, run_report
+from schemas.metrics import LeaveOneOut, Rows, Run, RunMetrics
+
+TITLES = [
+    "Verdict", "Balance and signals", "Checks", "Null, empty, blank", "Duplicates", "Lengths",
+    "Encoding and contents", "Languages and scripts", "Labels by source", "Leakage between splits",
+    "Drift", "Samples", "Links",
+]  # fmt: skip
+
+ENUMS = {"verdict", "command", "severity", "stage", "level", "schema_version"}
+
+
+def poison(value, payload: str, key: str = ""):
+    """Replace every text of a JSON value, keys of free mappings included."""
+    if isinstance(value, dict):
+        free = key in FREE
+        return {payload + k if free else k: poison(v, payload, k) for k, v in value.items()}
+    if isinstance(value, list):
+        return [poison(one, payload, key) for one in value]
+    if isinstance(value, str) and key not in ENUMS and value not in ("exact", "near"):
+        return payload + value
+    return value
+
+
+FREE = {"versions", "splits", "clauses", "scripts", "languages", "labels", "samples", "links"}
+FREE |= {"custom", "synthesize"}
+
+
+def _headings(page: str) -> list[str]:
+    found = re.findall(r"<h2>(?:<span class=\"n\">\d+</span>)?([^<]*?) ?<", page)
+    return [one.strip() for one in found]
+
+
+def test_the_thirteen_parts_stand_in_order(metrics: RunMetrics) -> None:
+    assert _headings(run_report(metrics)) == TITLES
+
+
+def test_a_run_with_nothing_but_a_balance_has_all_parts_too() -> None:
+    bare = RunMetrics(verdict="pass", run=Run(run_id="r", recipe="x"), rows=Rows(read=3, kept=3))
+    assert _headings(run_report(bare)) == TITLES
+
+
+def test_a_signal_that_removes_nothing_is_said_at_the_top(metrics: RunMetrics) -> None:
+    claim = "The `product` signal removes nothing (leave-one-out: 0 of 20,000 rows)."
+    page = run_report(metrics)
+    assert claim in page[: page.index("<h3>Inputs</h3>")]
+    busy = LeaveOneOut(signal="product", kept_without=9, removed=1)
+    funnel = metrics.funnel.model_copy(update={"leave_one_out": (busy,)})
+    assert claim not in run_report(metrics.model_copy(update={"funnel": funnel}))
+
+
+def test_every_problem_names_what_to_do(metrics: RunMetrics) -> None:
+    found = findings(metrics)
+    assert {one.part for one in found} >= {"balance", "checks", "lengths", "leakage", "drift"}
+    assert [one.claim for one in found if one.level != "note" and not one.todo] == []
+
+
+def test_the_page_is_small_and_asks_nothing_of_anyone(metrics: RunMetrics) -> None:
+    page = run_report(metrics, [metrics] * 20)
+    assert len(page.encode()) < 200_000
+    assert "<script" not in page
+    assert "default-src &#x27;none&#x27;" in page
+    assert not re.search(r"(?:src|href)=\"(?:https?:)?//", page)
+
+
+class _Tags(HTMLParser):
+    def __init__(self) -> None:
+        super().__init__()
+        self.found: list[str] = []
+
+    def handle_starttag(self, tag, attrs):
+        self.found.append(tag)
+
+
+def _tags(page: str) -> set[str]:
+    reader = _Tags()
+    reader.feed(page)
+    return set(reader.found)
+
+
+def test_no_text_of_the_data_makes_a_tag(metrics: RunMetrics, payloads: tuple[str, ...]) -> None:
+    clean = _tags(run_report(metrics))
+    for payload in payloads:
+        bad = RunMetrics.model_validate(poison(metrics.model_dump(mode="json"), payload))
+        assert _tags(run_report(bad)) <= clean
+
+
+def test_nothing_executes_and_nothing_is_requested(
+    metrics: RunMetrics, payloads: tuple[str, ...], browser, tmp_path: Path
+) -> None:
+    for number, payload in enumerate(payloads):
+        bad = RunMetrics.model_validate(poison(metrics.model_dump(mode="json"), payload))
+        path = tmp_path / f"{number}.html"
+        path.write_text(run_report(bad, [bad]), encoding="utf-8")
+        browser.requests(), browser.complaints()
+        browser.open(path)
+        assert browser.requests() == [path.as_uri()]
+        assert browser.complaints() == []
+        assert browser.driver.title != "owned"
+        found = browser.driver.find_elements("css selector", "script, iframe, img, link, base")
+        assert found == []
+
+
+@pytest.mark.parametrize("width", [360, 1280])
+def test_the_page_never_scrolls_sideways(
+    metrics: RunMetrics, browser, tmp_path: Path, width: int
+) -> None:
+    path = tmp_path / "report.html"
+    path.write_text(run_report(metrics, [metrics] * 3), encoding="utf-8")
+    browser.emulate(width=width)
+    browser.open(path)
+    inner = browser.driver.execute_script("return document.documentElement.scrollWidth")
+    assert inner <= width
+
+
+def test_the_style_is_applied_under_its_policy(metrics: RunMetrics, browser, tmp_path) -> None:
+    path = tmp_path / "report.html"
+    path.write_text(run_report(metrics), encoding="utf-8")
+    colours = []
+    for dark in (False, True):
+        browser.emulate(dark=dark)
+        browser.open(path)
+        script = "return getComputedStyle(document.body).backgroundColor"
+        colours.append(browser.driver.execute_script(script))
+    assert colours == ["rgb(251, 250, 248)", "rgb(21, 24, 28)"]
