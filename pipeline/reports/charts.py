@@ -47,6 +47,12 @@ def bar(value: float, whole: float, title: str, *, fill: str = "f0") -> Markup:
 
 def stack(parts: Sequence[tuple[str, float, str]], title: str) -> Markup:
     """Return one bar split into (name, value, fill), with a legend that carries the numbers."""
+    entries = [(name, fill, f"{value:,.0f}") for name, value, fill in parts]
+    return h("figure", split(parts, title, kind="stack"), legend(entries))
+
+
+def split(parts: Sequence[tuple[str, float, str]], title: str, *, kind: str = "bar") -> Markup:
+    """Return one bar split into (name, value, fill)."""
     total = sum(value for _, value, _ in parts) or 1.0
     cells, start = [], 0.0
     for name, value, fill in parts:
@@ -62,9 +68,7 @@ def stack(parts: Sequence[tuple[str, float, str]], title: str) -> Markup:
             )
         )
         start += width
-    entries = [(name, fill, f"{value:,.0f}") for name, value, fill in parts]
-    picture = _svg("stack", title, cells, box="0 0 100 10")
-    return h("figure", picture, legend(entries))
+    return _svg(kind, title, cells, box="0 0 100 10")
 
 
 def legend(entries: Sequence[tuple[str, str, str]]) -> Markup:
@@ -80,6 +84,7 @@ def _swatch(fill: str) -> Markup:
     return h(
         "svg",
         h("rect", width=10, height=10, rx=2, class_=fill),
+        class_="swatch",
         viewBox="0 0 10 10",
         aria_hidden="true",
     )

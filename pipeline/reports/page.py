@@ -10,7 +10,7 @@ from functools import cache
 from importlib.resources import files
 from typing import Literal
 
-from pipeline.reports.markup import Child, Markup, h
+from pipeline.reports.markup import Child, Markup, h, text
 
 Status = Literal["pass", "warn", "fail", "none"]
 """How a part stands; none means that it was not measured."""
@@ -92,7 +92,8 @@ def _layout(parts: Sequence[Part]) -> Markup:
 
 def _section(part: Part, number: int | None) -> Markup:
     label = h("span", number, class_="n") if number else None
-    badge = pill(part.status) if part.status in ("warn", "fail") else None
+    flagged = part.status in ("warn", "fail") and part.anchor != "summary"
+    badge = pill(part.status) if flagged else None
     title = h("h2", label, part.title, " ", badge)
     lede = h("p", part.lede, class_="lede") if part.lede else None
     return h("section", title, lede, part.body, class_="part", id=part.anchor)
@@ -108,10 +109,25 @@ def pill(status: Status, words: str | None = None) -> Markup:
     return h("span", words or WORDS[status] or "not measured", class_=f"pill {status}")
 
 
-def finding(status: str, claim: Child, todo: Child = None) -> Markup:
+def prose(said: str) -> Markup:
+    """Return a sentence in which `words between backticks` are set as code."""
+    pieces = said.split("`")
+    if len(pieces) % 2 == 0:
+        return text(said)
+    return text([h("code", one) if i % 2 else one for i, one in enumerate(pieces)])
+
+
+def finding(status: str, claim: str, todo: str = "") -> Markup:
     """Return one statement that stands out, and what to do about it."""
-    action = h("span", todo, class_="todo") if todo else None
-    return h("p", h("b", claim), action, class_=f"finding {status}")
+    action = h("span", prose(todo), class_="todo") if todo else None
+    return h("p", h("b", prose(claim)), action, class_=f"finding {status}")
+
+
+def brief(status: str, claim: str, todo: str = "", *, to: str = "") -> Markup:
+    """Return the same as one line of a list, linked to the part it is about."""
+    said = h("a", prose(claim), href=f"#{to}") if to else prose(claim)
+    action = h("span", prose(todo), class_="todo") if todo else None
+    return h("li", h("span", class_=f"dot {status}"), h("div", said, action), class_="brief")
 
 
 def absent(why: str) -> Markup:

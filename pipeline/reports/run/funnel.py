@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pipeline.reports.charts import bar, stack
+from pipeline.reports.charts import bar, split, stack
 from pipeline.reports.markup import Child, Markup, h
 from pipeline.reports.page import Column, absent, count, percent, share, table
 from schemas.metrics import Funnel, RunMetrics, SignalMetrics, Tree
@@ -94,7 +94,7 @@ def _signals(funnel: Funnel) -> Child:
             ]
         )
     columns = [
-        Column("Signal", "name"),
+        Column("Signal", "text"),
         Column("True, false, unknown", "bar"),
         Column("True, of rows asked", "num"),
         Column("Unknown", "num"),
@@ -122,9 +122,13 @@ def _only(removed: int, added: int) -> Child:
 
 
 def _states(signal: SignalMetrics) -> Markup:
-    asked = max(1, signal.evaluated)
-    title = f"{signal.name}: {signal.true:,} true, {signal.false:,} false of {asked:,}"
-    return bar(signal.true, asked, title, fill="fgood")
+    parts: list[tuple[str, float, str]] = [
+        ("true", signal.true, "fgood"),
+        ("false", signal.false, "ftrack"),
+    ]
+    parts.append(("unknown", signal.unknown, "fwarn"))
+    said = ", ".join(f"{value:,} {name}" for name, value, _ in parts)
+    return split(parts, f"{signal.name}: {said}")
 
 
 def _cost(signal: SignalMetrics) -> str:

@@ -11,6 +11,7 @@ from pipeline.reports.page import (
     Header,
     Part,
     absent,
+    brief,
     count,
     facts,
     figures,
@@ -46,14 +47,18 @@ def summary(metrics: RunMetrics, found: tuple[Finding, ...], history: Sequence[R
     shown = [one for one in found if one.level != "note"] + [
         one for one in found if one.level == "note"
     ]
-    said = [finding(one.level, one.claim, one.todo) for one in shown[:12]]
+    said = h("ul", [_brief(one) for one in shown[:12]], class_="briefs")
     if len(shown) > 12:
-        said.append(h("p", f"{len(shown) - 12} more stand in the parts below.", class_="soft"))
-    if not said:
-        said = [finding("pass", "Nothing stands out: every check passed.")]
+        said = h("div", said, h("p", f"{len(shown) - 12} more stand below.", class_="soft"))
+    if not shown:
+        said = finding("pass", "Nothing stands out: every check passed.")
     body = [_figures(metrics), said, _trend(metrics, history), _facts(metrics), _inputs(metrics)]
     status = metrics.verdict
     return Part("summary", "Verdict", body, status)
+
+
+def _brief(one: Finding) -> Markup:
+    return brief(one.level, one.claim, one.todo, to="" if one.part == "summary" else one.part)
 
 
 def _figures(metrics: RunMetrics) -> Markup:

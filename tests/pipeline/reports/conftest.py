@@ -98,7 +98,7 @@ def _signals() -> tuple[SignalMetrics, ...]:
 
 
 def _funnel() -> Funnel:
-    leaves = {"nike": 11_081, "product": 23_750, "positive": 9_400, "criticism": 5_900}
+    leaves = {"nike": 8_865, "product": 19_000, "positive": 9_400, "criticism": 5_900}
     tree = Tree(
         label="and",
         true=8_951,
@@ -107,10 +107,10 @@ def _funnel() -> Funnel:
             Tree(label="product", true=leaves["product"]),
             Tree(
                 label="or",
-                true=14_100,
+                true=11_280,
                 children=(Tree(label="positive", true=9_400), Tree(label="praise", true=12_100)),
             ),
-            Tree(label="not", true=17_850, children=(Tree(label="criticism", true=5_900),)),
+            Tree(label="not", true=14_280, children=(Tree(label="criticism", true=5_900),)),
         ),
     )
     return Funnel(

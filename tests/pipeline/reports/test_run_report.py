@@ -49,7 +49,7 @@ def test_a_run_with_nothing_but_a_balance_has_all_parts_too() -> None:
 
 
 def test_a_signal_that_removes_nothing_is_said_at_the_top(metrics: RunMetrics) -> None:
-    claim = "The `product` signal removes nothing (leave-one-out: 0 of 20,000 rows)."
+    claim = "The <code>product</code> signal removes nothing (leave-one-out: 0 of 20,000 rows)."
     page = run_report(metrics)
     assert claim in page[: page.index("<h3>Inputs</h3>")]
     busy = LeaveOneOut(signal="product", kept_without=9, removed=1)
