@@ -1,0 +1,166 @@
+"""Duplicates among the rows that the formula kept.
+
+A row's place is its number in the order (source, path, record); the keeper of equal rows is the
+one with the lowest place, whatever the order in which the work was done. Rows are compared by
+128-bit hashes (xxh3): the odds that any two of a billion differing texts meet are below 1e-20.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Sequence
+from typing import Final, NamedTuple
+
+import polars as pl
+import polars_hash as plh
+
+from pipeline.parts import Part, count_rows, read_parts
+from schemas.errors import SourceError
+
+TEXT_KEY: Final = "_text_key"
+_ROWS_PER_PASS: Final = 4_000_000
+_SCHEMA: Final = {"place": pl.Int64, "keeper": pl.Int64, "kind": pl.String}
+
+Keys = Callable[[], Iterator[pl.DataFrame]]
+"""Gives, each time anew, frames in order with the columns place and key."""
+
+
+class Settled(NamedTuple):
+    """The rows of one part: those that stay, and those that repeat another row."""
+
+    kept: pl.DataFrame
+    duplicates: pl.DataFrame
+
+
+def text_key(text: str = "text") -> pl.Expr:
+    """Return the 128-bit hash that equal texts share, after NFC and white-space folding."""
+    folded = pl.col(text).str.normalize("NFC").str.replace_all(r"\s+", " ").str.strip_chars(" ")
+    return plh.concat_str(folded).nchash.xxh3_128().alias(TEXT_KEY)
+
+
+def id_keys(columns: Sequence[str]) -> list[pl.Expr]:
+    """Return what tells a repeated id from one that is used for two different records."""
+    return [
+        plh.col("row_id").nchash.xxh3_128().alias("key"),
+        pl.struct(columns).hash(1).alias("content"),
+    ]
+
+
+def exact_duplicates(parts: Sequence[Part], without: pl.Series | None = None) -> pl.DataFrame:
+    """Return place, keeper and kind of the rows that repeat the text of an earlier one.
+
+    Rows at the places `without` take no part, and neither do rows without a text.
+    """
+
+    def keys() -> Iterator[pl.DataFrame]:
+        place = 0
+        for frame in read_parts(parts, [TEXT_KEY]):
+            numbered = _numbered(frame.rename({TEXT_KEY: "key"}), place).drop_nulls("key")
+            place += frame.height
+            yield numbered if without is None else _outside(numbered, without)
+
+    return _repeated(keys, count_rows(parts), keep="first", kind="exact")
+
+
+def repeated_ids(
+    parts: Sequence[Part], ids: Sequence[Part], *, latest_wins: bool = False
+) -> pl.DataFrame:
+    """Return place, keeper and kind of the kept rows whose id another row has too.
+
+    `ids` hold key, content and candidate of every row read, in order; a candidate is a row of
+    `parts`. Raises SourceError where an id stands for two contents, unless the latest wins.
+    """
+    if not latest_wins:
+        _refuse_conflicts(ids)
+
+    def keys() -> Iterator[pl.DataFrame]:
+        place = 0
+        for frame in read_parts(ids, ["key", "candidate"]):
+            yield frame.with_columns(_candidate_place(place))
+            place += int(frame["candidate"].sum())
+
+    keep = "last" if latest_wins else "first"
+    found = _repeated(keys, count_rows(ids), keep=keep, kind="id")
+    return found.filter(pl.col("place") >= 0)
+
+
+def settle(parts: Sequence[Part], repeated: pl.DataFrame) -> Iterator[Settled]:
+    """Part the kept rows from their duplicates, in order; these get duplicate_of and kind."""
+    keepers = repeated.select(place="keeper").unique()
+    known = pl.DataFrame(schema={"place": pl.Int64, "duplicate_of": pl.String})
+    place = 0
+    for frame in read_parts(parts):
+        numbered = _numbered(frame, place)
+        place += frame.height
+        met = numbered.join(keepers, on="place", how="semi")
+        known = pl.concat([known, met.select("place", duplicate_of="row_id")])
+        found = numbered.join(repeated, on="place", how="inner", maintain_order="left")
+        pointed = found.join(known, left_on="keeper", right_on="place", how="left",
+                             maintain_order="left")  # fmt: skip
+        yield Settled(
+            numbered.join(repeated, on="place", how="anti", maintain_order="left").drop("place"),
+            pointed.with_columns(pl.col("duplicate_of").fill_null(pl.col("row_id"))).drop(
+                "place", "keeper"
+            ),
+        )
+
+
+def merged(*found: pl.DataFrame) -> pl.DataFrame:
+    """Join findings; a row found twice keeps the first finding."""
+    return pl.concat([none(), *found]).unique("place", keep="first", maintain_order=True)
+
+
+def none() -> pl.DataFrame:
+    """Return no finding."""
+    return pl.DataFrame(schema=_SCHEMA)
+
+
+def _repeated(keys: Keys, rows: int, *, keep: str, kind: str) -> pl.DataFrame:
+    """Group equal keys, in as many passes as keep the memory bounded."""
+    passes = max(1, math.ceil(rows / _ROWS_PER_PASS))
+    found = [none()]
+    for turn in range(passes):
+        wanted = [_of_pass(frame, turn, passes) for frame in keys()]
+        if not wanted:
+            continue
+        place = pl.col("place")
+        keeper = (place.first() if keep == "first" else place.last()).over("key")
+        grouped = pl.concat(wanted).with_columns(keeper=keeper, kind=pl.lit(kind))
+        found.append(grouped.filter(place != pl.col("keeper")).select(_SCHEMA))
+    return pl.concat(found).sort("place")
+
+
+def _of_pass(frame: pl.DataFrame, turn: int, passes: int) -> pl.DataFrame:
+    if passes == 1:
+        return frame
+    return frame.filter(pl.col("key").hash(0) % passes == turn)
+
+
+def _numbered(frame: pl.DataFrame, start: int) -> pl.DataFrame:
+    return frame.with_columns(place=pl.int_range(start, start + pl.len(), dtype=pl.Int64))
+
+
+def _outside(frame: pl.DataFrame, places: pl.Series) -> pl.DataFrame:
+    return frame.filter(~pl.col("place").is_in(places.implode()))
+
+
+def _candidate_place(start: int) -> pl.Expr:
+    """The place of a candidate; -1 for a row that the formula did not keep."""
+    place = start + pl.col("candidate").cum_sum().cast(pl.Int64) - 1
+    return pl.when("candidate").then(place).otherwise(pl.lit(-1, pl.Int64)).alias("place")
+
+
+def _refuse_conflicts(ids: Sequence[Part]) -> None:
+    passes = max(1, math.ceil(count_rows(ids) / _ROWS_PER_PASS))
+    for turn in range(passes):
+        frames = [_of_pass(f, turn, passes) for f in read_parts(ids, ["key", "content", "row_id"])]
+        if not frames:
+            continue
+        contents = pl.col("content").n_unique().over("key")
+        conflict = pl.concat(frames).filter(contents > 1)
+        if conflict.height:
+            raise SourceError(
+                f"row_id {conflict['row_id'][0]}: its id stands for "
+                f"{conflict['content'].n_unique()} different records or more, expected one: "
+                "map another id column, or let the latest win with  refresh: {merge: upsert}"
+            )

@@ -1,0 +1,57 @@
+"""Shards on the threads of this machine."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import TypeVar
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+
+def default_workers() -> int:
+    """Return how many threads suit this machine: SIFTSET_WORKERS, else one a core."""
+    chosen = os.environ.get("SIFTSET_WORKERS", "")
+    return max(1, int(chosen)) if chosen.isdigit() else len(_cores())
+
+
+def map_ordered(
+    function: Callable[[T], R],
+    items: Iterable[T],
+    *,
+    workers: int | None = None,
+    stop: threading.Event | None = None,
+) -> Iterator[R]:
+    """Yield function(item) in the order of the items, some of them worked on at the same time.
+
+    At most two items a worker are under way. On an error, or when the caller stops, `stop` is set,
+    what has not begun is dropped and what has begun is waited for.
+    """
+    count = workers or default_workers()
+    if count == 1:
+        yield from map(function, items)
+        return
+    pool = ThreadPoolExecutor(count, thread_name_prefix="shard")
+    under_way: deque[Future[R]] = deque()
+    try:
+        for item in items:
+            under_way.append(pool.submit(function, item))
+            if len(under_way) >= 2 * count:
+                yield under_way.popleft().result()
+        while under_way:
+            yield under_way.popleft().result()
+    except BaseException:
+        if stop is not None:
+            stop.set()
+        raise
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _cores() -> range:
+    affinity = getattr(os, "sched_getaffinity", None)
+    return range(len(affinity(0)) if affinity else os.cpu_count() or 1)

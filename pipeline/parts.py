@@ -1,0 +1,77 @@
+"""Part files: rows put aside as Parquet, in order, a bounded number at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import polars as pl
+
+from pipeline.files import whole
+
+ROWS_PER_PART: Final = 250_000
+BYTES_PER_PART: Final = 64 * 2**20
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A Parquet file of `rows` rows."""
+
+    path: Path
+    rows: int
+
+
+class PartWriter:
+    """Writes the frames it is given to `folder/<stem>-00000.parquet` and on, in order.
+
+    A file is written as soon as it is full, so that memory stays flat however many rows come.
+    """
+
+    def __init__(self, folder: Path, stem: str, *, rows_per_part: int = ROWS_PER_PART) -> None:
+        self._folder, self._stem, self._limit = folder, stem, rows_per_part
+        self._pending: list[pl.DataFrame] = []
+        self._rows = self._bytes = 0
+        self._parts: list[Part] = []
+
+    def add(self, frame: pl.DataFrame) -> None:
+        """Take the rows of `frame`; frames without rows are dropped."""
+        if frame.height == 0:
+            return
+        self._pending.append(frame)
+        self._rows += frame.height
+        self._bytes += int(frame.estimated_size())
+        if self._rows >= self._limit or self._bytes >= BYTES_PER_PART:
+            self._flush()
+
+    def close(self) -> tuple[Part, ...]:
+        """Write what is pending and return all parts in order."""
+        if self._pending:
+            self._flush()
+        return tuple(self._parts)
+
+    def _flush(self) -> None:
+        frame = pl.concat(self._pending)
+        self._folder.mkdir(parents=True, exist_ok=True)
+        path = self._folder / f"{self._stem}-{len(self._parts):05d}.parquet"
+        write_parquet(frame, path)
+        self._parts.append(Part(path, frame.height))
+        self._pending, self._rows, self._bytes = [], 0, 0
+
+
+def write_parquet(frame: pl.DataFrame, path: Path) -> None:
+    """Write `frame` to `path`, whole or not at all."""
+    with whole(path) as draft:
+        frame.write_parquet(draft, compression="zstd", compression_level=1)
+
+
+def read_parts(parts: Sequence[Part], columns: list[str] | None = None) -> Iterator[pl.DataFrame]:
+    """Yield the frames of `parts` in order."""
+    for part in parts:
+        yield pl.read_parquet(part.path, columns=columns)
+
+
+def count_rows(parts: Sequence[Part]) -> int:
+    """Return how many rows `parts` hold together."""
+    return sum(part.rows for part in parts)
