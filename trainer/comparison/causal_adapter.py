@@ -1,0 +1,105 @@
+"""A causal language model behind the comparison's protocol."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from schemas.errors import ModelError
+from trainer.comparison.adapters import LOGITS_AT_ONCE, TOKENS_AT_ONCE, Asked, by_length
+from trainer.intervals import Array, Integers
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+
+class CausalLM(Asked):
+    """A causal language model: greedy answers, and the loss of answers and texts."""
+
+    def __init__(
+        self,
+        model: PreTrainedModel,
+        tokenizer: PreTrainedTokenizerBase,
+        *,
+        max_length: int = 2048,
+    ) -> None:
+        super().__init__(model, tokenizer, max_length=max_length)
+        self.cut_prompts = 0
+        """Prompts of the last `generate` that were cut on the left."""
+
+    def prompt_tokens(self, prompts: Sequence[str], max_new_tokens: int) -> list[list[int]]:
+        """Tokenize prompts, cut on the left so that the answer still fits."""
+        room = self.max_length - max_new_tokens
+        if room < 1:
+            raise ModelError(
+                f"max_new_tokens {max_new_tokens} leaves no room for a prompt in the model's "
+                f"{self.max_length} tokens: lower it"
+            )
+        rows = [list(ids) for ids in self.tokenizer(list(prompts))["input_ids"]]
+        self.cut_prompts = sum(len(row) > room for row in rows)
+        return [row[-room:] for row in rows]
+
+    def generate(self, prompts: Sequence[str], max_new_tokens: int) -> list[str]:
+        """Return greedy answers without the prompt: left padding, real attention mask."""
+        import torch
+        from transformers import GenerationConfig
+
+        rows = self.prompt_tokens(prompts, max_new_tokens) if len(prompts) else []
+        answers = [""] * len(rows)
+        ends = self.tokenizer.eos_token_id
+        padding = ends if self.tokenizer.pad_token_id is None else self.tokenizer.pad_token_id
+        settings = GenerationConfig(  # type: ignore[no-untyped-call]
+            max_new_tokens=max_new_tokens,
+            do_sample=False,
+            eos_token_id=ends,
+            pad_token_id=0 if padding is None else padding,
+        )
+        lengths = [len(row) + max_new_tokens for row in rows]
+        with torch.inference_mode():
+            for place in by_length(lengths, TOKENS_AT_ONCE):
+                batch = self.pad([rows[i] for i in place], left=True)
+                made = self.model.generate(**batch, generation_config=settings)  # type: ignore[operator]
+                new = made[:, batch["input_ids"].shape[1] :]
+                texts = self.tokenizer.batch_decode(new, skip_special_tokens=True)
+                for i, text in zip(place, texts, strict=True):
+                    answers[int(i)] = text.strip()
+        return answers
+
+    def answer_loss(self, prompts: Sequence[str], answers: Sequence[str]) -> Array:
+        """Return (rows, 2): the summed loss of each answer's tokens and their number."""
+        starts = [list(ids) for ids in self.tokenizer(list(prompts))["input_ids"]]
+        added = self.tokenizer(list(answers), add_special_tokens=False)["input_ids"]
+        rows = [(s + list(a))[-self.max_length :] for s, a in zip(starts, added, strict=True)]
+        counted = [min(len(a), len(row) - 1) for a, row in zip(added, rows, strict=True)]
+        return self._losses(rows, counted)
+
+    def text_loss(self, texts: Sequence[str]) -> Array:
+        """Return (rows, 2): the summed loss of every token but the first, and their number."""
+        rows = self.tokens(texts)
+        return self._losses(rows, [max(0, len(row) - 1) for row in rows])
+
+    def _losses(self, rows: Sequence[Sequence[int]], counted: Sequence[int]) -> Array:
+        """Return loss and number of the last `counted` tokens of each row."""
+        if not rows:
+            return np.empty((0, 2))
+
+        def sums(place: Integers) -> Array:
+            import torch
+
+            batch = self.pad([rows[i] for i in place])
+            targets = batch["input_ids"][:, 1:].clone()
+            for j, i in enumerate(place):
+                first = max(0, len(rows[i]) - 1 - counted[i])
+                targets[j, :first] = -100
+                targets[j, max(0, len(rows[i]) - 1) :] = -100
+            logits = self.model(**batch).logits[:, :-1].transpose(1, 2)
+            losses = torch.nn.functional.cross_entropy(
+                logits, targets, ignore_index=-100, reduction="none"
+            )
+            total = torch.stack([losses.double().sum(1), (targets != -100).double().sum(1)], 1)
+            return np.asarray(total.cpu().numpy())
+
+        vocabulary = int(self.model.config.vocab_size)
+        return self.over(rows, sums, min(TOKENS_AT_ONCE, LOGITS_AT_ONCE // vocabulary))

@@ -1,0 +1,62 @@
+"""The comparison: two models, one set of frozen questions, one result."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import fields
+from typing import Final
+
+from schemas.comparison import Comparison, ModelInfo, Questions, Task
+from trainer.comparison.classified_part import compare_classified
+from trainer.comparison.masked_part import compare_masked
+from trainer.comparison.questions import QuestionSet
+from trainer.comparison.setting import Part, Setting, Side
+
+_Compare = Callable[[Side | None, Side, QuestionSet, Setting], Part]
+
+_PARTS: Final[Mapping[Task, _Compare]] = {
+    "mlm": compare_masked,
+    "classification": compare_classified,
+}
+
+
+def compare_models(
+    task: Task, before: Side | None, after: Side, questions: QuestionSet, setting: Setting
+) -> Comparison:
+    """Ask both models the same frozen questions, once each, and return what changed.
+
+    Without a model before, a classifier is compared with a probe on `setting.encoder`.
+    Raises TrainingError for a model that does not fit the task.
+    """
+    part = _PARTS[task](before, after, questions, setting)
+    kind = setting.before_kind
+    if before is None:
+        known = any(change.before is not None for change in part.changes)
+        kind = "linear probe" if known else "none"
+    found = {field.name: getattr(part, field.name) for field in fields(part)}
+    return Comparison(
+        task=task,
+        before=before.info if before is not None else ModelInfo(name=kind),
+        after=after.info,
+        before_kind=kind,
+        questions=_asked(questions),
+        metrics={
+            "before": {change.name: change.before for change in part.changes},
+            "after": {change.name: change.after for change in part.changes},
+        },
+        provenance=dict(setting.provenance),
+        **found,
+    )
+
+
+def _asked(questions: QuestionSet) -> Questions:
+    golden = questions.golden
+    return Questions(
+        hash=questions.hash(),
+        seed=questions.seed,
+        rows=questions.rows.height,
+        prompts=len(questions.prompts),
+        golden=0 if golden is None else golden.height,
+        general=len(questions.general),
+        cut=questions.cut,
+    )

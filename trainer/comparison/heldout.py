@@ -1,0 +1,103 @@
+"""Held-out rows of a language model before and after: loss, perplexity, accuracy, forgetting."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from schemas.comparison import Change, Forgetting, WinRate
+from trainer.comparison.protocols import HITS_1, HITS_5, LOSS, RECIPROCAL, TOKENS
+from trainer.intervals import Array, Bootstrap, Figure, change, finite, ratio_draws, win_rate
+
+Scored = tuple[Array | None, Array]
+"""Sums by row, before (None: there was no model to ask) and after; loss first, tokens second."""
+
+_MASKED = (("accuracy_at_1", HITS_1), ("accuracy_at_5", HITS_5), ("mrr", RECIPROCAL))
+
+
+@dataclass(frozen=True, slots=True)
+class _Drawn:
+    """Sums over all rows, and over every resample of them."""
+
+    sums: Array
+    draws: Array
+
+    @classmethod
+    def of(cls, parts: Array, bootstrap: Bootstrap) -> _Drawn:
+        return cls(parts.sum(0), ratio_draws(parts, bootstrap))
+
+    def figure(self, column: int, tokens: int = TOKENS) -> Figure:
+        with np.errstate(invalid="ignore", divide="ignore"):
+            return Figure(
+                float(np.divide(self.sums[column], self.sums[tokens])),
+                self.draws[:, column] / self.draws[:, tokens],
+            )
+
+
+def _exp(figure: Figure) -> Figure:
+    with np.errstate(over="ignore"):
+        return Figure(float(np.exp(figure.value)), np.exp(figure.draws))
+
+
+def language_changes(scored: Scored, bootstrap: Bootstrap) -> tuple[Change, ...]:
+    """Return loss and perplexity, and for a masked model also accuracy at 1 and 5, and MRR."""
+    before, after = scored
+    old = None if before is None else _Drawn.of(before, bootstrap)
+    new = _Drawn.of(after, bootstrap)
+
+    def one(name: str, column: int, exp: bool = False) -> Change:
+        figures = [None if side is None else side.figure(column) for side in (old, new)]
+        if exp:
+            figures = [None if figure is None else _exp(figure) for figure in figures]
+        better = column != LOSS
+        assert figures[1] is not None  # the model after is always asked
+        return change(
+            name, figures[0], figures[1], n=len(after), bootstrap=bootstrap, higher_is_better=better
+        )
+
+    changes = (one("loss", LOSS), one("perplexity", LOSS, exp=True))
+    if after.shape[1] <= RECIPROCAL:
+        return changes
+    return (*changes, *(one(name, column) for name, column in _MASKED))
+
+
+def loss_wins(scored: Scored, bootstrap: Bootstrap) -> tuple[WinRate, ...]:
+    """Return on how many rows the loss fell; nothing without a model before."""
+    before, after = scored
+    if before is None:
+        return ()
+    asked = (before[:, TOKENS] > 0) & (after[:, TOKENS] > 0)
+    old, new = (side[asked, LOSS] / side[asked, TOKENS] for side in (before, after))
+    return (win_rate("rows with lower loss", old - new, bootstrap.level),)
+
+
+def forgetting(
+    in_domain: Scored | None,
+    general: Scored | None,
+    bootstrap: Bootstrap,
+    limit: float | None = None,
+) -> Forgetting:
+    """Judge the rise of perplexity on general text against the gate's limit.
+
+    The gate trips when the measured rise is strictly above the limit.
+    """
+    domain = None if in_domain is None else language_changes(in_domain, bootstrap)[1]
+    if general is None or general[0] is None or not general[1][:, TOKENS].sum():
+        return Forgetting(
+            in_domain=domain,
+            limit=limit,
+            note="not measured: the recipe names no general text (compare.general)",
+        )
+    old, new = (_Drawn.of(side, bootstrap).figure(LOSS) for side in (general[0], general[1]))
+    rise = _exp(Figure(new.value - old.value, new.draws - old.draws))
+    increase = finite(rise.value - 1)
+    failed = limit is not None and (increase is None or increase > limit)
+    return Forgetting(
+        in_domain=domain,
+        general=language_changes(general, bootstrap)[1],
+        increase=increase,
+        increase_interval=bootstrap.interval(rise.draws - 1),
+        limit=limit,
+        verdict="not judged" if limit is None else ("fail" if failed else "pass"),
+    )

@@ -1,0 +1,175 @@
+"""The frozen questions: prompts, held-out rows, general text, and their hash."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from importlib.resources import files
+from pathlib import Path
+
+import polars as pl
+
+from schemas.errors import RecipeError
+from schemas.train import Compare
+
+
+@dataclass(frozen=True, slots=True)
+class Prompt:
+    """A question; `target` is the word (or answer) hoped for, `against` the one feared."""
+
+    text: str
+    target: str | None = None
+    against: str | None = None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class QuestionSet:
+    """Everything that both models are asked; `train` serves the baselines alone.
+
+    `rows` and `golden` have the columns text and row_id, classification also label, causal also
+    prompt and answer; further columns serve as slices.
+    """
+
+    rows: pl.DataFrame
+    prompts: tuple[Prompt, ...] = ()
+    golden: pl.DataFrame | None = None
+    general: tuple[str, ...] = ()
+    train: pl.DataFrame | None = None
+    cut: int = 0
+    seed: int = 0
+    settings: dict[str, str | int | float] = field(default_factory=dict)
+
+    def hash(self) -> str:
+        """Return the hash of every text, label and setting that the answers depend on."""
+        digest = hashlib.sha256(json.dumps([self.seed, self.settings], sort_keys=True).encode())
+        for prompt in self.prompts:
+            digest.update(repr((prompt.text, prompt.target, prompt.against)).encode())
+        for frame in (self.rows, self.golden):
+            if frame is not None:
+                asked = [c for c in _ASKED if c in frame.columns]
+                for row in frame.select(asked).iter_rows():
+                    digest.update(repr(row).encode())
+        for text in self.general:
+            digest.update(repr(text).encode())
+        return digest.hexdigest()
+
+
+_ASKED = ("row_id", "text", "label", "prompt", "answer")
+
+
+def gather(
+    compare: Compare,
+    rows: pl.DataFrame,
+    *,
+    folder: Path,
+    seed: int = 0,
+    train: pl.DataFrame | None = None,
+) -> QuestionSet:
+    """Collect what a recipe asks; paths are relative to `folder`.
+
+    Of more than `max_rows` rows those with the lowest row_id are asked: a row_id is a hash, so
+    this is a random sample that does not depend on the order of the rows.
+    """
+    asked = rows.filter(pl.col("text").is_not_null())
+    if compare.max_rows is not None and "row_id" in asked.columns:
+        asked = asked.sort("row_id").head(compare.max_rows)
+    return QuestionSet(
+        rows=asked,
+        prompts=prompts_of(compare, folder),
+        golden=_golden(compare, folder),
+        general=tuple(_general(compare, folder)),
+        train=train,
+        cut=rows.height - asked.height,
+        seed=seed,
+        settings={"max_new_tokens": compare.max_new_tokens},
+    )
+
+
+def prompts_of(compare: Compare, folder: Path) -> tuple[Prompt, ...]:
+    """Return the prompts of a recipe and of its file."""
+    written = [Prompt(text) for text in compare.prompts]
+    if compare.prompts_file is None:
+        return tuple(written)
+    text = read_resource(compare.prompts_file, "prompts", folder)
+    return (*written, *_parse_prompts(text, compare.prompts_file))
+
+
+def read_resource(name: str, kind: str, folder: Path) -> str:
+    """Return the text of a file, or of the shipped one of that name under data/`kind`."""
+    path = folder / name
+    if path.is_file():
+        return path.read_text(encoding="utf-8")
+    shipped = files("data") / kind
+    for ending in ("", ".jsonl", ".txt"):
+        candidate = shipped / f"{name}{ending}"
+        if "/" not in name and candidate.is_file():
+            return candidate.read_text(encoding="utf-8")
+    raise RecipeError(f"compare: no file '{path}', and no shipped {kind} of the name '{name}'")
+
+
+def _parse_prompts(text: str, name: str) -> Iterable[Prompt]:
+    for number, line in enumerate(text.splitlines(), 1):
+        if not line.strip() or line.startswith("#"):
+            continue
+        yield _json_prompt(line, f"{name}:{number}") if line.startswith("{") else Prompt(line)
+
+
+def _json_prompt(line: str, place: str) -> Prompt:
+    expected = "expected an object with text and, if wanted, target and against, all strings"
+    try:
+        read = json.loads(line)
+    except json.JSONDecodeError as error:
+        raise RecipeError(f"{place}: broken JSON ({error.msg}); {expected}") from error
+    keys = {"text", "target", "against"}
+    if set(read) - keys or "text" not in read or not all(isinstance(v, str) for v in read.values()):
+        raise RecipeError(f"{place}: {expected}")
+    return Prompt(**read)
+
+
+def _golden(compare: Compare, folder: Path) -> pl.DataFrame | None:
+    if compare.golden is None:
+        return None
+    frame = read_rows(folder / compare.golden, "compare.golden")
+    if "text" not in frame.columns and "prompt" in frame.columns:
+        frame = frame.with_columns(text=pl.col("prompt"))
+    if "text" not in frame.columns:
+        found = ", ".join(frame.columns)
+        raise RecipeError(f"compare.golden: no column 'text' in {compare.golden}; it has {found}")
+    if "row_id" not in frame.columns:
+        frame = frame.with_row_index("row_id").with_columns(pl.col("row_id").cast(pl.String))
+    return frame.filter(pl.col("text").is_not_null())
+
+
+def _general(compare: Compare, folder: Path) -> Sequence[str]:
+    if compare.general is None:
+        return ()
+    path = folder / compare.general
+    if path.suffix == ".txt":
+        if not path.is_file():
+            raise RecipeError(f"compare.general: no file '{path}'")
+        lines = path.read_text(encoding="utf-8").splitlines()
+        return [line for line in lines if line.strip()]
+    frame = read_rows(path, "compare.general")
+    if "text" not in frame.columns:
+        raise RecipeError(f"compare.general: no column 'text' in {path}")
+    return frame["text"].drop_nulls().to_list()
+
+
+def read_rows(path: Path, where: str) -> pl.DataFrame:
+    """Read a Parquet, CSV or JSON Lines file; raise RecipeError where that fails."""
+    readers: dict[str, Callable[[Path], pl.DataFrame]] = {
+        ".parquet": pl.read_parquet,
+        ".csv": pl.read_csv,
+        ".jsonl": pl.read_ndjson,
+        ".ndjson": pl.read_ndjson,
+    }
+    reader = readers.get(path.suffix)
+    if reader is None:
+        raise RecipeError(f"{where}: '{path.name}' must end in {', '.join(readers)}")
+    try:
+        return reader(path)
+    except (OSError, pl.exceptions.PolarsError) as error:
+        reason = str(error).splitlines()[0]
+        raise RecipeError(f"{where}: '{path}' cannot be read: {reason}") from error

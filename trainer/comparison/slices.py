@@ -1,0 +1,94 @@
+"""Parts of the rows: by length, source, signal or any column."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from itertools import pairwise
+
+import numpy as np
+import polars as pl
+
+from schemas.comparison import SliceChange
+from trainer.intervals import Array, Bootstrap, Figure, Flags, change, ratio_draws
+
+MAX_VALUES = 20
+"""Values of one column that become slices: the most frequent ones."""
+
+MIN_ROWS = 10
+"""Rows below which a slice says nothing and is left out."""
+
+_LENGTHS = (0, 50, 100, 200, 500, 1000)
+"""Characters from which a band of lengths begins."""
+
+
+def slice_values(frame: pl.DataFrame, name: str) -> pl.Series | None:
+    """Return each row's value of a slice; None where the rows have no such column.
+
+    `length` is in characters; `source` is the file; a signal is found inside `signals`.
+    """
+    if name == "length" and "length" not in frame.columns:
+        return frame.select(_length_band(pl.col("text").str.len_chars())).to_series()
+    if name in frame.columns:
+        column = frame[name]
+        if isinstance(column.dtype, pl.Struct):
+            fields = [field.name for field in column.dtype.fields]
+            return column.struct.field("file" if "file" in fields else fields[0]).cast(pl.String)
+        return column.cast(pl.String)
+    signals = frame.schema.get("signals")
+    if isinstance(signals, pl.Struct) and name in {field.name for field in signals.fields}:
+        return frame["signals"].struct.field(name).cast(pl.String)
+    return None
+
+
+def _length_band(length: pl.Expr) -> pl.Expr:
+    band = pl.lit(f"{_LENGTHS[-1]:,} characters and more")
+    for low, high in reversed(list(pairwise(_LENGTHS))):
+        band = (
+            pl.when(length < high).then(pl.lit(f"{low} to {high - 1} characters")).otherwise(band)
+        )
+    return band
+
+
+def slice_changes(
+    frame: pl.DataFrame,
+    scores: tuple[Array | Flags, ...],
+    names: Sequence[str],
+    bootstrap: Bootstrap,
+    metric: str = "accuracy",
+) -> tuple[SliceChange, ...]:
+    """Return the mean of each row's score before and after, by slice of at least 10 rows."""
+    return tuple(
+        found for name in names for found in _slices(frame, scores, name, bootstrap, metric)
+    )
+
+
+def _slices(
+    frame: pl.DataFrame,
+    scores: tuple[Array | Flags, ...],
+    name: str,
+    bootstrap: Bootstrap,
+    metric: str,
+) -> Iterator[SliceChange]:
+    values = slice_values(frame, name)
+    if values is None:
+        return
+    filled = values.fill_null("null")
+    counts = filled.value_counts().filter(pl.col("count") >= MIN_ROWS)
+    counts = counts.sort(["count", filled.name], descending=[True, False]).head(MAX_VALUES)
+    for value in sorted(counts[filled.name].to_list()):
+        chosen = (filled == value).to_numpy()
+        parts = np.stack([score[chosen].astype(np.float64) for score in scores], 1)
+        draws = ratio_draws(parts, bootstrap) / len(parts)
+        before, after = (Figure(parts[:, i].mean(), draws[:, i]) for i in (0, 1))
+        yield SliceChange(
+            column=name,
+            value=str(value),
+            change=change(
+                metric,
+                before,
+                after,
+                n=len(parts),
+                bootstrap=bootstrap,
+                higher_is_better=True,
+            ),
+        )
