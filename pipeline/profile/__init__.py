@@ -1,0 +1,1 @@
+"""Measures of a population of rows: states that merge, distances, leakage, history."""

@@ -1,0 +1,158 @@
+"""How far a population has moved from an earlier one or from a reference."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from pipeline.profile.distances import earth_mover, jensen_shannon, psi, total_variation
+from pipeline.profile.lengths import Lengths, edge
+from pipeline.profile.state import UNLABELLED, ProfileState
+from pipeline.profile.vocabulary import gini, new_share
+from schemas.metrics import Drift, Verdict
+
+_BINS: Final = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Where a distance becomes a warning; `critical` is None where it never is more than that."""
+
+    warning: float
+    critical: float | None = None
+
+    def level(self, value: float) -> Verdict:
+        """Return how a value stands; it trips strictly above a limit."""
+        if self.critical is not None and value > self.critical:
+            return "fail"
+        return "warn" if value > self.warning else "pass"
+
+    def __str__(self) -> str:
+        critical = "" if self.critical is None else f", {self.critical:g} critical"
+        return f"{self.warning:g} warning{critical}"
+
+
+DEFAULTS: Final[Mapping[str, Limits]] = {
+    "rows": Limits(0.5),
+    "null share": Limits(0.05),
+    "length psi": Limits(0.1, 0.25),
+    "length emd": Limits(0.25),
+    "label js": Limits(0.1, 0.3),
+    "source js": Limits(0.3),
+    "new words": Limits(0.2),
+    "popularity": Limits(0.1),
+}
+"""Limits by measure; shares and distances, the earth mover's in medians of the length before."""
+
+
+def drift(
+    now: ProfileState,
+    before: ProfileState,
+    *,
+    against: str,
+    limits: Mapping[str, Limits] | None = None,
+    compare_rows: bool = True,
+) -> tuple[Drift, ...]:
+    """Return every distance of `now` from `before` that both populations allow.
+
+    `compare_rows` is False against a reference whose size says nothing.
+    """
+    chosen = {**DEFAULTS, **(limits or {})}
+    measures = [*(_rows(now, before) if compare_rows else ()), *_nulls(now, before)]
+    measures += [*_lengths(now, before), *_names(now, before), *_words(now, before)]
+    return tuple(_judged(one, chosen[key], against) for key, one in measures)
+
+
+Measure = tuple[str, Drift]
+
+
+def _judged(one: Drift, limits: Limits, against: str) -> Drift:
+    level = limits.level(abs(one.value))
+    return one.model_copy(update={"against": against, "level": level, "limits": str(limits)})
+
+
+def _drift(
+    name: str, value: float, *, before: float | None = None, after: float | None = None
+) -> Drift:
+    return Drift(name=name, against="", value=value, before=before, after=after)
+
+
+def _rows(now: ProfileState, before: ProfileState) -> Iterator[Measure]:
+    if before.rows:
+        change = now.rows / before.rows - 1
+        name = "Rows, relative change"
+        yield "rows", _drift(name, change, before=before.rows, after=now.rows)
+
+
+def _nulls(now: ProfileState, before: ProfileState) -> Iterator[Measure]:
+    for name in now.columns.keys() & before.columns.keys():
+        was = before.columns[name].null / max(1, before.rows)
+        new = now.columns[name].null / max(1, now.rows)
+        if was or new:
+            said = f"Null share of {name}, change"
+            yield "null share", _drift(said, new - was, before=was, after=new)
+
+
+def _lengths(now: ProfileState, before: ProfileState) -> Iterator[Measure]:
+    for unit, new, was in (
+        ("characters", now.chars, before.chars),
+        ("words", now.words, before.words),
+    ):
+        ends = {"before": was.quantile(0.5), "after": new.quantile(0.5)}
+        stability = psi(*tenths(was, new))
+        if stability is not None:
+            yield "length psi", _drift(f"PSI of the length in {unit} (medians)", stability, **ends)
+        moved = earth_mover(_places(was), _places(new))
+        middle = was.quantile(0.5)
+        if moved is not None and middle and unit == "words":
+            name = "Earth mover's distance of the length in words, in medians"
+            yield "length emd", _drift(name, moved / middle, **ends)
+
+
+def tenths(before: Lengths, now: Lengths) -> tuple[dict[int, int], dict[int, int]]:
+    """Return both counted in about ten bins that hold equal shares of `before`, as PSI wants."""
+    cuts: list[int] = []
+    seen, goal = 0, before.rows / _BINS
+    for index in sorted(before.counts):
+        seen += before.counts[index]
+        if seen >= goal * (len(cuts) + 1):
+            cuts.append(index)
+    inner = cuts[:-1]
+    return _binned(before, inner), _binned(now, inner)
+
+
+def _binned(lengths: Lengths, cuts: list[int]) -> dict[int, int]:
+    found = dict.fromkeys(range(len(cuts) + 1), 0)
+    for index, number in lengths.counts.items():
+        found[sum(index > cut for cut in cuts)] += number
+    return found
+
+
+def _places(lengths: Lengths) -> dict[float, int]:
+    return {(edge(i) + edge(i + 1) - 1) / 2: n for i, n in lengths.counts.items()}
+
+
+def _names(now: ProfileState, before: ProfileState) -> Iterator[Measure]:
+    new, was = dict(now.label_totals), dict(before.label_totals)
+    if {*new, *was} - {UNLABELLED}:
+        distance, moved = jensen_shannon(was, new), total_variation(was, new)
+        if distance is not None and moved is not None:
+            name = f"Jensen-Shannon distance of labels ({moved:.1%} of rows differ)"
+            yield "label js", _drift(name, distance)
+    sources = [{k: sum(v.values()) for k, v in one.labels.items()} for one in (before, now)]
+    distance = jensen_shannon(*sources)
+    if distance is not None and len({*sources[0], *sources[1]}) > 1:
+        yield "source js", _drift("Jensen-Shannon distance of sources", distance)
+
+
+def _words(now: ProfileState, before: ProfileState) -> Iterator[Measure]:
+    new, of = new_share(now.vocabulary, before.vocabulary)
+    if of and before.vocabulary.tokens:
+        name = f"Share of words that did not occur before ({new:,} of {of:,} sampled)"
+        yield "new words", _drift(name, new / of)
+    index = [gini(list(one.vocabulary.sample.values())) for one in (before, now)]
+    if index[0] is not None and index[1] is not None:
+        name = "Popularity: Gini index of word counts, change"
+        change = index[1] - index[0]
+        yield "popularity", _drift(name, change, before=index[0], after=index[1])

@@ -1,0 +1,230 @@
+"""The state of a profile: what one part of a population adds to the whole."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import reduce
+from typing import Final
+
+import polars as pl
+from pydantic import Field
+
+from pipeline.profile.lengths import Lengths, measure, tally
+from pipeline.profile.texts import peculiarities, scripts
+from pipeline.profile.vocabulary import Vocabulary, count_words
+from schemas.metrics import Column, Metrics, Profile
+
+_MOST_NAMES: Final = 50
+_OTHER: Final = "(others)"
+UNLABELLED: Final = "(none)"
+
+
+class ColumnState(Metrics):
+    """What is missing in one column of a part."""
+
+    type: str = ""
+    null: int = 0
+    empty: int = 0
+    blank: int = 0
+
+    def __add__(self, other: ColumnState) -> ColumnState:
+        return ColumnState(
+            type=self.type or other.type,
+            null=self.null + other.null,
+            empty=self.empty + other.empty,
+            blank=self.blank + other.blank,
+        )
+
+
+class ProfileState(Metrics):
+    """Everything measured of a part; the sum of two states is the state of both parts."""
+
+    rows: int = 0
+    texts: int = 0
+    columns: dict[str, ColumnState] = Field(default_factory=dict)
+    chars: Lengths = Lengths()
+    words: Lengths = Lengths()
+    tokens: Lengths | None = None
+    over_max: int = 0
+    encoding: dict[str, int] = Field(default_factory=dict)
+    scripts: dict[str, int] = Field(default_factory=dict)
+    labels: dict[str, dict[str, int]] = Field(default_factory=dict)
+    vocabulary: Vocabulary = Vocabulary()
+
+    def __add__(self, other: ProfileState) -> ProfileState:
+        return ProfileState(
+            rows=self.rows + other.rows,
+            texts=self.texts + other.texts,
+            columns=_columns_of_both(self, other),
+            chars=self.chars + other.chars,
+            words=self.words + other.words,
+            tokens=_tokens_of_both(self, other),
+            over_max=self.over_max + other.over_max,
+            encoding=tally(self.encoding, other.encoding),
+            scripts=tally(self.scripts, other.scripts),
+            labels=_labels_of_both(self.labels, other.labels),
+            vocabulary=self.vocabulary + other.vocabulary,
+        )
+
+    @property
+    def label_totals(self) -> dict[str, int]:
+        """Rows by label, whatever their source."""
+        return reduce(tally, self.labels.values(), dict[str, int]())
+
+    def profile(self, *, of: int | None = None, text_column: str = "text") -> Profile:
+        """Return what metrics.json holds of it; `of` counts the population it was drawn from."""
+        columns = [Column(name=name, **one.model_dump()) for name, one in self.columns.items()]
+        return Profile(
+            rows=self.rows,
+            of=self.rows if of is None else of,
+            text_column=text_column,
+            texts=self.texts,
+            columns=tuple(columns),
+            chars=self.chars.histogram(),
+            words=self.words.histogram(),
+            tokens=self.tokens.histogram() if self.tokens else None,
+            over_max=self.over_max if self.tokens else None,
+            encoding=self.encoding,
+            scripts=self.scripts,
+            labels=self.labels,
+            vocabulary=self.vocabulary.words(),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Spec:
+    """Which columns of a frame hold what, and what is measured of them."""
+
+    text: str = "text"
+    label: str | None = "label"
+    columns: Sequence[str] | None = None
+    """Columns looked at; None is all but those that siftset adds."""
+    word_share: float = 1.0
+    """Share of the texts, by hash, whose words are counted."""
+
+
+def profile(frame: pl.DataFrame, spec: Spec | None = None) -> ProfileState:
+    """Measure one part of a population."""
+    wanted = spec or Spec()
+    columns = [c for c in wanted.columns or _foreign(frame) if c in frame.columns]
+    state = ProfileState(
+        rows=frame.height,
+        columns=_columns(frame, columns) if frame.height else {},
+        labels=_labels(frame, wanted.label),
+    )
+    if wanted.text not in frame.columns or frame.schema[wanted.text] != pl.String:
+        return state
+    return state.model_copy(update=_texts(frame[wanted.text].drop_nulls(), wanted.word_share))
+
+
+def merge(states: Iterable[ProfileState]) -> ProfileState:
+    """Add up the states of all parts."""
+    return sum(states, ProfileState())
+
+
+def profile_batches(frame: pl.LazyFrame, spec: Spec | None = None) -> ProfileState:
+    """Measure a population of any size, a batch at a time."""
+    batches = frame.collect_batches(chunk_size=50_000, maintain_order=False, engine="streaming")
+    return merge(profile(batch, spec) for batch in batches)
+
+
+def with_tokens(
+    state: ProfileState, lengths: Sequence[int], max_length: int | None
+) -> ProfileState:
+    """Add the texts' lengths in tokens of a model."""
+    over = sum(length > max_length for length in lengths) if max_length else 0
+    tokens = measure(pl.Series(lengths, dtype=pl.Int64))
+    return state.model_copy(update={"tokens": tokens, "over_max": over})
+
+
+def _foreign(frame: pl.DataFrame) -> list[str]:
+    from schemas.rows import OWN_COLUMNS
+
+    return [name for name in frame.columns if name not in OWN_COLUMNS and not name.startswith("_")]
+
+
+def _columns(frame: pl.DataFrame, names: Sequence[str]) -> dict[str, ColumnState]:
+    asked: dict[str, pl.Expr] = {}
+    for name in names:
+        column = pl.col(name)
+        asked[f"{name}\nnull"] = column.null_count()
+        if frame.schema[name] == pl.String:
+            blank = ~column.str.contains(r"\S")
+            asked[f"{name}\nempty"] = (column == "").sum()
+            asked[f"{name}\nblank"] = (blank & (column != "")).sum()
+    found = frame.select(**asked).row(0, named=True) if asked else {}
+    kinds = ("null", "empty", "blank")
+    return {
+        name: ColumnState(
+            type=str(frame.schema[name]), **{k: int(found.get(f"{name}\n{k}") or 0) for k in kinds}
+        )
+        for name in names
+    }
+
+
+def _texts(texts: pl.Series, word_share: float) -> dict[str, object]:
+    if texts.is_empty():
+        return {}
+    sampled = texts
+    if word_share < 1:
+        sampled = texts.filter(texts.hash(0) < int(word_share * 2**64))
+    return {
+        "texts": len(texts),
+        "chars": measure(texts.str.len_chars()),
+        "words": measure(texts.str.count_matches(r"\w+")),
+        "encoding": peculiarities(texts),
+        "scripts": scripts(texts),
+        "vocabulary": count_words(sampled),
+    }
+
+
+def _labels(frame: pl.DataFrame, label: str | None) -> dict[str, dict[str, int]]:
+    if label is None or label not in frame.columns or not frame.height:
+        return {}
+    has_source = isinstance(frame.schema.get("source"), pl.Struct)
+    source = pl.col("source").struct.field("file") if has_source else pl.lit("all rows")
+    grouped = (
+        frame.select(
+            source=source.fill_null("(unknown)"),
+            label=pl.col(label).cast(pl.String, strict=False).str.head(80).fill_null(UNLABELLED),
+        )
+        .group_by("source", "label")
+        .len()
+    )
+    found: dict[str, dict[str, int]] = {}
+    for where, name, number in grouped.sort("source", "label").iter_rows():
+        found.setdefault(where, {})[name] = number
+    return _labels_of_both(found, {})
+
+
+def _labels_of_both(
+    left: Mapping[str, Mapping[str, int]], right: Mapping[str, Mapping[str, int]]
+) -> dict[str, dict[str, int]]:
+    both = {k: tally(left.get(k, {}), right.get(k, {})) for k in sorted({*left, *right})}
+    bounded = {name: _bounded(counts) for name, counts in both.items()}
+    if len(bounded) <= _MOST_NAMES:
+        return bounded
+    ranked = sorted(bounded, key=lambda n: (n == _OTHER, -sum(bounded[n].values()), n))
+    rest = reduce(tally, (bounded[n] for n in ranked[_MOST_NAMES - 1 :]), dict[str, int]())
+    return {n: bounded[n] for n in ranked[: _MOST_NAMES - 1]} | {_OTHER: _bounded(rest)}
+
+
+def _bounded(counts: Mapping[str, int]) -> dict[str, int]:
+    if len(counts) <= _MOST_NAMES:
+        return dict(counts)
+    ranked = sorted(counts, key=lambda n: (n == _OTHER, -counts[n], n))
+    rest = sum(counts[name] for name in ranked[_MOST_NAMES - 1 :])
+    return {name: counts[name] for name in ranked[: _MOST_NAMES - 1]} | {_OTHER: rest}
+
+
+def _columns_of_both(left: ProfileState, right: ProfileState) -> dict[str, ColumnState]:
+    names = dict.fromkeys([*left.columns, *right.columns])
+    nothing = ColumnState()
+    return {n: left.columns.get(n, nothing) + right.columns.get(n, nothing) for n in names}
+
+
+def _tokens_of_both(left: ProfileState, right: ProfileState) -> Lengths | None:
+    if left.tokens is None or right.tokens is None:
+        return left.tokens or right.tokens
+    return left.tokens + right.tokens

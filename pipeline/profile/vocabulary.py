@@ -1,0 +1,135 @@
+"""A sketch of the words of many texts: exact counts of a fair sample of the distinct words.
+
+The sample holds the k words of lowest hash (k minimum values, Beyer et al. 2007): whether a word
+is in it depends on the word alone, so samples of parts merge and samples of two populations can be
+compared word by word.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import polars as pl
+import polars_hash as plh
+from pydantic import Field
+
+from pipeline.profile.lengths import tally
+from schemas.metrics import Metrics, TokenUse, Words
+
+SAMPLE: Final = 4096
+TOP: Final = 512
+_SPAN: Final = 2**64
+_LONGEST: Final = 64
+
+
+class Vocabulary(Metrics):
+    """Counts of a sample of the words, and of the most frequent ones."""
+
+    rows: int = 0
+    tokens: int = 0
+    bound: int = _SPAN
+    sample: dict[str, int] = Field(default_factory=dict)
+    hashes: dict[str, int] = Field(default_factory=dict)
+    top: dict[str, int] = Field(default_factory=dict)
+
+    @property
+    def exact(self) -> bool:
+        """Whether the sample holds every word."""
+        return self.bound == _SPAN
+
+    @property
+    def distinct(self) -> int:
+        """Distinct words; an estimate, within 1.6 % in two cases of three, unless exact."""
+        if self.exact:
+            return len(self.sample)
+        return round(len(self.sample) * _SPAN / self.bound)
+
+    def __add__(self, other: Vocabulary) -> Vocabulary:
+        counts = tally(self.sample, other.sample)
+        top = tally(self.top, other.top)
+        return _lowest(
+            rows=self.rows + other.rows,
+            bound=min(self.bound, other.bound),
+            counts=counts,
+            hashes={**self.hashes, **other.hashes},
+            tokens=self.tokens + other.tokens,
+            top=dict(sorted(top.items(), key=lambda item: (-item[1], item[0]))[:TOP]),
+        )
+
+    def words(self, show: int = 40) -> Words:
+        """Return what metrics.json holds of it."""
+        return Words(
+            rows=self.rows,
+            tokens=self.tokens,
+            distinct=self.distinct,
+            exact=self.exact,
+            top=tuple(TokenUse(token=t, count=n) for t, n in list(self.top.items())[:show]),
+            gini=gini(list(self.sample.values())),
+        )
+
+
+def _lowest(
+    *, rows: int, bound: int, counts: dict[str, int], hashes: dict[str, int], tokens: int,
+    top: dict[str, int],
+) -> Vocabulary:  # fmt: skip
+    """Keep the words whose hash lies below the bound, at most SAMPLE of them."""
+    kept = sorted((hashes[word], word) for word in counts if hashes[word] < bound)
+    if len(kept) > SAMPLE:
+        bound = kept[SAMPLE][0]
+        kept = kept[:SAMPLE]
+    return Vocabulary(
+        rows=rows,
+        tokens=tokens,
+        bound=bound,
+        sample={word: counts[word] for _, word in kept},
+        hashes={word: value for value, word in kept},
+        top=top,
+    )
+
+
+def count_words(texts: pl.Series) -> Vocabulary:
+    """Count the words of one part: runs of word characters, lower-cased, cut at 64 characters."""
+    words = (
+        texts.drop_nulls()
+        .str.to_lowercase()
+        .str.extract_all(r"\w+")
+        .explode(empty_as_null=False)
+        .str.head(_LONGEST)
+        .alias("word")
+    )
+    if words.is_empty():
+        return Vocabulary(rows=len(texts) - texts.null_count())
+    counted = words.value_counts(name="count").with_columns(
+        hash=plh.col("word").nchash.xxh3_64().cast(pl.UInt64)
+    )
+    lowest = counted.sort("hash", "word").head(SAMPLE + 1)
+    top = counted.sort(["count", "word"], descending=[True, False]).head(TOP)
+    return _lowest(
+        rows=len(texts) - texts.null_count(),
+        bound=_SPAN,
+        counts=dict(zip(lowest["word"], lowest["count"], strict=True)),
+        hashes=dict(zip(lowest["word"], lowest["hash"], strict=True)),
+        tokens=len(words),
+        top=dict(zip(top["word"], top["count"], strict=True)),
+    )
+
+
+def new_share(now: Vocabulary, before: Vocabulary) -> tuple[int, int]:
+    """Return (new, all) occurrences of words among those that both samples would hold.
+
+    A word whose hash is below both bounds is in a sample if it occurs at all, so the share is an
+    unbiased estimate over distinct words, and exact when both vocabularies are.
+    """
+    bound = min(now.bound, before.bound)
+    seen = {word: n for word, n in now.sample.items() if now.hashes[word] < bound}
+    return sum(n for word, n in seen.items() if word not in before.sample), sum(seen.values())
+
+
+def gini(counts: list[int]) -> float | None:
+    """Return the Gini index of counts: 0 where all are equal, near 1 where one has everything."""
+    total = sum(counts)
+    if not total:
+        return None
+    ranked = sorted(counts)
+    weighted = sum(rank * count for rank, count in enumerate(ranked, 1))
+    return 2 * weighted / (len(ranked) * total) - (len(ranked) + 1) / len(ranked)

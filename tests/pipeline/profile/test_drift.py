@@ -1,0 +1,81 @@
+from __future__ import annotations
+
+import math
+
+import polars as pl
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from pipeline.profile.distances import earth_mover, jensen_shannon, psi, total_variation
+from pipeline.profile.drift import Limits, drift
+from pipeline.profile.state import profile
+
+COUNTS = st.dictionaries(st.integers(0, 20), st.integers(1, 1000), min_size=1, max_size=12)
+
+
+def test_psi_of_a_textbook_example() -> None:
+    # Large counts, so that the half row of smoothing is not seen.
+    before, now = {"a": 500_000, "b": 500_000}, {"a": 700_000, "b": 300_000}
+    expected = 0.2 * math.log(0.7 / 0.5) - 0.2 * math.log(0.3 / 0.5)
+    assert psi(before, now) == pytest.approx(expected, abs=1e-4)
+
+
+def test_jensen_shannon_is_one_for_disjoint_names() -> None:
+    assert jensen_shannon({"a": 3}, {"b": 9}) == pytest.approx(1)
+
+
+def test_earth_mover_moves_rows_by_their_distance() -> None:
+    assert earth_mover({0.0: 1, 10.0: 1}, {5.0: 2}) == pytest.approx(5)
+    assert earth_mover({0.0: 4}, {3.0: 1}) == pytest.approx(3)
+
+
+@settings(deadline=None)
+@given(COUNTS, COUNTS)
+def test_distances_against_scipy(before, now) -> None:
+    stats = pytest.importorskip("scipy.stats")
+    distance = pytest.importorskip("scipy.spatial.distance")
+    keys = sorted({*before, *now})
+    p, q = ([one.get(k, 0) for k in keys] for one in (before, now))
+    expected = distance.jensenshannon(p, q, base=2)
+    assert jensen_shannon(before, now) == pytest.approx(expected, abs=1e-6)
+    moved = stats.wasserstein_distance(keys, keys, p, q)
+    assert earth_mover(before, now) == pytest.approx(moved, abs=1e-9)
+
+
+@given(COUNTS)
+def test_nothing_is_far_from_itself(counts) -> None:
+    for distance in (psi, jensen_shannon, earth_mover, total_variation):
+        assert distance(counts, counts) == pytest.approx(0, abs=1e-9)
+        assert distance(counts, {}) is None
+
+
+def _state(texts: list[str], labels: list[str]):
+    return profile(pl.DataFrame({"text": texts, "label": labels}))
+
+
+def test_planted_drift_is_found_and_steady_data_is_not(corpora) -> None:
+    rows = pl.read_parquet(corpora / "pros_cons.parquet").sample(fraction=1, shuffle=True, seed=1)
+    before, same = profile(rows[:20_000]), profile(rows[20_000:40_000])
+    assert {one.level for one in drift(same, before, against="version 1")} == {"pass"}
+    reviews = pl.read_parquet(corpora / "movie_reviews.parquet").with_columns(label=pl.lit("pos"))
+    moved = profile(reviews.select("text", "label"))
+    found = {one.name.split(" (")[0]: one.level for one in drift(moved, before, against="v 1")}
+    assert found["PSI of the length in characters"] == "fail"
+    assert found["Jensen-Shannon distance of labels"] == "fail"
+    assert found["Rows, relative change"] == "warn"
+
+
+def test_label_drift_is_measured_exactly() -> None:
+    before = _state(["x"] * 100, ["pos"] * 50 + ["neg"] * 50)
+    now = _state(["x"] * 100, ["pos"] * 80 + ["neg"] * 20)
+    named = {one.name: one for one in drift(now, before, against="version 3")}
+    (label,) = [one for name, one in named.items() if "labels" in name]
+    assert "30.0% of rows differ" in label.name
+    assert label.value == pytest.approx(jensen_shannon({"p": 50, "n": 50}, {"p": 80, "n": 20}))
+    assert label.level == "warn"
+
+
+@pytest.mark.parametrize(("value", "level"), [(0.1, "pass"), (0.11, "warn"), (0.26, "fail")])
+def test_limits_trip_strictly_above(value: float, level: str) -> None:
+    assert Limits(0.1, 0.25).level(value) == level

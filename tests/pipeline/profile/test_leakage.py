@@ -1,0 +1,54 @@
+from __future__ import annotations
+
+import polars as pl
+
+from pipeline.profile.leakage import contamination, leakage
+
+
+def _set(rows: list[tuple[str, str | None, str]]) -> pl.LazyFrame:
+    return pl.DataFrame(rows, schema=["row_id", "text", "split"], orient="row").lazy()
+
+
+def test_leaks_between_splits_are_counted_by_kind() -> None:
+    rows = _set(
+        [
+            ("1", "Nike shoes are light.", "train"),
+            ("2", "Nike caps", "train"),
+            ("3", None, "train"),
+            ("4", "Nike  shoes are\nlight.", "validation"),
+            ("5", "nike, CAPS!", "validation"),
+            ("6", "Puma socks", "validation"),
+            ("7", None, "validation"),
+        ]
+    )
+    found = {one.kind: one for one in leakage(rows)}
+    assert (found["exact"].rows, found["exact"].of) == (1, 4)
+    assert (found["normalised"].rows, found["normalised"].of) == (2, 4)
+    assert [one.row_id for one in found["exact"].examples] == ["4"]
+    assert (found["exact"].left, found["exact"].right) == ("validation", "train")
+
+
+def test_three_splits_give_three_pairs() -> None:
+    rows = _set([("1", "a", "train"), ("2", "a", "validation"), ("3", "b", "test")])
+    pairs = {(one.left, one.right): one.rows for one in leakage(rows) if one.kind == "exact"}
+    assert pairs == {
+        ("validation", "train"): 1,
+        ("test", "train"): 0,
+        ("test", "validation"): 0,
+    }
+
+
+def test_one_split_has_no_leak() -> None:
+    assert leakage(_set([("1", "a", "train")])) == ()
+
+
+def test_planted_contamination_of_real_text_is_counted_exactly(corpora) -> None:
+    reviews = pl.read_parquet(corpora / "movie_reviews.parquet")["text"].unique(maintain_order=True)
+    rows = pl.DataFrame({"text": reviews[:200]}).with_row_index("row_id").cast(pl.String).lazy()
+    cut = reviews[:30].str.split(" ").list.slice(20, 40).list.join(" ")
+    held = pl.DataFrame({"text": [*reviews[190:260], *cut]}).lazy()
+    clean = pl.DataFrame({"text": reviews[200:260]}).lazy()
+    found = {one.kind: one.rows for one in contamination(rows, held, name="golden.csv")}
+    base = {one.kind: one.rows for one in contamination(rows, clean, name="golden.csv")}
+    assert found["exact"] == 10
+    assert found["n-gram"] == 40 + base["n-gram"]

@@ -1,0 +1,114 @@
+from __future__ import annotations
+
+import json
+
+import polars as pl
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from pipeline.profile.lengths import bin_of, edge
+from pipeline.profile.state import ProfileState, Spec, merge, profile, profile_batches
+from pipeline.profile.vocabulary import SAMPLE, count_words, gini, new_share
+
+ROWS = st.lists(
+    st.tuples(
+        st.one_of(st.none(), st.text(max_size=40), st.sampled_from(["", "  ", "caf\u00e9 noir"])),
+        st.sampled_from(["pos", "neg", None]),
+        st.sampled_from(["a.csv", "b.csv"]),
+    ),
+    max_size=40,
+)
+
+
+def _frame(rows) -> pl.DataFrame:
+    schema = {"text": pl.String, "label": pl.String, "file": pl.String}
+    frame = pl.DataFrame(rows, schema=schema, orient="row")
+    return frame.with_columns(source=pl.struct("file")).drop("file")
+
+
+@settings(max_examples=60, deadline=None)
+@given(ROWS, st.integers(0, 40), st.integers(0, 40))
+def test_parts_add_up_to_the_whole(rows, first: int, second: int) -> None:
+    frame = _frame(rows)
+    left, right = sorted((first, second))
+    parts = [profile(frame[:left]), profile(frame[left:right]), profile(frame[right:])]
+    assert merge(parts) == profile(frame)
+    assert merge(reversed(parts)) == profile(frame)
+
+
+@settings(max_examples=30, deadline=None)
+@given(ROWS)
+def test_a_state_survives_json(rows) -> None:
+    state = profile(_frame(rows))
+    assert ProfileState.model_validate(json.loads(state.model_dump_json())) == state
+
+
+def test_missing_values_are_counted_apart() -> None:
+    state = profile(pl.DataFrame({"text": [None, "", " \t\u00a0", "x"], "n": [1, None, 3, 4]}))
+    text, number = state.columns["text"], state.columns["n"]
+    assert (text.null, text.empty, text.blank) == (1, 1, 1)
+    assert (number.null, number.empty, number.blank, number.type) == (1, 0, 0, "Int64")
+
+
+def test_batches_give_what_one_pass_gives() -> None:
+    frame = _frame([(f"row number {i % 301}", "pos", "a.csv") for i in range(120_000)])
+    assert profile_batches(frame.lazy()) == profile(frame)
+
+
+@given(st.integers(0, 10**9))
+def test_a_length_falls_between_the_edges_of_its_bin(length: int) -> None:
+    frame = pl.DataFrame({"n": [length]})
+    index = int(frame.select(bin_of(pl.col("n"))).item())
+    assert edge(index) <= length < edge(index + 1)
+
+
+@pytest.mark.parametrize("q", [0.01, 0.05, 0.5, 0.95, 0.99])
+def test_quantiles_are_within_a_bin(q: float, corpora) -> None:
+    texts = pl.read_parquet(corpora / "tweets.parquet")["text"]
+    exact = texts.str.len_chars().quantile(q)
+    assert profile(texts.to_frame()).chars.quantile(q) == pytest.approx(exact, rel=0.1)
+
+
+def test_the_vocabulary_is_estimated_and_its_parts_merge(corpora) -> None:
+    texts = pl.read_parquet(corpora / "gutenberg.parquet")["text"]
+    true = texts.str.to_lowercase().str.extract_all(r"\w+").explode().n_unique()
+    whole = count_words(texts)
+    both = count_words(texts[:15_000]) + count_words(texts[15_000:])
+    assert not whole.exact
+    assert len(whole.sample) == SAMPLE
+    assert whole.distinct == pytest.approx(true, rel=0.05)
+    assert (both.sample, both.bound, both.tokens) == (whole.sample, whole.bound, whole.tokens)
+    assert list(both.top)[:20] == list(whole.top)[:20]
+
+
+def test_new_words_are_found_among_sampled_ones(corpora) -> None:
+    texts = pl.read_parquet(corpora / "gutenberg.parquet")["text"]
+    before, now = texts[:30_000], pl.read_parquet(corpora / "tweets.parquet")["text"]
+    words = [one.str.to_lowercase().str.extract_all(r"\w+").explode() for one in (now, before)]
+    known = words[0].is_in(words[1].unique().implode())
+    new, of = new_share(count_words(now), count_words(before))
+    true = (~known).sum() / len(words[0])
+    assert new / of == pytest.approx(true, abs=0.12)
+    assert new_share(count_words(now), count_words(now))[0] == 0
+
+
+@pytest.mark.parametrize(
+    ("counts", "expected"), [([], None), ([5, 5, 5], 0.0), ([0, 0, 9], 2 / 3), ([1, 3], 0.25)]
+)
+def test_gini(counts: list[int], expected: float | None) -> None:
+    assert gini(counts) == (None if expected is None else pytest.approx(expected))
+
+
+def test_labels_by_source_stay_bounded() -> None:
+    rows = [("x", f"label {i % 500}", f"{i}.csv") for i in range(2_000)]
+    labels = profile(_frame(rows)).labels
+    assert len(labels) == 50
+    assert sum(sum(one.values()) for one in labels.values()) == 2_000
+    assert max(len(one) for one in labels.values()) <= 50
+
+
+def test_columns_of_ours_are_not_profiled() -> None:
+    frame = pl.DataFrame({"text": ["x"], "row_id": ["1"], "run_id": ["r"], "price": [1.0]})
+    assert list(profile(frame).columns) == ["text", "price"]
+    assert list(profile(frame, Spec(columns=["price"])).columns) == ["price"]
