@@ -1,0 +1,71 @@
+"""Tells a webhook (Slack's JSON) about a run that warns or fails."""
+
+from __future__ import annotations
+
+import json
+import urllib.error
+import urllib.request
+from typing import Final
+
+from schemas.metrics import RunMetrics
+
+TIMEOUT: Final = 5.0
+_MOST: Final = 10
+_SIGN: Final = {"warn": "Warning", "fail": "Failed", "pass": "Passed"}
+_ESCAPES: Final = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;"})
+
+
+class _NoRedirect(urllib.request.HTTPRedirectHandler):
+    """A webhook that moves is refused: its body would go to a place that nobody named."""
+
+    def redirect_request(self, *args: object, **kwargs: object) -> None:
+        """Follow nothing."""
+        return
+
+
+def notify(url: str, metrics: RunMetrics, lines: tuple[str, ...]) -> str | None:
+    """Post the verdict and `lines` on warning and failure; return why it did not arrive, or None.
+
+    Nothing is raised and the address is never part of the answer: it is a secret.
+    """
+    if metrics.verdict == "pass" and not lines:
+        return None
+    if not url.lower().startswith(("http://", "https://")):
+        return "alert not sent: refresh.notify is not an http or https address"
+    body = json.dumps(message(metrics, lines)).encode()
+    headers = {"Content-Type": "application/json", "User-Agent": "siftset"}
+    opener = urllib.request.build_opener(_NoRedirect)
+    try:
+        request = urllib.request.Request(url, data=body, headers=headers, method="POST")
+        with opener.open(request, timeout=TIMEOUT):
+            return None
+    except urllib.error.HTTPError as error:
+        error.close()
+        return f"alert not sent: the webhook answered {error.code}"
+    except (OSError, ValueError) as error:
+        return f"alert not sent: {type(error).__name__}"
+
+
+def message(metrics: RunMetrics, lines: tuple[str, ...]) -> dict[str, object]:
+    """Return what is posted: `text` for Slack, the rest for other receivers."""
+    run, rows = metrics.run, metrics.rows
+    head = f"{_SIGN[metrics.verdict]}: {run.recipe}, run {run.run_id}"
+    kept = f"{rows.kept:,} of {rows.read:,} rows kept, {rows.quarantined:,} quarantined"
+    published = "nothing published" if run.version is None else f"version {run.version} published"
+    more = [f"and {len(lines) - _MOST} more"] if len(lines) > _MOST else []
+    said = [f"*{_slack(head)}*", f"{kept}; {published}"]
+    said += [f"- {_slack(line)}" for line in [*lines[:_MOST], *more]]
+    return {
+        "text": "\n".join(said),
+        "verdict": metrics.verdict,
+        "recipe": run.recipe,
+        "run_id": run.run_id,
+        "version": run.version,
+        "rows": {"read": rows.read, "kept": rows.kept, "quarantined": rows.quarantined},
+        "alerts": list(lines),
+    }
+
+
+def _slack(text: str) -> str:
+    """Escape what Slack reads as a link or a mention."""
+    return " ".join(text.split()).translate(_ESCAPES)[:500]

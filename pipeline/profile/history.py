@@ -1,0 +1,110 @@
+"""The metrics of earlier runs, and what changed faster than it usually does."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from statistics import median
+from typing import Final
+
+from pydantic import ValidationError
+
+from schemas.metrics import RunMetrics
+
+METRICS: Final = "metrics.json"
+LAST: Final = 20
+
+_WINDOW: Final = 10
+_FEWEST: Final = 3
+_SCORE: Final = 3.5
+_NORMAL: Final = 1.4826
+_FLOOR: Final = 0.02
+
+
+def read_metrics(path: Path) -> RunMetrics | None:
+    """Read one metrics.json; None where there is none that can be read."""
+    try:
+        return RunMetrics.model_validate_json(path.read_bytes())
+    except (OSError, ValidationError):
+        return None
+
+
+def read_history(
+    output: Path, *, before: str | None = None, last: int = LAST
+) -> tuple[RunMetrics, ...]:
+    """Return the metrics of the last runs under `output` that published, the oldest first.
+
+    `before` is the run_id of the run that they are compared with: it and later ones are left out.
+    """
+    folder = output / "runs"
+    names = sorted((p.name for p in folder.iterdir()), reverse=True) if folder.is_dir() else []
+    found: list[RunMetrics] = []
+    for name in names:
+        if before is not None and name >= before:
+            continue
+        metrics = read_metrics(folder / name / METRICS)
+        if metrics is not None and metrics.run.version is not None:
+            found.append(metrics)
+        if len(found) == last:
+            break
+    return tuple(reversed(found))
+
+
+def alerts(now: RunMetrics, history: Sequence[RunMetrics]) -> tuple[str, ...]:
+    """Return a line for every share that moved out of the range of the last ten runs.
+
+    A share is out when its modified z-score, 0.6745 |x - median| / MAD, is above 3.5 (Iglewicz and
+    Hoaglin 1993) and it moved by more than two points; fewer than three runs give no alert.
+    """
+    recent = history[-_WINDOW:]
+    if len(recent) < _FEWEST:
+        return ()
+    lines = []
+    for name, share in _SHARES.items():
+        value = share(now)
+        past = [one for one in map(share, recent) if one is not None]
+        if value is not None and len(past) >= _FEWEST and _is_out(value, past):
+            lines.append(_line(name, value, median(past), len(past)))
+    return tuple(lines)
+
+
+def _is_out(value: float, past: Sequence[float]) -> bool:
+    middle = median(past)
+    spread = _NORMAL * median(abs(one - middle) for one in past)
+    return abs(value - middle) > max(_FLOOR, _SCORE * spread)
+
+
+def _line(name: str, value: float, middle: float, runs: int) -> str:
+    moved = "rose" if value > middle else "fell"
+    points = 100 * abs(value - middle)
+    return (
+        f"The {name} {moved} by {points:.1f} points to {value:.1%}; "
+        f"the median of the last {runs} runs is {middle:.1%}."
+    )
+
+
+def _of_read(part: Callable[[RunMetrics], int]) -> Callable[[RunMetrics], float | None]:
+    return lambda one: part(one) / one.rows.read if one.rows.read else None
+
+
+def _precision(one: RunMetrics) -> float | None:
+    found = one.label_precision
+    return found.right / found.labelled if found and found.labelled else None
+
+
+def _null_texts(one: RunMetrics) -> float | None:
+    profile = one.profiles.get("input")
+    if profile is None or not profile.rows:
+        return None
+    return 1 - profile.texts / profile.rows
+
+
+_SHARES: Final[dict[str, Callable[[RunMetrics], float | None]]] = {
+    "kept share": _of_read(lambda one: one.rows.kept),
+    "quarantined share": _of_read(lambda one: one.rows.quarantined),
+    "duplicate share": _of_read(lambda one: one.rows.duplicate),
+    "unreadable share": _of_read(lambda one: one.rows.unreadable),
+    "unknown share": _of_read(lambda one: one.rows.unknown),
+    "share of null texts that came in": _null_texts,
+    "label precision": _precision,
+}
