@@ -1,0 +1,193 @@
+"""From records as they were read to batches: types, ids, names, prepare."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from typing import Protocol
+
+import numpy as np
+import polars as pl
+
+from pipeline.sources.batch import EXCERPT, UNREADABLE, BadRecord, Batch, RawBlock
+from pipeline.sources.content import content_hashes, hex_ids, mapped_ids, record_ids
+from pipeline.sources.occurrences import Earlier, OccurrenceCounter, earlier_in_parts
+from pipeline.sources.prepare import prepare_texts
+from pipeline.sources.types import Types, fitted
+from schemas.rows import SOURCE
+from schemas.source import Prepare
+
+
+class Part(Protocol):
+    """Some records of one file that follow each other."""
+
+    @property
+    def rows(self) -> int:
+        """Return how many records there are, unreadable ones included."""
+
+    def blocks(self) -> Iterator[RawBlock]:
+        """Read the records."""
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What is done to every record of a source."""
+
+    source: str
+    types: Types
+    """The source's columns, as they are stored."""
+    names: dict[str, str]
+    """Stored name by the source's name."""
+    id: str | None
+    """The source's column that identifies a record."""
+    prepare: Prepare
+    schema: pl.Schema
+
+
+@dataclass(slots=True)
+class FileParts:
+    """The parts of a file; they share what is known of equal records."""
+
+    name: str
+    stem: str
+    parts: tuple[Part, ...]
+    _earlier: tuple[Earlier, ...] | None = None
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def earlier(self, at: int) -> Earlier:
+        """Return the hashes of a part that earlier parts hold, with their number there."""
+        if at == 0:
+            return {}
+        with self._lock:
+            if self._earlier is None:
+                self._earlier = earlier_in_parts(
+                    np.concatenate([content_hashes(block.frame) for block in part.blocks()])
+                    for part in self.parts
+                )
+            return self._earlier[at]
+
+    def __getstate__(self) -> tuple[object, ...]:
+        return self.name, self.stem, self.parts, self._earlier
+
+    def __setstate__(self, state: tuple[str, str, tuple[Part, ...], tuple[Earlier, ...]]) -> None:
+        self.name, self.stem, self.parts, self._earlier = state
+        self._lock = threading.Lock()
+
+
+@dataclass(frozen=True, slots=True)
+class FileShard:
+    """One part of a file, read through a plan."""
+
+    plan: Plan
+    file: FileParts
+    part: int
+    digest: str
+    limit: int | None = None
+
+    @property
+    def name(self) -> str:
+        """Say which file and part this is, for people."""
+        many = len(self.file.parts) > 1
+        return (
+            f"{self.file.name} ({self.part + 1}/{len(self.file.parts)})" if many else self.file.name
+        )
+
+    @property
+    def fingerprint(self) -> str:
+        """Return a hash of the input and of how it is read."""
+        text = f"{self.digest}\0{self.plan!r}\0{self.part}\0{self.file.name}\0{self.limit}"
+        return str(hex_ids(pl.Series([text])).item())
+
+    @property
+    def records(self) -> int:
+        """Return how many records there are, unreadable ones included."""
+        rows = self.file.parts[self.part].rows
+        return rows if self.limit is None else min(rows, self.limit)
+
+    def limited(self, limit: int) -> FileShard:
+        """Return a shard of only the first records."""
+        return replace(self, limit=limit)
+
+    def batches(self) -> Iterator[Batch]:
+        """Read the rows in order."""
+        counter = None
+        if self.plan.id is None:
+            counter = OccurrenceCounter(self.file.earlier(self.part))
+        left = self.limit
+        for whole in self.file.parts[self.part].blocks():
+            block = whole if left is None else _first(whole, left)
+            if left is not None:
+                left -= block.frame.height + len(block.bad)
+            if block.frame.height or block.bad:
+                yield self._batch(block, counter)
+            if left == 0:
+                return
+
+    def _batch(self, block: RawBlock, counter: OccurrenceCounter | None) -> Batch:
+        content = content_hashes(block.frame)
+        frame = fitted(block.frame, self.plan.types)
+        ids = self._ids(frame, content, counter)
+        named = frame.rename(self.plan.names)
+        prepared = fitted(prepare_texts(named, self.plan.prepare), dict(self.plan.schema))
+        places = _places(self.file.name, block.records)
+        whole = pl.DataFrame([ids, places, *prepared.get_columns()])
+        hashes = pl.Series("content", content, dtype=pl.UInt64)
+        unreadable = self._unreadable(block.bad)
+        if ids.null_count():
+            given = ids.is_not_null()
+            nameless = self._nameless(whole.filter(~given), block.frame.filter(~given))
+            unreadable = pl.concat([unreadable, nameless])
+            whole, hashes = whole.filter(given), hashes.filter(given)
+        return Batch(whole, hashes, unreadable)
+
+    def _ids(
+        self,
+        frame: pl.DataFrame,
+        content: np.ndarray[tuple[int], np.dtype[np.uint64]],
+        counter: OccurrenceCounter | None,
+    ) -> pl.Series:
+        if counter is None:
+            assert self.plan.id is not None
+            return mapped_ids(frame[self.plan.id], self.plan.source)
+        prefix = f"{self.plan.source}\0{self.file.stem}\0"
+        return record_ids(content, counter.count(content), prefix)
+
+    def _nameless(self, rows: pl.DataFrame, raw: pl.DataFrame) -> pl.DataFrame:
+        reason = f"column '{self.plan.id}', the id, is null"
+        numbers = rows["source"].struct.field("record")
+        texts = raw.select(pl.struct(pl.all()).struct.json_encode())[:, 0].to_list()
+        bad = [
+            BadRecord(number, None, reason, text.encode()[:EXCERPT])
+            for number, text in zip(numbers, texts, strict=True)
+        ]
+        return self._unreadable(tuple(bad))
+
+    def _unreadable(self, bad: tuple[BadRecord, ...]) -> pl.DataFrame:
+        keys = [f"{self.plan.source}\0{self.file.name}\0unreadable\0{r.record}" for r in bad]
+        ids = hex_ids(pl.Series("x", keys, dtype=pl.String))
+        rows = {
+            "row_id": ids,
+            "source": _places(self.file.name, pl.Series([r.record for r in bad], dtype=pl.Int64)),
+            "position": [r.position for r in bad],
+            "reason": [r.reason for r in bad],
+            "raw": [r.raw.decode(errors="backslashreplace") for r in bad],
+        }
+        return pl.DataFrame(rows, schema=UNREADABLE)
+
+
+def _places(file: str, records: pl.Series) -> pl.Series:
+    place = pl.struct(pl.lit(file).alias("file"), pl.col("record"))
+    frame = records.alias("record").to_frame().select(source=place)
+    return frame["source"].cast(SOURCE)
+
+
+def _first(block: RawBlock, limit: int) -> RawBlock:
+    """Return the first records of a block, by number."""
+    numbers = np.concatenate([block.records.to_numpy(), [bad.record for bad in block.bad]])
+    if len(numbers) <= limit:
+        return block
+    below = int(np.partition(numbers, limit)[limit])
+    rows = int((block.records < below).sum())
+    bad = tuple(record for record in block.bad if record.record < below)
+    return RawBlock(block.frame.head(rows), block.records.head(rows), bad)

@@ -1,0 +1,86 @@
+"""A data frame or Arrow table as the source, for `curate(recipe, data=frame)`."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+import polars as pl
+import pyarrow as pa
+
+from pipeline.sources.batch import BATCH_ROWS, PART_ROWS, RawBlock, Sources
+from pipeline.sources.columnar import raw_block
+from pipeline.sources.content import content_hashes
+from pipeline.sources.files import Opened, OpenedFiles
+from pipeline.sources.opening import map_files, together
+from pipeline.sources.types import FileTypes, stored
+from schemas.errors import SourceError
+from schemas.recipe import Recipe
+from schemas.source import Delta, Files, Hub
+
+NAME = "frame"
+
+
+@dataclass(frozen=True, slots=True)
+class FramePart:
+    """Some rows of a frame that follow each other."""
+
+    frame: pl.DataFrame = field(repr=False)
+    first: int
+
+    @property
+    def rows(self) -> int:
+        """Return how many rows there are."""
+        return self.frame.height
+
+    def blocks(self) -> Iterator[RawBlock]:
+        """Yield the rows in batches."""
+        for start in range(0, self.frame.height, BATCH_ROWS):
+            rows = self.frame.slice(start, BATCH_ROWS)
+            first = self.first + start
+            numbers = pl.int_range(first, first + rows.height, eager=True).alias("record")
+            yield RawBlock(rows, numbers)
+
+
+def frame_source(
+    data: pl.DataFrame | pa.Table, recipe: Recipe, *, limit: int | None = None
+) -> Sources:
+    """Return rows in memory as the one source; the columns are mapped as the recipe's first source.
+
+    Raises SourceError where the frame has no rows or lacks a mapped column.
+    """
+    frame = data if isinstance(data, pl.DataFrame) else _from_arrow(data)
+    if frame.is_empty():
+        raise SourceError("data: the frame has no rows; expected at least one")
+    given = recipe.source[0].config
+    mapped = given if isinstance(given, Files | Hub | Delta) else None
+    columns = {"text": "text", "label": None, "id": None}
+    if mapped is not None:
+        columns = {key: getattr(mapped, key) for key in columns}
+    chosen = {key: value for key, value in columns.items() if value != "text" or mapped}
+    config = Files(name=NAME, paths=(NAME,), **chosen)
+    opened = OpenedFiles((_opened(frame),), ())
+    return together([map_files(config, opened, recipe.prepare, kind=NAME)], recipe, limit)
+
+
+def _opened(frame: pl.DataFrame) -> Opened:
+    types = {name: stored(dtype) for name, dtype in frame.schema.items()}
+    parts = tuple(
+        FramePart(frame.slice(start, PART_ROWS), start)
+        for start in range(0, frame.height, PART_ROWS)
+    )
+    digest = hashlib.sha256()
+    for part in parts:
+        for block in part.blocks():
+            digest.update(content_hashes(block.frame).tobytes())
+    stated = FileTypes(NAME, types, declared=True)
+    size = int(frame.estimated_size())
+    return Opened(NAME, NAME, stated, parts, digest.hexdigest(), size)
+
+
+def _from_arrow(table: pa.Table) -> pl.DataFrame:
+    blocks = [raw_block(batch, 0) for batch in table.to_batches()]
+    if any(block.bad for block in blocks):
+        raise SourceError("data: the table holds text that is not UTF-8; mend it first")
+    return pl.concat([block.frame for block in blocks]) if blocks else pl.DataFrame()

@@ -1,0 +1,53 @@
+"""Mechanical changes to every row before the integrity rules."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import polars as pl
+
+from schemas.errors import SourceError
+from schemas.rows import OWN_COLUMNS
+from schemas.source import Prepare
+
+
+def final_names(
+    columns: Iterable[str], mapping: dict[str, str], prepare: Prepare
+) -> dict[str, str]:
+    """Return the name under which each column of a source is stored.
+
+    `mapping` is stored name: source's name, from text, label and id. A column that would take a
+    name of ours, or a mapped one, becomes source_column_<name>.
+    """
+    stored = {old: new for new, old in mapping.items()}
+    renamed = {old: new for new, old in prepare.columns.items()}
+    names: dict[str, str] = {}
+    taken = {*OWN_COLUMNS, *mapping, *prepare.columns}
+    for column in columns:
+        name = stored.get(column, column)
+        if name in renamed:
+            names[column] = renamed[name]
+        else:
+            clash = name in taken and name not in stored.values()
+            names[column] = f"source_column_{name}" if clash else name
+    missing = [old for old in renamed if old not in {*stored.values(), *names}]
+    if missing:
+        raise SourceError(
+            f"prepare.columns: no column '{missing[0]}'; the source has {', '.join(names)}"
+        )
+    return names
+
+
+def prepare_texts(frame: pl.DataFrame, prepare: Prepare) -> pl.DataFrame:
+    """Apply prepare's changes to the text and to the columns that it names."""
+    chosen = [name for name in ("text", *prepare.columns) if frame.schema.get(name) == pl.String]
+    if not chosen or not (prepare.collapse_space or prepare.strip_prefix or prepare.unicode):
+        return frame
+    text = pl.col(dict.fromkeys(chosen))
+    if prepare.unicode is not None:
+        text = text.str.normalize(prepare.unicode)
+    if prepare.collapse_space:
+        text = text.str.replace_all(r"\s+", " ").str.strip_chars()
+    if prepare.strip_prefix is not None:
+        text = text.str.strip_prefix(prepare.strip_prefix)
+    return frame.with_columns(text)
