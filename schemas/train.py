@@ -214,6 +214,7 @@ class Compare(Section):
         None, description="The class that precision and recall of two classes are of."
     )
     examples: NonNegativeInt = Field(20, description="Fixed and newly broken rows shown of each.")
+    generated: NonNegativeInt = Field(100, description="Held-out questions answered and measured.")
     answers: NonNegativeInt = Field(10, description="Questions answered side by side.")
     max_new_tokens: PositiveInt = 64
     outside: tuple[str, ...] = Field((), description="Probes outside the domain.")

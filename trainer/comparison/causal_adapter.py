@@ -10,6 +10,7 @@ import numpy as np
 from schemas.errors import ModelError
 from trainer.comparison.adapters import LOGITS_AT_ONCE, TOKENS_AT_ONCE, Asked, by_length
 from trainer.intervals import Array, Integers
+from trainer.sparse_head import logits_at
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
@@ -27,7 +28,7 @@ class CausalLM(Asked):
     ) -> None:
         super().__init__(model, tokenizer, max_length=max_length)
         self.cut_prompts = 0
-        """Prompts of the last `generate` that were cut on the left."""
+        """Prompts that were cut on the left so far."""
 
     def prompt_tokens(self, prompts: Sequence[str], max_new_tokens: int) -> list[list[int]]:
         """Tokenize prompts, cut on the left so that the answer still fits."""
@@ -38,7 +39,7 @@ class CausalLM(Asked):
                 f"{self.max_length} tokens: lower it"
             )
         rows = [list(ids) for ids in self.tokenizer(list(prompts))["input_ids"]]
-        self.cut_prompts = sum(len(row) > room for row in rows)
+        self.cut_prompts += sum(len(row) > room for row in rows)
         return [row[-room:] for row in rows]
 
     def generate(self, prompts: Sequence[str], max_new_tokens: int) -> list[str]:
@@ -86,20 +87,24 @@ class CausalLM(Asked):
             return np.empty((0, 2))
 
         def sums(place: Integers) -> Array:
-            import torch
-
-            batch = self.pad([rows[i] for i in place])
-            targets = batch["input_ids"][:, 1:].clone()
-            for j, i in enumerate(place):
-                first = max(0, len(rows[i]) - 1 - counted[i])
-                targets[j, :first] = -100
-                targets[j, max(0, len(rows[i]) - 1) :] = -100
-            logits = self.model(**batch).logits[:, :-1].transpose(1, 2)
-            losses = torch.nn.functional.cross_entropy(
-                logits, targets, ignore_index=-100, reduction="none"
-            )
-            total = torch.stack([losses.double().sum(1), (targets != -100).double().sum(1)], 1)
-            return np.asarray(total.cpu().numpy())
+            return self._sums([rows[i] for i in place], [counted[i] for i in place])
 
         vocabulary = int(self.model.config.vocab_size)
         return self.over(rows, sums, min(TOKENS_AT_ONCE, LOGITS_AT_ONCE // vocabulary))
+
+    def _sums(self, rows: Sequence[Sequence[int]], counted: Sequence[int]) -> Array:
+        """Return the sums of one batch; the head sees only the positions that count."""
+        import torch
+
+        batch = self.pad(rows)
+        wanted = torch.zeros_like(batch["input_ids"], dtype=torch.bool)
+        for i, (row, n) in enumerate(zip(rows, counted, strict=True)):
+            wanted[i, len(row) - 1 - n : len(row) - 1] = n > 0
+        targets = batch["input_ids"].roll(-1, 1)[wanted]
+        sums = torch.zeros((len(rows), 2), dtype=torch.double, device=targets.device)
+        if targets.numel():
+            logits = logits_at(self.model, batch, wanted.flatten().nonzero()[:, 0])
+            loss = logits.logsumexp(1) - logits.gather(1, targets[:, None])[:, 0]
+            columns = torch.stack([loss, torch.ones_like(loss)], 1).double()
+            sums.index_add_(0, wanted.nonzero()[:, 0], columns)
+        return np.asarray(sums.cpu().numpy())

@@ -7,6 +7,7 @@ from dataclasses import fields
 from typing import Final
 
 from schemas.comparison import Comparison, ModelInfo, Questions, Task
+from trainer.comparison.causal_part import compare_answers
 from trainer.comparison.classified_part import compare_classified
 from trainer.comparison.masked_part import compare_masked
 from trainer.comparison.questions import QuestionSet
@@ -17,6 +18,7 @@ _Compare = Callable[[Side | None, Side, QuestionSet, Setting], Part]
 _PARTS: Final[Mapping[Task, _Compare]] = {
     "mlm": compare_masked,
     "classification": compare_classified,
+    "causal": compare_answers,
 }
 
 

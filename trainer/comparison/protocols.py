@@ -46,6 +46,10 @@ class Classifier(Protocol):
 class Answerer(Protocol):
     """A causal language model."""
 
+    @property
+    def cut_prompts(self) -> int:
+        """How many prompts were cut so far to leave room for their answers."""
+
     def generate(self, prompts: Sequence[str], max_new_tokens: int) -> Sequence[str]:
         """Return one answer per prompt, without the prompt."""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from importlib.resources import files
 from pathlib import Path
 
@@ -13,6 +13,7 @@ import polars as pl
 
 from schemas.errors import RecipeError
 from schemas.train import Compare
+from trainer.tasks.templates import Template
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +37,7 @@ class QuestionSet:
     prompts: tuple[Prompt, ...] = ()
     golden: pl.DataFrame | None = None
     general: tuple[str, ...] = ()
+    outside: tuple[str, ...] = ()
     train: pl.DataFrame | None = None
     cut: int = 0
     seed: int = 0
@@ -51,7 +53,7 @@ class QuestionSet:
                 asked = [c for c in _ASKED if c in frame.columns]
                 for row in frame.select(asked).iter_rows():
                     digest.update(repr(row).encode())
-        for text in self.general:
+        for text in (*self.general, *self.outside):
             digest.update(repr(text).encode())
         return digest.hexdigest()
 
@@ -73,17 +75,51 @@ def gather(
     this is a random sample that does not depend on the order of the rows.
     """
     asked = rows.filter(pl.col("text").is_not_null())
-    if compare.max_rows is not None and "row_id" in asked.columns:
+    if compare.max_rows is not None:
         asked = asked.sort("row_id").head(compare.max_rows)
     return QuestionSet(
         rows=asked,
         prompts=prompts_of(compare, folder),
         golden=_golden(compare, folder),
         general=tuple(_general(compare, folder)),
+        outside=compare.outside,
         train=train,
         cut=rows.height - asked.height,
         seed=seed,
-        settings={"max_new_tokens": compare.max_new_tokens},
+        settings={"max_new_tokens": compare.max_new_tokens, "generated": compare.generated},
+    )
+
+
+def with_pairs(questions: QuestionSet, template: Template | None) -> QuestionSet:
+    """Write the prompts and answers of causal rows, as in training.
+
+    Prompts of the recipe are put in the template where it asks for one column alone. Golden rows
+    that lack its columns stay as they are.
+    """
+    if template is None:
+        return questions
+    places = template.columns[:-1]
+
+    def paired(frame: pl.DataFrame) -> pl.DataFrame:
+        if not set(template.columns) <= set(frame.columns):
+            return frame
+        rows = [row for row in frame.iter_rows(named=True) if row[template.answer]]
+        return frame.filter(
+            pl.col(template.answer).cast(pl.String).fill_null("") != ""
+        ).with_columns(
+            prompt=pl.Series([template.ask(row) for row in rows], dtype=pl.String),
+            answer=pl.Series([template.reply(row) for row in rows], dtype=pl.String),
+        )
+
+    def asked(text: str) -> str:
+        return template.ask({places[0]: text}) if len(places) == 1 else text
+
+    return replace(
+        questions,
+        rows=paired(questions.rows),
+        golden=None if questions.golden is None else paired(questions.golden),
+        prompts=tuple(replace(prompt, text=asked(prompt.text)) for prompt in questions.prompts),
+        outside=tuple(map(asked, questions.outside)),
     )
 
 
