@@ -38,12 +38,9 @@ def text_key(text: str = "text") -> pl.Expr:
     return plh.concat_str(folded).nchash.xxh3_128().alias(TEXT_KEY)
 
 
-def id_keys(columns: Sequence[str]) -> list[pl.Expr]:
-    """Return what tells a repeated id from one that is used for two different records."""
-    return [
-        plh.col("row_id").nchash.xxh3_128().alias("key"),
-        pl.struct(columns).hash(1).alias("content"),
-    ]
+def id_key() -> pl.Expr:
+    """Return the 128-bit hash of a row_id."""
+    return plh.col("row_id").nchash.xxh3_128().alias("key")
 
 
 def exact_duplicates(parts: Sequence[Part], without: pl.Series | None = None) -> pl.DataFrame:
@@ -67,8 +64,8 @@ def repeated_ids(
 ) -> pl.DataFrame:
     """Return place, keeper and kind of the kept rows whose id another row has too.
 
-    `ids` hold key, content and candidate of every row read, in order; a candidate is a row of
-    `parts`. Raises SourceError where an id stands for two contents, unless the latest wins.
+    `ids` hold row_id, key, content and candidate of every row read, in order; a candidate is a
+    row of `parts`. Raises SourceError where an id stands for two contents, unless the latest wins.
     """
     if not latest_wins:
         _refuse_conflicts(ids)
@@ -126,7 +123,7 @@ def _repeated(keys: Keys, rows: int, *, keep: str, kind: str) -> pl.DataFrame:
         place = pl.col("place")
         keeper = (place.first() if keep == "first" else place.last()).over("key")
         grouped = pl.concat(wanted).with_columns(keeper=keeper, kind=pl.lit(kind))
-        found.append(grouped.filter(place != pl.col("keeper")).select(_SCHEMA))
+        found.append(grouped.filter(place != pl.col("keeper")).select(*_SCHEMA))
     return pl.concat(found).sort("place")
 
 

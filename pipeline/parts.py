@@ -27,17 +27,26 @@ class PartWriter:
     """Writes the frames it is given to `folder/<stem>-00000.parquet` and on, in order.
 
     A file is written as soon as it is full, so that memory stays flat however many rows come.
+    Without rows there is no file, or with `even_empty` one that has the columns.
     """
 
-    def __init__(self, folder: Path, stem: str, *, rows_per_part: int = ROWS_PER_PART) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        stem: str,
+        *,
+        rows_per_part: int = ROWS_PER_PART,
+        even_empty: bool = False,
+    ) -> None:
         self._folder, self._stem, self._limit = folder, stem, rows_per_part
+        self._even_empty = even_empty
         self._pending: list[pl.DataFrame] = []
         self._rows = self._bytes = 0
         self._parts: list[Part] = []
 
     def add(self, frame: pl.DataFrame) -> None:
-        """Take the rows of `frame`; frames without rows are dropped."""
-        if frame.height == 0:
+        """Take the rows of `frame`."""
+        if frame.height == 0 and (self._pending or self._parts or not self._even_empty):
             return
         self._pending.append(frame)
         self._rows += frame.height

@@ -9,23 +9,24 @@ from __future__ import annotations
 import hashlib
 import threading
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal, NamedTuple, Protocol
 
+import numpy as np
 import polars as pl
 
-from pipeline.dedupe import id_keys, text_key
+from pipeline.dedupe import TEXT_KEY, id_key, text_key
 from pipeline.delta_types import storable
 from pipeline.parts import Part, PartWriter
 from pipeline.split import check_official
 from schemas.results import Balance
 
 if TYPE_CHECKING:
-    from signals.decide import Decider, Decisions, Fault
-
     from pipeline.rules import RowRuleSet
+    from pipeline.sources.batch import Batch, Shard
+    from signals.decide import Decider, Decisions
 
 Outcome = Literal["candidates", "rejected", "quarantine", "unreadable", "ids"]
 OUTCOMES: Final[tuple[Outcome, ...]] = (
@@ -39,30 +40,15 @@ FAULTS_KEPT: Final = 100
 FAULT_REASON: Final = "signal fault"
 
 
-class Batch(Protocol):
-    """Some records of a source: those that are rows, and those that cannot be read."""
-
-    @property
-    def frame(self) -> pl.DataFrame: ...  # noqa: D102
-    @property
-    def unreadable(self) -> pl.DataFrame: ...  # noqa: D102
-
-
-class Shard(Protocol):
-    """A part of the input that can be worked on by itself."""
-
-    def batches(self) -> Iterator[Batch]:
-        """Yield the records in order."""
-
-
 class Watch(Protocol):
-    """Whoever wants to see the rows, such as the profile; one for each shard."""
+    """Whoever wants to see the rows as they pass; one for each shard."""
 
     def read(self, frame: pl.DataFrame) -> None:
         """See rows as they were read."""
 
-    def decided(self, frame: pl.DataFrame, decisions: Decisions) -> None:
-        """See rows that met the formula, with what it said of them."""
+    @property
+    def frames(self) -> tuple[pl.DataFrame, ...]:
+        """The rows remembered, in order."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +67,8 @@ class Work:
     watch: Callable[[], Watch]
     stop: threading.Event
     """Set when the run ends early; a shard under way then gives up at its next batch."""
+    advance: Callable[[int], None]
+    """Told how many records were done; called from several threads."""
 
 
 class Stopped(Exception):  # noqa: N818
@@ -96,8 +84,10 @@ class ShardResult:
     watch: Watch
     unknown: int = 0
     faulted: int = 0
-    faults: list[Fault] = field(default_factory=list)
+    faults: list[dict[str, str]] = field(default_factory=list)
     rule_counts: Counter[tuple[str, ...]] = field(default_factory=Counter)
+    clauses: Counter[str] = field(default_factory=Counter)
+    """Rejected rows by the clause that did not hold."""
 
 
 class _Sorted(NamedTuple):
@@ -105,61 +95,89 @@ class _Sorted(NamedTuple):
     rejected: int
     unknown: int
     faulted: int
-    faults: tuple[Fault, ...]
+    faults: tuple[dict[str, str], ...]
+    clauses: Counter[str]
 
 
 def work_on(shard: Shard, index: int, work: Work) -> ShardResult:
     """Read a shard and put every one of its rows aside."""
-    name = hashlib.sha256(f"{work.key}:{index}".encode()).hexdigest()[:16]
-    writers = {o: PartWriter(work.folder / o, f"{index:06d}-{name}") for o in OUTCOMES}
+    name = hashlib.sha256(f"{work.key}:{shard.fingerprint}".encode()).hexdigest()[:16]
+    writers = {
+        o: PartWriter(work.folder / o, f"{index:06d}-{name}", even_empty=index == 0)
+        for o in OUTCOMES
+    }
     result = ShardResult(Balance(), {}, work.watch())
     for batch in shard.batches():
         if work.stop.is_set():
             raise Stopped
         result.watch.read(batch.frame)
         _count_rules(batch.frame, work.rules, result.rule_counts)
-        done = _sort_rows(batch.frame, work, result.watch)
-        done.frames["unreadable"] = batch.unreadable
+        done = _sort_rows(batch, work)
         for outcome, frame in done.frames.items():
             writers[outcome].add(frame)
         result.balance += _balance(batch, done)
         result.unknown += done.unknown
         result.faulted += done.faulted
+        result.clauses.update(done.clauses)
+        work.advance(batch.frame.height + batch.unreadable.height)
         result.faults.extend(done.faults[: FAULTS_KEPT - len(result.faults)])
     result.parts = {outcome: writer.close() for outcome, writer in writers.items()}
-    if work.record == "none":
-        result.parts["rejected"] = ()
     return result
 
 
-def _sort_rows(frame: pl.DataFrame, work: Work, watch: Watch) -> _Sorted:
+def _sort_rows(batch: Batch, work: Work) -> _Sorted:
     """Send every row of a batch to where it belongs."""
-    bad, good = _by_rules(frame, work.rules)
+    failing = _failing(batch.frame, work.rules)
+    good = batch.frame if failing is None else batch.frame.filter(~failing)
     decisions = work.decider.decide(good)
-    watch.decided(good, decisions)
     open_by_fault = decisions.faulted & decisions.keep.is_null()
     kept = decisions.keep.fill_null(False)
     refused = ~kept & ~open_by_fault
     decided = good.with_columns(_codes(decisions))
+    bad = batch.frame.clear() if failing is None else batch.frame.filter(failing)
     frames: dict[Outcome, pl.DataFrame] = {
         "candidates": _candidates(decided.filter(kept), work),
         "rejected": _rejected(decided, decisions, refused, work),
-        "quarantine": pl.concat([bad, _faulty(good.filter(open_by_fault))]),
+        "quarantine": pl.concat(
+            [_with_reasons(bad, work.rules.reasons()), _faulty(good.filter(open_by_fault))]
+        ),
+        "unreadable": batch.unreadable,
     }
     if work.track_ids:
-        frames["ids"] = _ids(good, kept, bad, work)
-    unknown = int((decisions.keep.is_null() & refused).sum())
-    return _Sorted(frames, int(refused.sum()), unknown, int(open_by_fault.sum()), decisions.faults)
+        frames["ids"] = _ids(batch, failing, kept)
+    return _Sorted(
+        frames,
+        rejected=int(refused.sum()),
+        unknown=int((decisions.keep.is_null() & refused).sum()),
+        faulted=int(open_by_fault.sum()),
+        faults=_told(decisions, good),
+        clauses=_counted(decisions.clause.filter(refused)),
+    )
 
 
-def _by_rules(frame: pl.DataFrame, rules: RowRuleSet) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """Return the rows to quarantine, with their reasons, and the others."""
+def _failing(frame: pl.DataFrame, rules: RowRuleSet) -> pl.Series | None:
+    """Mark the rows to quarantine; None where there is none."""
     if not rules.columns or not frame.height:
-        return _with_reasons(frame.clear(), pl.lit([], dtype=pl.List(pl.String))), frame
+        return None
     failing = frame.select(failing=rules.failing()).to_series()
-    if not failing.any():
-        return _with_reasons(frame.clear(), rules.reasons()), frame
-    return _with_reasons(frame.filter(failing), rules.reasons()), frame.filter(~failing)
+    return failing if failing.any() else None
+
+
+def _counted(clauses: pl.Series) -> Counter[str]:
+    return Counter({str(clause): int(rows) for clause, rows in clauses.value_counts().iter_rows()})
+
+
+def _told(decisions: Decisions, good: pl.DataFrame) -> tuple[dict[str, str], ...]:
+    return tuple(
+        {
+            "signal": fault.signal,
+            "row_id": str(good["row_id"][fault.row]),
+            "text": fault.excerpt,
+            "error": fault.error,
+            "traceback": fault.traceback,
+        }
+        for fault in decisions.faults[:FAULTS_KEPT]
+    )
 
 
 def _with_reasons(frame: pl.DataFrame, reasons: pl.Expr) -> pl.DataFrame:
@@ -185,29 +203,29 @@ def _candidates(frame: pl.DataFrame, work: Work) -> pl.DataFrame:
         split = split.with_columns(check_official(split["split"]))
     keyed = split.with_columns(text_key())
     own = ["row_id", "split", "signals", *scores, "source"]
-    return storable(keyed.select(*work.columns, *own, text_key().meta.output_name()))
+    return storable(keyed.select(*work.columns, *own, TEXT_KEY))
 
 
 def _rejected(
     decided: pl.DataFrame, decisions: Decisions, refused: pl.Series, work: Work
 ) -> pl.DataFrame:
-    if work.record == "none":
-        return decided.clear()
     scores = ["scores"] if "scores" in decided.columns else []
     text = ["text"] if work.record == "full" and "text" in decided.columns else []
     with_clause = decided.with_columns(clause=decisions.clause)
     columns = ["row_id", "source", "signals", *scores, "clause", *text]
+    if work.record == "none":
+        return with_clause.select(columns).clear()
     return with_clause.select(columns).filter(refused)
 
 
-def _ids(good: pl.DataFrame, kept: pl.Series, bad: pl.DataFrame, work: Work) -> pl.DataFrame:
-    """Return what tells repeated ids, in the order of the input among kept rows."""
-    frames = [
-        good.with_columns(candidate=kept),
-        bad.drop("_reasons").cast(good.schema).with_columns(candidate=pl.lit(False)),
-    ]
-    keyed = pl.concat(frames).with_columns(id_keys(work.columns))
-    return keyed.select("row_id", "key", "content", "candidate")
+def _ids(batch: Batch, failing: pl.Series | None, kept: pl.Series) -> pl.DataFrame:
+    """Return what tells repeated ids apart from conflicts, for every row in order."""
+    candidate = kept.to_numpy()
+    if failing is not None:
+        candidate = np.zeros(batch.frame.height, bool)
+        candidate[~failing.to_numpy()] = kept.to_numpy()
+    ids = batch.frame.select("row_id", id_key())
+    return ids.with_columns(content=batch.content, candidate=pl.Series(candidate))
 
 
 def _count_rules(frame: pl.DataFrame, rules: RowRuleSet, counts: Counter[tuple[str, ...]]) -> None:
@@ -225,12 +243,3 @@ def _balance(batch: Batch, done: _Sorted) -> Balance:
         quarantined=done.frames["quarantine"].height,
         unreadable=batch.unreadable.height,
     )
-
-
-def merge_results(results: Iterable[ShardResult]) -> tuple[Balance, Counter[tuple[str, ...]]]:
-    """Return the balance and the counts of row rules of all shards together."""
-    balance, counts = Balance(), Counter[tuple[str, ...]]()
-    for result in results:
-        balance += result.balance
-        counts.update(result.rule_counts)
-    return balance, counts

@@ -11,7 +11,7 @@ from schemas.errors import SourceError
 from schemas.integrity import Split
 from schemas.rows import OWN_COLUMNS, SPLITS
 
-_IGNORED: Final = r"[\p{P}\p{Z}\p{C}\s$+<=>^`|~]+"
+_IGNORED: Final = r"[\W_]+"
 _ALIASES: Final = {
     **{name: name for name in SPLITS},
     **dict.fromkeys(("val", "valid", "dev", "eval"), "validation"),
@@ -19,11 +19,11 @@ _ALIASES: Final = {
 
 
 def bare_text(text: pl.Expr) -> pl.Expr:
-    """Case-folded text without punctuation and white space, so that those never straddle a split.
+    """Case-folded letters and digits only, so that punctuation and spaces never straddle a split.
 
     Upper case and back again folds what lower case alone leaves apart, such as sharp s and ss.
     """
-    folded = text.str.normalize("NFC").str.to_uppercase().str.to_lowercase()
+    folded = text.str.normalize("NFKC").str.to_uppercase().str.to_lowercase()
     return folded.str.replace_all(
         "\N{GREEK SMALL LETTER FINAL SIGMA}", "\N{GREEK SMALL LETTER SIGMA}", literal=True
     ).str.replace_all(_IGNORED, "")

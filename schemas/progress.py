@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from typing import Protocol
 
 
@@ -17,16 +17,11 @@ class Stage(Protocol):
 class Progress(Protocol):
     """Whoever shows the stages of a run."""
 
-    def stage(self, label: str, total: int | None = None) -> _StageContext:
+    def stage(self, label: str, total: int | None = None) -> AbstractContextManager[Stage]:
         """Open a stage of `total` units (None: unknown) as a context manager."""
 
     def say(self, line: str) -> None:
         """Show one line to the user."""
-
-
-class _StageContext(Protocol):
-    def __enter__(self) -> Stage: ...
-    def __exit__(self, *exc: object) -> bool | None: ...
 
 
 class _Quiet:

@@ -1,0 +1,99 @@
+"""What a run amounts to: its metrics, its verdict, and whether it may be published."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pipeline.measure import measure
+from schemas.errors import FaultBudgetExceeded, GateFailed, SiftsetError
+from schemas.metrics import Check, RunMetrics, Verdict
+
+if TYPE_CHECKING:
+    from pipeline.context import Run
+    from pipeline.settle import Settlement
+    from pipeline.shard import ShardResult
+
+
+@dataclass(frozen=True, slots=True)
+class Assessment:
+    """The metrics of a run, and why it may not be published if so."""
+
+    metrics: RunMetrics
+    refusal: SiftsetError | None = None
+    faults: tuple[dict[str, str], ...] = ()
+    data_docs: Path | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """Checks, and the verdict they come to."""
+
+    verdict: Verdict
+    checks: tuple[Check, ...] = ()
+    refusal: SiftsetError | None = None
+    data_docs: Path | None = None
+
+
+def assess(run: Run, results: Sequence[ShardResult], settlement: Settlement) -> Assessment:
+    """Measure a run and judge it: budgets first, then row rules that block, then the gate."""
+    faults = tuple(fault for result in results for fault in result.faults)
+    excess = _excess(run, settlement, faults)
+    judged = Judgement("fail", refusal=excess) if excess else _judge(run, results, settlement)
+    metrics = measure(run, results, settlement, judged)
+    return Assessment(metrics, judged.refusal, faults, judged.data_docs)
+
+
+def _excess(
+    run: Run, settlement: Settlement, faults: Sequence[dict[str, str]]
+) -> SiftsetError | None:
+    """Return the budget that was overdrawn, if any."""
+    recipe, balance = run.job.recipe, settlement.balance
+    if settlement.faulted > recipe.max_fault_rate * balance.read:
+        first = faults[0]
+        return FaultBudgetExceeded(
+            f"{settlement.faulted:,} of {balance.read:,} rows cannot be decided because a signal "
+            f"fails on them, more than max_fault_rate {recipe.max_fault_rate:g} allows; first: "
+            f"signal '{first['signal']}' on row {first['row_id']}: {first['error']}; nothing was "
+            "published: mend the signal or raise max_fault_rate"
+        )
+    if balance.unreadable > recipe.max_unreadable_share * balance.read:
+        return FaultBudgetExceeded(
+            f"{balance.unreadable:,} of {balance.read:,} records are unreadable, more than "
+            f"max_unreadable_share {recipe.max_unreadable_share:g} allows; nothing was published: "
+            "mend the input or raise max_unreadable_share"
+        )
+    return None
+
+
+def _judge(run: Run, results: Sequence[ShardResult], settlement: Settlement) -> Judgement:
+    recipe = run.job.recipe
+    blocked = _blocked(results)
+    if blocked:
+        return Judgement("fail", refusal=GateFailed(f"{blocked}; nothing was published"))
+    if not settlement.balance.kept and not recipe.allow_empty:
+        return Judgement(
+            "fail",
+            refusal=GateFailed(
+                f"no row of {settlement.balance.read:,} was kept by  {recipe.keep} ; nothing was "
+                "published: loosen the formula (siftset explain shows what each signal says), or "
+                "set allow_empty: true"
+            ),
+        )
+    return _gate(run, results, settlement)
+
+
+def _blocked(results: Sequence[ShardResult]) -> str:
+    """Return what a row rule with action block objects to."""
+    counted: dict[str, int] = {}
+    for result in results:
+        for (_column, _rule, action, reason), rows in result.rule_counts.items():
+            if action == "block" and rows:
+                counted[reason] = counted.get(reason, 0) + rows
+    return ", ".join(f"{reason} in {rows:,} rows" for reason, rows in counted.items())
+
+
+def _gate(run: Run, results: Sequence[ShardResult], settlement: Settlement) -> Judgement:
+    return Judgement("pass")

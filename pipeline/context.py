@@ -1,0 +1,56 @@
+"""One run under way, and how it was asked to run."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from pipeline.runs import new_run_id
+from schemas.progress import Progress
+
+if TYPE_CHECKING:
+    from pipeline.job import Job
+    from pipeline.store import Store
+
+
+@dataclass(frozen=True, slots=True)
+class CurateOptions:
+    """How to run, as opposed to what: none of it changes a published row."""
+
+    limit: int | None = None
+    """Read the first rows only; writes a preview and publishes nothing."""
+    sample: int | None = None
+    """Read a seeded sample of so many rows; writes a preview and publishes nothing."""
+    dry_run: bool = False
+    """Read everything, write a preview, publish nothing."""
+    fresh: bool = False
+    """Run although the current version was made from the same recipe and input."""
+    lock_timeout: float = 0.0
+    engine: Literal["local", "ray"] = "local"
+
+    @property
+    def is_preview(self) -> bool:
+        """Whether nothing is to be published."""
+        return self.dry_run or self.limit is not None or self.sample is not None
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One run under way."""
+
+    job: Job
+    store: Store
+    options: CurateOptions
+    progress: Progress
+    folder: Path
+    run_id: str = field(default_factory=new_run_id)
+    started: datetime = field(default_factory=lambda: datetime.now(UTC))
+    clock: float = field(default_factory=time.perf_counter)
+
+    @property
+    def seconds(self) -> float:
+        """Wall time since the run began."""
+        return time.perf_counter() - self.clock

@@ -1,0 +1,129 @@
+"""From raw text to a published version of the retraining set, or to a clear reason why not."""
+
+from __future__ import annotations
+
+import shutil
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from pipeline.assess import assess
+from pipeline.context import CurateOptions, Run
+from pipeline.engines.local import map_ordered
+from pipeline.files import writable_folder
+from pipeline.job import open_job
+from pipeline.lock import locked
+from pipeline.publish import complete, earlier, leave, preview, publish
+from pipeline.settle import settle_rows
+from pipeline.shard import ShardResult, Work, work_on
+from pipeline.store import Store
+from pipeline.watch import SampleWatch
+from pipeline.window import sampled_rows
+from schemas.errors import SiftsetError
+from schemas.progress import Progress, Silent
+from schemas.results import CurateResult
+
+if TYPE_CHECKING:
+    import polars as pl
+
+    from pipeline.sources import Sources
+
+WORK: Final = ".work"
+
+
+def curate(
+    recipe: str | Path,
+    data: pl.DataFrame | None = None,
+    *,
+    overrides: Sequence[str] = (),
+    options: CurateOptions | None = None,
+    progress: Progress | None = None,
+) -> CurateResult:
+    """Run a recipe: read, check, sift, dedupe, split, gate and publish one new version.
+
+    A second run of the same recipe on the same input publishes nothing and returns the earlier
+    result with `new` false. Raises a SiftsetError for what the user can mend.
+    """
+    clock = time.perf_counter()
+    wanted = options or CurateOptions()
+    _check_engine(wanted)
+    shown = progress or Silent()
+    with (
+        open_job(recipe, data, overrides=overrides, limit=wanted.limit) as job,
+        locked(writable_folder(job.output), timeout=wanted.lock_timeout),
+    ):
+        store = Store(job.output)
+        complete(store)
+        done = None if wanted.fresh or wanted.is_preview else earlier(store, job.key)
+        if done is not None:
+            return done
+        with _work_folder(job.output) as folder:
+            return _carry_out(Run(job, store, wanted, shown, folder, clock=clock))
+
+
+def _check_engine(options: CurateOptions) -> None:
+    if options.engine != "local":
+        raise SiftsetError(
+            f"engine '{options.engine}' is not available yet: use  --engine local  (the default)"
+        )
+
+
+@contextmanager
+def _work_folder(output: Path) -> Iterator[Path]:
+    """Give a folder of our own, and take away it and what killed runs left of theirs."""
+    root = output / WORK
+    shutil.rmtree(root, ignore_errors=True)
+    root.mkdir()
+    try:
+        yield root
+    finally:
+        shutil.rmtree(root, ignore_errors=True)
+
+
+def _carry_out(run: Run) -> CurateResult:
+    sources = _sources(run)
+    for warning in sources.warnings:
+        run.progress.say(f"warning: {warning}")
+    results = _sift(run, sources)
+    settlement = settle_rows(run, results)
+    settlement.check(recorded=run.job.recipe.record != "none")
+    assessment = assess(run, results, settlement)
+    if assessment.refusal is not None:
+        where = leave(run, settlement, assessment)
+        raise type(assessment.refusal)(f"{assessment.refusal}; see {where}")
+    if run.options.is_preview:
+        return preview(run, settlement, assessment)
+    return publish(run, settlement, assessment)
+
+
+def _sources(run: Run) -> Sources:
+    sources = run.job.sources
+    if run.options.sample is not None:
+        count, seed = run.options.sample, run.job.recipe.seed
+        return replace(sources, shards=sampled_rows(sources.shards, count, seed=seed))
+    return sources
+
+
+def _sift(run: Run, sources: Sources) -> list[ShardResult]:
+    stop = threading.Event()
+    shards = list(enumerate(sources.shards))
+    with run.progress.stage("read and sift", sources.records) as stage:
+        work = Work(
+            decider=run.job.decider,
+            rules=run.job.rules,
+            columns=run.job.columns,
+            split=run.job.split(),
+            official_split=run.job.recipe.split.column is not None,
+            record=run.job.recipe.record,
+            track_ids=run.job.has_ids,
+            folder=run.folder,
+            key=run.job.key,
+            watch=lambda: SampleWatch(sources.records),
+            stop=stop,
+            advance=stage.advance,
+        )
+        return list(map_ordered(lambda s: work_on(s[1], s[0], work), shards, stop=stop))

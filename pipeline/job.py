@@ -1,0 +1,147 @@
+"""A recipe made ready to run: its source open, its formula bound, its rules checked."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import polars as pl
+from pydantic import JsonValue
+
+from pipeline.rules import RowRuleSet
+from pipeline.runs import recipe_hash, run_key
+from pipeline.split import split_expr
+from schemas.errors import RecipeError, SourceError
+from schemas.loading import LoadedRecipe, load_recipe
+from schemas.recipe import Recipe
+from schemas.source import Synthesize
+from signals.decide import Decider
+from signals.formula import parse
+from signals.registry import build_for
+
+if TYPE_CHECKING:
+    from pipeline.sources import Sources
+
+SECTIONS: Final = frozenset(Recipe.model_fields) - {"refresh", "train", "compare"}
+"""The sections that curating uses; environment variables of the others may be unset."""
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """Everything that is known before the first row is read."""
+
+    loaded: LoadedRecipe
+    sources: Sources
+    decider: Decider
+    rules: RowRuleSet
+    key: str
+
+    @property
+    def recipe(self) -> Recipe:
+        """The checked recipe."""
+        return self.loaded.recipe
+
+    @property
+    def output(self) -> Path:
+        """The output folder, absolute."""
+        return output_folder(self.loaded)
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The source's columns as they are stored."""
+        return tuple(self.sources.schema.names())
+
+    @property
+    def has_ids(self) -> bool:
+        """Whether a source names a column that identifies records, so that ids may repeat."""
+        configs = [source.config for source in self.recipe.source]
+        return any(not isinstance(c, Synthesize) and c.id is not None for c in configs)
+
+    def split(self) -> pl.Expr:
+        """Return the expression of the column `split`."""
+        return split_expr(self.recipe.split, self.recipe.seed, self.columns)
+
+    def fingerprints(self) -> dict[str, JsonValue]:
+        """Return the fingerprint of every signal of the formula."""
+        asked = self.decider.questions.items()
+        return {name: question.signal.fingerprint for name, question in asked}
+
+
+def output_folder(loaded: LoadedRecipe) -> Path:
+    """Return the output folder of a recipe; raises RecipeError for an address."""
+    output = loaded.recipe.output
+    if "://" in output:
+        raise RecipeError(
+            f"output: '{output}' is an address, expected a local folder: "
+            "publish there and copy versions/ to the store"
+        )
+    return loaded.resolve(output).resolve()
+
+
+@contextmanager
+def open_job(
+    recipe: str | Path,
+    data: pl.DataFrame | None = None,
+    *,
+    overrides: Sequence[str] = (),
+    limit: int | None = None,
+) -> Iterator[Job]:
+    """Load a recipe and make it ready to run on its source, or on `data` in its place.
+
+    Definitions are checked first, then the recipe, the schema and the data. Raises a SiftsetError
+    for the first thing that cannot work; writes nothing.
+    """
+    loaded = load_recipe(recipe, overrides=overrides, uses=SECTIONS)
+    output_folder(loaded)
+    decider = bind_formula(loaded)
+    if data is None:
+        from pipeline.sources import open_sources
+
+        yield _ready(loaded, decider, open_sources(loaded.recipe, loaded.folder, limit=limit))
+        return
+    from pipeline.frames import frame_sources
+
+    with frame_sources(data, loaded.recipe, limit=limit) as sources:
+        yield _ready(loaded, decider, sources)
+
+
+def bind_formula(loaded: LoadedRecipe) -> Decider:
+    """Return the formula of a recipe with its signals; needs no data."""
+    formula = parse(loaded.recipe.keep)
+    signals = build_for(formula, loaded.recipe.signals, folder=loaded.folder)
+    return Decider(formula, signals, order=loaded.recipe.order, seed=loaded.recipe.seed)
+
+
+def _ready(loaded: LoadedRecipe, decider: Decider, sources: Sources) -> Job:
+    recipe, schema = loaded.recipe, sources.schema
+    _check_text(schema)
+    decider.check(schema)
+    rules = RowRuleSet(recipe.integrity.rows, schema)
+    rules.check()
+    split_expr(recipe.split, recipe.seed, tuple(schema.names()))
+    prints = {name: question.signal.fingerprint for name, question in decider.questions.items()}
+    key = run_key(recipe, sources.inputs, {**prints, "formula": decider.formula.canonical})
+    return Job(loaded, sources, decider, rules, key)
+
+
+def describe(job: Job) -> dict[str, JsonValue]:
+    """Return what a manifest records of a recipe: no environment variable is filled in."""
+    return {
+        "name": job.recipe.name,
+        "file": str(job.loaded.path),
+        "hash": recipe_hash(job.recipe),
+        "document": job.loaded.raw,
+    }
+
+
+def _check_text(schema: pl.Schema) -> None:
+    if "text" not in schema:
+        raise SourceError(
+            "the source has no column 'text': name the column that holds the text with  "
+            f"text: COLUMN  in the source, one of: {', '.join(schema)}"
+        )
+    if schema["text"] not in (pl.String, pl.Null):
+        raise SourceError(f"column 'text' holds {schema['text']}, expected text")
