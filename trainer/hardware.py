@@ -1,0 +1,120 @@
+"""What the machine offers, chosen by itself and shown: device, threads, precision, attention."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Literal
+
+from pydantic import JsonValue
+
+from schemas.errors import TrainingError
+from schemas.train import Train
+
+Precision = Literal["fp32", "bf16"]
+
+
+@dataclass(frozen=True, slots=True)
+class Hardware:
+    """The device and how it is used."""
+
+    device: Literal["cpu", "cuda", "mps"]
+    name: str
+    threads: int
+    precision: Precision
+    attention: str
+    compiled: bool
+    processes: int
+    rank: int
+
+    def describe(self) -> str:
+        """Return one line for the user."""
+        shared = f", {self.processes} processes" if self.processes > 1 else ""
+        compiled = ", compiled" if self.compiled else ""
+        return (
+            f"{self.name} ({self.device}), {self.threads} threads, {self.precision}, "
+            f"attention {self.attention}{compiled}{shared}"
+        )
+
+    def to_json(self) -> dict[str, JsonValue]:
+        """Return the fields by name."""
+        return dict(asdict(self))
+
+
+def choose_hardware(config: Train) -> Hardware:
+    """Choose what suits this machine, unless the recipe says otherwise; set the threads."""
+    import torch
+
+    device = _device()
+    threads = config.threads or _cores() // _local_processes() or 1
+    torch.set_num_threads(threads)
+    return Hardware(
+        device=device,
+        name=_name(device),
+        threads=threads,
+        precision=_precision(device, config.bf16),
+        attention=_attention(device, config.attn_implementation),
+        compiled=config.torch_compile,
+        processes=int(os.environ.get("WORLD_SIZE", "1")),
+        rank=int(os.environ.get("RANK", "0")),
+    )
+
+
+def _device() -> Literal["cpu", "cuda", "mps"]:
+    import torch
+
+    if torch.cuda.is_available():
+        return "cuda"
+    return "mps" if torch.backends.mps.is_available() else "cpu"
+
+
+def _cores() -> int:
+    """Return the cores this process may use, no more than OMP_NUM_THREADS says."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    asked = os.environ.get("OMP_NUM_THREADS", "")
+    return min(cores or 1, int(asked)) if asked.isdigit() and int(asked) else cores or 1
+
+
+def _local_processes() -> int:
+    return max(int(os.environ.get("LOCAL_WORLD_SIZE", "1")), 1)
+
+
+def _name(device: str) -> str:
+    import torch
+
+    if device == "cuda":
+        return str(torch.cuda.get_device_name())
+    info = Path("/proc/cpuinfo")
+    if device == "cpu" and info.is_file():
+        for line in info.read_text(errors="replace").splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    return "Apple GPU" if device == "mps" else "CPU"
+
+
+def cpu_has_bf16() -> bool:
+    """Say whether the CPU multiplies bf16 in hardware; without, autocast is many times slower."""
+    info = Path("/proc/cpuinfo")
+    flags = info.read_text(errors="replace") if info.is_file() else ""
+    return "amx_bf16" in flags or "avx512_bf16" in flags
+
+
+def _precision(device: str, asked: bool | str) -> Precision:
+    import torch
+
+    can = {"cuda": device == "cuda" and torch.cuda.is_bf16_supported(), "cpu": cpu_has_bf16()}
+    if asked is True and not can.get(device, False):
+        raise TrainingError(f"train.bf16: this {device} has no bf16 arithmetic: use  bf16: auto")
+    if asked == "auto":
+        # a CPU with amx multiplies faster in bf16, but small models lose it again in casts
+        return "bf16" if device == "cuda" and can["cuda"] else "fp32"
+    return "bf16" if asked else "fp32"
+
+
+def _attention(device: str, asked: str) -> str:
+    if asked == "auto":
+        return "sdpa"
+    if asked == "packed" and device != "cuda":
+        raise TrainingError("train.attn_implementation: packed needs a CUDA device: use auto")
+    return asked

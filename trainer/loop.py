@@ -1,0 +1,253 @@
+"""The loop: transformers' Trainer with our batches, losses, evaluation and learning rates."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from transformers import Trainer, TrainingArguments  # noqa: TID253  this module is loaded late
+
+from schemas.train import Train
+from trainer.batches import BatchPlan, RankSampler, Rows
+from trainer.callbacks import COMPLETE
+from trainer.hardware import Hardware
+from trainer.masks import EVALUATION
+from trainer.methods import Prepared
+from trainer.schedules import factor, warmup
+from trainer.tasks.base import Task
+from trainer.tokens import Tokens
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor, nn
+    from torch.utils.data import DataLoader
+    from transformers import TrainerCallback
+
+EVALUATED_TOKENS = {"cpu": 4096, "cuda": 65536, "mps": 16384}
+"""Tokens of an evaluation batch, padding included."""
+
+
+class Loop(Trainer):
+    """Trains a task on its tokens."""
+
+    def __init__(
+        self,
+        task: Task,
+        prepared: Prepared,
+        data: Mapping[str, Tokens],
+        *,
+        config: Train,
+        args: TrainingArguments,
+        callbacks: Sequence[TrainerCallback] = (),
+    ) -> None:
+        from transformers import PrinterCallback, ProgressCallback
+
+        super().__init__(
+            model=prepared.model,  # type: ignore[arg-type]
+            args=args,
+            train_dataset=Rows(len(data["train"])),  # type: ignore[arg-type]
+            eval_dataset=Rows(len(data.get("validation", ()))),  # type: ignore[arg-type]
+            processing_class=task.loaded.tokenizer,
+            callbacks=list(callbacks),
+        )
+        self.remove_callback(PrinterCallback)
+        self.remove_callback(ProgressCallback)
+        self.task, self.prepared, self.data, self.config = task, prepared, data, config
+        self.loss_is_scaled_for_ga = True  # compute_loss divides by the items of the whole step
+        self.tokens_seen = 0
+
+    def get_train_dataloader(self) -> DataLoader[object]:
+        """Return the stripe of this rank."""
+        tokens, config = self.data["train"], self.config
+        plan = BatchPlan(
+            tokens.lengths,
+            size=config.batch_size,
+            tokens=config.batch_tokens,
+            order=config.train_sampling_strategy,
+            seed=self.args.seed,
+            world=self.args.world_size,
+        )
+        return self._loader(tokens, RankSampler(plan, self.args.process_index))
+
+    def _loader(self, tokens: Tokens, sampler: RankSampler) -> DataLoader[object]:
+        from torch.utils.data import DataLoader
+
+        loader: DataLoader[object] = DataLoader(
+            Rows(len(tokens)),  # type: ignore[arg-type]
+            batch_sampler=sampler,  # type: ignore[arg-type]
+            collate_fn=self.task.collator(tokens),  # type: ignore[arg-type]
+            pin_memory=self.args.device.type == "cuda",
+        )
+        # the Trainer tells the epoch to loaders that have this method
+        loader.set_epoch = sampler.set_epoch  # type: ignore[attr-defined]
+        return loader
+
+    def _get_num_items_in_batch(
+        self, batch_samples: list[dict[str, Tensor]], device: torch.device
+    ) -> Tensor:
+        """Return what the losses of this step are summed over, on all ranks together."""
+        items = sum((batch["items"] for batch in batch_samples), start=_zero()).to(device)
+        self.tokens_seen += sum(int(batch["attention_mask"].sum()) for batch in batch_samples)
+        if self.args.world_size > 1:
+            items = self.accelerator.gather(items).sum()
+        return items
+
+    def compute_loss(
+        self,
+        model: nn.Module,
+        inputs: dict[str, Tensor],
+        return_outputs: bool = False,
+        num_items_in_batch: Tensor | None = None,
+    ) -> Tensor:
+        """Return this batch's share of the step's mean loss: exact for any accumulation, any DDP.
+
+        Gradients are averaged over ranks, hence the factor.
+        """
+        loss = self.task.loss(model, inputs)
+        assert num_items_in_batch is not None
+        return loss * self.args.world_size / num_items_in_batch.clamp(min=1e-6)
+
+    def evaluate(self, *_: object, **__: object) -> dict[str, float]:
+        """Measure the validation split, sums only; the metrics are logged as eval_*."""
+        sums = self.measured(self.data["validation"])
+        metrics = {f"eval_{name}": value for name, value in self.task.metrics(sums).items()}
+        self.log(metrics)
+        self.control = self.callback_handler.on_evaluate(
+            self.args, self.state, self.control, metrics
+        )
+        return metrics
+
+    def measured(
+        self, tokens: Tokens
+    ) -> dict[str, np.ndarray[tuple[int, ...], np.dtype[np.float64]]]:
+        """Return the sums of a split over all ranks; memory does not grow with its rows."""
+        import torch
+
+        plan = BatchPlan(
+            tokens.lengths,
+            size=1,
+            tokens=max(EVALUATED_TOKENS[self.args.device.type], self.task.length),
+            order="longest_first",
+            world=self.args.world_size,
+        )
+        loader = self._loader(tokens, RankSampler(plan, self.args.process_index, EVALUATION))
+        model = self.model
+        assert model is not None
+        model.eval()
+        sums: dict[str, Tensor] = {}
+        with torch.no_grad():
+            for batch in loader:
+                measures = self.task.measure(model, self._prepare_inputs(batch))  # type: ignore[arg-type]
+                for name, value in measures.items():
+                    sums[name] = sums.get(name, _zero()) + value.double().cpu()
+        return {name: self._over_ranks(value) for name, value in sums.items()}
+
+    def _over_ranks(self, value: Tensor) -> np.ndarray[tuple[int, ...], np.dtype[np.float64]]:
+        if self.args.world_size > 1:
+            value = self.accelerator.reduce(value.to(self.args.device), reduction="sum").cpu()
+        return np.asarray(value.numpy(), dtype=np.float64)
+
+    def create_optimizer(self, model: nn.Module | None = None) -> torch.optim.Optimizer:
+        """Create the optimizer: no decay of biases and norms, lower rates further down."""
+        if self.optimizer is None:
+            of = model or self.model
+            assert of is not None
+            decaying = set(self.get_decay_parameter_names(of))
+            groups: dict[tuple[bool, float], list[nn.Parameter]] = {}
+            for name, parameter in of.named_parameters():
+                if parameter.requires_grad:
+                    key = (name in decaying, self.prepared.rate_of(parameter))
+                    groups.setdefault(key, []).append(parameter)
+            kind, options = self.get_optimizer_cls_and_kwargs(self.args)
+            self.optimizer = kind(
+                [
+                    {
+                        "params": parameters,
+                        "weight_decay": self.args.weight_decay if decays else 0.0,
+                        "lr": self.args.learning_rate * rate,
+                    }
+                    for (decays, rate), parameters in groups.items()
+                ],
+                **options,
+            )
+        return self.optimizer
+
+    def create_scheduler(
+        self, num_training_steps: int, optimizer: torch.optim.Optimizer | None = None
+    ) -> torch.optim.lr_scheduler.LRScheduler:
+        """Create the recipe's schedule."""
+        from torch.optim.lr_scheduler import LambdaLR
+
+        if self.lr_scheduler is None:
+            config = self.config
+            at = factor(
+                config.lr_scheduler_type,
+                num_training_steps,
+                warmup(config.warmup_steps, num_training_steps),
+                config.lr_scheduler_kwargs,
+            )
+            used = optimizer or self.optimizer
+            assert used is not None
+            self.lr_scheduler = LambdaLR(used, at)
+            self._created_lr_scheduler = True
+        return self.lr_scheduler
+
+
+def _zero() -> Tensor:
+    import torch
+
+    return torch.zeros((), dtype=torch.float64)
+
+
+def greater_is_better(config: Train) -> bool:
+    """Say whether a higher metric_for_best_model is better."""
+    if config.greater_is_better is not None:
+        return config.greater_is_better
+    return config.metric_for_best_model not in ("loss", "perplexity")
+
+
+def arguments(
+    config: Train, hardware: Hardware, folder: Path, *, seed: int, steps: int, evaluate: bool
+) -> TrainingArguments:
+    """Return the Trainer's arguments; `steps` are all steps of the run."""
+    when = config.eval_strategy if evaluate else "no"
+    return TrainingArguments(
+        output_dir=str(folder),
+        seed=seed % 2**32,
+        per_device_train_batch_size=config.batch_size,
+        gradient_accumulation_steps=config.gradient_accumulation_steps,
+        num_train_epochs=config.epochs,
+        max_steps=config.max_steps or -1,
+        learning_rate=config.learning_rate,
+        weight_decay=config.weight_decay,
+        optim=config.optim,
+        max_grad_norm=config.max_grad_norm,
+        gradient_checkpointing=config.gradient_checkpointing,
+        full_determinism=config.full_determinism,
+        bf16=hardware.precision == "bf16",
+        use_cpu=hardware.device == "cpu",
+        torch_compile=hardware.compiled,
+        eval_strategy=when,
+        eval_steps=config.eval_steps,
+        eval_on_start=evaluate,
+        save_strategy=when if when != "no" else "epoch",
+        save_steps=config.eval_steps or 500,
+        save_total_limit=config.save_total_limit,
+        load_best_model_at_end=config.load_best_model_at_end and when != "no",
+        metric_for_best_model=config.metric_for_best_model,
+        greater_is_better=greater_is_better(config),
+        logging_steps=config.logging_steps or max(math.ceil(steps / 50), 1),
+        logging_nan_inf_filter=False,
+        report_to=list(config.report_to) or "none",
+        disable_tqdm=True,
+        remove_unused_columns=False,
+        log_level="error",
+    )
+
+
+def is_complete(checkpoint: Path) -> bool:
+    """Say whether a checkpoint was written to its end."""
+    return (checkpoint / COMPLETE).is_file()

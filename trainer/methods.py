@@ -1,0 +1,154 @@
+"""What is trained: everything, the head, the last layers, or low-rank adapters."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from schemas.errors import ModelError, TrainingError
+from schemas.train import LastLayers, LoraMethod, Train
+from trainer.sparse_head import unwrapped
+
+if TYPE_CHECKING:
+    from torch import nn
+    from transformers import PreTrainedModel
+
+
+@dataclass(slots=True)
+class Prepared:
+    """A model made ready for its method."""
+
+    model: nn.Module
+    """What the loop trains: the model, or its adapters around it."""
+    layers: list[nn.Module] = field(default_factory=list)
+    """Layers that train under `last_layers`, the last one first."""
+    gradual: bool = False
+    decay: float = 1.0
+
+    def rate_of(self, parameter: nn.Parameter) -> float:
+        """Return the share of the learning rate of a parameter, by the depth of its layer."""
+        for depth, layer in enumerate(self.layers, start=1):
+            if any(parameter is own for own in layer.parameters()):
+                return float(self.decay**depth)
+        return 1.0
+
+    def unfreeze_for(self, epoch: int) -> int:
+        """Let train what epoch `epoch` may train: the head, then a layer more every epoch."""
+        open_layers = min(epoch, len(self.layers)) if self.gradual else len(self.layers)
+        for depth, layer in enumerate(self.layers):
+            layer.requires_grad_(depth < open_layers)
+        return open_layers
+
+
+def prepare_method(model: PreTrainedModel, config: Train, *, processes: int = 1) -> Prepared:
+    """Freeze what the method freezes, or put adapters in."""
+    method = config.method
+    if isinstance(method, LoraMethod):
+        return Prepared(_with_adapters(model, config, method))
+    if isinstance(method, LastLayers):
+        return _last_layers(model, method, processes)
+    if method == "frozen":
+        _freeze_backbone(model)
+    return Prepared(model)
+
+
+def _freeze_backbone(model: PreTrainedModel) -> None:
+    """Freeze all below the head; a pooler belongs to the head, and so does an untied decoder."""
+    base = model.base_model
+    base.requires_grad_(False)
+    for part in _upper_parts(base):
+        part.requires_grad_(True)
+    still(base)
+    if not any(parameter.requires_grad for parameter in model.parameters()):
+        raise TrainingError(
+            f"method: frozen leaves nothing to train in {type(model).__name__}, whose head is its "
+            "embedding: use  method: {lora: {rank: 16}}  or last_layers"
+        )
+
+
+def _upper_parts(base: nn.Module) -> Iterator[nn.Module]:
+    """Yield what lies between the layers and the head and belongs to the latter."""
+    pooler = getattr(base, "pooler", None)
+    if pooler is not None:
+        yield pooler
+
+
+def still(module: nn.Module) -> None:
+    """Switch off dropout where nothing trains, so that frozen features do not vary."""
+    from torch import nn
+
+    for part in module.modules():
+        if isinstance(part, nn.Dropout):
+            part.p = 0.0
+
+
+def layers_of(model: nn.Module) -> list[nn.Module]:
+    """Return the layers of a model, the first one first."""
+    from torch import nn
+
+    inner = unwrapped(model)
+    depth = getattr(inner.config, "num_hidden_layers", None)
+    for part in inner.base_model.modules():
+        if isinstance(part, nn.ModuleList) and len(part) == depth:
+            return list(part)
+    raise ModelError(
+        f"the layers of {type(inner).__name__} are not in one list: use method: full or lora"
+    )
+
+
+def _last_layers(model: PreTrainedModel, method: LastLayers, processes: int) -> Prepared:
+    layers = layers_of(model)
+    if method.last_layers > len(layers):
+        raise TrainingError(
+            f"method.last_layers: {method.last_layers} is more than the {len(layers)} layers of "
+            "the model: use  method: full"
+        )
+    if method.gradual and processes > 1:
+        raise TrainingError(
+            "method.gradual changes what trains between epochs, which several processes cannot "
+            "do: use one process or gradual: false"
+        )
+    model.base_model.requires_grad_(False)
+    for part in _upper_parts(model.base_model):
+        part.requires_grad_(True)
+    for layer in layers[: -method.last_layers]:
+        still(layer)
+    open_layers = layers[: -method.last_layers - 1 : -1]
+    for layer in open_layers:
+        layer.requires_grad_(True)
+    return Prepared(model, open_layers, method.gradual, method.layer_decay)
+
+
+def _with_adapters(model: PreTrainedModel, config: Train, method: LoraMethod) -> nn.Module:
+    from peft import LoraConfig, TaskType, get_peft_model
+    from peft.utils import TRANSFORMERS_MODELS_TO_LORA_TARGET_MODULES_MAPPING as KNOWN
+
+    kinds = {"classification": TaskType.SEQ_CLS, "causal": TaskType.CAUSAL_LM, "mlm": None}
+    lora = method.lora
+    known = model.config.model_type in KNOWN
+    targets = list(lora.target_modules) if lora.target_modules else None if known else "all-linear"
+    settings = LoraConfig(
+        r=lora.rank,
+        lora_alpha=lora.alpha or 2 * lora.rank,  # type: ignore[arg-type]
+        lora_dropout=lora.dropout,
+        target_modules=targets,
+        task_type=kinds[config.task],
+        fan_in_fan_out=model.config.model_type == "gpt2",
+    )
+    try:
+        return get_peft_model(model, settings)
+    except ValueError as error:
+        names = ", ".join(lora.target_modules or ())
+        raise TrainingError(
+            f"method.lora: no module of {type(model).__name__} fits target_modules ({names}): "
+            "leave them out, or name linear layers of the model"
+        ) from error
+
+
+def merged(model: nn.Module) -> PreTrainedModel:
+    """Return the plain model, adapters merged into its weights."""
+    if hasattr(model, "merge_and_unload"):
+        plain: PreTrainedModel = model.merge_and_unload()
+        return plain
+    return unwrapped(model)

@@ -1,0 +1,74 @@
+"""One training run: from a version of the set to a saved model and what changed."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from schemas.errors import MissingExtraError
+from schemas.lineage import TrainingData
+from schemas.progress import Progress
+from schemas.results import TrainResult
+from schemas.train import Compare, Train
+
+if TYPE_CHECKING:
+    from trainer.session import Session
+
+
+def train(
+    config: Train,
+    compare: Compare,
+    data: TrainingData,
+    *,
+    out: Path,
+    seed: int = 0,
+    resume: bool = True,
+    progress: Progress,
+) -> TrainResult:
+    """Fine-tune a model on `data`, compare it with the one before, and put it whole into `out`.
+
+    Checkpoints lie beside `out` until the run is done; with `resume` an interrupted run of the same
+    settings and data goes on where it stopped, to the same weights. Raises TrainingError,
+    ModelError or OutputError; SIGTERM saves a checkpoint and raises Interrupted.
+    """
+    require_extra()
+    from trainer.session import Session
+
+    began = time.monotonic()
+    seed = config.seed if config.seed is not None else seed
+    session = Session(config, data, out, seed=seed, progress=progress)
+    with session.quietly():
+        session.prepare(resume=resume)
+        session.fit()
+        return finish(session, compare, began)
+
+
+def require_extra() -> None:
+    """Raise MissingExtraError unless everything that training needs can be imported."""
+    from importlib.util import find_spec
+
+    for name in ("torch", "transformers", "accelerate", "peft", "safetensors", "sklearn"):
+        if find_spec(name) is None:
+            raise MissingExtraError("training", "train")
+
+
+def finish(session: Session, compare: Compare, began: float) -> TrainResult:
+    """Save the model, compare, and put everything in place at once."""
+    from trainer.compared import compare_trained
+    from trainer.saving import save_curves, save_json, save_model, whole_folder
+
+    out = session.out
+    trained = session.trained()
+    if not session.leads:
+        return session.result(out, {}, began)
+    with whole_folder(out) as folder:
+        save_model(trained.model, trained.tokenizer, folder)
+        save_curves(session.curves(), folder)
+        comparison = compare_trained(session, trained, compare)
+        save_json(comparison.model_dump(mode="json"), folder / "compare.json")
+        result = session.result(out, comparison.metrics, began)
+        save_json(result.to_json(), folder / "training.json")
+        session.write_card(comparison, folder)
+    session.clean()
+    return result

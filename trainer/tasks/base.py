@@ -1,0 +1,152 @@
+"""What the loop needs of a task, and what language models share."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol, TypeAlias
+
+import numpy as np
+
+from schemas.train import Train
+from trainer.models import Loaded
+from trainer.sparse_head import logits_at
+from trainer.tokens import Integers, Specials, Tokens
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+Batch: TypeAlias = "dict[str, Tensor]"
+Sums: TypeAlias = "dict[str, Tensor]"
+Totals: TypeAlias = Mapping[str, np.ndarray[tuple[int, ...], np.dtype[np.float64]]]
+
+Collator = Callable[[Sequence[tuple[int, int]]], Batch]
+"""Turns (epoch, row) pairs into a padded batch."""
+
+
+class Task(Protocol):
+    """What is learned, and how it is measured.
+
+    Losses and figures are sums over items (masked tokens, rows, ...), so that batches of any size
+    on any number of processes add up to the same mean.
+    """
+
+    @property
+    def loaded(self) -> Loaded:
+        """The model and its tokenizer."""
+
+    @property
+    def length(self) -> int:
+        """The longest sequence, in tokens."""
+
+    def read(self, files: Sequence[Path], path: Path, sample: int | None) -> Tokens:
+        """Tokenize a split into the Arrow file `path`, or a seeded sample of its rows."""
+
+    def collator(self, tokens: Tokens) -> Collator:
+        """Return the collator of a split; a batch holds `items`, what its loss is summed over."""
+
+    def loss(self, model: nn.Module, batch: Batch) -> Tensor:
+        """Return the loss summed over the batch's items."""
+
+    def measure(self, model: nn.Module, batch: Batch) -> Sums:
+        """Return sums over the batch, among them `loss` and `items`."""
+
+    def metrics(self, sums: Totals) -> dict[str, float]:
+        """Return figures of summed measures."""
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """What every task is made of."""
+
+    config: Train
+    loaded: Loaded
+    seed: int
+    length: int
+    specials: Specials
+
+
+def setting(config: Train, loaded: Loaded, seed: int) -> Setting:
+    """Measure what the model can take: its longest sequence and its special tokens."""
+    length = min(config.max_length, longest(loaded))
+    return Setting(config, loaded, seed, length, Specials.of(loaded.tokenizer))
+
+
+def longest(loaded: Loaded) -> int:
+    """Return how many tokens the model takes (a large number where it does not say)."""
+    config = loaded.model.config
+    positions = getattr(config, "max_position_embeddings", None) or getattr(
+        config, "n_positions", None
+    )
+    limit = int(loaded.tokenizer.model_max_length)
+    if positions is None:
+        return limit
+    if "roberta" in config.model_type or config.model_type in ("mpnet", "camembert"):
+        positions -= (config.pad_token_id or 0) + 1  # these count positions from pad + 1
+    return min(limit, int(positions))
+
+
+def padded_inputs(tokens: Tokens, rows: Integers, pad: int) -> tuple[Integers, Integers]:
+    """Return input ids and attention mask of some rows."""
+    ids = tokens.padded(rows, pad)
+    mask = np.arange(ids.shape[1])[None] < tokens.lengths[rows][:, None]
+    return ids, mask.astype(np.int64)
+
+
+def as_tensors(
+    ids: Integers,
+    mask: Integers,
+    wanted: np.ndarray[tuple[int, ...], np.dtype[np.bool_]],
+    targets: Integers,
+) -> Batch:
+    """Return a batch that asks for `targets` at the wanted positions."""
+    import torch
+
+    positions = np.flatnonzero(wanted)
+    return {
+        "input_ids": torch.from_numpy(ids),
+        "attention_mask": torch.from_numpy(mask),
+        "positions": torch.from_numpy(positions),
+        "targets": torch.from_numpy(targets.reshape(-1)[positions]),
+        "items": torch.tensor(float(len(positions))),
+    }
+
+
+class LanguageTask:
+    """The loss and the figures of language models, on the wanted positions only."""
+
+    def loss(self, model: nn.Module, batch: Batch) -> Tensor:
+        """Return the cross-entropy summed over the wanted positions, nats."""
+        from torch.nn import functional
+
+        inputs = {name: batch[name] for name in ("input_ids", "attention_mask")}
+        logits = logits_at(model, inputs, batch["positions"])
+        return functional.cross_entropy(logits, batch["targets"], reduction="sum")
+
+    def measure(self, model: nn.Module, batch: Batch) -> Sums:
+        """Return summed loss, items and hits; no logits are kept."""
+        from torch.nn import functional
+
+        inputs = {name: batch[name] for name in ("input_ids", "attention_mask")}
+        logits = logits_at(model, inputs, batch["positions"])
+        targets = batch["targets"]
+        best = logits.topk(min(5, logits.shape[-1])).indices == targets[:, None]
+        return {
+            "loss": functional.cross_entropy(logits, targets, reduction="sum"),
+            "items": batch["items"],
+            "hits_1": best[:, 0].sum(),
+            "hits_5": best.sum(),
+        }
+
+    def metrics(self, sums: Totals) -> dict[str, float]:
+        """Return loss (nats), perplexity and accuracy at 1 and 5."""
+        items = max(float(sums["items"]), 1.0)
+        loss = float(sums["loss"]) / items
+        return {
+            "loss": loss,
+            "perplexity": math.exp(min(loss, 700.0)),
+            "accuracy_at_1": float(sums["hits_1"]) / items,
+            "accuracy_at_5": float(sums["hits_5"]) / items,
+        }

@@ -1,0 +1,105 @@
+"""Causal language modelling: prompts with answers, or plain text."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+
+from trainer.models import Loaded
+from trainer.tasks.base import Batch, Collator, LanguageTask, Setting, as_tensors, padded_inputs
+from trainer.tasks.reading import columns_of, frames
+from trainer.tasks.templates import Template, template_for
+from trainer.tokens import Chunker, Sequences, Tokens, TokenWriter, encode, surrounded
+
+
+class CausalTask(LanguageTask):
+    """Predict the next token, of the answer only where there are answers."""
+
+    def __init__(self, made_of: Setting, template: Template | None) -> None:
+        self._of = made_of
+        self.template = template
+        tokenizer = made_of.loaded.tokenizer
+        self._pad = int(tokenizer.pad_token_id)  # type: ignore[arg-type]
+        end = tokenizer.eos_token_id
+        self._end = self._pad if end is None else int(end)  # type: ignore[arg-type]
+
+    @property
+    def loaded(self) -> Loaded:
+        """The model and its tokenizer."""
+        return self._of.loaded
+
+    @property
+    def length(self) -> int:
+        """The longest sequence, in tokens."""
+        return self._of.length
+
+    def read(self, files: Sequence[Path], path: Path, sample: int | None) -> Tokens:
+        """Tokenize a split: prompt and answer of each row, or its text."""
+        if self.template is None:
+            return self._read_text(files, path, sample)
+        writer = TokenWriter(path)
+        for frame in frames(files, self.template.columns, sample=sample, seed=self._of.seed):
+            writer.add(self.pairs(frame))
+        return writer.finish()
+
+    def pairs(self, frame: pl.DataFrame) -> Sequences:
+        """Tokenize prompts and answers; a row without an answer is left out.
+
+        What is too long is cut: the answer's end, then the prompt's beginning, so that half of
+        `max_length` stays for the answer if it needs that.
+        """
+        assert self.template is not None
+        rows = [row for row in frame.iter_rows(named=True) if row[self.template.answer]]
+        asked = encode(self.loaded.tokenizer, [self.template.ask(row) for row in rows], None)
+        said = encode(self.loaded.tokenizer, [self.template.reply(row) for row in rows], None)
+        first, ids, starts, cut = list(self._of.specials.before), [], [], 0
+        for prompt, answer in zip(asked.input_ids, said.input_ids, strict=True):
+            kept = [*answer, self._end][: max(self.length // 2, self.length - len(prompt) - 1)]
+            room = self.length - len(kept) - len(first)
+            shown = prompt[len(prompt) - room :] if len(prompt) > room else prompt
+            cut += len(kept) + len(shown) < len(answer) + 1 + len(prompt)
+            ids.append([*first, *shown, *kept])
+            starts.append(len(first) + len(shown))
+        return Sequences(
+            ids,
+            starts=starts if self._of.config.answer_only_loss else [1] * len(starts),
+            cut=cut,
+            unknown=asked.unknown + said.unknown,
+            texts=len(rows),
+        )
+
+    def _read_text(self, files: Sequence[Path], path: Path, sample: int | None) -> Tokens:
+        config, writer = self._of.config, TokenWriter(path)
+        body = self.length - self._of.specials.n
+        chunker = Chunker(body, self._end)
+        for frame in frames(files, ["text"], sample=sample, seed=self._of.seed):
+            texts = [text for text in frame["text"].to_list() if text]
+            some = encode(self.loaded.tokenizer, texts, body if config.line_by_line else None)
+            some = some if config.line_by_line else chunker.add(some)
+            writer.add(surrounded(some, self._of.specials))
+        if not config.line_by_line:
+            writer.add(surrounded(chunker.rest(), self._of.specials))
+        return writer.finish()
+
+    def collator(self, tokens: Tokens) -> Collator:
+        """Return the collator of a split."""
+        return functools.partial(self.batch, tokens)
+
+    def batch(self, tokens: Tokens, keys: Sequence[tuple[int, int]]) -> Batch:
+        """Pad the rows; position p is asked for token p + 1 from the row's start on."""
+        rows = np.asarray([row for _, row in keys], dtype=np.int64)
+        ids, mask = padded_inputs(tokens, rows, self._pad)
+        starts = np.ones(len(rows), np.int64) if tokens.starts is None else tokens.starts[rows]
+        at = np.arange(ids.shape[1])[None]
+        following = (at + 1 < tokens.lengths[rows][:, None]) & (at + 1 >= starts[:, None])
+        targets = np.roll(ids, -1, axis=1)
+        return as_tensors(ids, mask, following, targets)
+
+
+def choose_template(files: Sequence[Path], written: str | None) -> Template | None:
+    """Return the template for these files' columns."""
+    return template_for(columns_of(files), written)

@@ -1,0 +1,46 @@
+"""From the recipe's train section to a task with its model."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from schemas.errors import TrainingError
+from schemas.train import Train
+from trainer.models import load
+from trainer.tasks.base import Task, setting
+from trainer.tasks.reading import count
+
+
+def prepare_task(
+    config: Train,
+    files: Mapping[str, Sequence[Path]],
+    *,
+    seed: int,
+    attention: str | None = None,
+) -> Task:
+    """Load the model for the task and what the data says of it (labels, template)."""
+    from trainer.tasks.causal import CausalTask, choose_template
+    from trainer.tasks.classification import ClassificationTask
+    from trainer.tasks.labels import find_labels
+    from trainer.tasks.mlm import MlmTask
+
+    if not count(files.get("train", ())):
+        raise TrainingError(
+            "the split train holds no rows: curate a set with rows, or change the split's shares"
+        )
+    labels = find_labels(files, config) if config.task == "classification" else None
+    loaded = load(
+        config.task,
+        config.model,
+        revision=config.revision,
+        labels=labels.names if labels else (),
+        seed=seed,
+        attention=attention,
+    )
+    made_of = setting(config, loaded, seed)
+    if labels is not None:
+        return ClassificationTask(made_of, labels)
+    if config.task == "mlm":
+        return MlmTask(made_of)
+    return CausalTask(made_of, choose_template(files["train"], config.template))

@@ -1,0 +1,141 @@
+"""Classification of texts by encoders and decoders, one label a row or several."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from trainer.metrics import from_confusion
+from trainer.models import Loaded
+from trainer.tasks.base import Batch, Collator, Setting, Sums, Totals, padded_inputs
+from trainer.tasks.labels import Labels, class_weights
+from trainer.tasks.reading import frames
+from trainer.tokens import Sequences, Tokens, TokenWriter, encode, surrounded
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+INPUTS = ("input_ids", "attention_mask", "features")
+
+
+class ClassificationTask:
+    """Predict the label of a text; the mean loss is weighted where classes are."""
+
+    def __init__(self, made_of: Setting, labels: Labels) -> None:
+        self._of = made_of
+        self.labels = labels
+        self._weights = class_weights(labels, made_of.config)
+        self._pad = int(made_of.loaded.tokenizer.pad_token_id)  # type: ignore[arg-type]
+        made_of.loaded.model.config.problem_type = (
+            "multi_label_classification" if labels.multi else "single_label_classification"
+        )
+
+    @property
+    def loaded(self) -> Loaded:
+        """The model and its tokenizer."""
+        return self._of.loaded
+
+    @property
+    def length(self) -> int:
+        """The longest sequence, in tokens."""
+        return self._of.length
+
+    def read(self, files: Sequence[Path], path: Path, sample: int | None) -> Tokens:
+        """Tokenize a split with its labels; a text that is missing is an empty one."""
+        writer, body = TokenWriter(path), self.length - self._of.specials.n
+        for frame in frames(files, ["text", "label"], sample=sample, seed=self._of.seed):
+            some = encode(self.loaded.tokenizer, frame["text"].fill_null("").to_list(), body)
+            some = surrounded(some, self._of.specials)
+            writer.add(
+                Sequences(
+                    [row or [self._pad] for row in some.input_ids],
+                    labels=self._read_labels(frame["label"].to_list()),
+                    cut=some.cut,
+                    unknown=some.unknown,
+                    texts=some.texts,
+                )
+            )
+        return writer.finish()
+
+    def _read_labels(self, values: Sequence[object]) -> list[int] | list[list[float]]:
+        if self.labels.multi:
+            return [self.labels.flags(value) for value in values]  # type: ignore[arg-type]
+        return [self.labels.index(value) for value in values]
+
+    def collator(self, tokens: Tokens) -> Collator:
+        """Return the collator of a split."""
+        return functools.partial(self.batch, tokens)
+
+    def batch(self, tokens: Tokens, keys: Sequence[tuple[int, int]]) -> Batch:
+        """Pad the rows; items are rows, or the weights of their classes."""
+        import torch
+
+        rows = np.asarray([row for _, row in keys], dtype=np.int64)
+        ids, mask = padded_inputs(tokens, rows, self._pad)
+        assert tokens.labels is not None
+        labels = torch.from_numpy(tokens.labels[rows])
+        return {
+            "input_ids": torch.from_numpy(ids),
+            "attention_mask": torch.from_numpy(mask),
+            "labels": labels,
+            "items": self._items(labels),
+        }
+
+    def _items(self, labels: Tensor) -> Tensor:
+        import torch
+
+        if self.labels.multi:
+            return torch.tensor(float(labels.numel()))
+        if self._weights is None:
+            return torch.tensor(float(len(labels)))
+        return torch.tensor(self._weights)[labels].sum()
+
+    def _logits(self, model: nn.Module, batch: Batch) -> Tensor:
+        logits: Tensor = model(**{name: batch[name] for name in INPUTS if name in batch}).logits
+        return logits.float()
+
+    def _summed(self, logits: Tensor, labels: Tensor) -> Tensor:
+        from torch.nn import functional
+
+        weights = None if self._weights is None else logits.new_tensor(self._weights)
+        if self.labels.multi:
+            return functional.binary_cross_entropy_with_logits(
+                logits, labels, pos_weight=weights, reduction="sum"
+            )
+        return functional.cross_entropy(logits, labels, weight=weights, reduction="sum")
+
+    def loss(self, model: nn.Module, batch: Batch) -> Tensor:
+        """Return the (weighted) cross-entropy summed over the rows, nats."""
+        return self._summed(self._logits(model, batch), batch["labels"])
+
+    def measure(self, model: nn.Module, batch: Batch) -> Sums:
+        """Return summed loss, items and counts (true, predicted), by class if several labels."""
+        import torch
+
+        logits, labels = self._logits(model, batch), batch["labels"]
+        k = len(self.labels.names)
+        if self.labels.multi:
+            cells = labels.long() * 2 + (logits > 0).long()
+            counts = torch.nn.functional.one_hot(cells, 4).sum(0)
+        else:
+            counts = torch.bincount(labels * k + logits.argmax(-1), minlength=k * k)
+        return {
+            "loss": self._summed(logits, labels),
+            "items": batch["items"],
+            "counts": counts,
+        }
+
+    def metrics(self, sums: Totals) -> dict[str, float]:
+        """Return loss (nats) and what the counts decide; several labels: means over them."""
+        loss = float(sums["loss"]) / max(float(sums["items"]), 1e-12)
+        if self.labels.multi:
+            scores = from_confusion(sums["counts"].reshape(-1, 2, 2))
+            means = {f"macro_{n}": float(scores[n].mean()) for n in ("precision", "recall", "f1")}
+            return {"loss": loss, "accuracy": float(scores["accuracy"].mean()), **means}
+        k = len(self.labels.names)
+        scores = from_confusion(sums["counts"].reshape(k, k))
+        return {"loss": loss, **{name: float(value) for name, value in scores.items()}}

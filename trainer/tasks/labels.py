@@ -1,0 +1,139 @@
+"""Labels of a set: their names, their order, their weights, and what is wrong with them."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import polars as pl
+
+from schemas.errors import TrainingError
+from schemas.train import Train, label_text
+from trainer.tasks.reading import columns_of, scan
+
+
+@dataclass(frozen=True, slots=True)
+class Labels:
+    """Names of the classes in their order, and how many training rows each has."""
+
+    names: tuple[str, ...]
+    counts: tuple[int, ...]
+    by_value: Mapping[str, int]
+    multi: bool = False
+
+    def index(self, value: object) -> int:
+        """Return the class of a raw value."""
+        return self.by_value[label_text(value)]
+
+    def flags(self, values: Sequence[object]) -> list[float]:
+        """Return 1.0 for every class among the values."""
+        here = {self.index(value) for value in values}
+        return [float(i in here) for i in range(len(self.names))]
+
+
+def find_labels(files: Mapping[str, Sequence[Path]], config: Train) -> Labels:
+    """Read the labels of every split; raise TrainingError if they cannot be learned.
+
+    Classes are ordered by raw value (numbers as numbers); `labels` of the recipe names them.
+    """
+    counts = {name: _counts(paths, name, config) for name, paths in files.items() if paths}
+    train = counts["train"]
+    _check_mapped(counts, config.labels)
+    values = sorted({*train, *config.labels}, key=_order)
+    names = tuple(dict.fromkeys(config.labels.get(value, value) for value in values))
+    by_value = {value: names.index(config.labels.get(value, value)) for value in values}
+    seen = Counter[str]()
+    for value, n in train.items():
+        seen[names[by_value[value]]] += n
+    _check_seen(counts, by_value, seen, names)
+    return Labels(names, tuple(seen[name] for name in names), by_value, config.multi_label)
+
+
+def _counts(files: Sequence[Path], split: str, config: Train) -> dict[str, int]:
+    if "label" not in columns_of(files):
+        raise TrainingError(
+            f"the set has no column 'label' (it has {', '.join(columns_of(files))}): task "
+            "classification needs one: map it with label: in the recipe's source"
+        )
+    frame = scan(files).select("label")
+    if frame.collect_schema()["label"] == pl.List:
+        if not config.multi_label:
+            raise TrainingError("the column 'label' holds lists: set  multi_label: true")
+        frame = frame.explode("label", empty_as_null=False)
+    elif config.multi_label:
+        raise TrainingError(
+            "multi_label: true expects lists in the column 'label', found one value a row"
+        )
+    counted = frame.group_by("label").len().collect()
+    missing = counted.filter(pl.col("label").is_null())["len"].sum()
+    if missing:
+        raise TrainingError(
+            f"{missing:,} rows of split {split} have no label: drop them in the formula or label "
+            "them"
+        )
+    out: Counter[str] = Counter()
+    for value, n in counted.iter_rows():
+        out[label_text(value)] += n
+    return dict(out)
+
+
+def _check_mapped(counts: Mapping[str, Mapping[str, int]], mapping: Mapping[str, str]) -> None:
+    if not mapping:
+        return
+    for split, found in counts.items():
+        unmapped = sorted(set(found) - set(mapping))
+        if unmapped:
+            raise TrainingError(
+                f"train.labels does not map {', '.join(map(repr, unmapped[:5]))}, found in split "
+                f"{split} ({found[unmapped[0]]:,} rows): add it"
+            )
+
+
+def _check_seen(
+    counts: Mapping[str, Mapping[str, int]],
+    by_value: Mapping[str, int],
+    seen: Mapping[str, int],
+    names: Sequence[str],
+) -> None:
+    if sum(seen[name] > 0 for name in names) < 2:
+        held = next((name for name in names if seen[name]), "none")
+        raise TrainingError(
+            f"the training rows hold one class only ({held!r}): a classifier needs two or more"
+        )
+    for split, found in counts.items():
+        for value, n in found.items():
+            if value not in by_value or not seen[names[by_value[value]]]:
+                raise TrainingError(
+                    f"the label {value!r} is in split {split} ({n:,} rows) but never in train: "
+                    "the model cannot learn it; split again or leave it out"
+                )
+
+
+def _order(value: str) -> tuple[int, float, str]:
+    try:
+        return (0, float(value), value)
+    except ValueError:
+        return (1, 0.0, value)
+
+
+def class_weights(labels: Labels, config: Train) -> list[float] | None:
+    """Return the weight of every class, or None where all weigh the same.
+
+    Balanced is rows / (classes x rows of the class), as scikit-learn has it; with several labels a
+    row, what a positive weighs against a negative.
+    """
+    wanted = config.class_weights
+    if wanted is None:
+        return None
+    if wanted == "balanced":
+        total, k = sum(labels.counts), len(labels.names)
+        return [total / (k * max(n, 1)) for n in labels.counts]
+    unknown = sorted(set(wanted) - set(labels.names))
+    if unknown:
+        raise TrainingError(
+            f"class_weights names {unknown[0]!r}, which is no class: expected some of "
+            f"{', '.join(labels.names)}"
+        )
+    return [float(wanted.get(name, 1.0)) for name in labels.names]

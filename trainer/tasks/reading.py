@@ -1,0 +1,68 @@
+"""Rows of a split, batch by batch, with a seeded sample where one is asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+
+from schemas.errors import TrainingError
+
+READ_AT_ONCE = 4096
+"""Rows that are tokenized together."""
+
+
+def scan(files: Sequence[Path]) -> pl.LazyFrame:
+    """Return the rows of a split's Parquet files, in order."""
+    return pl.scan_parquet(list(files))
+
+
+def columns_of(files: Sequence[Path]) -> tuple[str, ...]:
+    """Return the names of the columns."""
+    return tuple(scan(files).collect_schema().names())
+
+
+def count(files: Sequence[Path]) -> int:
+    """Return the number of rows."""
+    return int(scan(files).select(pl.len()).collect().item()) if files else 0
+
+
+def sampled(n: int, sample: int | None, seed: int) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
+    """Return which of n rows are in the seeded sample."""
+    chosen = np.ones(n, dtype=np.bool_)
+    if sample is not None and sample < n:
+        order = np.random.Generator(np.random.PCG64([seed, 77])).permutation(n)
+        chosen[order[sample:]] = False
+    return chosen
+
+
+def frames(
+    files: Sequence[Path], columns: Sequence[str], *, sample: int | None, seed: int
+) -> Iterator[pl.DataFrame]:
+    """Yield rows of some columns; a missing column is a TrainingError."""
+    missing = [name for name in columns if name not in columns_of(files)]
+    if missing:
+        raise TrainingError(
+            f"the set has no column '{missing[0]}' (it has {', '.join(columns_of(files))}): map "
+            "it in the recipe's source or prepare section"
+        )
+    chosen = sampled(count(files), sample, seed)
+    start = 0
+    for path in files:
+        for frame in _slices(path, columns):
+            keep = pl.Series(chosen[start : start + frame.height])
+            start += frame.height
+            if keep.any():
+                yield frame.filter(keep)
+
+
+def _slices(path: Path, columns: Sequence[str]) -> Iterator[pl.DataFrame]:
+    import pyarrow.parquet as pq
+
+    with pq.ParquetFile(path) as file:
+        for batch in file.iter_batches(READ_AT_ONCE, columns=list(dict.fromkeys(columns))):
+            frame = pl.from_arrow(batch)
+            assert isinstance(frame, pl.DataFrame)
+            yield frame

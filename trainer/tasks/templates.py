@@ -1,0 +1,78 @@
+"""Prompts of causal models: text with {column} places, the last of which is the answer."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from schemas.errors import RecipeError
+
+PAIRS: Final = (
+    ("question", "answer"),
+    ("instruction", "response"),
+    ("instruction", "output"),
+    ("input", "output"),
+    ("prompt", "response"),
+    ("prompt", "completion"),
+)
+"""Columns that are taken for a prompt and its answer where no template is given."""
+
+PLACE: Final = re.compile(r"\{(\w+)\}")
+
+
+@dataclass(frozen=True, slots=True)
+class Template:
+    """A prompt, its answer, and the columns they need."""
+
+    prompt: str
+    answer: str
+    ending: str = ""
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The columns to read, the answer's last."""
+        return (*dict.fromkeys(PLACE.findall(self.prompt)), self.answer)
+
+    def ask(self, row: Mapping[str, object]) -> str:
+        """Return the prompt of a row, without its answer."""
+        return PLACE.sub(lambda place: _text(row[place[1]]), self.prompt)
+
+    def reply(self, row: Mapping[str, object]) -> str:
+        """Return the answer of a row and what ends it."""
+        return _text(row[self.answer]) + self.ending
+
+
+def _text(value: object) -> str:
+    return "" if value is None else str(value)
+
+
+def template_for(columns: Sequence[str], written: str | None) -> Template | None:
+    """Return the recipe's template, else one for a known pair of columns, else None: plain text."""
+    if written is not None:
+        return parse_template(written, columns)
+    for prompt, answer in PAIRS:
+        if prompt in columns and answer in columns:
+            extra = "\n{input}" if prompt == "instruction" and "input" in columns else ""
+            title = prompt.capitalize()
+            return Template(f"{title}: {{{prompt}}}{extra}\n{answer.capitalize()}: ", answer)
+    return None
+
+
+def parse_template(written: str, columns: Sequence[str]) -> Template | None:
+    """Split a template at its last place; {text} alone is plain text."""
+    places = list(PLACE.finditer(written))
+    if not places:
+        raise RecipeError(
+            f"train.template {written!r} has no place: expected one such as "
+            "'Question: {question} Answer: {answer}'"
+        )
+    unknown = [place[1] for place in places if place[1] not in columns]
+    if unknown:
+        raise RecipeError(
+            f"train.template names the column '{unknown[0]}', which the set does not have: "
+            f"expected some of {', '.join(columns)}"
+        )
+    last = places[-1]
+    return Template(written[: last.start()], last[1], written[last.end() :])

@@ -1,0 +1,262 @@
+"""Tokens on disk: written once as Arrow, read through memory mapping, with their lengths."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
+
+PER_BATCH: Final = 8192
+"""Rows of one record batch of the Arrow file (the last one may have fewer)."""
+
+COLUMNS: Final = ("input_ids", "words")
+
+Integers = NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True)
+class Sequences:
+    """Sequences of some texts: `words` numbers the word of each token (-1: special)."""
+
+    input_ids: list[list[int]]
+    words: list[list[int]] | None = None
+    starts: list[int] | None = None
+    """Position of the first token that is to be learned, for causal models."""
+    labels: list[int] | list[list[float]] | None = None
+    cut: int = 0
+    """Texts that were cut."""
+    unknown: int = 0
+    """Tokens outside the vocabulary."""
+    texts: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Tokens:
+    """The tokens of a split: `row(i)` is a view into the mapped file."""
+
+    path: Path
+    lengths: Integers
+    texts: int
+    cut: int
+    unknown: int
+    labels: NDArray[np.int64] | NDArray[np.float32] | None = None
+    starts: Integers | None = None
+    _batches: tuple[pa.RecordBatch, ...] = ()
+    _columns: dict[str, tuple[tuple[Integers, NDArray[np.int32]], ...]] = field(
+        default_factory=dict
+    )
+
+    def __len__(self) -> int:
+        return len(self.lengths)
+
+    @property
+    def total(self) -> int:
+        """All tokens."""
+        return int(self.lengths.sum())
+
+    def row(self, i: int, column: str = "input_ids") -> NDArray[np.int32]:
+        """Return the tokens of sequence i (or the numbers of their words)."""
+        offsets, values = self._columns[column][i // PER_BATCH]
+        at = i % PER_BATCH
+        return values[offsets[at] : offsets[at + 1]]
+
+    def padded(
+        self, rows: Sequence[int] | Integers, value: int, column: str = "input_ids"
+    ) -> Integers:
+        """Return the rows side by side (rows, longest), filled up with `value` on the right."""
+        width = int(self.lengths[rows].max())
+        out = np.full((len(rows), width), value, dtype=np.int64)
+        for place, i in enumerate(rows):
+            tokens = self.row(int(i), column)
+            out[place, : len(tokens)] = tokens
+        return out
+
+
+class TokenWriter:
+    """Collects sequences and writes them as record batches of one Arrow file."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._pending: dict[str, list[list[int]]] = {name: [] for name in COLUMNS}
+        self._lengths: list[Integers] = []
+        self._labels: list[object] = []
+        self._starts: list[int] = []
+        self._texts = self._cut = self._unknown = 0
+        self._schema = pa.schema([(name, pa.large_list(pa.int32())) for name in COLUMNS])
+        self._writer = pa.ipc.new_file(str(path), self._schema)
+
+    def add(self, some: Sequences) -> None:
+        """Append sequences; full record batches go to disk."""
+        self._pending["input_ids"] += some.input_ids
+        self._pending["words"] += some.words or [[]] * len(some.input_ids)
+        self._lengths.append(np.fromiter(map(len, some.input_ids), np.int64, len(some.input_ids)))
+        self._labels += some.labels or []
+        self._starts += some.starts or []
+        self._texts += some.texts
+        self._cut += some.cut
+        self._unknown += some.unknown
+        while len(self._pending["input_ids"]) >= PER_BATCH:
+            self._write(PER_BATCH)
+
+    def _write(self, rows: int) -> None:
+        arrays = []
+        for name in COLUMNS:
+            arrays.append(pa.array(self._pending[name][:rows], type=pa.large_list(pa.int32())))
+            self._pending[name] = self._pending[name][rows:]
+        self._writer.write_batch(pa.record_batch(arrays, schema=self._schema))
+
+    def finish(self) -> Tokens:
+        """Close the file and map it."""
+        if self._pending["input_ids"]:
+            self._write(len(self._pending["input_ids"]))
+        self._writer.close()
+        labels = np.asarray(self._labels) if self._labels else None
+        if labels is not None:
+            labels = labels.astype(np.int64 if labels.ndim == 1 else np.float32)
+        return mapped(
+            self.path,
+            np.concatenate(self._lengths) if self._lengths else np.zeros(0, np.int64),
+            counts=(self._texts, self._cut, self._unknown),
+            labels=labels,
+            starts=np.asarray(self._starts, np.int64) if self._starts else None,
+        )
+
+
+def mapped(
+    path: Path,
+    lengths: Integers,
+    *,
+    counts: tuple[int, int, int],
+    labels: NDArray[np.int64] | NDArray[np.float32] | None,
+    starts: Integers | None,
+) -> Tokens:
+    """Map a written file; nothing but offsets is read until a row is asked for."""
+    reader = pa.ipc.open_file(pa.memory_map(str(path)))
+    batches = tuple(reader.get_batch(i) for i in range(reader.num_record_batches))
+    columns = {
+        name: tuple(
+            (b.column(k).offsets.to_numpy(), b.column(k).values.to_numpy()) for b in batches
+        )
+        for k, name in enumerate(COLUMNS)
+    }
+    texts, cut, unknown = counts
+    return Tokens(path, lengths, texts, cut, unknown, labels, starts, batches, columns)
+
+
+@dataclass(frozen=True, slots=True)
+class Specials:
+    """The special tokens a tokenizer puts around a text."""
+
+    before: tuple[int, ...]
+    after: tuple[int, ...]
+
+    @property
+    def n(self) -> int:
+        """How many there are."""
+        return len(self.before) + len(self.after)
+
+    @classmethod
+    def of(cls, tokenizer: PreTrainedTokenizerBase) -> Specials:
+        """Find them by comparing a text with and without."""
+        bare = list(tokenizer("a", add_special_tokens=False)["input_ids"])
+        full = list(tokenizer("a")["input_ids"])
+        for start in range(len(full) - len(bare) + 1):
+            if bare and full[start : start + len(bare)] == bare:
+                return cls(tuple(full[:start]), tuple(full[start + len(bare) :]))
+        return cls((), ())
+
+
+def encode(
+    tokenizer: PreTrainedTokenizerBase,
+    texts: Sequence[str],
+    max_length: int | None,
+    *,
+    words: bool = False,
+) -> Sequences:
+    """Tokenize texts without special tokens; cut to `max_length` tokens and count it."""
+    limit = {} if max_length is None else {"truncation": True, "max_length": max_length + 1}
+    encoded = tokenizer(
+        list(texts),
+        add_special_tokens=False,
+        return_attention_mask=False,
+        return_token_type_ids=False,
+        verbose=False,
+        **limit,
+    )
+    ids: list[list[int]] = encoded["input_ids"]
+    cut = 0 if max_length is None else sum(len(row) > max_length for row in ids)
+    unknown = tokenizer.unk_token_id
+    numbers = None
+    if words:
+        numbers = [
+            [-1 if w is None else w for w in encoded.word_ids(i)][:max_length]
+            for i in range(len(ids))
+        ]
+    return Sequences(
+        [row[:max_length] for row in ids],
+        numbers,
+        cut=cut,
+        unknown=0 if unknown is None else sum(row.count(unknown) for row in ids),
+        texts=len(ids),
+    )
+
+
+def surrounded(some: Sequences, specials: Specials) -> Sequences:
+    """Put the special tokens around every sequence."""
+    before, after = list(specials.before), list(specials.after)
+    words = some.words
+    if words is not None:
+        words = [[-1] * len(before) + row + [-1] * len(after) for row in words]
+    return Sequences(
+        [before + row + after for row in some.input_ids],
+        words,
+        labels=some.labels,
+        cut=some.cut,
+        unknown=some.unknown,
+        texts=some.texts,
+    )
+
+
+@dataclass(slots=True)
+class Chunker:
+    """Joins texts, separated by a special token, and cuts the stream into chunks of `size`."""
+
+    size: int
+    separator: int
+    _ids: list[int] = field(default_factory=list)
+    _words: list[int] = field(default_factory=list)
+    _word: int = 0
+
+    def add(self, some: Sequences) -> Sequences:
+        """Return the chunks that these texts fill."""
+        for place, ids in enumerate(some.input_ids):
+            self._ids += [*ids, self.separator]
+            self._words += self._numbered(some.words, place, len(ids))
+        full = len(self._ids) // self.size * self.size
+        chunks = self._cut(full)
+        return Sequences(*chunks, cut=0, unknown=some.unknown, texts=some.texts)
+
+    def rest(self) -> Sequences:
+        """Return the last, shorter chunk."""
+        return Sequences(*self._cut(len(self._ids))) if len(self._ids) > 1 else Sequences([], [])
+
+    def _numbered(self, words: list[list[int]] | None, place: int, n: int) -> Iterable[int]:
+        numbers = range(n) if words is None else words[place]
+        shifted = [self._word + w for w in numbers]
+        self._word += (max(numbers, default=-1)) + 1
+        return [*shifted, -1]
+
+    def _cut(self, full: int) -> tuple[list[list[int]], list[list[int]]]:
+        spans = range(0, full, self.size)
+        ids = [self._ids[a : min(a + self.size, full)] for a in spans]
+        words = [self._words[a : min(a + self.size, full)] for a in spans]
+        self._ids, self._words = self._ids[full:], self._words[full:]
+        return ids, words
