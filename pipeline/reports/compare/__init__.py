@@ -1,0 +1,183 @@
+"""The page that compares a model before and after, asked the same frozen questions."""
+
+from __future__ import annotations
+
+from pydantic import JsonValue
+
+from pipeline.reports.compare import causal, classes, masks
+from pipeline.reports.compare.figures import VERDICTS, changes_table, estimate, number, wins_table
+from pipeline.reports.compare.training import curves
+from pipeline.reports.markup import Child, Markup, h
+from pipeline.reports.page import (
+    Column,
+    Header,
+    Part,
+    Status,
+    absent,
+    count,
+    facts,
+    figures,
+    finding,
+    page,
+    pill,
+    table,
+)
+from schemas.comparison import ArmsTable, Change, Comparison, Forgetting
+
+__all__ = ["compare_report"]
+
+_TASKS = {"mlm": "masked language model", "classification": "classifier", "causal": "causal model"}
+
+
+def compare_report(comparison: Comparison) -> str:
+    """Return the page of a comparison."""
+    return page(_header(comparison), _parts(comparison))
+
+
+def _parts(found: Comparison) -> list[Part]:
+    parts = [Part("summary", "What changed", _summary(found))]
+    parts += _answers(found)
+    parts.append(Part("training", "Training", curves(found.curves)))
+    if found.golden is not None:
+        body = [changes_table(found.golden.changes), wins_table(found.golden.wins)]
+        lede = f"{found.golden.source}, {count(found.golden.n)} rows, never trained on."
+        parts.append(Part("golden", "Golden set", body, lede=lede))
+    if found.forgetting is not None:
+        parts.append(_forgetting(found.forgetting))
+    if found.arms is not None:
+        parts.append(Part("arms", "Did the curation help?", _arms(found.arms)))
+    parts.append(Part("provenance", "Provenance", _provenance(found)))
+    return parts
+
+
+def _answers(found: Comparison) -> list[Part]:
+    if found.mlm is not None:
+        lede = f"The {masks.SHOWN} likeliest tokens for each mask, before and after."
+        return [
+            Part("prompts", "Prompts", masks.prompts(found.mlm), lede=lede),
+            Part("mass", "Mass on word lists", masks.mass(found.mlm)),
+        ]
+    if found.classification is not None:
+        one = found.classification
+        return [
+            Part("scores", "Scores", [classes.scores(one), classes.slices(one.slices)]),
+            Part("confusion", "Confusion", classes.confusion(one)),
+            Part("curves", "Curves", classes.curves(one)),
+            Part("rows", "Rows that changed", classes.rows(one)),
+        ]
+    if found.causal is not None:
+        return [Part("answers", "Answers side by side", causal.answers(found.causal))]
+    return []
+
+
+def _header(found: Comparison) -> Header:
+    main = found.changes[0] if found.changes else None
+    said: list[Child] = []
+    if main is not None and main.verdict != "not judged":
+        said.append(pill(VERDICTS[main.verdict], f"{main.name.replace('_', ' ')}: {main.verdict}"))
+    said.append(h("span", f"{found.before.name} → {found.after.name}"))
+    if found.before_kind != "none":
+        said.append(h("span", f"before: {found.before_kind}"))
+    crumb = f"siftset · comparison · {_TASKS[found.task]}"
+    return Header("Before and after fine-tuning", crumb, said, _untrained(found))
+
+
+def _untrained(found: Comparison) -> Child:
+    """Return the warning that the figures before are those of a head of random numbers."""
+    sides = {"before": found.before, "after": found.after}
+    names = [f"{side} ({one.name})" for side, one in sides.items() if one.head == "untrained"]
+    if not names:
+        return None
+    return [
+        h("b", f"The head of the model {' and of the model '.join(names)} was never trained."),
+        " Its answers are those of random numbers: read no progress into a difference from them, "
+        "and compare with a baseline or with a model whose head is trained.",
+    ]
+
+
+def _summary(found: Comparison) -> Child:
+    said = [finding("warn", warning) for warning in found.warnings]
+    notes = [h("p", note, class_="small soft") for note in found.notes]
+    shown = found.changes[:4]
+    large = figures([_figure(one) for one in shown]) if shown else None
+    body: list[Child] = [said, large]
+    if found.changes:
+        body.append(changes_table(found.changes))
+        body.append(h("p", _legend(found), class_="small soft"))
+    else:
+        body.append(absent("No metric was compared: there is no held-out row."))
+    return [*body, notes]
+
+
+def _figure(one: Change) -> tuple[str, str, str]:
+    of = f"{number(one.before)} before, {count(one.n)} rows"
+    return number(one.after), one.name.replace("_", " "), of
+
+
+def _legend(found: Comparison) -> str:
+    rows = f"{count(found.questions.rows)} held-out rows"
+    cut = f" ({count(found.questions.cut)} more were left out)" if found.questions.cut else ""
+    return (
+        f"Both were asked the same {rows}{cut}; brackets are bootstrap intervals, that of the "
+        "difference paired by row. A change is better or worse only when its interval leaves out 0."
+    )
+
+
+def _forgetting(found: Forgetting) -> Part:
+    changes = [one for one in (found.in_domain, found.general) if one is not None]
+    said: Child = None
+    if found.increase is not None:
+        limit = "" if found.limit is None else f", allowed {found.limit:.0%}"
+        claim = f"Perplexity on general text rose by {found.increase:.1%}{limit}."
+        todo = "train for fewer steps, at a lower rate, or with LoRA"
+        failed = found.verdict == "fail"
+        said = finding("fail" if failed else "pass", claim, todo if failed else "")
+    status: Status = "fail" if found.verdict == "fail" else "none"
+    body = [said, changes_table(changes), h("p", found.note, class_="small soft")]
+    return Part("forgetting", "Forgetting", body, status)
+
+
+def _arms(found: ArmsTable) -> Child:
+    columns = [
+        Column("Trained on", "name"),
+        Column("Rows", "num"),
+        Column(found.main.replace("_", " "), "num"),
+        Column("Difference from the first", "num"),
+        Column("", "nowrap"),
+    ]
+    rows = [
+        [
+            arm.name,
+            "" if arm.rows is None else count(arm.rows),
+            estimate(arm.metrics.get(found.main)),
+            "" if arm.difference is None else estimate(arm.difference),
+            "" if arm.verdict == "not judged" else pill(VERDICTS[arm.verdict], arm.verdict),
+        ]
+        for arm in found.arms
+    ]
+    lede = f"Same budget ({found.budget}), asked the same {count(found.n)} questions."
+    return [h("p", lede, class_="soft"), table(columns, rows)]
+
+
+def _provenance(found: Comparison) -> Markup:
+    pairs: dict[str, Child] = {}
+    for side, one in (("before", found.before), ("after", found.after)):
+        size = "" if one.parameters is None else f", {count(one.parameters)} parameters"
+        revision = f" at {one.revision}" if one.revision else ""
+        pairs[f"Model {side}"] = f"{one.name}{revision}{size}, head {one.head}"
+    asked = found.questions
+    pairs["Questions"] = [
+        f"{count(asked.rows)} rows, {count(asked.prompts)} prompts, {count(asked.golden)} golden, "
+        f"{count(asked.general)} general, seed {asked.seed}, ",
+        h("code", asked.hash[:32]),
+    ]
+    pairs |= {name.replace("_", " "): _value(value) for name, value in found.provenance.items()}
+    return facts(pairs)
+
+
+def _value(value: JsonValue) -> Child:
+    if isinstance(value, dict):
+        return ", ".join(f"{name}: {one}" for name, one in value.items())
+    if isinstance(value, list):
+        return ", ".join(str(one) for one in value)
+    return str(value)

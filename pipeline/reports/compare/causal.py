@@ -1,0 +1,34 @@
+"""Generated answers, side by side."""
+
+from __future__ import annotations
+
+from pipeline.reports.compare.classes import slices
+from pipeline.reports.compare.figures import wins_table
+from pipeline.reports.markup import Child, Markup, h
+from pipeline.reports.page import absent, pill
+from schemas.comparison import AnswerPair, CausalComparison
+
+
+def answers(found: CausalComparison) -> Child:
+    """Return every question with both answers and, where there is one, the reference."""
+    if not found.answers:
+        return absent("No question was asked; add some under compare.prompts.")
+    cut = None
+    if found.cut_prompts:
+        cut = h("p", f"{found.cut_prompts:,} prompts were cut on the left to leave room to answer.")
+    shown = [_answer(one) for one in found.answers]
+    return [wins_table(found.wins), cut, shown, slices(found.slices)]
+
+
+def _answer(one: AnswerPair) -> Markup:
+    sides = [_side("Before", one.before), _side("After", one.after)]
+    if one.reference is not None:
+        sides.append(_side("Reference", one.reference))
+    outside = pill("none", "outside the domain") if one.outside else None
+    title = h("h3", h("blockquote", one.prompt, " ", outside), class_="prompt")
+    return h("div", title, h("div", sides, class_="answers"))
+
+
+def _side(title: str, text: str) -> Markup:
+    said = h("blockquote", text) if text.strip() else h("span", "no answer", class_="faint")
+    return h("div", h("span", title, class_="small soft"), said)

@@ -1,0 +1,159 @@
+"""Classification: tables, confusion, curves, and the rows that were fixed or broken."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from pipeline.reports.charts import Series, curve, heat
+from pipeline.reports.compare.figures import changes_table, estimate, number
+from pipeline.reports.markup import Child, Markup, h
+from pipeline.reports.page import Column, absent, count, table
+from schemas.comparison import (
+    ClassificationComparison,
+    ClassifierScores,
+    Curve,
+    RowChange,
+    SliceChange,
+)
+
+
+def scores(found: ClassificationComparison) -> Child:
+    """Return every model and baseline with its metrics, and the scores of each class."""
+    names = list(dict.fromkeys(name for model in found.models for name in model.metrics))
+    columns = [Column("", "name"), *(Column(n.replace("_", " "), "num") for n in names)]
+    rows = [
+        [
+            [model.name, " ", h("span", model.kind, class_="faint small")],
+            *(estimate(model.metrics.get(name)) for name in names),
+        ]
+        for model in found.models
+    ]
+    judged = [model for model in found.models if model.classes]
+    per_class = [_classes(model) for model in judged]
+    test = found.mcnemar
+    said = None
+    if test is not None:
+        said = h(
+            "p",
+            f"On {test.fixed + test.broken:,} rows exactly one of the two is right: the model "
+            f"after on {test.fixed:,}, the one before on {test.broken:,} "
+            f"(exact McNemar test, p = {test.p_value:.3g}).",
+        )
+    return [table(columns, rows), said, h("div", per_class, class_="grid2")]
+
+
+def _classes(model: ClassifierScores) -> Markup:
+    columns = [Column(model.name, "name"), Column("Rows", "num")]
+    columns += [Column(n, "num") for n in ("Precision", "Recall", "F1", "Specificity")]
+    rows = [
+        [
+            one.label,
+            count(one.n),
+            *(number(v) for v in (one.precision, one.recall, one.f1, one.specificity)),
+        ]
+        for one in model.classes[:40]
+    ]
+    return table(columns, rows)
+
+
+def confusion(found: ClassificationComparison) -> Child:
+    """Return the confusion matrices side by side: rows are true, columns predicted."""
+    shown = [
+        heat(
+            dict(zip(found.labels, model.confusion, strict=False)),
+            found.labels,
+            f"{model.name}: rows are true, columns predicted",
+        )
+        for model in found.models
+        if model.confusion
+    ]
+    if not shown or len(found.labels) > 30:
+        return absent("Not shown: no single-label answers, or more than 30 labels.")
+    return h("div", shown, class_="grid2")
+
+
+def curves(found: ClassificationComparison) -> Child:
+    """Return ROC, precision and recall, and calibration."""
+    models = [model for model in found.models if model.kind == "model"] or list(found.models)
+    pictures = [
+        _picture("ROC", [(m, c) for m in models for c in m.roc], "false positive", "recall"),
+        _picture(
+            "Precision and recall",
+            [(m, c) for m in models for c in m.precision_recall],
+            "recall",
+            "precision",
+        ),
+        _calibration(models),
+    ]
+    shown = [one for one in pictures if one is not None]
+    return h("div", shown, class_="grid3") if shown else absent("No curve was measured.")
+
+
+def _picture(
+    title: str, found: Sequence[tuple[ClassifierScores, Curve]], x: str, y: str
+) -> Markup | None:
+    if not found:
+        return None
+    series = [
+        Series(
+            f"{model.name}: {one.name}" if one.name else model.name,
+            list(zip(one.x, one.y, strict=False)),
+            i % 7,
+        )
+        for i, (model, one) in enumerate(found[:7])
+    ]
+    return curve(series, title, x, y)
+
+
+def _calibration(models: Sequence[ClassifierScores]) -> Markup | None:
+    series = [
+        Series(
+            model.name,
+            [
+                (one.confidence, one.accuracy)
+                for one in model.calibration
+                if one.confidence is not None and one.accuracy is not None
+            ],
+            i % 7,
+        )
+        for i, model in enumerate(models)
+        if model.calibration
+    ]
+    return curve(series, "Calibration", "confidence", "accuracy") if series else None
+
+
+def rows(found: ClassificationComparison) -> Child:
+    """Return rows that became right and rows that became wrong."""
+    sides = [
+        _rows(f"Fixed: {found.fixed_rows:,} rows", found.fixed),
+        _rows(f"Newly broken: {found.broken_rows:,} rows", found.broken),
+    ]
+    return h("div", sides, class_="grid2")
+
+
+def _rows(title: str, changed: Sequence[RowChange]) -> Markup:
+    shown = [
+        h(
+            "div",
+            h("blockquote", one.text),
+            h(
+                "span",
+                f"{one.label}: {one.before} → {one.after}, {one.confidence:.0%} sure · ",
+                h("code", one.row_id[:12]),
+                class_="why",
+            ),
+            class_="sample",
+        )
+        for one in changed[:20]
+    ]
+    return h("div", h("h3", title), shown or absent("None."))
+
+
+def slices(found: Sequence[SliceChange]) -> Child:
+    """Return the main metric on parts of the rows."""
+    if not found:
+        return None
+    named = [
+        one.change.model_copy(update={"name": f"{one.column} = {one.value}"}) for one in found[:60]
+    ]
+    return [h("h3", "By part of the rows"), changes_table(named)]

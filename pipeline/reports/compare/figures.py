@@ -1,0 +1,118 @@
+"""Figures before and after, with their intervals."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+from pipeline.reports.charts import Axis
+from pipeline.reports.markup import Child, Markup, h
+from pipeline.reports.page import Column, Status, count, pill, table
+from schemas.comparison import Change, Estimate, Interval, Verdict, WinRate
+
+VERDICTS: Final[dict[Verdict, Status]] = {
+    "better": "pass",
+    "worse": "fail",
+    "no difference shown": "none",
+    "not judged": "none",
+}
+
+
+def number(value: float | None, *, share: bool = False) -> str:
+    """Return a figure in four significant digits; an undefined one as a dash."""
+    if value is None:
+        return "–"  # noqa: RUF001
+    if share:
+        return f"{value:.1%}"
+    return f"{value:,.4g}" if abs(value) < 1e5 else f"{value:,.0f}"
+
+
+def pair(before: float | None, after: float | None, *, share: bool = False) -> Markup:
+    """Return a figure before and after."""
+    return h("span", number(before, share=share), " → ", h("b", number(after, share=share)))
+
+
+def estimate(one: Estimate | None) -> Child:
+    """Return a figure with its interval."""
+    if one is None:
+        return number(None)
+    return [number(one.value), " ", interval(one.interval)]
+
+
+def interval(one: Interval | None, *, share: bool = False) -> Child:
+    """Return an interval in brackets."""
+    if one is None:
+        return None
+    said = f"[{number(one.low, share=share)}, {number(one.high, share=share)}]"
+    return h("span", said, class_="of", title=f"{one.level:.0%} interval")
+
+
+def changes_table(changes: Sequence[Change], *, share: bool = False) -> Markup:
+    """Return metrics before, after and their paired difference."""
+    columns = [
+        Column("", "name"),
+        Column("Before", "num"),
+        Column("After", "num"),
+        Column("Difference", "num"),
+        Column("", "bar"),
+        Column("Of", "num"),
+        Column("", "nowrap"),
+    ]
+    return table(columns, [_change(one, share=share) for one in changes])
+
+
+def _change(one: Change, *, share: bool) -> list[Child]:
+    difference = number(one.difference, share=share)
+    signed = f"+{difference}" if one.difference and one.difference > 0 else difference
+    judged = None
+    if one.verdict != "not judged":
+        judged = pill(VERDICTS[one.verdict], one.verdict)
+    return [
+        one.name.replace("_", " "),
+        [number(one.before, share=share), " ", interval(one.before_interval, share=share)],
+        [number(one.after, share=share), " ", interval(one.after_interval, share=share)],
+        [signed, " ", interval(one.interval, share=share)],
+        _whisker(one),
+        count(one.n),
+        judged,
+    ]
+
+
+def _whisker(one: Change) -> Child:
+    """Draw the paired interval against no difference."""
+    if one.interval is None or one.difference is None:
+        return None
+    low, high = one.interval.low, one.interval.high
+    reach = max(abs(low), abs(high), abs(one.difference)) or 1.0
+    axis = Axis(-reach, reach)
+    places = [100 * axis.place(value) for value in (low, high, one.difference)]
+    colour = {"better": "s3", "worse": "s4"}.get(one.verdict, "s6")
+    line = {"y1": 5, "y2": 5}
+    return h(
+        "svg",
+        h("title", f"difference {one.difference:+.4g}, interval {low:+.4g} to {high:+.4g}"),
+        h("line", x1=50, x2=50, y1=0, y2=10, class_="sgrid"),
+        h("line", x1=places[0], x2=places[1], class_=colour, **line),
+        h("line", x1=places[2], x2=places[2], class_=f"{colour} point", **line),
+        class_="bar whisker",
+        viewBox="0 0 100 10",
+        preserveAspectRatio="none",
+        role="img",
+    )
+
+
+def wins_table(wins: Sequence[WinRate]) -> Child:
+    """Return how often the model after did better; ties count half."""
+    if not wins:
+        return None
+    rows = [
+        [
+            one.name,
+            [number(one.value, share=True), " ", interval(one.interval, share=True)],
+            f"{one.wins:,} won, {one.ties:,} tied, {one.n - one.wins - one.ties:,} lost",
+            count(one.n),
+        ]
+        for one in wins
+    ]
+    columns = [Column("Wins of the model after", "name"), Column("Share", "num")]
+    return table([*columns, Column("", "name"), Column("Of", "num")], rows)

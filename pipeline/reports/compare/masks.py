@@ -1,0 +1,107 @@
+"""Masked prompts: the likeliest tokens before and after, their moves, and mass on word lists."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from pipeline.reports.charts import bar
+from pipeline.reports.compare.figures import changes_table, pair, wins_table
+from pipeline.reports.markup import Child, Markup, h
+from pipeline.reports.page import Column, absent, facts, table
+from schemas.comparison import MaskChange, MlmComparison, PromptChange, RankMove, Token
+
+SHOWN: Final = 10
+
+_MOVES: Final = {
+    "in": ("up", "new"),
+    "out": ("down", "gone"),
+    "up": ("up", "up"),
+    "down": ("down", "down"),
+    "same": ("faint", "same"),
+}
+
+
+def prompts(found: MlmComparison) -> Child:
+    """Return every prompt with the bars of its likeliest tokens."""
+    if not found.prompts:
+        return absent("No prompt was asked; add some under compare.prompts.")
+    return [_prompt(one) for one in found.prompts]
+
+
+def _prompt(one: PromptChange) -> Markup:
+    return h("div", h("h3", one.prompt, class_="prompt"), [_mask(mask, one) for mask in one.masks])
+
+
+def _mask(mask: MaskChange, prompt: PromptChange) -> Markup:
+    title = f"Mask {mask.mask + 1} of {len(prompt.masks)}" if len(prompt.masks) > 1 else ""
+    moved = {move.token: move for move in mask.moves}
+    most = max((token.probability for token in (*mask.before, *mask.after)), default=1.0)
+    sides = [
+        _tokens("Before", mask.before, most, {}, fill="f6"),
+        _tokens("After", mask.after, most, moved, fill="f0"),
+    ]
+    gone = [move.token for move in mask.moves if move.move == "out"]
+    return h(
+        "div",
+        h("p", title, class_="small soft") if title else None,
+        h("div", sides, class_="grid2"),
+        h("p", "Gone from the top: ", ", ".join(gone), class_="small soft") if gone else None,
+        _sums(mask),
+    )
+
+
+def _tokens(
+    title: str, tokens: tuple[Token, ...], most: float, moved: dict[str, RankMove], *, fill: str
+) -> Markup:
+    rows = [
+        [
+            h("span", token.token, title=token.sentence),
+            bar(token.probability, most, f"{token.token}: {token.probability:.2%}", fill=fill),
+            f"{token.probability:.1%}" if token.probability >= 0.001 else "< 0.1%",
+            *([_move(moved.get(token.token))] if moved else []),
+        ]
+        for token in tokens[:SHOWN]
+    ]
+    columns = [Column(title, "name"), Column("", "bar"), Column("", "num")]
+    return table([*columns, Column("", "nowrap")] if moved else columns, rows)
+
+
+def _move(move: RankMove | None) -> Child:
+    if move is None:
+        return None
+    style, word = _MOVES[move.move]
+    said = word if move.move in ("in", "same") else f"{word} from {move.before_rank}"
+    return h("span", said, class_=f"{style} small", title=f"{move.before:.2%} before")
+
+
+def _sums(mask: MaskChange) -> Markup:
+    pairs: dict[str, Child] = {
+        f"Mass on {mass.name} words": pair(mass.before, mass.after, share=True)
+        for mass in mask.mass
+    }
+    if mask.target is not None:
+        against = f" against {mask.target.against}" if mask.target.against else ""
+        ranks = pair(mask.target.before_rank, mask.target.after_rank)
+        pairs[f"Rank of {mask.target.word}{against}"] = ranks
+    pairs["Entropy, nats"] = pair(mask.entropy_before, mask.entropy_after)
+    if mask.js is not None:
+        pairs["Distance of the two answers"] = f"{mask.js:.3f} nats (Jensen-Shannon, at most 0.693)"
+    return h("details", h("summary", "Mass, rank and entropy"), facts(pairs))
+
+
+def mass(found: MlmComparison) -> Child:
+    """Return the mean mass on each list of words, and which words were counted."""
+    if not found.mass:
+        return absent("No word list is named: set compare.positive and compare.negative.")
+    lists = [
+        h(
+            "details",
+            h("summary", f"{one.name}: {len(one.words)} words counted, {len(one.skipped)} not"),
+            h("p", ", ".join(one.words), class_="small"),
+            h("p", "More than one token: ", ", ".join(one.skipped), class_="small soft")
+            if one.skipped
+            else None,
+        )
+        for one in found.lists
+    ]
+    return [changes_table(found.mass, share=True), wins_table(found.wins), lists]

@@ -1,0 +1,45 @@
+"""Curves of the training: loss, perplexity and learning rate by step."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+from pipeline.reports.charts import Series, lines
+from pipeline.reports.markup import Child, h
+from pipeline.reports.page import absent
+from schemas.comparison import TrainingCurve
+
+_PANELS: Final = {
+    "Loss by step": ("loss", "eval_loss"),
+    "Perplexity by step": ("perplexity", "eval_perplexity"),
+    "Learning rate by step": ("learning_rate",),
+}
+_NAMES: Final = {
+    "loss": "training",
+    "perplexity": "training",
+    "eval_loss": "validation",
+    "eval_perplexity": "validation",
+    "learning_rate": "learning rate",
+}
+
+
+def curves(found: Sequence[TrainingCurve]) -> Child:
+    """Return the panels for which something was measured."""
+    named = {one.name: one for one in found}
+    panels = [
+        lines([_series(named[name], i) for i, name in enumerate(names) if name in named], title)
+        for title, names in _PANELS.items()
+        if any(name in named for name in names)
+    ]
+    known = {name for names in _PANELS.values() for name in names}
+    others = [one for one in found if one.name not in known and len(one.values) > 1]
+    panels += [lines([_series(one, 0)], f"{one.name} by step") for one in others[:6]]
+    if not panels:
+        return absent("No curve was recorded: the model was not trained in this run.")
+    return h("div", panels, class_="grid3")
+
+
+def _series(one: TrainingCurve, colour: int) -> Series:
+    name = _NAMES.get(one.name, one.name)
+    return Series(name, list(zip(one.steps, one.values, strict=False)), colour)
