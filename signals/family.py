@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import inspect
+import keyword
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -133,13 +134,33 @@ class Family:
     definition: str
     """Where the rule comes from: a paper, a standard, a package and its version."""
     version: int
+    positional: str = "column"
+    """The parameter that may be given without its name from Python."""
+
+    def __call__(self, *values: str, name: str | None = None, **given: object) -> Signal:
+        r"""Make a signal from Python: keyword("nike"), length(min=3), regex(r"\d", name="digits").
+
+        Without a name it is called after its only value, if that can be a name, else after its kind
+        and parameters. Files are relative to the current folder.
+        """
+        if values:
+            field = self.parameters.model_fields[self.positional]
+            many = "tuple" in str(field.annotation)
+            given[self.positional] = list(values) if many else values[0]
+        return self.build(name or self._name(values, given), given, folder=Path.cwd())
+
+    def _name(self, values: tuple[str, ...], given: Mapping[str, object]) -> str:
+        only = values[0].lower() if len(values) == 1 and self.positional != "column" else ""
+        if only.isascii() and only.isidentifier() and not keyword.iskeyword(only):
+            return only
+        return f"{self.kind}_{digest(repr(sorted(given.items())))[:8]}"
 
     @property
     def summary(self) -> str:
         """The first line of the description."""
         return self.description.splitlines()[0]
 
-    def build(self, name: str, given: Mapping[str, JsonValue], *, folder: Path) -> Signal:
+    def build(self, name: str, given: Mapping[str, object], *, folder: Path) -> Signal:
         """Make a signal; raise SignalError for parameters that do not fit."""
         try:
             parameters = self.parameters.model_validate(dict(given))
@@ -168,6 +189,7 @@ def family(
     examples: Sequence[tuple[Mapping[str, JsonValue], object, bool | float | None]] = (),
     nulls: Nulls = "unknown",
     version: int = 1,
+    positional: str = "column",
 ) -> Callable[[Callable[..., Signal]], Family]:
     """Make a kind of signal of a builder; the function's name is the kind.
 
@@ -185,6 +207,7 @@ def family(
             nulls=nulls,
             definition=definition,
             version=version,
+            positional=positional,
         )
 
     return made

@@ -47,7 +47,7 @@ from pydantic import JsonValue
 from schemas.errors import SiftsetError, SignalError
 from signals.family import Family
 from signals.formula import Formula
-from signals.signal import Signal
+from signals.signal import Signal, first_line
 
 KINDS: dict[str, str] = {
     "is_null": "signals.text",
@@ -148,8 +148,11 @@ def find(kind: str, *, signal: str = "?") -> Family | Signal:
 
 def builtin(kind: str) -> Family:
     """Load a built-in kind."""
-    module = importlib.import_module(KINDS[kind])
-    found = getattr(module, kind, None) or getattr(module, f"{kind}_", None)
+    try:
+        module = importlib.import_module(KINDS[kind])
+    except ImportError as error:
+        raise SignalError(f"the kind '{kind}' cannot be loaded: {first_line(error)}") from error
+    found = getattr(module, kind, None)
     if not isinstance(found, Family):
         raise SignalError(f"{KINDS[kind]} has no family called '{kind}'")
     return found

@@ -65,6 +65,7 @@ class Regex(Parameters):
 
 @family(
     Regex,
+    positional="pattern",
     definition="the Rust crate `regex`, as polars has it: linear time, Unicode classes",
     examples=[
         ({"pattern": r"\d{3}"}, "call 911", True),
