@@ -50,11 +50,24 @@ from signals.formula import Formula
 from signals.signal import Signal, first_line
 
 KINDS: dict[str, str] = {
+    "c4_quality": "signals.web_quality",
+    "encoding_faults": "signals.encoding",
+    "fineweb_quality": "signals.web_quality",
+    "gopher_quality": "signals.gopher",
+    "gopher_repetition": "signals.gopher",
+    "html": "signals.markup",
     "is_null": "signals.text",
     "keyword": "signals.keyword",
+    "label": "signals.columns",
+    "language": "signals.language",
     "length": "signals.text",
+    "number": "signals.columns",
+    "pii": "signals.pii",
+    "readability": "signals.readability",
     "regex": "signals.text",
+    "sample": "signals.columns",
     "sentiment": "signals.sentiment",
+    "urls": "signals.markup",
 }
 """Built-in kinds and the module of each; the module has a Family of the kind's name."""
 
