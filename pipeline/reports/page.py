@@ -158,7 +158,7 @@ class Column:
     """One column of a table: its heading and how its cells are set."""
 
     title: str
-    kind: Literal["", "num", "text", "bar", "name", "nowrap"] = ""
+    kind: Literal["", "num", "text", "bar", "wide", "name", "nowrap"] = ""
 
 
 def table(columns: Sequence[Column], rows: Iterable[Sequence[Child]], caption: str = "") -> Markup:
@@ -188,19 +188,19 @@ def count(number: int) -> str:
 
 
 def percent(part: float, whole: float) -> str:
-    """Return part of whole as a percentage that is 0 % or 100 % only when it is exactly that."""
+    """Return part of whole as a percentage that is 0% or 100% only when it is exactly that."""
     if not whole:
         return "no rows"
     value = 100 * part / whole
     if 0 < value < 0.01:
-        return "< 0.01 %"
+        return "< 0.01%"
     if 99.99 < value < 100:
-        return "> 99.99 %"
+        return "> 99.99%"
     digits = 0 if value in (0, 100) else 2 if value < 1 or value > 99 else 1
-    return f"{value:.{digits}f} %"
+    return f"{value:.{digits}f}%"
 
 
 def share(part: int, whole: int) -> Markup:
-    """Return a share with its denominator: 4.9 % (1,220 of 25,000)."""
+    """Return a share with its denominator: 4.9% (1,220 of 25,000)."""
     of = h("span", f"({count(part)} of {count(whole)})", class_="of")
     return h("span", percent(part, whole), " ", of)

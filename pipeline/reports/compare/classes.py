@@ -62,14 +62,15 @@ def confusion(found: ClassificationComparison) -> Child:
         heat(
             dict(zip(found.labels, model.confusion, strict=False)),
             found.labels,
-            f"{model.name}: rows are true, columns predicted",
+            model.name,
         )
         for model in found.models
         if model.confusion
     ]
     if not shown or len(found.labels) > 30:
         return absent("Not shown: no single-label answers, or more than 30 labels.")
-    return h("div", shown, class_="grid2")
+    note = "Rows are true labels, columns are predicted ones; shading is the share of the row."
+    return [h("p", note, class_="small soft"), h("div", shown, class_="grid3")]
 
 
 def curves(found: ClassificationComparison) -> Child:

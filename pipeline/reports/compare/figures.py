@@ -62,7 +62,7 @@ def changes_table(changes: Sequence[Change], *, share: bool = False) -> Markup:
 
 
 def _change(one: Change, *, share: bool) -> list[Child]:
-    difference = number(one.difference, share=share)
+    difference = _points(one.difference) if share else number(one.difference)
     signed = f"+{difference}" if one.difference and one.difference > 0 else difference
     judged = None
     if one.verdict != "not judged":
@@ -71,11 +71,21 @@ def _change(one: Change, *, share: bool) -> list[Child]:
         one.name.replace("_", " "),
         [number(one.before, share=share), " ", interval(one.before_interval, share=share)],
         [number(one.after, share=share), " ", interval(one.after_interval, share=share)],
-        [signed, " ", interval(one.interval, share=share)],
+        [signed, " ", interval(_scaled(one.interval) if share else one.interval)],
         _whisker(one),
         count(one.n),
         judged,
     ]
+
+
+def _points(difference: float | None) -> str:
+    return number(None) if difference is None else f"{100 * difference:.3g} points"
+
+
+def _scaled(one: Interval | None) -> Interval | None:
+    if one is None:
+        return None
+    return one.model_copy(update={"low": 100 * one.low, "high": 100 * one.high})
 
 
 def _whisker(one: Change) -> Child:

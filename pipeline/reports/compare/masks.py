@@ -15,9 +15,9 @@ SHOWN: Final = 10
 _MOVES: Final = {
     "in": ("up", "new"),
     "out": ("down", "gone"),
-    "up": ("up", "up"),
-    "down": ("down", "down"),
-    "same": ("faint", "same"),
+    "up": ("up", "↑ from"),
+    "down": ("down", "↓ from"),
+    "same": ("faint", "="),
 }
 
 
@@ -55,23 +55,21 @@ def _tokens(
 ) -> Markup:
     rows = [
         [
-            h("span", token.token, title=token.sentence),
+            [h("span", token.token, title=token.sentence), " ", _move(moved.get(token.token))],
             bar(token.probability, most, f"{token.token}: {token.probability:.2%}", fill=fill),
             f"{token.probability:.1%}" if token.probability >= 0.001 else "< 0.1%",
-            *([_move(moved.get(token.token))] if moved else []),
         ]
         for token in tokens[:SHOWN]
     ]
-    columns = [Column(title, "name"), Column("", "bar"), Column("", "num")]
-    return table([*columns, Column("", "nowrap")] if moved else columns, rows)
+    return table([Column(title, "name"), Column("", "wide"), Column("", "num")], rows)
 
 
 def _move(move: RankMove | None) -> Child:
     if move is None:
         return None
     style, word = _MOVES[move.move]
-    said = word if move.move in ("in", "same") else f"{word} from {move.before_rank}"
-    return h("span", said, class_=f"{style} small", title=f"{move.before:.2%} before")
+    said = word if move.move in ("in", "same") else f"{word} {move.before_rank}"
+    return h("span", said, class_=f"{style} small nowrap", title=f"{move.before:.2%} before")
 
 
 def _sums(mask: MaskChange) -> Markup:

@@ -285,7 +285,7 @@ def test_an_untrained_head_is_said_at_the_top() -> None:
 
 def test_tokens_show_probability_and_move() -> None:
     page = compare_report(build("mlm"))
-    for said in ("34.0%", "up from 3", ">new<", "down from 1", "Gone from the top: expensive"):
+    for said in ("34.0%", "↑ from 3", ">new<", "↓ from 1", "Gone from the top: expensive"):
         assert said in page
     assert "&lt; 0.1%" in page
 
