@@ -84,7 +84,7 @@ class SignalMetrics(Metrics):
 
 
 class Step(Metrics):
-    """One clause of the formula, in the order of evaluation: rows that reach it and that pass."""
+    """One clause, in the order of evaluation: analysed rows that reach it and that pass."""
 
     clause: str
     entered: int
@@ -102,12 +102,12 @@ class LeaveOneOut(Metrics):
 
 
 class Pair(Metrics):
-    """How two signals go together on the analysed rows."""
+    """How often two signals say the same of the analysed rows."""
 
     left: str
     right: str
-    both: int
-    either: int
+    both: int = Field(description="Rows of which both say the same.")
+    either: int = Field(description="Rows of which neither is unknown.")
 
 
 class Tree(Metrics):

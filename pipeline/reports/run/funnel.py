@@ -71,7 +71,8 @@ def _steps(funnel: Funnel) -> Child:
         Column("Of what reached it", "num"),
         Column("True by itself", "num"),
     ]
-    return [h("h3", "Funnel"), table(columns, rows)]
+    note = f"On {count(funnel.analysed)} analysed rows, on which every signal was evaluated."
+    return [h("h3", "Funnel"), table(columns, rows), h("p", note, class_="small soft")]
 
 
 def _signals(funnel: Funnel) -> Child:
@@ -158,5 +159,9 @@ def _pairs(funnel: Funnel) -> Child:
         ]
         for pair in ranked
     ]
-    columns = [Column("Pair", "name"), Column("Overlap", "bar"), Column("Both, of either", "num")]
+    columns = [
+        Column("Pair", "name"),
+        Column("Agreement", "bar"),
+        Column("Same answer, of rows where both are known", "num"),
+    ]
     return h("details", h("summary", "Signals that say much the same"), table(columns, rows))

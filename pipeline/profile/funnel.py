@@ -1,0 +1,139 @@
+"""What the formula did with the rows, as the page shows it: the tree, the steps, the signals."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from schemas.metrics import Funnel, LeaveOneOut, Pair, SignalMetrics, Step, Tree
+from signals.analysis import Analysis, analyse
+from signals.statistics import SignalStatistics, Statistics
+from signals.tree import Ask, Fill, Node, Not, Op, join, show
+
+if TYPE_CHECKING:
+    import polars as pl
+
+    from signals.decide import Decider
+    from signals.signal import Signal
+
+_WORDS: Final = {"&": "and", "|": "or", "^": "xor"}
+_LONGEST: Final = 300
+
+
+@dataclass(frozen=True, slots=True)
+class Sifted:
+    """What is known of the sifting once it is done: counts of the whole run."""
+
+    statistics: Statistics
+    clauses: Mapping[str, int]
+    """Rejected rows by the clause that decided."""
+
+
+def analysed(decider: Decider, frame: pl.DataFrame) -> Analysis:
+    """Evaluate every signal and every node of the formula on a frame."""
+    signals = {name: question.signal for name, question in decider.questions.items()}
+    nodes = [*_nodes(decider.root), *_prefixes(_ordered(decider))]
+    return analyse(decider.formula, signals, frame, also=nodes)
+
+
+def funnel(decider: Decider, sifted: Sifted, analysis: Analysis | None) -> Funnel:
+    """Return the funnel; `analysis` comes from `analysed`, or from the sum of several."""
+    signals = {name: question.signal for name, question in decider.questions.items()}
+    statistics = sifted.statistics
+    ranked = sorted(statistics.signals.items(), key=lambda item: item[1].position)
+    known = Funnel(
+        formula=decider.formula.text,
+        tree=_tree(decider.root, analysis),
+        order=" & ".join(show(term) for term in _ordered(decider)),
+        decided=statistics.rows,
+        signals=tuple(_signal(name, one, signals[name]) for name, one in ranked),
+        clauses=dict(sorted(sifted.clauses.items(), key=lambda item: (-item[1], item[0]))),
+    )
+    if analysis is None:
+        return known
+    out = [
+        LeaveOneOut(
+            signal=name, kept_without=one.kept_without, removed=one.removes, added=one.admits
+        )
+        for name, one in analysis.signals.items()
+    ]
+    more = {
+        "steps": _steps(decider, analysis),
+        "analysed": analysis.rows,
+        "analysed_kept": analysis.kept,
+        "leave_one_out": tuple(out),
+        "pairs": tuple(_pairs(analysis)),
+    }
+    return known.model_copy(update=more)
+
+
+def _signal(name: str, found: SignalStatistics, signal: Signal) -> SignalMetrics:
+    return SignalMetrics(
+        name=name,
+        kind=signal.kind,
+        description=signal.description,
+        true=found.true,
+        false=found.false,
+        unknown=found.unknown,
+        evaluated=found.evaluated,
+        skipped=found.skipped,
+        faults=found.raised,
+        seconds=round(found.seconds, 6),
+    )
+
+
+def _ordered(decider: Decider) -> list[Node]:
+    """Return the top-level clauses in the order in which they are asked now."""
+    root = decider.root
+    if not isinstance(root, Op) or root.symbol != "&":
+        return [root]
+    return [root.terms[index] for index in decider.plan(root)]
+
+
+def _prefixes(terms: list[Node]) -> list[Node]:
+    return [join("&", *terms[:end]) for end in range(1, len(terms) + 1)]
+
+
+def _steps(decider: Decider, analysis: Analysis) -> tuple[Step, ...]:
+    """Return the rows that are left after each clause, on the rows that were analysed."""
+    steps, entered = [], analysis.rows
+    terms = _ordered(decider)
+    for term, prefix in zip(terms, _prefixes(terms), strict=True):
+        passed, alone = analysis.nodes.get(show(prefix)), analysis.nodes.get(show(term))
+        if passed is None:
+            break
+        clause = show(term)[:_LONGEST]
+        steps.append(Step(clause=clause, entered=entered, passed=passed, alone=alone))
+        entered = passed
+    return tuple(steps)
+
+
+def _nodes(node: Node) -> Iterator[Node]:
+    yield node
+    for child in _children(node):
+        yield from _nodes(child)
+
+
+def _children(node: Node) -> tuple[Node, ...]:
+    if isinstance(node, Ask):
+        return ()
+    return node.terms if isinstance(node, Op) else (node.term,)
+
+
+def _tree(node: Node, analysis: Analysis | None) -> Tree:
+    label = show(node)[:_LONGEST]
+    if isinstance(node, Op):
+        label = _WORDS[node.symbol]
+    elif isinstance(node, Not):
+        label = "not"
+    elif isinstance(node, Fill):
+        label = f"unknown is {str(node.value).lower()}"
+    children = tuple(_tree(child, analysis) for child in _children(node))
+    true = None if analysis is None else analysis.nodes.get(show(node))
+    return Tree(label=label, children=children, true=true)
+
+
+def _pairs(analysis: Analysis) -> Iterator[Pair]:
+    for (left, right), (same, known) in analysis.agreement.items():
+        yield Pair(left=left, right=right, both=same, either=known)
