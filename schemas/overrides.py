@@ -18,6 +18,8 @@ PATHS: Final = frozenset(
         ("source", "delta", "path"),
         ("integrity", "reference"),
         ("integrity", "held_out"),
+        ("compare", "golden"),
+        ("compare", "general"),
     }
 )
 """Keys that hold a path."""
@@ -29,6 +31,7 @@ NAMES_OR_PATHS: Final = frozenset(
         ("integrity", "input_suite"),
         ("compare", "positive"),
         ("compare", "negative"),
+        ("compare", "prompts_file"),
     }
 )
 """Keys that hold a shipped name, or a path, which has a slash or an ending."""

@@ -16,7 +16,8 @@ from pipeline.sources.streams import BLOCK_BYTES, MARK
 from schemas.errors import SourceError
 
 SPACE: Final = re.compile(r"[ \t\r\n]*")
-CLOSED: Final = re.compile(r"[ \t\r\n]*[,\]]")
+AFTER: Final = re.compile(r"[ \t\r\n]*(?:,|(?=\]))")
+DECODER: Final = json.JSONDecoder()
 
 
 def split_array(blocks: Iterable[bytes], file: InputFile, *, longest: int) -> Iterator[Records]:
@@ -26,46 +27,82 @@ def split_array(blocks: Iterable[bytes], file: InputFile, *, longest: int) -> It
     """
     lines: list[bytes] = []
     number = size = 0
-    for element in _elements(blocks, file, longest):
-        line = element.replace("\n", " ").replace("\r", " ")
-        lines.append(line.encode(errors="surrogateescape"))
-        size += len(lines[-1])
-        if size >= BLOCK_BYTES:
+    elements = _Elements(file, longest)
+    for piece in _texts(blocks):
+        for element in elements.feed(piece):
+            line = element.replace("\n", " ").replace("\r", " ")
+            lines.append(line.encode(errors="surrogateescape"))
+            size += len(lines[-1])
+        if size >= BLOCK_BYTES or not piece:
             yield _records(lines, number)
             number, size, lines = number + len(lines), 0, []
-    yield _records(lines, number)
+    elements.finish()
 
 
-def _elements(blocks: Iterable[bytes], file: InputFile, longest: int) -> Iterator[str]:
-    decode = json.JSONDecoder().raw_decode
-    text, at, read, opened, ended = "", 0, 0, False, False
-    for piece in _texts(blocks):
-        text, at, read = text[at:] + piece, 0, read + at
-        at = SPACE.match(text, at).end()  # type: ignore[union-attr]
-        if not opened and at < len(text):
-            if text[at] != "[":
-                raise _broken(file, read + at, "expected [ and an array of objects")
-            opened, at = True, at + 1
-        while opened and not ended:
-            start = SPACE.match(text, at).end()  # type: ignore[union-attr]
-            if text[start : start + 1] == "]":
-                ended, at = True, start + 1
+class _Elements:
+    """The elements of an array whose text comes in pieces."""
+
+    def __init__(self, file: InputFile, longest: int) -> None:
+        self._file = file
+        self._longest = longest
+        self._text, self._at, self._passed = "", 0, 0
+        self._opened = self._closed = False
+
+    def feed(self, piece: str) -> Iterator[str]:
+        """Yield the elements that a further piece completes; an empty piece is the last."""
+        self._passed += self._at
+        self._text, self._at = self._text[self._at :] + piece, 0
+        self._open()
+        while self._opened and not self._closed:
+            element = self._next(last=not piece)
+            if element is None:
                 break
-            try:
-                _, end = decode(text, start)
-            except (ValueError, RecursionError) as error:
-                if piece and len(text) - start <= longest:
-                    break
-                raise _broken(file, read + start, f"broken or cut off: {error}") from None
-            closed = CLOSED.match(text, end)
-            if closed is None:
-                if SPACE.fullmatch(text, end) and piece:
-                    break
-                raise _broken(file, read + end, "expected a comma or ] after an element")
-            yield text[start:end]
-            at = closed.end() - (1 if closed[0][-1] == "]" else 0)
-    if not ended or text[at:].strip():
-        raise _broken(file, read + at, "expected ] and then the end of the file")
+            if element:
+                yield element
+
+    def finish(self) -> None:
+        """Raise SourceError unless the array was closed and nothing follows it."""
+        if not self._closed or self._text[self._at :].strip():
+            raise self._broken(self._at, "expected ] and then the end of the file")
+
+    def _open(self) -> None:
+        start = self._skip_space()
+        if self._opened or start == len(self._text):
+            return
+        if self._text[start] != "[":
+            raise self._broken(start, "expected [ and an array of objects")
+        self._opened, self._at = True, start + 1
+
+    def _next(self, *, last: bool) -> str | None:
+        """Return the next element, "" at the array's end, None where more text is needed."""
+        start = self._skip_space()
+        if self._text.startswith("]", start):
+            self._closed, self._at = True, start + 1
+            return ""
+        try:
+            _, end = DECODER.raw_decode(self._text, start)
+        except (ValueError, RecursionError) as error:
+            if not last and len(self._text) - start <= self._longest:
+                return None
+            raise self._broken(start, f"broken or cut off: {error}") from None
+        after = AFTER.match(self._text, end)
+        if after is None:
+            if not last and not self._text[end:].strip():
+                return None
+            raise self._broken(end, "expected a comma or ] after an element")
+        self._at = after.end()
+        return self._text[start:end]
+
+    def _skip_space(self) -> int:
+        found = SPACE.match(self._text, self._at)
+        assert found is not None, "the pattern also matches nothing"
+        return found.end()
+
+    def _broken(self, at: int, expected: str) -> SourceError:
+        return SourceError(
+            f"{self._file.path}: not a JSON array at character {self._passed + at:,}: {expected}; "
+            "for one object a line set source.files.format: jsonl"
+        )
 
 
 def _texts(blocks: Iterable[bytes]) -> Iterator[str]:
@@ -86,10 +123,3 @@ def _records(lines: list[bytes], number: int) -> Records:
     ends = np.cumsum(lengths + 1) - 1
     numbers = np.arange(number, number + len(lines), dtype=np.int64)
     return Records(b"\n".join(lines), ends - lengths, ends, numbers, -1)
-
-
-def _broken(file: InputFile, position: int, expected: str) -> SourceError:
-    return SourceError(
-        f"{file.path}: not a JSON array at character {position:,}: {expected}; "
-        "for one object a line set source.files.format: jsonl"
-    )

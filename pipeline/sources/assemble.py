@@ -96,8 +96,8 @@ class FileShard:
     @property
     def fingerprint(self) -> str:
         """Return a hash of the input and of how it is read."""
-        text = f"{self.digest}\0{self.plan!r}\0{self.part}\0{self.file.name}\0{self.limit}"
-        return str(hex_ids(pl.Series([text])).item())
+        parts = (self.digest, self.file.name, self.part, self.records, self.limit, self.plan)
+        return str(hex_ids(pl.Series(["\0".join(map(repr, parts))])).item())
 
     @property
     def records(self) -> int:

@@ -19,13 +19,13 @@ EXCERPT: Final = 1_000
 """Characters of an unreadable record that are kept."""
 
 UNREADABLE: Final = pl.Schema(
-    {
-        "row_id": pl.String,
-        "source": SOURCE,
-        "position": pl.Int64,
-        "reason": pl.String,
-        "raw": pl.String,
-    }
+    [
+        ("row_id", pl.String()),
+        ("source", SOURCE),
+        ("position", pl.Int64()),
+        ("reason", pl.String()),
+        ("raw", pl.String()),
+    ]
 )
 """Columns of unreadable records; position is the byte in the (decompressed) file, if known."""
 

@@ -78,7 +78,7 @@ class MappedFiles:
                 "file": file.name,
                 "bytes": file.bytes,
                 "records": sum(part.rows for part in file.parts),
-                "sha256": file.digest,
+                "fingerprint": file.digest,
             }
             for file in self.opened.files
         )

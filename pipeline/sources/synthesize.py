@@ -195,7 +195,7 @@ class Synthesis:
             "kind": "synthesize",
             "records": self.config.rows,
             "seed": self.seed,
-            "sha256": self.lexicon.digest,
+            "fingerprint": self.lexicon.digest,
             "null_share": self.config.null_share,
             "negative_share": self.config.negative_share,
         }

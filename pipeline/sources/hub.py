@@ -1,0 +1,76 @@
+"""A dataset of the Hugging Face hub."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from pipeline.sources.batch import BATCH_ROWS, PART_ROWS, RawBlock
+from pipeline.sources.columnar import declared_types, raw_block
+from pipeline.sources.files import Opened, OpenedFiles
+from pipeline.sources.types import FileTypes
+from schemas.errors import MissingExtraError, SourceError
+from schemas.source import Hub
+
+if TYPE_CHECKING:
+    from datasets import Dataset
+
+
+@dataclass(frozen=True, slots=True)
+class HubPart:
+    """Some rows of a dataset that follow each other."""
+
+    dataset: Dataset = field(repr=False)
+    first: int
+    rows: int
+
+    def blocks(self) -> Iterator[RawBlock]:
+        """Yield the rows in batches."""
+        for start in range(self.first, self.first + self.rows, BATCH_ROWS):
+            stop = min(start + BATCH_ROWS, self.first + self.rows)
+            number = start
+            for batch in self.dataset.with_format("arrow")[start:stop].to_batches():
+                yield raw_block(batch, number)
+                number += batch.num_rows
+
+
+def open_hub(config: Hub) -> OpenedFiles:
+    """Fetch one split of a dataset, or find it in the cache of datasets.
+
+    Its identity is the fingerprint that datasets gives it. Raises SourceError, and
+    MissingExtraError without the package datasets.
+    """
+    dataset = _load(config)
+    rows = int(dataset.num_rows)
+    if not rows:
+        raise SourceError(f"hub dataset {config.name}: the split '{config.split}' has no rows")
+    parts = tuple(
+        HubPart(dataset, start, min(PART_ROWS, rows - start)) for start in range(0, rows, PART_ROWS)
+    )
+    stem = "/".join(part for part in (config.config, config.split) if part)
+    types = declared_types(dataset.features.arrow_schema)
+    stated = FileTypes(f"hub dataset {config.name}/{stem}", types, declared=True)
+    digest = f"{dataset._fingerprint} {config.revision or ''}".strip()
+    opened = Opened(stem, stem, stated, parts, digest, int(dataset.dataset_size or 0))
+    return OpenedFiles((opened,), ())
+
+
+def _load(config: Hub) -> Dataset:
+    try:
+        from datasets import Dataset, load_dataset
+    except ImportError:
+        raise MissingExtraError("reading a hub dataset", "hub") from None
+    try:
+        loaded = load_dataset(
+            config.name, config.config, revision=config.revision, split=config.split
+        )
+    except Exception as error:
+        # What datasets and its network layers raise has no common class.
+        reason = " ".join(str(error).split())[:300] or type(error).__name__
+        raise SourceError(
+            f"hub dataset {config.name}: cannot be loaded ({reason}); check its name, revision, "
+            "split and the network"
+        ) from None
+    assert isinstance(loaded, Dataset)
+    return loaded
