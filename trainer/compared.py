@@ -10,6 +10,7 @@ import polars as pl
 from schemas.comparison import BeforeKind, Comparison, ModelInfo, TrainingCurve
 from schemas.train import Compare
 from trainer.comparison import Setting, Side, compare_models, gather
+from trainer.comparison.protocols import Encoder
 from trainer.curves import Curves, series
 from trainer.models import Loaded, load
 
@@ -76,7 +77,7 @@ def _before(session: Session) -> tuple[Side | None, BeforeKind]:
     return _side(again, session), kind
 
 
-def _encoder(session: Session, before: Side | None) -> object:
+def _encoder(session: Session, before: Side | None) -> Encoder | None:
     from trainer.comparison.adapters import Asked
 
     if before is not None:

@@ -46,10 +46,10 @@ class Loop(Trainer):
         from transformers import PrinterCallback, ProgressCallback
 
         super().__init__(
-            model=prepared.model,  # type: ignore[arg-type]
+            model=prepared.model,
             args=args,
-            train_dataset=Rows(len(data["train"])),  # type: ignore[arg-type]
-            eval_dataset=Rows(len(data.get("validation", ()))),  # type: ignore[arg-type]
+            train_dataset=Rows(len(data["train"])),
+            eval_dataset=Rows(len(data.get("validation", ()))),
             processing_class=task.loaded.tokenizer,
             callbacks=list(callbacks),
         )
@@ -77,12 +77,12 @@ class Loop(Trainer):
 
         loader: DataLoader[object] = DataLoader(
             Rows(len(tokens)),  # type: ignore[arg-type]
-            batch_sampler=sampler,  # type: ignore[arg-type]
-            collate_fn=self.task.collator(tokens),  # type: ignore[arg-type]
+            batch_sampler=sampler,
+            collate_fn=self.task.collator(tokens),
             pin_memory=self.args.device.type == "cuda",
         )
         # the Trainer tells the epoch to loaders that have this method
-        loader.set_epoch = sampler.set_epoch  # type: ignore[attr-defined]
+        loader.set_epoch = sampler.set_epoch
         return loader
 
     def _get_num_items_in_batch(
@@ -100,15 +100,18 @@ class Loop(Trainer):
         model: nn.Module,
         inputs: dict[str, Tensor],
         return_outputs: bool = False,
-        num_items_in_batch: Tensor | None = None,
+        num_items_in_batch: Tensor | int | None = None,
     ) -> Tensor:
         """Return this batch's share of the step's mean loss: exact for any accumulation, any DDP.
 
         Gradients are averaged over ranks, hence the factor.
         """
-        loss = self.task.loss(model, inputs)
-        assert num_items_in_batch is not None
-        return loss * self.args.world_size / num_items_in_batch.clamp(min=1e-6)
+        import torch
+
+        assert isinstance(num_items_in_batch, torch.Tensor)
+        share = self.args.world_size / num_items_in_batch.clamp(min=1e-6)
+        loss: Tensor = self.task.loss(model, inputs) * share
+        return loss
 
     def evaluate(self, *_: object, **__: object) -> dict[str, float]:
         """Measure the validation split, sums only; the metrics are logged as eval_*."""
@@ -140,7 +143,7 @@ class Loop(Trainer):
         sums: dict[str, Tensor] = {}
         with torch.no_grad():
             for batch in loader:
-                measures = self.task.measure(model, self._prepare_inputs(batch))  # type: ignore[arg-type]
+                measures = self.task.measure(model, self._prepare_inputs(batch))
                 for name, value in measures.items():
                     sums[name] = sums.get(name, _zero()) + value.double().cpu()
         return {name: self._over_ranks(value) for name, value in sums.items()}

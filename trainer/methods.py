@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from schemas.errors import ModelError, TrainingError
 from schemas.train import LastLayers, LoraMethod, Train
@@ -148,7 +148,5 @@ def _with_adapters(model: PreTrainedModel, config: Train, method: LoraMethod) ->
 
 def merged(model: nn.Module) -> PreTrainedModel:
     """Return the plain model, adapters merged into its weights."""
-    if hasattr(model, "merge_and_unload"):
-        plain: PreTrainedModel = model.merge_and_unload()
-        return plain
-    return unwrapped(model)
+    merge = getattr(model, "merge_and_unload", None)
+    return cast("PreTrainedModel", merge()) if callable(merge) else unwrapped(model)

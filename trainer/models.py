@@ -195,7 +195,7 @@ def _agree_on_padding(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase
         tokenizer.pad_token = tokenizer.eos_token
     tokenizer.padding_side = "right"
     model.config.pad_token_id = tokenizer.pad_token_id
-    rows = int(model.get_input_embeddings().weight.shape[0])  # type: ignore[union-attr, index]
+    rows = int(model.get_input_embeddings().weight.shape[0])  # type: ignore[index]
     if len(tokenizer) > rows:
         raise ModelError(
             f"the tokenizer of {model.config._name_or_path} knows {len(tokenizer):,} tokens, its "

@@ -12,6 +12,7 @@ import warnings
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING, Literal
 
 from pydantic import JsonValue
 
@@ -41,6 +42,11 @@ from trainer.models import Loaded, quiet
 from trainer.saving import save_json, writing
 from trainer.tasks import Task, prepare_task
 from trainer.tokens import Tokens
+
+if TYPE_CHECKING:
+    from transformers import TrainingArguments
+
+Figures = Mapping[Literal["before", "after"], Mapping[str, float | None]]
 
 SPLITS = ("train", "validation")
 
@@ -184,7 +190,7 @@ class Session:
             self._run(checkpoints)
         self._check_stopped(checkpoints)
 
-    def _arguments(self, steps: int) -> object:
+    def _arguments(self, steps: int) -> TrainingArguments:
         return arguments(
             self.config,
             self.hardware,
@@ -221,7 +227,11 @@ class Session:
 
     def trained(self) -> Loaded:
         """Return the trained model, adapters merged, on the CPU in fp32."""
-        model = merged(self.loop.model).to("cpu").float().eval()
+        import torch
+
+        assert self.loop.model is not None
+        model = merged(self.loop.model)
+        torch.nn.Module.to(model, device="cpu", dtype=torch.float32).eval()
         model.config.use_cache = True
         return replace(self.task.loaded, model=model, untrained_head=())
 
@@ -235,7 +245,10 @@ class Session:
             self.progress.say(f"{finding.level}: {finding.message}")
 
     def result(
-        self, out: Path, metrics: Mapping[str, dict[str, float | None]], began: float
+        self,
+        out: Path,
+        metrics: Mapping[Literal["before", "after"], Mapping[str, float | None]],
+        began: float,
     ) -> TrainResult:
         """Return what the run did."""
         state = self.loop.state
@@ -248,7 +261,7 @@ class Session:
         return TrainResult(
             model=out,
             task=self.config.task,
-            metrics={side: dict(values) for side, values in metrics.items()},
+            metrics={str(side): dict(values) for side, values in metrics.items()},
             report=out / "compare.json",
             seconds=time.monotonic() - began,
             steps=state.global_step,

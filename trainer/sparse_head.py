@@ -9,26 +9,20 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 if TYPE_CHECKING:
-    import torch
     from torch import Tensor, nn
     from transformers import PreTrainedModel
 
 
 def unwrapped(model: nn.Module) -> PreTrainedModel:
     """Return the transformers model inside DDP, torch.compile and PEFT wrappers."""
-    inner = model
-    while True:
-        if hasattr(inner, "module"):
-            inner = inner.module
-        elif hasattr(inner, "_orig_mod"):
-            inner = inner._orig_mod
-        elif hasattr(inner, "get_base_model"):
-            inner = inner.get_base_model()
-        else:
-            return inner  # type: ignore[return-value]
+    wrapped = getattr(model, "module", None) or getattr(model, "_orig_mod", None)
+    if wrapped is not None:
+        return unwrapped(wrapped)
+    inside = getattr(model, "get_base_model", None)
+    return unwrapped(inside()) if callable(inside) else cast("PreTrainedModel", model)
 
 
 def backbone(model: nn.Module) -> nn.Module:
@@ -58,8 +52,9 @@ def only(model: nn.Module, positions: Tensor) -> Iterator[None]:
         handle.remove()
 
 
-def logits_at(model: nn.Module, inputs: Mapping[str, Tensor], positions: Tensor) -> torch.Tensor:
+def logits_at(model: nn.Module, inputs: Mapping[str, Tensor], positions: Tensor) -> Tensor:
     """Return logits (positions, vocabulary) in float32 at flat positions of the batch."""
     with only(model, positions):
         output = model(**inputs)
-    return output.logits[0].float()
+    logits: Tensor = output.logits[0].float()
+    return logits

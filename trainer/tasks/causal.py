@@ -23,9 +23,9 @@ class CausalTask(LanguageTask):
         self._of = made_of
         self.template = template
         tokenizer = made_of.loaded.tokenizer
-        self._pad = int(tokenizer.pad_token_id)  # type: ignore[arg-type]
+        self._pad = int(tokenizer.pad_token_id)
         end = tokenizer.eos_token_id
-        self._end = self._pad if end is None else int(end)  # type: ignore[arg-type]
+        self._end = self._pad if end is None else int(end)
 
     @property
     def loaded(self) -> Loaded:

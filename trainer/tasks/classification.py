@@ -29,7 +29,7 @@ class ClassificationTask:
         self._of = made_of
         self.labels = labels
         self._weights = class_weights(labels, made_of.config)
-        self._pad = int(made_of.loaded.tokenizer.pad_token_id)  # type: ignore[arg-type]
+        self._pad = int(made_of.loaded.tokenizer.pad_token_id)
         made_of.loaded.model.config.problem_type = (
             "multi_label_classification" if labels.multi else "single_label_classification"
         )

@@ -34,7 +34,7 @@ class MlmTask(LanguageTask):
             seed=made_of.seed,
         )
         self._special = np.asarray(sorted(tokenizer.all_special_ids), dtype=np.int64)
-        self._pad = int(tokenizer.pad_token_id)  # type: ignore[arg-type]
+        self._pad = int(tokenizer.pad_token_id)
 
     @property
     def loaded(self) -> Loaded:
@@ -52,7 +52,7 @@ class MlmTask(LanguageTask):
         body = self.length - self._of.specials.n
         tokenizer, words = self.loaded.tokenizer, config.whole_word_mask
         separator = tokenizer.sep_token_id or tokenizer.eos_token_id or self._pad
-        chunker = Chunker(body, int(separator))  # type: ignore[arg-type]
+        chunker = Chunker(body, int(separator))
         for frame in frames(files, ["text"], sample=sample, seed=self._of.seed):
             texts = frame["text"].drop_nulls().to_list()
             some = encode(tokenizer, texts, body if config.line_by_line else None, words=words)
