@@ -13,6 +13,8 @@ from trainer.intervals import Array, Bootstrap, Figure, change, finite, ratio_dr
 Scored = tuple[Array | None, Array]
 """Sums by row, before (None: there was no model to ask) and after; loss first, tokens second."""
 
+LOWER_IS_BETTER = frozenset({"loss", "perplexity"})
+
 _MASKED = (("accuracy_at_1", HITS_1), ("accuracy_at_5", HITS_5), ("mrr", RECIPROCAL))
 
 
@@ -40,26 +42,34 @@ def _exp(figure: Figure) -> Figure:
         return Figure(float(np.exp(figure.value)), np.exp(figure.draws))
 
 
+def language_figures(parts: Array, bootstrap: Bootstrap) -> dict[str, Figure]:
+    """Return loss and perplexity, and for a masked model also accuracy at 1 and 5, and MRR.
+
+    Draws pair with those of another model's sums of the same rows.
+    """
+    drawn = _Drawn.of(parts, bootstrap)
+    loss = drawn.figure(LOSS)
+    figures = {"loss": loss, "perplexity": _exp(loss)}
+    if parts.shape[1] > RECIPROCAL:
+        figures |= {name: drawn.figure(column) for name, column in _MASKED}
+    return figures
+
+
 def language_changes(scored: Scored, bootstrap: Bootstrap) -> tuple[Change, ...]:
-    """Return loss and perplexity, and for a masked model also accuracy at 1 and 5, and MRR."""
+    """Return the changes of what `language_figures` measures."""
     before, after = scored
-    old = None if before is None else _Drawn.of(before, bootstrap)
-    new = _Drawn.of(after, bootstrap)
-
-    def one(name: str, column: int, exp: bool = False) -> Change:
-        figures = [None if side is None else side.figure(column) for side in (old, new)]
-        if exp:
-            figures = [None if figure is None else _exp(figure) for figure in figures]
-        better = column != LOSS
-        assert figures[1] is not None  # the model after is always asked
-        return change(
-            name, figures[0], figures[1], n=len(after), bootstrap=bootstrap, higher_is_better=better
+    old = {} if before is None else language_figures(before, bootstrap)
+    return tuple(
+        change(
+            name,
+            old.get(name),
+            figure,
+            n=len(after),
+            bootstrap=bootstrap,
+            higher_is_better=name not in LOWER_IS_BETTER,
         )
-
-    changes = (one("loss", LOSS), one("perplexity", LOSS, exp=True))
-    if after.shape[1] <= RECIPROCAL:
-        return changes
-    return (*changes, *(one(name, column) for name, column in _MASKED))
+        for name, figure in language_figures(after, bootstrap).items()
+    )
 
 
 def loss_wins(scored: Scored, bootstrap: Bootstrap) -> tuple[WinRate, ...]:
