@@ -75,6 +75,7 @@ class Decider:
         self._clauses = list(dict.fromkeys(clauses))
         self._clause_of = [self._clauses.index(clause) for clause in clauses]
         self._plan = written(self.root, self.questions, pinned=order == "pinned")
+        self.minimum_rows = MINIMUM_ROWS
         self._lock = threading.Lock()
         self._measured = False
         self._patience = 4
@@ -165,7 +166,7 @@ class Decider:
         with self._lock:
             self._seen += frame.height
             wanted = self.order == "auto" and not self._measured and can_skip(self.root)
-            if wanted and self._seen >= MINIMUM_ROWS and frame.height:
+            if wanted and self._seen >= self.minimum_rows and frame.height:
                 self._measure(frame)
             return self._plan
 

@@ -1,0 +1,282 @@
+"""What each signal contributes to a formula, from a frame on which every signal is evaluated.
+
+Counts add up over frames; shares are derived from them, so every share has its denominator.
+"""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import reduce
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+from pydantic import JsonValue
+
+from schemas.errors import SignalError
+from signals.bodies import FALSE, TRUE, UNKNOWN, Codes
+from signals.decide import Decider
+from signals.evaluate import Workspace, answer
+from signals.formula import Formula
+from signals.planner import written
+from signals.signal import Signal
+from signals.tree import Ask, Fill, Node, Not, Op, join, show
+
+WRONG_ROWS = 20
+"""Wrong rows that are kept for each signal."""
+
+
+@dataclass(frozen=True, slots=True)
+class Quality:
+    """How yes and no agree with labels; rows without a label or an answer are left out."""
+
+    true_positive: int = 0
+    false_positive: int = 0
+    false_negative: int = 0
+    true_negative: int = 0
+
+    @property
+    def precision(self) -> float | None:
+        """Share of rows labelled yes among those answered yes."""
+        return _share(self.true_positive, self.true_positive + self.false_positive)
+
+    @property
+    def recall(self) -> float | None:
+        """Share of rows answered yes among those labelled yes."""
+        return _share(self.true_positive, self.true_positive + self.false_negative)
+
+    def __add__(self, other: Quality) -> Quality:
+        return Quality(
+            self.true_positive + other.true_positive,
+            self.false_positive + other.false_positive,
+            self.false_negative + other.false_negative,
+            self.true_negative + other.true_negative,
+        )
+
+    def to_json(self) -> dict[str, JsonValue]:
+        """Give counts and shares as plain JSON."""
+        counts: dict[str, JsonValue] = {name: getattr(self, name) for name in self.__slots__}
+        return {**counts, "precision": self.precision, "recall": self.recall}
+
+
+@dataclass(frozen=True, slots=True)
+class SignalAnalysis:
+    """What one signal says, and what the formula would keep without it."""
+
+    true: int = 0
+    false: int = 0
+    unknown: int = 0
+    removes: int = 0
+    """Rows that only it removes: kept by the formula without it, and not with it."""
+    admits: int = 0
+    """Rows that only it admits: kept by the formula with it, and not without it."""
+    kept_without: int = 0
+    """Rows that the formula without it keeps."""
+    quality: Quality | None = None
+    wrong: tuple[int, ...] = ()
+    """Positions of rows that it answers otherwise than their label, the first few."""
+
+    @property
+    def redundant(self) -> bool:
+        """Whether the formula keeps the same rows without it."""
+        return self.removes == 0 and self.admits == 0
+
+    def __add__(self, other: SignalAnalysis) -> SignalAnalysis:
+        qualities = [found for found in (self.quality, other.quality) if found is not None]
+        return SignalAnalysis(
+            self.true + other.true,
+            self.false + other.false,
+            self.unknown + other.unknown,
+            self.removes + other.removes,
+            self.admits + other.admits,
+            self.kept_without + other.kept_without,
+            reduce(operator.add, qualities) if qualities else None,
+            (self.wrong + other.wrong)[:WRONG_ROWS],
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Analysis:
+    """What each signal contributes to a formula."""
+
+    formula: str
+    rows: int
+    kept: int
+    unknown: int
+    signals: Mapping[str, SignalAnalysis] = field(default_factory=dict)
+    agreement: Mapping[tuple[str, str], tuple[int, int]] = field(default_factory=dict)
+    """For each pair of signals, rows on which they agree and rows on which both are known."""
+    quality: Quality | None = None
+    """How the kept rows agree with the labels; a row that is not kept counts as no."""
+    nodes: Mapping[str, int] = field(default_factory=dict)
+    """For other nodes that were asked about, by their text, rows for which they are true."""
+
+    def __add__(self, other: Analysis) -> Analysis:
+        qualities = [found for found in (self.quality, other.quality) if found is not None]
+        return Analysis(
+            self.formula,
+            self.rows + other.rows,
+            self.kept + other.kept,
+            self.unknown + other.unknown,
+            {name: found + other.signals[name] for name, found in self.signals.items()},
+            {
+                pair: (same + other.agreement[pair][0], known + other.agreement[pair][1])
+                for pair, (same, known) in self.agreement.items()
+            },
+            reduce(operator.add, qualities) if qualities else None,
+            {text: true + other.nodes[text] for text, true in self.nodes.items()},
+        )
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What a user should look at: signals that change nothing or never answer."""
+        found: list[str] = []
+        for name, signal in self.signals.items():
+            if self.rows and signal.unknown == self.rows:
+                found.append(f"signal '{name}' is unknown on all {self.rows:,} rows")
+            elif self.rows and signal.redundant:
+                found.append(
+                    f"signal '{name}' removes nothing: without it the formula keeps the same "
+                    f"{self.kept:,} of {self.rows:,} rows"
+                )
+        return tuple(found)
+
+    def to_json(self) -> dict[str, JsonValue]:
+        """Give counts, shares with their denominators, the matrix and the warnings."""
+        return {
+            "formula": self.formula,
+            "rows": self.rows,
+            "kept": self.kept,
+            "unknown": self.unknown,
+            "kept_share": _share(self.kept, self.rows),
+            "signals": {name: self._signal(found) for name, found in self.signals.items()},
+            "agreement": [
+                {"signals": list(pair), "same": same, "known": known, "share": _share(same, known)}
+                for pair, (same, known) in self.agreement.items()
+            ],
+            "quality": None if self.quality is None else self.quality.to_json(),
+            "warnings": list(self.warnings),
+        }
+
+    def _signal(self, found: SignalAnalysis) -> dict[str, JsonValue]:
+        counts = {name: getattr(found, name) for name in found.__slots__
+                  if name not in ("quality", "wrong")}  # fmt: skip
+        return {
+            **counts,
+            "rows": self.rows,
+            "true_share": _share(found.true, self.rows),
+            "unknown_share": _share(found.unknown, self.rows),
+            "redundant": found.redundant,
+            "quality": None if found.quality is None else found.quality.to_json(),
+            "wrong": list(found.wrong),
+        }
+
+
+def analyse(
+    formula: Formula,
+    signals: Mapping[str, Signal],
+    frame: pl.DataFrame,
+    *,
+    labels: pl.Series | None = None,
+    also: Sequence[Node] = (),
+) -> Analysis:
+    """Evaluate every signal on every row of a frame and count what each contributes.
+
+    `labels` is a Boolean series: whether a row should be kept, null where that is not known.
+    `also` are nodes over the same signals whose true rows are counted too.
+    """
+    decider = Decider(formula, signals)
+    decider.check(frame.schema)
+    truth = None if labels is None else _truth(labels, frame.height)
+    space = Workspace(frame, decider.questions)
+    said = {name: space.leaf(Ask(name), None) for name in decider.questions}
+    codes = _ask(decider.root, space, decider)
+    kept = codes == TRUE
+    return Analysis(
+        formula=formula.text,
+        rows=frame.height,
+        kept=int(kept.sum()),
+        unknown=int((codes == UNKNOWN).sum()),
+        signals={
+            name: _contribution(name, found, kept, space, decider, truth)
+            for name, found in said.items()
+        },
+        agreement=_agreement(said),
+        quality=None if truth is None else _quality(np.where(kept, TRUE, FALSE), truth),
+        nodes={show(node): int((_ask(node, space, decider) == TRUE).sum()) for node in also},
+    )
+
+
+def without(node: Node, name: str) -> Node | None:
+    """Leave a signal out of a tree; None where nothing is left."""
+    if isinstance(node, Ask):
+        return None if node.signal == name else node
+    if isinstance(node, Op):
+        kept = [term for child in node.terms if (term := without(child, name)) is not None]
+        return join(node.symbol, *kept) if kept else None
+    term = without(node.term, name)
+    if term is None:
+        return None
+    return Not(term) if isinstance(node, Not) else Fill(term, node.value)
+
+
+def _ask(node: Node, space: Workspace, decider: Decider) -> Codes:
+    return answer(node, None, space, written(node, decider.questions, pinned=True))
+
+
+def _contribution(
+    name: str,
+    said: Codes,
+    kept: NDArray[np.bool_],
+    space: Workspace,
+    decider: Decider,
+    truth: Codes | None,
+) -> SignalAnalysis:  # fmt: skip
+    rest = without(decider.root, name)
+    others = np.ones(kept.size, bool) if rest is None else _ask(rest, space, decider) == TRUE
+    wrong = () if truth is None else _wrong(said, truth)
+    return SignalAnalysis(
+        true=int((said == TRUE).sum()),
+        false=int((said == FALSE).sum()),
+        unknown=int((said == UNKNOWN).sum()),
+        removes=int((others & ~kept).sum()),
+        admits=int((kept & ~others).sum()),
+        kept_without=int(others.sum()),
+        quality=None if truth is None else _quality(said, truth),
+        wrong=wrong,
+    )
+
+
+def _agreement(said: Mapping[str, Codes]) -> dict[tuple[str, str], tuple[int, int]]:
+    names = list(said)
+    found: dict[tuple[str, str], tuple[int, int]] = {}
+    for place, left in enumerate(names):
+        for right in names[place + 1 :]:
+            known = (said[left] != UNKNOWN) & (said[right] != UNKNOWN)
+            same = known & (said[left] == said[right])
+            found[left, right] = (int(same.sum()), int(known.sum()))
+    return found
+
+
+def _truth(labels: pl.Series, size: int) -> Codes:
+    if labels.dtype != pl.Boolean or len(labels) != size:
+        raise SignalError(
+            f"labels: expected {size:,} Booleans, found {len(labels):,} of {labels.dtype}"
+        )
+    return labels.cast(pl.UInt8).fill_null(UNKNOWN).to_numpy()
+
+
+def _quality(said: Codes, truth: Codes) -> Quality:
+    counts = np.bincount(said.astype(np.int64) * 3 + truth, minlength=9)
+    return Quality(int(counts[4]), int(counts[3]), int(counts[1]), int(counts[0]))
+
+
+def _wrong(said: Codes, truth: Codes) -> tuple[int, ...]:
+    known = (said != UNKNOWN) & (truth != UNKNOWN)
+    return tuple(np.flatnonzero(known & (said != truth))[:WRONG_ROWS].tolist())
+
+
+def _share(part: int, whole: int) -> float | None:
+    return part / whole if whole else None

@@ -1,0 +1,179 @@
+"""The laws that every signal keeps, checked on data and on the signal's own examples."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import polars as pl
+
+from schemas.errors import SiftsetError
+from signals.bodies import UNKNOWN
+from signals.evaluate import Asked, Workspace
+from signals.faults import excerpt
+from signals.signal import Signal, first_line
+from signals.tree import Ask
+
+
+@dataclass(frozen=True, slots=True)
+class Law:
+    """Whether a signal keeps a law; `detail` says how it breaks it."""
+
+    signal: str
+    name: str
+    holds: bool
+    detail: str = ""
+
+    def __str__(self) -> str:
+        return f"{'ok  ' if self.holds else 'FAIL'} {self.signal}: {self.name}" + (
+            f": {self.detail}" if self.detail else ""
+        )
+
+
+Check = Callable[[Signal, pl.DataFrame], str]
+"""Returns how a law is broken, an empty text where it holds."""
+
+
+def check_laws(signal: Signal, frame: pl.DataFrame) -> list[Law]:
+    """Check a signal's examples and the laws of every signal; `frame` holds its columns.
+
+    Whole numbers of rows from a few to some thousands are enough; nulls and repeats are added.
+    """
+    laws = [_example(signal, number, *pair) for number, pair in enumerate(signal.examples, 1)]
+    if frame.height == 0:
+        return laws
+    data = _with_nulls(frame.select(signal.columns))
+    return laws + [_check(signal, name, check, data) for name, check in LAWS.items()]
+
+
+def _check(signal: Signal, name: str, check: Check, data: pl.DataFrame) -> Law:
+    try:
+        broken = check(signal, data)
+    except SiftsetError as error:
+        broken = first_line(error)
+    return Law(signal.name, name, not broken, broken)
+
+
+def _example(signal: Signal, number: int, value: object, expected: object) -> Law:
+    name = f"example {number} ({excerpt(value, 40)})"
+    values = value if isinstance(value, dict) else dict.fromkeys(signal.columns, value)
+    try:
+        frame = pl.DataFrame({column: _cell(values[column]) for column in signal.columns})
+        space = _space(signal, frame)
+        found = _value(signal, space, expected)
+    except (SiftsetError, KeyError) as error:
+        return Law(signal.name, name, False, first_line(error))
+    raised = space.raised.get(signal.name, {})
+    if raised:
+        return Law(signal.name, name, False, f"raised {next(iter(raised.values()))!r:.100}")
+    same = found == expected and isinstance(found, bool) == isinstance(expected, bool)
+    return Law(signal.name, name, same, "" if same else f"expected {expected}, found {found}")
+
+
+def _cell(value: object) -> pl.Series:
+    return pl.Series([value], dtype=pl.String if value is None else None)
+
+
+def _value(signal: Signal, space: Workspace, expected: object) -> object:
+    """The answer in the kind of the expectation: a decision, or the score itself."""
+    code = int(space.leaf(Ask(signal.name), None)[0])
+    if signal.returns == "bool" or isinstance(expected, bool):
+        return None if code == UNKNOWN else bool(code)
+    score = float(space.scores[signal.name][0])
+    return None if np.isnan(score) else score
+
+
+def _space(signal: Signal, frame: pl.DataFrame) -> Workspace:
+    return Workspace(frame, {signal.name: Asked(signal, None)})
+
+
+def _with_nulls(frame: pl.DataFrame) -> pl.DataFrame:
+    nothing = pl.DataFrame({name: [None] for name in frame.columns}, schema=frame.schema)
+    return pl.concat([frame, nothing, frame.head(3), nothing])
+
+
+def _answers(signal: Signal, frame: pl.DataFrame) -> np.ndarray:
+    """Answers as floats: a score, or 0, 1 and NaN."""
+    space = _space(signal, frame)
+    codes = space.leaf(Ask(signal.name), None)
+    if signal.returns == "score":
+        return space.scores[signal.name]
+    return np.where(codes == UNKNOWN, np.nan, codes.astype(np.float64))
+
+
+def _compare(frame: pl.DataFrame, first: np.ndarray, second: np.ndarray) -> str:
+    differ = np.flatnonzero(~((first == second) | (np.isnan(first) & np.isnan(second))))
+    if not differ.size:
+        return ""
+    row = int(differ[0])
+    return (
+        f"{differ.size:,} of {first.size:,} rows differ, first row {row} "
+        f"({excerpt(frame.row(row)[0], 40)}): {first[row]:g} and {second[row]:g}"
+    )
+
+
+def _fits(signal: Signal, frame: pl.DataFrame) -> str:
+    signal.check(frame.schema)
+    found = _answers(signal, frame).size
+    return "" if found == frame.height else f"{found} answers for {frame.height} rows"
+
+
+def _nulls(signal: Signal, frame: pl.DataFrame) -> str:
+    if signal.nulls == "handle":
+        return ""
+    null = frame.select(pl.any_horizontal(pl.all().is_null())).to_series().to_numpy()
+    known = int((~np.isnan(_answers(signal, frame)[null])).sum())
+    return f"{known} rows with a null input are not unknown" if known else ""
+
+
+def _deterministic(signal: Signal, frame: pl.DataFrame) -> str:
+    return _compare(frame, _answers(signal, frame), _answers(signal, frame))
+
+
+def _order(signal: Signal, frame: pl.DataFrame) -> str:
+    shuffled = np.random.default_rng(0).permutation(frame.height)
+    found = np.empty(frame.height)
+    found[shuffled] = _answers(signal, frame[shuffled])
+    return _compare(frame, _answers(signal, frame), found)
+
+
+def _batches(signal: Signal, frame: pl.DataFrame, size: int) -> str:
+    parts: Sequence[np.ndarray] = [
+        _answers(signal, frame[start : start + size]) for start in range(0, frame.height, size)
+    ]
+    return _compare(frame, _answers(signal, frame), np.concatenate(parts))
+
+
+def _single(signal: Signal, frame: pl.DataFrame) -> str:
+    return _batches(signal, frame.head(50), 1)
+
+
+def _input_untouched(signal: Signal, frame: pl.DataFrame) -> str:
+    before = frame.clone()
+    _answers(signal, frame)
+    return "" if frame.equals(before, null_equal=True) else "the input was changed"
+
+
+def _fault_free(signal: Signal, frame: pl.DataFrame) -> str:
+    space = _space(signal, frame)
+    space.leaf(Ask(signal.name), None)
+    raised = space.raised.get(signal.name, {})
+    if not raised:
+        return ""
+    row, error = next(iter(raised.items()))
+    text = excerpt(frame.row(row)[0], 40)
+    return f"raises on {len(raised)} rows, first row {row} ({text}): {error!r:.120}"
+
+
+LAWS: dict[str, Check] = {
+    "one answer of the right type for each row": _fits,
+    "raises on no row": _fault_free,
+    "null in, unknown out": _nulls,
+    "the same answers again": _deterministic,
+    "the same answers in another order": _order,
+    "the same answers in batches of 7": lambda signal, frame: _batches(signal, frame, 7),
+    "the same answers row by row": _single,
+    "the input stays as it is": _input_untouched,
+}
+"""The laws by name."""
