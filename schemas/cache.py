@@ -16,3 +16,8 @@ def cache_folder(*parts: str) -> Path:
     folder = (Path(own) if own else Path(base) / "siftset").expanduser().joinpath(*parts)
     folder.mkdir(parents=True, exist_ok=True)
     return folder
+
+
+def embedded_model() -> Path:
+    """Return where the embedded encoder `minilm` lies once it is fetched."""
+    return cache_folder("models") / "all-MiniLM-L6-v2"

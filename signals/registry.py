@@ -51,6 +51,9 @@ from signals.signal import Signal, first_line
 
 KINDS: dict[str, str] = {
     "c4_quality": "signals.web_quality",
+    "classifier": "signals.model",
+    "confidence": "signals.model",
+    "drift": "signals.reference",
     "encoding_faults": "signals.encoding",
     "fineweb_quality": "signals.web_quality",
     "gopher_quality": "signals.gopher",
@@ -61,12 +64,17 @@ KINDS: dict[str, str] = {
     "label": "signals.columns",
     "language": "signals.language",
     "length": "signals.text",
+    "near_duplicate_of": "signals.reference",
     "number": "signals.columns",
+    "perplexity": "signals.model",
     "pii": "signals.pii",
+    "profanity": "signals.profanity",
     "readability": "signals.readability",
     "regex": "signals.text",
     "sample": "signals.columns",
     "sentiment": "signals.sentiment",
+    "similar": "signals.similar",
+    "tokens": "signals.model",
     "urls": "signals.markup",
 }
 """Built-in kinds and the module of each; the module has a Family of the kind's name."""
