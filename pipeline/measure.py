@@ -11,24 +11,37 @@ from pydantic import JsonValue
 
 from pipeline.parts import Part
 from pipeline.profile.drift import drift
+from pipeline.profile.funnel import Sifted, analysed, funnel
 from pipeline.profile.history import alerts, read_history
-from pipeline.profile.leakage import leakage
-from pipeline.profile.state import ProfileState, profile
+from pipeline.profile.languages import ROWS as LANGUAGE_ROWS
+from pipeline.profile.languages import languages
+from pipeline.profile.leakage import contamination, leakage
+from pipeline.profile.outside import open_outside
+from pipeline.profile.rows import duplicate_groups, label_precision, mislabelled, samples
+from pipeline.profile.state import (
+    UNLABELLED,
+    ProfileState,
+    profile,
+    profile_batches,
+    with_tokens,
+)
+from pipeline.profile.tokens import count_tokens, tokenizer_file
 from pipeline.runs import recipe_hash, software
 from pipeline.watch import SAMPLE_ROWS
 from schemas.metrics import (
     Drift,
     Duplicates,
     Funnel,
-    Group,
     Input,
+    LabelPrecision,
     Leak,
+    Profile,
     Rows,
     RunMetrics,
     Sample,
-    SignalMetrics,
 )
 from schemas.metrics import Run as RunFacts
+from schemas.source import Synthesize
 
 if TYPE_CHECKING:
     from pipeline.assess import Judgement
@@ -37,8 +50,6 @@ if TYPE_CHECKING:
     from pipeline.shard import ShardResult
 
 PROFILE: Final = "profile.json"
-_SHOWN: Final = 12
-_CUT: Final = 400
 _LEAKAGE_ROWS: Final = 200_000
 
 
@@ -47,6 +58,8 @@ def measure(
 ) -> RunMetrics:
     """Return everything that the page of the run shows."""
     read, kept = _profiles(run, results, settlement)
+    train = run.job.recipe.train
+    wanted = label_precision(_known(kept.label_totals), _wanted(run))
     balance = settlement.balance
     rows = Rows(
         **balance.to_json(), unknown=settlement.unknown, set=balance.kept, splits=settlement.splits
@@ -60,12 +73,14 @@ def measure(
         checks=judged.checks,
         profiles={
             "input": read.profile(of=balance.read),
-            "kept": kept.profile(of=balance.kept),
+            "kept": _with_languages(kept.profile(of=balance.kept), settlement),
         },
         duplicates=_duplicates(settlement),
-        leakage=_leakage(settlement),
-        drift=_drift(run, kept),
-        samples=_samples(settlement),
+        leakage=(*_leakage(settlement), *_contamination(run, settlement)),
+        drift=(*_drift(run, kept), *_from_reference(run, kept)),
+        label_precision=wanted,
+        max_length=train.max_length if train else None,
+        samples=_samples(settlement, wanted),
         links=_links(settlement, judged),
         warnings=run.job.sources.warnings,
     )
@@ -99,9 +114,60 @@ def _profiles(
     frames = [frame for result in results for frame in result.watch.frames]
     read = profile(pl.concat(frames)) if frames else ProfileState()
     share = min(1.0, SAMPLE_ROWS / max(settlement.balance.kept, 1))
-    kept = profile(_sampled([Part(file.path, file.rows) for file in settlement.files], share))
+    rows = _sampled([Part(file.path, file.rows) for file in settlement.files], share)
+    kept = _tokenised(run, profile(rows), rows)
     (run.folder / PROFILE).write_text(kept.model_dump_json(), encoding="utf-8")
     return read, kept
+
+
+def _tokenised(run: Run, kept: ProfileState, rows: pl.DataFrame) -> ProfileState:
+    train = run.job.recipe.train
+    path = tokenizer_file(train)
+    texts = rows["text"].drop_nulls().to_list()
+    lengths = count_tokens(texts, path) if path and texts else None
+    return (
+        kept if lengths is None or train is None else with_tokens(kept, lengths, train.max_length)
+    )
+
+
+def _with_languages(shown: Profile, settlement: Settlement) -> Profile:
+    files = pl.scan_parquet([file.path for file in settlement.files])
+    few = files.select("row_id", "text").drop_nulls().bottom_k(LANGUAGE_ROWS, by="row_id").collect()
+    found = languages(few["text"].to_list()) if few.height else None
+    if not found:
+        return shown
+    return shown.model_copy(update={"languages": found, "language_rows": few.height})
+
+
+def _wanted(run: Run) -> tuple[str, ...]:
+    """Return the labels that a kept row should carry: named ones, else what synthesis praises."""
+    recipe = run.job.recipe
+    if recipe.integrity.labels:
+        return recipe.integrity.labels
+    made = all(isinstance(source.config, Synthesize) for source in recipe.source)
+    return ("positive",) if made else ()
+
+
+def _known(labels: dict[str, int]) -> dict[str, int]:
+    return {name: rows for name, rows in labels.items() if name != UNLABELLED}
+
+
+def _contamination(run: Run, settlement: Settlement) -> tuple[Leak, ...]:
+    named = run.job.recipe.integrity.held_out
+    if named is None:
+        return ()
+    path = run.job.loaded.resolve(named)
+    files = pl.scan_parquet([file.path for file in settlement.files])
+    return contamination(files, open_outside(path, "integrity.held_out"), name=path.name)
+
+
+def _from_reference(run: Run, kept: ProfileState) -> tuple[Drift, ...]:
+    named = run.job.recipe.integrity.reference
+    if named is None:
+        return ()
+    path = run.job.loaded.resolve(named)
+    before = profile_batches(open_outside(path, "integrity.reference"))
+    return drift(kept, before, against=f"the reference {path.name}", compare_rows=False)
 
 
 def _sampled(parts: Sequence[Part], share: float) -> pl.DataFrame:
@@ -131,52 +197,26 @@ def _input(entry: dict[str, JsonValue]) -> Input:
 
 
 def _funnel(run: Run, results: Sequence[ShardResult]) -> Funnel:
+    """Show what the formula did; every signal is evaluated on the sample unless that is off."""
     decider = run.job.decider
-    statistics = decider.statistics()
-    signals = []
-    for name, found in statistics.signals.items():
-        signal = decider.questions[name].signal
-        signals.append(
-            SignalMetrics(
-                name=name,
-                kind=signal.defined,
-                description=signal.description,
-                true=found.true,
-                false=found.false,
-                unknown=found.unknown,
-                evaluated=found.evaluated,
-                skipped=found.skipped,
-                faults=found.raised,
-                seconds=round(found.seconds, 6),
-            )
-        )
     clauses = sum((result.clauses for result in results), Counter[str]())
-    return Funnel(
-        formula=decider.formula.text,
-        decided=statistics.rows,
-        signals=tuple(signals),
-        clauses=dict(clauses.most_common()),
-    )
+    sifted = Sifted(decider.statistics(), clauses)
+    frames = [frame for result in results for frame in result.watch.frames]
+    if run.job.recipe.analysis == "off" or not frames:
+        return funnel(decider, sifted, None)
+    rules = run.job.rules
+    read = pl.concat(frames)
+    sound = read.filter(~rules.failing()) if rules.columns else read
+    return funnel(decider, sifted, analysed(decider, sound))
 
 
 def _duplicates(settlement: Settlement) -> Duplicates:
     near = settlement.kinds.get("near")
-    found = pl.scan_parquet([part.path for part in settlement.duplicates])
-    groups = (
-        found.group_by("duplicate_of")
-        .agg(repeats=pl.len(), text=pl.col("text").first(), kind=pl.col("kind").first())
-        .sort(pl.col("repeats"), "duplicate_of", descending=[True, False])
-        .head(_SHOWN)
-        .collect()
-    )
     return Duplicates(
         exact=settlement.balance.duplicate - (near or 0),
         near=near,
         rows=settlement.balance.kept + settlement.balance.duplicate,
-        groups=tuple(
-            Group(row_id=row_id, repeats=repeats, text=(text or "")[:_CUT], kind=kind)
-            for row_id, repeats, text, kind in groups.iter_rows()
-        ),
+        groups=duplicate_groups(pl.scan_parquet([part.path for part in settlement.duplicates])),
     )
 
 
@@ -199,7 +239,7 @@ def _drift(run: Run, kept: ProfileState) -> tuple[Drift, ...]:
     return drift(kept, before, against=f"version {current.version}", compare_rows=False)
 
 
-def _samples(settlement: Settlement) -> dict[str, tuple[Sample, ...]]:
+def _samples(settlement: Settlement, wrong: LabelPrecision | None) -> dict[str, tuple[Sample, ...]]:
     kept = [Part(file.path, file.rows) for file in settlement.files]
     sources = {
         "kept": (kept, pl.lit("")),
@@ -207,22 +247,15 @@ def _samples(settlement: Settlement) -> dict[str, tuple[Sample, ...]]:
         "quarantined": (settlement.parts["quarantine"], pl.col("_reasons").list.join(", ")),
         "duplicate": (settlement.duplicates, "repeats " + pl.col("duplicate_of")),
     }
-    return {name: _some(parts, why) for name, (parts, why) in sources.items()}
-
-
-def _some(parts: Sequence[Part], why: pl.Expr) -> tuple[Sample, ...]:
-    """Return a few rows of the first part, drawn by row_id so that they do not stand together."""
-    if not parts:
-        return ()
-    rows = pl.scan_parquet(parts[0].path).bottom_k(_SHOWN, by="row_id")
-    columns = rows.collect_schema().names()
-    text = pl.col("text").str.slice(0, _CUT) if "text" in columns else pl.lit(None, pl.String)
-    label = pl.col("label").cast(pl.String) if "label" in columns else pl.lit(None, pl.String)
-    place = pl.format(
-        "{} {}", pl.col("source").struct.field("file"), pl.col("source").struct.field("record")
-    )
-    shown = rows.select("row_id", text=text, why=why, label=label, where=place).collect()
-    return tuple(Sample(**row) for row in shown.sort("row_id").iter_rows(named=True))
+    shown = {
+        name: samples(pl.scan_parquet(parts[0].path), why)
+        for name, (parts, why) in sources.items()
+        if parts
+    }
+    if wrong is not None and wrong.right < wrong.labelled:
+        files = pl.scan_parquet([part.path for part in kept])
+        shown["mislabelled"] = mislabelled(files, wrong.wanted)
+    return shown
 
 
 def _links(settlement: Settlement, judged: Judgement) -> dict[str, str]:

@@ -66,6 +66,9 @@ class Integrity(Section):
         None, description="A Parquet file or Delta table that drift is measured against."
     )
     held_out: str | None = Field(None, description="A file whose texts must not leak into the set.")
+    labels: tuple[str, ...] = Field(
+        (), description="Labels that a kept row should carry; the report shows their share."
+    )
 
 
 class Dedupe(Section):

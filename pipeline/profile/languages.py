@@ -1,0 +1,33 @@
+"""The languages of a few texts, where the extra `language` is installed."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import Final
+
+from schemas.errors import MissingExtraError
+
+ROWS: Final = 500
+_FEWEST_LETTERS: Final = 12
+_SURE: Final = 0.9
+TOO_SHORT: Final = "too short to tell"
+UNSURE: Final = "unsure"
+
+
+def languages(texts: Sequence[str]) -> dict[str, int] | None:
+    """Count the texts by their likeliest language (ISO 639-1); None without the extra."""
+    from signals.language import identifier
+
+    try:
+        told = identifier()
+    except MissingExtraError:
+        return None
+    found: Counter[str] = Counter()
+    for text in texts:
+        if sum(map(str.isalpha, text[:200])) < _FEWEST_LETTERS:
+            found[TOO_SHORT] += 1
+            continue
+        name, probability = told.classify(text)
+        found[name if probability >= _SURE else UNSURE] += 1
+    return dict(found.most_common())

@@ -1,0 +1,63 @@
+"""Rows that the page shows: samples with their reasons, groups of duplicates, wrong labels."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import polars as pl
+
+from schemas.metrics import Group, LabelPrecision, Sample
+
+SHOWN: Final = 12
+CUT: Final = 400
+
+
+def samples(rows: pl.LazyFrame, why: pl.Expr, *, shown: int = SHOWN) -> tuple[Sample, ...]:
+    """Return a few rows, drawn by row_id so that neighbours do not stand together."""
+    names = rows.collect_schema().names()
+    nothing = pl.lit(None, pl.String)
+    text = pl.col("text").cast(pl.String).str.slice(0, CUT) if "text" in names else nothing
+    label = pl.col("label").cast(pl.String).str.slice(0, 80) if "label" in names else nothing
+    source = pl.col("source").struct
+    drawn = rows.bottom_k(shown, by="row_id").select(
+        "row_id",
+        text=text,
+        why=why.fill_null("").str.slice(0, CUT),
+        label=label,
+        where=pl.format("{}:{}", source.field("file"), source.field("record")).fill_null(""),
+    )
+    found = drawn.sort("row_id").collect(engine="streaming")
+    return tuple(Sample(**row) for row in found.iter_rows(named=True))
+
+
+def duplicate_groups(duplicates: pl.LazyFrame, *, shown: int = SHOWN) -> tuple[Group, ...]:
+    """Return the rows that most others repeat; columns duplicate_of, kind and, if kept, text."""
+    has_text = "text" in duplicates.collect_schema().names()
+    text = pl.col("text").first() if has_text else pl.lit("")
+    grouped = (
+        duplicates.group_by("duplicate_of")
+        .agg(repeats=pl.len(), text=text, kind=pl.col("kind").first())
+        .sort(pl.col("repeats"), "duplicate_of", descending=[True, False])
+        .head(shown)
+        .collect(engine="streaming")
+    )
+    return tuple(
+        Group(row_id=row_id, repeats=repeats, text=(text or "")[:CUT], kind=str(kind))
+        for row_id, repeats, text, kind in grouped.iter_rows()
+    )
+
+
+def label_precision(labels: dict[str, int], wanted: tuple[str, ...]) -> LabelPrecision | None:
+    """Return how many labelled rows carry a wanted label; None where none is labelled."""
+    labelled = sum(labels.values())
+    if not labelled or not wanted:
+        return None
+    right = sum(labels.get(name, 0) for name in wanted)
+    return LabelPrecision(wanted=wanted, right=right, labelled=labelled)
+
+
+def mislabelled(rows: pl.LazyFrame, wanted: tuple[str, ...]) -> tuple[Sample, ...]:
+    """Return a few rows whose label is none of the wanted ones."""
+    label = pl.col("label").cast(pl.String)
+    wrong = rows.filter(label.is_not_null() & ~label.is_in(list(wanted)))
+    return samples(wrong, pl.format("label is {}", label))
