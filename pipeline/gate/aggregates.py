@@ -94,7 +94,8 @@ def _other(
         return _outlier_statistics(column, str(values.get("method", "iqr")))
     if name == "column_values.between.count":
         inside = condition("column_values.between", domain, values, schema)
-        return Aggregate(((inside.domain & ~inside.unexpected).sum(),), lambda count: count)
+        counts = (inside.size, inside.failing.sum())
+        return Aggregate(counts, lambda size, failing: size - failing)
     return None
 
 

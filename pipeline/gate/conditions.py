@@ -50,13 +50,22 @@ class Condition:
 
     kind: Literal["row", "ordered", "duplicates"]
     columns: tuple[str, ...]
-    domain: pl.Expr
+    domain: pl.Expr | None
     unexpected: pl.Expr
 
     @property
     def failing(self) -> pl.Expr:
         """Return whether a row of the unfiltered frame is unexpected; for kind row only."""
-        return self.domain & self.unexpected
+        return self.unexpected if self.domain is None else self.domain & self.unexpected
+
+    @property
+    def size(self) -> pl.Expr:
+        """Return the number of rows looked at."""
+        return pl.len() if self.domain is None else self.domain.sum()
+
+    def inside(self, frame: pl.LazyFrame) -> pl.LazyFrame:
+        """Return the rows looked at."""
+        return frame if self.domain is None else frame.filter(self.domain)
 
 
 Test = Callable[[Column, Kwargs], pl.Expr]
@@ -155,7 +164,7 @@ def _column(name: str, schema: pl.Schema) -> Column:
     return Column(value_of(name, schema), schema[name])
 
 
-def _domain(domain: Kwargs, columns: Sequence[Column], schema: pl.Schema) -> pl.Expr:
+def _domain(domain: Kwargs, columns: Sequence[Column], schema: pl.Schema) -> pl.Expr | None:
     """Return the rows that a condition looks at: row condition, and what counts as missing."""
     parts = []
     if domain.get("row_condition"):
@@ -168,7 +177,7 @@ def _domain(domain: Kwargs, columns: Sequence[Column], schema: pl.Schema) -> pl.
         parts.append(pl.any_horizontal(present))
     elif ignored not in (None, "never", "neither"):
         raise SuiteError(f"ignore_row_if '{ignored}' is unknown")
-    return reduce(lambda left, right: left & right, parts) if parts else pl.lit(True)
+    return reduce(lambda left, right: left & right, parts) if parts else None
 
 
 def between(value: pl.Expr, limits: Kwargs, dtype: pl.DataType | None = None) -> pl.Expr:

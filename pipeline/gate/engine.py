@@ -149,6 +149,8 @@ class _Level:
 
     def _add(self, metric: MetricConfiguration, runtime: dict[str, Any] | None) -> None:
         name, domain = metric.metric_name, metric.metric_domain_kwargs
+        if domain.get("table"):
+            raise SuiteError("a second table cannot be read: compare the tables' own counts")
         batch = self._engine.batch_of(domain)
         base, _, suffix = name.rpartition(".")
         if name == "table.column_types":
@@ -156,7 +158,7 @@ class _Level:
         elif name in _DERIVED:
             self._found[metric.id] = self._engine.derive(metric, self._known, runtime)
         elif suffix == "map":
-            self._found[metric.id] = (None, {}, {})
+            self._found[metric.id] = self._statistics(metric)
         elif suffix == "condition":
             values = {**metric.metric_value_kwargs, **self._statistics(metric)}
             made = condition(base, domain, values, batch.schema)
@@ -191,12 +193,14 @@ class _Level:
         return made
 
     def _statistics(self, metric: MetricConfiguration) -> dict[str, object]:
-        """Return the metrics that a condition compares with."""
-        return {
-            name: self._known_value(needed)
-            for name, needed in metric.metric_dependencies.items()
-            if name.startswith("column.")
-        }
+        """Return the statistics that a condition compares with, also by way of its function."""
+        found: dict[str, object] = {}
+        for name, needed in metric.metric_dependencies.items():
+            if name.endswith(".map"):
+                found.update(self._known_value(needed))
+            elif name.startswith("column."):
+                found[name] = self._known_value(needed)
+        return found
 
     def _count_of(self, metric: MetricConfiguration) -> int | None:
         """Return how many rows are unexpected, where that is known already."""

@@ -133,7 +133,7 @@ def _failing(one: Wanted) -> pl.LazyFrame:
     condition = one.condition
     if condition.kind == "row":
         return frame.filter(condition.failing)
-    inside = frame.filter(condition.domain)
+    inside = condition.inside(frame)
     if condition.kind == "ordered":
         return inside.filter(condition.unexpected)
     return _duplicates(one, inside)

@@ -51,13 +51,11 @@ class Scan:
     ) -> None:
         """Ask how many rows a condition looks at, or how many of them are unexpected."""
         if which == "filtered_row_count":
-            self.add(
-                metric, Aggregate(((condition.domain & pl.lit(True)).sum(),), lambda count: count)
-            )
+            self.add(metric, Aggregate((condition.size,), lambda count: count))
         elif condition.kind == "row":
             self.add(metric, Aggregate((condition.failing.sum(),), lambda count: count))
         elif condition.kind == "ordered":
-            inside = self._frame.filter(condition.domain)
+            inside = condition.inside(self._frame)
             self._plans.append(
                 (metric, Plan(inside.select(condition.unexpected.sum()), lambda d: int(d.item())))
             )
@@ -127,13 +125,13 @@ def key_of(condition: Condition) -> pl.Expr:
 
 def repeated_hashes(frame: pl.LazyFrame, condition: Condition) -> pl.LazyFrame:
     """Return the hashes that occur more than once: 8 bytes a row, whatever the key."""
-    hashes = frame.filter(condition.domain).select(key_of(condition))
+    hashes = condition.inside(frame).select(key_of(condition))
     return hashes.group_by(HASH).agg(pl.len()).filter(pl.col("len") > 1).select(HASH)
 
 
 def repeated(frame: pl.LazyFrame, condition: Condition, hashes: pl.DataFrame) -> pl.LazyFrame:
     """Return the keys that occur more than once and how often, among candidates by hash."""
-    rows = frame.filter(condition.domain).select(*condition.columns, key_of(condition))
+    rows = condition.inside(frame).select(*condition.columns, key_of(condition))
     candidates = rows.join(hashes.lazy(), on=HASH, how="semi")
     counted = candidates.group_by(condition.columns).agg(pl.len())
     return counted.filter(pl.col("len") > 1)
