@@ -189,10 +189,11 @@ def _is_docstring(owner: ast.AST, first: ast.stmt) -> bool:
 
 
 def _names(tree: ast.AST) -> list[str]:
-    """List the dotted names that a tree reads, sorted, without annotations."""
-    found = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
-    found |= set(filter(None, (_dotted(node) for node in ast.walk(tree))))
-    return sorted(found)
+    """List the names that a tree reads, each with the attributes taken of it, sorted."""
+    nodes = list(ast.walk(tree))
+    inner = {id(node.value) for node in nodes if isinstance(node, ast.Attribute)}
+    found = (_dotted(node) for node in nodes if id(node) not in inner)
+    return sorted({name for name in found if name is not None})
 
 
 def _dotted(node: ast.AST) -> str | None:
@@ -200,7 +201,7 @@ def _dotted(node: ast.AST) -> str | None:
     while isinstance(node, ast.Attribute):
         parts.append(node.attr)
         node = node.value
-    return ".".join([node.id, *reversed(parts)]) if parts and isinstance(node, ast.Name) else None
+    return ".".join([node.id, *reversed(parts)]) if isinstance(node, ast.Name) else None
 
 
 def _root(dotted: str) -> str:

@@ -8,12 +8,12 @@ own folder stands last on the import path, so that it can import helpers that li
 from __future__ import annotations
 
 import hashlib
-import importlib.util
+import importlib
 import sys
 import threading
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
-from functools import cache
+from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 from types import ModuleType
@@ -57,27 +57,52 @@ def signals_in(path: Path) -> dict[str, Signal]:
 
 
 def load_file(path: Path) -> ModuleType:
-    """Run a user's file once per content; raise SignalError in one line where it cannot run."""
-    content = path.read_bytes()
-    key = hashlib.sha256(str(path).encode() + b"\0" + content).hexdigest()[:16]
+    """Run a user's file, again only where it or a helper beside it has changed.
+
+    Raises SignalError in one line where the file cannot run.
+    """
+    path = path.resolve()
     with _lock:
-        return _load(path, PRIVATE + key)
+        known = _loaded.get(path)
+        if known is None or known.sources != _contents(known.sources):
+            known = _loaded[path] = _load(path)
+        return known.module
 
 
-@cache
-def _load(path: Path, name: str) -> ModuleType:
-    spec = importlib.util.spec_from_file_location(name, path)
-    if spec is None or spec.loader is None:
-        raise SignalError(f"'{path.name}' is no Python file")
-    module = importlib.util.module_from_spec(spec)
+@dataclass(frozen=True, slots=True)
+class _File:
+    """A user's file as it was loaded, and the content hashes of all that it is made of."""
+
+    module: ModuleType
+    sources: dict[Path, str]
+
+
+_loaded: dict[Path, _File] = {}
+
+
+def _load(path: Path) -> _File:
+    content = _contents([path])
+    name = PRIVATE + hashlib.sha256(repr(content).encode()).hexdigest()[:16]
+    module = ModuleType(name)
+    module.__file__ = str(path)
     sys.modules[name] = module
-    try:
-        with _helpers_beside(path):
-            spec.loader.exec_module(module)
-    except Exception as error:
-        del sys.modules[name]
-        raise SignalError(_cannot(path.name, error)) from error
-    return module
+    with _helpers_beside(path) as helpers:
+        try:
+            exec(compile(path.read_bytes(), str(path), "exec"), vars(module))
+            for found in vars(module).values():
+                if isinstance(found, Signal):
+                    _ = found.fingerprint
+        except Exception as error:
+            del sys.modules[name]
+            raise SignalError(_cannot(path.name, error)) from error
+    return _File(module, {**content, **_contents(helpers)})
+
+
+def _contents(paths: Iterable[Path]) -> dict[Path, str]:
+    return {
+        path: hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else ""
+        for path in paths
+    }
 
 
 def _cannot(source: str, error: Exception) -> str:
@@ -88,16 +113,25 @@ def _cannot(source: str, error: Exception) -> str:
 
 
 @contextmanager
-def _helpers_beside(path: Path) -> Iterator[None]:
-    folder = str(path.parent)
-    added = folder not in sys.path
-    if added:
-        sys.path.append(folder)
+def _helpers_beside(path: Path) -> Iterator[list[Path]]:
+    """Let a file import helpers of its folder; afterwards list them and forget their names.
+
+    Names are forgotten so that another folder's helper of the same name is not mistaken for them.
+    """
+    folder, before, helpers = str(path.parent), set(sys.modules), list[Path]()
+    sys.path.append(folder)
+    written, sys.dont_write_bytecode = sys.dont_write_bytecode, True
+    importlib.invalidate_caches()
     try:
-        yield
+        yield helpers
     finally:
-        if added and folder in sys.path:
-            sys.path.remove(folder)
+        sys.path.remove(folder)
+        sys.dont_write_bytecode = written
+        for name in set(sys.modules) - before:
+            file = getattr(sys.modules[name], "__file__", None)
+            if file and not name.startswith(PRIVATE) and Path(file).is_relative_to(folder):
+                helpers.append(Path(file))
+                del sys.modules[name]
 
 
 def entry_points() -> dict[str, tuple[metadata.EntryPoint, ...]]:

@@ -1,0 +1,178 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from schemas.errors import SignalError
+from signals.analysis import analyse
+from signals.decide import Decider
+from signals.decorator import signal
+from signals.explain import explain, explain_row
+from signals.formula import parse
+from signals.laws import check_laws
+from signals.registry import build, builtin, kinds
+from signals.signal import Signal
+
+TEXTS = ["nike shoe good", "nike shoe", "shoe good", "nike good", None, "nike bad", "x"]
+FRAME = pl.DataFrame({"text": TEXTS})
+KNOWN = build(
+    {
+        "nike": {"keyword": {"words": ["nike"]}},
+        "thing": {"regex": {"pattern": "[a-z]"}},
+        "good": {"keyword": {"words": ["good"]}},
+        "bad": {"keyword": {"words": ["bad"]}},
+        "size": {"length": {}},
+    },
+    folder=Path.cwd(),
+)
+
+
+def test_contributions_have_denominators():
+    found = analyse(parse("nike & thing & (good | (size >= 9)) & ~bad"), KNOWN, FRAME)
+    assert (found.rows, found.kept, found.unknown) == (7, 3, 1)
+    nike = found.signals["nike"]
+    assert (nike.true, nike.false, nike.unknown) == (4, 2, 1)
+    assert (nike.removes, nike.admits, nike.kept_without) == (1, 0, 4)
+    assert found.signals["thing"].redundant
+    assert found.signals["bad"].redundant
+    assert found.signals["size"].admits == 1
+    assert found.signals["good"].redundant
+    assert found.agreement["nike", "good"] == (3, 6)
+    assert [text for text in found.warnings if "'thing' removes nothing" in text] == [
+        "signal 'thing' removes nothing: without it the formula keeps the same 3 of 7 rows"
+    ]
+
+
+def test_labels_give_precision_recall_and_the_wrong_rows():
+    labels = pl.Series([True, False, True, True, True, False, None])
+    found = analyse(parse("nike & good"), KNOWN, FRAME, labels=labels)
+    nike = found.signals["nike"]
+    assert nike.quality is not None
+    assert found.quality is not None
+    assert (nike.quality.precision, nike.quality.recall) == (0.5, pytest.approx(2 / 3))
+    assert nike.wrong == (1, 2, 5)
+    assert (found.quality.precision, found.quality.recall) == (1.0, 0.5)
+    with pytest.raises(SignalError, match="expected 7 Booleans, found 1 of Int64"):
+        analyse(parse("nike"), KNOWN, FRAME, labels=pl.Series([1]))
+
+
+def test_analyses_add_up_and_become_json():
+    formula = parse("nike & ~bad")
+    labels = pl.Series([True, False, True, True, True, False, None])
+    whole = analyse(formula, KNOWN, FRAME, labels=labels)
+    parts = [analyse(formula, KNOWN, FRAME[a:b], labels=labels[a:b]) for a, b in ((0, 3), (3, 7))]
+    added = (parts[0] + parts[1]).to_json()
+    expected = whole.to_json()
+    for side in (added, expected):
+        for found in side["signals"].values():
+            found.pop("wrong")
+    assert added == expected
+    assert json.loads(json.dumps(expected))["signals"]["nike"]["true_share"] == pytest.approx(4 / 7)
+
+
+def test_one_signal_alone_has_nothing_left_without_it():
+    found = analyse(parse("nike"), KNOWN, FRAME)
+    assert found.signals["nike"].kept_without == 7
+    assert found.signals["nike"].removes == 3
+
+
+def test_explain_prints_a_table():
+    decider = Decider(parse("nike & (size >= 9)"), KNOWN)
+    decider.decide(FRAME)
+    lines = explain(decider.statistics()).splitlines()
+    assert lines[0] == "keep: nike & (size >= 9)"
+    assert lines[1].split() == [
+        "#", "signal", "us/row", "true", "evaluated", "skipped", "unknown", "raised",
+    ]  # fmt: skip
+    assert lines[2].split()[1] == "nike*"
+    assert lines[2].split()[3:] == ["57.1%", "7", "0", "1", "0"]
+    assert lines[-1].startswith("7 rows: 3 kept, 1 unknown, 0 faulted")
+
+
+def test_explain_tells_why_one_row_was_not_kept():
+    decider = Decider(parse("nike & (size >= 9)"), KNOWN)
+    assert explain_row(decider, FRAME[5:6]).splitlines() == [
+        "keep: nike & (size >= 9)",
+        "rejected, because of  size >= 9",
+        "  nike: true",
+        "  size: false (score 8)",
+    ]
+    assert "kept" in explain_row(decider, FRAME[0:1])
+    assert "unknown, so not kept, because of  nike" in explain_row(decider, FRAME[4:5])
+
+
+@pytest.mark.parametrize("kind", ["keyword", "regex", "length", "is_null"])
+def test_the_examples_and_laws_of_a_kind_hold(kind):
+    family = builtin(kind)
+    assert family.description
+    assert family.definition
+    for sample in family.examples:
+        made = family.build("x", sample.parameters, folder=Path.cwd())
+        example = Signal(
+            "x", made.kind, made.function, made.columns, made.returns, made.nulls, made.bounds,
+            examples=((sample.value, sample.expected),),
+        )  # fmt: skip
+        broken = [law for law in check_laws(example, FRAME) if not law.holds]
+        assert not broken, (sample, broken)
+
+
+def test_every_kind_is_found():
+    assert {"keyword", "regex", "length", "is_null"} <= set(kinds())
+
+
+def _broken_laws(found: Signal) -> set[str]:
+    return {law.name for law in check_laws(found, FRAME) if not law.holds}
+
+
+def test_laws_find_what_depends_on_the_batch():
+    @signal
+    def above_average(text: pl.Expr) -> pl.Expr:
+        return text.str.len_chars() > text.str.len_chars().mean()
+
+    assert "the same answers row by row" in _broken_laws(above_average)
+    assert "the same answers in batches of 7" in _broken_laws(above_average)
+
+
+def test_laws_find_what_depends_on_the_order():
+    @signal
+    def first_letter_rises(text: pl.Series) -> pl.Series:
+        return pl.Series([place % 2 == 0 for place in range(len(text))])
+
+    assert "the same answers in another order" in _broken_laws(first_letter_rises)
+
+
+def test_laws_find_what_changes_its_mind():
+    state = {"calls": 0}
+
+    @signal
+    def moody(text: pl.Series) -> pl.Series:
+        state["calls"] += 1
+        return pl.Series([state["calls"] % 2 == 0] * len(text), dtype=pl.Boolean)
+
+    assert "the same answers again" in _broken_laws(moody)
+
+
+def test_laws_find_what_raises_or_answers_wrongly():
+    @signal
+    def fragile(text: str) -> bool:
+        return text.index("nike") >= 0
+
+    @signal
+    def short(text: pl.Series) -> pl.Series:
+        return text.head(1).is_null()
+
+    assert "raises on no row" in _broken_laws(fragile)
+    assert "one answer of the right type for each row" in _broken_laws(short)
+
+
+def test_examples_are_laws():
+    @signal(examples=[("a", True), ("b", True), (None, None), ("c", 1)])
+    def is_a(text: str) -> bool:
+        return text == "a"
+
+    laws = check_laws(is_a, FRAME.clear())
+    assert [law.holds for law in laws] == [True, False, True, False]
+    assert str(laws[1]) == "FAIL is_a: example 2 (b): expected True, found False"
