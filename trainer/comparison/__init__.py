@@ -2,8 +2,23 @@
 
 from __future__ import annotations
 
+from trainer.comparison.arms import Contender, compare_arms
 from trainer.comparison.compare import compare_models
-from trainer.comparison.questions import Prompt, QuestionSet, gather
+from trainer.comparison.folders import Ask, compare_arm_folders, compare_folders
+from trainer.comparison.questions import Prompt, QuestionSet, gather, with_pairs
 from trainer.comparison.setting import Setting, Side
 
-__all__ = ["Prompt", "QuestionSet", "Setting", "Side", "compare_models", "gather"]
+__all__ = [
+    "Ask",
+    "Contender",
+    "Prompt",
+    "QuestionSet",
+    "Setting",
+    "Side",
+    "compare_arm_folders",
+    "compare_arms",
+    "compare_folders",
+    "compare_models",
+    "gather",
+    "with_pairs",
+]

@@ -49,12 +49,15 @@ class QuestionSet:
         for prompt in self.prompts:
             digest.update(repr((prompt.text, prompt.target, prompt.against)).encode())
         for frame in (self.rows, self.golden):
+            digest.update(b"\0rows")
             if frame is not None:
                 asked = [c for c in _ASKED if c in frame.columns]
                 for row in frame.select(asked).iter_rows():
                     digest.update(repr(row).encode())
-        for text in (*self.general, *self.outside):
-            digest.update(repr(text).encode())
+        for texts in (self.general, self.outside):
+            digest.update(b"\0texts")
+            for text in texts:
+                digest.update(repr(text).encode())
         return digest.hexdigest()
 
 

@@ -168,11 +168,9 @@ def test_models_with_other_labels_are_not_compared():
     class Stars(Guess):
         labels = ("1", "2")
 
+    sides = (side(Stars("good", ("1", "2"))), side(Guess("good")))
     with pytest.raises(TrainingError, match="different labels: 1, 2 and neg, pos"):
-        other = Stars("good", ("1", "2"))
-        compare_models(
-            "classification", side(other), side(Guess("good")), QuestionSet(rows()), Setting()
-        )
+        compare_models("classification", *sides, QuestionSet(rows()), Setting())
 
 
 def test_a_golden_set_is_asked_too():

@@ -117,7 +117,7 @@ def test_json_lines_in_and_out(tmp_path):
 
 @pytest.mark.parametrize(
     ("text", "message"),
-    [('{"text": "a"}\n\n{', "in.jsonl:3: broken JSON"), ('{"t": 1}', "in.jsonl:1: expected")],
+    [('{"text": "a"}\n\n{', r"in\.jsonl:3: broken JSON"), ('{"t": 1}', r"in\.jsonl:1: expected")],
 )
 def test_a_bad_line_leaves_no_file(tmp_path, text, message):
     source, target = tmp_path / "in.jsonl", tmp_path / "out.jsonl"
@@ -141,7 +141,7 @@ def test_examples_are_read(tmp_path):
     path.write_text('["a", "b"]\n{"question": "c", "answer": "d"}\n')
     assert read_examples(path) == (("a", "b"), ("c", "d"))
     path.write_text('["a"]')
-    with pytest.raises(RecipeError, match="examples.jsonl:1: expected a question and an answer"):
+    with pytest.raises(RecipeError, match=r"examples\.jsonl:1: expected a question and an answer"):
         read_examples(path)
 
 

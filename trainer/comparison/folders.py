@@ -1,0 +1,134 @@
+"""Two model folders compared on the held-out rows of a set, outside a training run."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Final
+
+import polars as pl
+from pydantic import JsonValue
+
+from schemas.comparison import ArmsTable, BeforeKind, Comparison, Task
+from schemas.errors import ModelError, TrainingError
+from schemas.lineage import TrainingData
+from schemas.train import Compare, Train, label_text
+from trainer.comparison.arms import Contender, compare_arms
+from trainer.comparison.compare import compare_models
+from trainer.comparison.protocols import Encoder
+from trainer.comparison.questions import QuestionSet, gather, with_pairs
+from trainer.comparison.setting import Setting, Side
+from trainer.tasks.templates import template_for
+
+MAX_LENGTH: Final = 512
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """What a comparison of folders is told besides the models and the data."""
+
+    compare: Compare = field(default_factory=Compare)
+    train: Train | None = None
+    folder: Path = field(default_factory=Path)
+    seed: int = 0
+
+    def max_length(self, model: str) -> int:
+        """Return the tokens of an input: as trained, else as the recipe says."""
+        from trainer.usage import read_usage
+
+        recipe = self.train.max_length if self.train is not None else MAX_LENGTH
+        return read_usage(model).max_length or recipe
+
+
+def compare_folders(before: str | None, after: str, data: TrainingData, ask: Ask) -> Comparison:
+    """Compare two models by name on the test rows (else the validation rows) of a set.
+
+    A classifier without a model before, or with one that has no trained head, is compared with a
+    linear probe on that model's frozen features. Raises ModelError or TrainingError.
+    """
+    from trainer.usage import read_usage
+
+    task = read_usage(after).task
+    split = _held_out(data)
+    questions = _questions(data, split, task, ask)
+    new = _side(after, task, ask)
+    old, kind, encoder = _before(before, task, ask)
+    provenance: dict[str, JsonValue] = {
+        "split": split,
+        "set_version": data.lineage.version,
+        "run_id": data.lineage.run_id,
+        "recipe_hash": data.lineage.recipe_hash,
+        "formula": data.lineage.formula,
+    }
+    setting = Setting(ask.compare, ask.folder, kind, encoder, provenance)
+    return compare_models(task, old, new, questions, setting)
+
+
+def _before(
+    name: str | None, task: Task, ask: Ask
+) -> tuple[Side | None, BeforeKind, Encoder | None]:
+    if name is None:
+        return None, "none", None
+    if task != "classification":
+        return _side(name, task, ask), "base model", None
+    try:
+        return _side(name, task, ask), "previous model", None
+    except ModelError:
+        from trainer.embeddings import load_encoder
+
+        length = ask.train.max_length if ask.train is not None else MAX_LENGTH
+        return None, "linear probe", load_encoder(name, max_length=length)
+
+
+def _side(name: str, task: Task, ask: Ask) -> Side:
+    from trainer.asked import load_trained, side
+
+    return side(load_trained(name, task), task, ask.max_length(name))
+
+
+def compare_arm_folders(arms: Mapping[str, str], data: TrainingData, ask: Ask) -> ArmsTable:
+    """Compare the models of several arms, by name of the arm; the first one is the reference."""
+    from trainer.usage import read_usage
+
+    task = read_usage(next(iter(arms.values()))).task
+    split = _held_out(data)
+    contenders = [
+        Contender(name, functools.partial(_side, model, task, ask)) for name, model in arms.items()
+    ]
+    questions = _questions(data, split, task, ask)
+    bootstrap = Setting(ask.compare).bootstrap(ask.seed)
+    return compare_arms(task, contenders, questions, bootstrap=bootstrap)
+
+
+def _held_out(data: TrainingData) -> str:
+    for split in ("test", "validation"):
+        if data.files.get(split):
+            return split
+    raise TrainingError("compare: the set has neither test nor validation rows: split it")
+
+
+def _questions(data: TrainingData, split: str, task: Task, ask: Ask) -> QuestionSet:
+    names = ask.train.labels if ask.train is not None else {}
+    rows = named(pl.read_parquet(list(data.files[split])), names)
+    train = None
+    if task == "classification" and data.files.get("train"):
+        files = list(data.files["train"])
+        train = named(pl.read_parquet(files, columns=["row_id", "text", "label"]), names)
+    questions = gather(ask.compare, rows, folder=ask.folder, seed=ask.seed, train=train)
+    if questions.golden is not None:
+        questions = replace(questions, golden=named(questions.golden, names))
+    if task != "causal":
+        return questions
+    written = ask.train.template if ask.train is not None else None
+    return with_pairs(questions, template_for(rows.columns, written))
+
+
+def named(frame: pl.DataFrame, names: Mapping[str, str]) -> pl.DataFrame:
+    """Return the rows with labels as text, by the names that the recipe gives them."""
+    if "label" not in frame.columns or frame.schema["label"] == pl.List:
+        return frame
+    values = [None if v is None else label_text(v) for v in frame["label"]]
+    labels = [None if v is None else names.get(v, v) for v in values]
+    return frame.with_columns(label=pl.Series(labels, dtype=pl.String))
