@@ -29,6 +29,7 @@ from pipeline.profile.tokens import count_tokens, tokenizer_file
 from pipeline.runs import recipe_hash, software
 from pipeline.watch import SAMPLE_ROWS
 from schemas.metrics import (
+    Check,
     Drift,
     Duplicates,
     Funnel,
@@ -39,6 +40,7 @@ from schemas.metrics import (
     Rows,
     RunMetrics,
     Sample,
+    Severity,
 )
 from schemas.metrics import Run as RunFacts
 from schemas.source import Synthesize
@@ -51,6 +53,13 @@ if TYPE_CHECKING:
 
 PROFILE: Final = "profile.json"
 _LEAKAGE_ROWS: Final = 200_000
+_SEVERITY: Final[dict[str, Severity]] = {"quarantine": "info", "block": "critical"}
+_DONE: Final = {"quarantine": "such rows are quarantined", "block": "such rows block publishing"}
+_ADVICE: Final = {
+    "quarantine": "look at them under quarantine/; mend the source to get them back",
+    "block": "mend the source, or let the rule quarantine them",
+    "warn": "mend the source, or let the rule quarantine them",
+}
 
 
 def measure(
@@ -70,7 +79,7 @@ def measure(
         inputs=tuple(_input(entry) for entry in run.job.sources.inputs),
         rows=rows,
         funnel=_funnel(run, results),
-        checks=judged.checks,
+        checks=_checks(results, judged, balance.read - balance.unreadable),
         profiles={
             "input": read.profile(of=balance.read),
             "kept": _with_languages(kept.profile(of=balance.kept), settlement),
@@ -210,6 +219,31 @@ def _funnel(run: Run, results: Sequence[ShardResult]) -> Funnel:
     return funnel(decider, sifted, analysed(decider, sound))
 
 
+def _checks(results: Sequence[ShardResult], judged: Judgement, rows: int) -> tuple[Check, ...]:
+    """Return what the row rules counted, unless the judgement has it, and what was judged."""
+    counted = sum((result.rule_counts for result in results), Counter[tuple[str, ...]]())
+    for result in results:
+        for rule in result.rule_counts:
+            counted.setdefault(rule, 0)
+    if any(check.stage == "row rules" for check in judged.checks):
+        counted.clear()
+    rules = [
+        Check(
+            name=rule,
+            column=column,
+            stage="row rules",
+            passed=not failed,
+            severity=_SEVERITY.get(action, "warning"),
+            failed=failed,
+            rows=rows,
+            message=f"{reason}; {_DONE.get(action, action)}",
+            advice="" if not failed else _ADVICE.get(action, ""),
+        )
+        for (column, rule, action, reason), failed in counted.items()
+    ]
+    return (*rules, *judged.checks)
+
+
 def _duplicates(settlement: Settlement) -> Duplicates:
     near = settlement.kinds.get("near")
     return Duplicates(
@@ -243,7 +277,7 @@ def _samples(settlement: Settlement, wrong: LabelPrecision | None) -> dict[str, 
     kept = [Part(file.path, file.rows) for file in settlement.files]
     sources = {
         "kept": (kept, pl.lit("")),
-        "rejected": (settlement.parts["rejected"], pl.col("clause")),
+        "rejected": (settlement.parts["rejected"], pl.col("clause") + " does not hold"),
         "quarantined": (settlement.parts["quarantine"], pl.col("_reasons").list.join(", ")),
         "duplicate": (settlement.duplicates, "repeats " + pl.col("duplicate_of")),
     }

@@ -56,7 +56,7 @@ class Vocabulary(Metrics):
             top=dict(sorted(top.items(), key=lambda item: (-item[1], item[0]))[:TOP]),
         )
 
-    def words(self, show: int = 40) -> Words:
+    def words(self, show: int = 200) -> Words:
         """Return what metrics.json holds of it."""
         return Words(
             rows=self.rows,

@@ -84,8 +84,8 @@ def _popularity(metrics: RunMetrics) -> Child:
         return None
     rows = _lifts(before, after)
     said = (
-        f"Distinct words: {count(after.vocabulary.distinct)} kept of "
-        f"{count(after.vocabulary.tokens)} counted, Gini index "
+        f"{count(after.vocabulary.distinct)} distinct words among "
+        f"{count(after.vocabulary.tokens)} of the kept texts; Gini index of their counts "
         f"{_gini(after)} (what came in: {_gini(before)}; 0 is even, 1 is one word only)."
     )
     head = [

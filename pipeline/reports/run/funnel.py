@@ -95,7 +95,7 @@ def _signals(funnel: Funnel) -> Child:
             ]
         )
     columns = [
-        Column("Signal", "text"),
+        Column("Signal", "name"),
         Column("True, false, unknown", "bar"),
         Column("True, of rows asked", "num"),
         Column("Unknown", "num"),

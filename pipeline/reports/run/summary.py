@@ -38,8 +38,13 @@ def header(metrics: RunMetrics) -> Header:
     published = "not published" if run.version is None else f"version {run.version} of the set"
     said = [pill(metrics.verdict, words), h("span", published)]
     if run.started:
-        said.append(h("span", f"{run.started}, {run.seconds:,.1f} s"))
+        said.append(h("span", f"{moment(run.started)}, {run.seconds:,.1f} s"))
     return Header(f"{run.recipe}: {count(metrics.rows.kept)} rows kept", crumb, said)
+
+
+def moment(written: str) -> str:
+    """Return an ISO 8601 moment of UTC as people read it."""
+    return written.replace("T", " ").replace("+00:00", " UTC")[:40]
 
 
 def summary(metrics: RunMetrics, found: tuple[Finding, ...], history: Sequence[RunMetrics]) -> Part:

@@ -122,7 +122,10 @@ def _part(profile: Profile, counts: Mapping[str, int], key: str) -> Child:
 
 def languages(metrics: RunMetrics) -> Child:
     """Return scripts and languages of the texts."""
-    return _each(metrics, _languages)
+    shown = _each(metrics, _languages)
+    if not metrics.profiles or any(one.language_rows for one in metrics.profiles.values()):
+        return shown
+    return [shown, absent('Languages need the extra: pip install "siftset[language]".')]
 
 
 def _languages(name: str, profile: Profile) -> Markup:
@@ -134,7 +137,7 @@ def _languages(name: str, profile: Profile) -> Markup:
             _ranked(profile.languages, profile.language_rows, "Language"),
         ]
     else:
-        spoken = absent('Languages need the extra: pip install "siftset[language]".')
+        spoken = None
     return h("div", h("p", population(name, profile), class_="small soft"), scripts, spoken)
 
 
