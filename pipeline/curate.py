@@ -15,7 +15,7 @@ from pipeline.assess import assess
 from pipeline.context import CurateOptions, Run
 from pipeline.engines.local import map_ordered
 from pipeline.files import writable_folder
-from pipeline.job import open_job
+from pipeline.job import load_job
 from pipeline.lock import locked
 from pipeline.publish import complete, earlier, leave, preview, publish
 from pipeline.settle import settle_rows
@@ -52,10 +52,8 @@ def curate(
     wanted = options or CurateOptions()
     _check_engine(wanted)
     shown = progress or Silent()
-    with (
-        open_job(recipe, data, overrides=overrides, limit=wanted.limit) as job,
-        locked(writable_folder(job.output), timeout=wanted.lock_timeout),
-    ):
+    job = load_job(recipe, data, overrides=overrides, limit=wanted.limit)
+    with locked(writable_folder(job.output), timeout=wanted.lock_timeout):
         store = Store(job.output)
         complete(store)
         done = None if wanted.fresh or wanted.is_preview else earlier(store, job.key)

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -81,14 +80,13 @@ def output_folder(loaded: LoadedRecipe) -> Path:
     return loaded.resolve(output).resolve()
 
 
-@contextmanager
-def open_job(
+def load_job(
     recipe: str | Path,
     data: pl.DataFrame | None = None,
     *,
     overrides: Sequence[str] = (),
     limit: int | None = None,
-) -> Iterator[Job]:
+) -> Job:
     """Load a recipe and make it ready to run on its source, or on `data` in its place.
 
     Definitions are checked first, then the recipe, the schema and the data. Raises a SiftsetError
@@ -97,15 +95,7 @@ def open_job(
     loaded = load_recipe(recipe, overrides=overrides, uses=SECTIONS)
     output_folder(loaded)
     decider = bind_formula(loaded)
-    if data is None:
-        from pipeline.sources import open_sources
-
-        yield _ready(loaded, decider, open_sources(loaded.recipe, loaded.folder, limit=limit))
-        return
-    from pipeline.frames import frame_sources
-
-    with frame_sources(data, loaded.recipe, limit=limit) as sources:
-        yield _ready(loaded, decider, sources)
+    return _ready(loaded, decider, _open(loaded, data, limit))
 
 
 def bind_formula(loaded: LoadedRecipe) -> Decider:
@@ -135,6 +125,16 @@ def describe(job: Job) -> dict[str, JsonValue]:
         "hash": recipe_hash(job.recipe),
         "document": job.loaded.raw,
     }
+
+
+def _open(loaded: LoadedRecipe, data: pl.DataFrame | None, limit: int | None) -> Sources:
+    if data is not None:
+        from pipeline.sources.frame import frame_source
+
+        return frame_source(data, loaded.recipe, limit=limit)
+    from pipeline.sources import open_sources
+
+    return open_sources(loaded.recipe, loaded.folder, limit=limit)
 
 
 def _check_text(schema: pl.Schema) -> None:

@@ -42,8 +42,8 @@ def publish(run: Run, settlement: Settlement, assessment: Assessment) -> CurateR
     """Make the run's rows the next version of the set."""
     base = run.store.version()
     result = _result(run, settlement, assessment, version=None)
-    folder = _place(run, _assemble(run, settlement, assessment, state="prepared", base=base))
-    run.store.publish(
+    _place(run, _assemble(run, settlement, assessment, state="prepared", base=base))
+    version = run.store.publish(
         settlement.files,
         run_id=run.run_id,
         key=run.job.key,
@@ -52,10 +52,11 @@ def publish(run: Run, settlement: Settlement, assessment: Assessment) -> CurateR
             _RESULT: json.dumps(result.to_json()),
             "siftset_recipe": assessment.metrics.run.recipe_hash,
             "siftset_formula": run.job.decider.hash,
+            "siftset_formula_text": run.job.decider.formula.text,
         },
     )
     complete(run.store)
-    return folder.result(new=True)
+    return replace(result, version=version, seconds=run.seconds)
 
 
 def preview(run: Run, settlement: Settlement, assessment: Assessment) -> CurateResult:
@@ -190,6 +191,7 @@ def _result(
         set_rows=settlement.balance.kept,
         verdict=assessment.metrics.verdict,
         output=run.store.output,
+        splits=settlement.splits,
     )
 
 
@@ -207,6 +209,7 @@ def _published(store: Store, commit: Commit) -> CurateResult:
         set_rows=int(said["set_rows"]),
         verdict=said["verdict"],
         output=store.output,
+        splits={split: int(rows) for split, rows in said["splits"].items()},
     )
 
 

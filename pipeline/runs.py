@@ -17,7 +17,6 @@ from pydantic import JsonValue
 
 from pipeline.files import read_json, write_json
 from schemas.recipe import Recipe
-from schemas.results import Balance, CurateResult
 
 RUNS: Final = "runs"
 MANIFEST: Final = "manifest.json"
@@ -99,25 +98,6 @@ class RunFolder:
         """Change entries of the manifest, all at once or not at all."""
         write_json(self.path / MANIFEST, {**self.manifest(), **changes})
 
-    def result(self, *, new: bool) -> CurateResult:
-        """Return what the run did, from its manifest."""
-        found = self.manifest()
-        rows, version = found["rows"], found["version"]
-        assert isinstance(rows, dict)
-        verdict = found["verdict"]
-        return CurateResult(
-            run_id=self.run_id,
-            version=version if isinstance(version, int) else None,
-            rows=Balance(**{name: _int(value) for name, value in rows.items()}),
-            report=self.report,
-            seconds=float(str(found["seconds"])),
-            new=new,
-            unknown_rows=_int(found["unknown_rows"]),
-            set_rows=_int(found["set_rows"]),
-            verdict="fail" if verdict == "fail" else "warn" if verdict == "warn" else "pass",
-            output=self.output,
-        )
-
 
 def run_folders(output: Path) -> Iterator[RunFolder]:
     """Yield the runs under `output`, latest first."""
@@ -126,7 +106,3 @@ def run_folders(output: Path) -> Iterator[RunFolder]:
     for name in sorted(names, reverse=True):
         if (folder / name / MANIFEST).is_file():
             yield RunFolder(output, name)
-
-
-def _int(value: JsonValue) -> int:
-    return int(value) if isinstance(value, int | float) else 0

@@ -50,6 +50,8 @@ class CurateResult:
     set_rows: int
     verdict: Literal["pass", "warn", "fail"]
     output: Path
+    splits: dict[str, int] = field(default_factory=dict)
+    """Rows of the set by split."""
 
     def to_json(self) -> dict[str, JsonValue]:
         """Return the JSON object of `--json`."""
@@ -64,6 +66,7 @@ class CurateResult:
             "set_rows": self.set_rows,
             "verdict": self.verdict,
             "output": str(self.output),
+            "splits": dict(self.splits),
         }
 
 

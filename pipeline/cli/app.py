@@ -1,0 +1,46 @@
+"""The command `siftset`."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+app = typer.Typer(
+    name="siftset",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    help="Sift raw text into a curated, versioned retraining set; fine-tune; see what changed.",
+)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
+
+        typer.echo(f"siftset {version('siftset')}")
+        raise typer.Exit
+
+
+@app.callback()
+def _main(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")
+    ] = False,
+) -> None:
+    """Sift raw text into a curated, versioned retraining set; fine-tune; see what changed."""
+
+
+_ORDER = (
+    "init", "check", "curate", "explain", "train", "compare", "predict", "refresh", "synthesize",
+    "export", "report", "serve", "history", "rollback", "doctor", "schema",
+)  # fmt: skip
+
+
+def in_order(application: typer.Typer) -> None:
+    """List the commands in the order in which a user meets them."""
+    places = {name: place for place, name in enumerate(_ORDER)}
+    application.registered_commands.sort(key=lambda c: places.get(c.name or "", len(places)))

@@ -1,0 +1,79 @@
+"""Commands about models: train, compare, predict."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from pipeline.cli.app import app
+from pipeline.cli.commands import command
+from pipeline.cli.options import Overrides, Recipe, Version
+from pipeline.cli.screen import Screen
+
+
+@command(app, "train", example="siftset train nike")
+def train(
+    screen: Screen,
+    recipe: Recipe,
+    version: Version = None,
+    resume: Annotated[
+        bool, typer.Option("--resume/--fresh", help="Go on where a run was stopped, or start anew.")
+    ] = True,
+    yes: Annotated[
+        bool, typer.Option("--yes", help="Fetch the embedded model without asking.")
+    ] = False,
+    set_: Overrides = None,
+) -> None:
+    """Fine-tune the recipe's model on a version of the set and show what changed."""
+    from pipeline.train import TrainOptions, train_recipe, train_summary
+
+    options = TrainOptions(version=version, resume=resume, fetch=yes or _ask(screen, recipe, set_))
+    result = train_recipe(recipe, overrides=set_ or (), options=options, progress=screen.progress())
+    screen.show(train_summary(result))
+    screen.result(result.to_json())
+
+
+@command(app, "compare", example="siftset compare nike --before minilm")
+def compare(
+    screen: Screen,
+    recipe: Recipe,
+    before: Annotated[str | None, typer.Option(help="Model before; default: the base.")] = None,
+    after: Annotated[str | None, typer.Option(help="Model after; default: the latest.")] = None,
+    set_: Overrides = None,
+) -> None:
+    """Compare two models on the recipe's prompts and held-out rows."""
+    from pipeline.train import compare_models
+
+    result = compare_models(
+        recipe, before=before, after=after, overrides=set_ or (), progress=screen.progress()
+    )
+    screen.show(f"Compared: {result['report']}")
+    screen.result(result)
+
+
+@command(app, "predict", example='siftset predict out/nike/models/latest "Nike shoes are [MASK]"')
+def predict(
+    screen: Screen,
+    model: Annotated[str, typer.Argument(help="A model folder, an embedded name, a hub name.")],
+    texts: Annotated[list[str], typer.Argument(metavar="TEXT...", help="Texts to answer.")],
+    top_k: Annotated[int, typer.Option(min=1, help="Answers for each mask.")] = 5,
+) -> None:
+    """Fill masks, name classes or generate an answer, by the model's task."""
+    from pipeline.train import predict_texts
+
+    answers = predict_texts(model, texts, top_k=top_k)
+    for line in answers.lines():
+        screen.answer(line)
+    screen.result(answers.to_json())
+
+
+def _ask(screen: Screen, recipe: str, overrides: list[str] | None) -> bool:
+    """Offer to fetch the embedded model, to a person at a terminal only."""
+    import sys
+
+    from pipeline.train import wants_embedded_model
+
+    if screen.json or not sys.stdin.isatty() or not wants_embedded_model(recipe, overrides or ()):
+        return False
+    return typer.confirm("The embedded model is not in the cache. Fetch it (90 MB)?", err=True)

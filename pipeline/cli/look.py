@@ -1,0 +1,75 @@
+"""Commands that show: explain, report, serve."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from pipeline.cli.app import app
+from pipeline.cli.commands import command
+from pipeline.cli.options import Overrides, Recipe
+from pipeline.cli.screen import Screen
+from pipeline.cli.work import not_available
+
+
+@command(app, "explain", example="siftset explain nike --analyze")
+def explain(
+    screen: Screen,
+    recipe: Recipe,
+    analyze: Annotated[
+        bool, typer.Option("--analyze", help="Decide every row, not a sample.")
+    ] = False,
+    row: Annotated[
+        str | None, typer.Option("--row", help="Why this row_id was kept or not.")
+    ] = None,
+    diff: Annotated[
+        bool, typer.Option("--diff", help="Rows that would enter and leave the current version.")
+    ] = False,
+    set_: Overrides = None,
+) -> None:
+    """Show the plan with measured cost and selectivity, or why rows are kept or not."""
+    from pipeline.explain import explain_difference, explain_one, explain_plan
+
+    changes = set_ or ()
+    if row is not None:
+        found = explain_one(recipe, row, overrides=changes)
+    elif diff:
+        found = explain_difference(recipe, overrides=changes, progress=screen.progress())
+    else:
+        progress = screen.progress()
+        found = explain_plan(recipe, analyze=analyze, overrides=changes, progress=progress)
+    screen.answer(found.text)
+    screen.result(found.facts)
+
+
+@command(app, "report", example="siftset report nike --open")
+def report(
+    screen: Screen,
+    recipe: Recipe,
+    open_: Annotated[bool, typer.Option("--open", help="Open it in the browser.")] = False,
+    set_: Overrides = None,
+) -> None:
+    """Say where the latest report lies, and open it."""
+    from pipeline.export import open_store
+    from pipeline.runs import run_folders
+    from schemas.errors import OutputError
+
+    _, store = open_store(recipe, overrides=set_ or ())
+    found = next((f.report for f in run_folders(store.output) if f.report.is_file()), None)
+    if found is None:
+        raise OutputError(f"{store.output} has no report yet: run  siftset curate {recipe}")
+    screen.answer(str(found))
+    screen.result({"report": str(found)})
+    if open_:
+        typer.launch(found.as_uri())
+
+
+@command(app, "serve", example="siftset serve out/nike --port 8000")
+def serve(
+    screen: Screen,
+    folder: Annotated[str, typer.Argument(metavar="DIR", help="An output folder.")],
+    port: Annotated[int, typer.Option(min=0, max=65535)] = 8000,
+) -> None:
+    """Serve reports on the loopback address."""
+    not_available("serve", f"open the report.html files under {folder}/runs")

@@ -1,0 +1,74 @@
+"""Commands about signals: list, show, try, test."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from pipeline.cli.app import app
+from pipeline.cli.commands import command
+from pipeline.cli.screen import Screen
+
+group = typer.Typer(
+    name="signals", help="List, show, try and test signals.", no_args_is_help=True,
+    rich_markup_mode=None,
+)  # fmt: skip
+app.add_typer(group)
+
+
+@command(group, "list", example="siftset signals list")
+def list_(screen: Screen) -> None:
+    """List the kinds of signals there are."""
+    from pipeline.tryout import list_kinds
+
+    found = list_kinds()
+    screen.answer(found.text)
+    screen.result(found.facts)
+
+
+@command(group, "show", example="siftset signals show keyword")
+def show(screen: Screen, name: Annotated[str, typer.Argument(help="A kind of signal.")]) -> None:
+    """Show a kind's parameters, examples and the source of its definition."""
+    from pipeline.tryout import show_kind
+
+    found = show_kind(name)
+    screen.answer(found.text)
+    screen.result(found.facts)
+
+
+@command(group, "try", example="siftset signals try \"keyword(words=['good'])\" --data reviews.csv")
+def try_(
+    screen: Screen,
+    formula: Annotated[str, typer.Argument(help="A formula with its signals written out.")],
+    data: Annotated[str, typer.Option("--data", help="A file with texts.")],
+    column: Annotated[str, typer.Option(help="The column that holds the text.")] = "text",
+    sample: Annotated[int | None, typer.Option(min=1, help="How many rows to look at.")] = None,
+) -> None:
+    """Decide the rows of a file by a formula and show some of them."""
+    from pipeline.tryout import try_formula
+
+    found = try_formula(formula, Path(data), column=column, sample=sample)
+    screen.answer(found.text)
+    screen.result(found.facts)
+
+
+@command(group, "test", example="siftset signals test signals_mine.py")
+def check(
+    screen: Screen,
+    file: Annotated[str, typer.Argument(help="A Python file with @signal functions.")] = (
+        "signals_mine.py"
+    ),
+    data: Annotated[str | None, typer.Option("--data", help="A file with texts.")] = None,
+) -> None:
+    """Run the examples of your signals and check the laws that every signal keeps."""
+    from pipeline.tryout import check_signals
+    from schemas.errors import SignalError
+
+    found = check_signals(Path(file), data=None if data is None else Path(data))
+    for law in found.laws:
+        screen.answer(str(law))
+    if found.broken:
+        raise SignalError(f"{file}: {found.broken} of {len(found.laws)} checks fail: see above")
+    screen.result(found.facts)

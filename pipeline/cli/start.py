@@ -1,0 +1,58 @@
+"""Commands to start with: init, doctor, schema."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from pipeline.cli.app import app
+from pipeline.cli.commands import command
+from pipeline.cli.screen import Screen
+
+
+@command(app, "init", example="siftset init my-project --from reviews.csv")
+def init(
+    screen: Screen,
+    folder: Annotated[str, typer.Argument(metavar="DIR", help="The folder to make.")],
+    from_: Annotated[
+        str | None, typer.Option("--from", metavar="FILE", help="Data of your own to begin with.")
+    ] = None,
+) -> None:
+    """Make a recipe, a file with a signal of your own and sample data, ready to curate."""
+    from pipeline.init import init_from, init_project
+
+    made = init_project(Path(folder)) if from_ is None else init_from(Path(folder), Path(from_))
+    for line in made.lines():
+        screen.show(line)
+    screen.result(made.to_json())
+
+
+@command(app, "doctor", example="siftset doctor --fetch")
+def doctor(
+    screen: Screen,
+    fetch: Annotated[
+        bool, typer.Option("--fetch", help="Fetch the embedded model into the cache.")
+    ] = False,
+) -> None:
+    """Show the environment: versions, extras, caches, the embedded model."""
+    from pipeline.doctor import examine, fetch_model
+
+    if fetch:
+        fetch_model(screen.progress())
+    health = examine()
+    for line in health.lines():
+        screen.answer(line)
+    screen.result(health.to_json())
+
+
+@command(app, "schema", example="siftset schema > siftset.schema.json")
+def schema(screen: Screen) -> None:
+    """Print the JSON Schema of a recipe, for editors."""
+    from schemas.loading import recipe_json_schema
+
+    found = recipe_json_schema()
+    screen.answer(json.dumps(found, indent=2, ensure_ascii=False))
+    screen.result(found)

@@ -1,0 +1,70 @@
+"""The end of a run, as a person wants to read it."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from schemas.results import CurateResult
+
+
+def curate_summary(result: CurateResult, recipe: str) -> str:
+    """Return the verdict, the closing balance, and where everything lies."""
+    lines = [_headline(result), "", *_balance(result), ""]
+    if result.version is None:
+        lines += [f"  preview   {near(result.report.parent)}"]
+    else:
+        held = ", ".join(f"{name} {rows:,}" for name, rows in result.splits.items())
+        lines += [
+            f"  set       {near(result.output / 'set')}  version {result.version}  ({held})",
+            f"  files     {near(result.output / 'versions' / str(result.version))}",
+        ]
+    lines += [
+        f"  report    {near(result.report)}",
+        f"  next      {_next(result, recipe)}",
+    ]
+    return "\n".join(lines)
+
+
+def near(path: Path) -> str:
+    """Return a path as it is shortest to type from here."""
+    try:
+        shown = os.path.relpath(path)
+    except ValueError:
+        return str(path)
+    return str(path) if shown.startswith("..") else shown
+
+
+def _headline(result: CurateResult) -> str:
+    if result.version is None:
+        return f"Preview, nothing published; verdict {result.verdict}; {result.seconds:.1f} s"
+    if not result.new:
+        return (
+            f"Nothing new: version {result.version} was made from this recipe and this input "
+            f"(run {result.run_id})"
+        )
+    return (
+        f"Published version {result.version} with {result.set_rows:,} rows; "
+        f"verdict {result.verdict}; {result.seconds:.1f} s"
+    )
+
+
+def _balance(result: CurateResult) -> list[str]:
+    rows = result.rows.to_json()
+    read = rows.pop("read")
+    lines = [f"  read        {read:>12,}"]
+    for name, count in rows.items():
+        share = f"{100 * count / read:6.2f} %" if read else ""
+        note = (
+            f"  ({result.unknown_rows:,} of them unknown)"
+            if name == "rejected" and result.unknown_rows
+            else ""
+        )
+        lines.append(f"  {name:<12}{count:>12,}  {share}{note}")
+    return lines
+
+
+def _next(result: CurateResult, recipe: str) -> str:
+    if result.version is None:
+        return f"siftset curate {recipe}"
+    return f"siftset train {recipe}"

@@ -1,0 +1,119 @@
+"""Commands that make or change files: check, synthesize, curate, refresh, export."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from pipeline.cli.app import app
+from pipeline.cli.commands import command
+from pipeline.cli.options import LockTimeout, Out, Overrides, Recipe, Version
+from pipeline.cli.screen import Screen
+
+
+@command(app, "check", example="siftset check recipe.yaml")
+def check(screen: Screen, recipe: Recipe, set_: Overrides = None) -> None:
+    """Check a recipe, its source, its formula and what training needs; write nothing."""
+    from pipeline.check import check_recipe
+
+    found = check_recipe(recipe, overrides=set_ or ())
+    for line in found.lines():
+        screen.answer(line)
+    screen.result(found.to_json())
+
+
+@command(app, "synthesize", example="siftset synthesize nike --out sentences.parquet")
+def synthesize(screen: Screen, recipe: Recipe, out: Out, set_: Overrides = None) -> None:
+    """Write the sentences of the recipe's synthetic source to one file."""
+    from pipeline.export import synthesize_to
+
+    rows = synthesize_to(recipe, Path(out), overrides=set_ or (), progress=screen.progress())
+    screen.show(f"Wrote {rows:,} rows to {out}")
+    screen.result({"rows": rows, "out": str(Path(out).resolve())})
+
+
+@command(app, "curate", example="siftset curate nike --set output=out/nike")
+def curate(
+    screen: Screen,
+    recipe: Recipe,
+    set_: Overrides = None,
+    engine: Annotated[Literal["local", "ray"], typer.Option(help="Who does the work.")] = "local",
+    limit: Annotated[
+        int | None, typer.Option(min=1, help="Read the first rows only; publishes nothing.")
+    ] = None,
+    sample: Annotated[
+        int | None, typer.Option(min=1, help="Read a seeded sample; publishes nothing.")
+    ] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Do everything but publish; lays preview/.")
+    ] = False,
+    fresh: Annotated[
+        bool, typer.Option("--fresh", help="Publish again although nothing is new.")
+    ] = False,
+    lock_timeout: LockTimeout = 0.0,
+) -> None:
+    """Keep the rows that the recipe's formula says yes to, and publish them as a version."""
+    from pipeline.cli.summary import curate_summary
+    from pipeline.context import CurateOptions
+    from pipeline.curate import curate as run
+
+    options = CurateOptions(
+        limit=limit,
+        sample=sample,
+        dry_run=dry_run,
+        fresh=fresh,
+        lock_timeout=lock_timeout,
+        engine=engine,
+    )
+    result = run(recipe, overrides=set_ or (), options=options, progress=screen.progress())
+    screen.show(curate_summary(result, recipe))
+    screen.result(result.to_json())
+
+
+@command(app, "refresh", example="siftset refresh recipe.yaml")
+def refresh(screen: Screen, recipe: Recipe, set_: Overrides = None) -> None:
+    """Curate what is new, gate it, publish it, and train when that is due."""
+    not_available("refresh", f"run  siftset curate {recipe}  and  siftset train {recipe}")
+
+
+@command(app, "export", example="siftset export nike --out nike.jsonl --version 0")
+def export(
+    screen: Screen, recipe: Recipe, out: Out, version: Version = None, set_: Overrides = None
+) -> None:
+    """Write a version of the set to one Parquet, JSON Lines or CSV file, by its ending."""
+    from pipeline.export import export_set
+
+    rows = export_set(recipe, Path(out), version=version, overrides=set_ or ())
+    screen.show(f"Wrote {rows:,} rows to {out}")
+    screen.result({"rows": rows, "out": str(Path(out).resolve()), "version": version})
+
+
+@command(app, "history", example="siftset history nike")
+def history(screen: Screen, recipe: Recipe, set_: Overrides = None) -> None:
+    """List the versions of the set and the runs that made them."""
+    from pipeline.export import list_versions
+
+    versions = list_versions(recipe, overrides=set_ or ())
+    for entry in versions:
+        screen.answer(
+            f"version {entry['version']}  {entry['run_id']}  {entry['rows']:,} rows  "
+            f"{entry['verdict']}"
+        )
+    screen.result({"versions": [dict(entry) for entry in versions]})
+
+
+@command(app, "rollback", example="siftset rollback nike --version 0")
+def rollback(
+    screen: Screen, recipe: Recipe, version: Version = None, set_: Overrides = None
+) -> None:
+    """Make an earlier version of the set the current one again."""
+    not_available("rollback", "read the earlier version by its number instead")
+
+
+def not_available(what: str, instead: str) -> None:
+    """Refuse what is not built; raises SiftsetError."""
+    from schemas.errors import SiftsetError
+
+    raise SiftsetError(f"{what} is not available yet: {instead}")

@@ -1,0 +1,314 @@
+"""From a version of the set to a model folder: what is trained on, where it goes, what it shows."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import polars as pl
+from pydantic import JsonValue
+
+from pipeline.export import open_store
+from pipeline.files import read_json, whole, writable_folder
+from pipeline.job import output_folder
+from pipeline.lock import locked
+from pipeline.runs import digest
+from pipeline.store import Commit, Store
+from schemas.comparison import Comparison
+from schemas.errors import OutputError, RecipeError
+from schemas.lineage import Lineage, TrainingData
+from schemas.loading import LoadedRecipe, load_recipe
+from schemas.progress import Progress, Silent
+from schemas.results import Finding, TrainResult
+from schemas.train import Compare, Train
+
+MODELS: Final = "models"
+COMPARISONS: Final = "comparisons"
+RESULT: Final = "training.json"
+COMPARE_JSON: Final = "compare.json"
+COMPARE_HTML: Final = "compare.html"
+_FILES_OF_COMPARE: Final = ("prompts_file", "positive", "negative", "golden", "general")
+
+_SNIPPET: Final = "train: {task: mlm, model: minilm, epochs: 2, learning_rate: 1e-4}"
+
+
+@dataclass(frozen=True, slots=True)
+class TrainOptions:
+    """How to train, as opposed to what."""
+
+    version: int | None = None
+    resume: bool = True
+    """Go on where a run was stopped, and do nothing where one is done; False starts anew."""
+    fetch: bool = False
+    """Fetch the embedded model if it is needed and not there."""
+    lock_timeout: float = 0.0
+
+
+def train_recipe(
+    recipe: str | Path,
+    *,
+    overrides: Sequence[str] = (),
+    options: TrainOptions | None = None,
+    progress: Progress | None = None,
+) -> TrainResult:
+    """Train the recipe's model on a version of its set and compare it with the one before.
+
+    The model lies in `models/<model_id>`, named after the version, the section and the base; a
+    second run of the same returns the first one's result. Raises a SiftsetError.
+    """
+    wanted, shown = options or TrainOptions(), progress or Silent()
+    loaded = load_recipe(recipe, overrides=overrides, uses=("output", "train", "compare", "seed"))
+    config = train_section(loaded)
+    store = Store(output_folder(loaded))
+    data = training_data(loaded, store, wanted.version)
+    models = store.output / MODELS
+    out = models / model_id(config, data.lineage, loaded.recipe.seed)
+    if wanted.resume and (out / RESULT).is_file():
+        return finished(out)
+    with locked(writable_folder(models), timeout=wanted.lock_timeout):
+        return _train(loaded, config, data, out, wanted, shown)
+
+
+def _train(
+    loaded: LoadedRecipe,
+    config: Train,
+    data: TrainingData,
+    out: Path,
+    options: TrainOptions,
+    progress: Progress,
+) -> TrainResult:
+    from trainer.run import require_extra, train
+
+    require_extra()
+    _have_model(config, progress, fetch=options.fetch)
+    result = train(
+        config,
+        compare_section(loaded),
+        data,
+        out=out,
+        seed=loaded.recipe.seed,
+        resume=options.resume,
+        progress=progress,
+    )
+    render_comparison(out)
+    return result
+
+
+def train_section(loaded: LoadedRecipe) -> Train:
+    """Return the recipe's train section, a model folder in it made absolute."""
+    config = loaded.recipe.train
+    if config is None:
+        raise RecipeError(
+            f"{loaded.path}: there is no section 'train', add one such as  {_SNIPPET}"
+        )
+    folder = loaded.resolve(config.model)
+    return config.model_copy(update={"model": str(folder)}) if folder.is_dir() else config
+
+
+def compare_section(loaded: LoadedRecipe) -> Compare:
+    """Return the recipe's compare section, files in it made absolute."""
+    compare = loaded.recipe.compare
+    given = {name: getattr(compare, name) for name in _FILES_OF_COMPARE}
+    files = {name: loaded.resolve(value) for name, value in given.items() if value is not None}
+    found = {name: str(path) for name, path in files.items() if path.is_file()}
+    return compare.model_copy(update=found)
+
+
+def training_data(loaded: LoadedRecipe, store: Store, version: int | None) -> TrainingData:
+    """Return the files of a version by split, and where they came from."""
+    number = store.version() if version is None else version
+    if number is None:
+        raise OutputError(f"{store.path} holds no set yet: run  siftset curate  first")
+    commit = store.commit_of(number)
+    files = store.split_files(number)
+    rows = {split: _height(paths) for split, paths in files.items()}
+    return TrainingData(files, _lineage(loaded, store, commit, rows))
+
+
+def _lineage(loaded: LoadedRecipe, store: Store, commit: Commit, rows: dict[str, int]) -> Lineage:
+    return Lineage(
+        recipe=loaded.recipe.name,
+        recipe_hash=commit.metadata.get("siftset_recipe", ""),
+        set_path=str(store.path),
+        version=commit.version,
+        run_id=commit.run_id,
+        formula=commit.metadata.get("siftset_formula_text", loaded.recipe.keep),
+        formula_hash=commit.metadata.get("siftset_formula", ""),
+        rows=rows,
+    )
+
+
+def model_id(config: Train, lineage: Lineage, seed: int) -> str:
+    """Return the name of the model that a section makes of a version."""
+    section = config.model_dump(mode="json", exclude_defaults=True)
+    unique = digest({"train": section, "run": lineage.run_id, "seed": seed})
+    return f"v{lineage.version}-{config.task}-{unique[:8]}"
+
+
+def finished(out: Path) -> TrainResult:
+    """Return the result of a training run from its folder."""
+    found = read_json(out / RESULT)
+    if not (out / COMPARE_HTML).is_file():
+        render_comparison(out)
+    findings = found.get("findings")
+    listed = findings if isinstance(findings, list) else []
+    return TrainResult(
+        model=out,
+        task=str(found["task"]),
+        metrics=_metrics(found.get("metrics")),
+        report=out / COMPARE_HTML,
+        seconds=float(str(found["seconds"])),
+        steps=int(str(found.get("steps", 0))),
+        findings=tuple(Finding(**f) for f in listed if isinstance(f, dict)),  # type: ignore[arg-type]
+        untrained_head=tuple(map(str, _list(found.get("untrained_head")))),
+    )
+
+
+def render_comparison(folder: Path) -> Path:
+    """Write compare.html from compare.json and return where it lies."""
+    from pipeline.reports.compare import compare_report
+
+    comparison = Comparison.model_validate_json((folder / COMPARE_JSON).read_bytes())
+    with whole(folder / COMPARE_HTML) as draft:
+        draft.write_text(compare_report(comparison), encoding="utf-8")
+    return folder / COMPARE_HTML
+
+
+def compare_models(
+    recipe: str | Path,
+    *,
+    before: str | None = None,
+    after: str | None = None,
+    overrides: Sequence[str] = (),
+    progress: Progress | None = None,
+) -> dict[str, JsonValue]:
+    """Compare two models (by default the base and the latest trained) and return the figures."""
+    loaded, store = open_store(recipe, overrides=overrides)
+    config = train_section(loaded)
+    new = _named(loaded, after) if after is not None else str(latest_model(store))
+    old = _named(loaded, before) if before is not None else config.model
+    from trainer.comparison import Ask, compare_folders
+    from trainer.run import require_extra
+
+    require_extra()
+    data = training_data(loaded, store, None)
+    ask = Ask(compare_section(loaded), config, loaded.folder, loaded.recipe.seed)
+    with (progress or Silent()).stage("compare"):
+        found = compare_folders(old, new, data, ask)
+    folder = store.output / COMPARISONS / digest([old, new, data.lineage.run_id])[:12]
+    writable_folder(folder)
+    with whole(folder / COMPARE_JSON) as draft:
+        draft.write_text(found.model_dump_json(indent=1), encoding="utf-8")
+    return {
+        "task": found.task,
+        "before": old,
+        "after": new,
+        "metrics": {side: dict(values) for side, values in found.metrics.items()},
+        "report": str(render_comparison(folder)),
+    }
+
+
+def latest_model(store: Store) -> Path:
+    """Return the folder of the model trained last."""
+    found = list((store.output / MODELS).glob(f"*/{RESULT}"))
+    if not found:
+        raise OutputError(f"{store.output / MODELS} holds no model yet: run  siftset train  first")
+    return max(found, key=lambda path: path.stat().st_mtime).parent
+
+
+@dataclass(frozen=True, slots=True)
+class Answers:
+    """What a model says of texts."""
+
+    task: str
+    answers: list[dict[str, JsonValue]]
+
+    def lines(self) -> Iterator[str]:
+        """Yield what a person wants to read."""
+        for answer in self.answers:
+            yield str(answer.get("text"))
+            yield from (f"  {line}" for line in _answer_lines(answer))
+
+    def to_json(self) -> dict[str, JsonValue]:
+        """Return the JSON object of `--json`."""
+        return {"task": self.task, "answers": [dict(answer) for answer in self.answers]}
+
+
+def predict_texts(model: str, texts: Sequence[str], *, top_k: int = 5) -> Answers:
+    """Ask a model by its task."""
+    from trainer.predict import Asking, load_predictor
+    from trainer.run import require_extra
+
+    require_extra()
+    predictor = load_predictor(model, Asking(top_k=top_k))
+    return Answers(predictor.task, predictor(texts))
+
+
+def wants_embedded_model(recipe: str, overrides: Sequence[str] = ()) -> bool:
+    """Say whether training needs the embedded model and the cache lacks it."""
+    from trainer.embedded import EMBEDDED, is_fetched
+
+    train = load_recipe(recipe, overrides=overrides, uses=("train",)).recipe.train
+    return train is not None and train.model in EMBEDDED and not is_fetched()
+
+
+def train_summary(result: TrainResult) -> str:
+    """Return the figures before and after, what was found, and where everything lies."""
+    lines = [f"Trained {result.task} in {result.seconds:.1f} s, {result.steps:,} steps", ""]
+    before, after = result.metrics.get("before", {}), result.metrics.get("after", {})
+    lines += [f"  {'':<20}{'before':>12}{'after':>12}"]
+    for name in dict.fromkeys([*before, *after]):
+        lines.append(f"  {name:<20}{_figure(before.get(name))}{_figure(after.get(name))}")
+    if result.untrained_head:
+        lines += [
+            "",
+            "  The head of the model before was newly initialised: its answers are noise.",
+        ]
+    lines += [f"  {f.level}: {f.message}" for f in result.findings if f.level != "note"]
+    return "\n".join([*lines, "", f"  model     {result.model}", f"  report    {result.report}"])
+
+
+def _answer_lines(answer: Mapping[str, JsonValue]) -> Iterator[str]:
+    if "answer" in answer:
+        yield str(answer["answer"])
+    probabilities = answer.get("probabilities")
+    if isinstance(probabilities, dict):
+        ranked = sorted(probabilities.items(), key=lambda pair: -float(str(pair[1])))
+        yield from (f"{label:<20}{float(str(p)):.3f}" for label, p in ranked)
+    for number, mask in enumerate(_list(answer.get("masks")), 1):
+        yield f"mask {number}"
+        for token in _list(mask):
+            if isinstance(token, dict):
+                yield f"  {token.get('token')!s:<18}{float(str(token.get('probability'))):.3f}"
+
+
+def _have_model(config: Train, progress: Progress, *, fetch: bool) -> None:
+    from trainer.embedded import EMBEDDED, fetch_embedded, is_fetched
+
+    if fetch and config.model in EMBEDDED and not is_fetched():
+        fetch_embedded(progress)
+
+
+def _named(loaded: LoadedRecipe, model: str) -> str:
+    here = Path(model).expanduser()
+    return str(here.resolve()) if here.is_dir() else model
+
+
+def _metrics(value: JsonValue) -> dict[str, dict[str, float | None]]:
+    found: dict[str, dict[str, float | None]] = json.loads(json.dumps(value or {}))
+    return found
+
+
+def _list(value: JsonValue) -> list[JsonValue]:
+    return value if isinstance(value, list) else []
+
+
+def _figure(value: float | None) -> str:
+    return f"{'-':>12}" if value is None else f"{value:>12.4g}"
+
+
+def _height(paths: Sequence[Path]) -> int:
+    return int(pl.scan_parquet(list(paths)).select(pl.len()).collect().item())
