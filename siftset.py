@@ -20,7 +20,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from signals.sentiment import sentiment
 
-    from signals.decide import Decider, Decisions
+    from signals.decide import Decider
+    from signals.decisions import Decisions
     from signals.decorator import preprocessor, signal
     from signals.formula import Formula, parse
     from signals.keyword import keyword
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
 
 _PUBLIC = {
     "Decider": "signals.decide",
-    "Decisions": "signals.decide",
+    "Decisions": "signals.decisions",
     "Formula": "signals.formula",
     "Signal": "signals.signal",
     "is_null": "signals.text",

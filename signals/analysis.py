@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import reduce
 
 import numpy as np
@@ -18,11 +18,12 @@ from pydantic import JsonValue
 from schemas.errors import SignalError
 from signals.bodies import FALSE, TRUE, UNKNOWN, Codes
 from signals.decide import Decider
-from signals.evaluate import Workspace, answer
+from signals.evaluate import answer
 from signals.formula import Formula
 from signals.planner import written
 from signals.signal import Signal
 from signals.tree import Ask, Fill, Node, Not, Op, join, show
+from signals.workspace import Workspace
 
 WRONG_ROWS = 20
 """Wrong rows that are kept for each signal."""
@@ -200,7 +201,7 @@ def analyse(
         kept=int(kept.sum()),
         unknown=int((codes == UNKNOWN).sum()),
         signals={
-            name: _contribution(name, found, kept, space, decider, truth)
+            name: _judged(_contribution(name, found, kept, space, decider), found, truth)
             for name, found in said.items()
         },
         agreement=_agreement(said),
@@ -232,11 +233,9 @@ def _contribution(
     kept: NDArray[np.bool_],
     space: Workspace,
     decider: Decider,
-    truth: Codes | None,
 ) -> SignalAnalysis:  # fmt: skip
     rest = without(decider.root, name)
     others = np.ones(kept.size, bool) if rest is None else _ask(rest, space, decider) == TRUE
-    wrong = () if truth is None else _wrong(said, truth)
     return SignalAnalysis(
         true=int((said == TRUE).sum()),
         false=int((said == FALSE).sum()),
@@ -244,9 +243,13 @@ def _contribution(
         removes=int((others & ~kept).sum()),
         admits=int((kept & ~others).sum()),
         kept_without=int(others.sum()),
-        quality=None if truth is None else _quality(said, truth),
-        wrong=wrong,
     )
+
+
+def _judged(found: SignalAnalysis, said: Codes, truth: Codes | None) -> SignalAnalysis:
+    if truth is None:
+        return found
+    return replace(found, quality=_quality(said, truth), wrong=_wrong(said, truth))
 
 
 def _agreement(said: Mapping[str, Codes]) -> dict[tuple[str, str], tuple[int, int]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from time import perf_counter
 from typing import Literal, TypeGuard
@@ -15,38 +15,19 @@ import polars as pl
 from numpy.typing import NDArray
 
 from schemas.errors import SignalError
-from schemas.rows import STATE, STATES
+from schemas.rows import STATES
 from signals.bodies import SKIPPED, TRUE, UNKNOWN, Codes
-from signals.evaluate import Asked, Workspace, answer, caused, join_terms
-from signals.faults import Fault
+from signals.decisions import Decisions, to_boolean, to_scores, to_states
+from signals.evaluate import answer, caused, join_terms
 from signals.formula import Formula
 from signals.planner import MINIMUM_ROWS, Plan, can_skip, drifted, measured, written
+from signals.scores import Asked
 from signals.signal import Question, Row, Signal
 from signals.statistics import SignalStatistics, Statistics
 from signals.tree import Ask, Node, Op, digest, leaves, show
+from signals.workspace import Workspace
 
-
-@dataclass(frozen=True, slots=True)
-class Decisions:
-    """What was decided of the rows of a frame, in their order."""
-
-    keep: pl.Series
-    """Boolean; null where the formula is unknown. Only true is kept."""
-    signals: pl.Series
-    """Struct of a STATE for each signal."""
-    scores: pl.Series | None
-    """Struct of a Float64 for each signal with a score; None where there is none."""
-    clause: pl.Series
-    """The top-level clause that did not hold; null where the row is kept."""
-    faults: tuple[Fault, ...]
-    """The faults on the faulted rows."""
-    faulted: pl.Series
-    """Boolean: the formula is unknown because a signal raised."""
-
-    def to_frame(self) -> pl.DataFrame:
-        """Lay the decisions out as columns."""
-        columns = [self.keep, self.signals, self.clause, self.faulted]
-        return pl.DataFrame(columns if self.scores is None else [*columns, self.scores])
+__all__ = ["Decider", "Decisions", "decide_row", "decider_of"]
 
 
 class Decider:
@@ -113,9 +94,9 @@ class Decider:
         codes, clause = self._answer(space, plan)
         faulted = self._faulted(space, codes, plan)
         made = Decisions(
-            keep=_boolean("keep", codes),
-            signals=_states(space),
-            scores=_scores(space),
+            keep=to_boolean("keep", codes),
+            signals=to_states(space),
+            scores=to_scores(space),
             clause=clause,
             faults=space.faults(faulted),
             faulted=pl.Series("faulted", faulted),
@@ -266,34 +247,6 @@ def _question(name: str, formula: Formula, signals: Mapping[str, Signal]) -> Ask
 def _clauses(root: Node) -> list[str]:
     """The texts of the top-level clauses."""
     return [show(term) for term in (root.terms if _is_and(root) else (root,))]
-
-
-def _boolean(name: str, codes: Codes) -> pl.Series:
-    kept = pl.Series(name, codes == TRUE)
-    return kept.set(pl.Series(codes == UNKNOWN), None)
-
-
-def _states(space: Workspace) -> pl.Series:
-    columns = []
-    for name in space.questions:
-        codes = space.codes.get(name)
-        if codes is None:
-            codes = np.full(space.size, SKIPPED, np.uint8)
-        columns.append(pl.Series(name, codes).cat.to(STATE))
-    return pl.DataFrame(columns).to_struct("signals")
-
-
-def _scores(space: Workspace) -> pl.Series | None:
-    names = [name for name, question in space.questions.items()
-             if question.signal.returns == "score"]  # fmt: skip
-    if not names:
-        return None
-    columns = []
-    for name in names:
-        scores = space.scores.get(name)
-        made = pl.Series(name, np.full(space.size, np.nan) if scores is None else scores)
-        columns.append(made.fill_nan(None))
-    return pl.DataFrame(columns).to_struct("scores")
 
 
 def _signal_statistics(root: Node, space: Workspace, plan: Plan) -> dict[str, SignalStatistics]:

@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import functools
 import inspect
-import json
 import keyword
 import typing
 from collections.abc import Callable, Mapping, Sequence
@@ -27,7 +26,7 @@ from pydantic.fields import FieldInfo
 
 from schemas.errors import SignalError
 from schemas.section import Section
-from signals.fingerprint import file_fingerprint, fingerprint
+from signals.definition import Bound, Definition, Resource, resource_path, type_names
 from signals.signal import (
     Accepts,
     Body,
@@ -40,59 +39,6 @@ from signals.signal import (
     Signal,
     first_line,
 )
-from signals.tree import digest
-
-Resource = str | Path | Callable[[], object]
-
-_LOADERS: dict[str, Callable[[Path], object]] = {
-    "Path": lambda path: path,
-    "str": lambda path: path.read_text("utf-8"),
-    "bytes": lambda path: path.read_bytes(),
-    "dict": lambda path: json.loads(path.read_text("utf-8")),
-    "list": lambda path: list(_lines(path)),
-    "tuple": lambda path: tuple(_lines(path)),
-    "set": lambda path: set(_lines(path)),
-    "frozenset": lambda path: frozenset(_lines(path)),
-}
-
-
-@dataclass(frozen=True, slots=True)
-class Definition:
-    """What a decorated function says of itself."""
-
-    function: Body
-    kind: Kind
-    inputs: tuple[str, ...]
-    schema: type[BaseModel]
-    resources: Mapping[str, Resource]
-
-
-@dataclass(frozen=True, slots=True)
-class Bound:
-    """A user's function with its parameters set; resources are loaded when first needed."""
-
-    definition: Definition
-    parameters: BaseModel
-
-    def __call__(self, *inputs: object) -> object:
-        """Call the function."""
-        return self.definition.function(*inputs, **self.given(), **resources_of(self.definition))
-
-    def given(self) -> dict[str, object]:
-        """The parameters by name."""
-        return {name: getattr(self.parameters, name) for name in type(self.parameters).model_fields}
-
-    def identity(self, preprocessors: Sequence[Preprocessor]) -> str:
-        """Hash the function, its helpers, parameters, resources and preprocessors."""
-        definition = self.definition
-        files = [
-            f"{name}={_resource_identity(definition, resource)}"
-            for name, resource in sorted(definition.resources.items())
-        ]
-        steps = [step.identity for step in preprocessors]
-        return digest(
-            fingerprint(definition.function), self.parameters.model_dump_json(), *files, *steps
-        )
 
 
 @overload
@@ -255,14 +201,6 @@ def _schema(function: Body, items: Sequence[inspect.Parameter]) -> type[BaseMode
     return create_model(f"{function.__name__}_parameters", __base__=Section, **fields)  # type: ignore[call-overload, no-any-return]
 
 
-def _words(annotation: object) -> set[str]:
-    """The bare names of an annotation: {'bool'} of bool | None."""
-    text = annotation.__name__ if isinstance(annotation, type) else str(annotation)
-    text = text.replace(" ", "").replace("Optional[", "").replace("typing.", "").strip("'\"")
-    parts = [part.partition("[")[0].rstrip("]").rpartition(".")[2] for part in text.split("|")]
-    return {part for part in parts if part not in ("None", "NoneType", "")}
-
-
 def _kind(function: Body, inputs: Sequence[inspect.Parameter]) -> Kind:
     kinds: set[Kind] = set()
     for item in inputs:
@@ -271,7 +209,7 @@ def _kind(function: Body, inputs: Sequence[inspect.Parameter]) -> Kind:
                 f"@signal: '{function.__name__}': annotate '{item.name}' with pl.Expr (a polars "
                 "expression), pl.Series (a batch) or str (one row)"
             )
-        words = _words(item.annotation)
+        words = type_names(item.annotation)
         kinds.add("expression" if "Expr" in words else "batch" if "Series" in words else "row")
     if len(kinds) > 1:
         raise SignalError(
@@ -282,7 +220,7 @@ def _kind(function: Body, inputs: Sequence[inspect.Parameter]) -> Kind:
 
 def _returns(function: Body, kind: Kind) -> Returns:
     annotation = inspect.signature(function).return_annotation
-    words = set() if annotation is inspect.Signature.empty else _words(annotation)
+    words = set() if annotation is inspect.Signature.empty else type_names(annotation)
     if kind != "row":
         return "bool"
     if words and words <= {"bool"}:
@@ -296,7 +234,7 @@ def _returns(function: Body, kind: Kind) -> Returns:
 
 def _accepts(function: Body, columns: Sequence[str]) -> Accepts:
     found = inspect.signature(function).parameters
-    words = [_words(found[column].annotation) for column in columns]
+    words = [type_names(found[column].annotation) for column in columns]
     if words and all(word == {"str"} for word in words):
         return "text"
     return "number" if words and all(word and word <= {"int", "float"} for word in words) else "any"
@@ -309,44 +247,10 @@ def _check_resources(function: Body, resources: Mapping[str, Resource], extra: s
                 f"@signal: '{function.__name__}' has no keyword-only argument for "
                 f"the resource '{name}'; write  *, {name}: frozenset[str]"
             )
-        if not callable(resource) and not _path(function, resource).is_file():
+        if not callable(resource) and not resource_path(function, resource).is_file():
             raise SignalError(
                 f"@signal: '{function.__name__}': the resource '{name}' is no file: {resource}"
             )
-
-
-def _path(function: Body, resource: str | Path) -> Path:
-    return Path(inspect.getfile(function)).parent / resource
-
-
-def _resource_identity(definition: Definition, resource: Resource) -> str:
-    if callable(resource):
-        return fingerprint(resource)
-    return file_fingerprint(_path(definition.function, resource))
-
-
-@functools.lru_cache(maxsize=256)
-def _loaded(function: Body, name: str, resource: Resource) -> object:
-    if callable(resource):
-        return resource()
-    path = _path(function, resource)
-    words = _words(inspect.signature(function).parameters[name].annotation)
-    loader = _LOADERS.get(next(iter(words), ""), _LOADERS["str"])
-    try:
-        return loader(path)
-    except (OSError, ValueError) as error:
-        raise SignalError(f"resource '{name}' ({path.name}): {first_line(error)}") from error
-
-
-def resources_of(definition: Definition) -> dict[str, object]:
-    """Load the resources of a signal, once in a process."""
-    found = definition.resources.items()
-    return {name: _loaded(definition.function, name, resource) for name, resource in found}
-
-
-def _lines(path: Path) -> list[str]:
-    lines = (line.strip() for line in path.read_text("utf-8-sig").splitlines())
-    return [line for line in lines if line and not line.startswith("#")]
 
 
 def _explain(error: ValidationError, schema: type[BaseModel]) -> str:

@@ -8,7 +8,7 @@ import keyword
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from pydantic import Field, JsonValue, ValidationError
 
@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 
 class Parameters(Section):
     """What every kind takes."""
+
+    positional: ClassVar[str] = "column"
+    """The parameter that may be given without its name from Python."""
 
     column: str = Field("text", description="The column that is read.")
 
@@ -134,8 +137,6 @@ class Family:
     definition: str
     """Where the rule comes from: a paper, a standard, a package and its version."""
     version: int
-    positional: str = "column"
-    """The parameter that may be given without its name from Python."""
 
     def __call__(self, *values: str, name: str | None = None, **given: object) -> Signal:
         r"""Make a signal from Python: keyword("nike"), length(min=3), regex(r"\d", name="digits").
@@ -144,13 +145,14 @@ class Family:
         and parameters. Files are relative to the current folder.
         """
         if values:
-            field = self.parameters.model_fields[self.positional]
-            many = "tuple" in str(field.annotation)
-            given[self.positional] = list(values) if many else values[0]
+            place = _positional(self.parameters)
+            many = "tuple" in str(self.parameters.model_fields[place].annotation)
+            given[place] = list(values) if many else values[0]
         return self.build(name or self._name(values, given), given, folder=Path.cwd())
 
     def _name(self, values: tuple[str, ...], given: Mapping[str, object]) -> str:
-        only = values[0].lower() if len(values) == 1 and self.positional != "column" else ""
+        one_word = len(values) == 1 and _positional(self.parameters) != "column"
+        only = values[0].lower() if one_word else ""
         if only.isascii() and only.isidentifier() and not keyword.iskeyword(only):
             return only
         return f"{self.kind}_{digest(repr(sorted(given.items())))[:8]}"
@@ -189,7 +191,6 @@ def family(
     examples: Sequence[tuple[Mapping[str, JsonValue], object, bool | float | None]] = (),
     nulls: Nulls = "unknown",
     version: int = 1,
-    positional: str = "column",
 ) -> Callable[[Callable[..., Signal]], Family]:
     """Make a kind of signal of a builder; the function's name is the kind.
 
@@ -207,10 +208,13 @@ def family(
             nulls=nulls,
             definition=definition,
             version=version,
-            positional=positional,
         )
 
     return made
+
+
+def _positional(parameters: type[Section]) -> str:
+    return parameters.positional if issubclass(parameters, Parameters) else "column"
 
 
 def bounds_of(parameters: Thresholds) -> Bounds | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import Literal
+from typing import ClassVar, Literal
 
 import polars as pl
 from pydantic import Field, model_validator
@@ -22,6 +22,8 @@ _RUST_ESCAPE = re.compile(r"[\\.+*?()|\[\]{}^$#&\-~]")
 
 class Keyword(Thresholds):
     """Parameters of `keyword`."""
+
+    positional: ClassVar[str] = "words"
 
     words: tuple[str, ...] = Field((), description="Words and phrases.")
     list: str | None = Field(
@@ -50,7 +52,6 @@ class Keyword(Thresholds):
         "word boundaries and simple case folding of Unicode as in the Rust crate `regex`; "
         "an entry is whole where no word character touches its ends"
     ),
-    positional="words",
     examples=[
         ({"words": ["nike"]}, "NIKE shoes", True),
         ({"words": ["nike"]}, "Nikes and Monike", False),

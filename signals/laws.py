@@ -10,10 +10,11 @@ import polars as pl
 
 from schemas.errors import SiftsetError
 from signals.bodies import UNKNOWN
-from signals.evaluate import Asked, Workspace
 from signals.faults import excerpt
+from signals.scores import Asked
 from signals.signal import Signal, first_line
 from signals.tree import Ask
+from signals.workspace import Workspace
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,8 +18,10 @@ import polars as pl
 from numpy.typing import NDArray
 
 from signals.bodies import FALSE, SKIPPED, TRUE, UNKNOWN, Codes
-from signals.evaluate import DECIDES, TABLES, Asked, Workspace, compare
+from signals.evaluate import DECIDES, TABLES
+from signals.scores import Asked, compare
 from signals.tree import Ask, Fill, Node, Not, Op, leaves
+from signals.workspace import Workspace
 
 MINIMUM_ROWS = 4096
 """Rows below which measuring costs more than a good order saves."""

@@ -19,6 +19,7 @@ from pathlib import Path
 from types import ModuleType
 
 from schemas.errors import SignalError
+from signals.definition import Bound
 from signals.family import Family
 from signals.signal import Signal, first_line
 
@@ -89,13 +90,21 @@ def _load(path: Path) -> _File:
     with _helpers_beside(path) as helpers:
         try:
             exec(compile(path.read_bytes(), str(path), "exec"), vars(module))
-            for found in vars(module).values():
-                if isinstance(found, Signal):
-                    _ = found.fingerprint
+            resources = _settle(module)
         except Exception as error:
             del sys.modules[name]
             raise SignalError(_cannot(path.name, error)) from error
-    return _File(module, {**content, **_contents(helpers)})
+    return _File(module, {**content, **_contents(helpers), **_contents(resources)})
+
+
+def _settle(module: ModuleType) -> list[Path]:
+    """Take the fingerprints while the helpers can be found; give the files of the resources."""
+    files: list[Path] = []
+    for found in vars(module).values():
+        if isinstance(found, Signal):
+            _ = found.fingerprint
+            files += found.function.files() if isinstance(found.function, Bound) else []
+    return files
 
 
 def _contents(paths: Iterable[Path]) -> dict[Path, str]:

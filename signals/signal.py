@@ -21,7 +21,7 @@ from signals.formula import Formula
 from signals.tree import Ask, Comparison, Fill, Node, Not, Symbol, Test, digest, join
 
 if TYPE_CHECKING:
-    from signals.decide import Decisions
+    from signals.decisions import Decisions
 
 Kind = Literal["expression", "batch", "row"]
 Returns = Literal["bool", "score"]

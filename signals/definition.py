@@ -1,0 +1,118 @@
+"""A user's function as @signal has read it, with its parameters set and its resources loaded."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from pydantic import BaseModel
+
+from schemas.errors import SignalError
+from signals.fingerprint import file_fingerprint, fingerprint
+from signals.signal import Body, Kind, Preprocessor, first_line
+from signals.tree import digest
+
+Resource = str | Path | Callable[[], object]
+
+_LOADERS: dict[str, Callable[[Path], object]] = {
+    "Path": lambda path: path,
+    "str": lambda path: path.read_text("utf-8"),
+    "bytes": lambda path: path.read_bytes(),
+    "dict": lambda path: json.loads(path.read_text("utf-8")),
+    "list": lambda path: list(_lines(path)),
+    "tuple": lambda path: tuple(_lines(path)),
+    "set": lambda path: set(_lines(path)),
+    "frozenset": lambda path: frozenset(_lines(path)),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Definition:
+    """What a decorated function says of itself."""
+
+    function: Body
+    kind: Kind
+    inputs: tuple[str, ...]
+    schema: type[BaseModel]
+    resources: Mapping[str, Resource]
+
+
+@dataclass(frozen=True, slots=True)
+class Bound:
+    """A user's function with its parameters set; resources are loaded when first needed."""
+
+    definition: Definition
+    parameters: BaseModel
+
+    def __call__(self, *inputs: object) -> object:
+        """Call the function."""
+        return self.definition.function(*inputs, **self.given(), **resources_of(self.definition))
+
+    def given(self) -> dict[str, object]:
+        """The parameters by name."""
+        return {name: getattr(self.parameters, name) for name in type(self.parameters).model_fields}
+
+    def files(self) -> list[Path]:
+        """The files among the resources."""
+        found = self.definition.resources.values()
+        function = self.definition.function
+        return [resource_path(function, item) for item in found if not callable(item)]
+
+    def identity(self, preprocessors: Sequence[Preprocessor]) -> str:
+        """Hash the function, its helpers, parameters, resources and preprocessors."""
+        definition = self.definition
+        files = [
+            f"{name}={_resource_identity(definition, resource)}"
+            for name, resource in sorted(definition.resources.items())
+        ]
+        steps = [step.identity for step in preprocessors]
+        return digest(
+            fingerprint(definition.function), self.parameters.model_dump_json(), *files, *steps
+        )
+
+
+def type_names(annotation: object) -> set[str]:
+    """The bare names of an annotation without None: {'bool'} of bool | None."""
+    text = annotation.__name__ if isinstance(annotation, type) else str(annotation)
+    text = text.replace(" ", "").replace("Optional[", "").replace("typing.", "").strip("'\"")
+    parts = [part.partition("[")[0].rstrip("]").rpartition(".")[2] for part in text.split("|")]
+    return {part for part in parts if part not in ("None", "NoneType", "")}
+
+
+def resource_path(function: Body, resource: str | Path) -> Path:
+    """The path of a resource, relative to the file of the function."""
+    return Path(inspect.getfile(function)).parent / resource
+
+
+def _resource_identity(definition: Definition, resource: Resource) -> str:
+    if callable(resource):
+        return fingerprint(resource)
+    return file_fingerprint(resource_path(definition.function, resource))
+
+
+@functools.lru_cache(maxsize=256)
+def _loaded(function: Body, name: str, resource: Resource) -> object:
+    if callable(resource):
+        return resource()
+    path = resource_path(function, resource)
+    words = type_names(inspect.signature(function).parameters[name].annotation)
+    loader = _LOADERS.get(next(iter(words), ""), _LOADERS["str"])
+    try:
+        return loader(path)
+    except (OSError, ValueError) as error:
+        raise SignalError(f"resource '{name}' ({path.name}): {first_line(error)}") from error
+
+
+def resources_of(definition: Definition) -> dict[str, object]:
+    """Load the resources of a signal, once in a process."""
+    found = definition.resources.items()
+    return {name: _loaded(definition.function, name, resource) for name, resource in found}
+
+
+def _lines(path: Path) -> list[str]:
+    lines = (line.strip() for line in path.read_text("utf-8-sig").splitlines())
+    return [line for line in lines if line and not line.startswith("#")]
