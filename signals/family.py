@@ -8,7 +8,7 @@ import keyword
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING
 
 from pydantic import Field, JsonValue, ValidationError
 
@@ -23,9 +23,6 @@ if TYPE_CHECKING:
 
 class Parameters(Section):
     """What every kind takes."""
-
-    positional: ClassVar[str] = "column"
-    """The parameter that may be given without its name from Python."""
 
     column: str = Field("text", description="The column that is read.")
 
@@ -137,6 +134,8 @@ class Family:
     definition: str
     """Where the rule comes from: a paper, a standard, a package and its version."""
     version: int
+    positional: str = "column"
+    """The parameter that may be given without its name from Python."""
 
     def __call__(self, *values: str, name: str | None = None, **given: object) -> Signal:
         r"""Make a signal from Python: keyword("nike"), length(min=3), regex(r"\d", name="digits").
@@ -145,13 +144,12 @@ class Family:
         and parameters. Files are relative to the current folder.
         """
         if values:
-            place = _positional(self.parameters)
-            many = "tuple" in str(self.parameters.model_fields[place].annotation)
-            given[place] = list(values) if many else values[0]
+            many = "tuple" in str(self.parameters.model_fields[self.positional].annotation)
+            given[self.positional] = list(values) if many else values[0]
         return self.build(name or self._name(values, given), given, folder=Path.cwd())
 
     def _name(self, values: tuple[str, ...], given: Mapping[str, object]) -> str:
-        one_word = len(values) == 1 and _positional(self.parameters) != "column"
+        one_word = len(values) == 1 and self.positional != "column"
         only = values[0].lower() if one_word else ""
         if only.isascii() and only.isidentifier() and not keyword.iskeyword(only):
             return only
@@ -191,6 +189,7 @@ def family(
     examples: Sequence[tuple[Mapping[str, JsonValue], object, bool | float | None]] = (),
     nulls: Nulls = "unknown",
     version: int = 1,
+    positional: str = "column",
 ) -> Callable[[Callable[..., Signal]], Family]:
     """Make a kind of signal of a builder; the function's name is the kind.
 
@@ -208,13 +207,10 @@ def family(
             nulls=nulls,
             definition=definition,
             version=version,
+            positional=positional,
         )
 
     return made
-
-
-def _positional(parameters: type[Section]) -> str:
-    return parameters.positional if issubclass(parameters, Parameters) else "column"
 
 
 def bounds_of(parameters: Thresholds) -> Bounds | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import ClassVar, Literal
+from typing import Literal
 
 import polars as pl
 from pydantic import Field, model_validator
@@ -22,8 +22,6 @@ _RUST_ESCAPE = re.compile(r"[\\.+*?()|\[\]{}^$#&\-~]")
 
 class Keyword(Thresholds):
     """Parameters of `keyword`."""
-
-    positional: ClassVar[str] = "words"
 
     words: tuple[str, ...] = Field((), description="Words and phrases.")
     list: str | None = Field(
@@ -48,6 +46,7 @@ class Keyword(Thresholds):
 
 @family(
     Keyword,
+    positional="words",
     definition=(
         "word boundaries and simple case folding of Unicode as in the Rust crate `regex`; "
         "an entry is whole where no word character touches its ends"

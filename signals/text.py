@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import ClassVar, Literal
+from typing import Literal
 
 import polars as pl
 from pydantic import Field, field_validator
@@ -50,8 +50,6 @@ def _reason(error: Exception) -> str:
 class Regex(Parameters):
     """Parameters of `regex`."""
 
-    positional: ClassVar[str] = "pattern"
-
     pattern: str = Field(min_length=1, description="A regular expression in Rust's syntax.")
     case: bool = Field(True, description="Whether capital letters differ from small ones.")
 
@@ -67,6 +65,7 @@ class Regex(Parameters):
 
 @family(
     Regex,
+    positional="pattern",
     definition="the Rust crate `regex`, as polars has it: linear time, Unicode classes",
     examples=[
         ({"pattern": r"\d{3}"}, "call 911", True),
