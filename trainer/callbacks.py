@@ -121,7 +121,8 @@ class StopEarly(TrainerCallback):
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: object
     ) -> None:
         """Count the evaluations since the best one."""
-        values = [self.sign * log[self.metric] for log in state.log_history if self.metric in log]
+        measured = [log for log in state.log_history if self.metric in log and log["step"]]
+        values = [self.sign * log[self.metric] for log in measured]
         best, since = -math.inf, 0
         for value in values:
             better = value > best + self.threshold if math.isfinite(best) else True

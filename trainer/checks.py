@@ -167,7 +167,7 @@ def check_curves(history: Iterable[Mapping[str, float]], config: Train) -> list[
         ]
     curves = curves_of(history)
     _, losses = series(curves, "loss")
-    _, held = series(curves, "eval_loss")
+    _, held = series([row for row in curves if row["step"]], "eval_loss")
     return [finding for finding in (*_train_shapes(losses), *_held_shapes(held, losses)) if finding]
 
 

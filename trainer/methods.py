@@ -41,11 +41,17 @@ class Prepared:
         return open_layers
 
 
-def prepare_method(model: PreTrainedModel, config: Train, *, processes: int = 1) -> Prepared:
-    """Freeze what the method freezes, or put adapters in."""
+def prepare_method(
+    model: PreTrainedModel, config: Train, *, seed: int = 0, processes: int = 1
+) -> Prepared:
+    """Freeze what the method freezes, or put adapters in, initialised under `seed`."""
+    import torch
+
     method = config.method
     if isinstance(method, LoraMethod):
-        return Prepared(_with_adapters(model, config, method))
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            return Prepared(_with_adapters(model, config, method))
     if isinstance(method, LastLayers):
         return _last_layers(model, method, processes)
     if method == "frozen":

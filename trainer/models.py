@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import logging
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -205,19 +204,21 @@ def _agree_on_padding(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase
 
 @contextlib.contextmanager
 def _plain_errors(name: str) -> Iterator[None]:
+    from safetensors import SafetensorError
+
     try:
         yield
     except ImportError as error:
         if isinstance(error, ModuleNotFoundError) and error.name in ("torch", "transformers"):
             raise MissingExtraError("training", "train") from error
         raise ModelError(_one_line(name, error)) from error
-    except (OSError, ValueError, KeyError, json.JSONDecodeError) as error:
+    except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
         raise ModelError(_one_line(name, error)) from error
 
 
 def _one_line(name: str, error: Exception) -> str:
     reason = " ".join(str(error).split())
-    short = reason if len(reason) <= 300 else reason[:297] + "..."
+    short = reason if len(reason) <= 200 else reason[:197] + "..."
     return f"the model '{name}' cannot be loaded: {short}; expected a transformers model folder"
 
 

@@ -86,13 +86,16 @@ class Session:
             )
             self._say(check_model(self.task.loaded))
             self.tokens = self._tokenize()
-        self._say(check_data(self.task, self.tokens, self.config))
         if not len(self.tokens["train"]):
             raise TrainingError(
                 "the split train holds no text to learn from: every row is empty or null"
             )
+        self._say(check_data(self.task, self.tokens, self.config))
         self.prepared = prepare_method(
-            self.task.loaded.model, self.config, processes=self.hardware.processes
+            self.task.loaded.model,
+            self.config,
+            seed=self.seed,
+            processes=self.hardware.processes,
         )
         self.estimate: Estimate = estimate(
             self.prepared.model, self.tokens["train"], self.config, self.hardware

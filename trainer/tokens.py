@@ -182,6 +182,8 @@ def encode(
     words: bool = False,
 ) -> Sequences:
     """Tokenize texts without special tokens; cut to `max_length` tokens and count it."""
+    if not texts:
+        return Sequences([], [] if words else None)
     limit = {} if max_length is None else {"truncation": True, "max_length": max_length + 1}
     encoded = tokenizer(
         list(texts),

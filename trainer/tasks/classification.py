@@ -19,7 +19,7 @@ from trainer.tokens import Sequences, Tokens, TokenWriter, encode, surrounded
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
-INPUTS = ("input_ids", "attention_mask", "features")
+INPUTS = ("input_ids", "attention_mask")
 
 
 class ClassificationTask:
@@ -95,7 +95,7 @@ class ClassificationTask:
         return torch.tensor(self._weights)[labels].sum()
 
     def _logits(self, model: nn.Module, batch: Batch) -> Tensor:
-        logits: Tensor = model(**{name: batch[name] for name in INPUTS if name in batch}).logits
+        logits: Tensor = model(**{name: batch[name] for name in INPUTS}).logits
         return logits.float()
 
     def _summed(self, logits: Tensor, labels: Tensor) -> Tensor:
