@@ -15,7 +15,6 @@ from pipeline.sources.batch import BATCH_ROWS, EXCERPT, PART_ROWS, BadRecord, Ra
 from pipeline.sources.locate import InputFile
 from pipeline.sources.streams import BROKEN, broken, open_bytes
 from pipeline.sources.types import Types, stored
-from schemas.errors import SourceError
 
 BATCH_BYTES: Final = 64 * 2**20
 
@@ -128,14 +127,22 @@ def _only_utf8(batch: pa.RecordBatch) -> tuple[pa.RecordBatch, dict[int, str]]:
     columns = []
     for name, column in zip(batch.schema.names, batch.columns, strict=True):
         if pa.types.is_string(column.type) or pa.types.is_large_string(column.type):
-            wide = pa.large_binary()
-            values = pl.Series(column.cast(wide, safe=False))
-            texts = values.cast(pl.String, strict=False)
-            wrong = (texts.is_null() & values.is_not_null()).arg_true()
-            bad |= dict.fromkeys(wrong.to_list(), f"column '{name}' is not valid UTF-8")
-            column = texts.to_arrow()
+            texts = [_decoded(value) for value in column.cast(pa.large_binary()).to_pylist()]
+            wrong = [at for at, text in enumerate(texts) if text is _WRONG]
+            bad |= dict.fromkeys(wrong, f"column '{name}' is not valid UTF-8")
+            column = pa.array([None if text is _WRONG else text for text in texts], pa.string())
         columns.append(column)
     return pa.RecordBatch.from_arrays(columns, batch.schema.names), bad
+
+
+_WRONG: Final = object()
+
+
+def _decoded(value: bytes | None) -> object:
+    try:
+        return None if value is None else value.decode()
+    except UnicodeDecodeError:
+        return _WRONG
 
 
 def _parquet(file: InputFile) -> pq.ParquetFile:
@@ -168,9 +175,3 @@ def _batch_rows(metadata: pq.FileMetaData, groups: tuple[int, ...]) -> int:
     rows = max(1, sum(group.num_rows for group in chosen))
     each: int = max(1, sum(group.total_byte_size for group in chosen) // rows)
     return max(256, min(BATCH_ROWS, BATCH_BYTES // each))
-
-
-def require_declared(types: Types, file: InputFile) -> None:
-    """Refuse a file without columns."""
-    if not types:
-        raise SourceError(f"{file.path}: the file has no columns; expected at least one")

@@ -139,9 +139,11 @@ def _sound(split: Split, longest: int) -> tuple[Records, list[BadRecord]]:
         return sound(split.records, longest=longest)
     keep = np.ones(len(split.records), dtype=np.bool_)
     keep[list(split.flaws)] = False
+    _, too_long = sound(split.records.chosen(~keep), longest=longest)
+    told = {record.record for record in too_long}
     flawed = [split.records.bad(at, reason) for at, reason in split.flaws.items()]
     good, bad = sound(split.records.chosen(keep), longest=longest)
-    return good, [*flawed, *bad]
+    return good, [*too_long, *(record for record in flawed if record.record not in told), *bad]
 
 
 def _texts(header: Sequence[str]) -> pa.csv.ConvertOptions:

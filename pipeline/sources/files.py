@@ -99,8 +99,6 @@ def _open(file: InputFile, config: Files) -> Opened:
     else:
         types, parts = _scan(_reader(file, config))
     declared = file.format in ("parquet", "arrow")
-    if not types:
-        raise SourceError(f"{file.path}: no column there; expected records with at least one")
     stated = FileTypes(str(file.path), types, declared)
     return Opened(file.name, file.stem, stated, parts, digest, _size(file))
 

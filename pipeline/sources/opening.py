@@ -75,7 +75,7 @@ class MappedFiles:
             {
                 "source": self.name,
                 "kind": self.kind,
-                "file": file.name,
+                "name": file.name,
                 "bytes": file.bytes,
                 "records": sum(part.rows for part in file.parts),
                 "fingerprint": file.digest,
@@ -125,6 +125,10 @@ def map_files(
 ) -> MappedFiles:
     """Check that the columns of files agree and hold what the source names."""
     types = agreed([file.types for file in opened.files])
+    if not types:
+        raise SourceError(
+            f"{opened.files[0].types.file}: no column there; expected at least one readable record"
+        )
     mapping = _mapping(config, types, opened.files, prepare)
     types |= {name: pl.String() for name, dtype in types.items() if dtype == pl.Null}
     if mapping.get("text") in types:

@@ -9,7 +9,7 @@ from typing import Final, NamedTuple
 
 import numpy as np
 
-from pipeline.sources.records import Positions, Records, bounded, without_mark
+from pipeline.sources.records import Positions, Records, bounded, whole_pieces
 
 QUOTE: Final = ord('"')
 LINE_END: Final = ord("\n")
@@ -42,6 +42,7 @@ class Grammar:
         self._inner = re.compile(row + rb"\n")
         self._final = re.compile(row + rb"(?:\n|\Z)")
         self._field = re.compile(rb"(" + quoted + rb"|" + plain + rb")(" + mark + rb")?")
+        self._known = _Cut([], [])
         self.longest = longest
 
     @cached_property
@@ -51,24 +52,19 @@ class Grammar:
 
     def split(self, blocks: Iterable[bytes]) -> Iterator[Split]:
         """Yield the records of a file, blank lines included."""
-        tail, offset, number, dropped = b"", 0, 0, 0
-        for block in without_mark(blocks):
-            data = tail + block
-            cut = self._cut(data, last=False)
-            if not len(cut.ends):
-                too_long = len(data) > self.longest and b"\n" not in data
-                tail = data[: self.longest + 1] if too_long else data
-                dropped += len(data) - len(tail)
-                continue
-            end = int(cut.ends[-1]) + 1
-            records = _records(data[:end], cut, offset, number)
-            yield Split(records, dict.fromkeys(cut.flawed, self.flaw))
-            tail, offset, dropped = data[end:], offset + end + dropped, 0
+        number = 0
+        for piece in whole_pieces(blocks, self._whole, longest=self.longest):
+            cut, self._known = self._known, _Cut([], [])
+            if not len(cut.ends) or cut.ends[-1] + 1 != len(piece.data):
+                cut = self._cut(piece.data, last=True)
+            records = _records(piece.data, cut, piece.offset, number)
             number += len(records)
-        if tail:
-            cut = self._cut(tail, last=True)
-            records = _records(tail, cut, offset, number)
             yield Split(records, dict.fromkeys(cut.flawed, self.flaw))
+
+    def _whole(self, data: bytes) -> int:
+        self._known = self._cut(data, last=False)
+        ends = self._known.ends
+        return int(ends[-1]) + 1 if len(ends) else 0
 
     def fields(self, record: bytes) -> list[str | None]:
         """Return the fields of one sound record."""

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import codecs
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from itertools import chain
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -69,21 +71,50 @@ def split_lines(blocks: Iterable[bytes], *, longest: int, blank: bool = False) -
 
     Of a line longer than `longest` only its beginning is held, one byte more than allowed.
     """
-    tail, offset, number, dropped = b"", 0, 0, 0
-    for block in without_mark(blocks):
+    number = 0
+    for piece in whole_pieces(blocks, _last_line, longest=longest):
+        records = line_records(piece.data, offset=piece.offset, number=number, blank=blank)
+        number += len(records)
+        yield records
+
+
+def _last_line(data: bytes) -> int:
+    return data.rfind(b"\n") + 1
+
+
+class Piece(NamedTuple):
+    """Bytes of a file that hold whole records."""
+
+    data: bytes
+    offset: int
+    last: bool
+
+
+def whole_pieces(
+    blocks: Iterable[bytes], cut: Callable[[bytes], int], *, longest: int
+) -> Iterator[Piece]:
+    """Join and cut blocks so that records stay whole; `cut` tells how many bytes hold whole ones.
+
+    Of a line longer than `longest` only its beginning is held, one byte more than allowed, as a
+    piece of its own, so that the positions of what follows stay right.
+    """
+    blocks, offset = _without_mark(blocks)
+    tail, dropped = b"", 0
+    for block in blocks:
         data = tail + block
-        cut = data.rfind(b"\n") + 1
-        if cut:
-            records = line_records(data[:cut], offset=offset, number=number, blank=blank)
-            number += len(records)
-            yield records
-            offset += cut + dropped
-            dropped, tail = 0, data[cut:]
-        else:
-            tail = data[: longest + 1]
-            dropped += len(data) - len(tail)
+        if dropped and b"\n" in block:
+            end = data.index(b"\n") + 1
+            yield Piece(data[:end], offset, last=False)
+            offset, data, dropped = offset + end + dropped, data[end:], 0
+        end = 0 if dropped else cut(data)
+        if end:
+            yield Piece(data[:end], offset, last=False)
+        offset, tail = offset + end, data[end:]
+        if len(tail) > longest and b"\n" not in tail:
+            dropped += len(tail) - longest - 1
+            tail = tail[: longest + 1]
     if tail:
-        yield line_records(tail, offset=offset, number=number, blank=blank)
+        yield Piece(tail, offset, last=True)
 
 
 def line_records(data: bytes, *, offset: int, number: int, blank: bool) -> Records:
@@ -141,9 +172,13 @@ def _not_utf8(records: Records) -> list[int]:
     return found
 
 
-def without_mark(blocks: Iterable[bytes]) -> Iterator[bytes]:
-    """Leave off the byte order mark of UTF-8."""
-    first = True
-    for block in blocks:
-        yield block.removeprefix(MARK) if first else block
-        first = False
+def _without_mark(blocks: Iterable[bytes]) -> tuple[Iterator[bytes], int]:
+    """Leave off the byte order mark of UTF-8, which may come in pieces; return its length too."""
+    rest = iter(blocks)
+    start = b""
+    for block in rest:
+        start += block
+        if len(start) >= len(MARK):
+            break
+    bare = start.removeprefix(MARK)
+    return chain([bare] if bare else [], rest), len(start) - len(bare)

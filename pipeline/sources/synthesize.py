@@ -193,6 +193,7 @@ class Synthesis:
         entry: dict[str, JsonValue] = {
             "source": self.name,
             "kind": "synthesize",
+            "name": self.config.lexicon,
             "records": self.config.rows,
             "seed": self.seed,
             "fingerprint": self.lexicon.digest,
