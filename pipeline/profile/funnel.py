@@ -6,6 +6,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from pydantic import JsonValue
+
 from schemas.metrics import Funnel, LeaveOneOut, Pair, SignalMetrics, Step, Tree
 from signals.analysis import Analysis, analyse
 from signals.statistics import SignalStatistics, Statistics
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
 
 _WORDS: Final = {"&": "and", "|": "or", "^": "xor"}
 _LONGEST: Final = 300
+_NAMED: Final = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,8 +74,8 @@ def funnel(decider: Decider, sifted: Sifted, analysis: Analysis | None) -> Funne
 def _signal(name: str, found: SignalStatistics, signal: Signal) -> SignalMetrics:
     return SignalMetrics(
         name=name,
-        kind=signal.kind,
-        description=signal.description,
+        kind=signal.defined,
+        description=_about(signal),
         true=found.true,
         false=found.false,
         unknown=found.unknown,
@@ -81,6 +84,19 @@ def _signal(name: str, found: SignalStatistics, signal: Signal) -> SignalMetrics
         faults=found.raised,
         seconds=round(found.seconds, 6),
     )
+
+
+def _about(signal: Signal) -> str:
+    """Return the parameters that a recipe gave, or else what the signal asks."""
+    said = [f"{key} {_plain(value)}" for key, value in signal.parameters.items()]
+    return ", ".join(said)[:_LONGEST] or signal.description
+
+
+def _plain(value: JsonValue) -> str:
+    if isinstance(value, list):
+        more = f" and {len(value) - _NAMED} more" if len(value) > _NAMED else ""
+        return " ".join(str(one) for one in value[:_NAMED]) + more
+    return str(value)
 
 
 def _ordered(decider: Decider) -> list[Node]:

@@ -50,8 +50,7 @@ def _check(check: Check, before: list[float]) -> list[Child]:
 
 
 def _detail(check: Check) -> Child:
-    advice = None if check.passed or not check.advice else h("div", "Do: ", check.advice)
-    return [check.stage, f" · {check.message}" if check.message else "", advice]
+    return f"{check.stage} · {check.message}" if check.message else check.stage
 
 
 def _measured(check: Check) -> Child:
