@@ -21,7 +21,7 @@ from pipeline.publish import complete, earlier, leave, preview, publish
 from pipeline.settle import settle_rows
 from pipeline.shard import ShardResult, Work, work_on
 from pipeline.store import Store
-from pipeline.watch import SampleWatch
+from pipeline.watch import SAMPLE_ROWS, SampleWatch
 from pipeline.window import sampled_rows
 from schemas.errors import SiftsetError
 from schemas.progress import Progress, Silent
@@ -109,6 +109,7 @@ def _sources(run: Run) -> Sources:
 def _sift(run: Run, sources: Sources) -> list[ShardResult]:
     stop = threading.Event()
     shards = list(enumerate(sources.shards))
+    rows = 0 if run.job.recipe.analysis == "off" else SAMPLE_ROWS
     with run.progress.stage("read and sift", sources.records) as stage:
         work = Work(
             decider=run.job.decider,
@@ -118,9 +119,10 @@ def _sift(run: Run, sources: Sources) -> list[ShardResult]:
             official_split=run.job.recipe.split.column is not None,
             record=run.job.recipe.record,
             track_ids=run.job.has_ids,
+            analyse=run.job.recipe.analysis == "full",
             folder=run.folder,
             key=run.job.key,
-            watch=lambda: SampleWatch(sources.records),
+            watch=lambda: SampleWatch(sources.records, rows=rows),
             stop=stop,
             advance=stage.advance,
         )

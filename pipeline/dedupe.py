@@ -64,8 +64,8 @@ def repeated_ids(
 ) -> pl.DataFrame:
     """Return place, keeper and kind of the kept rows whose id another row has too.
 
-    `ids` hold row_id, key, content and candidate of every row read, in order; a candidate is a
-    row of `parts`. Raises SourceError where an id stands for two contents, unless the latest wins.
+    `ids` hold key, content, candidate, file and record of every row read, in order; a candidate
+    is a row of `parts`. Raises SourceError where an id stands for two contents, unless the latest wins.
     """
     if not latest_wins:
         _refuse_conflicts(ids)
@@ -122,7 +122,8 @@ def _repeated(keys: Keys, rows: int, *, keep: str, kind: str) -> pl.DataFrame:
             continue
         place = pl.col("place")
         keeper = (place.first() if keep == "first" else place.last()).over("key")
-        grouped = pl.concat(wanted).with_columns(keeper=keeper, kind=pl.lit(kind))
+        again = pl.concat(wanted).filter(pl.col("key").is_duplicated())
+        grouped = again.with_columns(keeper=keeper, kind=pl.lit(kind))
         found.append(grouped.filter(place != pl.col("keeper")).select(*_SCHEMA))
     return pl.concat(found).sort("place")
 
@@ -150,14 +151,16 @@ def _candidate_place(start: int) -> pl.Expr:
 def _refuse_conflicts(ids: Sequence[Part]) -> None:
     passes = max(1, math.ceil(count_rows(ids) / _ROWS_PER_PASS))
     for turn in range(passes):
-        frames = [_of_pass(f, turn, passes) for f in read_parts(ids, ["key", "content", "row_id"])]
+        frames = [_of_pass(f, turn, passes) for f in read_parts(ids, ["key", "content"])]
         if not frames:
             continue
-        contents = pl.col("content").n_unique().over("key")
-        conflict = pl.concat(frames).filter(contents > 1)
+        again = pl.concat(frames).filter(pl.col("key").is_duplicated())
+        conflict = again.filter(pl.col("content").n_unique().over("key") > 1)
         if conflict.height:
+            key = conflict["key"][0]
+            found = [f.filter(pl.col("key") == key) for f in read_parts(ids)]
+            rows = pl.concat(found).select(place=pl.format("{} record {}", "file", "record"))
             raise SourceError(
-                f"row_id {conflict['row_id'][0]}: its id stands for "
-                f"{conflict['content'].n_unique()} different records or more, expected one: "
+                f"{' and '.join(rows['place'].head(3))} have one id and different contents: "
                 "map another id column, or let the latest win with  refresh: {merge: upsert}"
             )

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import operator
 from collections import Counter
 from collections.abc import Sequence
+from functools import reduce
 from typing import TYPE_CHECKING, Final
 
 import polars as pl
@@ -66,7 +68,8 @@ def measure(
     run: Run, results: Sequence[ShardResult], settlement: Settlement, judged: Judgement
 ) -> RunMetrics:
     """Return everything that the page of the run shows."""
-    read, kept = _profiles(run, results, settlement)
+    looks = run.job.recipe.analysis != "off"
+    read, kept = _profiles(run, results, settlement) if looks else (ProfileState(), ProfileState())
     train = run.job.recipe.train
     wanted = label_precision(_known(kept.label_totals), _wanted(run))
     balance = settlement.balance
@@ -83,10 +86,12 @@ def measure(
         profiles={
             "input": read.profile(of=balance.read),
             "kept": _with_languages(kept.profile(of=balance.kept), settlement),
-        },
+        }
+        if looks
+        else {},
         duplicates=_duplicates(settlement),
-        leakage=(*_leakage(settlement), *_contamination(run, settlement)),
-        drift=(*_drift(run, kept), *_from_reference(run, kept)),
+        leakage=(*(_leakage(settlement) if looks else ()), *_contamination(run, settlement)),
+        drift=(*_drift(run, kept), *_from_reference(run, kept)) if looks else (),
         label_precision=wanted,
         max_length=train.max_length if train else None,
         samples=_samples(settlement, wanted),
@@ -211,6 +216,9 @@ def _funnel(run: Run, results: Sequence[ShardResult]) -> Funnel:
     clauses = sum((result.clauses for result in results), Counter[str]())
     sifted = Sifted(decider.statistics(), clauses)
     frames = [frame for result in results for frame in result.watch.frames]
+    whole = [result.analysis for result in results if result.analysis is not None]
+    if whole:
+        return funnel(decider, sifted, reduce(operator.add, whole))
     if run.job.recipe.analysis == "off" or not frames:
         return funnel(decider, sifted, None)
     rules = run.job.rules

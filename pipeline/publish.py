@@ -133,7 +133,8 @@ def _assemble(
     if assessment.data_docs is not None:
         assessment.data_docs.replace(draft / "data_docs")
     _write_metrics(draft, assessment.metrics)
-    (run.folder / PROFILE).replace(draft / PROFILE)
+    if (run.folder / PROFILE).is_file():
+        (run.folder / PROFILE).replace(draft / PROFILE)
     if assessment.faults:
         faults: list[JsonValue] = [dict(fault) for fault in assessment.faults]
         write_json(draft / FAULTS, {"faults": faults})

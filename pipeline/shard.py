@@ -20,12 +20,14 @@ import polars as pl
 from pipeline.dedupe import TEXT_KEY, id_key, text_key
 from pipeline.delta_types import storable
 from pipeline.parts import Part, PartWriter
+from pipeline.profile.funnel import analysed
 from pipeline.split import check_official
 from schemas.results import Balance
 
 if TYPE_CHECKING:
     from pipeline.rules import RowRuleSet
     from pipeline.sources.batch import Batch, Shard
+    from signals.analysis import Analysis
     from signals.decide import Decider, Decisions
 
 Outcome = Literal["candidates", "rejected", "quarantine", "unreadable", "ids"]
@@ -62,6 +64,8 @@ class Work:
     official_split: bool
     record: Literal["full", "decisions", "none"]
     track_ids: bool
+    analyse: bool
+    """Whether every signal is asked about every row, to count what each contributes."""
     folder: Path
     key: str
     watch: Callable[[], Watch]
@@ -86,6 +90,7 @@ class ShardResult:
     faulted: int = 0
     faults: list[dict[str, str]] = field(default_factory=list)
     rule_counts: Counter[tuple[str, ...]] = field(default_factory=Counter)
+    analysis: Analysis | None = None
     clauses: Counter[str] = field(default_factory=Counter)
     """Rejected rows by the clause that did not hold."""
 
@@ -97,6 +102,7 @@ class _Sorted(NamedTuple):
     faulted: int
     faults: tuple[dict[str, str], ...]
     clauses: Counter[str]
+    analysis: Analysis | None
 
 
 def work_on(shard: Shard, index: int, work: Work) -> ShardResult:
@@ -119,6 +125,9 @@ def work_on(shard: Shard, index: int, work: Work) -> ShardResult:
         result.unknown += done.unknown
         result.faulted += done.faulted
         result.clauses.update(done.clauses)
+        if done.analysis is not None:
+            before = result.analysis
+            result.analysis = done.analysis if before is None else before + done.analysis
         work.advance(batch.frame.height + batch.unreadable.height)
         result.faults.extend(done.faults[: FAULTS_KEPT - len(result.faults)])
     result.parts = {outcome: writer.close() for outcome, writer in writers.items()}
@@ -152,6 +161,7 @@ def _sort_rows(batch: Batch, work: Work) -> _Sorted:
         faulted=int(open_by_fault.sum()),
         faults=_told(decisions, good),
         clauses=_counted(decisions.clause.filter(refused)),
+        analysis=analysed(work.decider, good) if work.analyse else None,
     )
 
 
@@ -224,7 +234,7 @@ def _ids(batch: Batch, failing: pl.Series | None, kept: pl.Series) -> pl.DataFra
     if failing is not None:
         candidate = np.zeros(batch.frame.height, bool)
         candidate[~failing.to_numpy()] = kept.to_numpy()
-    ids = batch.frame.select("row_id", id_key())
+    ids = batch.frame.select(id_key(), pl.col("source").struct.unnest())
     return ids.with_columns(content=batch.content, candidate=pl.Series(candidate))
 
 

@@ -10,11 +10,11 @@ SAMPLE_ROWS: Final = 20_000
 
 
 class SampleWatch:
-    """Keeps about SAMPLE_ROWS of all the rows read, chosen by row_id, whatever the batches."""
+    """Keeps about `rows` of all the rows read, chosen by row_id, whatever the batches."""
 
     def __init__(self, records: int, *, rows: int = SAMPLE_ROWS) -> None:
         share = min(1.0, rows / max(records, 1))
-        self._below = None if share == 1 else f"{int(share * 16**12):012x}"
+        self._below = None if share >= 1 else f"{int(share * 16**12):012x}"
         self._frames: list[pl.DataFrame] = []
 
     def read(self, frame: pl.DataFrame) -> None:
