@@ -35,12 +35,14 @@ from trainer.callbacks import (
 from trainer.checks import check_curves, check_data, check_model
 from trainer.curves import Curves, curves_of
 from trainer.estimate import Estimate, estimate
+from trainer.features import CachedTask, cached
 from trainer.hardware import choose_hardware
 from trainer.loop import Loop, arguments, greater_is_better
 from trainer.methods import merged, prepare_method
 from trainer.models import Loaded, quiet
 from trainer.saving import save_json, writing
 from trainer.tasks import Task, prepare_task
+from trainer.tasks.classification import ClassificationTask
 from trainer.tokens import Tokens
 
 if TYPE_CHECKING:
@@ -64,6 +66,7 @@ class Session:
         self.findings: list[Finding] = []
         self.leads = self.hardware.rank == 0
         self.trained_seconds = 0.0
+        self.cached: CachedTask | None = None
 
     @contextlib.contextmanager
     def quietly(self) -> Iterator[None]:
@@ -101,6 +104,15 @@ class Session:
             self.prepared.model, self.tokens["train"], self.config, self.hardware
         )
         self.progress.say(self.estimate.describe())
+        if self.config.method == "frozen" and isinstance(self.task, ClassificationTask):
+            self._cache_features(self.task)
+
+    def _cache_features(self, task: ClassificationTask) -> None:
+        with self.progress.stage("features"), writing(self.work):
+            self.cached = cached(task, self.tokens, self.hardware.device)
+        if self.cached is not None:
+            self.task = self.cached
+            self.progress.say("frozen: the backbone ran once, its features are kept")
 
     def _check_splits(self) -> None:
         if self.config.eval_strategy == "no" or self.data.files.get("validation"):
@@ -233,8 +245,11 @@ class Session:
         import torch
 
         assert self.loop.model is not None
+        if self.cached is not None:
+            self.cached.leave()
         model = merged(self.loop.model)
-        torch.nn.Module.to(model, device="cpu", dtype=torch.float32).eval()
+        torch.nn.Module.to(model, device="cpu", dtype=torch.float32)
+        torch.nn.Module.eval(model)
         model.config.use_cache = True
         return replace(self.task.loaded, model=model, untrained_head=())
 

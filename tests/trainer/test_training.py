@@ -103,11 +103,11 @@ def test_accumulation_does_not_change_a_step(
     rows = rows_of(18)
     rows["label"][:3] = ["neg"] * 3
     data = make_data({"train": rows})
-    found = []
+    found, folder = [], without_dropout(tiny_bert)
     for size, accumulation in ((16, 1), (4, 4)):
         config = Train(
             task=task,
-            model=without_dropout(tiny_bert) if not found else str(config.model),
+            model=folder,
             batch_size=size,
             gradient_accumulation_steps=accumulation,
             max_steps=1,
