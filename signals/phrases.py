@@ -10,6 +10,8 @@ from signals.folding import fold, word_class
 
 Match = Literal["word", "substring", "prefix"]
 
+_ASCII = re.compile(r"\w+", re.ASCII)
+
 
 class Phrases:
     """A list of words and phrases, ready to be found in texts.
@@ -24,20 +26,23 @@ class Phrases:
     ) -> None:
         self._fold = str if case else fold
         self._prefix = match == "prefix"
-        self._whole: set[str] = set()
-        self._longer: dict[str, list[tuple[str, re.Pattern[str]]]] = {}
-        letter = f"[{word_class()}]"
-        self._token = re.compile(rf"{letter}+|\S")
-        self._letter = re.compile(letter)
-        end = "" if self._prefix else f"(?!{letter})"
+        self._words: set[str] = set()
+        self._phrases: dict[str, list[tuple[str, re.Pattern[str]]]] = {}
+        letters = f"[{word_class()}]+"
+        self._letters = re.compile(letters)
+        self._token = re.compile(rf"{letters}|\S")
         for entry in sorted({squeeze(self._fold(entry)) for entry in entries}, key=_by_length):
-            first = self._token.match(entry)
-            assert first is not None
-            if first.end() == len(entry) and self._letter.match(entry):
-                self._whole.add(entry)
-            rest = r"\s+".join(re.escape(part) for part in entry.split(" "))
-            self._longer.setdefault(first[0], []).append((entry, re.compile(rest + end)))
-        self._lengths = sorted({len(entry) for entry in self._whole}, reverse=True)
+            self._add(entry)
+        self._lengths = sorted({len(entry) for entry in self._words}, reverse=True)
+
+    def _add(self, entry: str) -> None:
+        first = self._token.match(entry)
+        assert first is not None
+        if self._letters.fullmatch(entry):
+            self._words.add(entry)
+        else:
+            pattern = r"\s+".join(re.escape(part) for part in entry.split(" "))
+            self._phrases.setdefault(first[0], []).append((entry, re.compile(pattern)))
 
     def found(self, text: str) -> Iterator[str]:
         """Yield the entries in the order in which they stand in a text."""
@@ -50,27 +55,30 @@ class Phrases:
             place = max(end, token.start() + 1)
 
     def _at(self, text: str, token: re.Match[str]) -> tuple[str | None, int]:
-        start = token.start()
-        isolated = self._letter.match(token[0]) or not (
-            start and self._letter.match(text[start - 1])
-        )
-        if isolated:
-            for entry, pattern in self._longer.get(token[0], ()):
-                if hit := pattern.match(text, start):
-                    return entry, hit.end()
-            if self._prefix:
-                return self._beginning(token)
-        return None, token.end()
+        """The longest entry that begins at a token, and where to look on."""
+        word, start = token[0], token.start()
+        if self._letters.match(word) is None and start and self._letters.match(text, start - 1):
+            return None, token.end()
+        for entry, pattern in self._phrases.get(word, ()):
+            hit = pattern.match(text, start)
+            if hit and (self._prefix or not self._letters.match(text, hit.end())):
+                return entry, hit.end()
+        if word in self._words:
+            return word, token.end()
+        return (self._beginning(word) if self._prefix else None), token.end()
 
-    def _beginning(self, token: re.Match[str]) -> tuple[str | None, int]:
+    def _beginning(self, word: str) -> str | None:
         for length in self._lengths:
-            if length <= len(token[0]) and token[0][:length] in self._whole:
-                return token[0][:length], token.end()
-        return None, token.end()
+            if length < len(word) and word[:length] in self._words:
+                return word[:length]
+        return None
 
     def any(self, text: str) -> bool:
         """Say whether a text holds an entry."""
-        return next(self.found(text), None) is not None
+        if self._phrases or self._prefix:
+            return next(self.found(text), None) is not None
+        letters = _ASCII if text.isascii() else self._letters
+        return not self._words.isdisjoint(letters.findall(self._fold(text)))
 
     def count(self, text: str) -> float:
         """Count the matches in a text."""
