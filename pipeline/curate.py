@@ -12,10 +12,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from pipeline.assess import assess
+from pipeline.catalog import PROGRESS
 from pipeline.context import CurateOptions, Run
 from pipeline.engines.local import map_ordered
 from pipeline.files import writable_folder
 from pipeline.job import load_job
+from pipeline.live import Live
 from pipeline.lock import locked
 from pipeline.publish import complete, earlier, leave, preview, publish
 from pipeline.settle import settle_rows
@@ -25,7 +27,7 @@ from pipeline.watch import SAMPLE_ROWS, SampleWatch
 from pipeline.window import sampled_rows
 from schemas.errors import SiftsetError
 from schemas.progress import Progress, Silent
-from schemas.results import CurateResult
+from schemas.results import Balance, CurateResult
 
 if TYPE_CHECKING:
     import polars as pl
@@ -60,7 +62,9 @@ def curate(
         if done is not None:
             return done
         with _work_folder(job.output) as folder:
-            return _carry_out(Run(job, store, wanted, shown, folder, clock=clock))
+            run = Run(job, store, wanted, shown, folder, clock=clock)
+            live = Live(shown, folder / PROGRESS, run.run_id, job.recipe.name)
+            return _carry_out(replace(run, progress=live))
 
 
 def _check_engine(options: CurateOptions) -> None:
@@ -106,6 +110,10 @@ def _sources(run: Run) -> Sources:
     return sources
 
 
+def _untold(balance: Balance) -> None:
+    """Tell nobody."""
+
+
 def _sift(run: Run, sources: Sources) -> list[ShardResult]:
     stop = threading.Event()
     shards = list(enumerate(sources.shards))
@@ -118,6 +126,7 @@ def _sift(run: Run, sources: Sources) -> list[ShardResult]:
             split=run.job.split(),
             official_split=run.job.recipe.split.column is not None,
             record=run.job.recipe.record,
+            text_keys=run.job.recipe.dedupe.exact,
             track_ids=run.job.has_ids,
             analyse=run.job.recipe.analysis == "full",
             folder=run.folder,
@@ -125,5 +134,6 @@ def _sift(run: Run, sources: Sources) -> list[ShardResult]:
             watch=lambda: SampleWatch(sources.records, rows=rows),
             stop=stop,
             advance=stage.advance,
+            tally=run.progress.count if isinstance(run.progress, Live) else _untold,
         )
         return list(map_ordered(lambda s: work_on(s[1], s[0], work), shards, stop=stop))

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Final
 from pydantic import JsonValue
 
 from pipeline.assess import Assessment
+from pipeline.catalog import write_index
 from pipeline.files import sync, whole, write_json
 from pipeline.job import describe
 from pipeline.measure import PROFILE
@@ -82,7 +83,9 @@ def leave(run: Run, settlement: Settlement, assessment: Assessment) -> Path:
     """Keep the folder of a run that was refused, so that the user sees why; return it."""
     draft = _assemble(run, settlement, assessment, state="refused", base=run.store.version())
     render(draft, history=read_history(run.store.output))
-    return _place(run, draft).path
+    place = _place(run, draft).path
+    write_index(run.store.output)
+    return place
 
 
 def earlier(store: Store, key: str) -> CurateResult | None:
@@ -109,6 +112,7 @@ def complete(store: Store) -> None:
         )
         _write_metrics(folder.path, placed)
         render(folder.path, history=read_history(store.output, before=commit.run_id))
+    write_index(store.output)
     folder.amend(state="published", version=commit.version)
 
 
@@ -227,6 +231,7 @@ def _move(parts: Sequence[Part], folder: Path) -> None:
     folder.mkdir()
     for part in parts:
         part.path.replace(folder / part.path.name)
+        sync(folder / part.path.name)
 
 
 def _write_metrics(folder: Path, metrics: RunMetrics) -> None:

@@ -63,6 +63,8 @@ class Work:
     split: pl.Expr
     official_split: bool
     record: Literal["full", "decisions", "none"]
+    text_keys: bool
+    """Whether exact duplicates are looked for."""
     track_ids: bool
     analyse: bool
     """Whether every signal is asked about every row, to count what each contributes."""
@@ -73,6 +75,8 @@ class Work:
     """Set when the run ends early; a shard under way then gives up at its next batch."""
     advance: Callable[[int], None]
     """Told how many records were done; called from several threads."""
+    tally: Callable[[Balance], None]
+    """Told where the rows of each batch went; called from several threads."""
 
 
 class Stopped(Exception):  # noqa: N818
@@ -121,7 +125,9 @@ def work_on(shard: Shard, index: int, work: Work) -> ShardResult:
         done = _sort_rows(batch, work)
         for outcome, frame in done.frames.items():
             writers[outcome].add(frame)
-        result.balance += _balance(batch, done)
+        balance = _balance(batch, done)
+        result.balance += balance
+        work.tally(balance)
         result.unknown += done.unknown
         result.faulted += done.faulted
         result.clauses.update(done.clauses)
@@ -211,9 +217,9 @@ def _candidates(frame: pl.DataFrame, work: Work) -> pl.DataFrame:
     split = frame.with_columns(work.split)
     if work.official_split:
         split = split.with_columns(check_official(split["split"]))
-    keyed = split.with_columns(text_key())
+    key = text_key() if work.text_keys else pl.lit(None, pl.UInt128).alias(TEXT_KEY)
     own = ["row_id", "split", "signals", *scores, "source"]
-    return storable(keyed.select(*work.columns, *own, TEXT_KEY))
+    return storable(split.select(*work.columns, *own, key))
 
 
 def _rejected(
