@@ -14,6 +14,7 @@ from typing import Final, NamedTuple
 import polars as pl
 import polars_hash as plh
 
+from pipeline.folding import same_text
 from pipeline.parts import Part, count_rows, read_parts
 from schemas.errors import SourceError
 
@@ -34,8 +35,7 @@ class Settled(NamedTuple):
 
 def text_key(text: str = "text") -> pl.Expr:
     """Return the 128-bit hash that equal texts share, after NFC and white-space folding."""
-    folded = pl.col(text).str.normalize("NFC").str.replace_all(r"\s+", " ").str.strip_chars(" ")
-    return plh.concat_str(folded).nchash.xxh3_128().alias(TEXT_KEY)
+    return plh.concat_str(same_text(pl.col(text))).nchash.xxh3_128().alias(TEXT_KEY)
 
 
 def id_key() -> pl.Expr:
@@ -65,7 +65,8 @@ def repeated_ids(
     """Return place, keeper and kind of the kept rows whose id another row has too.
 
     `ids` hold key, content, candidate, file and record of every row read, in order; a candidate
-    is a row of `parts`. Raises SourceError where an id stands for two contents, unless the latest wins.
+    is a row of `parts`. Raises SourceError where an id stands for two contents, unless the latest
+    one wins.
     """
     if not latest_wins:
         _refuse_conflicts(ids)

@@ -9,8 +9,6 @@ from typing import Final
 
 import polars as pl
 
-from pipeline.files import whole
-
 ROWS_PER_PART: Final = 250_000
 BYTES_PER_PART: Final = 64 * 2**20
 
@@ -27,7 +25,8 @@ class PartWriter:
     """Writes the frames it is given to `folder/<stem>-00000.parquet` and on, in order.
 
     A file is written as soon as it is full, so that memory stays flat however many rows come.
-    Without rows there is no file, or with `even_empty` one that has the columns.
+    Without rows there is no file, or with `even_empty` one that has the columns. Whoever publishes
+    the files syncs them.
     """
 
     def __init__(
@@ -64,15 +63,9 @@ class PartWriter:
         frame = pl.concat(self._pending)
         self._folder.mkdir(parents=True, exist_ok=True)
         path = self._folder / f"{self._stem}-{len(self._parts):05d}.parquet"
-        write_parquet(frame, path)
+        frame.write_parquet(path, compression="zstd", compression_level=1)
         self._parts.append(Part(path, frame.height))
         self._pending, self._rows, self._bytes = [], 0, 0
-
-
-def write_parquet(frame: pl.DataFrame, path: Path) -> None:
-    """Write `frame` to `path`, whole or not at all."""
-    with whole(path) as draft:
-        frame.write_parquet(draft, compression="zstd", compression_level=1)
 
 
 def read_parts(parts: Sequence[Part], columns: list[str] | None = None) -> Iterator[pl.DataFrame]:

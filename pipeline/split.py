@@ -7,26 +7,15 @@ from typing import Final
 import polars as pl
 import polars_hash as plh
 
+from pipeline.folding import bare_text
 from schemas.errors import SourceError
 from schemas.integrity import Split
 from schemas.rows import OWN_COLUMNS, SPLITS
 
-_IGNORED: Final = r"[\W_]+"
 _ALIASES: Final = {
     **{name: name for name in SPLITS},
     **dict.fromkeys(("val", "valid", "dev", "eval"), "validation"),
 }
-
-
-def bare_text(text: pl.Expr) -> pl.Expr:
-    """Case-folded letters and digits only, so that punctuation and spaces never straddle a split.
-
-    Upper case and back again folds what lower case alone leaves apart, such as sharp s and ss.
-    """
-    folded = text.str.normalize("NFKC").str.to_uppercase().str.to_lowercase()
-    return folded.str.replace_all(
-        "\N{GREEK SMALL LETTER FINAL SIGMA}", "\N{GREEK SMALL LETTER SIGMA}", literal=True
-    ).str.replace_all(_IGNORED, "")
 
 
 def split_expr(split: Split, seed: int, columns: tuple[str, ...]) -> pl.Expr:

@@ -181,6 +181,7 @@ class Store:
         placed = []
         for file in files:
             target = folder / file.path.name
+            sync(file.path)
             file.path.replace(target)
             placed.append(DataFile(target, file.split, file.rows))
         sync(folder)
