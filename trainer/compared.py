@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Final
 
 import polars as pl
 
-from schemas.comparison import BeforeKind, Comparison, ModelInfo, TrainingCurve
+from schemas.comparison import BeforeKind, Comparison, TrainingCurve
 from schemas.train import Compare
+from trainer.asked import side
 from trainer.comparison import Setting, Side, compare_models, gather
 from trainer.comparison.protocols import Encoder
 from trainer.curves import Curves, series
@@ -89,20 +90,7 @@ def _encoder(session: Session, before: Side | None) -> Encoder | None:
 
 
 def _side(loaded: Loaded, session: Session) -> Side:
-    from trainer.comparison.adapters import MaskedLM, TextClassifier
-    from trainer.comparison.causal_adapter import CausalLM
-
-    kinds = {"mlm": MaskedLM, "classification": TextClassifier, "causal": CausalLM}
-    model = kinds[session.config.task](
-        loaded.model, loaded.tokenizer, max_length=session.task.length
-    )
-    info = ModelInfo(
-        name=loaded.name,
-        revision=loaded.revision,
-        parameters=sum(p.numel() for p in loaded.model.parameters()),
-        head="untrained" if loaded.untrained_head else "trained",
-    )
-    return Side(model, info)
+    return side(loaded, session.config.task, session.task.length)
 
 
 def training_curves(curves: Curves) -> tuple[TrainingCurve, ...]:

@@ -69,6 +69,6 @@ def finish(session: Session, compare: Compare, began: float) -> TrainResult:
         save_json(comparison.model_dump(mode="json"), folder / "compare.json")
         result = session.result(out, comparison.metrics, began)
         save_json(result.to_json(), folder / "training.json")
-        session.write_card(comparison, folder)
+        session.write_card(result, comparison, folder)
     session.clean()
     return result

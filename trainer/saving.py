@@ -62,6 +62,10 @@ def save_model(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, folde
     with quiet():
         model.save_pretrained(folder)
         tokenizer.save_pretrained(folder)
+    mask = os.umask(0)
+    os.umask(mask)
+    for weights in folder.glob("*.safetensors"):
+        weights.chmod(0o666 & ~mask)  # it is written readable by its owner alone
 
 
 def save_json(value: JsonValue, path: Path) -> None:

@@ -290,8 +290,17 @@ class Session:
             details=details,
         )
 
-    def write_card(self, comparison: Comparison, folder: Path) -> None:
-        """Write the model card."""
+    def write_card(self, result: TrainResult, comparison: Comparison, folder: Path) -> None:
+        """Write the model card, and how the model wants to be asked."""
+        from trainer.card import CardFacts, write_card
+        from trainer.usage import write_usage
+
+        revision = self.task.loaded.revision
+        lineage = self.data.lineage
+        facts = CardFacts(self.config, self.seed, lineage, result, comparison, revision)
+        write_card(folder, facts)
+        template = getattr(self.task, "template", None)
+        write_usage(folder, self.config.task, max_length=self.task.length, template=template)
 
     def clean(self) -> None:
         """Remove checkpoints and tokens of a run that is done."""
