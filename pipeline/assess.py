@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pipeline.gate.thresholds import apply_thresholds, verdict_of
 from pipeline.measure import measure
 from schemas.errors import FaultBudgetExceeded, GateFailed, SiftsetError
 from schemas.metrics import Check, RunMetrics, Verdict
@@ -96,4 +97,24 @@ def _blocked(results: Sequence[ShardResult]) -> str:
 
 
 def _gate(run: Run, results: Sequence[ShardResult], settlement: Settlement) -> Judgement:
-    return Judgement("pass")
+    checks = apply_thresholds(limited(settlement), run.job.recipe.integrity.thresholds)
+    verdict = verdict_of(checks)
+    refusal = None
+    if verdict == "fail":
+        failed = [c for c in checks if not c.passed and c.severity == "critical"]
+        told = "; ".join(c.message for c in failed)
+        refusal = GateFailed(f"the gate failed: {told}; nothing was published")
+    return Judgement(verdict, tuple(checks), refusal)
+
+
+def limited(settlement: Settlement) -> dict[str, float]:
+    """Return the metrics of a run that thresholds may limit."""
+    counts = {**settlement.balance.to_json(), "unknown": settlement.unknown}
+    return threshold_metrics(counts)
+
+
+def threshold_metrics(counts: Mapping[str, int]) -> dict[str, float]:
+    """Return counts as they are, and each but `read` as a share of the rows read."""
+    read = max(counts["read"], 1)
+    shares = {f"{name}_share": rows / read for name, rows in counts.items() if name != "read"}
+    return {**{name: float(rows) for name, rows in counts.items()}, **shares}

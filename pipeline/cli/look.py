@@ -10,7 +10,6 @@ from pipeline.cli.app import app
 from pipeline.cli.commands import command
 from pipeline.cli.options import Overrides, Recipe
 from pipeline.cli.screen import Screen
-from pipeline.cli.work import not_available
 
 
 @command(app, "explain", example="siftset explain nike --analyze")
@@ -69,7 +68,15 @@ def report(
 def serve(
     screen: Screen,
     folder: Annotated[str, typer.Argument(metavar="DIR", help="An output folder.")],
-    port: Annotated[int, typer.Option(min=0, max=65535)] = 8000,
+    port: Annotated[int, typer.Option(min=0, max=65535, help="0 takes a free one.")] = 8321,
 ) -> None:
-    """Serve reports on the loopback address."""
-    not_available("serve", f"open the report.html files under {folder}/runs")
+    """Serve reports on the loopback address until interrupted."""
+    from pathlib import Path
+
+    from pipeline.serve import serve as run
+
+    def ready(address: str) -> None:
+        screen.answer(f"{address}  (Ctrl-C ends it)")
+        screen.result({"address": address})
+
+    run(Path(folder), port, ready=ready)
