@@ -200,7 +200,7 @@ def _first_but(flags: Integers, n: int) -> int:
 
 
 @inlined
-def _score(data: Bytes, tokens: Tokens, tables: Tables, n: int, scored: int, met: int) -> None:
+def _score(data: Bytes, tokens: Tokens, tables: Tables, n: int, scored: int, met: Whole) -> None:
     """Score the tokens that count; one equal to an earlier token gets that one's score."""
     flags = tokens.flags
     capitals = met & UPPER != 0 and _capitals_differ(flags, n)

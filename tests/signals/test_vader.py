@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import polars as pl
 import pytest
@@ -18,16 +18,17 @@ TEXTS = ["VADER is smart!", "not good, but great", None, "", "the bomb is kind o
 
 
 @pytest.fixture(scope="module", params=["plain", "compiled"])
-def score(request: pytest.FixtureRequest) -> Iterator[Score]:
+def score(request: pytest.FixtureRequest) -> Score:
     if request.param == "compiled" and not has_numba():
         pytest.skip("numba is not installed")
-    yield getattr(VaderScorer(), f"score_{request.param}")
+    scorer = VaderScorer()
+    return scorer.score_plain if request.param == "plain" else scorer.score_compiled
 
 
 def test_constants_are_those_of_nltk() -> None:
     assert vader_words.NEGATIONS == VaderConstants.NEGATE
     assert vader_words.BOOSTERS == VaderConstants.BOOSTER_DICT
-    assert vader_words.PUNCTUATION == set(VaderConstants.PUNC_LIST)
+    assert set(VaderConstants.PUNC_LIST) == vader_words.PUNCTUATION
     assert (vader_words.BOOST, -vader_words.BOOST) == (VaderConstants.B_INCR, VaderConstants.B_DECR)
     assert vader_words.CAPITALS == VaderConstants.C_INCR
     assert vader_words.NEGATION == VaderConstants.N_SCALAR

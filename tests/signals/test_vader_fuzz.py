@@ -35,8 +35,8 @@ SPACES = [" "] * 30 + list("\t\n\x0b\x0c\x1c\x1f\x85\xa0\u2003\u2028\u3000\u1680
 SPACES += ["  ", "\r\n", "\u200b", "\ufeff", "\u180e", ""]
 MARKS = [""] * 12 + sorted(PUNCTUATION) + ["!!!!", "?????", *"()*#@/~_’…—", ".,", "!?", "'.'"]
 LETTERS = (
-    "É é ß İ ı \u212a ſ ñ Ω ω Σ ς ǅ Ⅷ ⓐ 😀 🔥 ❤️ 👍🏽 🅰 日本 ٣ ﬁ Ünder GRÖẞE don’t Naïve ÇA \u0301 à "
-    "𝐆𝐎𝐎𝐃 𐐀 𐐨 \u212aind goo\u212a ſo thiſ BEST n'tÉ ISN'TÉ ŉ ᾈ K'n't"
+    "É é ß İ ı \u212a ſ ñ Ω ω Σ ς ǅ Ⅷ ⓐ 😀 🔥 ❤️ 👍🏽 🅰 日本 ٣ ﬁ Ünder GRÖẞE don’t Naïve ÇA "
+    "\u0301 à 𝐆𝐎𝐎𝐃 𐐀 𐐨 \u212aind goo\u212a ſo thiſ BEST n'tÉ ISN'TÉ ŉ ᾈ K'n't"
 ).split(" ")
 
 
