@@ -96,3 +96,14 @@ class Sources:
     def records(self) -> int:
         """Return how many records there are, unreadable ones included."""
         return sum(shard.records for shard in self.shards)
+
+    def batches(self) -> Iterator[Batch]:
+        """Read all rows in order."""
+        for shard in self.shards:
+            yield from shard.batches()
+
+    def frame(self) -> pl.DataFrame:
+        """Read all rows into memory: row_id, source, then the columns of `schema`."""
+        places = {"row_id": pl.String(), "source": SOURCE}
+        empty = pl.DataFrame(schema={**places, **self.schema})
+        return pl.concat([empty, *(batch.frame for batch in self.batches())])

@@ -97,11 +97,14 @@ class Grammar:
         self, array: np.ndarray[tuple[int], np.dtype[np.uint8]], quotes: Positions
     ) -> bool:
         """Tell whether quotes open after a delimiter and close before one, or come in pairs."""
-        before = np.concatenate([[LINE_END], array])[quotes[::2]]
-        after = np.concatenate([array, [LINE_END]])[quotes[1::2] + 1]
+        opening, closing = quotes[::2], quotes[1::2]
+        before = array[np.maximum(opening - 1, 0)]
+        end = len(array) - 1
+        after, second = (array[np.minimum(closing + step, end)] for step in (1, 2))
         mark = self._delimiter[0]
-        opens = np.isin(before, [mark, LINE_END])
-        closes = np.isin(after, [mark, LINE_END, ord("\r")])
+        opens = (opening == 0) | (before == mark) | (before == LINE_END)
+        returns = (after == ord("\r")) & ((second == LINE_END) | (closing + 1 == end))
+        closes = (closing == end) | (after == mark) | (after == LINE_END) | returns
         paired = quotes[2::2] - quotes[1:-1:2] == 1
         opens[1:] |= paired
         closes[: len(paired)] |= paired

@@ -4,15 +4,24 @@ from __future__ import annotations
 
 import gzip
 import io
+from collections.abc import Callable
 from pathlib import Path
 
 import polars as pl
 import pyarrow as pa
 import pytest
 
-from pipeline.sources import streams
+from pipeline.sources import Sources, streams
 from schemas.errors import SourceError
-from tests.pipeline.sources.conftest import Open, rows, unreadable
+
+Open = Callable[..., Sources]
+rows = Sources.frame
+
+
+def unreadable(sources: Sources) -> pl.DataFrame:
+    """Return all unreadable records, in order."""
+    return pl.concat([batch.unreadable for batch in sources.batches()])
+
 
 BAD = [
     # file, content, texts read, (record, reason) of the unreadable ones

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+from collections.abc import Callable
 from datetime import date, datetime
 from pathlib import Path
 
@@ -14,12 +15,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.sources import batch, columnar, open_sources, streams
+from pipeline.sources import Sources, batch, columnar, open_sources, streams
 from pipeline.sources.content import canonical, content_hashes, hex_ids
 from pipeline.sources.occurrences import OccurrenceCounter, earlier_in_parts
 from schemas.recipe import Recipe
 from schemas.rows import SOURCE
-from tests.pipeline.sources.conftest import Open, rows
+
+Open = Callable[..., Sources]
+rows = Sources.frame
 
 FORMATS = ("csv", "tsv", "jsonl", "json", "parquet", "arrow")
 

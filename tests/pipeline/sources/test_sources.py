@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import gzip
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import polars as pl
 import pyarrow as pa
 import pytest
 
-from pipeline.sources import frame_source, open_sources
+from pipeline.sources import Sources, frame_source, open_sources
 from schemas.errors import MissingExtraError, SourceError
 from schemas.recipe import Recipe
-from tests.pipeline.sources.conftest import Open, rows
+
+Open = Callable[..., Sources]
+rows = Sources.frame
 
 
 def recipe(source: object, **more: object) -> Recipe:

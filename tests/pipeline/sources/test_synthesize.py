@@ -15,7 +15,8 @@ from pipeline.sources.synthesize import Synthesizer, draw
 from schemas.errors import SourceError
 from schemas.recipe import Recipe
 from schemas.source import Synthesize
-from tests.pipeline.sources.conftest import rows
+
+rows = Sources.frame
 
 NIKE = load_lexicon("nike", Path.cwd())
 
