@@ -52,6 +52,12 @@ class Found:
 
 def find_files(config: Files, folder: Path) -> Found:
     """Return the files that a source names; raise SourceError where nothing matches."""
+    for path in config.paths:
+        if "://" in path:
+            raise SourceError(
+                f"{path}: files are read from this machine only; "
+                "expected a path: mount the bucket or copy the files"
+            )
     patterns = [folder / Path(path).expanduser() for path in config.paths]
     root = _root(config, patterns, folder)
     files: dict[Path, InputFile] = {}
