@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from pipeline.gate.thresholds import apply_thresholds, verdict_of
 from pipeline.measure import measure
+from pipeline.profile.scalars import scalars
 from schemas.errors import FaultBudgetExceeded, GateFailed, SiftsetError
 from schemas.metrics import Check, RunMetrics, Verdict
 
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
     from pipeline.context import Run
     from pipeline.settle import Settlement
     from pipeline.shard import ShardResult
+
+_ORDER: Final[tuple[Verdict, ...]] = ("pass", "warn", "fail")
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +47,23 @@ def assess(run: Run, results: Sequence[ShardResult], settlement: Settlement) -> 
     excess = _excess(run, settlement, faults)
     judged = Judgement("fail", refusal=excess) if excess else _judge(run, results, settlement)
     metrics = measure(run, results, settlement, judged)
-    return Assessment(metrics, judged.refusal, faults, judged.data_docs)
+    measured = Assessment(metrics, judged.refusal, faults, judged.data_docs)
+    return measured if judged.refusal else _limit(run, settlement, measured)
+
+
+def _limit(run: Run, settlement: Settlement, measured: Assessment) -> Assessment:
+    """Hold what was measured against the recipe's thresholds; a critical one refuses the run."""
+    metrics = measured.metrics
+    known = {**limited(settlement), **scalars(metrics)}
+    checks = apply_thresholds(known, run.job.recipe.integrity.thresholds)
+    verdict = verdict_of(checks)
+    failed = [c.message for c in checks if not c.passed and c.severity == "critical"]
+    refusal = None
+    if verdict == "fail":
+        refusal = GateFailed(f"the gate failed: {'; '.join(failed)}; nothing was published")
+    worst = max(metrics.verdict, verdict, key=_ORDER.index)
+    judged = metrics.model_copy(update={"verdict": worst, "checks": (*metrics.checks, *checks)})
+    return replace(measured, metrics=judged, refusal=refusal)
 
 
 def _excess(
@@ -97,14 +116,7 @@ def _blocked(results: Sequence[ShardResult]) -> str:
 
 
 def _gate(run: Run, results: Sequence[ShardResult], settlement: Settlement) -> Judgement:
-    checks = apply_thresholds(limited(settlement), run.job.recipe.integrity.thresholds)
-    verdict = verdict_of(checks)
-    refusal = None
-    if verdict == "fail":
-        failed = [c for c in checks if not c.passed and c.severity == "critical"]
-        told = "; ".join(c.message for c in failed)
-        refusal = GateFailed(f"the gate failed: {told}; nothing was published")
-    return Judgement(verdict, tuple(checks), refusal)
+    return Judgement("pass")
 
 
 def limited(settlement: Settlement) -> dict[str, float]:

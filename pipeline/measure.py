@@ -12,6 +12,7 @@ import polars as pl
 from pydantic import JsonValue
 
 from pipeline.parts import Part
+from pipeline.profile.custom import custom_metrics, load_metrics
 from pipeline.profile.drift import drift
 from pipeline.profile.funnel import Sifted, analysed, funnel
 from pipeline.profile.history import alerts, read_history
@@ -96,10 +97,19 @@ def measure(
         max_length=train.max_length if train else None,
         samples=_samples(settlement, wanted),
         links=_links(settlement, judged),
+        custom=dict(_own(run, settlement)),
         warnings=run.job.sources.warnings,
     )
     found = alerts(metrics, read_history(run.store.output, before=run.run_id))
     return metrics.model_copy(update={"alerts": found})
+
+
+def _own(run: Run, settlement: Settlement) -> dict[str, float | int]:
+    named = run.job.recipe.integrity.metrics
+    if not named or not settlement.files:
+        return {}
+    metrics = load_metrics(named, run.job.loaded.folder)
+    return custom_metrics(metrics, pl.scan_parquet([file.path for file in settlement.files]))
 
 
 def _facts(run: Run) -> RunFacts:
@@ -244,7 +254,7 @@ def _checks(results: Sequence[ShardResult], judged: Judgement, rows: int) -> tup
             severity=_SEVERITY.get(action, "warning"),
             failed=failed,
             rows=rows,
-            message=f"{reason}; {_DONE.get(action, action)}",
+            message=f"({reason.removeprefix(f'{column}: ')}; {_DONE.get(action, action)})",
             advice="" if not failed else _ADVICE.get(action, ""),
         )
         for (column, rule, action, reason), failed in counted.items()

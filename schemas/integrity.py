@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import Field, NonNegativeInt, PositiveInt, model_validator
 
-from schemas.section import Section, Share
+from schemas.section import Identifier, Section, Share
 
 Action = Literal["quarantine", "warn", "block"]
 """What happens to a row that fails: set aside, counted only, or nothing is published at all."""
@@ -66,6 +66,11 @@ class Integrity(Section):
         None, description="A Parquet file or Delta table that drift is measured against."
     )
     held_out: str | None = Field(None, description="A file whose texts must not leak into the set.")
+    metrics: dict[Identifier, str] = Field(
+        default_factory=dict,
+        description="Your own metrics: name: file.py:function of the kept rows (a polars "
+        "LazyFrame) that returns a number; thresholds can name them.",
+    )
     labels: tuple[str, ...] = Field(
         (), description="Labels that a kept row should carry; the report shows their share."
     )

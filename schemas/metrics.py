@@ -255,6 +255,7 @@ class Drift(Metrics):
     """One distance between this run and what it is compared with."""
 
     name: str
+    key: str = Field("", description="Short name, as in the threshold drift_<key>.")
     against: str
     value: float
     unit: str = ""

@@ -12,6 +12,7 @@ from pipeline.profile.state import UNLABELLED, ProfileState
 from pipeline.profile.vocabulary import gini, new_share
 from schemas.metrics import Drift, Verdict
 
+FEWEST: Final = 100
 _BINS: Final = 10
 
 
@@ -35,12 +36,12 @@ class Limits:
 
 DEFAULTS: Final[Mapping[str, Limits]] = {
     "rows": Limits(0.5),
-    "null share": Limits(0.05),
-    "length psi": Limits(0.1, 0.25),
-    "length emd": Limits(0.25),
-    "label js": Limits(0.1, 0.3),
-    "source js": Limits(0.3),
-    "new words": Limits(0.2),
+    "null_share": Limits(0.05),
+    "length_psi": Limits(0.1),
+    "length_emd": Limits(0.25),
+    "label_js": Limits(0.1),
+    "source_js": Limits(0.3),
+    "new_words": Limits(0.2),
     "popularity": Limits(0.1),
 }
 """Limits by measure; shares and distances, the earth mover's in medians of the length before."""
@@ -56,20 +57,24 @@ def drift(
 ) -> tuple[Drift, ...]:
     """Return every distance of `now` from `before` that both populations allow.
 
-    `compare_rows` is False against a reference whose size says nothing.
+    `compare_rows` is False against a reference whose size says nothing. Under 100 rows on either
+    side distances are chance, and left out.
     """
     chosen = {**DEFAULTS, **(limits or {})}
-    measures = [*(_rows(now, before) if compare_rows else ()), *_nulls(now, before)]
-    measures += [*_lengths(now, before), *_names(now, before), *_words(now, before)]
-    return tuple(_judged(one, chosen[key], against) for key, one in measures)
+    measures = [*(_rows(now, before) if compare_rows else ())]
+    if min(now.rows, before.rows) >= FEWEST:
+        for measure in (_nulls, _lengths, _names, _words):
+            measures += measure(now, before)
+    return tuple(_judged(key, one, chosen[key], against) for key, one in measures)
 
 
 Measure = tuple[str, Drift]
 
 
-def _judged(one: Drift, limits: Limits, against: str) -> Drift:
+def _judged(key: str, one: Drift, limits: Limits, against: str) -> Drift:
     level = limits.level(abs(one.value))
-    return one.model_copy(update={"against": against, "level": level, "limits": str(limits)})
+    more = {"key": key, "against": against, "level": level, "limits": str(limits)}
+    return one.model_copy(update=more)
 
 
 def _drift(
@@ -91,7 +96,7 @@ def _nulls(now: ProfileState, before: ProfileState) -> Iterator[Measure]:
         new = now.columns[name].null / max(1, now.rows)
         if was or new:
             said = f"Null share of {name}, change"
-            yield "null share", _drift(said, new - was, before=was, after=new)
+            yield "null_share", _drift(said, new - was, before=was, after=new)
 
 
 def _lengths(now: ProfileState, before: ProfileState) -> Iterator[Measure]:
@@ -102,12 +107,12 @@ def _lengths(now: ProfileState, before: ProfileState) -> Iterator[Measure]:
         ends = {"before": was.quantile(0.5), "after": new.quantile(0.5)}
         stability = psi(*tenths(was, new))
         if stability is not None:
-            yield "length psi", _drift(f"PSI of the length in {unit} (medians)", stability, **ends)
+            yield "length_psi", _drift(f"PSI of the length in {unit} (medians)", stability, **ends)
         moved = earth_mover(_places(was), _places(new))
         middle = was.quantile(0.5)
         if moved is not None and middle and unit == "words":
             name = "Earth mover's distance of the length in words, in medians"
-            yield "length emd", _drift(name, moved / middle, **ends)
+            yield "length_emd", _drift(name, moved / middle, **ends)
 
 
 def tenths(before: Lengths, now: Lengths) -> tuple[dict[int, int], dict[int, int]]:
@@ -139,18 +144,18 @@ def _names(now: ProfileState, before: ProfileState) -> Iterator[Measure]:
         distance, moved = jensen_shannon(was, new), total_variation(was, new)
         if distance is not None and moved is not None:
             name = f"Jensen-Shannon distance of labels ({moved:.1%} of rows differ)"
-            yield "label js", _drift(name, distance)
+            yield "label_js", _drift(name, distance)
     sources = [{k: sum(v.values()) for k, v in one.labels.items()} for one in (before, now)]
     distance = jensen_shannon(*sources)
     if distance is not None and len({*sources[0], *sources[1]}) > 1:
-        yield "source js", _drift("Jensen-Shannon distance of sources", distance)
+        yield "source_js", _drift("Jensen-Shannon distance of sources", distance)
 
 
 def _words(now: ProfileState, before: ProfileState) -> Iterator[Measure]:
     new, of = new_share(now.vocabulary, before.vocabulary)
     if of and before.vocabulary.tokens:
         name = f"Share of words that did not occur before ({new:,} of {of:,} sampled)"
-        yield "new words", _drift(name, new / of)
+        yield "new_words", _drift(name, new / of)
     index = [gini(list(one.vocabulary.sample.values())) for one in (before, now)]
     if index[0] is not None and index[1] is not None:
         name = "Popularity: Gini index of word counts, change"

@@ -124,7 +124,7 @@ def _trend(
     values = [value for one in runs if (value := measure(one)) is not None]
     if len(values) < 2:
         return None
-    said = [f"{v:.1%}" if share_ else f"{v:,.0f}" for v in values[-2:]]
+    said = [percent(v, 1) if share_ else f"{v:,.0f}" for v in values[-2:]]
     return [name, sparkline(values, f"{name}: {', '.join(said)}"), said[1], said[0]]
 
 
@@ -142,7 +142,7 @@ def _runs(catalog: Catalog) -> Child:
         return absent("No run yet: siftset curate RECIPE makes one.")
     columns = [
         Column("", "nowrap"),
-        Column("Run", "name"),
+        Column("Run", "text"),
         Column("Version", "num"),
         Column("Kept", "num"),
         Column("Of", "num"),

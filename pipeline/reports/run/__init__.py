@@ -33,7 +33,7 @@ def run_report(metrics: RunMetrics, history: Sequence[RunMetrics] = ()) -> str:
     ]
     parts = [_part(found, *one) for one in middle]
     first = summary.summary(metrics, found, history)
-    return page(summary.header(metrics), [first, *parts, summary.links(metrics)])
+    return page(summary.header(metrics, found), [first, *parts, summary.links(metrics)])
 
 
 def _part(found: tuple[Finding, ...], anchor: str, title: str, body: Child, measured: bool) -> Part:

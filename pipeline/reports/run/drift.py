@@ -55,12 +55,14 @@ def drift(metrics: RunMetrics) -> Child:
             rows = [_drift(one) for one in metrics.drift if one.against == against]
             body.append(table(_DRIFT, rows, f"Against {against}"))
     else:
-        body.append(
-            absent("Nothing to compare with: this is the first version, and no reference is named.")
-        )
+        body.append(absent(_ALONE))
     return [*body, _popularity(metrics)]
 
 
+_ALONE = (
+    "Nothing to compare with: this is the first version and no reference is named, or there are "
+    "fewer than 100 rows on a side."
+)
 _DRIFT = [
     Column("", "nowrap"),
     Column("Measure", "text"),

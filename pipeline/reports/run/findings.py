@@ -109,7 +109,8 @@ def _checks(metrics: RunMetrics) -> Iterator[Finding]:
         what = f"{check.column}: {check.name}" if check.column else check.name
         if check.failed is not None and check.rows:
             what += f" fails on {check.failed:,} of {check.rows:,} rows"
-        claim = f"{what}. {check.message}".strip()
+        joint = " " if check.message.startswith("(") or not check.message else ". "
+        claim = f"{what}{joint}{check.message}".strip()
         todo = check.advice or "look at the examples in part 3; mend the source or the rule"
         yield Finding("checks", _LEVEL[check.severity], claim, todo)
 

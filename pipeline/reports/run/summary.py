@@ -24,19 +24,23 @@ from pipeline.reports.run.findings import Finding
 from schemas.metrics import Input, RunMetrics
 
 VERDICTS = {
-    "pass": "Passed: safe to train on",
+    "pass": "Passed",
     "warn": "Passed with warnings",
     "fail": "Failed: nothing was published",
 }
 
 
-def header(metrics: RunMetrics) -> Header:
+def header(metrics: RunMetrics, found: tuple[Finding, ...]) -> Header:
     """Return what stands above the parts."""
     run = metrics.run
     crumb = ["siftset · ", run.command, " · run ", h("span", run.run_id, class_="mono")]
     words = VERDICTS[metrics.verdict]
     published = "not published" if run.version is None else f"version {run.version} of the set"
-    said = [pill(metrics.verdict, words), h("span", published)]
+    said = [pill(metrics.verdict, words)]
+    points = sum(one.level != "note" for one in found)
+    if points and metrics.verdict == "pass":
+        said.append(pill("warn", f"{points} to look at"))
+    said.append(h("span", published))
     if run.started:
         said.append(h("span", f"{moment(run.started)}, {run.seconds:,.1f} s"))
     return Header(f"{run.recipe}: {count(metrics.rows.kept)} rows kept", crumb, said)

@@ -1,0 +1,54 @@
+"""The user's own metrics: functions of the kept rows that give one number."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import polars as pl
+
+from schemas.errors import SignalError
+from signals.plugins import load_file
+
+Metric = Callable[[pl.LazyFrame], float | int]
+
+
+def load_metrics(named: Mapping[str, str], folder: Path) -> dict[str, Metric]:
+    """Load what `integrity.metrics` names as file.py:function, relative to `folder`.
+
+    Raises SignalError for a file that does not run or a function that is not there.
+    """
+    return {name: _load(name, target, folder) for name, target in named.items()}
+
+
+def custom_metrics(metrics: Mapping[str, Metric], kept: pl.LazyFrame) -> dict[str, float | int]:
+    """Ask every metric about the kept rows; raise SignalError for one that gives no number."""
+    return {name: _ask(name, metric, kept) for name, metric in metrics.items()}
+
+
+def _load(name: str, target: str, folder: Path) -> Metric:
+    file, separator, function = target.rpartition(":")
+    where = f"integrity.metrics.{name}"
+    if not separator or not file.endswith(".py") or not function.isidentifier():
+        raise SignalError(f"{where}: expected  file.py:function, found '{target}'")
+    metric = getattr(load_file(folder / file), function, None)
+    if not callable(metric):
+        raise SignalError(f"{where}: '{file}' has no function {function}: define it there")
+    found: Metric = metric
+    return found
+
+
+def _ask(name: str, metric: Metric, kept: pl.LazyFrame) -> float | int:
+    where = f"integrity.metrics.{name}"
+    try:
+        value = metric(kept)
+    except Exception as error:
+        said = (str(error).splitlines() or [""])[0]
+        raise SignalError(
+            f"{where}: the function failed on the kept rows: {type(error).__name__}: {said}; "
+            "it is given a polars LazyFrame and returns a number"
+        ) from error
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        raise SignalError(f"{where}: expected a finite number, the function gave {value!r:.60}")
+    return value

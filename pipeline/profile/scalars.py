@@ -1,0 +1,76 @@
+"""The metrics of a run as plain numbers by name, for thresholds."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Final
+
+from schemas.metrics import Profile, RunMetrics
+
+_ENCODING: Final = (
+    "replacement", "mojibake", "control", "not_nfc", "zero_width", "html", "url", "email", "phone",
+)  # fmt: skip
+
+
+def scalars(metrics: RunMetrics) -> dict[str, float | int]:
+    """Return every number that a threshold can limit; one that was not measured is left out."""
+    found: dict[str, float | int] = {}
+    for source in (_rows, _kept, _sets, _drifts):
+        found.update(source(metrics))
+    own = {
+        name: value
+        for name, value in metrics.custom.items()
+        if isinstance(value, int | float) and not isinstance(value, bool)
+    }
+    return {**found, **own}
+
+
+Named = Iterator[tuple[str, float | int]]
+
+
+def _rows(metrics: RunMetrics) -> Named:
+    rows = metrics.rows
+    for name in ("kept", "rejected", "quarantined", "duplicate", "unreadable", "unknown"):
+        number = getattr(rows, name)
+        yield f"{name}_rows", number
+        yield f"{name}_share", number / rows.read if rows.read else 0.0
+
+
+def _kept(metrics: RunMetrics) -> Named:
+    kept = metrics.profiles.get("kept")
+    if kept is None:
+        return
+    texts = max(1, kept.texts)
+    for name in _ENCODING:
+        yield f"{name}_share", kept.encoding.get(name, 0) / texts
+    for column in kept.columns:
+        missing = column.null + column.empty + column.blank
+        yield f"missing_share_{column.name}", missing / max(1, kept.rows)
+    if kept.over_max is not None:
+        yield "over_max_share", kept.over_max / texts
+    if kept.labels:
+        yield "smallest_label_share", _smallest(kept)
+
+
+def _smallest(kept: Profile) -> float:
+    totals: dict[str, int] = {}
+    for counts in kept.labels.values():
+        for label, number in counts.items():
+            totals[label] = totals.get(label, 0) + number
+    return min(totals.values()) / max(1, sum(totals.values()))
+
+
+def _sets(metrics: RunMetrics) -> Named:
+    precision = metrics.label_precision
+    if precision is not None and precision.labelled:
+        yield "label_error_share", 1 - precision.right / precision.labelled
+    if metrics.leakage:
+        yield "leaked_rows", max(leak.rows for leak in metrics.leakage)
+        yield "leaked_share", max(leak.rows / max(1, leak.of) for leak in metrics.leakage)
+
+
+def _drifts(metrics: RunMetrics) -> Named:
+    for one in metrics.drift:
+        if one.key:
+            where = "reference_" if one.against.startswith("the reference") else ""
+            yield f"{where}drift_{one.key}", abs(one.value)
