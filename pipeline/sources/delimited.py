@@ -113,25 +113,30 @@ class Delimited:
             return None
         if table.num_rows + len(wrong) != len(records) or max(wrong, default=0) >= len(records):
             return None
-        keep = np.ones(len(records), dtype=np.bool_)
-        keep[list(wrong)] = False
-        bad = [_misfit(records, at, fields, header) for at, fields in wrong.items()]
-        return _Parsed(pl.DataFrame(table), records.chosen(keep), bad)
+        return _without(pl.DataFrame(table), records, wrong, header)
+
+
+def _without(
+    frame: pl.DataFrame, records: Records, wrong: dict[int, int], header: Sequence[str]
+) -> _Parsed:
+    """Return rows without the records whose number of fields is wrong."""
+    keep = np.ones(len(records), dtype=np.bool_)
+    keep[list(wrong)] = False
+    bad = [_misfit(records, at, fields, header) for at, fields in wrong.items()]
+    return _Parsed(frame, records.chosen(keep), bad)
 
 
 def _exact(records: Records, header: Sequence[str], grammar: Grammar) -> _Parsed:
     rows: list[list[str | None]] = []
-    keep = np.zeros(len(records), dtype=np.bool_)
-    bad = []
+    wrong: dict[int, int] = {}
     for at in range(len(records)):
         fields = grammar.fields(records.raw(at))
         if len(fields) == len(header):
             rows.append(fields)
-            keep[at] = True
         else:
-            bad.append(_misfit(records, at, len(fields), header))
+            wrong[at] = len(fields)
     frame = pl.DataFrame(rows, schema=dict.fromkeys(header, pl.String), orient="row")
-    return _Parsed(frame, records.chosen(keep), bad)
+    return _without(frame, records, wrong, header)
 
 
 def _sound(split: Split, longest: int) -> tuple[Records, list[BadRecord]]:

@@ -52,12 +52,7 @@ class Found:
 
 def find_files(config: Files, folder: Path) -> Found:
     """Return the files that a source names; raise SourceError where nothing matches."""
-    for path in config.paths:
-        if "://" in path:
-            raise SourceError(
-                f"{path}: files are read from this machine only; "
-                "expected a path: mount the bucket or copy the files"
-            )
+    _check_local(config.paths)
     patterns = [folder / Path(path).expanduser() for path in config.paths]
     root = _root(config, patterns, folder)
     files: dict[Path, InputFile] = {}
@@ -78,6 +73,15 @@ def find_files(config: Files, folder: Path) -> Found:
             f"{patterns[0]}: no file of a known format there; set source.files.format"
         )
     return Found(tuple(files.values()), tuple(warnings))
+
+
+def _check_local(paths: tuple[str, ...]) -> None:
+    for path in paths:
+        if "://" in path:
+            raise SourceError(
+                f"{path}: files are read from this machine only; "
+                "expected a path: mount the bucket or copy the files"
+            )
 
 
 def _root(config: Files, patterns: list[Path], folder: Path) -> Path:
