@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -11,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from schemas.errors import TrainingError
+from schemas.train import Train
 from trainer.masks import keyed_bits, keyed_uniform
 
 Lengths = NDArray[np.int64]
@@ -94,6 +96,26 @@ class BatchPlan:
             start = min(start + rows, len(lengths))
             cuts.append(start)
         return cuts
+
+
+def plan_for(config: Train, lengths: Lengths, *, seed: int = 0, world: int = 1) -> BatchPlan:
+    """Return the plan of a recipe's training rows."""
+    return BatchPlan(
+        lengths,
+        size=config.batch_size,
+        tokens=config.batch_tokens,
+        order=config.train_sampling_strategy,
+        seed=seed,
+        world=world,
+    )
+
+
+def steps_of(config: Train, lengths: Lengths, world: int = 1) -> int:
+    """Return the optimizer's steps of a whole run."""
+    if config.max_steps:
+        return config.max_steps
+    batches = len(plan_for(config, lengths, world=world))
+    return math.ceil(config.epochs * math.ceil(batches / config.gradient_accumulation_steps))
 
 
 class RankSampler:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 import polars as pl
 
-from schemas.comparison import BeforeKind, Comparison, TrainingCurve
+from schemas.comparison import BeforeKind, Comparison, ModelInfo, Questions, TrainingCurve
 from schemas.train import Compare
 from trainer.asked import side
 from trainer.comparison import Setting, Side, compare_models, gather
@@ -25,6 +25,8 @@ def compare_trained(session: Session, trained: Loaded, compare: Compare) -> Comp
     """Ask the model before and after; on the test split where there is one, else validation."""
     files = session.data.files
     held = "test" if files.get("test") else "validation"
+    if session.config.multi_label:
+        return _several_labels(session, trained, held)
     rows = held_rows(session, held)
     training = held_rows(session, "train") if session.config.task == "classification" else None
     questions = gather(compare, rows, folder=Path.cwd(), seed=session.seed, train=training)
@@ -40,6 +42,23 @@ def compare_trained(session: Session, trained: Loaded, compare: Compare) -> Comp
             session.config.task, before, _side(trained, session), questions, setting
         )
     return found.model_copy(update={"curves": training_curves(session.curves())})
+
+
+def _several_labels(session: Session, trained: Loaded, held: str) -> Comparison:
+    """Return the figures of a classifier with several labels a row: means over its labels."""
+    path = session.work / "tokens-held.arrow"
+    tokens = session.plain_task.read(session.data.files.get(held, ()), path, None)
+    after = session.measure_plain(trained, tokens)
+    return Comparison(
+        task=session.config.task,
+        before=ModelInfo(name="none"),
+        after=_side(trained, session).info,
+        before_kind="none",
+        questions=Questions(hash=session.key, seed=session.seed, rows=tokens.texts),
+        metrics={"before": {}, "after": dict(after)},
+        curves=training_curves(session.curves()),
+        notes=("Several labels a row: figures are means over the labels.",),
+    )
 
 
 def held_rows(session: Session, split: str) -> pl.DataFrame:

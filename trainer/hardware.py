@@ -61,6 +61,14 @@ def choose_hardware(config: Train) -> Hardware:
     )
 
 
+def wait_for_all(hardware: Hardware) -> None:
+    """Wait until every process has come here."""
+    if hardware.processes > 1:
+        from accelerate import PartialState
+
+        PartialState(cpu=hardware.device == "cpu").wait_for_everyone()
+
+
 def _device() -> Literal["cpu", "cuda", "mps"]:
     import torch
 

@@ -11,8 +11,7 @@ import numpy as np
 from transformers import Trainer, TrainingArguments  # noqa: TID253  this module is loaded late
 
 from schemas.train import Train
-from trainer.batches import BatchPlan, RankSampler, Rows
-from trainer.callbacks import COMPLETE
+from trainer.batches import BatchPlan, RankSampler, Rows, plan_for
 from trainer.hardware import Hardware
 from trainer.masks import EVALUATION
 from trainer.methods import Prepared
@@ -61,15 +60,8 @@ class Loop(Trainer):
 
     def get_train_dataloader(self) -> DataLoader[object]:
         """Return the stripe of this rank."""
-        tokens, config = self.data["train"], self.config
-        plan = BatchPlan(
-            tokens.lengths,
-            size=config.batch_size,
-            tokens=config.batch_tokens,
-            order=config.train_sampling_strategy,
-            seed=self.args.seed,
-            world=self.args.world_size,
-        )
+        tokens, args = self.data["train"], self.args
+        plan = plan_for(self.config, tokens.lengths, seed=args.seed, world=args.world_size)
         return self._loader(tokens, RankSampler(plan, self.args.process_index))
 
     def _loader(self, tokens: Tokens, sampler: RankSampler) -> DataLoader[object]:
@@ -249,8 +241,3 @@ def arguments(
         remove_unused_columns=False,
         log_level="error",
     )
-
-
-def is_complete(checkpoint: Path) -> bool:
-    """Say whether a checkpoint was written to its end."""
-    return (checkpoint / COMPLETE).is_file()

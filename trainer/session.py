@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import hashlib
-import json
-import math
 import shutil
 import time
 import warnings
@@ -22,7 +19,7 @@ from schemas.lineage import TrainingData
 from schemas.progress import Progress
 from schemas.results import Finding, TrainResult
 from schemas.train import Train
-from trainer.batches import BatchPlan
+from trainer.batches import steps_of
 from trainer.callbacks import (
     Checkpoints,
     Interrupted,
@@ -30,20 +27,21 @@ from trainer.callbacks import (
     StopEarly,
     Unfreeze,
     Watch,
-    last_checkpoint,
 )
 from trainer.checks import check_curves, check_data, check_model
 from trainer.curves import Curves, curves_of
 from trainer.estimate import Estimate, estimate
 from trainer.features import CachedTask, cached
-from trainer.hardware import choose_hardware
+from trainer.hardware import choose_hardware, wait_for_all
 from trainer.loop import Loop, arguments, greater_is_better
 from trainer.methods import merged, prepare_method
 from trainer.models import Loaded, quiet
-from trainer.saving import save_json, writing
+from trainer.replay import replayed
+from trainer.saving import writing
 from trainer.tasks import Task, prepare_task
 from trainer.tasks.classification import ClassificationTask
 from trainer.tokens import Tokens
+from trainer.workplace import find_checkpoint, open_work, run_key, work_folder
 
 if TYPE_CHECKING:
     from transformers import TrainingArguments
@@ -61,7 +59,7 @@ class Session:
     ) -> None:
         self.config, self.data, self.out = config, data, out
         self.seed, self.progress = seed, progress
-        self.work = out.parent / f".{out.name}.work"
+        self.work = work_folder(out)
         self.hardware = choose_hardware(config)
         self.findings: list[Finding] = []
         self.leads = self.hardware.rank == 0
@@ -87,6 +85,7 @@ class Session:
                 seed=self.seed,
                 attention=self.hardware.attention,
             )
+            self.plain_task = self.task
             self._say(check_model(self.task.loaded))
             self.tokens = self._tokenize()
         if not len(self.tokens["train"]):
@@ -123,67 +122,42 @@ class Session:
         )
 
     def _open_work(self, resume: bool) -> None:
-        """Make the work folder; without `resume`, or after other settings, begin afresh."""
-        key, note = self._key(), self.work / "run.json"
-        same = note.is_file() and json.loads(note.read_text())["key"] == key
-        self.checkpoint = last_checkpoint(self.work) if resume and same else None
-        if not self.leads:
-            return
-        if self.checkpoint is None:
-            if resume and note.is_file() and not same:
-                self.progress.say("an interrupted run had other settings or data: starting afresh")
-            shutil.rmtree(self.work, ignore_errors=True)
-        else:
-            self.progress.say(f"resuming at step {self.checkpoint.name.rpartition('-')[2]}")
-        self.work.mkdir(parents=True, exist_ok=True)
-        save_json({"key": key}, note)
-
-    def _key(self) -> str:
-        """Return the hash of what decides the weights: settings, seed, files, processes."""
-        files = {
-            split: [[path.name, path.stat().st_size] for path in paths]
-            for split, paths in self.data.files.items()
-        }
-        parts = [
-            self.config.model_dump(mode="json", exclude={"threads", "report_to"}),
-            self.seed,
-            files,
-            self.data.lineage.version,
-            self.data.lineage.formula_hash,
-            self.hardware.processes,
-        ]
-        return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
+        """Find where to go on, or begin afresh; other processes wait for the first one."""
+        self.key = run_key(self.config, self.data, self.seed, self.hardware.processes)
+        self.checkpoint = find_checkpoint(self.work, self.key, self.progress) if resume else None
+        if self.leads:
+            open_work(self.work, self.key, keep=self.checkpoint is not None)
+        wait_for_all(self.hardware)
 
     def _tokenize(self) -> dict[str, Tokens]:
         limits = (self.config.max_train_samples, self.config.max_eval_samples)
         tokens: dict[str, Tokens] = {}
         with self.progress.stage("tokenize", len(SPLITS)) as stage:
             for split, limit in zip(SPLITS, limits, strict=True):
-                files = self.data.files.get(split, ())
+                files = self._files(split)
                 if files:
                     path = self.work / f"tokens-{split}-{self.hardware.rank}.arrow"
                     tokens[split] = self.task.read(files, path, limit)
                 stage.advance(1, split)
         return tokens
 
-    def steps(self) -> int:
-        """Return the steps of the whole run."""
-        if self.config.max_steps:
-            return self.config.max_steps
-        plan = BatchPlan(
-            self.tokens["train"].lengths,
-            size=self.config.batch_size,
-            tokens=self.config.batch_tokens,
-            order=self.config.train_sampling_strategy,
-            world=self.hardware.processes,
-        )
-        every = math.ceil(len(plan) / self.config.gradient_accumulation_steps)
-        return math.ceil(self.config.epochs * every)
+    def _files(self, split: str) -> tuple[Path, ...]:
+        """Return the files of a split, general text to replay among those of train."""
+        files, replay = self.data.files.get(split, ()), self.config.replay
+        if split != "train" or replay is None or not files:
+            return files
+        if self.config.task == "classification" or getattr(self.task, "template", None):
+            raise TrainingError(
+                "train.replay mixes in plain text: it fits task mlm, and causal on plain text"
+            )
+        path, rows = replayed(replay, files, self.work, self.seed)
+        self.progress.say(f"replay: {rows:,} rows of general text from {replay.path}")
+        return (*files, path)
 
     def fit(self) -> None:
         """Train, and keep the best model in memory."""
         checkpoints = Checkpoints(self.config.save_steps)
-        steps = self.steps()
+        steps = steps_of(self.config, self.tokens["train"].lengths, self.hardware.processes)
         with self.progress.stage("train", steps) as stage:
             callbacks = [
                 StepSeed(self.seed, self.hardware.rank),
@@ -252,6 +226,12 @@ class Session:
         torch.nn.Module.eval(model)
         model.config.use_cache = True
         return replace(self.task.loaded, model=model, untrained_head=())
+
+    def measure_plain(self, trained: Loaded, tokens: Tokens) -> dict[str, float]:
+        """Return the figures of the trained model on other tokens, read by `plain_task`."""
+        self.loop.task, self.loop.model = self.plain_task, trained.model
+        trained.model.to(self.loop.args.device)  # type: ignore[arg-type]
+        return self.plain_task.metrics(self.loop.measured(tokens))
 
     def curves(self) -> Curves:
         """Return what was measured at every step."""

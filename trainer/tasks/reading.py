@@ -20,13 +20,13 @@ def scan(files: Sequence[Path]) -> pl.LazyFrame:
 
 
 def columns_of(files: Sequence[Path]) -> tuple[str, ...]:
-    """Return the names of the columns."""
-    return tuple(scan(files).collect_schema().names())
+    """Return the names of the columns (all files of a split have those of its first)."""
+    return tuple(scan(files[:1]).collect_schema().names())
 
 
 def count(files: Sequence[Path]) -> int:
     """Return the number of rows."""
-    return int(scan(files).select(pl.len()).collect().item()) if files else 0
+    return sum(int(scan([path]).select(pl.len()).collect().item()) for path in files)
 
 
 def sampled(n: int, sample: int | None, seed: int) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
