@@ -70,7 +70,9 @@ def _sets(metrics: RunMetrics) -> Named:
 
 
 def _drifts(metrics: RunMetrics) -> Named:
+    worst: dict[str, float] = {}
     for one in metrics.drift:
-        if one.key:
-            where = "reference_" if one.against.startswith("the reference") else ""
-            yield f"{where}drift_{one.key}", abs(one.value)
+        where = "reference_" if one.against.startswith("the reference") else ""
+        name = f"{where}drift_{one.key}"
+        worst[name] = max(worst.get(name, 0.0), abs(one.value))
+    yield from worst.items()

@@ -31,6 +31,8 @@ def checks(metrics: RunMetrics, history: Sequence[RunMetrics]) -> Child:
         Column("Last run", "num"),
         Column("Trend", "nowrap"),
     ]
+    if not history:
+        rows, columns = [row[:4] for row in rows], columns[:4]
     failing = [check for check in ranked if not check.passed and check.examples]
     return [table(columns, rows), [_examples(check) for check in failing], own]
 
@@ -50,7 +52,7 @@ def _check(check: Check, before: list[float]) -> list[Child]:
 
 
 def _detail(check: Check) -> Child:
-    return f"{check.stage} · {check.message}" if check.message else check.stage
+    return " · ".join(part for part in (check.stage, check.message.strip("()")) if part)
 
 
 def _measured(check: Check) -> Child:

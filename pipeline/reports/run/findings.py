@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Final, Literal
 
 from pipeline.reports.page import Status, percent
-from schemas.metrics import Check, RunMetrics, Severity
+from schemas.metrics import Check, Funnel, RunMetrics, Severity
 
 Level = Literal["note", "warn", "fail"]
 
@@ -65,12 +65,15 @@ def _funnel(metrics: RunMetrics) -> Iterator[Finding]:
     funnel = metrics.funnel
     if funnel is None:
         return
+    # What the analysis did not see was quarantined, and no formula changes that.
+    whole = funnel.analysed == funnel.decided
+    rows = metrics.rows.read if whole else funnel.analysed
     for out in funnel.leave_one_out:
         if out.removed or out.added or not funnel.analysed:
             continue
         claim = (
-            f"The `{out.signal}` signal removes nothing "
-            f"(leave-one-out: 0 of {funnel.analysed:,} rows)."
+            f"The `{out.signal}` signal {_idle(funnel, out.signal)} nothing "
+            f"(leave-one-out: 0 of {rows:,} rows)."
         )
         yield Finding("balance", "warn", claim, "drop it from the formula, or make it stricter")
     for signal in funnel.signals:
@@ -81,6 +84,12 @@ def _funnel(metrics: RunMetrics) -> Iterator[Finding]:
         elif signal.evaluated and not signal.true:
             claim = f"The `{signal.name}` signal is true of none of {signal.evaluated:,} rows."
             yield Finding("balance", "warn", claim, "check its words or its limits")
+
+
+def _idle(funnel: Funnel, signal: str) -> str:
+    """Say `removes` of a signal that stands by itself between ands, else `changes`."""
+    clauses = funnel.tree.children if funnel.tree and funnel.tree.label == "and" else ()
+    return "removes" if signal in {clause.label for clause in clauses} else "changes"
 
 
 def _labels(metrics: RunMetrics) -> Iterator[Finding]:

@@ -87,7 +87,7 @@ def _signals(funnel: Funnel) -> Child:
             [
                 [h("code", signal.name), h("div", _about(signal), class_="small soft")],
                 _states(signal),
-                share(signal.true, signal.evaluated),
+                share(signal.true, signal.evaluated) if signal.evaluated else "not asked",
                 count(signal.unknown),
                 count(signal.skipped),
                 _cost(signal),
