@@ -15,6 +15,7 @@ from trainer.comparison.classify import Outcome, Rows, compare_classifiers
 from trainer.comparison.protocols import Classifier
 from trainer.comparison.questions import QuestionSet
 from trainer.comparison.setting import Part, Setting, Side, need
+from trainer.comparison.several_labels import compare_several_labels
 from trainer.intervals import Array, Bootstrap, win_rate
 
 _UNTRAINED = "the head of '{}' was newly initialised: its answers are noise"
@@ -44,6 +45,8 @@ def compare_classified(
     before: Side | None, after: Side, questions: QuestionSet, setting: Setting
 ) -> Part:
     """Compare two classifiers and the baselines; a missing before is a linear probe."""
+    if isinstance(questions.rows.schema.get("label"), pl.List):
+        return compare_several_labels(before, after, questions, setting)
     sitting = _sitting(before, after, questions, setting)
     bootstrap = setting.bootstrap(questions.seed)
     rows, unlabelled = labelled(questions.rows, sitting.labels)

@@ -127,8 +127,15 @@ def _questions(data: TrainingData, split: str, task: Task, ask: Ask) -> Question
 
 def named(frame: pl.DataFrame, names: Mapping[str, str]) -> pl.DataFrame:
     """Return the rows with labels as text, by the names that the recipe gives them."""
-    if "label" not in frame.columns or frame.schema["label"] == pl.List:
+    if "label" not in frame.columns:
         return frame
-    values = [None if v is None else label_text(v) for v in frame["label"]]
-    labels = [None if v is None else names.get(v, v) for v in values]
+    if isinstance(frame.schema["label"], pl.List):
+        several = [None if v is None else [_name(one, names) for one in v] for v in frame["label"]]
+        return frame.with_columns(label=pl.Series(several, dtype=pl.List(pl.String)))
+    labels = [None if v is None else _name(v, names) for v in frame["label"]]
     return frame.with_columns(label=pl.Series(labels, dtype=pl.String))
+
+
+def _name(value: object, names: Mapping[str, str]) -> str:
+    text = label_text(value)
+    return names.get(text, text)
