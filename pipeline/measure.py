@@ -12,25 +12,20 @@ import polars as pl
 from pydantic import JsonValue
 
 from pipeline.parts import Part
+from pipeline.populations import PROFILE, profiles, with_languages
 from pipeline.profile.custom import custom_metrics, load_metrics
 from pipeline.profile.drift import drift
 from pipeline.profile.funnel import Sifted, analysed, funnel
-from pipeline.profile.history import alerts, read_history
-from pipeline.profile.languages import ROWS as LANGUAGE_ROWS
-from pipeline.profile.languages import languages
+from pipeline.profile.history import METRICS, alerts, read_history, read_metrics
 from pipeline.profile.leakage import contamination, leakage
 from pipeline.profile.outside import open_outside
 from pipeline.profile.rows import duplicate_groups, label_precision, mislabelled, samples
 from pipeline.profile.state import (
     UNLABELLED,
     ProfileState,
-    profile,
     profile_batches,
-    with_tokens,
 )
-from pipeline.profile.tokens import count_tokens, tokenizer_file
 from pipeline.runs import recipe_hash, software
-from pipeline.watch import SAMPLE_ROWS
 from schemas.metrics import (
     Check,
     Drift,
@@ -39,7 +34,6 @@ from schemas.metrics import (
     Input,
     LabelPrecision,
     Leak,
-    Profile,
     Rows,
     RunMetrics,
     Sample,
@@ -54,8 +48,7 @@ if TYPE_CHECKING:
     from pipeline.settle import Settlement
     from pipeline.shard import ShardResult
 
-PROFILE: Final = "profile.json"
-_LEAKAGE_ROWS: Final = 200_000
+_LEAKAGE_ROWS: Final = 1_000_000
 _SEVERITY: Final[dict[str, Severity]] = {"quarantine": "info", "block": "critical"}
 _DONE: Final = {"quarantine": "such rows are quarantined", "block": "such rows block publishing"}
 _ADVICE: Final = {
@@ -70,7 +63,7 @@ def measure(
 ) -> RunMetrics:
     """Return everything that the page of the run shows."""
     looks = run.job.recipe.analysis != "off"
-    read, kept = _profiles(run, results, settlement) if looks else (ProfileState(), ProfileState())
+    read, kept = profiles(run, results, settlement) if looks else (ProfileState(), ProfileState())
     train = run.job.recipe.train
     wanted = label_precision(_known(kept.label_totals), _wanted(run))
     balance = settlement.balance
@@ -86,13 +79,13 @@ def measure(
         checks=_checks(results, judged, balance.read - balance.unreadable),
         profiles={
             "input": read.profile(of=balance.read),
-            "kept": _with_languages(kept.profile(of=balance.kept), settlement),
+            "kept": with_languages(kept.profile(of=balance.kept), settlement),
         }
         if looks
         else {},
         duplicates=_duplicates(settlement),
         leakage=(*(_leakage(settlement) if looks else ()), *_contamination(run, settlement)),
-        drift=(*_drift(run, kept), *_from_reference(run, kept)) if looks else (),
+        drift=(*_drift(run, kept, settlement), *_from_reference(run, kept)) if looks else (),
         label_precision=wanted,
         max_length=train.max_length if train else None,
         samples=_samples(settlement, wanted),
@@ -131,38 +124,6 @@ def _facts(run: Run) -> RunFacts:
     )
 
 
-def _profiles(
-    run: Run, results: Sequence[ShardResult], settlement: Settlement
-) -> tuple[ProfileState, ProfileState]:
-    """Profile a sample of what was read and of what was kept, and keep the latter's state."""
-    frames = [frame for result in results for frame in result.watch.frames]
-    read = profile(pl.concat(frames)) if frames else ProfileState()
-    share = min(1.0, SAMPLE_ROWS / max(settlement.balance.kept, 1))
-    rows = _sampled([Part(file.path, file.rows) for file in settlement.files], share)
-    kept = _tokenised(run, profile(rows), rows)
-    (run.folder / PROFILE).write_text(kept.model_dump_json(), encoding="utf-8")
-    return read, kept
-
-
-def _tokenised(run: Run, kept: ProfileState, rows: pl.DataFrame) -> ProfileState:
-    train = run.job.recipe.train
-    path = tokenizer_file(train)
-    texts = rows["text"].drop_nulls().to_list()
-    lengths = count_tokens(texts, path) if path and texts else None
-    return (
-        kept if lengths is None or train is None else with_tokens(kept, lengths, train.max_length)
-    )
-
-
-def _with_languages(shown: Profile, settlement: Settlement) -> Profile:
-    files = pl.scan_parquet([file.path for file in settlement.files])
-    few = files.select("row_id", "text").drop_nulls().bottom_k(LANGUAGE_ROWS, by="row_id").collect()
-    found = languages(few["text"].to_list()) if few.height else None
-    if not found:
-        return shown
-    return shown.model_copy(update={"languages": found, "language_rows": few.height})
-
-
 def _wanted(run: Run) -> tuple[str, ...]:
     """Return the labels that a kept row should carry: named ones, else what synthesis praises."""
     recipe = run.job.recipe
@@ -191,14 +152,7 @@ def _from_reference(run: Run, kept: ProfileState) -> tuple[Drift, ...]:
         return ()
     path = run.job.loaded.resolve(named)
     before = profile_batches(open_outside(path, "integrity.reference"))
-    return drift(kept, before, against=f"the reference {path.name}", compare_rows=False)
-
-
-def _sampled(parts: Sequence[Part], share: float) -> pl.DataFrame:
-    rows = pl.scan_parquet([part.path for part in parts])
-    if share < 1:
-        rows = rows.filter(pl.col("row_id") < f"{int(share * 16**12):012x}")
-    return rows.collect()
+    return drift(kept, before, against=f"the reference {path.name}")
 
 
 def _input(entry: dict[str, JsonValue]) -> Input:
@@ -279,7 +233,7 @@ def _leakage(settlement: Settlement) -> tuple[Leak, ...]:
     return leakage(pl.scan_parquet([file.path for file in settlement.files]))
 
 
-def _drift(run: Run, kept: ProfileState) -> tuple[Drift, ...]:
+def _drift(run: Run, kept: ProfileState, settlement: Settlement) -> tuple[Drift, ...]:
     """Compare the kept rows with those of the version that this run replaces."""
     current = run.store.current()
     if current is None:
@@ -288,7 +242,9 @@ def _drift(run: Run, kept: ProfileState) -> tuple[Drift, ...]:
     if not path.is_file():
         return ()
     before = ProfileState.model_validate_json(path.read_bytes())
-    return drift(kept, before, against=f"version {current.version}", compare_rows=False)
+    earlier = read_metrics(path.with_name(METRICS))
+    sizes = None if earlier is None else (earlier.rows.kept, settlement.balance.kept)
+    return drift(kept, before, against=f"version {current.version}", sizes=sizes)
 
 
 def _samples(settlement: Settlement, wrong: LabelPrecision | None) -> dict[str, tuple[Sample, ...]]:

@@ -20,8 +20,8 @@ from pipeline.assess import Assessment
 from pipeline.catalog import write_index
 from pipeline.files import sync, whole, write_json
 from pipeline.job import describe
-from pipeline.measure import PROFILE
 from pipeline.parts import Part
+from pipeline.populations import PROFILE
 from pipeline.profile.history import METRICS, read_history, read_metrics
 from pipeline.runs import MANIFEST, RunFolder, State, software
 from pipeline.settle import Settlement

@@ -53,15 +53,15 @@ def drift(
     *,
     against: str,
     limits: Mapping[str, Limits] | None = None,
-    compare_rows: bool = True,
+    sizes: tuple[int, int] | None = None,
 ) -> tuple[Drift, ...]:
     """Return every distance of `now` from `before` that both populations allow.
 
-    `compare_rows` is False against a reference whose size says nothing. Under 100 rows on either
-    side distances are chance, and left out.
+    `sizes` counts both populations, before and now, where their change says something. Under 100
+    rows on either side distances are chance, and left out.
     """
     chosen = {**DEFAULTS, **(limits or {})}
-    measures = [*(_rows(now, before) if compare_rows else ())]
+    measures = [*(_rows(*sizes) if sizes else ())]
     if min(now.rows, before.rows) >= FEWEST:
         for measure in (_nulls, _lengths, _names, _words):
             measures += measure(now, before)
@@ -83,11 +83,10 @@ def _drift(
     return Drift(name=name, against="", value=value, before=before, after=after)
 
 
-def _rows(now: ProfileState, before: ProfileState) -> Iterator[Measure]:
-    if before.rows:
-        change = now.rows / before.rows - 1
-        name = "Rows, relative change"
-        yield "rows", _drift(name, change, before=before.rows, after=now.rows)
+def _rows(before: int, now: int) -> Iterator[Measure]:
+    if before:
+        name = "Rows kept, relative change"
+        yield "rows", _drift(name, now / before - 1, before=before, after=now)
 
 
 def _nulls(now: ProfileState, before: ProfileState) -> Iterator[Measure]:

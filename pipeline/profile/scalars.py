@@ -46,8 +46,8 @@ def _kept(metrics: RunMetrics) -> Named:
     for column in kept.columns:
         missing = column.null + column.empty + column.blank
         yield f"missing_share_{column.name}", missing / max(1, kept.rows)
-    if kept.over_max is not None:
-        yield "over_max_share", kept.over_max / texts
+    if kept.over_max is not None and kept.tokens is not None:
+        yield "over_max_share", kept.over_max / max(1, kept.tokens.rows)
     if kept.labels:
         yield "smallest_label_share", _smallest(kept)
 

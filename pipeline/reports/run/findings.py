@@ -146,10 +146,10 @@ def _duplicates(metrics: RunMetrics) -> Iterator[Finding]:
 
 def _lengths(metrics: RunMetrics) -> Iterator[Finding]:
     kept = metrics.profiles.get("kept")
-    if kept is None or not kept.over_max:
+    if kept is None or not kept.over_max or kept.tokens is None:
         return
     claim = (
-        f"{kept.over_max:,} of {kept.texts:,} texts are longer than "
+        f"{kept.over_max:,} of {kept.tokens.rows:,} texts are longer than "
         f"{metrics.max_length or 0:,} tokens: training cuts them."
     )
     yield Finding("lengths", "warn", claim, "raise train.max_length or set a rule for max_chars")

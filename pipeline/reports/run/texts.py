@@ -42,7 +42,9 @@ def lengths(metrics: RunMetrics) -> Child:
     over = None
     if kept.over_max is not None and metrics.max_length:
         over = h(
-            "p", f"Longer than {metrics.max_length:,} tokens: ", share(kept.over_max, kept.texts)
+            "p",
+            f"Longer than {metrics.max_length:,} tokens: ",
+            share(kept.over_max, kept.tokens.rows if kept.tokens else 0),
         )
     return [
         h("p", population(name, kept), class_="small soft"),

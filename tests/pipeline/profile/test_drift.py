@@ -57,13 +57,18 @@ def _state(texts: list[str], labels: list[str]):
 def test_planted_drift_is_found_and_steady_data_is_not(corpora) -> None:
     rows = pl.read_parquet(corpora / "pros_cons.parquet").sample(fraction=1, shuffle=True, seed=1)
     before, same = profile(rows[:20_000]), profile(rows[20_000:40_000])
-    assert {one.level for one in drift(same, before, against="version 1")} == {"pass"}
+    assert {
+        one.level for one in drift(same, before, against="version 1", sizes=(20_000, 20_000))
+    } == {"pass"}
     reviews = pl.read_parquet(corpora / "movie_reviews.parquet").with_columns(label=pl.lit("pos"))
     moved = profile(reviews.select("text", "label"))
-    found = {one.name.split(" (")[0]: one.level for one in drift(moved, before, against="v 1")}
+    found = {
+        one.name.split(" (")[0]: one.level
+        for one in drift(moved, before, against="v 1", sizes=(20_000, 2_000))
+    }
     assert found["PSI of the length in characters"] == "warn"
     assert found["Jensen-Shannon distance of labels"] == "warn"
-    assert found["Rows, relative change"] == "warn"
+    assert found["Rows kept, relative change"] == "warn"
 
 
 def test_label_drift_is_measured_exactly() -> None:
@@ -83,5 +88,5 @@ def test_limits_trip_strictly_above(value: float, level: str) -> None:
 
 def test_a_handful_of_rows_is_not_compared() -> None:
     few, many = _state(["x"] * 99, ["a"] * 99), _state(["yy"] * 500, ["b"] * 500)
-    (only,) = drift(few, many, against="version 1")
+    (only,) = drift(few, many, against="version 1", sizes=(500, 99))
     assert only.key == "rows"
