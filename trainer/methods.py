@@ -25,13 +25,16 @@ class Prepared:
     """Layers that train under `last_layers`, the last one first."""
     gradual: bool = False
     decay: float = 1.0
+    head: list[nn.Parameter] = field(default_factory=list)
+    """What lies above the encoder, if it has a rate of its own."""
+    head_rate: float = 1.0
 
     def rate_of(self, parameter: nn.Parameter) -> float:
         """Return the share of the learning rate of a parameter, by the depth of its layer."""
         for depth, layer in enumerate(self.layers, start=1):
             if any(parameter is own for own in layer.parameters()):
                 return float(self.decay**depth)
-        return 1.0
+        return self.head_rate if any(parameter is own for own in self.head) else 1.0
 
     def unfreeze_for(self, epoch: int) -> int:
         """Let train what epoch `epoch` may train: the head, then a layer more every epoch."""
@@ -44,7 +47,20 @@ class Prepared:
 def prepare_method(
     model: PreTrainedModel, config: Train, *, seed: int = 0, processes: int = 1
 ) -> Prepared:
-    """Freeze what the method freezes, or put adapters in, initialised under `seed`."""
+    """Freeze what the recipe freezes, or put adapters in, initialised under `seed`."""
+    if config.dropout is not None:
+        set_dropout(model, config.dropout)
+    prepared = _by_method(model, config, seed=seed, processes=processes)
+    if config.freeze_embeddings:
+        model.get_input_embeddings().requires_grad_(False)
+    if config.head_learning_rate is not None:
+        below = {id(parameter) for parameter in model.base_model.parameters()}
+        prepared.head = [own for own in model.parameters() if id(own) not in below]
+        prepared.head_rate = config.head_learning_rate / config.learning_rate
+    return prepared
+
+
+def _by_method(model: PreTrainedModel, config: Train, *, seed: int, processes: int) -> Prepared:
     import torch
 
     method = config.method
@@ -82,11 +98,16 @@ def _upper_parts(base: nn.Module) -> Iterator[nn.Module]:
 
 def still(module: nn.Module) -> None:
     """Switch off dropout where nothing trains, so that frozen features do not vary."""
+    set_dropout(module, 0.0)
+
+
+def set_dropout(module: nn.Module, share: float) -> None:
+    """Drop out `share` of what every dropout layer sees."""
     from torch import nn
 
     for part in module.modules():
         if isinstance(part, nn.Dropout):
-            part.p = 0.0
+            part.p = share
 
 
 def layers_of(model: nn.Module) -> list[nn.Module]:

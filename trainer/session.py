@@ -32,6 +32,7 @@ from trainer.checks import check_curves, check_data, check_model
 from trainer.curves import Curves, curves_of
 from trainer.estimate import Estimate, estimate
 from trainer.features import CachedTask, cached
+from trainer.fresh_head import start_head
 from trainer.hardware import choose_hardware, wait_for_all
 from trainer.loop import Loop, arguments, greater_is_better
 from trainer.methods import merged, prepare_method
@@ -93,6 +94,8 @@ class Session:
                 "the split train holds no text to learn from: every row is empty or null"
             )
         self._say(check_data(self.task, self.tokens, self.config))
+        if self.config.task == "mlm" and self.task.loaded.untrained_head:
+            start_head(self.task.loaded.model, self.tokens["train"])
         self.prepared = prepare_method(
             self.task.loaded.model,
             self.config,
