@@ -23,6 +23,8 @@ _SHIFT = np.uint64(29)
 _ONE = np.uint64(1)
 SMALL = np.array([ord(chr(c).lower()) if c < 128 else c for c in range(256)], np.uint8)
 """ASCII capitals made small, other bytes as they are."""
+SAME = np.arange(256, dtype=np.uint8)
+"""All bytes as they are."""
 
 
 _KEY = np.int64((1 << 24) - 1)
@@ -57,10 +59,12 @@ def tag_of(value: np.uint64) -> np.int64:
 
 
 @inlined
-def find(data: Bytes, start: Whole, end: Whole, value: np.uint64, index: Index) -> Whole:
+def find(
+    data: Bytes, start: Whole, end: Whole, value: np.uint64, index: Index, fold: Bytes
+) -> Whole:
     """Return the number of the key with these bytes and this hash, not mixed yet; -1 for none.
 
-    The key is compared with the bytes in small letters, as is the hash.
+    The key is compared with the bytes as `fold` maps them, as is the hash.
     """
     mask = np.uint64(len(index.slots) - 1)
     value = mixed(value)
@@ -71,7 +75,7 @@ def find(data: Bytes, start: Whole, end: Whole, value: np.uint64, index: Index) 
             begin = index.offsets[k]
             if index.offsets[k + 1] - begin == end - start:
                 j = 0
-                while j < end - start and SMALL[data[start + j]] == index.data[begin + j]:
+                while j < end - start and fold[data[start + j]] == index.data[begin + j]:
                     j += 1
                 if j == end - start:
                     return k

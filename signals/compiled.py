@@ -9,10 +9,13 @@ from __future__ import annotations
 
 import hashlib
 import importlib.util
+import threading
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 from typing import Protocol, TypeVar, cast
+
+import polars as pl
 
 from schemas.cache import cache_folder
 
@@ -79,3 +82,29 @@ def _folder() -> Path | None:
         return cache_folder("numba", name)
     except OSError:
         return None
+
+
+class BreakEven:
+    """Tells when compiled code pays: it counts the bytes of text met, and may be shared by threads.
+
+    `load` is the size at which to fetch the function from the cache, `compile` that at which to
+    compile it, which later runs profit from too.
+    """
+
+    def __init__(self, function: str, *, load: int, compile: int) -> None:
+        self._function = function
+        self._load = load
+        self._compile = compile
+        self._met = 0
+        self._lock = threading.Lock()
+
+    def reached(self, texts: pl.Series) -> bool:
+        """Tell whether the texts met so far and these would have paid for the compiled code."""
+        if not has_numba():
+            return False
+        size = int(texts.str.len_bytes().sum()) if texts.dtype == pl.String else 0
+        with self._lock:
+            self._met += size
+            if self._met < self._load:
+                return False
+            return self._met >= self._compile or is_cached(self._function)

@@ -13,7 +13,12 @@ import re
 import sys
 from functools import cache
 
+import numpy as np
 import polars as pl
+from numpy.typing import NDArray
+
+WHITE_SPACE = "\t-\r \x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000"
+"""The body of a character class of `re`: Unicode's White_Space, without Python's \\x1c to \\x1f."""
 
 _SURROGATES = range(0xD800, 0xE000)
 
@@ -42,11 +47,26 @@ def fold(text: str) -> str:
 
 
 @cache
+def word_points() -> NDArray[np.bool_]:
+    """Tell of each code point whether it is a word character."""
+    runs = pl.Series([_every_character()]).str.extract_all(r"\w+").explode()
+    first, last = runs.str.head(1).to_list(), runs.str.tail(1).to_list()
+    changes = np.zeros(sys.maxunicode + 2, np.int8)
+    changes[[ord(character) for character in first]] = 1
+    changes[[ord(character) + 1 for character in last]] -= 1
+    return np.cumsum(changes[:-1], dtype=np.int8).astype(np.bool_)
+
+
+def _every_character() -> str:
+    """Write all characters in order, surrogates left out."""
+    codes = np.arange(sys.maxunicode + 1, dtype="<u4")
+    return np.delete(codes, _SURROGATES).tobytes().decode("utf-32-le")
+
+
+@cache
 def word_class() -> str:
     """The body of a character class of Python's `re` that holds the word characters."""
-    codes = [code for code in range(sys.maxunicode + 1) if code not in _SURROGATES]
-    letters = pl.Series([chr(code) for code in codes]).str.contains(r"^\w$")
-    words = pl.Series(codes).filter(letters).to_list()
+    words: list[int] = np.flatnonzero(word_points()).tolist()
     return "".join(f"{_escape(first)}-{_escape(last)}" for first, last in _ranges(words))
 
 

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import Literal
 
-from signals.folding import fold, word_class
+from signals.folding import WHITE_SPACE, fold, word_class
 
 Match = Literal["word", "substring", "prefix"]
 
@@ -41,7 +41,7 @@ class Phrases:
         if self._letters.fullmatch(entry):
             self._words.add(entry)
         else:
-            pattern = r"\s+".join(re.escape(part) for part in entry.split(" "))
+            pattern = f"[{WHITE_SPACE}]+".join(re.escape(part) for part in entry.split(" "))
             self._phrases.setdefault(first[0], []).append((entry, re.compile(pattern)))
 
     def found(self, text: str) -> Iterator[str]:
@@ -62,7 +62,8 @@ class Phrases:
         for entry, pattern in self._phrases.get(word, ()):
             hit = pattern.match(text, start)
             if hit and (self._prefix or not self._letters.match(text, hit.end())):
-                return entry, hit.end()
+                rest = self._letters.match(text, hit.end() - 1)  # of a word that was begun
+                return entry, rest.end() if rest else hit.end()
         if word in self._words:
             return word, token.end()
         return (self._beginning(word) if self._prefix else None), token.end()

@@ -9,7 +9,6 @@ position, and idioms and `never so` are known in small letters only.
 from __future__ import annotations
 
 import math
-import threading
 from collections.abc import Mapping
 from functools import cached_property, reduce
 from operator import or_
@@ -20,7 +19,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from signals.arrow_text import text_bytes, with_nulls_of
-from signals.compiled import has_numba, is_cached
+from signals.compiled import BreakEven
 from signals.vader_words import (
     AT,
     BOOST,
@@ -48,10 +47,10 @@ from signals.vader_words import (
 if TYPE_CHECKING:
     from signals.vader_tables import Tables
 
-LOAD_ROWS: Final = 20_000
-"""Texts at which loading the kernel from the cache costs less than scoring without it."""
-COMPILE_ROWS: Final = 150_000
-"""Texts at which the kernel is compiled, once; it stays in the cache for later runs."""
+LOAD_BYTES: Final = 4_000_000
+"""Size of texts at which loading the kernel from the cache costs less than scoring without it."""
+COMPILE_BYTES: Final = 20_000_000
+"""Size at which the kernel is compiled: a third of what that costs now, as later runs gain too."""
 
 _MEMORY: Final = 1_000_000
 _BOOSTER_OR_LEXICON_WORD: Final = BOOSTER | LEXICON_WORD
@@ -195,12 +194,11 @@ class VaderScorer:
     def __init__(self, lexicon: Mapping[str, float] | None = None) -> None:
         self._lexicon = read_lexicon() if lexicon is None else lexicon
         self._plain = TokenScorer(self._lexicon)
-        self._lock = threading.Lock()
-        self._seen = 0
+        self._break_even = BreakEven("compounds", load=LOAD_BYTES, compile=COMPILE_BYTES)
 
     def __call__(self, texts: pl.Series) -> pl.Series:
         """Give the compound score of each text as Float64; null for null."""
-        if self.use_kernel(len(texts)):
+        if self.use_kernel(texts):
             return self.score_compiled(texts)
         return self.score_plain(texts)
 
@@ -230,18 +228,13 @@ class VaderScorer:
 
         return make_tables(self._lexicon)
 
-    @cached_property
-    def _break_even(self) -> float:
-        words = (word for word in self._lexicon if word == word.lower())
-        if not has_numba() or not all(word.isascii() for word in words):
-            return math.inf
-        return LOAD_ROWS if is_cached("compounds") else COMPILE_ROWS
+    def use_kernel(self, texts: pl.Series) -> bool:
+        """Tell whether the texts met so far and these would have paid for the kernel."""
+        return self._compilable and self._break_even.reached(texts)
 
-    def use_kernel(self, rows: int) -> bool:
-        """Tell whether the texts scored so far and these would have paid for the kernel."""
-        with self._lock:
-            self._seen += rows
-            return self._seen >= self._break_even
+    @cached_property
+    def _compilable(self) -> bool:
+        return all(word.isascii() for word in self._lexicon if word == word.lower())
 
 
 def _rounded(scores: NDArray[np.float64]) -> NDArray[np.float64]:

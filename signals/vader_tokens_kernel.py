@@ -175,7 +175,7 @@ def _word(data: Bytes, span: Span, start: Whole, end: Whole, tables: Tables) -> 
             value = HASH_START
             for j in range(start, end):
                 value = hash_step(value, SMALL[data[j]])
-        word = find(data, start, end, value, tables.words.table)
+        word = find(data, start, end, value, tables.words.table, SMALL)
         if word < 0:
             word = len(tables.words.flags) - 1
         flags = tables.words.flags[word]

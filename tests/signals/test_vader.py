@@ -7,7 +7,7 @@ import polars as pl
 import pytest
 from nltk.sentiment.vader import VaderConstants
 
-from signals import vader, vader_words
+from signals import compiled, vader, vader_words
 from signals.compiled import has_numba
 from signals.vader import VaderScorer
 from signals.vader_words import describe, parse_lexicon, read_lexicon, strip_punctuation
@@ -118,9 +118,9 @@ def test_threads_share_a_scorer() -> None:
 @pytest.mark.parametrize(
     ("numba", "cached", "sizes", "expected"),
     [
-        (False, True, [10**9], [False]),
-        (True, True, [vader.LOAD_ROWS - 1, 1, 1], [False, True, True]),
-        (True, False, [vader.LOAD_ROWS, vader.COMPILE_ROWS], [False, True]),
+        (False, True, [90], [False]),
+        (True, True, [9, 1, 1], [False, True, True]),
+        (True, False, [10, 9, 1], [False, False, True]),
     ],
 )
 def test_the_kernel_is_chosen_when_it_pays(
@@ -130,15 +130,17 @@ def test_the_kernel_is_chosen_when_it_pays(
     sizes: list[int],
     expected: list[bool],
 ) -> None:
-    monkeypatch.setattr(vader, "has_numba", lambda: numba)
-    monkeypatch.setattr(vader, "is_cached", lambda _: cached)
+    monkeypatch.setattr(vader, "LOAD_BYTES", 10)
+    monkeypatch.setattr(vader, "COMPILE_BYTES", 20)
+    monkeypatch.setattr(compiled, "has_numba", lambda: numba)
+    monkeypatch.setattr(compiled, "is_cached", lambda _: cached)
     scorer = VaderScorer()
-    assert [scorer.use_kernel(size) for size in sizes] == expected
+    assert [scorer.use_kernel(pl.Series(["a" * size, None])) for size in sizes] == expected
 
 
 def test_a_lexicon_beyond_ascii_is_scored_in_plain_python() -> None:
     scorer = VaderScorer({**read_lexicon(), "schön": 2.0})
-    assert not scorer.use_kernel(10**9)
+    assert not scorer.use_kernel(pl.Series(["a" * vader.COMPILE_BYTES]))
     assert scorer(pl.Series(["schön", "SCHÖN ist gut"]))[0] > 0
 
 
