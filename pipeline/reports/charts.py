@@ -190,7 +190,8 @@ def heat(rows: Mapping[str, Sequence[int]], columns: Sequence[str], caption: str
         h("tr", h("th", name, scope="row"), [_cell(value, sum(values)) for value in values])
         for name, values in rows.items()
     ]
-    return h("div", h("table", h("caption", caption), head, body, class_="heat"), class_="scroll")
+    shaded = h("div", h("table", head, body, class_="heat"), class_="scroll")
+    return h("figure", h("figcaption", caption), shaded)
 
 
 def _cell(value: int, total: int) -> Markup:

@@ -89,7 +89,8 @@ def _progress(found: dict[str, JsonValue]) -> Child:
         ]
     )
     picture = bar(done, total, title, fill="fgood") if total else None
-    return [numbers, h("p", title, " ", str(found.get("note") or "")), picture]
+    note = f" · {found['note']}" if found.get("note") else ""
+    return [numbers, h("p", title, note), picture]
 
 
 def _whole(found: dict[str, JsonValue], name: str) -> int:

@@ -37,5 +37,5 @@ def run_report(metrics: RunMetrics, history: Sequence[RunMetrics] = ()) -> str:
 
 
 def _part(found: tuple[Finding, ...], anchor: str, title: str, body: Child, measured: bool) -> Part:
-    said = [callout(one.level, one.claim, one.todo) for one in found if one.part == anchor]
+    said = [callout(one.level, one.claim, one.todo) for one in found if one.part == anchor][:20]
     return Part(anchor, title, [said, body], status(found, anchor, measured=measured))

@@ -13,6 +13,7 @@ from pipeline.reports.run.findings import check_level
 from schemas.metrics import Check, Example, Profile, RunMetrics
 
 _WORDS = {"note": "info", "warn": "warning", "fail": "critical", "pass": "passed"}
+_MOST, _MOST_EXAMPLES = 200, 40
 _ORDER = {"fail": 0, "warn": 1, "note": 2, "pass": 3}
 
 
@@ -22,6 +23,11 @@ def checks(metrics: RunMetrics, history: Sequence[RunMetrics]) -> Child:
     if not metrics.checks:
         return [absent("No rule and no suite is set: nothing was checked."), own]
     ranked = sorted(metrics.checks, key=lambda check: _ORDER[check_level(check)])
+    more = len(ranked) - _MOST
+    rest = (
+        h("p", f"{more:,} more checks stand in metrics.json.", class_="soft") if more > 0 else None
+    )
+    ranked = ranked[:_MOST]
     rows = [_check(check, _before(check, history)) for check in ranked]
     columns = [
         Column("", "nowrap"),
@@ -34,7 +40,8 @@ def checks(metrics: RunMetrics, history: Sequence[RunMetrics]) -> Child:
     if not history:
         rows, columns = [row[:4] for row in rows], columns[:4]
     failing = [check for check in ranked if not check.passed and check.examples]
-    return [table(columns, rows), [_examples(check) for check in failing], own]
+    shown = [_examples(check) for check in failing[:_MOST_EXAMPLES]]
+    return [table(columns, rows), rest, shown, own]
 
 
 def _check(check: Check, before: list[float]) -> list[Child]:

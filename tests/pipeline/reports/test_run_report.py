@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import re
 from html.parser import HTMLParser
 from pathlib import Path
@@ -7,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.reports.run import findings, run_report
-from schemas.metrics import LeaveOneOut, Rows, Run, RunMetrics
+from schemas.metrics import Check, Example, LeaveOneOut, Rows, Run, RunMetrics
 
 TITLES = [
     "Verdict", "Balance and signals", "Checks", "Null, empty, blank", "Duplicates", "Lengths",
@@ -131,3 +132,39 @@ def test_the_style_is_applied_under_its_policy(metrics: RunMetrics, browser, tmp
         script = "return getComputedStyle(document.body).backgroundColor"
         colours.append(browser.driver.execute_script(script))
     assert colours == ["rgb(251, 250, 248)", "rgb(21, 24, 28)"]
+
+
+def test_a_run_with_very_much_of_everything_stays_under_a_megabyte(metrics: RunMetrics) -> None:
+    long = "\u00e9" * 160
+    examples = tuple(Example(row_id="0" * 32, value=long, reason=long) for _ in range(50))
+    checks = tuple(
+        Check(name=f"check {i}", column=long, passed=False, failed=1, rows=9, examples=examples)
+        for i in range(2_000)
+    )
+    full = metrics.model_copy(
+        update={
+            "checks": checks,
+            "inputs": metrics.inputs * 5_000,
+            "samples": {name: rows[:1] * 12 for name, rows in metrics.samples.items()},
+        }
+    )
+    assert len(run_report(full, [full] * 20).encode()) < 1_000_000
+
+
+def test_metrics_survive_json_and_keys_of_a_newer_version(metrics: RunMetrics) -> None:
+    told = json.loads(metrics.model_dump_json())
+    told["rows"]["invented_later"] = 1
+    assert RunMetrics.model_validate(told) == metrics
+
+
+def test_every_key_of_metrics_json_is_documented() -> None:
+    path = Path(__file__).parents[3] / "docs" / "metrics.md"
+    if not path.is_file():
+        pytest.skip("the documents are not beside these tests")
+    text = path.read_text(encoding="utf-8")
+    definitions = RunMetrics.model_json_schema()["$defs"]
+    for name in (one for one, found in definitions.items() if "properties" in found):
+        definition = definitions[name]
+        section = text.split(f"\n## {name}\n")[1].split("\n## ")[0]
+        missing = [key for key in definition["properties"] if f"`{key}`" not in section]
+        assert missing == [], name
