@@ -11,6 +11,7 @@ from typing import Final
 import polars as pl
 from pydantic import JsonValue
 
+from pipeline.catalog import write_index
 from pipeline.export import open_store
 from pipeline.files import read_json, whole, writable_folder
 from pipeline.job import output_folder
@@ -94,6 +95,7 @@ def _train(
         progress=progress,
     )
     render_comparison(out)
+    write_index(out.parent.parent)
     return result
 
 
