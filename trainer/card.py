@@ -132,11 +132,7 @@ def _sections(facts: CardFacts) -> Iterator[str]:
 
 def _warnings(facts: CardFacts) -> Iterator[str]:
     if facts.result.untrained_head:
-        yield (
-            "> **The head of the base model was newly initialised** "
-            f"({len(facts.result.untrained_head)} weights that no file held). What the model "
-            "before said is noise: the figures before show an untrained head, not a worse model."
-        )
+        yield _untrained(facts)
     findings = [f for f in facts.result.findings if f.level != "note"]
     if findings:
         yield "\n".join(f"- {f.level}: {_plain(f.message)}" for f in findings)
@@ -146,6 +142,17 @@ def _warnings(facts: CardFacts) -> Iterator[str]:
             f"> **It forgot general text**: perplexity rose by {forgetting.increase or 0:.1%}, "
             f"more than the {forgetting.limit or 0:.1%} that the recipe allows."
         )
+
+
+def _untrained(facts: CardFacts) -> str:
+    weights = f"({len(facts.result.untrained_head)} weights that no file held)"
+    said = f"> **The head of the base model was newly initialised** {weights}. "
+    if facts.comparison is not None and facts.comparison.before_kind == "linear probe":
+        return said + "So the figures before are of a linear probe on its frozen features."
+    return said + (
+        "What the model before said is noise: the figures before show an untrained head, not a "
+        "worse model."
+    )
 
 
 def _changes(facts: CardFacts) -> Iterator[str]:

@@ -135,27 +135,18 @@ def change(
 
     The draws of both must come from the same resamples of the same rows.
     """
-    after_value, after_interval = finite(after.value), bootstrap.interval(after.draws)
-    if before is None:
-        return Change(
-            name=name,
-            before=None,
-            after=after_value,
-            difference=None,
-            after_interval=after_interval,
-            higher_is_better=higher_is_better,
-            n=n,
-        )
-    with np.errstate(invalid="ignore"):
-        difference = finite(after.value - before.value)
-        interval = bootstrap.interval(after.draws - before.draws)
+    difference = interval = None
+    if before is not None:
+        with np.errstate(invalid="ignore"):
+            difference = finite(after.value - before.value)
+            interval = bootstrap.interval(after.draws - before.draws)
     return Change(
         name=name,
-        before=finite(before.value),
-        after=after_value,
+        before=None if before is None else finite(before.value),
+        after=finite(after.value),
         difference=difference,
-        before_interval=bootstrap.interval(before.draws),
-        after_interval=after_interval,
+        before_interval=None if before is None else bootstrap.interval(before.draws),
+        after_interval=bootstrap.interval(after.draws),
         interval=interval,
         higher_is_better=higher_is_better,
         n=n,

@@ -95,6 +95,14 @@ def test_an_untrained_head_and_findings_are_told_first():
     assert text.index("newly initialised") < text.index("## What changed")
 
 
+def test_a_probe_stands_for_a_head_that_was_not_there():
+    result = replace(RESULT, untrained_head=("classifier.weight",))
+    comparison = COMPARISON.model_copy(update={"before_kind": "linear probe"})
+    text = card(replace(FACTS, result=result, comparison=comparison))
+    assert "So the figures before are of a linear probe" in text
+    assert "is noise" not in text
+
+
 def test_forgetting_beyond_the_gate_is_told():
     failed = Forgetting(verdict="fail", increase=0.25, limit=0.1)
     comparison = COMPARISON.model_copy(update={"forgetting": failed})

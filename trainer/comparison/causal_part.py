@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 import polars as pl
@@ -62,16 +63,13 @@ def _generated(
     rows = questions.rows.head(compare.generated if "answer" in questions.rows.columns else 0)
     held = _ask(duo, _held_out(rows), compare.max_new_tokens)
     asked = _ask(duo, questions.prompts, compare.max_new_tokens)
-    outside = [Prompt(text) for text in questions.outside]
+    outside = _ask(duo, [Prompt(text) for text in questions.outside], compare.max_new_tokens)
     found = CausalComparison(
         max_new_tokens=compare.max_new_tokens,
         answers=(
             *asked,
             *held[: compare.answers],
-            *(
-                pair.model_copy(update={"outside": True})
-                for pair in _ask(duo, outside, compare.max_new_tokens)
-            ),
+            *(pair.model_copy(update={"outside": True}) for pair in outside),
         ),
         cut_prompts=duo.after.cut_prompts,
     )
@@ -107,9 +105,7 @@ def answer_changes(
     pairs: Sequence[AnswerPair], bootstrap: Bootstrap
 ) -> tuple[tuple[Change, ...], tuple[Array, Array]]:
     """Return the changes of every metric of answers, and each row's token F1 before and after."""
-    references = [pair.reference or "" for pair in pairs]
-    before = _measured([pair.before for pair in pairs], references)
-    after = _measured([pair.after for pair in pairs], references)
+    before, after = _measured(pairs, "before"), _measured(pairs, "after")
     draws = ratio_draws(np.hstack([before, after]), bootstrap)
     width, n = before.shape[1], len(pairs)
     means = [
@@ -138,8 +134,10 @@ def answer_changes(
 _METRICS = (*ROW_METRICS, "repetition")
 
 
-def _measured(answers: Sequence[str], references: Sequence[str]) -> Array:
+def _measured(pairs: Sequence[AnswerPair], side: Literal["before", "after"]) -> Array:
     """Return the metrics of each row, then what corpus BLEU sums."""
+    answers = [getattr(pair, side) for pair in pairs]
+    references = [pair.reference or "" for pair in pairs]
     rows = [
         [*(metric(said, wanted) for metric in ROW_METRICS.values()), repetition(said)]
         for said, wanted in zip(answers, references, strict=True)

@@ -1,0 +1,51 @@
+from __future__ import annotations
+
+import numpy as np
+import polars as pl
+import pytest
+
+from trainer.comparison.baselines import Lessons, linear_probe, majority, tfidf
+from trainer.metrics import log_loss
+
+LABELS = ("neg", "pos")
+
+
+def lessons(texts: list[str], labels: list[str]) -> Lessons:
+    return Lessons.of(pl.DataFrame({"text": texts, "label": labels}), LABELS)
+
+
+class Noise:
+    """Features that say nothing: many, and keyed by the text."""
+
+    def embed(self, texts):
+        return np.stack([np.random.default_rng(int(text)).normal(size=60) for text in texts])
+
+
+def test_the_majority_gives_the_shares():
+    found = majority(lessons(["a", "b", "c", "d"], ["pos", "neg", "pos", "pos"]))
+    assert found.probabilities(["x", "y"]).tolist() == [[0.25, 0.75]] * 2
+
+
+def test_a_probe_on_noise_is_not_sure_of_itself():
+    generator = np.random.default_rng(0)
+    truth = generator.integers(0, 2, 1040)
+    texts = [str(i) for i in range(1040)]
+    probe = linear_probe(Noise(), lessons(texts[:40], [LABELS[t] for t in truth[:40]]))
+    loss = log_loss(truth[40:], probe.probabilities(texts[40:])).mean()
+    assert loss == pytest.approx(np.log(2), abs=0.05)
+
+
+@pytest.mark.parametrize("teach", [tfidf, lambda rows: linear_probe(Noise(), rows)])
+def test_one_class_teaches_the_majority(teach):
+    found = teach(lessons(["1", "2"], ["pos", "pos"]))
+    assert found.probabilities(["3"]).tolist() == [[0, 1]]
+
+
+def test_texts_without_words_teach_the_majority():
+    found = tfidf(lessons(["1", "?", ""], ["pos", "neg", "pos"]))
+    assert found.probabilities(["word"])[0] == pytest.approx([1 / 3, 2 / 3])
+
+
+def test_rows_without_a_known_label_are_no_lessons():
+    frame = pl.DataFrame({"text": ["a", "b", None], "label": ["pos", "odd", "neg"]})
+    assert Lessons.of(frame, LABELS).texts == ["a"]
