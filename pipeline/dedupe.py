@@ -68,6 +68,8 @@ def repeated_ids(
     is a row of `parts`. Raises SourceError where an id stands for two contents, unless the latest
     one wins.
     """
+    if not any(map(_repeats, _passes(ids, ["key"]))):
+        return none()
     if not latest_wins:
         _refuse_conflicts(ids)
 
@@ -149,19 +151,26 @@ def _candidate_place(start: int) -> pl.Expr:
     return pl.when("candidate").then(place).otherwise(pl.lit(-1, pl.Int64)).alias("place")
 
 
-def _refuse_conflicts(ids: Sequence[Part]) -> None:
+def _repeats(frame: pl.DataFrame) -> bool:
+    return frame["key"].n_unique() < frame.height
+
+
+def _passes(ids: Sequence[Part], columns: list[str]) -> Iterator[pl.DataFrame]:
+    """Yield the rows of `ids` in frames that hold all rows of a key and fit into memory."""
     passes = max(1, math.ceil(count_rows(ids) / _ROWS_PER_PASS))
-    for turn in range(passes):
-        frames = [_of_pass(f, turn, passes) for f in read_parts(ids, ["key", "content"])]
-        if not frames:
-            continue
-        again = pl.concat(frames).filter(pl.col("key").is_duplicated())
+    for turn in range(passes if ids else 0):
+        yield pl.concat([_of_pass(frame, turn, passes) for frame in read_parts(ids, columns)])
+
+
+def _refuse_conflicts(ids: Sequence[Part]) -> None:
+    for frame in _passes(ids, ["key", "content"]):
+        again = frame.filter(pl.col("key").is_duplicated())
         conflict = again.filter(pl.col("content").n_unique().over("key") > 1)
         if conflict.height:
-            key = conflict["key"][0]
-            found = [f.filter(pl.col("key") == key) for f in read_parts(ids)]
-            rows = pl.concat(found).select(place=pl.format("{} record {}", "file", "record"))
+            one = conflict.select("key").head(1)
+            found = pl.concat([f.join(one, on="key", how="semi") for f in read_parts(ids)])
+            places = found.select(pl.format("{} record {}", "file", "record")).to_series()
             raise SourceError(
-                f"{' and '.join(rows['place'].head(3))} have one id and different contents: "
+                f"{' and '.join(places.head(3))} have one id and different contents: "
                 "map another id column, or let the latest win with  refresh: {merge: upsert}"
             )

@@ -118,11 +118,11 @@ def work_on(shard: Shard, index: int, work: Work) -> ShardResult:
     }
     result = ShardResult(Balance(), {}, work.watch())
     for batch in shard.batches():
-        if work.stop.is_set():
-            raise Stopped
         result.watch.read(batch.frame)
         _count_rules(batch.frame, work.rules, result.rule_counts)
         done = _sort_rows(batch, work)
+        if work.stop.is_set():
+            raise Stopped
         for outcome, frame in done.frames.items():
             writers[outcome].add(frame)
         balance = _balance(batch, done)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import inspect
+import os
 import signal
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -80,12 +82,21 @@ def _run(screen: Screen, work: Callable[[], None]) -> None:
         code = TERMINATED if isinstance(stop, Terminated) else INTERRUPTED
         screen.result({"error": "interrupted; nothing was published", "exit_code": code})
         screen.note("interrupted; nothing was published")
+        _leave(code)
         raise typer.Exit(code) from None
     except (typer.Exit, typer.Abort, BrokenPipeError):
         raise
     except Exception as error:
         screen.failure(error, 1)
         raise typer.Exit(1) from None
+
+
+def _leave(code: int) -> None:
+    """End the process at once where threads are still busy; the kernel frees the lock."""
+    if any(thread.name.startswith("shard") for thread in threading.enumerate()):
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
 
 
 @contextmanager
