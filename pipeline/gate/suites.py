@@ -1,0 +1,195 @@
+"""Suites of Great Expectations: JSON files beside the recipe, read and checked before a scan."""
+
+from __future__ import annotations
+
+import difflib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from importlib.resources import files
+from pathlib import Path
+from typing import Any, Final
+
+import polars as pl
+from pydantic import JsonValue
+
+from pipeline.gate.row_condition import missing_column
+from schemas.errors import SuiteError
+from schemas.metrics import Severity
+
+DEFAULT: Final = "default"
+_SEVERITIES: Final[tuple[Severity, ...]] = ("critical", "warning", "info")
+_COLUMN_KEYS: Final = ("column", "column_A", "column_B", "column_list")
+
+
+@dataclass(frozen=True, slots=True)
+class Expectation:
+    """One expectation as its suite writes it."""
+
+    kind: str
+    kwargs: Mapping[str, JsonValue]
+    severity: Severity
+    meta: Mapping[str, JsonValue]
+    notes: str
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Return the columns that must be there for it to run."""
+        if self.kind == "expect_column_to_exist" or self.kind.startswith("expect_table_"):
+            return ()
+        found = [self.kwargs[key] for key in _COLUMN_KEYS if key in self.kwargs]
+        named = [name for each in found for name in (each if isinstance(each, list) else [each])]
+        return tuple(str(name) for name in named)
+
+    def to_json(self) -> dict[str, JsonValue]:
+        """Return it as Great Expectations stores it."""
+        return {
+            "type": self.kind,
+            "kwargs": dict(self.kwargs),
+            "severity": self.severity,
+            "meta": dict(self.meta),
+            **({"notes": self.notes} if self.notes else {}),
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Suite:
+    """A named list of expectations and the file that it came from."""
+
+    name: str
+    path: Path
+    expectations: tuple[Expectation, ...]
+
+    def fitting(self, schema: pl.Schema) -> tuple[Expectation, ...]:
+        """Return the expectations to run: an optional one is left out without its column.
+
+        Raises SuiteError for any other column that is missing.
+        """
+        kept = []
+        for number, each in enumerate(self.expectations, 1):
+            missing = [name for name in each.columns if name not in schema]
+            if missing and not each.meta.get("optional"):
+                where = f"{self.path.name}: expectation {number}, {each.kind}"
+                raise SuiteError(missing_column(where, missing[0], list(schema)))
+            if not missing:
+                kept.append(each)
+        return tuple(kept)
+
+
+def suite_path(suite: str, folder: Path, *, shipped: bool = False) -> Path:
+    """Return where a recipe's suite lies; the default one is laid beside it on first use.
+
+    `folder` is the recipe's. A shipped recipe uses the shipped suite in place.
+    """
+    if suite != DEFAULT:
+        return folder / suite
+    own = folder / "suites" / "default.json"
+    if shipped:
+        return Path(str(files("data").joinpath("suites", "default.json")))
+    if not own.exists():
+        content = files("data").joinpath("suites", "default.json").read_text(encoding="utf-8")
+        try:
+            own.parent.mkdir(parents=True, exist_ok=True)
+            own.write_text(content, encoding="utf-8")
+        except OSError as error:
+            raise SuiteError(f"{own}: the default suite cannot be written: {error}") from error
+    return own
+
+
+def read_suites(path: Path) -> tuple[Suite, ...]:
+    """Read a suite, or every suite of a folder in the order of their names."""
+    if path.is_dir():
+        found = sorted(path.glob("*.json"))
+        if not found:
+            raise SuiteError(f"{path}: no suite (*.json) in this folder: put one there")
+        return tuple(_read(each) for each in found)
+    if not path.is_file():
+        raise SuiteError(f"{path}: no such suite: name a JSON file or a folder, or 'default'")
+    return (_read(path),)
+
+
+def check_suite(suite: Suite) -> None:
+    """Raise SuiteError for an expectation that is unknown or wrongly written.
+
+    Imports Great Expectations.
+    """
+    from great_expectations.expectations.registry import (
+        list_registered_expectation_implementations,
+    )
+
+    known = list_registered_expectation_implementations()
+    for number, each in enumerate(suite.expectations, 1):
+        where = f"{suite.path.name}: expectation {number}"
+        if each.kind not in known:
+            close = difflib.get_close_matches(each.kind, known, n=1)
+            hint = f"did you mean '{close[0]}'?" if close else "see Great Expectations' gallery"
+            raise SuiteError(f"{where}: unknown type '{each.kind}' ({hint})")
+        _check_arguments(where, each)
+
+
+def _check_arguments(where: str, expectation: Expectation) -> None:
+    import warnings
+
+    from great_expectations.compatibility.pydantic import ValidationError
+    from great_expectations.expectations.registry import get_expectation_impl
+
+    implementation = get_expectation_impl(expectation.kind)
+    known = list(implementation.__fields__)
+    for name in expectation.kwargs:
+        if name not in known:
+            close = difflib.get_close_matches(name, known, n=1)
+            hint = f" (did you mean '{close[0]}'?)" if close else ""
+            raise SuiteError(f"{where}, {expectation.kind}: unknown argument '{name}'{hint}")
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DeprecationWarning)
+            implementation(**dict[str, Any](expectation.kwargs))
+    except (ValidationError, TypeError, ValueError) as error:
+        raise SuiteError(f"{where}, {expectation.kind}: {_first_problem(error)}") from error
+
+
+def _first_problem(error: Exception) -> str:
+    problems = getattr(error, "errors", None)
+    if callable(problems):
+        first = problems()[0]
+        place = ".".join(str(part) for part in first["loc"] if part != "__root__")
+        return f"{place}: {first['msg']}" if place else str(first["msg"])
+    return " ".join(str(error).split())
+
+
+def _read(path: Path) -> Suite:
+    try:
+        data = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise SuiteError(f"{path}: the suite cannot be read: {error}") from error
+    except json.JSONDecodeError as error:
+        raise SuiteError(f"{path}: not JSON: {error}") from error
+    if not isinstance(data, dict) or not isinstance(data.get("expectations"), list):
+        raise SuiteError(f"{path}: not a suite: expected an object with a list 'expectations'")
+    name = data.get("name") or path.stem
+    listed: Sequence[JsonValue] = data["expectations"]
+    return Suite(
+        str(name),
+        path,
+        tuple(_expectation(path, number, each) for number, each in enumerate(listed, 1)),
+    )
+
+
+def _expectation(path: Path, number: int, data: JsonValue) -> Expectation:
+    where = f"{path.name}: expectation {number}"
+    if not isinstance(data, dict):
+        raise SuiteError(f"{where}: expected an object with type and kwargs")
+    kind, kwargs, meta = data.get("type"), data.get("kwargs") or {}, data.get("meta") or {}
+    severity = data.get("severity") or "critical"
+    if not isinstance(kind, str) or not isinstance(kwargs, dict) or not isinstance(meta, dict):
+        raise SuiteError(f"{where}: expected type (a text), kwargs and meta (objects)")
+    for known in _SEVERITIES:
+        if severity == known:
+            return Expectation(kind, kwargs, known, meta, _notes(data.get("notes")))
+    raise SuiteError(f"{where}: severity '{severity}' is none of {', '.join(_SEVERITIES)}")
+
+
+def _notes(notes: JsonValue) -> str:
+    if isinstance(notes, list):
+        return " ".join(str(each) for each in notes)
+    return str(notes) if notes else ""

@@ -1,0 +1,63 @@
+"""Limits of a run's metrics, in three levels."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping
+from typing import Final
+
+from schemas.errors import RecipeError
+from schemas.integrity import Threshold
+from schemas.metrics import Check, Severity, Verdict
+
+_LEVELS: Final[tuple[Severity, ...]] = ("critical", "warning", "info")
+
+
+def apply_thresholds(
+    metrics: Mapping[str, float | int], thresholds: Mapping[str, Threshold]
+) -> list[Check]:
+    """Return one check a threshold: it fails at the worst level whose limit is exceeded.
+
+    A limit trips strictly above. Raises RecipeError for a metric that is not measured.
+    """
+    return [_check(name, limits, metrics) for name, limits in thresholds.items()]
+
+
+def verdict_of(checks: list[Check] | tuple[Check, ...]) -> Verdict:
+    """Return fail for a failed critical check, warn for a failed warning, else pass."""
+    failed = {check.severity for check in checks if not check.passed}
+    if "critical" in failed:
+        return "fail"
+    return "warn" if "warning" in failed else "pass"
+
+
+def _check(name: str, limits: Threshold, metrics: Mapping[str, float | int]) -> Check:
+    if name not in metrics:
+        close = difflib.get_close_matches(name, list(metrics), n=1)
+        hint = f"did you mean '{close[0]}'?" if close else f"metrics are {', '.join(metrics)}"
+        raise RecipeError(f"integrity.thresholds.{name}: no such metric ({hint})")
+    value = metrics[name]
+    for level in _LEVELS:
+        limit = getattr(limits, level)
+        if limit is not None and value > limit:
+            return _result(name, value, level, limit, passed=False)
+    level, limit = next(
+        ((one, getattr(limits, one)) for one in _LEVELS if getattr(limits, one) is not None),
+        ("info", None),
+    )
+    return _result(name, value, level, limit, passed=True)
+
+
+def _result(
+    name: str, value: float | int, level: Severity, limit: float | None, *, passed: bool
+) -> Check:
+    allowed = "" if limit is None else f"at most {limit:g}"
+    return Check(
+        name=name,
+        stage="threshold",
+        passed=passed,
+        severity=level,
+        observed=float(value),
+        threshold=allowed,
+        message="" if passed else f"{name} is {value:g}, {level} above {limit:g}",
+    )
