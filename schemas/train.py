@@ -154,7 +154,7 @@ class Train(Section):
     answer_only_loss: bool = Field(True, description="Learn the answer, not the prompt.")
 
     bf16: bool | Literal["auto"] = Field("auto", description="auto: where the hardware has it.")
-    attn_implementation: Literal["auto", "eager", "sdpa", "packed"] = "auto"
+    attn_implementation: Literal["auto", "eager", "sdpa"] = "auto"
     torch_compile: bool = False
     threads: PositiveInt | None = Field(None, description="Default: the cores it may use.")
 

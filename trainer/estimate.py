@@ -66,7 +66,7 @@ def estimate(model: nn.Module, tokens: Tokens, config: Train, hardware: Hardware
     heads = int(getattr(shape, "num_attention_heads", 0) or 0)
     kept = 1 if config.gradient_checkpointing else 16
     number = 2 if hardware.precision == "bf16" else 4
-    scores = 0 if hardware.attention in ("sdpa", "packed") else heads * longest
+    scores = 0 if hardware.attention == "sdpa" else heads * longest
     return Estimate(
         parameters=all_parameters,
         trained_parameters=trained,

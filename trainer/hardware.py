@@ -54,7 +54,7 @@ def choose_hardware(config: Train) -> Hardware:
         name=_name(device),
         threads=threads,
         precision=_precision(device, config.bf16),
-        attention=_attention(device, config.attn_implementation),
+        attention="sdpa" if config.attn_implementation == "auto" else config.attn_implementation,
         compiled=config.torch_compile,
         processes=int(os.environ.get("WORLD_SIZE", "1")),
         rank=int(os.environ.get("RANK", "0")),
@@ -118,11 +118,3 @@ def _precision(device: str, asked: bool | str) -> Precision:
         # a CPU with amx multiplies faster in bf16, but small models lose it again in casts
         return "bf16" if device == "cuda" and can["cuda"] else "fp32"
     return "bf16" if asked else "fp32"
-
-
-def _attention(device: str, asked: str) -> str:
-    if asked == "auto":
-        return "sdpa"
-    if asked == "packed" and device != "cuda":
-        raise TrainingError("train.attn_implementation: packed needs a CUDA device: use auto")
-    return asked

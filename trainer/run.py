@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -34,10 +35,14 @@ def train(
     """
     require_extra()
     from trainer.session import Session
+    from trainer.trials import check_single, make_trials
 
     began = time.monotonic()
     seed = config.seed if config.seed is not None else seed
+    check_single(config, int(os.environ.get("WORLD_SIZE", "1")))
+    config, tried = make_trials(config, data, out, seed=seed, progress=progress)
     session = Session(config, data, out, seed=seed, progress=progress)
+    session.details |= tried
     with session.quietly():
         session.prepare(resume=resume)
         session.fit()

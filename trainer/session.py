@@ -63,6 +63,7 @@ class Session:
         self.work = work_folder(out)
         self.hardware = choose_hardware(config)
         self.findings: list[Finding] = []
+        self.details: dict[str, JsonValue] = {}
         self.leads = self.hardware.rank == 0
         self.trained_seconds = 0.0
         self.cached: CachedTask | None = None
@@ -258,6 +259,7 @@ class Session:
             "best_step": state.best_global_step,
             "flos": state.total_flos,
             **self.estimate.to_json(),
+            **self.details,
         }
         return TrainResult(
             model=out,
