@@ -353,12 +353,12 @@ def test_batches_and_threads_change_no_row(tmp_path_factory, rows, batch, worker
     folder = tmp_path_factory.mktemp("run")
     schema = {"text": pl.String, "label": pl.String, "stars": pl.Int64}
     path, data = write(folder, allow_empty=True), pl.DataFrame(rows, schema=schema)
-    first = curate(path, data, overrides=["output=one"])
+    first = curate(path, data, overrides=[f"output={folder / 'one'}"])
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("SIFTSET_WORKERS", workers)
         patch.setattr("pipeline.sources.frame.BATCH_ROWS", batch)
         patch.setattr("pipeline.sources.frame.PART_ROWS", 2 * batch)
-        second = curate(path, data, overrides=["output=two"])
+        second = curate(path, data, overrides=[f"output={folder / 'two'}"])
     assert second.rows == first.rows
     assert first.output != second.output
     ours = pl.exclude("run_id")

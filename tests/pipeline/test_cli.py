@@ -1,0 +1,287 @@
+from __future__ import annotations
+
+import json
+import resource
+import subprocess
+import sys
+from importlib.metadata import version
+from pathlib import Path
+
+import polars as pl
+import pytest
+from typer.testing import CliRunner, Result
+
+from pipeline.cli import app
+
+ROOT = Path(__file__).parents[2]
+COMMANDS = [
+    "init", "check", "curate", "explain", "train", "compare", "predict", "refresh", "synthesize",
+    "export", "report", "serve", "history", "rollback", "doctor", "schema",
+]  # fmt: skip
+GROUPED = ["list", "show", "try", "test"]
+HEAVY = {"polars", "pydantic", "pyarrow", "numpy", "torch", "transformers", "great_expectations"}
+
+
+def run(*arguments: str) -> Result:
+    return CliRunner().invoke(app, list(arguments), catch_exceptions=False)
+
+
+def told(*arguments: str) -> dict[str, object]:
+    done = run(*arguments, "--json")
+    assert done.exit_code == 0, done.output
+    found = json.loads(done.stdout)
+    assert isinstance(found, dict)
+    return found
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    folder = tmp_path / "project"
+    assert run("init", str(folder)).exit_code == 0
+    return folder
+
+
+@pytest.mark.parametrize("arguments", [[c] for c in COMMANDS] + [["signals", c] for c in GROUPED])
+def test_every_command_has_help_with_an_example(arguments):
+    done = run(*arguments, "--help")
+    assert done.exit_code == 0
+    assert f"Example:  siftset {' '.join(arguments)}" in " ".join(done.stdout.split("\n"))
+    assert "--json" in done.stdout
+    assert "--quiet" in done.stdout
+
+
+def test_version():
+    assert run("--version").stdout == f"siftset {version('siftset')}\n"
+
+
+def cpu_seconds(code: str) -> float:
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, cwd=ROOT)
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+
+
+def test_help_is_light():
+    code = (
+        "import sys, contextlib\n"
+        "from pipeline.cli import app\n"
+        "with contextlib.suppress(SystemExit): app(['--help'])\n"
+        "print('|', *sys.modules)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], check=True, capture_output=True, text=True, cwd=ROOT
+    )
+    assert HEAVY.isdisjoint(done.stdout.partition("|")[2].split())
+    ours = min(cpu_seconds(code) for _ in range(3))
+    assert ours <= 3 * min(cpu_seconds("import polars") for _ in range(3))
+
+
+def test_a_project_curates_at_once(project):
+    recipe = str(project / "recipe.yaml")
+    assert told("check", recipe)["ok"] is True
+    found = told("curate", recipe)
+    rows = found["rows"]
+    assert isinstance(rows, dict)
+    assert rows["read"] == sum(v for k, v in rows.items() if k != "read") == 60
+    assert {"run_id", "version", "report", "seconds", "new"} <= found.keys()
+    assert Path(str(found["report"])).is_file()
+    again = told("curate", recipe)
+    assert (again["new"], again["run_id"]) == (False, found["run_id"])
+
+
+def test_what_a_person_reads(project):
+    recipe = str(project / "recipe.yaml")
+    shown = run("curate", recipe)
+    assert "Published version 0" in shown.stdout
+    assert "read and sift" in shown.stderr
+    for word in ("read", "kept", "rejected", "quarantined", "duplicate", "unreadable", "report"):
+        assert f"  {word}" in shown.stdout
+    assert "siftset train" in shown.stdout
+    assert "Nothing new: version 0" in run("curate", recipe).stdout
+    quiet = run("curate", recipe, "--fresh", "-q")
+    assert (quiet.stdout, quiet.stderr) == ("", "")
+
+
+def test_init_leaves_what_is_there(project):
+    (project / "recipe.yaml").write_text("mine")
+    done = run("init", str(project))
+    assert done.exit_code == 2
+    assert "is there already: nothing was written" in done.stderr
+    assert (project / "recipe.yaml").read_text() == "mine"
+
+
+def test_init_from_data_of_ones_own(tmp_path):
+    data = tmp_path / "reviews.csv"
+    rows = [("id", "review body", "rating")]
+    rows += [(str(n), f"I love this and it works well, number {n}", "5") for n in range(10)]
+    rows += [(str(n), f"This is awful and I hate it, number {n}", "1") for n in range(10, 20)]
+    data.write_text("\n".join(",".join(f'"{c}"' for c in row) for row in rows) + "\n")
+    found = told("init", str(tmp_path / "new"), "--from", str(data))
+    assert found["columns"] == {"text": "review body", "label": "rating", "id": "id"}
+    assert (len(found["kept"]), len(found["rejected"])) == (5, 5)  # type: ignore[arg-type]
+    rows_kept = told("curate", str(tmp_path / "new/recipe.yaml"))["rows"]
+    assert rows_kept == {
+        "read": 20, "kept": 10, "rejected": 10, "quarantined": 0, "duplicate": 0, "unreadable": 0,
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("ending", ["parquet", "jsonl", "csv"])
+def test_export_by_ending(project, tmp_path, ending):
+    recipe = str(project / "recipe.yaml")
+    kept = told("curate", recipe)["set_rows"]
+    out = tmp_path / f"set.{ending}"
+    assert told("export", recipe, "--out", str(out))["rows"] == kept
+    reader = {"parquet": pl.read_parquet, "jsonl": pl.read_ndjson, "csv": pl.read_csv}[ending]
+    frame = reader(out)
+    assert frame.height == kept
+    assert frame["row_id"].n_unique() == kept
+    signals = frame["signals"][0]
+    assert (json.loads(signals) if ending == "csv" else signals)["positive"] == "true"
+
+
+def test_export_of_an_earlier_version(project, tmp_path):
+    recipe = str(project / "recipe.yaml")
+    first = told("curate", recipe)["set_rows"]
+    told("curate", recipe, "--set", "keep=positive & long_enough & mine")
+    out = str(tmp_path / "old.jsonl")
+    assert told("export", recipe, "--out", out, "--version", "0")["rows"] == first
+    assert [v["version"] for v in told("history", recipe)["versions"]] == [1, 0]  # type: ignore[attr-defined]
+
+
+def test_synthesize(tmp_path):
+    out = tmp_path / "made.parquet"
+    changes = ["--set", "source.synthesize.rows=2000"]
+    assert told("synthesize", "nike", "--out", str(out), *changes)["rows"] == 2000
+    frame = pl.read_parquet(out)
+    assert frame["text"].null_count() == 100
+    assert frame["label"].value_counts().sort("label")["count"].to_list() == [500, 1500]
+
+
+def test_explain_a_plan_and_rows(project):
+    recipe = str(project / "recipe.yaml")
+    run_id = told("curate", recipe)["run_id"]
+    assert "positive" in run("explain", recipe, "--analyze").stdout
+    folder = project / "out/runs" / str(run_id)
+    kept = pl.read_delta(str(project / "out/set"))["row_id"][0]
+    assert told("explain", recipe, "--row", kept)["where"] == "kept"
+    for place in ("rejected", "duplicates", "quarantine"):
+        row_id = pl.read_parquet(folder / place / "*.parquet")["row_id"][0]
+        assert told("explain", recipe, "--row", row_id)["where"] == place
+    done = run("explain", recipe, "--row", "0" * 32)
+    assert done.exit_code == 2
+    assert "take a row_id from" in done.stderr
+
+
+def test_explain_what_enters_and_leaves(project):
+    recipe = str(project / "recipe.yaml")
+    before = told("curate", recipe)["set_rows"]
+    found = told("explain", recipe, "--diff", "--set", "keep=long_enough & mine")
+    after = told("curate", recipe, "--set", "keep=long_enough & mine")["set_rows"]
+    assert before - len(found["leave"]) + len(found["enter"]) == after  # type: ignore[arg-type,operator]
+    assert found["leave"]
+
+
+def test_signals(project):
+    assert "keyword" in run("signals", "list").stdout
+    assert "words" in run("signals", "show", "keyword").stdout
+    data = str(project / "reviews.jsonl")
+    found = told("signals", "try", "keyword(words=['sound'])", "--data", data)
+    assert 0 < int(str(found["kept"])) < int(str(found["rows"]))
+    assert told("signals", "test", str(project / "signals_mine.py"))["laws"]
+    broken = project / "broken.py"
+    broken.write_text(
+        "from siftset import signal\n\n\n@signal(examples=[('a', False)])\n"
+        'def always(text: str) -> bool:\n    """Yes."""\n    return True\n'
+    )
+    done = run("signals", "test", str(broken))
+    assert done.exit_code == 2
+    assert "FAIL always" in done.stdout
+
+
+def test_doctor_and_schema():
+    assert told("doctor")["extras"]
+    assert told("schema")["properties"]
+    assert json.loads(run("schema").stdout)["title"] == "Recipe"
+
+
+MISTAKES = [
+    ("a misspelt key", "keep: long\nkeeep: x\n", "did you mean"),
+    ("an unknown signal", "keep: long & nowhere\n", "nowhere"),
+    ("a word for an operator", "keep: long and long\n", "&"),
+    ("a missing column", "source: {files: {paths: [in.csv], text: nope}}\n", "nope"),
+    ("no such file", "source: {files: {paths: [none.csv]}}\n", "none.csv"),
+    ("an unwritable output", "output: in.csv/out\n", "cannot be written"),
+    ("an unknown threshold", "integrity: {thresholds: {nonsense: {critical: 1}}}\n", "nonsense"),
+    ("an unset variable", 'output: "${NOT_SET_ANYWHERE}"\n', "NOT_SET_ANYWHERE"),
+]
+
+
+@pytest.mark.parametrize(("what", "text", "message"), MISTAKES)
+def test_a_mistake_is_one_line_and_exit_2(tmp_path, what, text, message):
+    base = {
+        "name": "name: t\n",
+        "output": "output: out\n",
+        "source": "source: {files: {paths: [in.csv]}}\n",
+        "keep": "keep: long\n",
+        "signals": "signals: {long: {length: {min: 2}}}\n",
+    }
+    base[text.partition(":")[0]] = text
+    (tmp_path / "in.csv").write_text("text\nhello\nworld\n")
+    recipe = tmp_path / "recipe.yaml"
+    recipe.write_text("".join(base.values()))
+    done = run("curate", str(recipe))
+    assert (done.exit_code, done.stdout) == (2, "")
+    lines = done.stderr.strip().splitlines()
+    assert lines[-1].startswith("error: ")
+    assert message in lines[-1]
+    assert "Traceback" not in done.stderr
+    assert not (tmp_path / "out/set").exists()
+    as_json = json.loads(run("curate", str(recipe), "--json").stdout)
+    assert as_json["exit_code"] == 2
+    assert message in as_json["error"]
+
+
+LATER = [["refresh", "nike"], ["rollback", "nike"], ["curate", "nike", "--engine", "ray"]]
+
+
+@pytest.mark.parametrize("arguments", LATER)
+def test_what_is_not_there_says_so(arguments):
+    done = run(*arguments)
+    assert done.exit_code == 2
+    assert "not available yet" in done.stderr
+
+
+def test_training_without_a_section_shows_what_to_paste(tmp_path):
+    recipe = tmp_path / "recipe.yaml"
+    recipe.write_text("name: t\noutput: out\nsource: {files: {paths: [x.csv]}}\nkeep: a\n")
+    done = run("train", str(recipe))
+    assert done.exit_code == 2
+    assert "train: {task: mlm" in done.stderr
+
+
+def test_a_stranger_of_our_name_is_told(tmp_path):
+    (tmp_path / "signals.py").write_text("")
+    code = (
+        "import sys, pipeline.cli\n"
+        f"sys.path.insert(0, {str(tmp_path)!r})\n"
+        "pipeline.cli.app(['doctor'])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=False, cwd=ROOT
+    )
+    assert done.returncode == 2
+    assert "package 'signals' is" in done.stderr
+    assert "PYTHONSAFEPATH=1" in done.stderr
+
+
+def test_a_folder_full_of_our_names_does_not_hurt(project):
+    for name in ("signals.py", "pipeline.py", "schemas.py"):
+        (project / name).write_text("raise ImportError('a stranger')\n")
+    (project / "data").mkdir()
+    (project / "data/__init__.py").write_text("raise ImportError('a stranger')\n")
+    script = Path(sys.executable).parent / "siftset"
+    done = subprocess.run(
+        [script, "curate", "recipe.yaml", "--set", "keep=positive & mine"],
+        capture_output=True, text=True, check=False, cwd=project,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
