@@ -28,10 +28,10 @@ def test_the_majority_gives_the_shares():
 
 def test_a_probe_on_noise_is_not_sure_of_itself():
     generator = np.random.default_rng(0)
-    truth = generator.integers(0, 2, 1040)
-    texts = [str(i) for i in range(1040)]
-    probe = linear_probe(Noise(), lessons(texts[:40], [LABELS[t] for t in truth[:40]]))
-    loss = log_loss(truth[40:], probe.probabilities(texts[40:])).mean()
+    truth = generator.integers(0, 2, 1200)
+    texts = [str(i) for i in range(1200)]
+    probe = linear_probe(Noise(), lessons(texts[:200], [LABELS[t] for t in truth[:200]]))
+    loss = log_loss(truth[200:], probe.probabilities(texts[200:])).mean()
     assert loss == pytest.approx(np.log(2), abs=0.05)
 
 
