@@ -7,7 +7,7 @@ space for a space. Where numba is, and the texts are enough to pay for it, a ker
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cache, cached_property
 from typing import TYPE_CHECKING, Final, Literal
 
@@ -93,7 +93,7 @@ class WordSet:
         from signals.wordset_kernel import Folded, Found, find_entries
 
         text = text_bytes(texts)
-        letters = _letters(ascii_only=_is_ascii(text), case=self._case)
+        letters = letters_of(text, case=self._case)
         longest = int(np.diff(text.offsets).max(initial=0))
         # a folded letter has at most half as many bytes again (two become three)
         room = Folded(np.empty(2 * longest + 4, np.uint8), np.empty(2 * longest + 4, np.uint8))
@@ -116,8 +116,19 @@ class WordSet:
         return _lay_out(self._numbers, prefix=self._match == "prefix")
 
 
+def letters_of(text: TextBytes, *, case: bool) -> Letters:
+    """Return the tables that these texts need: those for all letters are big and slow to make."""
+    return _letters(ascii_only=_is_ascii(text), case=case)
+
+
+def letter_tables(*, case: bool) -> tuple[NDArray[np.bool_], NDArray[np.int32]]:
+    """Tell of each code point whether it is a word character, and what it folds to."""
+    folds = {} if case else fold_table()
+    return word_points(), _folded(folds)
+
+
 def _is_ascii(text: TextBytes) -> bool:
-    """Tell whether the texts are ASCII, a block at a time: the tables for other letters are big."""
+    """Tell whether the texts are ASCII, a block at a time."""
     start, end = int(text.offsets[0]), int(text.offsets[-1])
     blocks = (text.data[i : min(i + 1_000_000, end)] for i in range(start, end, 1_000_000))
     return all(int(block.max(initial=0)) < 128 for block in blocks)
@@ -135,12 +146,16 @@ def _letters(*, ascii_only: bool, case: bool) -> Letters:
     kinds = np.where(points, np.uint8(WORD), np.uint8(OTHER))
     space = re.compile(f"[{WHITE_SPACE}]")
     kinds[[c for c in range(min(len(kinds), 0x3001)) if space.match(chr(c))]] = SPACE
-    folds = {} if case else {c: s for c, s in _folds(ascii_only) if c < len(kinds)}
-    folded = np.arange(max(folds, default=-1) + 1, dtype=np.int32)
-    folded[list(folds)] = [ord(letter) for letter in folds.values()]
+    folds = {} if case else dict(_folds(ascii_only))
     small = np.array([ord(folds.get(c, chr(c))) for c in range(128)], np.uint8)
     small[kinds[:128] == SPACE] = ord(" ")
-    return Letters(kinds, folded, small)
+    return Letters(kinds, _folded(folds), small)
+
+
+def _folded(folds: Mapping[int, str]) -> NDArray[np.int32]:
+    folded = np.arange(max(folds, default=-1) + 1, dtype=np.int32)
+    folded[list(folds)] = [ord(letter) for letter in folds.values()]
+    return folded
 
 
 def _folds(ascii_only: bool) -> Iterator[tuple[int, str]]:

@@ -1,0 +1,56 @@
+"""The hashes of near duplicates, which both ways of finding them share."""
+
+from __future__ import annotations
+
+import math
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+PRIME: Final = np.uint64(0x100000001B3)
+"""A word is the polynomial of its letters at this number, modulo 2**64."""
+FIRST: Final = np.uint64(0x9E3779B97F4A7C15)
+SECOND: Final = np.uint64(0xC2B2AE3D27D4EB4F)
+THIRD: Final = np.uint64(0x165667B19E3779F9)
+
+KEY_SHIFT: Final = np.uint64(33)
+"""Keys of bands have 31 bits: with a number of 32 they fit into a signed integer."""
+
+_FACTOR: Final = np.uint64(0xFF51AFD7ED558CCD)
+_SHIFT: Final = np.uint64(33)
+
+PERMUTATIONS: Final = 128
+RECALL: Final = 0.995
+"""Least chance that two texts just at the threshold share a band."""
+
+
+def mix(value: np.uint64) -> np.uint64:
+    """Spread a hash over its 64 bits (a round of MurmurHash3's finaliser); arrays too."""
+    value = (value ^ (value >> _SHIFT)) * _FACTOR
+    return value ^ (value >> _SHIFT)
+
+
+def band_shape(threshold: float) -> tuple[int, int]:
+    """Choose bands and rows of a band: the most rows that keep the recall (0.05 and more).
+
+    Two texts of similarity s share a band with the chance 1 - (1 - s**rows)**bands.
+    """
+    for rows in range(PERMUTATIONS // 4, 1, -1):
+        bands = PERMUTATIONS // rows
+        if 1 - (1 - threshold**rows) ** bands >= RECALL:
+            return bands, rows
+    return PERMUTATIONS, 1
+
+
+def permutations(size: int, seed: int) -> tuple[NDArray[np.uint64], NDArray[np.uint64]]:
+    """Draw the factors, which are odd, and terms of the hash functions of MinHash."""
+    draw = np.random.default_rng(seed)
+    factors, terms = draw.integers(0, 2**64, (2, size), np.uint64)
+    return factors | np.uint64(1), terms
+
+
+def chance(similarity: float, threshold: float) -> float:
+    """Return the chance that a pair of texts is found, by the bands of a threshold."""
+    bands, rows = band_shape(threshold)
+    return 1 - math.pow(1 - similarity**rows, bands)
