@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
 from typing import Final, NamedTuple
 
@@ -28,45 +29,19 @@ class RowRule(NamedTuple):
     """One way to fail: `failing` is true where the row does, and never null."""
 
     column: str
-    rule: RuleName
+    rule: str
     action: Action
     reason: str
     failing: pl.Expr
 
 
-class RowRuleSet:
-    """The row rules of a recipe, bound to the columns they run on.
-
-    A null fails `not_null` alone; every other rule is silent about it.
-    """
-
-    def __init__(self, rules: Mapping[str, RowRules], schema: pl.Schema) -> None:
-        self._config = dict(rules)
-        self._schema = schema
+class Rules(ABC):
+    """Ways in which a row can fail, as reasons and as counts that agree with them."""
 
     @property
-    def columns(self) -> tuple[str, ...]:
-        """Return the columns that the rules read, in the recipe's order."""
-        return tuple(self._config)
-
-    @property
+    @abstractmethod
     def rules(self) -> tuple[RowRule, ...]:
-        """Return every way to fail, in the recipe's order."""
-        return tuple(
-            rule
-            for column, config in self._config.items()
-            for rule in _rules(column, config, self._schema[column])
-        )
-
-    def check(self) -> None:
-        """Raise RecipeError for a missing column, a rule of another type, or a bad pattern."""
-        for column, config in self._config.items():
-            if column not in self._schema:
-                raise RecipeError(_missing(column, list(self._schema)))
-            _check_types(column, config, self._schema[column])
-            _check_values(column, config)
-        if self.rules:
-            pl.DataFrame(schema=self._schema).select(self.reasons())
+        """Return every way to fail, in order."""
 
     def reasons(self, *actions: Action) -> pl.Expr:
         """Return the reasons of each row as List(String), empty where the row is fine.
@@ -97,6 +72,40 @@ class RowRuleSet:
 
     def _chosen(self, actions: tuple[Action, ...]) -> list[RowRule]:
         return [rule for rule in self.rules if rule.action in (actions or ("quarantine",))]
+
+
+class RowRuleSet(Rules):
+    """The row rules of a recipe, bound to the columns they run on.
+
+    A null fails `not_null` alone; every other rule is silent about it.
+    """
+
+    def __init__(self, rules: Mapping[str, RowRules], schema: pl.Schema) -> None:
+        self._config = dict(rules)
+        self._schema = schema
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Return the columns that the rules read, in the recipe's order."""
+        return tuple(self._config)
+
+    @property
+    def rules(self) -> tuple[RowRule, ...]:
+        """Return every way to fail, in the recipe's order."""
+        return tuple(
+            rule
+            for column, config in self._config.items()
+            for rule in _rules(column, config, self._schema[column])
+        )
+
+    def check(self) -> None:
+        """Raise RecipeError for a missing column, a rule of another type, or a bad pattern."""
+        for column, config in self._config.items():
+            if column not in self._schema:
+                raise RecipeError(_missing(column, list(self._schema)))
+            _check_types(column, config, self._schema[column])
+            _check_values(column, config)
+        pl.DataFrame(schema=self._schema).select(self.failing())
 
 
 def _rules(column: str, config: RowRules, dtype: pl.DataType) -> Iterator[RowRule]:

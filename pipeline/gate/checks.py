@@ -1,0 +1,132 @@
+"""Results of Great Expectations as the checks of a run."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final, Literal
+
+from pipeline.gate.examples import flat
+from schemas.errors import SuiteError
+from schemas.metrics import Check, Example, Severity
+
+SHOWN: Final = 5
+_COUNTS_NULLS: Final = ("expect_column_values_to_not_be_null", "expect_column_values_to_be_null")
+
+
+def check_of(result: Any, stage: Literal["input", "output"]) -> Check:  # noqa: ANN401  GX's result
+    """Return one result as a check.
+
+    Raises SuiteError where the expectation could not be evaluated: it never counts as passed.
+    """
+    config = result.expectation_config
+    kwargs = {key: value for key, value in config.kwargs.items() if key != "batch_id"}
+    column = _column(kwargs)
+    problem = _problem(result.exception_info or {})
+    if problem:
+        where = f"{config.type} on {column}" if column else config.type
+        raise SuiteError(f"{where}: cannot be evaluated: {problem}")
+    found: Mapping[str, Any] = result.result or {}
+    failed, rows = found.get("unexpected_count"), _denominator(config.type, found)
+    observed = found.get("observed_value")
+    check = Check(
+        name=config.type,
+        column=column,
+        stage=stage,
+        passed=bool(result.success),
+        severity=_severity(config.severity),
+        failed=failed,
+        rows=rows,
+        observed=float(observed) if isinstance(observed, int | float) else None,
+        threshold=_threshold(kwargs, rows, config.type),
+        advice=_advice(config.notes),
+        examples=_examples(found, column),
+    )
+    message = "" if check.passed else _message(check, observed)
+    return check.model_copy(update={"message": message})
+
+
+def _column(kwargs: Mapping[str, Any]) -> str | None:
+    if "column" in kwargs:
+        return str(kwargs["column"])
+    if "column_A" in kwargs:
+        return f"{kwargs['column_A']}, {kwargs['column_B']}"
+    listed = kwargs.get("column_list")
+    return ", ".join(str(name) for name in listed) if isinstance(listed, list) else None
+
+
+def _problem(info: Mapping[str, Any]) -> str:
+    """Return why an expectation could not be evaluated, on one line."""
+    each = [info] if "raised_exception" in info else list(info.values())
+    for one in each:
+        if isinstance(one, Mapping) and one.get("raised_exception"):
+            return " ".join(str(one.get("exception_message")).split())
+    return ""
+
+
+def _denominator(kind: str, found: Mapping[str, Any]) -> int | None:
+    """Return how many rows an expectation looked at: nulls count only where they are asked for."""
+    total = found.get("element_count")
+    if not isinstance(total, int) or kind in _COUNTS_NULLS:
+        return total if isinstance(total, int) else None
+    return total - int(found.get("missing_count") or 0)
+
+
+def _severity(value: object) -> Severity:
+    named = getattr(value, "value", value)
+    for known in ("critical", "warning", "info"):
+        if named == known:
+            return known
+    return "critical"
+
+
+def _threshold(kwargs: Mapping[str, Any], rows: int | None, kind: str) -> str:
+    if rows is not None and "unexpected" not in kind:
+        mostly = kwargs.get("mostly")
+        share = 1.0 if not isinstance(mostly, int | float) else float(mostly)
+        of = "rows" if kind in _COUNTS_NULLS else "rows with a value"
+        return f"at least {share:.4%} of {of}".replace(".0000%", "%")
+    low, high = kwargs.get("min_value"), kwargs.get("max_value")
+    parts = [
+        f"at least {low}" if low is not None else "",
+        f"at most {high}" if high is not None else "",
+    ]
+    return " and ".join(part for part in parts if part)
+
+
+def _advice(notes: object) -> str:
+    if isinstance(notes, list):
+        return " ".join(str(each) for each in notes)
+    return str(notes or "")
+
+
+def _message(check: Check, observed: object) -> str:
+    where = f"{check.name} on {check.column}" if check.column else check.name
+    if check.failed is not None and check.rows:
+        share = check.failed / check.rows
+        return f"{where}: {check.failed:,} of {check.rows:,} rows ({share:.2%}) are unexpected"
+    if observed is not None:
+        limit = f", allowed {check.threshold}" if check.threshold else ""
+        return f"{where}: observed {flat(str(observed))}{limit}"
+    return f"{where}: not met"
+
+
+def _examples(found: Mapping[str, Any], column: str | None) -> tuple[Example, ...]:
+    rows = found.get("partial_unexpected_index_list")
+    if isinstance(rows, list) and rows and isinstance(rows[0], Mapping):
+        return tuple(_example(row, column) for row in rows[:SHOWN])
+    values = found.get("partial_unexpected_list")
+    listed = values if isinstance(values, list) else []
+    return tuple(Example(value=_text(value)) for value in listed[:SHOWN])
+
+
+def _example(row: Mapping[str, Any], column: str | None) -> Example:
+    value = (
+        row[column]
+        if column is not None and column in row
+        else {k: v for k, v in row.items() if k != "row_id"}
+    )
+    return Example(row_id=str(row.get("row_id", "")), value=_text(value))
+
+
+def _text(value: object) -> str | None:
+    return None if value is None else str(flat(str(value)))

@@ -1,0 +1,146 @@
+"""Rows that a suite sets aside, by the same conditions that the engine counts with."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+
+import polars as pl
+
+from pipeline.gate.conditions import DUPLICATES, ORDERED, STATISTICAL, TRANSLATED, condition
+from pipeline.gate.suites import Expectation, Suite
+from pipeline.rules import RowRule, Rules
+from schemas.errors import SourceError, SuiteError
+from schemas.integrity import Action
+from schemas.metrics import Severity
+
+_BY_SEVERITY: Final[dict[Severity, Action]] = {
+    "critical": "block",
+    "warning": "quarantine",
+    "info": "warn",
+}
+_ACTIONS: Final[tuple[Action, ...]] = ("quarantine", "warn", "block")
+
+_METRICS: Final = {
+    "expect_column_values_to_not_be_null": "column_values.nonnull",
+    "expect_column_values_to_be_null": "column_values.null",
+    "expect_column_values_to_be_in_set": "column_values.in_set",
+    "expect_column_values_to_not_be_in_set": "column_values.not_in_set",
+    "expect_column_values_to_match_regex": "column_values.match_regex",
+    "expect_column_values_to_not_match_regex": "column_values.not_match_regex",
+    "expect_column_values_to_match_regex_list": "column_values.match_regex_list",
+    "expect_column_values_to_not_match_regex_list": "column_values.not_match_regex_list",
+    "expect_column_value_lengths_to_be_between": "column_values.value_length.between",
+    "expect_column_value_lengths_to_equal": "column_values.value_length.equals",
+    "expect_column_values_to_be_between": "column_values.between",
+    "expect_column_values_to_be_dateutil_parseable": "column_values.dateutil_parseable",
+    "expect_column_values_to_be_json_parseable": "column_values.json_parseable",
+    "expect_column_values_to_match_strftime_format": "column_values.match_strftime_format",
+    "expect_column_values_to_match_json_schema": "column_values.match_json_schema",
+    "expect_column_pair_values_to_be_equal": "column_pair_values.equal",
+    "expect_column_pair_values_a_to_be_greater_than_b": "column_pair_values.a_greater_than_b",
+    "expect_column_pair_values_to_be_in_set": "column_pair_values.in_set",
+    "expect_multicolumn_sum_to_equal": "multicolumn_sum.equal",
+    "expect_multicolumn_values_to_be_equal": "multicolumn_values.equal",
+    "expect_select_column_values_to_be_unique_within_record": (
+        "select_column_values.unique.within_record"
+    ),
+}
+"""Expectations that judge a row by itself, with the condition that does so."""
+
+assert set(_METRICS.values()) == TRANSLATED - {*DUPLICATES, *ORDERED, *STATISTICAL}
+
+_DOMAIN: Final = ("column", "column_A", "column_B", "column_list", "row_condition", "ignore_row_if")
+_IGNORED: Final = {
+    "column_A": "both_values_are_missing",
+    "column_list": "all_values_are_missing",
+}
+"""What Great Expectations leaves out of pairs and of several columns unless told otherwise."""
+
+
+class SuiteRules(Rules):
+    """The expectations of a suite that judge a row by itself.
+
+    What happens to a row is `action` in an expectation's meta: quarantine, warn or block; by
+    default critical blocks, warning quarantines, info warns. Every unexpected row counts,
+    whatever `mostly` allows.
+    """
+
+    def __init__(self, suite: Suite, schema: pl.Schema) -> None:
+        self._rules = tuple(
+            rule
+            for each in suite.fitting(schema)
+            if (rule := _rule(suite, each, schema)) is not None
+        )
+
+    @property
+    def rules(self) -> tuple[RowRule, ...]:
+        """Return the rules in the suite's order."""
+        return self._rules
+
+
+def suite_reasons(suite: Suite, schema: pl.Schema, *actions: Action) -> pl.Expr:
+    """Return the reasons of each row as List(String), empty where the suite has none.
+
+    Only expectations with one of `actions` count; by default those that quarantine.
+    """
+    return SuiteRules(suite, schema).reasons(*actions)
+
+
+def read_quarantine(paths: Sequence[Path], schema: pl.Schema) -> pl.LazyFrame:
+    """Read quarantined rows back as they were: the columns of `schema`, without the reasons.
+
+    Takes Parquet files, mended or not; a column that was added in mending is left out. Raises
+    SourceError for a file that cannot be read or lacks a column.
+    """
+    try:
+        frame = pl.scan_parquet(list(paths))
+        found = frame.collect_schema()
+    except (OSError, pl.exceptions.PolarsError) as error:
+        problem = " ".join(str(error).split())
+        raise SourceError(f"quarantine: cannot be read: {problem}") from error
+    for name, dtype in schema.items():
+        if name not in found:
+            raise SourceError(
+                f"quarantine: the files lack the column '{name}': keep every column but _reasons"
+            )
+        if found[name] != dtype and not _widens(found[name], dtype):
+            raise SourceError(
+                f"quarantine: '{name}' holds {found[name]}, but the source has {dtype}: "
+                "keep the type when mending"
+            )
+    return frame.select([pl.col(name).cast(dtype) for name, dtype in schema.items()])
+
+
+def _widens(found: pl.DataType, wanted: pl.DataType) -> bool:
+    """Return whether values of one type fit another as they are."""
+    return found == pl.Null or (found.is_integer() and wanted.is_numeric())
+
+
+def _rule(suite: Suite, expectation: Expectation, schema: pl.Schema) -> RowRule | None:
+    metric = _METRICS.get(expectation.kind)
+    asked = expectation.meta.get("action")
+    where = f"{suite.path.name}: {expectation.kind}"
+    if metric is None:
+        if asked in ("quarantine", "block"):
+            raise SuiteError(f"{where}: it judges no row by itself: remove '{asked}' from its meta")
+        return None
+    action = _BY_SEVERITY[expectation.severity] if asked is None else _action(where, asked)
+    kwargs = expectation.kwargs
+    domain: dict[str, object] = {key: kwargs[key] for key in _DOMAIN if key in kwargs}
+    for key, ignored in _IGNORED.items():
+        if key in kwargs:
+            domain.setdefault("ignore_row_if", ignored)
+    values = {key: value for key, value in kwargs.items() if key not in domain}
+    failing = condition(metric, domain, values, schema).failing
+    columns = ", ".join(expectation.columns)
+    reason = f"{columns}: {expectation.kind.removeprefix('expect_')}"
+    return RowRule(columns, expectation.kind, action, reason, failing)
+
+
+def _action(where: str, asked: object) -> Action:
+    for known in _ACTIONS:
+        if asked == known:
+            return known
+    raise SuiteError(f"{where}: action '{asked}' is none of {', '.join(_ACTIONS)}")
