@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from pipeline.gate.thresholds import apply_thresholds, verdict_of
+from pipeline.gating import limited, run_suites
 from pipeline.measure import measure
 from pipeline.profile.scalars import scalars
 from schemas.errors import FaultBudgetExceeded, GateFailed, SiftsetError
@@ -54,7 +55,7 @@ def assess(run: Run, results: Sequence[ShardResult], settlement: Settlement) -> 
 def _limit(run: Run, settlement: Settlement, measured: Assessment) -> Assessment:
     """Hold what was measured against the recipe's thresholds; a critical one refuses the run."""
     metrics = measured.metrics
-    known = {**limited(settlement), **scalars(metrics)}
+    known = {**limited(settlement.balance, settlement.unknown), **scalars(metrics)}
     checks = apply_thresholds(known, run.job.recipe.integrity.thresholds)
     verdict = verdict_of(checks)
     failed = [c.message for c in checks if not c.passed and c.severity == "critical"]
@@ -116,17 +117,14 @@ def _blocked(results: Sequence[ShardResult]) -> str:
 
 
 def _gate(run: Run, results: Sequence[ShardResult], settlement: Settlement) -> Judgement:
-    return Judgement("pass")
-
-
-def limited(settlement: Settlement) -> dict[str, float]:
-    """Return the metrics of a run that thresholds may limit."""
-    counts = {**settlement.balance.to_json(), "unknown": settlement.unknown}
-    return threshold_metrics(counts)
-
-
-def threshold_metrics(counts: Mapping[str, int]) -> dict[str, float]:
-    """Return counts as they are, and each but `read` as a share of the rows read."""
-    read = max(counts["read"], 1)
-    shares = {f"{name}_share": rows / read for name, rows in counts.items() if name != "read"}
-    return {**{name: float(rows) for name, rows in counts.items()}, **shares}
+    """Run the suites; a failed critical check refuses the set."""
+    gates = run_suites(run, results, settlement)
+    checks = tuple(check for gate in gates for check in gate.checks)
+    docs = next((gate.data_docs for gate in reversed(gates) if gate.data_docs), None)
+    verdict = verdict_of(checks)
+    if verdict != "fail":
+        return Judgement(verdict, checks, None, docs)
+    failed = [c for c in checks if not c.passed and c.severity == "critical"]
+    told = "; ".join(c.message or c.name for c in failed)
+    refusal = GateFailed(f"the gate failed: {told}; nothing was published")
+    return Judgement(verdict, checks, refusal, docs)

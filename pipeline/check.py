@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from importlib.util import find_spec
 from pathlib import Path
 
 from pydantic import JsonValue
 
 from pipeline.job import Job, load_job
-from schemas.errors import MissingExtraError
 from schemas.loading import LoadedRecipe, load_recipe
 
 
@@ -59,8 +57,6 @@ def check_recipe(recipe: str | Path, *, overrides: Sequence[str] = ()) -> Checke
     loaded = load_recipe(recipe, overrides=overrides)
     job = load_job(recipe, overrides=overrides)
     warnings = list(job.sources.warnings)
-    if job.recipe.integrity.suite or job.recipe.integrity.input_suite:
-        _need("great_expectations", "a suite", "gate")
     unused = sorted(set(job.recipe.signals) - set(job.decider.questions))
     if unused:
         warnings.append(f"signals that the formula does not ask: {', '.join(unused)}")
@@ -84,8 +80,3 @@ def _model(loaded: LoadedRecipe, warnings: list[str]) -> str | None:
     else:
         locate(train.model, train.revision)
     return f"{train.task} with {train.model}"
-
-
-def _need(module: str, what: str, extra: str) -> None:
-    if find_spec(module) is None:
-        raise MissingExtraError(what, extra)

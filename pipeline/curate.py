@@ -64,7 +64,11 @@ def curate(
         with _work_folder(job.output) as folder:
             run = Run(job, store, wanted, shown, folder, clock=clock)
             live = Live(shown, folder / PROGRESS, run.run_id, job.recipe.name)
-            return _carry_out(replace(run, progress=live))
+            try:
+                return _carry_out(replace(run, progress=live))
+            finally:
+                for warning in job.decider.close():
+                    shown.say(f"warning: {warning}")
 
 
 def _check_engine(options: CurateOptions) -> None:
@@ -129,6 +133,7 @@ def _sift(run: Run, sources: Sources) -> list[ShardResult]:
             text_keys=run.job.recipe.dedupe.exact,
             track_ids=run.job.has_ids,
             analyse=run.job.recipe.analysis == "full",
+            keep_input=run.job.recipe.integrity.input_suite is not None,
             folder=run.folder,
             key=run.job.key,
             watch=lambda: SampleWatch(sources.records, rows=rows),

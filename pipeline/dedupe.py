@@ -59,6 +59,27 @@ def exact_duplicates(parts: Sequence[Part], without: pl.Series | None = None) ->
     return _repeated(keys, count_rows(parts), keep="first", kind="exact")
 
 
+def near_duplicates(
+    parts: Sequence[Part], threshold: float, *, without: pl.Series, seed: int
+) -> pl.DataFrame:
+    """Return place, keeper and kind of the rows whose text is nearly that of an earlier kept row.
+
+    The duplicates at the places `without` take no part.
+    """
+    from signals.near import NearDuplicates
+
+    finder = NearDuplicates(threshold, seed=seed)
+    places, found, place = [pl.Series("place", dtype=pl.Int64)], [none()], 0
+    for frame in read_parts(parts, ["text"]):
+        rows = _outside(_numbered(frame, place), without)
+        place += frame.height
+        places.append(rows["place"])
+        number = finder.add(rows["text"])
+        found.append(rows.select("place", keeper=number, kind=pl.lit("near")).drop_nulls())
+    met = pl.concat(found)
+    return met.with_columns(keeper=pl.concat(places).gather(met["keeper"]))
+
+
 def repeated_ids(
     parts: Sequence[Part], ids: Sequence[Part], *, latest_wins: bool = False
 ) -> pl.DataFrame:

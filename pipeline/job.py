@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING, Final
 import polars as pl
 from pydantic import JsonValue
 
+from pipeline.gating import prepare_gate
 from pipeline.rules import RowRuleSet
 from pipeline.runs import recipe_hash, run_key
+from pipeline.scores import StoredScores
 from pipeline.split import split_expr
 from schemas.errors import RecipeError, SourceError
 from schemas.loading import LoadedRecipe, load_recipe
@@ -95,17 +97,25 @@ def load_job(
     loaded = load_recipe(recipe, overrides=overrides, uses=SECTIONS)
     output_folder(loaded)
     decider = bind_formula(loaded)
-    return _ready(loaded, decider, _open(loaded, data, limit))
+    suites = prepare_gate(loaded)
+    return _ready(loaded, decider, _open(loaded, data, limit), suites)
 
 
 def bind_formula(loaded: LoadedRecipe) -> Decider:
     """Return the formula of a recipe with its signals; needs no data."""
     formula = parse(loaded.recipe.keep)
     signals = build_for(formula, loaded.recipe.signals, folder=loaded.folder)
-    return Decider(formula, signals, order=loaded.recipe.order, seed=loaded.recipe.seed)
+    dear = sum(signal.kind != "expression" for signal in signals.values())
+    return Decider(
+        formula,
+        signals,
+        order=loaded.recipe.order,
+        seed=loaded.recipe.seed,
+        cache=StoredScores(output_folder(loaded), signals=dear),
+    )
 
 
-def _ready(loaded: LoadedRecipe, decider: Decider, sources: Sources) -> Job:
+def _ready(loaded: LoadedRecipe, decider: Decider, sources: Sources, suites: str) -> Job:
     recipe, schema = loaded.recipe, sources.schema
     _check_text(schema)
     decider.check(schema)
@@ -113,7 +123,11 @@ def _ready(loaded: LoadedRecipe, decider: Decider, sources: Sources) -> Job:
     rules.check()
     split_expr(recipe.split, recipe.seed, tuple(schema.names()))
     prints = {name: question.signal.fingerprint for name, question in decider.questions.items()}
-    key = run_key(recipe, sources.inputs, {**prints, "formula": decider.formula.canonical})
+    key = run_key(
+        recipe,
+        sources.inputs,
+        {**prints, "(formula)": decider.formula.canonical, "(suites)": suites},
+    )
     return Job(loaded, sources, decider, rules, key)
 
 

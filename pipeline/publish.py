@@ -19,6 +19,7 @@ from pydantic import JsonValue
 from pipeline.assess import Assessment
 from pipeline.catalog import write_index
 from pipeline.files import sync, whole, write_json
+from pipeline.gating import FOLDER
 from pipeline.job import describe
 from pipeline.parts import Part
 from pipeline.populations import PROFILE
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
 PREVIEW: Final = "preview"
 FAULTS: Final = "faults.json"
 REPORT: Final = "report.html"
+GATE_FOLDERS: Final = ("data_docs", "gx")
 _RESULT: Final = "siftset_result"
 
 
@@ -134,8 +136,9 @@ def _assemble(
     draft.mkdir()
     for name, parts in (*settlement.parts.items(), ("duplicates", settlement.duplicates)):
         _move(parts, draft / name)
-    if assessment.data_docs is not None:
-        assessment.data_docs.replace(draft / "data_docs")
+    for name in GATE_FOLDERS:
+        if (run.folder / FOLDER / name).is_dir():
+            (run.folder / FOLDER / name).replace(draft / name)
     _write_metrics(draft, assessment.metrics)
     if (run.folder / PROFILE).is_file():
         (run.folder / PROFILE).replace(draft / PROFILE)

@@ -13,6 +13,7 @@ from pipeline.dedupe import (
     TEXT_KEY,
     exact_duplicates,
     merged,
+    near_duplicates,
     none,
     repeated_ids,
     settle,
@@ -103,10 +104,15 @@ def _find(run: Run, results: Sequence[ShardResult], candidates: Sequence[Part]) 
     ids = none()
     if run.job.has_ids:
         ids = repeated_ids(candidates, _parts(results, "ids"), latest_wins=upsert)
-    if not recipe.dedupe.exact:
-        return ids.sort("place")
-    exact = exact_duplicates(candidates, without=ids["place"] if upsert else None)
-    return merged(ids, exact).sort("place")
+    found = ids
+    if recipe.dedupe.exact:
+        found = merged(ids, exact_duplicates(candidates, without=ids["place"] if upsert else None))
+    if recipe.dedupe.near is not None:
+        near = near_duplicates(
+            candidates, recipe.dedupe.near, without=found["place"], seed=recipe.seed
+        )
+        found = merged(found, near)
+    return found.sort("place")
 
 
 def _write(

@@ -30,13 +30,14 @@ if TYPE_CHECKING:
     from signals.analysis import Analysis
     from signals.decide import Decider, Decisions
 
-Outcome = Literal["candidates", "rejected", "quarantine", "unreadable", "ids"]
+Outcome = Literal["candidates", "rejected", "quarantine", "unreadable", "ids", "input"]
 OUTCOMES: Final[tuple[Outcome, ...]] = (
     "candidates",
     "rejected",
     "quarantine",
     "unreadable",
     "ids",
+    "input",
 )
 FAULTS_KEPT: Final = 100
 FAULT_REASON: Final = "signal fault"
@@ -68,6 +69,8 @@ class Work:
     track_ids: bool
     analyse: bool
     """Whether every signal is asked about every row, to count what each contributes."""
+    keep_input: bool
+    """Whether the rows are put aside as they came, for a suite that runs on them."""
     folder: Path
     key: str
     watch: Callable[[], Watch]
@@ -158,6 +161,8 @@ def _sort_rows(batch: Batch, work: Work) -> _Sorted:
         ),
         "unreadable": batch.unreadable,
     }
+    if work.keep_input:
+        frames["input"] = storable(batch.frame)
     if work.track_ids:
         frames["ids"] = _ids(batch, failing, kept)
     return _Sorted(

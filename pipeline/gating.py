@@ -1,0 +1,92 @@
+"""The recipe's suites and thresholds, brought to the gate and back."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from importlib import resources
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from pipeline.gate.suites import DEFAULT, read_suites, suite_path
+from schemas.errors import MissingExtraError
+from schemas.integrity import Integrity
+from schemas.loading import LoadedRecipe
+from schemas.results import Balance
+
+if TYPE_CHECKING:
+    from pipeline.context import Run
+    from pipeline.gate.run import GateResult
+    from pipeline.settle import Settlement
+    from pipeline.shard import ShardResult
+
+FOLDER: Final = "gate"
+
+
+def prepare_gate(loaded: LoadedRecipe) -> str:
+    """Check the suites before anything is read; return a hash of their texts.
+
+    Raises SuiteError or MissingExtraError. Writes nothing.
+    """
+    integrity = loaded.recipe.integrity
+    given = [suite for suite in (integrity.suite, integrity.input_suite) if suite is not None]
+    if given and find_spec("great_expectations") is None:
+        raise MissingExtraError("a suite", "gate")
+    digest = hashlib.sha256()
+    for suite in given:
+        path = _readable(suite, loaded)
+        read_suites(path)
+        for file in sorted(path.glob("*.json")) if path.is_dir() else [path]:
+            digest.update(file.read_bytes())
+    return digest.hexdigest()[:32] if given else ""
+
+
+def limited(balance: Balance, unknown: int) -> Mapping[str, float]:
+    """Return the metrics that thresholds may limit: counts, and each as a share of rows read."""
+    counts = {**balance.to_json(), "unknown": unknown}
+    read = max(counts["read"], 1)
+    shares = {f"{name}_share": rows / read for name, rows in counts.items() if name != "read"}
+    return {**counts, **shares}
+
+
+def run_suites(
+    run: Run, results: Sequence[ShardResult], settlement: Settlement
+) -> tuple[GateResult, ...]:
+    """Run the recipe's suites: on what came in, then on what would go out."""
+    integrity: Integrity = run.job.recipe.integrity
+    if integrity.suite is None and integrity.input_suite is None:
+        return ()
+    from pipeline.gate.run import run_gate
+
+    folder, found = run.folder / FOLDER, []
+    with run.progress.stage("check integrity") as stage:
+        if integrity.input_suite is not None:
+            parts = [part.path for result in results for part in result.parts["input"]]
+            suite = _laid(integrity.input_suite, run.job.loaded)
+            found.append(run_gate(parts, suite=suite, folder=folder, name="input", stage="input"))
+        if integrity.suite is not None:
+            paths = [file.path for file in settlement.files]
+            suite = _laid(integrity.suite, run.job.loaded)
+            found.append(run_gate(paths, suite=suite, folder=folder))
+        checks = [check for result in found for check in result.checks]
+        passed = sum(check.passed for check in checks)
+        stage.advance(len(checks), f"{passed:,} of {len(checks):,} checks pass")
+    return tuple(found)
+
+
+def _is_shipped(loaded: LoadedRecipe) -> bool:
+    return loaded.path.resolve().parent != loaded.folder.resolve()
+
+
+def _readable(suite: str, loaded: LoadedRecipe) -> Path:
+    """Return a suite's path; of the default one the shipped copy where none was laid yet."""
+    own = loaded.folder / "suites" / "default.json"
+    if suite != DEFAULT:
+        return loaded.folder / suite
+    shipped = Path(str(resources.files("data").joinpath("suites", "default.json")))
+    return own if own.is_file() and not _is_shipped(loaded) else shipped
+
+
+def _laid(suite: str, loaded: LoadedRecipe) -> Path:
+    return suite_path(suite, loaded.folder, shipped=_is_shipped(loaded))
