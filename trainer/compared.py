@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import polars as pl
+from pydantic import JsonValue
 
 from schemas.comparison import BeforeKind, Comparison, ModelInfo, Questions, TrainingCurve
 from schemas.train import Compare
@@ -35,13 +36,28 @@ def compare_trained(session: Session, trained: Loaded, compare: Compare) -> Comp
         compare,
         before_kind=kind,
         encoder=_encoder(session, before),
-        provenance={"split": held, "rows": rows.height},
+        provenance={"split": held, "rows": rows.height, **_lineage(session)},
     )
     with session.progress.stage("compare"):
         found = compare_models(
             session.config.task, before, _side(trained, session), questions, setting
         )
     return found.model_copy(update={"curves": training_curves(session.curves())})
+
+
+def _lineage(session: Session) -> dict[str, JsonValue]:
+    """Return which version of which set the model was trained on, and how it was made."""
+    made = session.data.lineage
+    return {
+        "recipe": made.recipe,
+        "recipe_hash": made.recipe_hash,
+        "set_version": made.version,
+        "run_id": made.run_id,
+        "formula": made.formula,
+        "formula_hash": made.formula_hash,
+        "rows_by_split": dict(made.rows),
+        "seed": session.seed,
+    }
 
 
 def _several_labels(session: Session, trained: Loaded, held: str) -> Comparison:

@@ -73,7 +73,10 @@ def _answers(found: Comparison) -> list[Part]:
 def _header(found: Comparison) -> Header:
     main = found.changes[0] if found.changes else None
     said: list[Child] = []
-    if main is not None and main.verdict != "not judged":
+    untrained = found.before.head == "untrained"
+    if untrained:
+        said.append(pill("warn", "no fair before"))
+    elif main is not None and main.verdict != "not judged":
         said.append(pill(VERDICTS[main.verdict], f"{main.name.replace('_', ' ')}: {main.verdict}"))
     said.append(h("span", f"{found.before.name} → {found.after.name}"))
     if found.before_kind != "none":
@@ -96,7 +99,7 @@ def _untrained(found: Comparison) -> Child:
 
 
 def _summary(found: Comparison) -> Child:
-    said = [finding("warn", warning) for warning in found.warnings]
+    said = [finding("warn", f"{one[:1].upper()}{one[1:]}") for one in found.warnings]
     notes = [h("p", note, class_="small soft") for note in found.notes]
     shown = found.changes[:4]
     large = figures([_figure(one) for one in shown]) if shown else None

@@ -24,7 +24,7 @@ def number(value: float | None, *, share: bool = False) -> str:
         return "–"  # noqa: RUF001
     if share:
         return f"{value:.1%}"
-    return f"{value:,.4g}" if abs(value) < 1e5 else f"{value:,.0f}"
+    return f"{value:,.4g}" if abs(value) < 1_000 else f"{value:,.0f}"
 
 
 def pair(before: float | None, after: float | None, *, share: bool = False) -> Markup:
@@ -43,8 +43,13 @@ def interval(one: Interval | None, *, share: bool = False) -> Child:
     """Return an interval in brackets."""
     if one is None:
         return None
-    said = f"[{number(one.low, share=share)}, {number(one.high, share=share)}]"
-    return h("span", said, class_="of", title=f"{one.level:.0%} interval")
+    ends = (one.low, one.high)
+    said = ", ".join(f"{v:.1%}" if share else _rough(v) for v in ends)
+    return h("span", f"[{said}]", class_="of", title=f"{one.level:.0%} interval")
+
+
+def _rough(value: float) -> str:
+    return f"{value:,.3g}" if abs(value) < 1_000 else f"{value:,.0f}"
 
 
 def changes_table(changes: Sequence[Change], *, share: bool = False) -> Markup:
