@@ -47,6 +47,7 @@ def explain_plan(
             good = frame.filter(~job.rules.failing()) if job.rules.columns else frame
             job.decider.decide(good)
             stage.advance(frame.height)
+    job.decider.close()
     statistics = job.decider.statistics()
     looked = "all rows" if analyze else f"the first {SAMPLE_ROWS:,} rows at most"
     return Explained(f"{explain(statistics)}\nmeasured on {looked}", statistics.to_json())

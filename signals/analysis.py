@@ -21,6 +21,7 @@ from signals.decide import Decider
 from signals.evaluate import answer
 from signals.formula import Formula
 from signals.planner import written
+from signals.score_cache import ScoreCache
 from signals.signal import Signal
 from signals.tree import Ask, Fill, Node, Not, Op, join, show
 from signals.workspace import Workspace
@@ -182,16 +183,18 @@ def analyse(
     *,
     labels: pl.Series | None = None,
     also: Sequence[Node] = (),
+    cache: ScoreCache | None = None,
 ) -> Analysis:
     """Evaluate every signal on every row of a frame and count what each contributes.
 
     `labels` is a Boolean series: whether a row should be kept, null where that is not known.
-    `also` are nodes over the same signals whose true rows are counted too.
+    `also` are nodes over the same signals whose true rows are counted too. Answers that `cache`
+    holds are not asked for again.
     """
     decider = Decider(formula, signals)
     decider.check(frame.schema)
     truth = None if labels is None else _truth(labels, frame.height)
-    space = Workspace(frame, decider.questions)
+    space = Workspace(frame, decider.questions, cache=cache)
     said = {name: space.leaf(Ask(name), None) for name in decider.questions}
     codes = _ask(decider.root, space, decider)
     kept = codes == TRUE

@@ -21,6 +21,7 @@ from signals.decisions import Decisions, to_boolean, to_scores, to_states
 from signals.evaluate import answer, caused, join_terms
 from signals.formula import Formula
 from signals.planner import MINIMUM_ROWS, Plan, can_skip, drifted, measured, written
+from signals.score_cache import ScoreCache
 from signals.scores import Asked
 from signals.signal import Question, Row, Signal
 from signals.statistics import SignalStatistics, Statistics
@@ -34,7 +35,8 @@ class Decider:
     """Decides frames by a formula; may be shared by threads.
 
     `order="auto"` measures cost and selectivity on a sample of the first large frame and again when
-    the data drifts; `order="pinned"` asks the signals exactly as written.
+    the data drifts; `order="pinned"` asks the signals exactly as written. `cache` gives answers of
+    earlier runs, which changes what a run costs and nothing else.
     """
 
     def __init__(
@@ -44,12 +46,14 @@ class Decider:
         *,
         order: Literal["auto", "pinned"] = "auto",
         seed: int = 0,
+        cache: ScoreCache | None = None,
     ) -> None:
         signals = {**_inline(formula, signals), **signals}
         formula.check(signals)
         self.formula = formula
         self.order = order
         self.seed = seed
+        self.cache = cache
         self.questions = {name: _question(name, formula, signals) for name in formula.names}
         self.root: Node = formula.root
         clauses = _clauses(self.root)
@@ -89,7 +93,7 @@ class Decider:
             self.check(frame.schema)
         plan = self._plan_for(frame)
         start = perf_counter()
-        space = Workspace(frame, self.questions)
+        space = Workspace(frame, self.questions, cache=self.cache)
         space.fuse(plan.fused)
         codes, clause = self._answer(space, plan)
         faulted = self._faulted(space, codes, plan)
@@ -108,6 +112,10 @@ class Decider:
         """What was done so far."""
         with self._lock:
             return self._statistics
+
+    def close(self) -> tuple[str, ...]:
+        """Store what was scored; give warnings, none of which is about a decision."""
+        return () if self.cache is None else self.cache.close()
 
     @property
     def plan(self) -> Plan:
@@ -154,7 +162,7 @@ class Decider:
     def _measure(self, frame: pl.DataFrame) -> None:
         start = perf_counter()
         columns = frame.select(self.columns)
-        self._plan = measured(self.root, self.questions, columns, seed=self.seed)
+        self._plan = measured(self.root, self.questions, columns, seed=self.seed, cache=self.cache)
         self._measured = True
         self._statistics = replace(
             self._statistics,
@@ -259,8 +267,9 @@ def _signal_statistics(root: Node, space: Workspace, plan: Plan) -> dict[str, Si
         )
         said = dict(zip(STATES, counts, strict=True))
         found[name] = SignalStatistics(
-            rows=space.size, **said, ran=ledger.asked, raised=ledger.raised, calls=ledger.calls,
-            seconds=ledger.seconds, position=order[name], fused=name in plan.fused,
+            rows=space.size, **said, ran=ledger.asked, cached=ledger.cached, raised=ledger.raised,
+            calls=ledger.calls, seconds=ledger.seconds, position=order[name],
+            fused=name in plan.fused,
         )  # fmt: skip
     return found
 

@@ -9,7 +9,10 @@ import polars as pl
 from signals.decide import Decider
 from signals.statistics import SignalStatistics, Statistics
 
-_HEADER = ("#", "signal", "us/row", "true", "evaluated", "skipped", "unknown", "raised")
+_HEADER = (
+    "#", "signal", "us/row", "true", "evaluated", "scored", "cached", "skipped", "unknown",
+    "raised",
+)  # fmt: skip
 
 
 def explain(statistics: Statistics) -> str:
@@ -49,6 +52,8 @@ def _row(name: str, signal: SignalStatistics) -> tuple[str, ...]:
         "-" if cost is None else f"{cost:.3g}",
         "-" if share is None else f"{share:.1%}",
         f"{signal.evaluated:,}",
+        f"{signal.ran:,}",
+        f"{signal.cached:,}",
         f"{signal.skipped:,}",
         f"{signal.unknown:,}",
         f"{signal.raised:,}",

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from signals.bodies import FALSE, SKIPPED, TRUE, UNKNOWN, Codes
 from signals.evaluate import DECIDES, TABLES
+from signals.score_cache import ScoreCache
 from signals.scores import Asked, compare
 from signals.tree import Ask, Fill, Node, Not, Op, leaves
 from signals.workspace import Workspace
@@ -88,11 +89,18 @@ def _rank_written(
     return _rank_written(node.term, questions, orders)
 
 
-def measured(root: Node, questions: Mapping[str, Asked], frame: pl.DataFrame, *, seed: int) -> Plan:
-    """Plan from a sample of a frame."""
+def measured(
+    root: Node,
+    questions: Mapping[str, Asked],
+    frame: pl.DataFrame,
+    *,
+    seed: int,
+    cache: ScoreCache | None = None,
+) -> Plan:
+    """Plan from a sample of a frame; what is stored costs what looking it up costs."""
     size = min(SAMPLE[-1], frame.height)
     rows = np.random.default_rng(seed).choice(frame.height, size, replace=False)
-    sample = Workspace(frame[rows], questions)
+    sample = Workspace(frame[rows], questions, cache=cache)
     costs = {name: _measure(sample, name) for name in questions}
     return _Planner(root, questions, sample, costs, frame.height).plan()
 

@@ -20,7 +20,9 @@ class SignalStatistics:
     skipped: int = 0
     """Rows that were decided without it."""
     ran: int = 0
-    """Rows that its body was run on: not the null ones."""
+    """Rows that its body was run on: neither the null ones nor those whose answers are stored."""
+    cached: int = 0
+    """Rows whose answers were stored before."""
     raised: int = 0
     calls: int = 0
     seconds: float = 0.0
@@ -53,6 +55,7 @@ class SignalStatistics:
             unknown=self.unknown + other.unknown,
             skipped=self.skipped + other.skipped,
             ran=self.ran + other.ran,
+            cached=self.cached + other.cached,
             raised=self.raised + other.raised,
             calls=self.calls + other.calls,
             seconds=self.seconds + other.seconds,

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from signals.bodies import SKIPPED, UNKNOWN, Codes, Rows, Scores, Values, run, run_step, to_answers
 from signals.faults import TRACEBACKS, Fault, fault
+from signals.score_cache import ScoreCache, Shelf, content_keys
 from signals.scores import Asked, compare, decision
 from signals.signal import Preprocessor, Signal
 from signals.steps import Steps
@@ -26,15 +27,24 @@ class Ledger:
     calls: int = 0
     asked: int = 0
     """Rows that its body was run on."""
+    cached: int = 0
+    """Rows whose answers were stored by an earlier call or run."""
     raised: int = 0
 
 
 class Workspace:
     """The answers of signals for one frame, each asked at most once about a row."""
 
-    def __init__(self, frame: pl.DataFrame, questions: Mapping[str, Asked]) -> None:
+    def __init__(
+        self,
+        frame: pl.DataFrame,
+        questions: Mapping[str, Asked],
+        *,
+        cache: ScoreCache | None = None,
+    ) -> None:
         self.frame = frame
         self.questions = questions
+        self.cache = cache
         self.size = frame.height
         self.codes: dict[str, Codes] = {}
         self.scores: dict[str, Scores] = {}
@@ -73,7 +83,8 @@ class Workspace:
         made = [to_answers(signal, answers[signal.name]) for signal in signals]
         share = (perf_counter() - start) / len(waiting)
         for signal, answer in zip(signals, made, strict=True):
-            self._store(signal, None, answer, share)
+            self._store(signal, None, answer)
+            self._charge(signal, self.size, share)
             self._clear_nulls(signal)
             self.complete.add(signal.name)
 
@@ -131,13 +142,51 @@ class Workspace:
         return self._nulls[column]
 
     def _ask(self, signal: Signal, rows: Rows | None) -> None:
+        """Look rows up where that pays, and run the body on the others."""
+        shelf = None if self.cache is None else self.cache.shelf(signal)
+        if shelf is not None and shelf.pays:
+            rows = self._recall(signal, shelf, rows)
+            if not rows.size:
+                return
         start = perf_counter()
         inputs, rows = self._inputs(signal, rows)
         size = self.size if rows is None else rows.size
         answers, raised = run(signal, inputs, size)
-        self._store(signal, rows, answers, perf_counter() - start)
+        seconds = perf_counter() - start
+        self._store(signal, rows, answers)
+        self._charge(signal, answers.size, seconds)
         if raised:
             self._blame(signal, rows, raised)
+        if shelf is not None and shelf.ran(size, seconds):
+            self._keep(signal, shelf, rows, answers, list(raised))
+
+    def _recall(self, signal: Signal, shelf: Shelf, rows: Rows | None) -> Rows:
+        """Take the answers that are stored; give the rows that are left."""
+        wanted = np.arange(self.size) if rows is None else rows
+        keys = content_keys(self.frame.select(signal.columns)[wanted])
+        if keys is None:
+            return wanted
+        found = shelf.find(keys)
+        hit = wanted[found.known]
+        if hit.size:
+            self._store(signal, hit, found.answers)
+            self.ledgers[signal.name].cached += hit.size
+        return wanted[~found.known]
+
+    def _keep(
+        self,
+        signal: Signal,
+        shelf: Shelf,
+        rows: Rows | None,
+        answers: Codes | Scores,
+        raised: list[int],
+    ) -> None:
+        wanted = np.delete(np.arange(self.size) if rows is None else rows, raised)
+        keys = content_keys(self.frame.select(signal.columns)[wanted])
+        if keys is not None and wanted.size:
+            sound = np.ones(answers.size, bool)
+            sound[raised] = False
+            shelf.add(keys, answers[sound])
 
     def _blame(self, signal: Signal, rows: Rows | None, raised: Mapping[int, Exception]) -> None:
         found = self.raised.setdefault(signal.name, {})
@@ -145,9 +194,7 @@ class Workspace:
             found[position if rows is None else int(rows[position])] = error
         self.ledgers[signal.name].raised += len(raised)
 
-    def _store(
-        self, signal: Signal, rows: Rows | None, answers: Codes | Scores, seconds: float
-    ) -> None:
+    def _store(self, signal: Signal, rows: Rows | None, answers: Codes | Scores) -> None:
         name = signal.name
         where: Rows | slice = slice(None) if rows is None else rows
         if name not in self.codes:
@@ -156,10 +203,12 @@ class Workspace:
             self.scores[name][where] = answers
             answers = decision(self.questions[name], answers.astype(np.float64, copy=False))
         self.codes[name][where] = answers
-        ledger = self.ledgers[name]
+
+    def _charge(self, signal: Signal, rows: int, seconds: float) -> None:
+        ledger = self.ledgers[signal.name]
         ledger.seconds += seconds
         ledger.calls += 1
-        ledger.asked += answers.size
+        ledger.asked += rows
 
     def _inputs(self, signal: Signal, rows: Rows | None) -> tuple[dict[str, Values], Rows | None]:
         """Gather what a body reads; rows on which a preprocessor raised are left out."""

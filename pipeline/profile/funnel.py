@@ -37,7 +37,7 @@ def analysed(decider: Decider, frame: pl.DataFrame) -> Analysis:
     """Evaluate every signal and every node of the formula on a frame."""
     signals = {name: question.signal for name, question in decider.questions.items()}
     nodes = [*_nodes(decider.root), *_prefixes(_ordered(decider))]
-    return analyse(decider.formula, signals, frame, also=nodes)
+    return analyse(decider.formula, signals, frame, also=nodes, cache=decider.cache)
 
 
 def funnel(decider: Decider, sifted: Sifted, analysis: Analysis | None) -> Funnel:

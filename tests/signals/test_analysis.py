@@ -85,10 +85,11 @@ def test_explain_prints_a_table():
     lines = explain(decider.statistics()).splitlines()
     assert lines[0] == "keep: nike & (size >= 9)"
     assert lines[1].split() == [
-        "#", "signal", "us/row", "true", "evaluated", "skipped", "unknown", "raised",
+        "#", "signal", "us/row", "true", "evaluated", "scored", "cached", "skipped", "unknown",
+        "raised",
     ]  # fmt: skip
     assert lines[2].split()[1] == "nike*"
-    assert lines[2].split()[3:] == ["57.1%", "7", "0", "1", "0"]
+    assert lines[2].split()[3:] == ["57.1%", "7", "7", "0", "0", "1", "0"]
     assert lines[-1].startswith("7 rows: 3 kept, 1 unknown, 0 faulted")
 
 
