@@ -18,6 +18,7 @@ from pipeline.profile.drift import drift
 from pipeline.profile.funnel import Sifted, analysed, funnel
 from pipeline.profile.history import METRICS, alerts, read_history, read_metrics
 from pipeline.profile.leakage import contamination, leakage
+from pipeline.profile.near_leakage import near_leakage
 from pipeline.profile.outside import open_outside
 from pipeline.profile.rows import duplicate_groups, label_precision, mislabelled, samples
 from pipeline.profile.state import (
@@ -230,7 +231,8 @@ def _leakage(settlement: Settlement) -> tuple[Leak, ...]:
     """Look for leaks between the splits of a set that is small enough to look at whole."""
     if settlement.balance.kept > _LEAKAGE_ROWS or len(settlement.splits) < 2:
         return ()
-    return leakage(pl.scan_parquet([file.path for file in settlement.files]))
+    rows = pl.scan_parquet([file.path for file in settlement.files])
+    return (*leakage(rows), *near_leakage(rows))
 
 
 def _drift(run: Run, kept: ProfileState, settlement: Settlement) -> tuple[Drift, ...]:

@@ -3,6 +3,7 @@ from __future__ import annotations
 import polars as pl
 
 from pipeline.profile.leakage import contamination, leakage
+from pipeline.profile.near_leakage import near_leakage
 
 
 def _set(rows: list[tuple[str, str | None, str]]) -> pl.LazyFrame:
@@ -52,3 +53,23 @@ def test_planted_contamination_of_real_text_is_counted_exactly(corpora) -> None:
     base = {one.kind: one.rows for one in contamination(rows, clean, name="golden.csv")}
     assert found["exact"] == 10
     assert found["n-gram"] == 40 + base["n-gram"]
+
+
+def test_planted_near_leaks_of_real_text_are_counted_exactly(corpora) -> None:
+    texts = pl.read_parquet(corpora / "gutenberg.parquet")["text"]
+    long = texts.filter(texts.str.count_matches(r"\w+").is_between(60, 120)).unique(
+        maintain_order=True
+    )
+    train, other = long[:800].to_list(), long[2_000:2_100].to_list()
+    near = [text.replace(text.split()[30], "otherwise", 1) for text in train[:17]]
+
+    def rows(held: list[str]) -> pl.LazyFrame:
+        split = ["train"] * len(train) + ["validation"] * len(held)
+        frame = pl.DataFrame({"text": [*train, *held], "split": split})
+        return frame.with_row_index("row_id").with_columns(pl.col("row_id").cast(pl.String)).lazy()
+
+    (clean,) = near_leakage(rows(other))
+    (leak,) = near_leakage(rows([*other, *near]))
+    assert (leak.rows - clean.rows, leak.of) == (17, 117)
+    assert leak.examples
+    assert near_leakage(_set([("1", "a", "train")])) == ()

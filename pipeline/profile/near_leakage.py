@@ -1,0 +1,58 @@
+"""Near leakage: rows of one split that are similar to rows of another one."""
+
+from __future__ import annotations
+
+from itertools import combinations
+from typing import Final
+
+import polars as pl
+
+from schemas.metrics import Example, Leak
+from schemas.rows import SPLITS
+
+THRESHOLD: Final = 0.8
+MOST_ROWS: Final = 200_000
+_PLAIN_ROWS: Final = 20_000
+_SHOWN: Final = 5
+_CUT: Final = 160
+
+
+def near_leakage(rows: pl.LazyFrame, *, threshold: float = THRESHOLD) -> tuple[Leak, ...]:
+    """Return the near leaks between the splits of a set with columns row_id, split and text.
+
+    Two texts are near when the Jaccard similarity of their word 3-grams reaches the threshold;
+    texts under ten words are skipped. A set of more than 200,000 rows is not looked at.
+    """
+    total = int(rows.select(pl.len()).collect(engine="streaming").item())
+    if total > MOST_ROWS:
+        return ()
+    texts = rows.select("row_id", "text", split=pl.col("split").cast(pl.String)).collect()
+    sides = {split: texts.filter(split=split) for split in SPLITS}
+    filled = [split for split in SPLITS if sides[split].height]
+    return tuple(_pair(sides, left, right, threshold) for right, left in combinations(filled, 2))
+
+
+def _pair(sides: dict[str, pl.DataFrame], left: str, right: str, threshold: float) -> Leak:
+    from signals.near import NearDuplicates
+
+    seen, asked = sides[right], sides[left]
+    # Compiling costs seconds, more than a small set takes without.
+    small = seen.height + asked.height <= _PLAIN_ROWS
+    finder = NearDuplicates(threshold, use_numba=False if small else None)
+    finder.seed_with(seen["text"])
+    repeats = finder.add(asked["text"])
+    found = asked.with_columns(_repeats=repeats).filter(pl.col("_repeats") < seen.height)
+    return Leak(
+        kind="near",
+        left=left,
+        right=right,
+        rows=found.height,
+        of=asked.height,
+        note=f"Jaccard similarity of word 3-grams at least {threshold:g}, ten words or more",
+        examples=tuple(
+            Example(row_id=row_id, value=text[:_CUT], reason=f"near: {seen['text'][at][:_CUT]}")
+            for row_id, text, at in found.select("row_id", "text", "_repeats")
+            .head(_SHOWN)
+            .iter_rows()
+        ),
+    )
