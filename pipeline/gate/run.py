@@ -138,9 +138,11 @@ def _run(
     import great_expectations as gx
     from great_expectations.checkpoint.actions import UpdateDataDocsAction
 
-    definitions = []
+    definitions: list[Any] = []
+    order: dict[str | None, int] = {}
     for key, expectations in suites.items():
         kept = context.suites.add_or_update(gx.ExpectationSuite(key, expectations=expectations))
+        order.update({each.id: len(order) + i for i, each in enumerate(kept.expectations)})
         definition = gx.ValidationDefinition(name=key, data=batch, suite=kept)
         definitions.append(context.validation_definitions.add_or_update(definition))
     checkpoint = gx.Checkpoint(
@@ -155,4 +157,5 @@ def _run(
     )
     kept_checkpoint = context.checkpoints.add_or_update(checkpoint)
     outcome = kept_checkpoint.run(batch_parameters=dict(parameters))
-    return [result for each in outcome.run_results.values() for result in each.results]
+    results = [result for each in outcome.run_results.values() for result in each.results]
+    return sorted(results, key=lambda result: order[result.expectation_config.id])
