@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Final
+from importlib.util import find_spec
+from typing import Final, Literal
 
 import numpy as np
 
+from schemas.errors import TrainingError
 from schemas.results import Finding
 from schemas.train import Train
 from trainer.curves import curves_of, series
@@ -23,6 +25,15 @@ FEW_ROWS: Final = {"classification": 200, "mlm": 1_000, "causal": 500}
 FEW_PER_CLASS: Final = 20
 IMBALANCE: Final = 10.0
 """Largest class over smallest above which it is said."""
+
+
+def check_reporters(config: Train) -> None:
+    """Raise TrainingError for a logger that is not installed."""
+    for name in config.report_to:
+        if find_spec(name) is None:
+            raise TrainingError(
+                f"train.report_to: {name} is not installed: run  pip install {name}"
+            )
 
 
 def check_model(loaded: Loaded) -> list[Finding]:
@@ -74,11 +85,10 @@ def _cut(split: str, tokens: Tokens, length: int) -> list[Finding]:
     share = tokens.cut / max(tokens.texts, 1)
     if not tokens.cut:
         return []
-    level = "warning" if share > CUT else "note"
     return [
         Finding(
             "truncation",
-            level,  # type: ignore[arg-type]
+            "warning" if share > CUT else "note",
             f"{tokens.cut:,} of {tokens.texts:,} texts of {split} ({share:.1%}) were cut to "
             f"{length} tokens",
             share,
@@ -107,29 +117,22 @@ def _balance(task: Task) -> list[Finding]:
         return []
     counts = dict(zip(labels.names, labels.counts, strict=True))
     low, high = min(counts, key=counts.__getitem__), max(counts, key=counts.__getitem__)
-    found = []
     ratio = counts[high] / max(counts[low], 1)
-    if ratio > IMBALANCE:
-        found.append(
-            Finding(
-                "class imbalance",
-                "warning",
-                f"class {high!r} has {counts[high]:,} training rows, {low!r} only "
-                f"{counts[low]:,}: set  class_weights: balanced",
-                ratio,
-            )
-        )
-    if counts[low] < FEW_PER_CLASS:
-        found.append(
-            Finding(
-                "too few rows of a class",
-                "warning",
-                f"class {low!r} has {counts[low]:,} training rows (expected {FEW_PER_CLASS} or "
-                "more): its figures will be unsure",
-                float(counts[low]),
-            )
-        )
-    return found
+    unbalanced = Finding(
+        "class imbalance",
+        "warning",
+        f"class {high!r} has {counts[high]:,} training rows, {low!r} only {counts[low]:,}: set  "
+        "class_weights: balanced",
+        ratio,
+    )
+    few = Finding(
+        "too few rows of a class",
+        "warning",
+        f"class {low!r} has {counts[low]:,} training rows (expected {FEW_PER_CLASS} or more): its "
+        "figures will be unsure",
+        float(counts[low]),
+    )
+    return [unbalanced] * (ratio > IMBALANCE) + [few] * (counts[low] < FEW_PER_CLASS)
 
 
 def _leakage(tokens: Mapping[str, Tokens]) -> list[Finding]:
@@ -168,77 +171,61 @@ def check_curves(history: Iterable[Mapping[str, float]], config: Train) -> list[
     curves = curves_of(history)
     _, losses = series(curves, "loss")
     _, held = series([row for row in curves if row["step"]], "eval_loss")
-    return [finding for finding in (*_train_shapes(losses), *_held_shapes(held, losses)) if finding]
+    return _train_shapes(losses) + _held_shapes(held, losses)
 
 
 def _train_shapes(losses: Sequence[float]) -> list[Finding]:
     if len(losses) < 6:
         return []
     third = max(len(losses) // 3, 2)
-    first, last = float(np.mean(losses[:third])), float(np.mean(losses[-third:]))
-    rest = np.asarray(losses[third:])
-    jumps = np.diff(rest)
+    start, end = float(np.mean(losses[:third])), float(np.mean(losses[-third:]))
     found = []
-    if last > 1.1 * first:
-        found.append(
-            Finding(
-                "diverging",
-                "warning",
-                f"diverging: the training loss rose from {first:.3f} to {last:.3f}: lower "
-                "learning_rate",
-                last / first,
-            )
-        )
-    elif abs(first - last) < 0.02 * first:
-        found.append(
-            Finding(
-                "flat",
-                "warning",
-                f"flat: the training loss stayed near {last:.3f}: raise learning_rate or train "
-                "longer",
-                (first - last) / first,
-            )
-        )
-    swing = float(np.mean(np.abs(jumps)) / max(np.mean(rest), 1e-12))
-    turns = float(np.mean(np.sign(jumps[1:]) != np.sign(jumps[:-1]))) if len(jumps) > 1 else 0.0
+    if end > 1.1 * start:
+        advice = f"the training loss rose from {start:.3f} to {end:.3f}: lower learning_rate"
+        found.append(_shape("diverging", advice, end / start))
+    elif abs(start - end) < 0.02 * start:
+        advice = f"the training loss stayed near {end:.3f}: raise learning_rate or train longer"
+        found.append(_shape("flat", advice, (start - end) / start))
+    swing, turns = _swing(losses[third:])
     if swing > 0.25 and turns > 0.5:
-        found.append(
-            Finding(
-                "oscillating",
-                "warning",
-                f"oscillating: the training loss swings by {swing:.0%} from one log to the next: "
-                "lower learning_rate or enlarge the batch",
-                swing,
-            )
+        advice = (
+            f"the training loss swings by {swing:.0%} from one log to the next: lower "
+            "learning_rate or enlarge the batch"
         )
+        found.append(_shape("oscillating", advice, swing))
     return found
+
+
+def _swing(losses: Sequence[float]) -> tuple[float, float]:
+    """Return the mean step of a curve as a share of its mean, and how often it turns."""
+    steps = np.diff(np.asarray(losses))
+    if len(steps) < 2:
+        return 0.0, 0.0
+    turns = np.mean(np.sign(steps[1:]) != np.sign(steps[:-1]))
+    return float(np.mean(np.abs(steps)) / max(float(np.mean(losses)), 1e-12)), float(turns)
 
 
 def _held_shapes(held: Sequence[float], losses: Sequence[float]) -> list[Finding]:
     if len(held) < 2 or not losses:
         return []
     best = min(held)
-    found = []
     if held[-1] > 1.02 * best and losses[-1] < losses[0]:
-        found.append(
-            Finding(
-                "over-fitting",
-                "warning",
-                f"over-fitting: the validation loss was best at {best:.3f} and ended at "
-                f"{held[-1]:.3f} while the training loss fell: fewer epochs or "
-                "early_stopping_patience",
-                held[-1] / best,
-            )
+        advice = (
+            f"the validation loss was best at {best:.3f} and ended at {held[-1]:.3f} while the "
+            "training loss fell: fewer epochs or early_stopping_patience"
         )
+        return [_shape("over-fitting", advice, held[-1] / best)]
     step = (held[-2] - held[-1]) / max(held[-2], 1e-12)
     if held[-1] == best and step > 0.05:
-        found.append(
-            Finding(
-                "under-fitting",
-                "note",
-                f"under-fitting: the validation loss still fell by {step:.0%} in the last "
-                "evaluation: more epochs would help",
-                step,
-            )
+        advice = (
+            f"the validation loss still fell by {step:.0%} in the last evaluation: more epochs "
+            "would help"
         )
-    return found
+        return [_shape("under-fitting", advice, step, level="note")]
+    return []
+
+
+def _shape(
+    name: str, advice: str, value: float, *, level: Literal["note", "warning"] = "warning"
+) -> Finding:
+    return Finding(name, level, f"{name}: {advice}", value)

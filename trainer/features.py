@@ -104,8 +104,7 @@ class CachedTask:
         import torch
 
         model, base = self.loaded.model, self._base
-        model.eval()
-        base.to(device)
+        base.to(device).eval()
         width = int(model.config.hidden_size)
         path = tokens.path.with_suffix(".features")
         kept = np.memmap(path, dtype=np.float32, mode="w+", shape=(len(tokens), width))
@@ -192,7 +191,7 @@ def _agrees(trial: CachedTask, tokens: Tokens, model: PreTrainedModel) -> bool:
     rows = by_length[np.linspace(0, len(by_length) - 1, min(4, len(by_length))).astype(int)]
     few = trial._task.collator(tokens)([(0, int(row)) for row in rows])
     inputs = {name: few[name] for name in ("input_ids", "attention_mask")}
-    model.eval()
+    model.train(False)
     with torch.no_grad():
         expected = model(**inputs).logits
         hidden = trial._base(**inputs)[0]

@@ -64,7 +64,7 @@ def choose_hardware(config: Train) -> Hardware:
 def wait_for_all(hardware: Hardware) -> None:
     """Wait until every process has come here."""
     if hardware.processes > 1:
-        from accelerate import PartialState
+        from accelerate import PartialState  # type: ignore[import-untyped, unused-ignore]
 
         PartialState(cpu=hardware.device == "cpu").wait_for_everyone()
 

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -12,7 +10,6 @@ from transformers import Trainer, TrainingArguments  # noqa: TID253  this module
 
 from schemas.train import Train
 from trainer.batches import BatchPlan, RankSampler, Rows, plan_for
-from trainer.hardware import Hardware
 from trainer.masks import EVALUATION
 from trainer.methods import Prepared
 from trainer.schedules import factor, warmup
@@ -195,49 +192,3 @@ def _zero() -> Tensor:
     import torch
 
     return torch.zeros((), dtype=torch.float64)
-
-
-def greater_is_better(config: Train) -> bool:
-    """Say whether a higher metric_for_best_model is better."""
-    if config.greater_is_better is not None:
-        return config.greater_is_better
-    return config.metric_for_best_model not in ("loss", "perplexity")
-
-
-def arguments(
-    config: Train, hardware: Hardware, folder: Path, *, seed: int, steps: int, evaluate: bool
-) -> TrainingArguments:
-    """Return the Trainer's arguments; `steps` are all steps of the run."""
-    when = config.eval_strategy if evaluate else "no"
-    return TrainingArguments(
-        output_dir=str(folder),
-        seed=seed % 2**32,
-        per_device_train_batch_size=config.batch_size,
-        gradient_accumulation_steps=config.gradient_accumulation_steps,
-        num_train_epochs=config.epochs,
-        max_steps=config.max_steps or -1,
-        learning_rate=config.learning_rate,
-        weight_decay=config.weight_decay,
-        optim=config.optim,
-        max_grad_norm=config.max_grad_norm,
-        gradient_checkpointing=config.gradient_checkpointing,
-        full_determinism=config.full_determinism,
-        bf16=hardware.precision == "bf16",
-        use_cpu=hardware.device == "cpu",
-        torch_compile=hardware.compiled,
-        eval_strategy=when,
-        eval_steps=config.eval_steps,
-        eval_on_start=evaluate,
-        save_strategy=when if when != "no" else "epoch",
-        save_steps=config.eval_steps or 500,
-        save_total_limit=config.save_total_limit,
-        load_best_model_at_end=config.load_best_model_at_end and when != "no",
-        metric_for_best_model=config.metric_for_best_model,
-        greater_is_better=greater_is_better(config),
-        logging_steps=config.logging_steps or max(math.ceil(steps / 50), 1),
-        logging_nan_inf_filter=False,
-        report_to=list(config.report_to) or "none",
-        disable_tqdm=True,
-        remove_unused_columns=False,
-        log_level="error",
-    )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import polars as pl
@@ -27,7 +27,11 @@ def replayed(replay: Replay, files: Sequence[Path], work: Path, seed: int) -> tu
 
 def general_text(path: Path) -> pl.DataFrame:
     """Read the column `text` of a Parquet or JSON Lines file, or the lines of a text file."""
-    readers = {".parquet": pl.read_parquet, ".jsonl": pl.read_ndjson, ".ndjson": pl.read_ndjson}
+    readers: dict[str, Callable[[Path], pl.DataFrame]] = {
+        ".parquet": pl.read_parquet,
+        ".jsonl": pl.read_ndjson,
+        ".ndjson": pl.read_ndjson,
+    }
     try:
         if path.suffix == ".txt":
             lines = path.read_text(encoding="utf-8").splitlines()

@@ -19,6 +19,7 @@ from schemas.lineage import TrainingData
 from schemas.progress import Progress
 from schemas.results import Finding, TrainResult
 from schemas.train import Train
+from trainer.arguments import arguments, greater_is_better
 from trainer.batches import steps_of
 from trainer.callbacks import (
     Checkpoints,
@@ -28,17 +29,17 @@ from trainer.callbacks import (
     Unfreeze,
     Watch,
 )
-from trainer.checks import check_curves, check_data, check_model
+from trainer.checks import check_curves, check_data, check_model, check_reporters
 from trainer.curves import Curves, curves_of
 from trainer.estimate import Estimate, estimate
 from trainer.features import CachedTask, cached
-from trainer.fresh_head import start_head
 from trainer.hardware import choose_hardware, wait_for_all
-from trainer.loop import Loop, arguments, greater_is_better
+from trainer.loop import Loop
 from trainer.methods import merged, prepare_method
 from trainer.models import Loaded, quiet
 from trainer.replay import replayed
 from trainer.saving import writing
+from trainer.schedules import check_settings
 from trainer.tasks import Task, prepare_task
 from trainer.tasks.classification import ClassificationTask
 from trainer.tokens import Tokens
@@ -78,31 +79,30 @@ class Session:
     def prepare(self, *, resume: bool) -> None:
         """Load, tokenize, check and describe, before anything takes long."""
         self._check_splits()
+        check_reporters(self.config)
+        check_settings(self.config.lr_scheduler_type, self.config.lr_scheduler_kwargs)
         with writing(self.work):
             self._open_work(resume)
-            self.progress.say(f"hardware: {self.hardware.describe()}")
-            self.task: Task = prepare_task(
-                self.config,
-                self.data.files,
-                seed=self.seed,
-                attention=self.hardware.attention,
-            )
-            self.plain_task = self.task
-            self._say(check_model(self.task.loaded))
-            self.tokens = self._tokenize()
+            self._load()
         if not len(self.tokens["train"]):
             raise TrainingError(
                 "the split train holds no text to learn from: every row is empty or null"
             )
         self._say(check_data(self.task, self.tokens, self.config))
-        if self.config.task == "mlm" and self.task.loaded.untrained_head:
-            start_head(self.task.loaded.model, self.tokens["train"])
-        self.prepared = prepare_method(
-            self.task.loaded.model,
-            self.config,
-            seed=self.seed,
-            processes=self.hardware.processes,
-        )
+        self._choose_method()
+
+    def _load(self) -> None:
+        self.progress.say(f"hardware: {self.hardware.describe()}")
+        attention = self.hardware.attention
+        files = self.data.files
+        self.task: Task = prepare_task(self.config, files, seed=self.seed, attention=attention)
+        self.plain_task = self.task
+        self._say(check_model(self.task.loaded))
+        self.tokens = self._tokenize()
+
+    def _choose_method(self) -> None:
+        model, processes = self.task.loaded.model, self.hardware.processes
+        self.prepared = prepare_method(model, self.config, seed=self.seed, processes=processes)
         self.estimate: Estimate = estimate(
             self.prepared.model, self.tokens["train"], self.config, self.hardware
         )
@@ -185,10 +185,9 @@ class Session:
 
     def _arguments(self, steps: int) -> TrainingArguments:
         return arguments(
-            self.config,
+            self.config.model_copy(update={"seed": self.seed % 2**32}),
             self.hardware,
             self.work,
-            seed=self.seed,
             steps=steps,
             evaluate="validation" in self.tokens and len(self.tokens["validation"]) > 0,
         )
@@ -254,7 +253,8 @@ class Session:
     ) -> TrainResult:
         """Return what the run did."""
         state = self.loop.state
-        rate = self.loop.tokens_seen / self.trained_seconds if self.trained_seconds else 0.0
+        seconds = max(self.trained_seconds, 1e-9)
+        rate = self.loop.tokens_seen * self.hardware.processes / seconds
         details: dict[str, JsonValue] = {
             "best_step": state.best_global_step,
             "flos": state.total_flos,

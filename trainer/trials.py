@@ -17,7 +17,7 @@ from schemas.errors import MissingExtraError, TrainingError
 from schemas.lineage import TrainingData
 from schemas.progress import Progress, Silent
 from schemas.train import Search, Train
-from trainer.loop import greater_is_better
+from trainer.arguments import greater_is_better
 from trainer.session import Session
 
 SEARCHED: Final = ("learning_rate", "batch_size", "epochs")
@@ -71,32 +71,36 @@ def search_settings(config: Train, search: Search, trial: Trial) -> tuple[Train,
     import optuna
 
     optuna.logging.set_verbosity(optuna.logging.ERROR)
-    metric, greater = config.metric_for_best_model, greater_is_better(config)
     choices = {name: getattr(search, name) for name in SEARCHED if getattr(search, name)}
     tried: dict[tuple[float, ...], float] = {}
     study = optuna.create_study(
-        direction="maximize" if greater else "minimize",
+        direction="maximize" if greater_is_better(config) else "minimize",
         sampler=optuna.samplers.TPESampler(seed=trial.seed % 2**32),
     )
 
     def attempt(asked: optuna.Trial) -> float:
-        settings = {
-            name: asked.suggest_categorical(name, values) for name, values in choices.items()
-        }
-        key = tuple(settings.values())
+        made = {name: asked.suggest_categorical(name, values) for name, values in choices.items()}
+        key = tuple(made.values())
         if key not in tried:
-            made = plain(config).model_copy(update=settings)
-            tried[key] = trial.run(made, f"trial-{len(tried)}")[metric]
-            shown = ", ".join(f"{name} {value}" for name, value in settings.items())
-            trial.progress.say(f"search: {shown}: {metric} {tried[key]:.4f}")
+            tried[key] = _try(plain(config).model_copy(update=made), trial, made)
         return tried[key]
 
     with trial.progress.stage("search", search.trials) as stage:
         study.optimize(attempt, n_trials=search.trials, callbacks=[lambda *_: stage.advance(1)])
     rows: list[JsonValue] = [
-        {**dict(zip(choices, key, strict=True)), metric: value} for key, value in tried.items()
+        {**dict(zip(choices, key, strict=True)), config.metric_for_best_model: value}
+        for key, value in tried.items()
     ]
     return config.model_copy(update={**study.best_params, "search": None}), rows
+
+
+def _try(config: Train, trial: Trial, made: Mapping[str, float]) -> float:
+    """Train once; return the metric that decides."""
+    name = "-".join(f"{key}-{value}" for key, value in made.items())
+    value = trial.run(config, name)[config.metric_for_best_model]
+    shown = ", ".join(f"{key} {setting}" for key, setting in made.items())
+    trial.progress.say(f"search: {shown}: {config.metric_for_best_model} {value:.4f}")
+    return value
 
 
 def cross_validate(config: Train, folds: int, trial: Trial) -> JsonValue:

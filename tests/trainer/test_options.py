@@ -2,6 +2,9 @@ from __future__ import annotations
 
 import os
 import resource
+import subprocess
+import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -136,3 +139,15 @@ def test_memory_of_an_evaluation_does_not_grow_with_its_rows(fit, make_data, row
     sums = many.loop.measured(many.tokens["train"])
     assert sums["items"] > 20_000
     assert peak() - before < 30
+
+
+def test_a_logger_that_is_not_installed(fit, monkeypatch):
+    monkeypatch.setattr("trainer.checks.find_spec", lambda _: None)
+    with pytest.raises(TrainingError, match="mlflow is not installed: run  pip install mlflow"):
+        fit(report_to=["mlflow"])
+
+
+def test_importing_the_entry_does_not_load_torch():
+    code = "import sys, trainer.run; sys.exit('torch' in sys.modules)"
+    root = Path(__file__).parents[2]
+    assert subprocess.run([sys.executable, "-c", code], cwd=root, check=False).returncode == 0

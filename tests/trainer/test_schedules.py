@@ -44,7 +44,11 @@ def test_linear_and_cosine_equal_transformers():
         optimizer = torch.optim.SGD([weight], lr=1.0)
         more = {"power": 2.0, "lr_end": 0.0} if name == "polynomial" else {}
         theirs = get_scheduler(
-            name, optimizer, num_warmup_steps=7, num_training_steps=50, scheduler_specific_kwargs=more
+            name,
+            optimizer,
+            num_warmup_steps=7,
+            num_training_steps=50,
+            scheduler_specific_kwargs=more,
         )
         ours = factor(name, 50, 7, {})
         for step in range(50):
