@@ -43,7 +43,7 @@ SCORES: Final = "scores"
 WORTH: Final = 5e-6
 """Seconds a row from which a body is dear enough to store its answers."""
 SAVES: Final = 1e-3
-"""Seconds that a signal must have taken before a file is written for it."""
+"""Seconds that a signal must have taken before the first file is written for it."""
 ANSWERS: Final = 8_000_000
 """Answers that a run holds in memory, 160 MB of scores; its signals share them, newest first."""
 BYTES: Final = 1 << 30
@@ -205,7 +205,7 @@ class StoredShelf:
         if 0 < self._cost() < self.owner.worth and self._later[0] >= SEGMENT_ROWS // 1000:
             shutil.rmtree(self.folder, ignore_errors=True)
             return
-        if self._first[1] + self._later[1] >= SAVES:
+        if self._first[1] + self._later[1] >= SAVES or self.folder.is_dir():
             self._write(batch)
         if len(self._small) >= SMALL_SEGMENTS:
             self._compact()
