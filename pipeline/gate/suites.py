@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.resources import files
@@ -19,6 +20,9 @@ from schemas.metrics import Severity
 
 DEFAULT: Final = "default"
 _SEVERITIES: Final[tuple[Severity, ...]] = ("critical", "warning", "info")
+_NAME: Final = re.compile(r"\w[\w -]{0,99}")
+"""Names of suites become names of files."""
+
 _COLUMN_KEYS: Final = ("column", "column_A", "column_B", "column_list")
 
 
@@ -167,9 +171,11 @@ def _read(path: Path) -> Suite:
     if not isinstance(data, dict) or not isinstance(data.get("expectations"), list):
         raise SuiteError(f"{path}: not a suite: expected an object with a list 'expectations'")
     name = data.get("name") or path.stem
+    if not isinstance(name, str) or not _NAME.fullmatch(name):
+        raise SuiteError(f"{path}: name {name!r} must be letters, digits, '_', '-' or spaces")
     listed: Sequence[JsonValue] = data["expectations"]
     return Suite(
-        str(name),
+        name,
         path,
         tuple(_expectation(path, number, each) for number, each in enumerate(listed, 1)),
     )

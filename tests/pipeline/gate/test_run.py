@@ -129,6 +129,7 @@ def test_a_suite_that_cannot_be_judged_is_named(tmp_path, parts, expectation, me
     [
         ("{", "not JSON"),
         ("[]", "not a suite"),
+        ('{"name": "../x", "expectations": []}', "name '../x' must be letters"),
         ('{"expectations": [1]}', "expected an object with type and kwargs"),
     ],
 )
