@@ -1,8 +1,7 @@
 """What metrics.json holds: everything that the page of a run shows, as numbers.
 
-A share is never stored: every object holds a count and the rows it is of. `None` means that a
-figure was not measured. Keys that a reader does not know are ignored, so that an older siftset
-reads the history of a newer one.
+A share is never stored: every object holds a count and the rows it is of. `None` is not measured.
+Unknown keys are ignored, so that an older siftset reads the history of a newer one.
 """
 
 from __future__ import annotations
@@ -10,8 +9,6 @@ from __future__ import annotations
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
-
-SCHEMA_VERSION = 1
 
 Verdict = Literal["pass", "warn", "fail"]
 Severity = Literal["info", "warning", "critical"]
@@ -80,7 +77,6 @@ class SignalMetrics(Metrics):
     skipped: int = Field(0, description="Rows decided without it.")
     faults: int = 0
     seconds: float | None = Field(None, description="Time spent in it, all threads together.")
-    examples: tuple[str, ...] = ()
 
 
 class Step(Metrics):
@@ -123,7 +119,6 @@ class Funnel(Metrics):
 
     formula: str
     tree: Tree | None = None
-    order: str = Field("", description="The formula in the order in which it was evaluated.")
     decided: int = Field(0, description="Rows that the formula decided.")
     signals: tuple[SignalMetrics, ...] = ()
     steps: tuple[Step, ...] = ()
@@ -182,7 +177,7 @@ class Histogram(Metrics):
 
 
 class TokenUse(Metrics):
-    """One token and how often it occurs."""
+    """How often a token occurs."""
 
     token: str
     count: int
@@ -215,9 +210,7 @@ class Profile(Metrics):
     scripts: dict[str, int] = Field(default_factory=dict, description="Texts by script.")
     languages: dict[str, int] = Field(default_factory=dict)
     language_rows: int = 0
-    labels: dict[str, dict[str, int]] = Field(
-        default_factory=dict, description="Rows by source, then by label."
-    )
+    labels: dict[str, dict[str, int]] = Field(default_factory=dict, description="By source.")
     vocabulary: Words = Words()
 
 
@@ -287,7 +280,7 @@ class LabelPrecision(Metrics):
 class RunMetrics(Metrics):
     """The whole of metrics.json."""
 
-    schema_version: int = SCHEMA_VERSION
+    schema_version: int = 1
     verdict: Verdict
     run: Run
     inputs: tuple[Input, ...] = ()

@@ -48,7 +48,6 @@ def funnel(decider: Decider, sifted: Sifted, analysis: Analysis | None) -> Funne
     known = Funnel(
         formula=decider.formula.text,
         tree=_tree(decider.root, analysis),
-        order=" & ".join(show(term) for term in _ordered(decider)),
         decided=statistics.rows,
         signals=tuple(_signal(name, one, signals[name]) for name, one in ranked),
         clauses=dict(sorted(sifted.clauses.items(), key=lambda item: (-item[1], item[0]))),

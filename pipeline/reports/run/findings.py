@@ -18,6 +18,10 @@ _BROKEN: Final = {
     "mojibake": ("signs of text decoded twice", "decode the source as UTF-8 once"),
     "control": ("control characters", "set integrity.rows.text.encoding: true"),
 }
+_LEAK_TODO: Final = {
+    "near": "figures measured on them flatter: set dedupe.near, such as 0.8, to remove them",
+    "n-gram": "figures measured on the held-out file flatter: take these rows out of the set",
+}
 _PERSONAL: Final = {"email": "e-mail addresses", "phone": "telephone numbers"}
 
 
@@ -119,7 +123,8 @@ def _checks(metrics: RunMetrics) -> Iterator[Finding]:
         if check.failed is not None and check.rows:
             what += f" fails on {check.failed:,} of {check.rows:,} rows"
         joint = " " if check.message.startswith("(") or not check.message else ". "
-        claim = f"{what}{joint}{check.message}".strip()
+        told = check.message.startswith(check.name)
+        claim = check.message if told else f"{what}{joint}{check.message}".strip()
         todo = check.advice or "look at the examples in part 3; mend the source or the rule"
         yield Finding("checks", _LEVEL[check.severity], claim, todo)
 
@@ -174,7 +179,7 @@ def _leakage(metrics: RunMetrics) -> Iterator[Finding]:
     for leak in metrics.leakage:
         if leak.rows:
             claim = f"{leak.rows:,} of {leak.of:,} rows of {leak.left} are also in {leak.right} "
-            todo = "figures measured on them are too good: split by duplicate group, or drop them"
+            todo = _LEAK_TODO.get(leak.kind, "drop them, or split by duplicate group")
             yield Finding("leakage", "warn", f"{claim}({leak.kind}).", todo)
 
 
