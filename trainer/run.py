@@ -67,10 +67,10 @@ def finish(session: Session, compare: Compare, began: float) -> TrainResult:
     trained = session.trained()
     if not session.leads:
         return session.result(out, {}, began)
+    comparison = compare_trained(session, trained, compare)
     with whole_folder(out) as folder:
         save_model(trained.model, trained.tokenizer, folder)
         save_curves(session.curves(), folder)
-        comparison = compare_trained(session, trained, compare)
         save_json(comparison.model_dump(mode="json"), folder / "compare.json")
         result = session.result(out, comparison.metrics, began)
         save_json(result.to_json(), folder / "training.json")

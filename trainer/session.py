@@ -118,6 +118,13 @@ class Session:
             self.progress.say("frozen: the backbone ran once, its features are kept")
 
     def _check_splits(self) -> None:
+        for split, files in self.data.files.items():
+            for path in files:
+                if not path.is_file():
+                    raise TrainingError(
+                        f"the file {path} of split {split} is not there: publish the set again "
+                        "with siftset curate"
+                    )
         if self.config.eval_strategy == "no" or self.data.files.get("validation"):
             return
         raise TrainingError(

@@ -189,3 +189,9 @@ def test_texts_longer_than_the_model_are_cut_and_counted(make_data, attempt):
 def test_a_schedule_setting_is_checked_before_training(small_set, attempt):
     with pytest.raises(RecipeError, match="unknown for the schedule linear"):
         attempt(small_set, lr_scheduler_kwargs={"gamma": 0.5})
+
+
+def test_a_file_of_the_set_that_is_gone(small_set, attempt):
+    small_set.files["validation"][0].unlink()
+    with pytest.raises(TrainingError, match="of split validation is not there"):
+        attempt(small_set)
