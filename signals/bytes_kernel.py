@@ -34,7 +34,7 @@ class Index(NamedTuple):
     """A hash table of byte strings; key k lies in data[offsets[k] : offsets[k + 1]]."""
 
     slots: NDArray[np.int64]
-    """Number of the key in 24 bits under 39 bits of its hash, -1 in a free slot; half empty."""
+    """Number of the key in 24 bits under 39 bits of its hash, -1 in a free slot; mostly empty."""
     offsets: NDArray[np.int64]
     data: Bytes
 
@@ -136,7 +136,7 @@ def make_index(keys: Sequence[bytes]) -> Index:
     offsets = np.zeros(len(keys) + 1, np.int64)
     offsets[1:] = np.cumsum([len(key) for key in keys])
     data = np.frombuffer(b"".join(keys) or b"\0", np.uint8).copy()
-    slots = np.full(1 << max(4, (len(keys) * 2).bit_length()), -1, np.int64)
+    slots = np.full(1 << max(4, (len(keys) * 4).bit_length()), -1, np.int64)
     index = Index(slots, offsets, data)
     fill_slots(index)
     return index

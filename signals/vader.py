@@ -26,6 +26,7 @@ from signals.vader_words import (
     BOOSTER,
     BUT,
     CAPITALS,
+    IDIOM,
     IDIOMS,
     KIND,
     LEAST,
@@ -47,14 +48,15 @@ from signals.vader_words import (
 if TYPE_CHECKING:
     from signals.vader_tables import Tables
 
-LOAD_BYTES: Final = 4_000_000
+LOAD_BYTES: Final = 5_000_000
 """Size of texts at which loading the kernel from the cache costs less than scoring without it."""
 COMPILE_BYTES: Final = 20_000_000
-"""Size at which the kernel is compiled: a third of what that costs now, as later runs gain too."""
+"""Size at which the kernel is compiled: less than would pay at once, as later runs gain too."""
 
 _MEMORY: Final = 1_000_000
 _BOOSTER_OR_LEXICON_WORD: Final = BOOSTER | LEXICON_WORD
 _LEAST_OR_LEXICON_WORD: Final = LEAST | LEXICON_WORD
+_MODIFIER: Final = BOOSTER | NEGATES | SO_THIS | IDIOM
 _DISTANCES: Final = ((), (1,), (1, 2), (1, 2, 3))
 
 
@@ -101,11 +103,9 @@ def _valences(tokens: list[Token], flags: list[int], met: int) -> list[float]:
     but = next(q for q, flag in enumerate(flags) if flag & BUT) if met & BUT else None
     first: dict[str, int] = {}
     valences: list[float] = []
-    for q, flag in enumerate(flags):
-        if flag & _BOOSTER_OR_LEXICON_WORD != LEXICON_WORD:
-            continue
+    for q in [q for q, f in enumerate(flags) if f & _BOOSTER_OR_LEXICON_WORD == LEXICON_WORD]:
         i = first.setdefault(tokens[q][4], q)
-        if flag & KIND and i < len(flags) - 1 and flags[i + 1] & OF:
+        if flags[q] & KIND and i < len(flags) - 1 and flags[i + 1] & OF:
             continue
         value = _valence(tokens, flags, i, capitals)
         valences.append(value if but is None else _weighed(value, q, but))
@@ -124,6 +124,18 @@ def _valence(tokens: list[Token], flags: list[int], i: int, capitals: bool) -> f
     value = tokens[i][1]
     if capitals and flags[i] & UPPER:
         value = value + CAPITALS if value > 0 else value - CAPITALS
+    met = 0
+    for flag in flags[max(i - 3, 0) : i + 1]:
+        met |= flag
+    if met & _MODIFIER:
+        value = _modified(value, tokens, flags, i, capitals)
+    if met & LEAST and i and flags[i - 1] & _LEAST_OR_LEXICON_WORD == LEAST:
+        return value if i > 1 and flags[i - 2] & (AT | VERY) else value * NEGATION
+    return value
+
+
+def _modified(value: float, tokens: list[Token], flags: list[int], i: int, capitals: bool) -> float:
+    """Weigh boosters, negations and idioms among the three words before."""
     for distance in _DISTANCES[min(i, 3)]:
         flag = flags[i - distance]
         if flag & LEXICON_WORD:
@@ -133,11 +145,8 @@ def _valence(tokens: list[Token], flags: list[int], i: int, capitals: bool) -> f
             value = _boosted(value, distance, boost, capitals and bool(flag & UPPER))
         if flag & NEGATES or flags[i - 1] & SO_THIS or (distance > 1 and flags[i - 2] & SO_THIS):
             value = _negated(value, distance, flags, i)
-        if distance == 3 and any(token[3] for token in tokens[i - 3 : i + 3]):
+        if distance == 3 and any([flag & IDIOM for flag in flags[i - 3 : i + 1]]):  # noqa: C419
             value = _idiom(value, [token[4] for token in tokens[i - 3 : i + 3]])
-    least = i and flags[i - 1] & _LEAST_OR_LEXICON_WORD == LEAST
-    if least and (i == 1 or not flags[i - 2] & (AT | VERY)):
-        value *= NEGATION
     return value
 
 

@@ -14,7 +14,7 @@ import numpy as np
 from signals.arrow_text import TextBytes
 from signals.bytes_kernel import Bytes, Floats, Integers, Whole
 from signals.compiled import compiled, inlined
-from signals.vader_tables import IDIOM, Tables, Words
+from signals.vader_tables import EMPHASIS, Tables, Words
 from signals.vader_tokens_kernel import Tokens, read_tokens
 from signals.vader_words import (
     AT,
@@ -22,6 +22,7 @@ from signals.vader_words import (
     BOOSTER,
     BUT,
     CAPITALS,
+    IDIOM,
     KIND,
     LEAST,
     LEXICON_WORD,
@@ -255,8 +256,9 @@ def compounds(text: TextBytes, tables: Tables, tokens: Tokens, sums: Sums, score
             continue
         _score(text.data, tokens, tables, n, scored, met)
         total = _sum(tokens, scored, _first_but(tokens.flags, n) if met & BUT else -1, sums)
+        emphasis = _emphasis(text.data, start, end) if met & EMPHASIS else 0.0
         if total > 0:
-            total += _emphasis(text.data, start, end)
+            total += emphasis
         elif total < 0:
-            total -= _emphasis(text.data, start, end)
+            total -= emphasis
         scores[r] = total / math.sqrt(total * total + 15)

@@ -19,7 +19,7 @@ from signals.vader_words import (
     describe,
 )
 
-IDIOM = 1 << 12  # a word that occurs in idioms, in small letters
+EMPHASIS = 1 << 14  # a text with exclamation or question marks
 CASE_OTHER, CASE_CAPITAL, CASE_SMALL, CASE_LEFT = 0, 1, 2, 3
 _CASED = 0x20000  # no letter beyond has a case
 
@@ -64,7 +64,7 @@ def make_tables(lexicon: Mapping[str, float]) -> Tables:
     rows = [describe(name, lexicon) for name in names]
     words = Words(
         make_index([name.encode("ascii") for name in names]),
-        np.array([row.flags | (IDIOM if row.idiom else 0) for row in rows] + [0]),
+        np.array([row.flags for row in rows] + [0]),
         np.array([row.valence for row in rows] + [0.0]),
         np.array([row.boost for row in rows] + [0.0]),
         np.array([row.idiom for row in rows] + [0]),

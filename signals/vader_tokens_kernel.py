@@ -26,9 +26,17 @@ from signals.bytes_kernel import (
     is_space,
 )
 from signals.compiled import inlined
-from signals.vader_tables import CASE_CAPITAL, CASE_LEFT, CASE_OTHER, CASE_SMALL, IDIOM, Tables
+from signals.vader_tables import (
+    CASE_CAPITAL,
+    CASE_LEFT,
+    CASE_OTHER,
+    CASE_SMALL,
+    EMPHASIS,
+    Tables,
+)
 from signals.vader_words import (
     BOOSTER,
+    IDIOM,
     LEXICON_WORD,
     NEGATES,
     NEVER,
@@ -75,11 +83,12 @@ def _kind(c: int) -> int:
     if letter.isspace():
         return _SPACE
     if letter in string.punctuation:
-        return _MARK | (_APOSTROPHE if letter == "'" else 0)
+        return _MARK | (_APOSTROPHE if letter == "'" else _EMPHATIC if letter in "!?" else 0)
     return _CAP if letter.isupper() else _SML if letter.islower() else 0
 
 
 _MARK, _APOSTROPHE, _SML, _HIGH, _SPACE = (1 << bit for bit in range(5))
+_EMPHATIC = 64
 _CAP = 32  # the bit by which ASCII's small letters differ
 _KINDS = np.array([_kind(c) for c in range(256)], np.uint8)
 
@@ -194,17 +203,19 @@ def read_tokens(
 ) -> tuple[int, int, Whole]:
     """Read the tokens of a text.
 
-    Return their number, that of those to be scored, and all flags met, which are -1 where the text
-    is left to the caller.
+    Return their number, that of those to be scored, and all flags met with EMPHASIS; -1 for these
+    leaves the text to the caller.
     """
     n, scored = 0, 0
     met: Whole = 0
+    kinds = 0
     while i < end:
         space = is_space(data, i, end)
         if space:
             i += space
             continue
         span = _scan(data, i, end)
+        kinds |= span.kinds
         if span.characters > 1:
             a, b = i, span.end
             if span.marks and span.characters - span.marks > 1:
@@ -219,7 +230,7 @@ def read_tokens(
             met = met | flags
             n += 1
         i = span.end
-    return n, scored, met
+    return n, scored, met | EMPHASIS if kinds & _EMPHATIC else met
 
 
 def make_tokens(text: TextBytes, tables: Tables) -> Tokens:

@@ -50,8 +50,8 @@ IDIOMS: Final[Mapping[str, float]] = {
 """Integers stay integers: sum() treats them otherwise than floats."""
 PUNCTUATION: Final = frozenset(". ! ? , ; : - ' \" !! !!! ?? ??? ?!? !?! ?!?! !?!?".split())
 
-LEXICON_WORD, BOOSTER, NEGATES, LEAST, AT, VERY, BUT, KIND, OF, UPPER, NEVER, SO_THIS = (
-    1 << bit for bit in range(12)
+LEXICON_WORD, BOOSTER, NEGATES, LEAST, AT, VERY, BUT, KIND, OF, UPPER, NEVER, SO_THIS, IDIOM = (
+    1 << bit for bit in range(13)
 )
 _FLAG_OF_WORD: Final = {
     "least": LEAST, "at": AT, "very": VERY, "but": BUT, "kind": KIND, "of": OF,
@@ -114,6 +114,8 @@ def describe(word: str, lexicon: Mapping[str, float]) -> Token:
         flags |= NEGATES
     if word.isupper():
         flags |= UPPER
+    if word in IDIOM_WORDS:
+        flags |= IDIOM
     boost = BOOSTERS.get(small, 0.0)
     return Token(flags, lexicon.get(small, 0.0), boost, IDIOM_WORDS.get(word, 0), word)
 
