@@ -10,8 +10,9 @@ from pydantic import Field, model_validator
 
 from signals.family import Build, Thresholds, family
 from signals.folding import fold, fold_table
-from signals.phrases import Match, Phrases, squeeze
+from signals.phrases import Match, squeeze
 from signals.signal import Bounds, Signal
+from signals.wordset import WordSet
 
 ALTERNATION_LIMIT = 200
 """Entries up to which a regular expression is faster than looking each word up."""
@@ -75,7 +76,7 @@ def keyword(parameters: Keyword, build: Build) -> Signal:
     if len(entries) <= ALTERNATION_LIMIT:
         pattern = alternation(entries, match=parameters.match, case=parameters.case)
         return build.expression(lambda text: text.str.contains(pattern))
-    return build.row(Phrases(entries, match=parameters.match, case=parameters.case).any)
+    return build.batch(_word_set(entries, parameters).hits)
 
 
 def _scored(parameters: Keyword, build: Build, entries: tuple[str, ...]) -> Signal:
@@ -91,9 +92,14 @@ def _scored(parameters: Keyword, build: Build, entries: tuple[str, ...]) -> Sign
         return build.expression(
             lambda text: _substrings(text, entries, parameters), returns="score", bounds=bounds
         )
-    phrases = Phrases(entries, match=parameters.match, case=parameters.case)
-    body = phrases.count if parameters.score == "count" else phrases.distinct
-    return build.row(body, returns="score", bounds=bounds)
+    words = _word_set(entries, parameters)
+    body = words.counts if parameters.score == "count" else words.distinct
+    return build.batch(body, returns="score", bounds=bounds)
+
+
+def _word_set(entries: tuple[str, ...], parameters: Keyword) -> WordSet:
+    assert parameters.match != "substring"
+    return WordSet(entries, match=parameters.match, case=parameters.case)
 
 
 def normalised(entries: tuple[str, ...], *, case: bool) -> tuple[str, ...]:

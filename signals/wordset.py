@@ -23,8 +23,6 @@ from signals.phrases import Phrases, squeeze
 if TYPE_CHECKING:
     from signals.wordset_kernel import Entries, Found, Letters
 
-KERNEL_ENTRIES: Final = 60
-"""Entries from which the kernel is faster than a regular expression of all of them."""
 LOAD_BYTES: Final = 10_000_000
 """Size of texts at which loading the kernel from the cache costs less than doing without it."""
 COMPILE_BYTES: Final = 40_000_000
