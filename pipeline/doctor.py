@@ -48,7 +48,7 @@ class Health:
         """Yield what a person wants to know."""
         yield f"python    {self.python} on {self.platform}, {self.cores} cores"
         for name, version in self.software.items():
-            yield f"  {name:<16}{version}"
+            yield f"  {name:<20}{version}"
         for name, there in self.extras.items():
             how = "installed" if there else f'missing: pip install "siftset[{name}]"'
             yield f"extra     {name:<10}{how}"

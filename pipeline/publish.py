@@ -200,7 +200,15 @@ def _result(
         verdict=assessment.metrics.verdict,
         output=run.store.output,
         splits=settlement.splits,
+        notes=_notes(assessment.metrics),
     )
+
+
+def _notes(metrics: RunMetrics) -> tuple[str, ...]:
+    from pipeline.reports.run import findings
+
+    told = (found for found in findings(metrics) if found.level != "note")
+    return tuple(f"{found.claim} {found.todo}".strip() for found in told)
 
 
 def _published(store: Store, commit: Commit) -> CurateResult:
@@ -218,6 +226,7 @@ def _published(store: Store, commit: Commit) -> CurateResult:
         verdict=said["verdict"],
         output=store.output,
         splits={split: int(rows) for split, rows in said["splits"].items()},
+        notes=tuple(map(str, said.get("notes", ()))),
     )
 
 

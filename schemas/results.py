@@ -37,6 +37,16 @@ class Balance:
 
 
 @dataclass(frozen=True, slots=True)
+class Turnover:
+    """How many rows enter and leave the set."""
+
+    against: int
+    """The version that is compared with."""
+    entered: int
+    left: int
+
+
+@dataclass(frozen=True, slots=True)
 class CurateResult:
     """What a curate or refresh run did."""
 
@@ -52,6 +62,12 @@ class CurateResult:
     output: Path
     splits: dict[str, int] = field(default_factory=dict)
     """Rows of the set by split."""
+    notes: tuple[str, ...] = ()
+    """What a reader must not miss, with what to do about it."""
+    turnover: Turnover | None = None
+    """Against the version before; None for the first one, and where nothing is new."""
+    scores: dict[str, dict[str, int]] = field(default_factory=dict)
+    """For each signal whose answers were stored, the rows `scored` and those `cached`."""
 
     def to_json(self) -> dict[str, JsonValue]:
         """Return the JSON object of `--json`."""
@@ -67,6 +83,9 @@ class CurateResult:
             "verdict": self.verdict,
             "output": str(self.output),
             "splits": dict(self.splits),
+            "notes": list(self.notes),
+            "turnover": None if self.turnover is None else asdict(self.turnover),
+            "scores": {name: dict(rows) for name, rows in self.scores.items()},
         }
 
 

@@ -10,7 +10,9 @@ from schemas.results import CurateResult
 
 def curate_summary(result: CurateResult, recipe: str) -> str:
     """Return the verdict, the closing balance, and where everything lies."""
-    lines = [_headline(result), "", *_balance(result), ""]
+    lines = [_headline(result), "", *_balance(result), "", *_changes(result)]
+    if result.notes:
+        lines += [*(f"  note      {note}" for note in result.notes), ""]
     if result.version is None:
         lines += [f"  preview   {near(result.report.parent)}"]
     else:
@@ -61,6 +63,21 @@ def _balance(result: CurateResult) -> list[str]:
             else ""
         )
         lines.append(f"  {name:<12}{count:>12,}  {share}{note}")
+    return lines
+
+
+def _changes(result: CurateResult) -> list[str]:
+    """Say which rows moved since the last version, and which were not scored again."""
+    lines = [
+        f"  scores    {name}: {rows['scored']:,} rows scored, {rows['cached']:,} from cache"
+        for name, rows in result.scores.items()
+    ]
+    if result.turnover is not None:
+        moved = result.turnover
+        lines.append(
+            f"  changes   {moved.entered:,} rows enter, {moved.left:,} leave "
+            f"against version {moved.against}"
+        )
     return lines
 
 
