@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final
 from pipeline.assess import assess
 from pipeline.catalog import PROGRESS
 from pipeline.context import CurateOptions, Run
+from pipeline.diff import turnover
 from pipeline.engines.local import map_ordered
 from pipeline.files import writable_folder
 from pipeline.job import load_job
@@ -101,9 +102,19 @@ def _carry_out(run: Run) -> CurateResult:
     if assessment.refusal is not None:
         where = leave(run, settlement, assessment)
         raise type(assessment.refusal)(f"{assessment.refusal}; see {where}")
-    if run.options.is_preview:
-        return preview(run, settlement, assessment)
-    return publish(run, settlement, assessment)
+    partly = run.options.limit is not None or run.options.sample is not None
+    files = [file.path for file in settlement.files]
+    moved = None if partly else turnover(run.store, files)
+    finish = preview if run.options.is_preview else publish
+    result = finish(run, settlement, assessment)
+    return replace(result, turnover=moved, scores=_scored(run))
+
+
+def _scored(run: Run) -> dict[str, dict[str, int]]:
+    """Count the rows that were scored and those that were not, where any answer was stored."""
+    signals = run.job.decider.statistics().signals
+    stored = {name: found for name, found in signals.items() if found.cached}
+    return {name: {"scored": one.ran, "cached": one.cached} for name, one in stored.items()}
 
 
 def _sources(run: Run) -> Sources:

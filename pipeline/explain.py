@@ -11,6 +11,7 @@ from pydantic import JsonValue
 
 from pipeline.context import CurateOptions
 from pipeline.curate import curate
+from pipeline.diff import Side, difference, version_side
 from pipeline.export import open_store
 from pipeline.job import Job, load_job
 from pipeline.publish import PREVIEW
@@ -22,7 +23,6 @@ from schemas.progress import Progress, Silent
 from signals.explain import explain, explain_row
 
 _PLACES = ("rejected", "quarantine", "duplicates", "unreadable")
-_LISTED = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,26 +73,17 @@ def explain_one(recipe: str | Path, row_id: str, *, overrides: Sequence[str] = (
 def explain_difference(
     recipe: str | Path, *, overrides: Sequence[str] = (), progress: Progress | None = None
 ) -> Explained:
-    """List which rows a run would let in and out against the current version."""
-    result = curate(
-        recipe, overrides=overrides, options=CurateOptions(dry_run=True), progress=progress
-    )
-    store = Store(result.output)
-    if store.version() is None:
+    """List which rows a run would let in and out against the current version, and why."""
+    _, store = open_store(recipe, overrides=overrides)
+    version = store.version()
+    if version is None:
         raise OutputError(f"{store.path} holds no version to compare with: run  siftset curate")
-    now = pl.scan_parquet(result.output / PREVIEW / "set" / "*.parquet")
-    before = store.scan()
-    came, went = (a.join(b, on="row_id", how="anti").select("row_id", "text").collect()
-                  for a, b in ((now, before), (before, now)))  # fmt: skip
-    lines = [f"against version {store.version()}: {came.height:,} enter, {went.height:,} leave"]
-    for sign, rows in (("+", came), ("-", went)):
-        lines += [f"{sign} {row_id}  {_cut(text)}" for row_id, text in rows.head(_LISTED).rows()]
-    facts: dict[str, JsonValue] = {
-        "version": store.version(),
-        "enter": came["row_id"].to_list(),
-        "leave": went["row_id"].to_list(),
-    }
-    return Explained("\n".join(lines), facts)
+    options = CurateOptions(dry_run=True)
+    result = curate(recipe, overrides=overrides, options=options, progress=progress)
+    folder = result.output / PREVIEW
+    after = Side(pl.scan_parquet(folder / "set" / "*.parquet"), (folder,))
+    found = difference(version, version_side(store, version), after)
+    return Explained("\n".join(found.lines()), found.to_json())
 
 
 def _frames(job: Job) -> Iterator[pl.DataFrame]:

@@ -75,6 +75,7 @@ class SignalMetrics(Metrics):
     unknown: int = 0
     evaluated: int = Field(0, description="Rows that it was asked about.")
     skipped: int = Field(0, description="Rows decided without it.")
+    cached: int = Field(0, description="Rows whose answers were stored by an earlier run.")
     faults: int = 0
     seconds: float | None = Field(None, description="Time spent in it, all threads together.")
 

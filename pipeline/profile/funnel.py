@@ -80,6 +80,7 @@ def _signal(name: str, found: SignalStatistics, signal: Signal) -> SignalMetrics
         unknown=found.unknown,
         evaluated=found.evaluated,
         skipped=found.skipped,
+        cached=found.cached,
         faults=found.raised,
         seconds=round(found.seconds, 6),
     )
