@@ -33,6 +33,10 @@ PATIENCE = 0.05
 GATHER = 6e-8
 """Seconds to gather one row, which asking about some rows costs and asking about all does not."""
 MAX_GREEDY = 64
+DRIFT = 4.0
+"""Factor from the measured cost beyond which a plan is made anew: busy machines stay below it."""
+DRIFT_SECONDS = 0.02
+"""Time in one frame below which a wrong cost does not matter."""
 _RANK = {"expression": 0, "batch": 1, "row": 2}
 
 
@@ -247,12 +251,30 @@ def can_skip(root: Node) -> bool:
 
 
 def drifted(plan: Plan, space: Workspace) -> bool:
-    """Say whether a frame's rates are far from those that a plan was made for."""
+    """Say whether a frame's rates or costs are far from those that a plan was made for."""
+    return _rates_drifted(plan, space) or _costs_drifted(plan, space)
+
+
+def _rates_drifted(plan: Plan, space: Workspace) -> bool:
     for name, expected in plan.rates.items():
         codes = space.codes.get(name)
         if codes is None:
             continue
         asked = codes[codes != SKIPPED]
         if asked.size >= 1000 and abs(float((asked == TRUE).mean()) - expected) > 0.2:
+            return True
+    return False
+
+
+def _costs_drifted(plan: Plan, space: Workspace) -> bool:
+    """Look for a signal that is far from its expected cost, by a time that matters in the frame."""
+    whole = sum(ledger.seconds for ledger in space.ledgers.values())
+    for name, cost in plan.costs.items():
+        ledger = space.ledgers[name]
+        if name in plan.fused or not ledger.calls:
+            continue
+        expected = ledger.calls * cost.fixed + ledger.asked * cost.row
+        matters = abs(ledger.seconds - expected) > max(DRIFT_SECONDS, whole / 4)
+        if matters and not expected / DRIFT < ledger.seconds < expected * DRIFT:
             return True
     return False

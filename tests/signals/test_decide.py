@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from pathlib import Path
 
 import polars as pl
@@ -243,6 +244,31 @@ def test_drifting_data_is_planned_again():
     after = decider.statistics()
     assert after.plans >= 2
     assert (after.signals["x"].position, after.signals["y"].position) == (0, 1)
+
+
+def test_a_signal_that_becomes_dear_is_asked_later():
+    """The rates stay the same; only what the first signal costs does not."""
+
+    @signal
+    def guess(text: pl.Series) -> pl.Series:
+        time.sleep(2e-5 * int(text.str.contains("slow").sum()))
+        return text.str.contains("x")
+
+    @signal
+    def check(text: pl.Series) -> pl.Series:
+        time.sleep(2e-6 * len(text))
+        return text.str.contains("y")
+
+    early = pl.DataFrame({"text": ["x", "y", "xy", ""] * 1_200})
+    late = early.select("slow " + pl.col("text"))
+    decider = Decider(parse("guess & check"), {"guess": guess, "check": check})
+    assert [decider.decide(early).keep.sum() for _ in range(4)] == [1_200] * 4
+    before = decider.statistics()
+    assert (before.signals["guess"].position, before.signals["check"].position) == (0, 1)
+    assert [decider.decide(late).keep.sum() for _ in range(9)] == [1_200] * 9
+    after = decider.statistics()
+    assert after.plans >= 2
+    assert (after.signals["check"].position, after.signals["guess"].position) == (0, 1)
 
 
 def test_threads_share_a_decider():
