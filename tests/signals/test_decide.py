@@ -251,16 +251,16 @@ def test_a_signal_that_becomes_dear_is_asked_later():
 
     @signal
     def guess(text: pl.Series) -> pl.Series:
-        time.sleep(2e-5 * int(text.str.contains("slow").sum()))
+        time.sleep(8e-5 * int(text.str.contains("slow").sum()))
         return text.str.contains("x")
 
     @signal
     def check(text: pl.Series) -> pl.Series:
-        time.sleep(2e-6 * len(text))
+        time.sleep(1e-5 * len(text))
         return text.str.contains("y")
 
     early = pl.DataFrame({"text": ["x", "y", "xy", ""] * 1_200})
-    late = early.select("slow " + pl.col("text"))
+    late = early.select(text="slow " + pl.col("text"))
     decider = Decider(parse("guess & check"), {"guess": guess, "check": check})
     assert [decider.decide(early).keep.sum() for _ in range(4)] == [1_200] * 4
     before = decider.statistics()
