@@ -7,7 +7,7 @@ that counts and files always agree.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import reduce
 from itertools import combinations
 from typing import Final, Literal, NamedTuple
@@ -52,6 +52,8 @@ class Condition:
     columns: tuple[str, ...]
     domain: pl.Expr | None
     unexpected: pl.Expr
+    found: dict[str, pl.DataFrame] = field(default_factory=dict, compare=False)
+    """Candidates for duplicates that a scan has found, so that examples need no second one."""
 
     @property
     def failing(self) -> pl.Expr:

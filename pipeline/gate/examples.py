@@ -140,14 +140,16 @@ def _failing(one: Wanted) -> pl.LazyFrame:
 
 
 def _duplicates(one: Wanted, inside: pl.LazyFrame) -> pl.LazyFrame:
-    """Return rows of the first duplicate keys."""
-    hashes = repeated_hashes(one.frame, one.condition)
+    """Return rows of the first duplicate keys; all of them share a hash with another row."""
+    hashes = one.condition.found.get(HASH)
+    if hashes is None:
+        hashes = repeated_hashes(one.frame, one.condition).collect(engine="streaming")
     if one.limit is not None:
-        hashes = hashes.sort(HASH).head(one.limit)
-    keys = repeated(one.frame, one.condition, hashes.collect(engine="streaming"))
-    columns = list(one.condition.columns)
-    rows = inside.with_columns(key_of(one.condition))
-    return rows.join(keys.select(columns), on=columns, how="semi", nulls_equal=True).drop(HASH)
+        first = hashes.sort(HASH).head(one.limit)
+        rows = inside.with_columns(key_of(one.condition))
+        return rows.join(first.lazy(), on=HASH, how="semi").drop(HASH)
+    keys = repeated(one.frame, one.condition, hashes).select(one.condition.columns)
+    return inside.join(keys, on=list(one.condition.columns), how="semi", nulls_equal=True)
 
 
 def _shape(one: Wanted, rows: pl.DataFrame) -> object:

@@ -111,6 +111,7 @@ class Scan:
 
     def _exact(self, condition: Condition, hashes: pl.DataFrame) -> int:
         """Count the rows of duplicates; equal hashes are only candidates."""
+        condition.found[HASH] = hashes
         if hashes.is_empty():
             return 0
         groups = repeated(self._frame, condition, hashes)
