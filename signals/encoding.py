@@ -35,7 +35,8 @@ class EncodingFaults(Thresholds):
     EncodingFaults,
     definition=(
         "Unicode 15: U+FFFD, C0 and C1 controls but tab and line ends, zero-width and "
-        "bidirectional controls, private use; mojibake: UTF-8 lead bytes shown as Latin-1 or Windows-1252"
+        "bidirectional controls, private use; "
+        "mojibake: UTF-8 lead bytes shown as Latin-1 or Windows-1252"
     ),
     examples=[
         ({"max": 0}, "caf\u00e9 \u201cquoted\u201d", True),

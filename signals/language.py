@@ -34,7 +34,7 @@ class Language(Thresholds):
 @family(
     Language,
     positional="code",
-    definition="py3langid (Lui and Baldwin 2012, langid.py): probability over the languages it knows",
+    definition="py3langid (Lui and Baldwin 2012, langid.py): probability over its languages",
     examples=[
         ({"min": 0.5}, "This is certainly a sentence in English.", True),
         ({"code": "de", "min": 0.5}, "Das ist ganz bestimmt ein deutscher Satz.", True),
