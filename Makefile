@@ -33,10 +33,10 @@ demo: $(READY)   ## Curate the shipped nike recipe, train on it, compare before 
 	@$(BIN)/siftset train nike
 
 test: $(READY_DEV) ## Run all tests but those marked slow.
-	@$(BIN)/python -m pytest -m "not slow"
+	@$(BIN)/python -m pytest -n auto --dist worksteal -m "not slow"
 
 test-all: $(READY_DEV) ## Run every test.
-	@$(BIN)/python -m pytest
+	@$(BIN)/python -m pytest -n auto --dist worksteal
 
 lint: $(READY_DEV) ## Style and the direction of imports.
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/lint-imports --no-cache
