@@ -9,7 +9,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from pipeline.gate.suites import DEFAULT, read_suites, suite_path
+from pipeline.gate.suites import DEFAULT, Suite, read_suites, suite_path
 from schemas.errors import MissingExtraError
 from schemas.integrity import Integrity
 from schemas.loading import LoadedRecipe
@@ -63,12 +63,12 @@ def run_suites(
     with run.progress.stage("check integrity") as stage:
         if integrity.input_suite is not None:
             parts = [part.path for result in results for part in result.parts["input"]]
-            suite = _laid(integrity.input_suite, run.job.loaded)
-            found.append(run_gate(parts, suite=suite, folder=folder, name="input", stage="input"))
+            suites = _suites(integrity.input_suite, run.job.loaded)
+            found.append(run_gate(parts, suite=suites, folder=folder, name="input", stage="input"))
         if integrity.suite is not None:
             paths = [file.path for file in settlement.files]
-            suite = _laid(integrity.suite, run.job.loaded)
-            found.append(run_gate(paths, suite=suite, folder=folder))
+            suites = _suites(integrity.suite, run.job.loaded)
+            found.append(run_gate(paths, suite=suites, folder=folder))
         checks = [check for result in found for check in result.checks]
         passed = sum(check.passed for check in checks)
         stage.advance(len(checks), f"{passed:,} of {len(checks):,} checks pass")
@@ -76,7 +76,8 @@ def run_suites(
 
 
 def _is_shipped(loaded: LoadedRecipe) -> bool:
-    return loaded.path.resolve().parent != loaded.folder.resolve()
+    """Say whether a recipe lies in the installed package, where nothing may be laid."""
+    return loaded.path.resolve().is_relative_to(Path(str(resources.files("data"))).resolve())
 
 
 def _readable(suite: str, loaded: LoadedRecipe) -> Path:
@@ -88,5 +89,8 @@ def _readable(suite: str, loaded: LoadedRecipe) -> Path:
     return own if own.is_file() and not _is_shipped(loaded) else shipped
 
 
-def _laid(suite: str, loaded: LoadedRecipe) -> Path:
-    return suite_path(suite, loaded.folder, shipped=_is_shipped(loaded))
+def _suites(suite: str, loaded: LoadedRecipe) -> tuple[Suite, ...]:
+    """Lay the default suite beside the recipe where it is not yet; read what is asked for."""
+    path = suite_path(suite, loaded.folder, shipped=_is_shipped(loaded))
+    train = loaded.recipe.train
+    return tuple(each.judging(train.task if train else None) for each in read_suites(path))

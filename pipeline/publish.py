@@ -9,8 +9,8 @@ every later run calls first.
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -32,7 +32,7 @@ from schemas.results import Balance, CurateResult
 
 if TYPE_CHECKING:
     from pipeline.context import Run
-    from pipeline.store import Commit, Store
+    from pipeline.store import Commit, DataFile, Mode, Store
 
 PREVIEW: Final = "preview"
 FAULTS: Final = "faults.json"
@@ -41,17 +41,31 @@ GATE_FOLDERS: Final = ("data_docs", "gx")
 _RESULT: Final = "siftset_result"
 
 
-def publish(run: Run, settlement: Settlement, assessment: Assessment) -> CurateResult:
-    """Make the run's rows the next version of the set."""
+@dataclass(frozen=True, slots=True)
+class Addition:
+    """The files of a commit, and whether they join those of the version before or replace them."""
+
+    files: tuple[DataFile, ...]
+    mode: Mode = "overwrite"
+    metadata: Mapping[str, str] = field(default_factory=dict)
+
+
+def publish(
+    run: Run, settlement: Settlement, assessment: Assessment, addition: Addition | None = None
+) -> CurateResult:
+    """Make the run's rows the next version of the set, or what is added by an earlier one."""
     base = run.store.version()
     result = _result(run, settlement, assessment, version=None)
     _place(run, _assemble(run, settlement, assessment, state="prepared", base=base))
+    how = addition or Addition(settlement.files)
     version = run.store.publish(
-        settlement.files,
+        how.files,
         run_id=run.run_id,
         key=run.job.key,
         base=base,
+        mode=how.mode,
         metadata={
+            **how.metadata,
             _RESULT: json.dumps(result.to_json()),
             "siftset_recipe": assessment.metrics.run.recipe_hash,
             "siftset_formula": run.job.decider.hash,
@@ -158,7 +172,7 @@ def _manifest(
     return {
         "schema_version": 1,
         "run_id": run.run_id,
-        "command": "preview" if options.is_preview else "curate",
+        "command": "preview" if options.is_preview else run.command,
         "state": state,
         "key": job.key,
         "base_version": base,
@@ -196,7 +210,7 @@ def _result(
         seconds=run.seconds,
         new=True,
         unknown_rows=settlement.unknown,
-        set_rows=settlement.balance.kept,
+        set_rows=settlement.set_rows,
         verdict=assessment.metrics.verdict,
         output=run.store.output,
         splits=settlement.splits,
@@ -208,7 +222,13 @@ def _notes(metrics: RunMetrics) -> tuple[str, ...]:
     from pipeline.reports.run import findings
 
     told = (found for found in findings(metrics) if found.level != "note")
-    return tuple(f"{found.claim} {found.todo}".strip() for found in told)
+    return tuple(_sentences(found.claim, found.todo) for found in told)
+
+
+def _sentences(claim: str, todo: str) -> str:
+    """Return a claim and what to do about it as plain sentences."""
+    joined = claim if claim.endswith((".", "!", "?")) or not todo else f"{claim}."
+    return f"{joined} {todo[:1].upper()}{todo[1:]}".strip()
 
 
 def _published(store: Store, commit: Commit) -> CurateResult:

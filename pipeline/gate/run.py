@@ -49,12 +49,12 @@ class GateResult:
 def run_gate(
     data: Sequence[Path] | pl.LazyFrame,
     *,
-    suite: Path,
+    suite: Path | Sequence[Suite],
     folder: Path,
     name: str = "set",
     stage: Stage = "output",
 ) -> GateResult:
-    """Validate Parquet files or a frame with a suite, or with every suite of a folder.
+    """Validate Parquet files or a frame with a suite, every suite of a folder, or suites read.
 
     `folder` gets a project of Great Expectations (gx/) and its Data Docs (data_docs/). Raises
     SuiteError for a suite that is wrongly written, does not fit the columns, or holds an
@@ -62,7 +62,7 @@ def run_gate(
     """
     frame = data if isinstance(data, pl.LazyFrame) else _scan(data)
     schema = frame.collect_schema()
-    suites = read_suites(suite)
+    suites = read_suites(suite) if isinstance(suite, Path) else suite
     ids = ["row_id"] if "row_id" in schema else []
     context = _open(folder)
     for each in suites:

@@ -6,7 +6,7 @@ import difflib
 import json
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.resources import files
 from pathlib import Path
 from typing import Any, Final
@@ -64,6 +64,13 @@ class Suite:
     path: Path
     expectations: tuple[Expectation, ...]
 
+    def judging(self, task: str | None) -> Suite:
+        """Return the suite as it judges data for `task`: what concerns another one only informs.
+
+        An expectation says by `"meta": {"task": ...}` which one it concerns.
+        """
+        return replace(self, expectations=tuple(_judging(e, task) for e in self.expectations))
+
     def fitting(self, schema: pl.Schema) -> tuple[Expectation, ...]:
         """Return the expectations to run: an optional one is left out without its column.
 
@@ -78,6 +85,11 @@ class Suite:
             if not missing:
                 kept.append(each)
         return tuple(kept)
+
+
+def _judging(expectation: Expectation, task: str | None) -> Expectation:
+    concerned = expectation.meta.get("task", task)
+    return expectation if concerned == task else replace(expectation, severity="info")
 
 
 def suite_path(suite: str, folder: Path, *, shipped: bool = False) -> Path:

@@ -8,7 +8,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from pipeline.gate import run_gate, suite_path
+from pipeline.gate import read_suites, run_gate, suite_path
 from schemas.errors import SuiteError
 
 ROOT = Path(__file__).parents[3]
@@ -240,3 +240,19 @@ def test_the_gate_is_imported_without_great_expectations():
         [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
     )
     assert done.stdout.strip() == "False"
+
+
+def test_what_concerns_another_task_only_informs(tmp_path):
+    suite = read_suites(suite_path("default", tmp_path))[0]
+    one_label = pl.DataFrame(
+        {
+            "row_id": [f"{i:032x}" for i in range(9)],
+            "text": [f"shoe {i}" for i in range(9)],
+            "label": ["positive"] * 9,
+        }
+    ).lazy()
+    verdicts = {
+        task: run_gate(one_label, suite=[suite.judging(task)], folder=tmp_path / str(task)).verdict
+        for task in ("classification", "mlm", None)
+    }
+    assert verdicts == {"classification": "warn", "mlm": "pass", None: "pass"}
