@@ -9,8 +9,12 @@ from typing import Final
 
 import polars as pl
 
+from pipeline.compact import compact
+
 ROWS_PER_PART: Final = 250_000
 BYTES_PER_PART: Final = 64 * 2**20
+COPIED: Final = 8_192
+"""Rows below which a frame is copied out of the batch that it was filtered from."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +51,7 @@ class PartWriter:
         """Take the rows of `frame`."""
         if frame.height == 0 and (self._pending or self._parts or not self._even_empty):
             return
-        self._pending.append(frame)
+        self._pending.append(compact(frame) if frame.height < COPIED else frame)
         self._rows += frame.height
         self._bytes += int(frame.estimated_size())
         if self._rows >= self._limit or self._bytes >= BYTES_PER_PART:

@@ -6,6 +6,8 @@ from typing import Final
 
 import polars as pl
 
+from pipeline.compact import compact
+
 SAMPLE_ROWS: Final = 20_000
 
 
@@ -21,7 +23,7 @@ class SampleWatch:
         """See rows as they were read."""
         chosen = frame if self._below is None else frame.filter(pl.col("row_id") < self._below)
         if chosen.height:
-            self._frames.append(chosen)
+            self._frames.append(compact(chosen))
 
     @property
     def frames(self) -> tuple[pl.DataFrame, ...]:
