@@ -11,6 +11,7 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from pipeline.sources.arrow import to_frame
 from pipeline.sources.batch import BATCH_ROWS, EXCERPT, PART_ROWS, BadRecord, RawBlock
 from pipeline.sources.locate import InputFile
 from pipeline.sources.streams import BROKEN, broken, open_bytes
@@ -96,8 +97,7 @@ def open_arrow(file: InputFile) -> tuple[Types, tuple[ArrowPart, ...]]:
 
 def declared_types(schema: pa.Schema) -> Types:
     """Return the columns of an Arrow schema as they will be stored."""
-    frame = pl.from_arrow(schema.empty_table())
-    assert isinstance(frame, pl.DataFrame)
+    frame = to_frame(pa.RecordBatch.from_pylist([], schema))
     return {name: stored(dtype) for name, dtype in frame.schema.items()}
 
 
@@ -108,8 +108,7 @@ def raw_block(batch: pa.RecordBatch, number: int) -> RawBlock:
         batch.validate(full=True)
     except pa.ArrowInvalid:
         batch, bad = _only_utf8(batch)
-    frame = pl.from_arrow(batch)
-    assert isinstance(frame, pl.DataFrame)
+    frame = to_frame(batch)
     records = pl.Series("record", np.arange(number, number + frame.height), dtype=pl.Int64)
     if not bad:
         return RawBlock(frame, records)

@@ -16,6 +16,7 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.csv
 
+from pipeline.sources.arrow import to_frame
 from pipeline.sources.batch import BadRecord, RawBlock
 from pipeline.sources.locate import InputFile
 from pipeline.sources.quotes import Grammar, Split
@@ -113,7 +114,7 @@ class Delimited:
             return None
         if table.num_rows + len(wrong) != len(records) or max(wrong, default=0) >= len(records):
             return None
-        return _without(pl.DataFrame(table), records, wrong, header)
+        return _without(to_frame(table), records, wrong, header)
 
 
 def _without(

@@ -14,6 +14,7 @@ import pyarrow as pa
 import pyarrow.json
 
 from pipeline.sources.array import split_array
+from pipeline.sources.arrow import to_frame
 from pipeline.sources.batch import RawBlock
 from pipeline.sources.content import number_text
 from pipeline.sources.locate import InputFile
@@ -72,7 +73,7 @@ def _fast(records: Records) -> pl.DataFrame | None:
         table = _parsed(data, dict.fromkeys(dated, pa.string()))
     if table is None or table.num_rows != len(records):
         return None
-    frame = pl.DataFrame(table) if table.num_columns else pl.DataFrame(height=len(records))
+    frame = to_frame(table)
     exact = all(column.dtype in PLAIN and _in_range(column) for column in frame.get_columns())
     return frame if exact else None
 
