@@ -73,6 +73,8 @@ def _fast(records: Records) -> pl.DataFrame | None:
         table = _parsed(data, dict.fromkeys(dated, pa.string()))
     if table is None or table.num_rows != len(records):
         return None
+    if any(pa.types.is_nested(field.type) for field in table.schema):
+        return None
     frame = to_frame(table)
     exact = all(column.dtype in PLAIN and _in_range(column) for column in frame.get_columns())
     return frame if exact else None
