@@ -97,8 +97,7 @@ def open_arrow(file: InputFile) -> tuple[Types, tuple[ArrowPart, ...]]:
 
 def declared_types(schema: pa.Schema) -> Types:
     """Return the columns of an Arrow schema as they will be stored."""
-    frame = to_frame(schema.empty_table())
-    return {name: stored(dtype) for name, dtype in frame.schema.items()}
+    return {name: stored(dtype) for name, dtype in pl.Schema(schema).items()}
 
 
 def raw_block(batch: pa.RecordBatch, number: int) -> RawBlock:
