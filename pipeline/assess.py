@@ -94,7 +94,7 @@ def _judge(run: Run, results: Sequence[ShardResult], settlement: Settlement) -> 
     blocked = _blocked(results)
     if blocked:
         return Judgement("fail", refusal=GateFailed(f"{blocked}; nothing was published"))
-    if not settlement.balance.kept and not recipe.allow_empty:
+    if not settlement.set_rows and not recipe.allow_empty:
         return Judgement(
             "fail",
             refusal=GateFailed(

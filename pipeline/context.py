@@ -50,6 +50,7 @@ class Run:
     started: datetime = field(default_factory=lambda: datetime.now(UTC))
     clock: float = field(default_factory=time.perf_counter)
 
+    command: Literal["curate", "refresh"] = "curate"
     @property
     def seconds(self) -> float:
         """Wall time since the run began."""

@@ -53,7 +53,7 @@ def curate(
     """
     clock = time.perf_counter()
     wanted = options or CurateOptions()
-    _check_engine(wanted)
+    check_engine(wanted)
     shown = progress or Silent()
     job = load_job(recipe, data, overrides=overrides, limit=wanted.limit)
     with locked(writable_folder(job.output), timeout=wanted.lock_timeout):
@@ -62,7 +62,7 @@ def curate(
         done = None if wanted.fresh or wanted.is_preview else earlier(store, job.key)
         if done is not None:
             return done
-        with _work_folder(job.output) as folder:
+        with work_folder(job.output) as folder:
             run = Run(job, store, wanted, shown, folder, clock=clock)
             live = Live(shown, folder / PROGRESS, run.run_id, job.recipe.name)
             try:
@@ -72,7 +72,8 @@ def curate(
                     shown.say(f"warning: {warning}")
 
 
-def _check_engine(options: CurateOptions) -> None:
+def check_engine(options: CurateOptions) -> None:
+    """Raise SiftsetError for an engine that is not there."""
     if options.engine != "local":
         raise SiftsetError(
             f"engine '{options.engine}' is not available yet: use  --engine local  (the default)"
@@ -80,7 +81,7 @@ def _check_engine(options: CurateOptions) -> None:
 
 
 @contextmanager
-def _work_folder(output: Path) -> Iterator[Path]:
+def work_folder(output: Path) -> Iterator[Path]:
     """Give a folder of our own, and take away it and what killed runs left of theirs."""
     root = output / WORK
     shutil.rmtree(root, ignore_errors=True)
@@ -95,7 +96,7 @@ def _carry_out(run: Run) -> CurateResult:
     sources = _sources(run)
     for warning in sources.warnings:
         run.progress.say(f"warning: {warning}")
-    results = _sift(run, sources)
+    results = sift(run, sources)
     settlement = settle_rows(run, results)
     settlement.check(recorded=run.job.recipe.record != "none")
     assessment = assess(run, results, settlement)
@@ -107,10 +108,10 @@ def _carry_out(run: Run) -> CurateResult:
     moved = None if partly else turnover(run.store, files)
     finish = preview if run.options.is_preview else publish
     result = finish(run, settlement, assessment)
-    return replace(result, turnover=moved, scores=_scored(run))
+    return replace(result, turnover=moved, scores=scored(run))
 
 
-def _scored(run: Run) -> dict[str, dict[str, int]]:
+def scored(run: Run) -> dict[str, dict[str, int]]:
     """Count the rows that were scored and those that were not, where any answer was stored."""
     signals = run.job.decider.statistics().signals
     stored = {name: found for name, found in signals.items() if found.cached}
@@ -129,7 +130,8 @@ def _untold(balance: Balance) -> None:
     """Tell nobody."""
 
 
-def _sift(run: Run, sources: Sources) -> list[ShardResult]:
+def sift(run: Run, sources: Sources) -> list[ShardResult]:
+    """Read all shards and put every row where it belongs."""
     stop = threading.Event()
     shards = list(enumerate(sources.shards))
     rows = 0 if run.job.recipe.analysis == "off" else SAMPLE_ROWS

@@ -26,6 +26,7 @@ from signals.registry import build_for
 if TYPE_CHECKING:
     from pipeline.sources import Sources
 
+    from pipeline.sources.files import Scans
 SECTIONS: Final = frozenset(Recipe.model_fields) - {"refresh", "train", "compare"}
 """The sections that curating uses; environment variables of the others may be unset."""
 
@@ -91,6 +92,7 @@ def load_job(
 ) -> Job:
     """Load a recipe and make it ready to run on its source, or on `data` in its place.
 
+    scans: Scans | None = None,
     Definitions are checked first, then the recipe, the schema and the data. Raises a SiftsetError
     for the first thing that cannot work; writes nothing.
     """
@@ -98,7 +100,7 @@ def load_job(
     output_folder(loaded)
     decider = bind_formula(loaded)
     suites = prepare_gate(loaded)
-    return _ready(loaded, decider, _open(loaded, data, limit), suites)
+    return _ready(loaded, decider, _open(loaded, data, limit, scans), suites)
 
 
 def bind_formula(loaded: LoadedRecipe) -> Decider:
@@ -141,14 +143,16 @@ def describe(job: Job) -> dict[str, JsonValue]:
     }
 
 
-def _open(loaded: LoadedRecipe, data: pl.DataFrame | None, limit: int | None) -> Sources:
+def _open(
+    loaded: LoadedRecipe, data: pl.DataFrame | None, limit: int | None, scans: Scans | None
+) -> Sources:
     if data is not None:
         from pipeline.sources.frame import frame_source
 
         return frame_source(data, loaded.recipe, limit=limit)
     from pipeline.sources import open_sources
 
-    return open_sources(loaded.recipe, loaded.folder, limit=limit)
+    return open_sources(loaded.recipe, loaded.folder, limit=limit, scans=scans)
 
 
 def _check_text(schema: pl.Schema) -> None:

@@ -69,7 +69,10 @@ def measure(
     wanted = label_precision(_known(kept.label_totals), _wanted(run))
     balance = settlement.balance
     rows = Rows(
-        **balance.to_json(), unknown=settlement.unknown, set=balance.kept, splits=settlement.splits
+        **balance.to_json(),
+        unknown=settlement.unknown,
+        set=settlement.set_rows,
+        splits=settlement.splits,
     )
     metrics = RunMetrics(
         verdict=judged.verdict,
@@ -110,7 +113,7 @@ def _facts(run: Run) -> RunFacts:
     job = run.job
     return RunFacts(
         run_id=run.run_id,
-        command="preview" if run.options.is_preview else "curate",
+        command="preview" if run.options.is_preview else run.command,
         recipe=job.recipe.name,
         recipe_hash=recipe_hash(job.recipe),
         formula=job.decider.formula.text,
@@ -231,7 +234,7 @@ def _leakage(settlement: Settlement) -> tuple[Leak, ...]:
     """Look for leaks between the splits of a set that is small enough to look at whole."""
     if settlement.balance.kept > _LEAKAGE_ROWS or len(settlement.splits) < 2:
         return ()
-    rows = pl.scan_parquet([file.path for file in settlement.files])
+    rows = pl.scan_parquet([file.path for file in settlement.fresh])
     return (*leakage(rows), *near_leakage(rows))
 
 
@@ -245,12 +248,13 @@ def _drift(run: Run, kept: ProfileState, settlement: Settlement) -> tuple[Drift,
         return ()
     before = ProfileState.model_validate_json(path.read_bytes())
     earlier = read_metrics(path.with_name(METRICS))
-    sizes = None if earlier is None else (earlier.rows.kept, settlement.balance.kept)
+    partly = settlement.added is not None
+    sizes = None if earlier is None or partly else (earlier.rows.kept, settlement.balance.kept)
     return drift(kept, before, against=f"version {current.version}", sizes=sizes)
 
 
 def _samples(settlement: Settlement, wrong: LabelPrecision | None) -> dict[str, tuple[Sample, ...]]:
-    kept = [Part(file.path, file.rows) for file in settlement.files]
+    kept = [Part(file.path, file.rows) for file in settlement.fresh]
     sources = {
         "kept": (kept, pl.lit("")),
         "rejected": (settlement.parts["rejected"], pl.col("clause") + " does not hold"),

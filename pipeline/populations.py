@@ -43,7 +43,7 @@ def profiles(
 
 def drawn(settlement: Settlement, wanted: int) -> pl.LazyFrame:
     """Return the kept rows, or about `wanted` of them, chosen by row_id."""
-    rows = pl.scan_parquet([file.path for file in settlement.files])
+    rows = pl.scan_parquet([file.path for file in settlement.fresh])
     share = min(1.0, wanted / max(settlement.balance.kept, 1))
     return rows if share == 1 else rows.filter(pl.col("row_id") < f"{int(share * 16**12):012x}")
 
@@ -60,7 +60,7 @@ def _tokenised(run: Run, kept: ProfileState, settlement: Settlement) -> ProfileS
 
 def with_languages(shown: Profile, settlement: Settlement) -> Profile:
     """Add the languages of a few kept texts, where the extra `language` is installed."""
-    files = pl.scan_parquet([file.path for file in settlement.files])
+    files = pl.scan_parquet([file.path for file in settlement.fresh])
     few = files.select("row_id", "text").drop_nulls().bottom_k(LANGUAGE_ROWS, by="row_id").collect()
     found = languages(few["text"].to_list()) if few.height else None
     if not found:

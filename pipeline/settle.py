@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import polars as pl
 
@@ -27,6 +27,16 @@ from schemas.rows import SPLITS
 
 if TYPE_CHECKING:
     from pipeline.context import Run
+    from pipeline.job import Job
+
+
+class Near(Protocol):
+    """Finds the rows that nearly repeat another one."""
+
+    def __call__(
+        self, parts: Sequence[Part], threshold: float, *, without: pl.Series, seed: int
+    ) -> pl.DataFrame:
+        """Return place, keeper and kind; the rows at the places `without` take no part."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +51,8 @@ class Settlement:
     duplicates: tuple[Part, ...]
     kinds: dict[str, int]
     """Duplicates by kind."""
+    added: tuple[DataFile, ...] | None = None
+    """The files with the rows that this run read; None where that is all of them."""
 
     def check(self, *, recorded: bool = True) -> None:
         """Raise BalanceError unless the rows add up, and the files hold as many as they say.
@@ -59,6 +71,16 @@ class Settlement:
                 raise BalanceError(f"{rows:,} rows {name}, but {count_rows(parts):,} put aside")
 
     @property
+    def fresh(self) -> tuple[DataFile, ...]:
+        """The files with the kept rows that this run read."""
+        return self.files if self.added is None else self.added
+
+    @property
+    def set_rows(self) -> int:
+        """How many rows the set would have."""
+        return sum(file.rows for file in self.files)
+
+    @property
     def splits(self) -> dict[str, int]:
         """Kept rows by split."""
         counted = Counter[str]()
@@ -71,7 +93,7 @@ def settle_rows(run: Run, results: Sequence[ShardResult]) -> Settlement:
     """Write the kept rows by split and their duplicates apart, and draw the balance."""
     candidates = _parts(results, "candidates")
     with run.progress.stage("find duplicates", count_rows(candidates)) as stage:
-        repeated = _find(run, results, candidates)
+        repeated = find_repeats(run.job, candidates, _parts(results, "ids"))
         writers, duplicates = _write(run, candidates, repeated)
         stage.advance(count_rows(candidates), f"{repeated.height:,} found")
     files = tuple(
@@ -98,20 +120,19 @@ def _parts(results: Iterable[ShardResult], outcome: Outcome) -> tuple[Part, ...]
     return tuple(part for result in results for part in result.parts.get(outcome, ()))
 
 
-def _find(run: Run, results: Sequence[ShardResult], candidates: Sequence[Part]) -> pl.DataFrame:
-    recipe = run.job.recipe
+def find_repeats(
+    job: Job, candidates: Sequence[Part], ids: Sequence[Part], *, near: Near = near_duplicates
+) -> pl.DataFrame:
+    """Return place, keeper and kind of the candidates that repeat another row, in order."""
+    recipe = job.recipe
     upsert = recipe.refresh.merge == "upsert"
-    ids = none()
-    if run.job.has_ids:
-        ids = repeated_ids(candidates, _parts(results, "ids"), latest_wins=upsert)
-    found = ids
+    found = repeated_ids(candidates, ids, latest_wins=upsert) if job.has_ids else none()
     if recipe.dedupe.exact:
-        found = merged(ids, exact_duplicates(candidates, without=ids["place"] if upsert else None))
+        without = found["place"] if upsert else None
+        found = merged(found, exact_duplicates(candidates, without=without))
     if recipe.dedupe.near is not None:
-        near = near_duplicates(
-            candidates, recipe.dedupe.near, without=found["place"], seed=recipe.seed
-        )
-        found = merged(found, near)
+        limit, without = recipe.dedupe.near, found["place"]
+        found = merged(found, near(candidates, limit, without=without, seed=recipe.seed))
     return found.sort("place")
 
 
@@ -123,15 +144,16 @@ def _write(
     writers = {s: PartWriter(folder, s, even_empty=nothing and s == SPLITS[0]) for s in SPLITS}
     duplicates = PartWriter(run.folder / "duplicates", "part", even_empty=True)
     for kept, repeats in settle(candidates, repeated):
-        stamped = _stamped(kept, run)
+        rows = stamped(kept, run)
         for split, writer in writers.items():
-            writer.add(stamped.filter(pl.col("split") == split))
+            writer.add(rows.filter(pl.col("split") == split))
         pointers = repeats.select("duplicate_of", "kind")
-        duplicates.add(_stamped(repeats.drop("duplicate_of", "kind"), run).hstack(pointers))
+        duplicates.add(stamped(repeats.drop("duplicate_of", "kind"), run).hstack(pointers))
     return writers, duplicates.close()
 
 
-def _stamped(frame: pl.DataFrame, run: Run) -> pl.DataFrame:
+def stamped(frame: pl.DataFrame, run: Run) -> pl.DataFrame:
+    """Return candidates as rows of the set that this run adds."""
     return frame.drop(TEXT_KEY).with_columns(
         run_id=pl.lit(run.run_id), formula=pl.lit(run.job.decider.hash)
     )

@@ -64,7 +64,17 @@ class TextPart:
         return self.reader.blocks()
 
 
-def open_files(config: Files, folder: Path) -> OpenedFiles:
+class Scans(Protocol):
+    """What is known of text files by their content, so that none is scanned twice."""
+
+    def find(self, digest: str, how: str) -> tuple[Types, int] | None:
+        """Return the columns and the number of records; None where they are not known."""
+
+    def add(self, digest: str, how: str, types: Types, rows: int) -> None:
+        """Take what a scan found."""
+
+
+def open_files(config: Files, folder: Path, *, scans: Scans | None = None) -> OpenedFiles:
     """Find, open and check the files of a source; raise SourceError."""
     found = find_files(config, folder)
     warnings = list(found.warnings)
@@ -77,7 +87,7 @@ def open_files(config: Files, folder: Path) -> OpenedFiles:
             f"{found.files[0].path}: the file is empty (0 bytes), and so is the source"
         )
     with ThreadPoolExecutor(min(len(full), os.cpu_count() or 1)) as pool:
-        opened = tuple(pool.map(lambda file: _open(file, config), full))
+        opened = tuple(pool.map(lambda file: _open(file, config, scans), full))
     return OpenedFiles(opened, tuple(warnings))
 
 
@@ -88,7 +98,7 @@ def _size(file: InputFile) -> int:
         raise SourceError(f"{file.path}: cannot be opened: {error.strerror}") from None
 
 
-def _open(file: InputFile, config: Files) -> Opened:
+def _open(file: InputFile, config: Files, scans: Scans | None) -> Opened:
     digest = sha256(file.path)
     types: Types
     parts: tuple[Part, ...]
@@ -97,7 +107,7 @@ def _open(file: InputFile, config: Files) -> Opened:
     elif file.format == "arrow":
         types, parts = open_arrow(file)
     else:
-        types, parts = _scan(_reader(file, config))
+        types, parts = _remembered(_reader(file, config), digest, repr((file, config)), scans)
     declared = file.format in ("parquet", "arrow")
     stated = FileTypes(str(file.path), types, declared)
     return Opened(file.name, file.stem, stated, parts, digest, _size(file))
@@ -118,6 +128,19 @@ def _reader(file: InputFile, config: Files) -> TextReader:
         case "lines":
             return Lines(file, longest)
     return Whole(file, longest)
+
+
+def _remembered(
+    reader: TextReader, digest: str, how: str, scans: Scans | None
+) -> tuple[Types, tuple[Part, ...]]:
+    """Scan a text file, unless what a scan finds is known."""
+    known = None if scans is None else scans.find(digest, how)
+    if known is not None:
+        return known[0], (TextPart(reader, known[1]),)
+    types, parts = _scan(reader)
+    if scans is not None:
+        scans.add(digest, how, types, parts[0].rows)
+    return types, parts
 
 
 def _scan(reader: TextReader) -> tuple[Types, tuple[Part, ...]]:

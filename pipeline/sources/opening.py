@@ -12,7 +12,7 @@ from pydantic import JsonValue
 
 from pipeline.sources.assemble import FileParts, FileShard, Plan
 from pipeline.sources.batch import Shard, Sources
-from pipeline.sources.files import Opened, OpenedFiles, open_files
+from pipeline.sources.files import Opened, OpenedFiles, Scans, open_files
 from pipeline.sources.prepare import final_names
 from pipeline.sources.synthesize import open_synthesis
 from pipeline.sources.types import FileTypes, Types, agreed
@@ -93,23 +93,29 @@ class MappedFiles:
         return found
 
 
-def open_sources(recipe: Recipe, folder: Path, *, limit: int | None = None) -> Sources:
+def open_sources(
+    recipe: Recipe, folder: Path, *, limit: int | None = None, scans: Scans | None = None
+) -> Sources:
     """Open and check everything that a recipe reads; paths are relative to `folder`.
 
-    `limit` keeps only the first rows, as prepare.take does. Raises SourceError, and
+    `limit` keeps only the first rows, as prepare.take does; `scans` remembers text files. Raises SourceError, and
     MissingExtraError where the hub is asked for and its package is not there.
     """
-    opened = [_open(source.config, recipe, folder) for source in recipe.source]
+    opened = [_open(source.config, recipe, folder, scans) for source in recipe.source]
     _names_differ(opened)
     return together(opened, recipe, limit)
 
 
-def _open(config: Synthesize | Files | Hub | Delta, recipe: Recipe, folder: Path) -> _Opened:
+def _open(
+    config: Synthesize | Files | Hub | Delta, recipe: Recipe, folder: Path, scans: Scans | None
+) -> _Opened:
     match config:
         case Synthesize():
             return open_synthesis(config, recipe.prepare, seed=recipe.seed, folder=folder)
         case Files():
-            return map_files(config, open_files(config, folder), recipe.prepare, kind="files")
+            return map_files(
+                config, open_files(config, folder, scans=scans), recipe.prepare, kind="files"
+            )
         case Hub():
             from pipeline.sources.hub import open_hub
 

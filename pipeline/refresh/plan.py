@@ -1,0 +1,168 @@
+"""What a refresh has to read: the shards that the version before does not rest on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import polars as pl
+from pydantic import JsonValue
+
+from pipeline.parts import Part
+from pipeline.refresh.ledger import Book, Entry
+from pipeline.refresh.stored import StoredShard
+from pipeline.runs import MEANING, digest
+from pipeline.sources.assemble import FileShard
+from pipeline.sources.synthesize import SynthesisShard
+
+if TYPE_CHECKING:
+    from pipeline.job import Job
+    from pipeline.sources import Shard
+    from pipeline.store import Store
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """The shards of the set that would result, in order, and which of them must be read."""
+
+    entries: tuple[Entry, ...]
+    todo: dict[str, Shard]
+    """What to read, by the key of the entry."""
+    signature: str
+    key: str
+    """Key of the run: equal keys give equal sets."""
+    before: Book | None
+    """What the current version rests on, if it was decided in the same way."""
+
+
+def signature(job: Job) -> str:
+    """Hash everything but the input that decides what becomes of a row."""
+    recipe = job.recipe
+    return digest(
+        {
+            "formula": job.decider.hash,
+            "rules": {n: r.model_dump(mode="json") for n, r in recipe.integrity.rows.items()},
+            "split": recipe.split.model_dump(mode="json"),
+            "seed": recipe.seed,
+            "exact": recipe.dedupe.exact,
+            "ids": job.has_ids,
+            "columns": repr(job.sources.schema),
+            "mended": None if job.mended is None else job.mended.fingerprint,
+            "meaning": MEANING,
+        }
+    )
+
+
+def make_plan(job: Job, store: Store, book: Book | None, work: Path) -> Plan:
+    """Compare what the source holds now with what the current version was made from.
+
+    `work` takes rows whose input is gone where only the set knows them.
+    """
+    sign = signature(job)
+    same = book if book is not None and book.signature == sign else None
+    todo: dict[str, Shard] = {}
+    known = {entry.key: entry for entry in same.entries} if same is not None else {}
+    present: list[Entry] = []
+    for shard in job.sources.shards:
+        entry = _entry(shard, sign)
+        if entry.key in known:
+            entry = replace(known[entry.key], gone=False)
+        else:
+            todo[entry.key] = shard
+        present.append(entry)
+    gone: list[Entry] = []
+    if _keeps(job):
+        for entry, stored in _gone(job, store, book, work):
+            gone.append(entry if same is not None else _again(entry, sign))
+            if same is None:
+                todo[gone[-1].key] = stored
+    entries = _in_order(present, gone)
+    return Plan(tuple(entries), todo, sign, _key(job, gone), same)
+
+
+def _keeps(job: Job) -> bool:
+    refresh = job.recipe.refresh
+    return refresh.removed == "keep" and refresh.merge != "replace"
+
+
+def _key(job: Job, gone: Sequence[Entry]) -> str:
+    """Return the run's key; that of `curate` where the set rests on the present input alone."""
+    keys: list[JsonValue] = [entry.key for entry in gone]
+    return digest({"run": job.key, "gone": keys}) if keys else job.key
+
+
+def _entry(shard: Shard, sign: str) -> Entry:
+    source, origin, file = _where(shard)
+    return Entry(digest([shard.fingerprint, sign]), source, origin, file)
+
+
+def _where(shard: Shard) -> tuple[str, str, str]:
+    """Return the source, the input's identity as row ids have it, and its name as rows have it."""
+    match shard:
+        case FileShard():
+            return shard.plan.source, shard.file.stem, shard.file.name
+        case SynthesisShard():
+            return shard.config.name, shard.config.lexicon, shard.config.lexicon
+    return shard.name, shard.name, shard.name
+
+
+def _again(entry: Entry, sign: str) -> Entry:
+    return Entry(digest(["gone", entry.key, sign]), *entry.input, entry.file, gone=True)
+
+
+def _gone(
+    job: Job, store: Store, book: Book | None, work: Path
+) -> Iterable[tuple[Entry, StoredShard]]:
+    """Yield what the current version rests on and the source no longer has."""
+    present = {_where(shard)[:2] for shard in job.sources.shards}
+    named = {(str(one["source"]), str(one["name"])) for one in job.sources.inputs}
+    if book is None:
+        known = {origin for _, origin in present} | {name for _, name in named}
+        book = _from_set(store, known, work, source=_only_source(job))
+    for entry in book.entries:
+        if entry.input in present or (entry.source, entry.file) in named or not entry.rows:
+            continue
+        kept = replace(entry, gone=True)
+        shard = StoredShard(entry.file, entry.key, job.sources.schema, entry.candidates, entry.ids)
+        yield kept, shard
+
+
+def _only_source(job: Job) -> str:
+    names = [source.config.name for source in job.recipe.source]
+    return names[0] if len(names) == 1 else ""
+
+
+def _from_set(store: Store, present: set[str], work: Path, *, source: str) -> Book:
+    """Return a book of the rows of the set whose input is none of `present`."""
+    version = store.version()
+    if version is None:
+        return Book("")
+    file = pl.col("source").struct.field("file")
+    bare = file.str.replace(r"@\d+$", "")
+    lost = store.scan(version).filter(~file.is_in(present) & ~bare.is_in(present)).collect()
+    entries: list[Entry] = []
+    for (name,), rows in lost.with_columns(_file=file).partition_by("_file", as_dict=True).items():
+        path = work / f"gone-{len(entries):05d}.parquet"
+        record = pl.col("source").struct.field("record")
+        rows.drop("_file").sort(record).write_parquet(path)
+        key = digest([str(store.path), version, str(name)])
+        part = Part(path, rows.height)
+        entries.append(Entry(key, source, str(name), str(name), candidates=(part,)))
+    return Book("", tuple(entries))
+
+
+def _in_order(present: Sequence[Entry], gone: Sequence[Entry]) -> list[Entry]:
+    """Put inputs that are gone where their names sort among the inputs of their source."""
+    sources = dict.fromkeys(entry.source for entry in (*present, *gone))
+    found: list[Entry] = []
+    for source in sources:
+        here = [entry for entry in present if entry.source == source]
+        lost = [entry for entry in gone if entry.source == source]
+        names = [Path(entry.file) for entry in here]
+        together = [*here, *lost]
+        if names == sorted(names):
+            together.sort(key=lambda entry: Path(entry.file))
+        found += together
+    return found

@@ -1,0 +1,198 @@
+"""One refresh: read what is new, settle it against what is there, gate, publish in one commit."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+from pipeline.assess import Assessment, assess
+from pipeline.catalog import PROGRESS
+from pipeline.context import CurateOptions, Run
+from pipeline.curate import check_engine, scored, sift, work_folder
+from pipeline.diff import turnover
+from pipeline.export import open_store
+from pipeline.files import writable_folder
+from pipeline.job import load_job
+from pipeline.live import Live
+from pipeline.lock import locked
+from pipeline.populations import PROFILE
+from pipeline.profile.state import ProfileState
+from pipeline.publish import Addition, complete, earlier, leave, preview, publish
+from pipeline.refresh.change import Change, drops, find_change
+from pipeline.refresh.ledger import METADATA, Book, Entry, Ledger
+from pipeline.refresh.plan import Plan, make_plan
+from pipeline.refresh.scans import SCANS, Scans
+from pipeline.refresh.stored import NoRows
+from pipeline.refresh.write import Written, write_change
+from pipeline.settle import Settlement
+from pipeline.shard import ShardResult
+from pipeline.store import Store
+from schemas.progress import Progress, Silent
+from schemas.results import Balance, CurateResult, Turnover
+
+if TYPE_CHECKING:
+    from pipeline.shard import Outcome
+
+
+def refresh_set(
+    recipe: str | Path,
+    *,
+    overrides: Sequence[str] = (),
+    options: CurateOptions | None = None,
+    progress: Progress | None = None,
+) -> CurateResult:
+    """Bring the set up to date: what `curate` would publish, at the cost of what is new.
+
+    `rows` of the result counts what was read by this run, `set_rows` the whole set. Where nothing
+    is new, nothing is written and the earlier result is returned with `new` false.
+    """
+    clock = time.perf_counter()
+    wanted, shown = options or CurateOptions(), progress or Silent()
+    check_engine(wanted)
+    _, store = open_store(recipe, overrides=overrides)
+    ledger = Ledger(store.output)
+    scans = Scans(ledger.path / SCANS)
+    job = load_job(recipe, overrides=overrides, scans=scans)
+    with locked(writable_folder(job.output), timeout=wanted.lock_timeout):
+        complete(store)
+        with work_folder(job.output) as folder:
+            plan = make_plan(job, store, _book(store, ledger), folder)
+            done = None if wanted.is_preview or wanted.fresh else earlier(store, plan.key)
+            if done is not None:
+                return done
+            keyed = replace(job, key=plan.key)
+            run = Run(keyed, store, wanted, shown, folder, "refresh", clock=clock)
+            live = Live(shown, folder / PROGRESS, run.run_id, job.recipe.name)
+            try:
+                result = _carry_out(replace(run, progress=live), plan, ledger)
+                scans.keep()
+                return result
+            finally:
+                for warning in job.decider.close():
+                    shown.say(f"warning: {warning}")
+
+
+def _book(store: Store, ledger: Ledger) -> Book | None:
+    commit = store.current()
+    return None if commit is None else ledger.read(commit.metadata.get(METADATA))
+
+
+def _carry_out(run: Run, plan: Plan, ledger: Ledger) -> CurateResult:
+    for warning in run.job.sources.warnings:
+        run.progress.say(f"warning: {warning}")
+    results = _read(run, plan)
+    settled = _settle(run, plan, results)
+    done = settled.nothing and not run.options.is_preview and not run.options.fresh
+    current = run.store.current() if done else None
+    unchanged = None if current is None else earlier(run.store, current.key)
+    if unchanged is not None:
+        return unchanged
+    settlement = _settlement(results, settled)
+    settlement.check(recorded=run.job.recipe.record != "none")
+    assessment = assess(run, results, settlement)
+    if assessment.refusal is not None:
+        where = leave(run, settlement, assessment)
+        raise type(assessment.refusal)(f"{assessment.refusal}; see {where}")
+    moved = _moved(run, settled)
+    result = _publish(run, settlement, assessment, settled, ledger)
+    return replace(result, turnover=moved, scores=scored(run))
+
+
+class _Settled(NamedTuple):
+    change: Change
+    written: Written
+    book: Book
+    nothing: bool
+    """Whether no row was read, entered or left."""
+
+
+def _settle(run: Run, plan: Plan, results: Sequence[ShardResult]) -> _Settled:
+    """Find what enters and leaves, and write the files of the next version."""
+    entries = _filled(plan, results)
+    with run.progress.stage("find duplicates") as stage:
+        change = find_change(run.job, entries, set(plan.todo), plan.before)
+        stage.advance(1, f"{change.repeats.height:,} found")
+    whole = plan.before is None
+    written = write_change(run, change, results[0].parts["candidates"][0], whole=whole)
+    moves = whole or bool(plan.todo) or bool(change.entering.any()) or change.leaving.height > 0
+    book = Book(plan.signature, entries, drops(entries, change.kept))
+    return _Settled(change, written, book, nothing=not moves)
+
+
+def _publish(
+    run: Run,
+    settlement: Settlement,
+    assessment: Assessment,
+    settled: _Settled,
+    ledger: Ledger,
+) -> CurateResult:
+    """Keep what the next refresh needs, then commit; a commit that fails leaves only waste."""
+    if run.options.is_preview:
+        return preview(run, settlement, assessment)
+    written = settled.written
+    if written.mode == "append":
+        _add_profile(run)
+    kept = ledger.store(run.run_id, settled.book)
+    addition = Addition(written.committed, written.mode, {METADATA: run.run_id})
+    result = publish(run, settlement, assessment, addition)
+    ledger.sweep(run.run_id, kept)
+    return result
+
+
+def _moved(run: Run, settled: _Settled) -> Turnover | None:
+    """Count what enters and leaves; where nothing leaves, without reading the set."""
+    version = run.store.version()
+    if version is None or settled.written.mode == "overwrite":
+        return turnover(run.store, [file.path for file in settled.written.files])
+    return Turnover(version, int(settled.change.entering.sum()), 0)
+
+
+def _read(run: Run, plan: Plan) -> list[ShardResult]:
+    """Read the shards that are new; at least one, so that there are columns."""
+    shards = tuple(plan.todo.values()) or (NoRows(run.job.sources.schema),)
+    return sift(run, replace(run.job.sources, shards=shards))
+
+
+def _filled(plan: Plan, results: Sequence[ShardResult]) -> tuple[Entry, ...]:
+    """Give the entries that were read their candidates."""
+    read = dict(zip(plan.todo, results, strict=False))
+    return tuple(
+        replace(entry, candidates=read[entry.key].parts["candidates"],
+                ids=read[entry.key].parts["ids"]) if entry.key in read else entry
+        for entry in plan.entries
+    )  # fmt: skip
+
+
+def _settlement(results: Sequence[ShardResult], settled: _Settled) -> Settlement:
+    """Draw the balance of the rows that this run read."""
+    change, written = settled.change, settled.written
+    balance = sum((result.balance for result in results), Balance())
+    kept = int((change.kept & change.read).sum())
+    duplicate = sum(part.rows for part in written.duplicates)
+    again = change.repeats.filter(change.read[change.repeats["place"].to_numpy()])
+    kinds = again["kind"].value_counts().iter_rows()
+    names: tuple[Outcome, ...] = ("rejected", "quarantine", "unreadable")
+    return Settlement(
+        balance=replace(balance, kept=kept, duplicate=duplicate),
+        unknown=sum(result.unknown for result in results),
+        faulted=sum(result.faulted for result in results),
+        files=written.files,
+        parts={name: tuple(p for r in results for p in r.parts.get(name, ())) for name in names},
+        duplicates=written.duplicates,
+        kinds={str(kind): int(rows) for kind, rows in kinds},
+        added=written.added,
+    )
+
+
+def _add_profile(run: Run) -> None:
+    """Add the profile of the set before to that of the new rows: later runs compare with both."""
+    current, path = run.store.current(), run.folder / PROFILE
+    if current is None or not path.is_file():
+        return
+    before = run.store.output / "runs" / current.run_id / PROFILE
+    if before.is_file():
+        states = [ProfileState.model_validate_json(one.read_bytes()) for one in (before, path)]
+        path.write_text((states[0] + states[1]).model_dump_json(), encoding="utf-8")

@@ -1,0 +1,64 @@
+"""What is known of text files by their content, so that an old file is not read for its types."""
+
+from __future__ import annotations
+
+import hashlib
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+import polars as pl
+
+from pipeline.files import whole
+from pipeline.sources.types import Types
+
+SCANS: Final = "scans"
+_ENDING: Final = ".arrow"
+
+
+@dataclass(slots=True)
+class Scans:
+    """Columns and number of records by the hash of a file and of how it is read."""
+
+    folder: Path
+    _known: dict[str, Path] | None = None
+    _used: set[str] = field(default_factory=set)
+    _new: dict[str, Types] = field(default_factory=dict)
+
+    def find(self, digest: str, how: str) -> tuple[Types, int] | None:
+        """Return what an earlier scan found; None where it is not known."""
+        path = self._files().get(_key(digest, how))
+        if path is None:
+            return None
+        with suppress(OSError, ValueError, pl.exceptions.PolarsError):
+            found = dict(pl.read_ipc_schema(path)), int(path.stem.partition("-")[2])
+            self._used.add(path.name)
+            return found
+        return None
+
+    def add(self, digest: str, how: str, types: Types, rows: int) -> None:
+        """Take a scan; it is written by `keep`."""
+        self._new[f"{_key(digest, how)}-{rows}{_ENDING}"] = types
+
+    def keep(self) -> None:
+        """Write what is new and forget what nobody asked for; no trouble with a file ends a run."""
+        with suppress(OSError):
+            self.folder.mkdir(parents=True, exist_ok=True)
+            for name, types in self._new.items():
+                with whole(self.folder / name) as draft:
+                    pl.DataFrame(schema=types).write_ipc(draft)
+            wanted = {*self._new, *self._used}
+            for path in self.folder.glob(f"*{_ENDING}"):
+                if path.name not in wanted:
+                    path.unlink(missing_ok=True)
+
+    def _files(self) -> dict[str, Path]:
+        if self._known is None:
+            found = sorted(self.folder.glob(f"*{_ENDING}"))
+            self._known = {path.stem.partition("-")[0]: path for path in found}
+        return self._known
+
+
+def _key(digest: str, how: str) -> str:
+    return hashlib.sha256(f"{digest}\0{how}".encode()).hexdigest()[:32]
