@@ -12,7 +12,7 @@ import polars as pl
 from pipeline.compact import compact
 
 ROWS_PER_PART: Final = 250_000
-BYTES_PER_PART: Final = 64 * 2**20
+BYTES_PER_PART: Final = 24 * 2**20
 COPIED: Final = 8_192
 """Rows below which a frame is copied out of the batch that it was filtered from."""
 
