@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
@@ -94,9 +94,9 @@ def _train(
         resume=options.resume,
         progress=progress,
     )
-    render_comparison(out)
+    report = render_comparison(out)
     write_index(out.parent.parent)
-    return result
+    return replace(result, report=report)
 
 
 def train_section(loaded: LoadedRecipe) -> Train:
@@ -166,6 +166,7 @@ def finished(out: Path) -> TrainResult:
         steps=int(str(found.get("steps", 0))),
         findings=tuple(Finding(**f) for f in listed if isinstance(f, dict)),  # type: ignore[arg-type]
         untrained_head=tuple(map(str, _list(found.get("untrained_head")))),
+        new=False,
     )
 
 
@@ -215,38 +216,15 @@ def compare_models(
 
 def latest_model(store: Store) -> Path:
     """Return the folder of the model trained last."""
-    found = list((store.output / MODELS).glob(f"*/{RESULT}"))
+    return latest_of(store.output / MODELS)
+
+
+def latest_of(models: Path) -> Path:
+    """Return the folder in `models` of the model trained last."""
+    found = list(models.glob(f"*/{RESULT}"))
     if not found:
-        raise OutputError(f"{store.output / MODELS} holds no model yet: run  siftset train  first")
+        raise OutputError(f"{models} holds no model yet: run  siftset train  first")
     return max(found, key=lambda path: path.stat().st_mtime).parent
-
-
-@dataclass(frozen=True, slots=True)
-class Answers:
-    """What a model says of texts."""
-
-    task: str
-    answers: list[dict[str, JsonValue]]
-
-    def lines(self) -> Iterator[str]:
-        """Yield what a person wants to read."""
-        for answer in self.answers:
-            yield str(answer.get("text"))
-            yield from (f"  {line}" for line in _answer_lines(answer))
-
-    def to_json(self) -> dict[str, JsonValue]:
-        """Return the JSON object of `--json`."""
-        return {"task": self.task, "answers": [dict(answer) for answer in self.answers]}
-
-
-def predict_texts(model: str, texts: Sequence[str], *, top_k: int = 5) -> Answers:
-    """Ask a model by its task."""
-    from trainer.predict import Asking, load_predictor
-    from trainer.run import require_extra
-
-    require_extra()
-    predictor = load_predictor(model, Asking(top_k=top_k))
-    return Answers(predictor.task, predictor(texts))
 
 
 def wants_embedded_model(recipe: str, overrides: Sequence[str] = ()) -> bool:
@@ -255,36 +233,6 @@ def wants_embedded_model(recipe: str, overrides: Sequence[str] = ()) -> bool:
 
     train = load_recipe(recipe, overrides=overrides, uses=("train",)).recipe.train
     return train is not None and train.model in EMBEDDED and not is_fetched()
-
-
-def train_summary(result: TrainResult) -> str:
-    """Return the figures before and after, what was found, and where everything lies."""
-    lines = [f"Trained {result.task} in {result.seconds:.1f} s, {result.steps:,} steps", ""]
-    before, after = result.metrics.get("before", {}), result.metrics.get("after", {})
-    lines += [f"  {'':<20}{'before':>12}{'after':>12}"]
-    for name in dict.fromkeys([*before, *after]):
-        lines.append(f"  {name:<20}{_figure(before.get(name))}{_figure(after.get(name))}")
-    if result.untrained_head:
-        lines += [
-            "",
-            "  The head of the model before was newly initialised: its answers are noise.",
-        ]
-    lines += [f"  {f.level}: {f.message}" for f in result.findings if f.level != "note"]
-    return "\n".join([*lines, "", f"  model     {result.model}", f"  report    {result.report}"])
-
-
-def _answer_lines(answer: Mapping[str, JsonValue]) -> Iterator[str]:
-    if "answer" in answer:
-        yield str(answer["answer"])
-    probabilities = answer.get("probabilities")
-    if isinstance(probabilities, dict):
-        ranked = sorted(probabilities.items(), key=lambda pair: -float(str(pair[1])))
-        yield from (f"{label:<20}{float(str(p)):.3f}" for label, p in ranked)
-    for number, mask in enumerate(_list(answer.get("masks")), 1):
-        yield f"mask {number}"
-        for token in _list(mask):
-            if isinstance(token, dict):
-                yield f"  {token.get('token')!s:<18}{float(str(token.get('probability'))):.3f}"
 
 
 def _have_model(config: Train, progress: Progress, *, fetch: bool) -> None:
@@ -306,10 +254,6 @@ def _metrics(value: JsonValue) -> dict[str, dict[str, float | None]]:
 
 def _list(value: JsonValue) -> list[JsonValue]:
     return value if isinstance(value, list) else []
-
-
-def _figure(value: float | None) -> str:
-    return f"{'-':>12}" if value is None else f"{value:>12.4g}"
 
 
 def _height(paths: Sequence[Path]) -> int:

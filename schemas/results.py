@@ -120,6 +120,8 @@ class TrainResult:
     untrained_head: tuple[str, ...] = ()
     """Weights of the model before that no file held: its answers are noise."""
     details: dict[str, JsonValue] = field(default_factory=dict)
+    new: bool = True
+    """False where the same training was done before and nothing was written."""
 
     def to_json(self) -> dict[str, JsonValue]:
         """Return the JSON object of `--json`."""
@@ -135,4 +137,5 @@ class TrainResult:
             "hardware": dict(self.hardware),
             "untrained_head": list(self.untrained_head),
             "details": dict(self.details),
+            "new": self.new,
         }

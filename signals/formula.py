@@ -12,6 +12,7 @@ import difflib
 import re
 from collections.abc import Collection
 from dataclasses import dataclass
+from typing import Final
 
 from schemas.errors import FormulaError
 from signals.reader import MAX_DEPTH, AmbiguousError, Reader, shorten
@@ -124,6 +125,13 @@ def _depth(bare: str) -> int:
     return max([deepest, *(found.count("not") for found in runs)])
 
 
+_BRACKETS: Final = {
+    "was never closed": "a bracket is not closed",
+    "unmatched": "a bracket is closed that was not opened",
+}
+"""What Python says of brackets, and what we say."""
+
+
 def _syntax(text: str, error: Exception) -> str:
     where = ""
     if isinstance(error, SyntaxError) and error.offset:
@@ -132,7 +140,8 @@ def _syntax(text: str, error: Exception) -> str:
     for word, symbol in (("&&", "&"), ("||", "|"), ("!", "~"), ("not ", "~")):
         if word in bare:
             return f"formula: '{word.strip()}' is not an operator{where}; write {symbol}"
-    return f"formula: not readable{where}: {shorten(text)}; expected such as  nike & (a | ~b)"
+    what = next((say for sign, say in _BRACKETS.items() if sign in str(error)), "not readable")
+    return f"formula: {what}{where}: {shorten(text)}; expected such as  nike & (a | ~b)"
 
 
 def _parenthesise(text: str) -> str:

@@ -58,6 +58,7 @@ class Watch(TrainerCallback):
     def __init__(self, stage: Stage) -> None:
         self.stage = stage
         self._began = 0.0
+        self._spent = 0.0
         self._first = 0
         self._shown = 0
         self._loss = ""
@@ -65,14 +66,21 @@ class Watch(TrainerCallback):
     def on_train_begin(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: object
     ) -> None:
-        """Start the clock; steps of an earlier run count as done."""
-        self._began, self._first = time.monotonic(), state.global_step
+        """Count from here; steps of an earlier run are done."""
+        self._spent, self._first = 0.0, state.global_step
         self._show(state)
+
+    def on_step_begin(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: object
+    ) -> None:
+        """Start the clock of the step; evaluations between steps are not on it."""
+        self._began = time.monotonic()
 
     def on_step_end(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: object
     ) -> None:
         """Show the step."""
+        self._spent += time.monotonic() - self._began
         self._show(state)
 
     def on_log(
@@ -95,7 +103,7 @@ class Watch(TrainerCallback):
         done = state.global_step - self._first
         note = self._loss
         if done > 0:
-            left = (state.max_steps - state.global_step) * (time.monotonic() - self._began) / done
+            left = (state.max_steps - state.global_step) * self._spent / done
             note = f"{note}, {clock(left)} left".lstrip(", ")
         self.stage.advance(state.global_step - self._shown, note)
         self._shown = state.global_step

@@ -26,7 +26,8 @@ def train(
     set_: Overrides = None,
 ) -> None:
     """Fine-tune the recipe's model on a version of the set and show what changed."""
-    from pipeline.train import TrainOptions, train_recipe, train_summary
+    from pipeline.train import TrainOptions, train_recipe
+    from pipeline.train_summary import train_summary
 
     options = TrainOptions(version=version, resume=resume, fetch=yes or _ask(screen, recipe, set_))
     result = train_recipe(recipe, overrides=set_ or (), options=options, progress=screen.progress())
@@ -60,7 +61,7 @@ def predict(
     top_k: Annotated[int, typer.Option(min=1, help="Answers for each mask.")] = 5,
 ) -> None:
     """Fill masks, name classes or generate an answer, by the model's task."""
-    from pipeline.train import predict_texts
+    from pipeline.predict import predict_texts
 
     answers = predict_texts(model, texts, top_k=top_k)
     for line in answers.lines():

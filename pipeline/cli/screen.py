@@ -95,7 +95,8 @@ class Lines:
         """Open a stage and say so at its end."""
         count = _Count()
         yield count
-        done = f"{count.done:,}" if total is None else f"{count.done:,} of {total:,}"
+        counted = f"{count.done:,}" if count.done else "done"
+        done = counted if total is None else f"{count.done:,} of {total:,}"
         self.screen.note(f"{label}: {done}{'  ' + count.note if count.note else ''}")
 
     def say(self, line: str) -> None:

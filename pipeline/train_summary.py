@@ -1,0 +1,78 @@
+"""The end of a training run, as a person wants to read it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Final
+
+from pydantic import ValidationError
+
+from pipeline.train import COMPARE_JSON
+from schemas.comparison import Comparison, MaskChange, MlmComparison, Token
+from schemas.results import TrainResult
+
+TOP: Final = 5
+_MASSES: Final = {"positive_mass": "positive words", "negative_mass": "negative words"}
+_UNTRAINED: Final = "untrained head"
+
+
+def train_summary(result: TrainResult) -> str:
+    """Return the figures before and after, the likeliest words, what was found, and all places."""
+    lines = [_headline(result), "", *_figures(result)]
+    comparison = _comparison(result)
+    if comparison is not None and comparison.mlm is not None:
+        lines += [*_masses(comparison.mlm), "", *_prompts(comparison.mlm)]
+    if result.untrained_head:
+        said = "  NOTE: the head of the model before was newly initialised: its answers are noise."
+        lines += ["", said]
+    told = (f for f in result.findings if f.level != "note" and f.name != _UNTRAINED)
+    lines += [f"  {f.level}: {f.message}" for f in told]
+    return "\n".join([*lines, "", f"  model     {result.model}", f"  report    {result.report}"])
+
+
+def _headline(result: TrainResult) -> str:
+    if not result.new:
+        return f"Nothing new: this {result.task} model was trained before; --fresh trains it again"
+    return f"Trained {result.task} in {result.seconds:.1f} s, {result.steps:,} steps"
+
+
+def _figures(result: TrainResult) -> Iterator[str]:
+    before, after = result.metrics.get("before", {}), result.metrics.get("after", {})
+    yield f"  {'':<20}{'before':>12}{'after':>12}"
+    for name in dict.fromkeys([*before, *after]):
+        yield f"  {name:<20}{_figure(before.get(name))}{_figure(after.get(name))}"
+
+
+def _comparison(result: TrainResult) -> Comparison | None:
+    try:
+        return Comparison.model_validate_json((result.model / COMPARE_JSON).read_bytes())
+    except (OSError, ValidationError):
+        return None
+
+
+def _masses(found: MlmComparison) -> Iterator[str]:
+    """Yield the probability on the word lists, a mean over all masks of the prompts."""
+    for change in found.mass:
+        if change.name in _MASSES and change.before is not None and change.after is not None:
+            yield f"  {_MASSES[change.name]:<20}{change.before:>12.2%}{change.after:>12.2%}"
+
+
+def _prompts(found: MlmComparison) -> Iterator[str]:
+    for prompt in found.prompts:
+        yield f"  {prompt.prompt}"
+        for mask in prompt.masks:
+            number = f" {mask.mask + 1}" if len(prompt.masks) > 1 else ""
+            yield from _answers(mask, number)
+
+
+def _answers(mask: MaskChange, number: str) -> Iterator[str]:
+    yield f"    before{number:<3} {_tokens(mask.before)}"
+    yield f"    after{number:<3}  {_tokens(mask.after)}"
+
+
+def _tokens(tokens: Sequence[Token]) -> str:
+    return "  ".join(f"{one.token} {one.probability:.1%}" for one in tokens[:TOP])
+
+
+def _figure(value: float | None) -> str:
+    return f"{'-':>12}" if value is None else f"{value:>12.4g}"
