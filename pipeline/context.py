@@ -28,6 +28,10 @@ class CurateOptions:
     """Read everything, write a preview, publish nothing."""
     fresh: bool = False
     """Run although the current version was made from the same recipe and input."""
+    release_quarantine: bool = False
+    """Put quarantined rows that were mended back through; they stay in force for later runs."""
+    mended: Path | None = None
+    """Where the mended rows lie; by default the quarantine of the last run."""
     lock_timeout: float = 0.0
     engine: Literal["local", "ray"] = "local"
 
@@ -46,11 +50,11 @@ class Run:
     options: CurateOptions
     progress: Progress
     folder: Path
+    command: Literal["curate", "refresh"] = "curate"
     run_id: str = field(default_factory=new_run_id)
     started: datetime = field(default_factory=lambda: datetime.now(UTC))
     clock: float = field(default_factory=time.perf_counter)
 
-    command: Literal["curate", "refresh"] = "curate"
     @property
     def seconds(self) -> float:
         """Wall time since the run began."""

@@ -17,9 +17,10 @@ from pipeline.context import CurateOptions, Run
 from pipeline.diff import turnover
 from pipeline.engines.local import map_ordered
 from pipeline.files import writable_folder
-from pipeline.job import load_job
+from pipeline.job import Job, load_job
 from pipeline.live import Live
 from pipeline.lock import locked
+from pipeline.mended import release
 from pipeline.publish import complete, earlier, leave, preview, publish
 from pipeline.settle import settle_rows
 from pipeline.shard import ShardResult, Work, work_on
@@ -56,6 +57,8 @@ def curate(
     check_engine(wanted)
     shown = progress or Silent()
     job = load_job(recipe, data, overrides=overrides, limit=wanted.limit)
+    if wanted.release_quarantine:
+        job = _released(job, wanted, shown)
     with locked(writable_folder(job.output), timeout=wanted.lock_timeout):
         store = Store(job.output)
         complete(store)
@@ -78,6 +81,16 @@ def check_engine(options: CurateOptions) -> None:
         raise SiftsetError(
             f"engine '{options.engine}' is not available yet: use  --engine local  (the default)"
         )
+
+
+def _released(job: Job, options: CurateOptions, progress: Progress) -> Job:
+    if options.limit is not None or options.sample is not None:
+        raise SiftsetError(
+            "--release-quarantine needs the whole source: leave --limit and --sample out"
+        )
+    released, said = release(job, options.mended)
+    progress.say(said)
+    return released
 
 
 @contextmanager
@@ -106,6 +119,8 @@ def _carry_out(run: Run) -> CurateResult:
     partly = run.options.limit is not None or run.options.sample is not None
     files = [file.path for file in settlement.files]
     moved = None if partly else turnover(run.store, files)
+    if run.options.release_quarantine and run.job.mended and not run.options.is_preview:
+        run.job.mended.save(run.store.output)
     finish = preview if run.options.is_preview else publish
     result = finish(run, settlement, assessment)
     return replace(result, turnover=moved, scores=scored(run))
@@ -133,7 +148,8 @@ def _untold(balance: Balance) -> None:
 def sift(run: Run, sources: Sources) -> list[ShardResult]:
     """Read all shards and put every row where it belongs."""
     stop = threading.Event()
-    shards = list(enumerate(sources.shards))
+    mended = run.job.mended
+    shards = list(enumerate(mended.over(sources.shards) if mended else sources.shards))
     rows = 0 if run.job.recipe.analysis == "off" else SAMPLE_ROWS
     with run.progress.stage("read and sift", sources.records) as stage:
         work = Work(

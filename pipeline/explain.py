@@ -87,7 +87,7 @@ def explain_difference(
 
 
 def _frames(job: Job) -> Iterator[pl.DataFrame]:
-    return (batch.frame for shard in job.sources.shards for batch in shard.batches())
+    return (batch.frame for shard in job.shards for batch in shard.batches())
 
 
 def _recorded(store: Store, row_id: str) -> Iterator[tuple[str, dict[str, object]]]:

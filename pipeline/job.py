@@ -11,6 +11,7 @@ import polars as pl
 from pydantic import JsonValue
 
 from pipeline.gating import prepare_gate
+from pipeline.mended import Mended, with_mended
 from pipeline.rules import RowRuleSet
 from pipeline.runs import recipe_hash, run_key
 from pipeline.scores import StoredScores
@@ -24,9 +25,9 @@ from signals.formula import parse
 from signals.registry import build_for
 
 if TYPE_CHECKING:
-    from pipeline.sources import Sources
-
+    from pipeline.sources import Shard, Sources
     from pipeline.sources.files import Scans
+
 SECTIONS: Final = frozenset(Recipe.model_fields) - {"refresh", "train", "compare"}
 """The sections that curating uses; environment variables of the others may be unset."""
 
@@ -40,6 +41,8 @@ class Job:
     decider: Decider
     rules: RowRuleSet
     key: str
+    mended: Mended | None = None
+    """Rows that take the place of records, None where nobody mended any."""
 
     @property
     def recipe(self) -> Recipe:
@@ -55,6 +58,12 @@ class Job:
     def columns(self) -> tuple[str, ...]:
         """The source's columns as they are stored."""
         return tuple(self.sources.schema.names())
+
+    @property
+    def shards(self) -> tuple[Shard, ...]:
+        """The input in parts, with mended rows in their places."""
+        shards = self.sources.shards
+        return shards if self.mended is None else self.mended.over(shards)
 
     @property
     def has_ids(self) -> bool:
@@ -89,10 +98,10 @@ def load_job(
     *,
     overrides: Sequence[str] = (),
     limit: int | None = None,
+    scans: Scans | None = None,
 ) -> Job:
     """Load a recipe and make it ready to run on its source, or on `data` in its place.
 
-    scans: Scans | None = None,
     Definitions are checked first, then the recipe, the schema and the data. Raises a SiftsetError
     for the first thing that cannot work; writes nothing.
     """
@@ -130,7 +139,7 @@ def _ready(loaded: LoadedRecipe, decider: Decider, sources: Sources, suites: str
         sources.inputs,
         {**prints, "(formula)": decider.formula.canonical, "(suites)": suites},
     )
-    return Job(loaded, sources, decider, rules, key)
+    return with_mended(Job(loaded, sources, decider, rules, key))
 
 
 def describe(job: Job) -> dict[str, JsonValue]:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 import polars as pl
 from pydantic import JsonValue
 
+from pipeline.mended import FILE
 from pipeline.parts import Part
 from pipeline.populations import PROFILE, profiles, with_languages
 from pipeline.profile.custom import custom_metrics, load_metrics
@@ -77,7 +78,7 @@ def measure(
     metrics = RunMetrics(
         verdict=judged.verdict,
         run=_facts(run),
-        inputs=tuple(_input(entry) for entry in run.job.sources.inputs),
+        inputs=(*(_input(entry) for entry in run.job.sources.inputs), *_mended(run)),
         rows=rows,
         funnel=_funnel(run, results),
         checks=_checks(results, judged, balance.read - balance.unreadable),
@@ -175,6 +176,21 @@ def _input(entry: dict[str, JsonValue]) -> Input:
         fingerprint=text("fingerprint"),
         rows=number("rows", "records"),
         bytes=number("bytes", "size"),
+    )
+
+
+def _mended(run: Run) -> tuple[Input, ...]:
+    mended = run.job.mended
+    if mended is None:
+        return ()
+    return (
+        Input(
+            name="mended rows",
+            kind="in place of records",
+            location=FILE,
+            fingerprint=mended.fingerprint,
+            rows=mended.rows.height,
+        ),
     )
 
 

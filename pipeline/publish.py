@@ -188,6 +188,7 @@ def _manifest(
         },
         "signals": job.fingerprints(),
         "inputs": [dict(entry) for entry in job.sources.inputs],
+        "mended": None if job.mended is None else job.mended.fingerprint,
         "versions": dict(software()),
         "rows": dict(settlement.balance.to_json()),
         "unknown_rows": settlement.unknown,

@@ -52,6 +52,14 @@ def curate(
     fresh: Annotated[
         bool, typer.Option("--fresh", help="Publish again although nothing is new.")
     ] = False,
+    release_quarantine: Annotated[
+        bool,
+        typer.Option("--release-quarantine", help="Put mended rows back through."),
+    ] = False,
+    mended: Annotated[
+        Path | None,
+        typer.Option(help="Parquet with the mended rows; by default the last run's quarantine."),
+    ] = None,
     lock_timeout: LockTimeout = 0.0,
 ) -> None:
     """Keep the rows that the recipe's formula says yes to, and publish them as a version."""
@@ -64,6 +72,8 @@ def curate(
         sample=sample,
         dry_run=dry_run,
         fresh=fresh,
+        release_quarantine=release_quarantine or mended is not None,
+        mended=mended,
         lock_timeout=lock_timeout,
         engine=engine,
     )

@@ -8,6 +8,7 @@ from typing import Final
 
 import polars as pl
 
+from pipeline.delta_types import delta_type
 from pipeline.gate.conditions import DUPLICATES, ORDERED, STATISTICAL, TRANSLATED, condition
 from pipeline.gate.suites import Expectation, Suite
 from pipeline.rules import RowRule, Rules
@@ -115,7 +116,8 @@ def read_quarantine(paths: Sequence[Path], schema: pl.Schema) -> pl.LazyFrame:
 
 def _widens(found: pl.DataType, wanted: pl.DataType) -> bool:
     """Return whether values of one type fit another as they are."""
-    return found == pl.Null or (found.is_integer() and wanted.is_numeric())
+    stored = found == delta_type(wanted)
+    return stored or found == pl.Null or (found.is_integer() and wanted.is_numeric())
 
 
 def _rule(suite: Suite, expectation: Expectation, schema: pl.Schema) -> RowRule | None:
