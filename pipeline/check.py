@@ -8,6 +8,7 @@ from pathlib import Path
 
 from pydantic import JsonValue
 
+from pipeline.gating import check_kinds
 from pipeline.job import Job, load_job
 from schemas.loading import LoadedRecipe, load_recipe
 
@@ -56,6 +57,7 @@ def check_recipe(recipe: str | Path, *, overrides: Sequence[str] = ()) -> Checke
     """Check definitions, recipe, schema, extras and model; raises the first error found."""
     loaded = load_recipe(recipe, overrides=overrides)
     job = load_job(recipe, overrides=overrides)
+    check_kinds(loaded)
     warnings = list(job.sources.warnings)
     unused = sorted(set(job.recipe.signals) - set(job.decider.questions))
     if unused:

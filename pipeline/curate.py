@@ -17,6 +17,7 @@ from pipeline.context import CurateOptions, Run
 from pipeline.diff import turnover
 from pipeline.engines.local import map_ordered
 from pipeline.files import writable_folder
+from pipeline.gating import check_kinds
 from pipeline.job import Job, load_job
 from pipeline.live import Live
 from pipeline.lock import locked
@@ -109,6 +110,7 @@ def _carry_out(run: Run) -> CurateResult:
     sources = _sources(run)
     for warning in sources.warnings:
         run.progress.say(f"warning: {warning}")
+    check_kinds(run.job.loaded)
     results = sift(run, sources)
     settlement = settle_rows(run, results)
     settlement.check(recorded=run.job.recipe.record != "none")
@@ -155,6 +157,7 @@ def sift(run: Run, sources: Sources) -> list[ShardResult]:
         work = Work(
             decider=run.job.decider,
             rules=run.job.rules,
+            goes_out=run.job.goes_out,
             columns=run.job.columns,
             split=run.job.split(),
             official_split=run.job.recipe.split.column is not None,

@@ -4,16 +4,23 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from importlib import resources
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
-from pipeline.gate.suites import DEFAULT, Suite, read_suites, suite_path
+import polars as pl
+
+from pipeline.delta_types import delta_type
+from pipeline.gate.quarantine import SuiteRules
+from pipeline.gate.suites import DEFAULT, Suite, check_suite, read_suites, suite_path
+from pipeline.rules import RowRule
 from schemas.errors import MissingExtraError
 from schemas.integrity import Integrity
 from schemas.loading import LoadedRecipe
 from schemas.results import Balance
+from schemas.rows import SOURCE
 
 if TYPE_CHECKING:
     from pipeline.context import Run
@@ -22,6 +29,13 @@ if TYPE_CHECKING:
     from pipeline.shard import ShardResult
 
 FOLDER: Final = "gate"
+
+
+class SuiteSetting(NamedTuple):
+    """The rules by which suites set rows aside."""
+
+    comes_in: tuple[RowRule, ...]
+    goes_out: tuple[RowRule, ...]
 
 
 def prepare_gate(loaded: LoadedRecipe) -> str:
@@ -40,6 +54,44 @@ def prepare_gate(loaded: LoadedRecipe) -> str:
         for file in sorted(path.glob("*.json")) if path.is_dir() else [path]:
             digest.update(file.read_bytes())
     return digest.hexdigest()[:32] if given else ""
+
+
+def suite_rules(loaded: LoadedRecipe, schema: pl.Schema) -> SuiteSetting:
+    """Return the rows that the recipe's suites set aside; `schema` holds the source's columns.
+
+    Raises SuiteError for a column that is not there, on either side.
+    """
+    integrity = loaded.recipe.integrity
+    ours = {"row_id": pl.String(), "source": SOURCE}
+    stored = {name: delta_type(dtype) for name, dtype in schema.items()}
+    added = dict.fromkeys(("split", "run_id", "formula"), pl.String())
+    comes_in = pl.Schema({**ours, **schema})
+    goes_out = pl.Schema({**stored, **ours, **added, "signals": pl.Struct({})})
+    return SuiteSetting(
+        _set_aside(integrity.input_suite, loaded, comes_in),
+        _set_aside(integrity.suite, loaded, goes_out),
+    )
+
+
+def _set_aside(suite: str | None, loaded: LoadedRecipe, schema: pl.Schema) -> tuple[RowRule, ...]:
+    if suite is None:
+        return ()
+    found: list[RowRule] = []
+    for each in read_suites(_readable(suite, loaded)):
+        asked = [one for one in each.fitting(schema) if one.meta.get("action") == "quarantine"]
+        found += SuiteRules(replace(each, expectations=tuple(asked)), schema).rules
+    return tuple(found)
+
+
+def check_kinds(loaded: LoadedRecipe) -> None:
+    """Raise SuiteError for an expectation that is unknown or wrongly written.
+
+    Imports Great Expectations where the recipe has a suite.
+    """
+    integrity = loaded.recipe.integrity
+    for suite in (integrity.suite, integrity.input_suite):
+        for each in read_suites(_readable(suite, loaded)) if suite is not None else ():
+            check_suite(each)
 
 
 def limited(balance: Balance, unknown: int) -> Mapping[str, float]:

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import polars as pl
 from pydantic import JsonValue
 
-from pipeline.gating import prepare_gate
+from pipeline.gating import prepare_gate, suite_rules
 from pipeline.mended import Mended, with_mended
-from pipeline.rules import RowRuleSet
+from pipeline.rules import PlainRules, RowRuleSet
 from pipeline.runs import recipe_hash, run_key
 from pipeline.scores import StoredScores
 from pipeline.split import split_expr
@@ -41,6 +41,10 @@ class Job:
     decider: Decider
     rules: RowRuleSet
     key: str
+    goes_out: PlainRules = field(default_factory=PlainRules)
+    """Rules of the suite for rows that the formula kept."""
+    suites: str = ""
+    """Hash of the suites where they set rows aside."""
     mended: Mended | None = None
     """Rows that take the place of records, None where nobody mended any."""
 
@@ -130,7 +134,8 @@ def _ready(loaded: LoadedRecipe, decider: Decider, sources: Sources, suites: str
     recipe, schema = loaded.recipe, sources.schema
     _check_text(schema)
     decider.check(schema)
-    rules = RowRuleSet(recipe.integrity.rows, schema)
+    aside = suite_rules(loaded, schema)
+    rules = RowRuleSet(recipe.integrity.rows, schema, also=aside.comes_in)
     rules.check()
     split_expr(recipe.split, recipe.seed, tuple(schema.names()))
     prints = {name: question.signal.fingerprint for name, question in decider.questions.items()}
@@ -139,7 +144,8 @@ def _ready(loaded: LoadedRecipe, decider: Decider, sources: Sources, suites: str
         sources.inputs,
         {**prints, "(formula)": decider.formula.canonical, "(suites)": suites},
     )
-    return with_mended(Job(loaded, sources, decider, rules, key))
+    job = Job(loaded, sources, decider, rules, key, goes_out=PlainRules(aside.goes_out))
+    return with_mended(replace(job, suites=suites) if any(aside) else job)
 
 
 def describe(job: Job) -> dict[str, JsonValue]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import operator
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import reduce
 from typing import TYPE_CHECKING, Final
 
@@ -233,7 +233,25 @@ def _checks(results: Sequence[ShardResult], judged: Judgement, rows: int) -> tup
         )
         for (column, rule, action, reason), failed in counted.items()
     ]
-    return (*rules, *judged.checks)
+    return (*rules, *_set_aside(results), *judged.checks)
+
+
+def _set_aside(results: Sequence[ShardResult]) -> Iterator[Check]:
+    """Yield what the suite set aside of the rows that the formula kept."""
+    counted = sum((result.out_counts for result in results), Counter[tuple[str, ...]]())
+    asked = sum(result.asked_out for result in results)
+    for (column, kind, _action, _reason), failed in counted.items():
+        yield Check(
+            name=kind,
+            column=column,
+            stage="output",
+            passed=not failed,
+            severity="info",
+            failed=failed,
+            rows=asked,
+            message="(rows that the formula kept; such rows are quarantined)",
+            advice=_ADVICE["quarantine"] if failed else "",
+        )
 
 
 def _duplicates(settlement: Settlement) -> Duplicates:

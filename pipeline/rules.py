@@ -71,23 +71,46 @@ class Rules(ABC):
         )
 
     def _chosen(self, actions: tuple[Action, ...]) -> list[RowRule]:
-        return [rule for rule in self.rules if rule.action in (actions or ("quarantine",))]
+        return [rule for rule in self._all() if rule.action in (actions or ("quarantine",))]
+
+    def _all(self) -> tuple[RowRule, ...]:
+        return self.rules
+
+
+class PlainRules(Rules):
+    """Rules as they are given."""
+
+    def __init__(self, rules: tuple[RowRule, ...] = ()) -> None:
+        self._rules = rules
+
+    @property
+    def rules(self) -> tuple[RowRule, ...]:
+        """Return the rules in the order given."""
+        return self._rules
 
 
 class RowRuleSet(Rules):
     """The row rules of a recipe, bound to the columns they run on.
 
-    A null fails `not_null` alone; every other rule is silent about it.
+    A null fails `not_null` alone; every other rule is silent about it. `also` are rules of a suite:
+    rows fail them in the same way, but the suite itself counts them.
     """
 
-    def __init__(self, rules: Mapping[str, RowRules], schema: pl.Schema) -> None:
+    def __init__(
+        self,
+        rules: Mapping[str, RowRules],
+        schema: pl.Schema,
+        *,
+        also: tuple[RowRule, ...] = (),
+    ) -> None:
         self._config = dict(rules)
         self._schema = schema
+        self._also = also
 
     @property
     def columns(self) -> tuple[str, ...]:
         """Return the columns that the rules read, in the recipe's order."""
-        return tuple(self._config)
+        return tuple(dict.fromkeys([*self._config, *(rule.column for rule in self._also)]))
 
     @property
     def rules(self) -> tuple[RowRule, ...]:
@@ -98,6 +121,9 @@ class RowRuleSet(Rules):
             for rule in _rules(column, config, self._schema[column])
         )
 
+    def _all(self) -> tuple[RowRule, ...]:
+        return (*self.rules, *self._also)
+
     def check(self) -> None:
         """Raise RecipeError for a missing column, a rule of another type, or a bad pattern."""
         for column, config in self._config.items():
@@ -105,7 +131,8 @@ class RowRuleSet(Rules):
                 raise RecipeError(_missing(column, list(self._schema)))
             _check_types(column, config, self._schema[column])
             _check_values(column, config)
-        pl.DataFrame(schema=self._schema).select(self.failing())
+        own = [rule.failing.alias(str(at)) for at, rule in enumerate(self.rules)]
+        pl.DataFrame(schema=self._schema).select(own)
 
 
 def _rules(column: str, config: RowRules, dtype: pl.DataType) -> Iterator[RowRule]:

@@ -25,7 +25,7 @@ from pipeline.split import check_official
 from schemas.results import Balance
 
 if TYPE_CHECKING:
-    from pipeline.rules import RowRuleSet
+    from pipeline.rules import RowRuleSet, Rules
     from pipeline.sources.batch import Batch, Shard
     from signals.analysis import Analysis
     from signals.decide import Decider, Decisions
@@ -60,6 +60,8 @@ class Work:
 
     decider: Decider
     rules: RowRuleSet
+    goes_out: Rules
+    """Rules for the rows that the formula kept."""
     columns: tuple[str, ...]
     split: pl.Expr
     official_split: bool
@@ -97,6 +99,10 @@ class ShardResult:
     faulted: int = 0
     faults: list[dict[str, str]] = field(default_factory=list)
     rule_counts: Counter[tuple[str, ...]] = field(default_factory=Counter)
+    out_counts: Counter[tuple[str, ...]] = field(default_factory=Counter)
+    """Rows that the formula kept and a rule of the suite sets aside."""
+    asked_out: int = 0
+    """Rows that those rules looked at."""
     analysis: Analysis | None = None
     clauses: Counter[str] = field(default_factory=Counter)
     """Rejected rows by the clause that did not hold."""
@@ -123,7 +129,7 @@ def work_on(shard: Shard, index: int, work: Work) -> ShardResult:
     for batch in shard.batches():
         result.watch.read(batch.frame)
         _count_rules(batch.frame, work.rules, result.rule_counts)
-        done = _sort_rows(batch, work)
+        done = _sort_rows(batch, work, result)
         if work.stop.is_set():
             raise Stopped
         for outcome, frame in done.frames.items():
@@ -143,7 +149,7 @@ def work_on(shard: Shard, index: int, work: Work) -> ShardResult:
     return result
 
 
-def _sort_rows(batch: Batch, work: Work) -> _Sorted:
+def _sort_rows(batch: Batch, work: Work, result: ShardResult) -> _Sorted:
     """Send every row of a batch to where it belongs."""
     failing = _failing(batch.frame, work.rules)
     good = batch.frame if failing is None else batch.frame.filter(~failing)
@@ -153,11 +159,19 @@ def _sort_rows(batch: Batch, work: Work) -> _Sorted:
     refused = ~kept & ~open_by_fault
     decided = good.with_columns(_codes(decisions))
     bad = batch.frame.clear() if failing is None else batch.frame.filter(failing)
+    found = decided.filter(kept)
+    candidates = _candidates(found, work)
+    barred = _barred(candidates, work.goes_out, result)
+    kept = kept.scatter(kept.arg_true().filter(barred), False)
     frames: dict[Outcome, pl.DataFrame] = {
-        "candidates": _candidates(decided.filter(kept), work),
+        "candidates": candidates.filter(~barred),
         "rejected": _rejected(decided, decisions, refused, work),
         "quarantine": pl.concat(
-            [_with_reasons(bad, work.rules.reasons()), _faulty(good.filter(open_by_fault))]
+            [
+                _with_reasons(bad, work.rules.reasons()),
+                _faulty(good.filter(open_by_fault)),
+                _held(found.select(batch.frame.columns), candidates, barred, work),
+            ]
         ),
         "unreadable": batch.unreadable,
     }
@@ -182,6 +196,22 @@ def _failing(frame: pl.DataFrame, rules: RowRuleSet) -> pl.Series | None:
         return None
     failing = frame.select(failing=rules.failing()).to_series()
     return failing if failing.any() else None
+
+
+def _barred(candidates: pl.DataFrame, rules: Rules, result: ShardResult) -> pl.Series:
+    """Mark and count the kept rows to quarantine."""
+    if not rules.rules:
+        return pl.repeat(False, candidates.height, eager=True)
+    _count_rules(candidates, rules, result.out_counts)
+    result.asked_out += candidates.height
+    return candidates.select(barred=rules.failing()).to_series()
+
+
+def _held(
+    originals: pl.DataFrame, candidates: pl.DataFrame, barred: pl.Series, work: Work
+) -> pl.DataFrame:
+    reasons = candidates.filter(barred).with_columns(_reasons=work.goes_out.reasons())
+    return storable(originals.filter(barred).hstack(reasons.select("_reasons")))
 
 
 def _counted(clauses: pl.Series) -> Counter[str]:
@@ -249,8 +279,8 @@ def _ids(batch: Batch, failing: pl.Series | None, kept: pl.Series) -> pl.DataFra
     return ids.with_columns(content=batch.content, candidate=pl.Series(candidate))
 
 
-def _count_rules(frame: pl.DataFrame, rules: RowRuleSet, counts: Counter[tuple[str, ...]]) -> None:
-    if rules.columns:
+def _count_rules(frame: pl.DataFrame, rules: Rules, counts: Counter[tuple[str, ...]]) -> None:
+    if rules.rules:
         for *rule, rows in rules.counts(frame).iter_rows():
             counts[tuple(rule)] += rows
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
@@ -10,7 +11,7 @@ import polars as pl
 
 from pipeline.delta_types import delta_type
 from pipeline.gate.conditions import DUPLICATES, ORDERED, STATISTICAL, TRANSLATED, condition
-from pipeline.gate.suites import Expectation, Suite
+from pipeline.gate.suites import ACTIONS, Expectation, Suite
 from pipeline.rules import RowRule, Rules
 from schemas.errors import SourceError, SuiteError
 from schemas.integrity import Action
@@ -18,10 +19,9 @@ from schemas.metrics import Severity
 
 _BY_SEVERITY: Final[dict[Severity, Action]] = {
     "critical": "block",
-    "warning": "quarantine",
+    "warning": "warn",
     "info": "warn",
 }
-_ACTIONS: Final[tuple[Action, ...]] = ("quarantine", "warn", "block")
 
 _METRICS: Final = {
     "expect_column_values_to_not_be_null": "column_values.nonnull",
@@ -63,9 +63,9 @@ _IGNORED: Final = {
 class SuiteRules(Rules):
     """The expectations of a suite that judge a row by itself.
 
-    What happens to a row is `action` in an expectation's meta: quarantine, warn or block; by
-    default critical blocks, warning quarantines, info warns. Every unexpected row counts,
-    whatever `mostly` allows.
+    What happens is `action` in an expectation's meta: quarantine sets every unexpected row aside,
+    whatever `mostly` allows; warn and block leave rows alone and judge the whole. Without it a
+    critical expectation blocks and any other warns.
     """
 
     def __init__(self, suite: Suite, schema: pl.Schema) -> None:
@@ -126,23 +126,23 @@ def _rule(suite: Suite, expectation: Expectation, schema: pl.Schema) -> RowRule 
     where = f"{suite.path.name}: {expectation.kind}"
     if metric is None:
         if asked in ("quarantine", "block"):
-            raise SuiteError(f"{where}: it judges no row by itself: remove '{asked}' from its meta")
+            close = difflib.get_close_matches(expectation.kind, _METRICS, n=1)
+            hint = f"did you mean '{close[0]}'?" if close else "no expectation of that name does"
+            raise SuiteError(
+                f"{where}: it judges no row by itself ({hint}): remove '{asked}' from its meta"
+            )
         return None
-    action = _BY_SEVERITY[expectation.severity] if asked is None else _action(where, asked)
+    action = next((one for one in ACTIONS if one == asked), _BY_SEVERITY[expectation.severity])
     kwargs = expectation.kwargs
     domain: dict[str, object] = {key: kwargs[key] for key in _DOMAIN if key in kwargs}
     for key, ignored in _IGNORED.items():
         if key in kwargs:
             domain.setdefault("ignore_row_if", ignored)
     values = {key: value for key, value in kwargs.items() if key not in domain}
-    failing = condition(metric, domain, values, schema).failing
+    try:
+        failing = condition(metric, domain, values, schema).failing
+    except KeyError as error:
+        raise SuiteError(f"{where}: it needs the argument {error}") from error
     columns = ", ".join(expectation.columns)
     reason = f"{columns}: {expectation.kind.removeprefix('expect_')}"
     return RowRule(columns, expectation.kind, action, reason, failing)
-
-
-def _action(where: str, asked: object) -> Action:
-    for known in _ACTIONS:
-        if asked == known:
-            return known
-    raise SuiteError(f"{where}: action '{asked}' is none of {', '.join(_ACTIONS)}")

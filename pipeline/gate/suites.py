@@ -16,10 +16,12 @@ from pydantic import JsonValue
 
 from pipeline.gate.row_condition import missing_column
 from schemas.errors import SuiteError
+from schemas.integrity import Action
 from schemas.metrics import Severity
 
 DEFAULT: Final = "default"
 _SEVERITIES: Final[tuple[Severity, ...]] = ("critical", "warning", "info")
+ACTIONS: Final[tuple[Action, ...]] = ("quarantine", "warn", "block")
 _NAME: Final = re.compile(r"\w[\w -]{0,99}")
 """Names of suites become names of files."""
 
@@ -203,8 +205,18 @@ def _expectation(path: Path, number: int, data: JsonValue) -> Expectation:
         raise SuiteError(f"{where}: expected type (a text), kwargs and meta (objects)")
     for known in _SEVERITIES:
         if severity == known:
-            return Expectation(kind, kwargs, known, meta, _notes(data.get("notes")))
+            level = _level(where, known, meta.get("action"))
+            return Expectation(kind, kwargs, level, meta, _notes(data.get("notes")))
     raise SuiteError(f"{where}: severity '{severity}' is none of {', '.join(_SEVERITIES)}")
+
+
+def _level(where: str, severity: Severity, action: JsonValue) -> Severity:
+    """Return how severe a failure is where the suite says what happens to it."""
+    if action is not None and action not in ACTIONS:
+        raise SuiteError(f"{where}: action '{action}' is none of {', '.join(ACTIONS)}")
+    if action == "block":
+        return "critical"
+    return "warning" if action is not None and severity == "critical" else severity
 
 
 def _notes(notes: JsonValue) -> str:

@@ -50,6 +50,7 @@ def signature(job: Job) -> str:
             "ids": job.has_ids,
             "columns": repr(job.sources.schema),
             "mended": None if job.mended is None else job.mended.fingerprint,
+            "suites": job.suites,
             "meaning": MEANING,
         }
     )

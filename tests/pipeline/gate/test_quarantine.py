@@ -46,7 +46,7 @@ def test_quarantined_rows_are_the_counted_ones(tmp_path, frame):
     counted = run_gate(frame.lazy(), suite=suite.path, folder=tmp_path / "run").checks
     rules = SuiteRules(suite, frame.schema).counts(frame)
     assert rules["rows"].to_list() == [check.failed for check in counted]
-    reasons = frame.select(suite_reasons(suite, frame.schema).alias("r"))["r"]
+    reasons = frame.select(suite_reasons(suite, frame.schema, "warn").alias("r"))["r"]
     assert reasons.list.len().sum() == sum(check.failed or 0 for check in counted)
 
 
@@ -60,12 +60,12 @@ def test_actions_come_from_severity_unless_written(tmp_path):
         tmp_path,
         *(expect("expect_column_values_to_not_be_null", s, column="text")
           for s in ("critical", "warning", "info")),
-        expect("expect_column_values_to_not_be_null", "critical", {"action": "warn"},
-               column="text"),
+        *(expect("expect_column_values_to_not_be_null", "critical", {"action": action},
+                 column="text") for action in ("warn", "quarantine")),
         expect("expect_column_values_to_be_unique", "critical", column="text"),
     )  # fmt: skip
     actions = [rule.action for rule in SuiteRules(suite, schema).rules]
-    assert actions == ["block", "quarantine", "warn", "warn"]
+    assert actions == ["block", "warn", "warn", "warn", "quarantine"]
     frame = pl.DataFrame({"text": ["a", None]})
     assert frame.select(suite_reasons(suite, schema).alias("r"))["r"].to_list() == [
         [],
@@ -81,6 +81,10 @@ def test_actions_come_from_severity_unless_written(tmp_path):
         (expect("expect_column_values_to_not_be_null", meta={"action": "drop"}, column="text"),
          "action 'drop' is none of quarantine, warn, block"),
         (expect("expect_column_values_to_not_be_null", column="txt"), "did you mean 'text'"),
+        (expect("expect_column_values_to_be_nul", meta={"action": "quarantine"}, column="text"),
+         "did you mean 'expect_column_values_to_be_null'"),
+        (expect("expect_column_values_to_match_regex", meta={"action": "block"}, column="text"),
+         "it needs the argument 'regex'"),
     ],
 )  # fmt: skip
 def test_what_cannot_quarantine_says_so(tmp_path, expectation, message):
