@@ -53,10 +53,19 @@ def explain_plan(
     return Explained(f"{explain(statistics)}\nmeasured on {looked}", statistics.to_json())
 
 
-def explain_one(recipe: str | Path, row_id: str, *, overrides: Sequence[str] = ()) -> Explained:
-    """Tell where a row ended in the latest run that has it, and why; else ask the source."""
+def explain_one(
+    recipe: str | Path,
+    row_id: str,
+    *,
+    overrides: Sequence[str] = (),
+    version: int | None = None,
+) -> Explained:
+    """Tell where a row ended in the latest run that has it, and why; else ask the source.
+
+    With a version, the set as it was then is looked at first.
+    """
     _, store = open_store(recipe, overrides=overrides)
-    for where, row in _recorded(store, row_id):
+    for where, row in _recorded(store, row_id, version):
         return Explained(_tell(where, row), {"where": where, "row": _plain(row)})
     job = load_job(recipe, overrides=overrides)
     for frame in _frames(job):
@@ -90,11 +99,13 @@ def _frames(job: Job) -> Iterator[pl.DataFrame]:
     return (batch.frame for shard in job.shards for batch in shard.batches())
 
 
-def _recorded(store: Store, row_id: str) -> Iterator[tuple[str, dict[str, object]]]:
-    """Find a row in the current version, then in the runs, latest first."""
+def _recorded(
+    store: Store, row_id: str, version: int | None
+) -> Iterator[tuple[str, dict[str, object]]]:
+    """Find a row in a version, the current one by default, then in the runs, latest first."""
     wanted = pl.col("row_id") == row_id
     if store.version() is not None:
-        for row in store.scan().filter(wanted).collect().iter_rows(named=True):
+        for row in store.scan(version).filter(wanted).collect().iter_rows(named=True):
             yield "kept", row
     for folder in run_folders(store.output):
         for place in _PLACES:

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Final
 
 import polars as pl
-from pydantic import JsonValue
 
 from pipeline.files import whole
 from pipeline.job import output_folder
@@ -44,26 +43,6 @@ def export_set(
         store.commit_of(version)
     rows = store.scan(version)
     return _write(rows.collect_batches(chunk_size=_CHUNK, maintain_order=True), out)
-
-
-def list_versions(
-    recipe: str | Path, *, overrides: Sequence[str] = ()
-) -> list[dict[str, JsonValue]]:
-    """Return the versions of the set, latest first, with the run that made each."""
-    _, store = open_store(recipe, overrides=overrides)
-    found: list[dict[str, JsonValue]] = []
-    for commit in store.history():
-        said = json.loads(commit.metadata.get("siftset_result", "{}"))
-        found.append(
-            {
-                "version": commit.version,
-                "run_id": commit.run_id,
-                "rows": said.get("set_rows", 0),
-                "verdict": said.get("verdict", "pass"),
-                "formula": commit.metadata.get("siftset_formula", ""),
-            }
-        )
-    return found
 
 
 def synthesize_to(

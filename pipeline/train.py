@@ -221,7 +221,7 @@ def latest_model(store: Store) -> Path:
 
 def latest_of(models: Path) -> Path:
     """Return the folder in `models` of the model trained last."""
-    found = list(models.glob(f"*/{RESULT}"))
+    found = [p for p in models.glob(f"*/{RESULT}") if not p.parent.is_symlink()]
     if not found:
         raise OutputError(f"{models} holds no model yet: run  siftset train  first")
     return max(found, key=lambda path: path.stat().st_mtime).parent

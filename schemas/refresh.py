@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import Field, PositiveInt
+from pydantic import Field, NonNegativeFloat, PositiveInt
 
 from schemas.section import Section
 
@@ -13,8 +13,32 @@ class Refresh(Section):
     """What `siftset refresh` does with what is new."""
 
     retrain_after: PositiveInt | None = Field(None, description="New kept rows that make it due.")
-    retrain_on_drift: bool = False
-    merge: Literal["append", "replace", "upsert"] = "append"
+    retrain_on_drift: bool = Field(
+        False, description="Train when the rows of a run drift from the set before."
+    )
+    retrain_minimum: PositiveInt | None = Field(
+        None, description="Rows of the set below which nothing is trained."
+    )
+    cooldown_hours: NonNegativeFloat = Field(
+        0.0, description="Hours after a training before the next one."
+    )
+    promote: Literal["not_worse", "better", "always"] = Field(
+        "not_worse",
+        description="What a new model must be, on the golden set, to take the current one's place.",
+    )
+    promote_metric: str | None = Field(
+        None, description="The metric that is compared; default: loss, or macro_f1 of a classifier."
+    )
+    keep_versions: PositiveInt | None = Field(
+        None,
+        description="Latest versions of the set that are kept, beside those that a model was "
+        "trained on; default: all.",
+    )
+    merge: Literal["append", "replace", "upsert"] = Field(
+        "append",
+        description="Of a repeated id: append refuses other content, upsert takes the latest; "
+        "replace also lets rows go whose input is gone.",
+    )
     removed: Literal["keep", "delete"] = Field(
         "keep", description="What happens to rows whose input is gone."
     )

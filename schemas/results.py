@@ -68,6 +68,8 @@ class CurateResult:
     """Against the version before; None for the first one, and where nothing is new."""
     scores: dict[str, dict[str, int]] = field(default_factory=dict)
     """For each signal whose answers were stored, the rows `scored` and those `cached`."""
+    model: dict[str, JsonValue] | None = None
+    """What a refresh did about the model; None where it was not asked to train."""
 
     def to_json(self) -> dict[str, JsonValue]:
         """Return the JSON object of `--json`."""
@@ -86,6 +88,7 @@ class CurateResult:
             "notes": list(self.notes),
             "turnover": None if self.turnover is None else asdict(self.turnover),
             "scores": {name: dict(rows) for name, rows in self.scores.items()},
+            "model": self.model,
         }
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pipeline.cli import learn, look, signals, start, work  # noqa: F401  they add their commands
+from pipeline.cli import learn, look, renew, signals, start, work  # noqa: F401  they add their commands
 from pipeline.cli.app import app, in_order
 
 in_order(app)

@@ -8,7 +8,7 @@ import typer
 
 from pipeline.cli.app import app
 from pipeline.cli.commands import command
-from pipeline.cli.options import Overrides, Recipe, Version
+from pipeline.cli.options import Overrides, Recipe, Version, numbered
 from pipeline.cli.screen import Screen
 
 
@@ -29,7 +29,11 @@ def train(
     from pipeline.train import TrainOptions, train_recipe
     from pipeline.train_summary import train_summary
 
-    options = TrainOptions(version=version, resume=resume, fetch=yes or _ask(screen, recipe, set_))
+    options = TrainOptions(
+        version=numbered(recipe, version, set_),
+        resume=resume,
+        fetch=yes or _ask(screen, recipe, set_),
+    )
     result = train_recipe(recipe, overrides=set_ or (), options=options, progress=screen.progress())
     screen.show(train_summary(result))
     screen.result(result.to_json())

@@ -8,7 +8,7 @@ import typer
 
 from pipeline.cli.app import app
 from pipeline.cli.commands import command
-from pipeline.cli.options import Overrides, Recipe
+from pipeline.cli.options import Overrides, Recipe, Version, numbered
 from pipeline.cli.screen import Screen
 
 
@@ -25,6 +25,7 @@ def explain(
     diff: Annotated[
         bool, typer.Option("--diff", help="Rows that would enter and leave the current version.")
     ] = False,
+    version: Version = None,
     set_: Overrides = None,
 ) -> None:
     """Show the plan with measured cost and selectivity, or why rows are kept or not."""
@@ -32,7 +33,8 @@ def explain(
 
     changes = set_ or ()
     if row is not None:
-        found = explain_one(recipe, row, overrides=changes)
+        number = numbered(recipe, version, set_)
+        found = explain_one(recipe, row, overrides=changes, version=number)
     elif diff:
         found = explain_difference(recipe, overrides=changes, progress=screen.progress())
     else:
@@ -47,6 +49,7 @@ def report(
     screen: Screen,
     recipe: Recipe,
     open_: Annotated[bool, typer.Option("--open", help="Open it in the browser.")] = False,
+    version: Version = None,
     set_: Overrides = None,
 ) -> None:
     """Say where the latest report lies, and open it."""

@@ -14,9 +14,24 @@ Overrides = Annotated[
     typer.Option("--set", metavar="A.B=C", help="Change a key of the recipe; may be repeated."),
 ]
 Version = Annotated[
-    int | None, typer.Option("--version", help="A version of the set; by default the current one.")
+    str | None,
+    typer.Option(
+        "--version",
+        metavar="N|DATE",
+        help="A version of the set, or a date; by default the current one.",
+    ),
 ]
 LockTimeout = Annotated[
     float, typer.Option("--lock-timeout", help="Seconds to wait for another run to end.")
 ]
 Out = Annotated[str, typer.Option("--out", help="The file to write.")]
+
+
+def numbered(recipe: str, version: str | None, overrides: list[str] | None) -> int | None:
+    """Return the version that a number or a date names; None for the current one."""
+    if version is None:
+        return None
+    from pipeline.export import open_store
+    from pipeline.refresh.versions import resolve_version
+
+    return resolve_version(open_store(recipe, overrides=overrides or ())[1], version)

@@ -1,4 +1,4 @@
-"""Commands that make or change files: check, synthesize, curate, refresh, export."""
+"""Commands that make or change files: check, synthesize, curate, export."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import typer
 
 from pipeline.cli.app import app
 from pipeline.cli.commands import command
-from pipeline.cli.options import LockTimeout, Out, Overrides, Recipe, Version
+from pipeline.cli.options import LockTimeout, Out, Overrides, Recipe, Version, numbered
 from pipeline.cli.screen import Screen
 
 
@@ -82,12 +82,6 @@ def curate(
     screen.result(result.to_json())
 
 
-@command(app, "refresh", example="siftset refresh recipe.yaml")
-def refresh(screen: Screen, recipe: Recipe, set_: Overrides = None) -> None:
-    """Curate what is new, gate it, publish it, and train when that is due."""
-    not_available("refresh", f"run  siftset curate {recipe}  and  siftset train {recipe}")
-
-
 @command(app, "export", example="siftset export nike --out nike.jsonl --version 0")
 def export(
     screen: Screen, recipe: Recipe, out: Out, version: Version = None, set_: Overrides = None
@@ -95,35 +89,7 @@ def export(
     """Write a version of the set to one Parquet, JSON Lines or CSV file, by its ending."""
     from pipeline.export import export_set
 
-    rows = export_set(recipe, Path(out), version=version, overrides=set_ or ())
+    number = numbered(recipe, version, set_)
+    rows = export_set(recipe, Path(out), version=number, overrides=set_ or ())
     screen.show(f"Wrote {rows:,} rows to {out}")
-    screen.result({"rows": rows, "out": str(Path(out).resolve()), "version": version})
-
-
-@command(app, "history", example="siftset history nike")
-def history(screen: Screen, recipe: Recipe, set_: Overrides = None) -> None:
-    """List the versions of the set and the runs that made them."""
-    from pipeline.export import list_versions
-
-    versions = list_versions(recipe, overrides=set_ or ())
-    for entry in versions:
-        screen.answer(
-            f"version {entry['version']}  {entry['run_id']}  {entry['rows']:,} rows  "
-            f"{entry['verdict']}"
-        )
-    screen.result({"versions": [dict(entry) for entry in versions]})
-
-
-@command(app, "rollback", example="siftset rollback nike --version 0")
-def rollback(
-    screen: Screen, recipe: Recipe, version: Version = None, set_: Overrides = None
-) -> None:
-    """Make an earlier version of the set the current one again."""
-    not_available("rollback", "read the earlier version by its number instead")
-
-
-def not_available(what: str, instead: str) -> None:
-    """Refuse what is not built; raises SiftsetError."""
-    from schemas.errors import SiftsetError
-
-    raise SiftsetError(f"{what} is not available yet: {instead}")
+    screen.result({"rows": rows, "out": str(Path(out).resolve()), "version": number})

@@ -241,7 +241,7 @@ def test_a_mistake_is_one_line_and_exit_2(tmp_path, what, text, message):
     assert message in as_json["error"]
 
 
-LATER = [["refresh", "nike"], ["rollback", "nike"], ["curate", "nike", "--engine", "ray"]]
+LATER = [["curate", "nike", "--engine", "ray"]]
 
 
 @pytest.mark.parametrize("arguments", LATER)

@@ -1,0 +1,66 @@
+"""`siftset refresh`: the set, then old versions, then the model, then whoever is to be told."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from pipeline.context import CurateOptions
+from pipeline.notify import notify
+from pipeline.profile.history import METRICS, read_metrics
+from pipeline.refresh.model import check_triggers, renew_model
+from pipeline.refresh.run import refresh_set
+from pipeline.refresh.versions import retain
+from pipeline.runs import run_folders
+from pipeline.store import Store
+from schemas.errors import FaultBudgetExceeded, GateFailed
+from schemas.loading import LoadedRecipe, load_recipe
+from schemas.progress import Progress, Silent
+from schemas.results import CurateResult
+
+
+def refresh(
+    recipe: str | Path,
+    *,
+    overrides: Sequence[str] = (),
+    options: CurateOptions | None = None,
+    progress: Progress | None = None,
+) -> CurateResult:
+    """Curate what is new, gate it, publish it, and train and promote a model when that is due.
+
+    Raises a SiftsetError for what the user can mend; the set and the current model then stay.
+    """
+    wanted, shown = options or CurateOptions(), progress or Silent()
+    loaded = load_recipe(recipe, overrides=overrides, uses=("output", "refresh"))
+    check_triggers(loaded)
+    try:
+        result = refresh_set(recipe, overrides=overrides, options=wanted, progress=shown)
+    except (GateFailed, FaultBudgetExceeded) as error:
+        _tell(loaded, shown, (str(error),))
+        raise
+    if wanted.is_preview:
+        return result
+    keep = loaded.recipe.refresh.keep_versions
+    if keep is not None and result.new:
+        for version in retain(Store(result.output), keep):
+            shown.say(f"version {version} removed: refresh.keep_versions is {keep}")
+    model = renew_model(loaded, recipe, overrides, shown)
+    refused = model is not None and model.get("promoted") is False
+    lines = (f"model kept but not promoted: {model['because']}",) if model and refused else ()
+    if result.new or lines:
+        _tell(loaded, shown, lines)
+    return replace(result, model=model)
+
+
+def _tell(loaded: LoadedRecipe, progress: Progress, lines: tuple[str, ...]) -> None:
+    """Send an alert about the latest run, where the recipe names a webhook."""
+    from pipeline.job import output_folder
+
+    url = loaded.recipe.refresh.notify
+    folder = next(run_folders(output_folder(loaded)), None)
+    metrics = None if folder is None else read_metrics(folder.path / METRICS)
+    if url and metrics is not None:
+        failed = notify(url, metrics, lines)
+        if failed:
+            progress.say(f"warning: {failed}")
