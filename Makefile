@@ -30,7 +30,9 @@ $(READY_DEV): $(READY)
 demo: $(READY)   ## Curate the shipped nike recipe, train on it, compare before and after.
 	@$(BIN)/siftset doctor --fetch
 	@$(BIN)/siftset curate nike
-	@$(BIN)/siftset train nike
+	@$(BIN)/siftset train nike --yes
+	@echo
+	@$(BIN)/siftset report nike
 
 test: $(READY_DEV) ## Run all tests but those marked slow.
 	@$(BIN)/python -m pytest -n auto --dist worksteal -m "not slow"

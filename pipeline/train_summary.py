@@ -12,6 +12,7 @@ from schemas.comparison import Comparison, MaskChange, MlmComparison, Token
 from schemas.results import TrainResult
 
 TOP: Final = 5
+_LARGE: Final = 1000
 _MASSES: Final = {"positive_mass": "positive words", "negative_mass": "negative words"}
 _UNTRAINED: Final = "untrained head"
 
@@ -75,4 +76,6 @@ def _tokens(tokens: Sequence[Token]) -> str:
 
 
 def _figure(value: float | None) -> str:
-    return f"{'-':>12}" if value is None else f"{value:>12.4g}"
+    if value is None:
+        return f"{'-':>12}"
+    return f"{value:>12,.0f}" if abs(value) >= _LARGE else f"{value:>12.4g}"

@@ -52,19 +52,16 @@ def report(
     version: Version = None,
     set_: Overrides = None,
 ) -> None:
-    """Say where the latest report lies, and open it."""
-    from pipeline.export import open_store
-    from pipeline.runs import run_folders
-    from schemas.errors import OutputError
+    """Say where the set, the reports and the model lie, and the figures that matter."""
+    from pipeline.overview import overview
 
-    _, store = open_store(recipe, overrides=set_ or ())
-    found = next((f.report for f in run_folders(store.output) if f.report.is_file()), None)
-    if found is None:
-        raise OutputError(f"{store.output} has no report yet: run  siftset curate {recipe}")
-    screen.answer(str(found))
-    screen.result({"report": str(found)})
+    number = numbered(recipe, version, set_)
+    found = overview(recipe, overrides=set_ or (), version=number)
+    for line in found.lines():
+        screen.answer(line)
+    screen.result(found.to_json())
     if open_:
-        typer.launch(found.as_uri())
+        typer.launch(found.report.as_uri())
 
 
 @command(app, "serve", example="siftset serve out/nike --port 8000")

@@ -1,0 +1,138 @@
+"""What a training run says at its end, and what `siftset report` says of a whole output folder."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from pipeline.cli import app
+from pipeline.overview import overview
+from pipeline.train_summary import train_summary
+from schemas.comparison import (
+    Change,
+    Comparison,
+    MaskChange,
+    MlmComparison,
+    ModelInfo,
+    PromptChange,
+    Questions,
+    Token,
+)
+from schemas.results import Finding, TrainResult
+
+BEFORE, AFTER = (
+    ("worn", "old", "cheap", "red", "wet", "late"),
+    ("good", "light", "soft", "new", "a", "b"),
+)
+
+
+def tokens(words: tuple[str, ...]) -> tuple[Token, ...]:
+    shares = (0.4, 0.2, 0.1, 0.05, 0.04, 0.03)
+    return tuple(
+        Token(token=word, probability=share, sentence=f"Shoes are {word}")
+        for word, share in zip(words, shares, strict=True)
+    )
+
+
+def changed(name: str, before: float, after: float) -> Change:
+    return Change(name=name, before=before, after=after, difference=after - before, n=1)
+
+
+def comparison() -> Comparison:
+    mask = MaskChange(
+        mask=0, before=tokens(BEFORE), after=tokens(AFTER), entropy_before=1.0, entropy_after=1.0
+    )
+    return Comparison(
+        task="mlm",
+        before=ModelInfo(name="base"),
+        after=ModelInfo(name="tuned"),
+        before_kind="base model",
+        questions=Questions(hash="h", seed=0),
+        metrics={"before": {"perplexity": 42_408.3}, "after": {"perplexity": 12.5}},
+        mlm=MlmComparison(
+            top_k=5,
+            prompts=(PromptChange(prompt="Shoes are [MASK]", masks=(mask,)),),
+            mass=(changed("positive_mass", 0.1, 0.35), changed("negative_mass", 0.2, 0.05)),
+        ),
+    )
+
+
+@pytest.fixture
+def trained(tmp_path: Path) -> TrainResult:
+    folder = tmp_path / "out/models/v0-mlm-1"
+    folder.mkdir(parents=True)
+    found = comparison()
+    (folder / "compare.json").write_text(found.model_dump_json())
+    (folder / "training.json").write_text("{}")
+    findings = (
+        Finding("untrained head", "warning", "UNTRAINED HEAD: ..."),
+        Finding("few rows", "warning", "159 training rows are few"),
+        Finding("cut", "note", "2 texts were cut"),
+    )
+    figures = {str(side): dict(values) for side, values in found.metrics.items()}
+    return TrainResult(
+        folder, "mlm", figures, folder / "compare.html", 12.34, 20, findings=findings
+    )
+
+
+def test_the_end_of_training_shows_what_changed(trained: TrainResult):
+    told = train_summary(trained)
+    assert told.startswith("Trained mlm in 12.3 s, 20 steps\n")
+    lines = [" ".join(line.split()) for line in told.splitlines()]
+    assert "perplexity 42,408 12.5" in lines
+    assert "positive words 10.00% 35.00%" in lines
+    assert "negative words 20.00% 5.00%" in lines
+    at = lines.index("Shoes are [MASK]")
+    assert lines[at + 1] == "before worn 40.0% old 20.0% cheap 10.0% red 5.0% wet 4.0%"
+    assert lines[at + 2] == "after good 40.0% light 20.0% soft 10.0% new 5.0% a 4.0%"
+    assert "warning: 159 training rows are few" in lines
+    assert "UNTRAINED HEAD" not in told
+    assert "texts were cut" not in told
+    assert lines[-1] == f"report {trained.model}/compare.html"
+
+
+def test_an_untrained_head_is_said_once_and_loudly(trained: TrainResult):
+    told = train_summary(replace(trained, untrained_head=("cls.bias",)))
+    assert told.count("newly initialised") == 1
+
+
+def test_training_done_before_says_so(trained: TrainResult):
+    again = replace(trained, new=False)
+    assert train_summary(again).startswith("Nothing new: this mlm model was trained before")
+    assert again.to_json()["new"] is False
+
+
+def test_a_summary_without_a_comparison_still_has_its_figures(trained: TrainResult):
+    (trained.model / "compare.json").unlink()
+    told = train_summary(trained)
+    assert "perplexity" in told
+    assert "[MASK]" not in told
+
+
+RECIPE = """name: t
+output: out
+source: {files: {paths: [in.csv]}}
+signals: {long: {length: {min: 6}}}
+keep: long
+split: {train: 0.5, validation: 0.5}
+"""
+
+
+def test_a_report_names_every_place_and_the_figures(tmp_path: Path, trained: TrainResult):
+    texts = ["short", *(f"long enough {number}" for number in range(40))]
+    (tmp_path / "in.csv").write_text("\n".join(["text", *texts]))
+    recipe = tmp_path / "recipe.yaml"
+    recipe.write_text(RECIPE)
+    assert CliRunner().invoke(app, ["curate", str(recipe), "-q"]).exit_code == 0
+    found = overview(recipe)
+    assert found.figures["rows kept"].startswith("40 of 41")
+    assert found.figures["duplicates across the split"] == "0 exact"
+    assert found.figures["mass on positive words"] == "10.00% -> 35.00%"
+    assert found.places["model"] == trained.model
+    assert found.places["set"] == tmp_path / "out/set"
+    assert found.report.is_file()
+    shown = CliRunner().invoke(app, ["report", str(recipe)])
+    assert (shown.exit_code, str(found.report) in shown.stdout) == (0, True)
