@@ -5,14 +5,16 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from pydantic import JsonValue, ValidationError
 
 from pipeline.files import whole
 from pipeline.profile.history import METRICS, read_metrics
-from schemas.comparison import Comparison
 from schemas.metrics import RunMetrics
+
+if TYPE_CHECKING:
+    from schemas.comparison import Comparison
 
 PROGRESS: Final = "progress.json"
 INDEX: Final = "index.html"
@@ -108,6 +110,8 @@ def _models(output: Path) -> list[Model]:
 
 
 def _comparison(path: Path) -> Comparison | None:
+    from schemas.comparison import Comparison
+
     try:
         return Comparison.model_validate_json(path.read_bytes())
     except (OSError, ValidationError):

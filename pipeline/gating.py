@@ -13,8 +13,6 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 import polars as pl
 
 from pipeline.delta_types import delta_type
-from pipeline.gate.quarantine import SuiteRules
-from pipeline.gate.suites import DEFAULT, Suite, check_suite, read_suites, suite_path
 from pipeline.rules import RowRule
 from schemas.errors import MissingExtraError
 from schemas.integrity import Integrity
@@ -25,6 +23,7 @@ from schemas.rows import SOURCE
 if TYPE_CHECKING:
     from pipeline.context import Run
     from pipeline.gate.run import GateResult
+    from pipeline.gate.suites import Suite
     from pipeline.settle import Settlement
     from pipeline.shard import ShardResult
 
@@ -45,15 +44,19 @@ def prepare_gate(loaded: LoadedRecipe) -> str:
     """
     integrity = loaded.recipe.integrity
     given = [suite for suite in (integrity.suite, integrity.input_suite) if suite is not None]
-    if given and find_spec("great_expectations") is None:
+    if not given:
+        return ""
+    if find_spec("great_expectations") is None:
         raise MissingExtraError("a suite", "gate")
+    from pipeline.gate.suites import read_suites
+
     digest = hashlib.sha256()
     for suite in given:
         path = _readable(suite, loaded)
         read_suites(path)
         for file in sorted(path.glob("*.json")) if path.is_dir() else [path]:
             digest.update(file.read_bytes())
-    return digest.hexdigest()[:32] if given else ""
+    return digest.hexdigest()[:32]
 
 
 def suite_rules(loaded: LoadedRecipe, schema: pl.Schema) -> SuiteSetting:
@@ -76,6 +79,9 @@ def suite_rules(loaded: LoadedRecipe, schema: pl.Schema) -> SuiteSetting:
 def _set_aside(suite: str | None, loaded: LoadedRecipe, schema: pl.Schema) -> tuple[RowRule, ...]:
     if suite is None:
         return ()
+    from pipeline.gate.quarantine import SuiteRules
+    from pipeline.gate.suites import read_suites
+
     found: list[RowRule] = []
     for each in read_suites(_readable(suite, loaded)):
         asked = [one for one in each.fitting(schema) if one.meta.get("action") == "quarantine"]
@@ -90,7 +96,11 @@ def check_kinds(loaded: LoadedRecipe) -> None:
     """
     integrity = loaded.recipe.integrity
     for suite in (integrity.suite, integrity.input_suite):
-        for each in read_suites(_readable(suite, loaded)) if suite is not None else ():
+        if suite is None:
+            continue
+        from pipeline.gate.suites import check_suite, read_suites
+
+        for each in read_suites(_readable(suite, loaded)):
             check_suite(each)
 
 
@@ -134,6 +144,8 @@ def _is_shipped(loaded: LoadedRecipe) -> bool:
 
 def _readable(suite: str, loaded: LoadedRecipe) -> Path:
     """Return a suite's path; of the default one the shipped copy where none was laid yet."""
+    from pipeline.gate.suites import DEFAULT
+
     own = loaded.folder / "suites" / "default.json"
     if suite != DEFAULT:
         return loaded.folder / suite
@@ -143,6 +155,8 @@ def _readable(suite: str, loaded: LoadedRecipe) -> Path:
 
 def _suites(suite: str, loaded: LoadedRecipe) -> tuple[Suite, ...]:
     """Lay the default suite beside the recipe where it is not yet; read what is asked for."""
+    from pipeline.gate.suites import read_suites, suite_path
+
     path = suite_path(suite, loaded.folder, shipped=_is_shipped(loaded))
     train = loaded.recipe.train
     return tuple(each.judging(train.task if train else None) for each in read_suites(path))

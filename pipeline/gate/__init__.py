@@ -2,10 +2,26 @@
 
 from __future__ import annotations
 
-from pipeline.gate.quarantine import SuiteRules, read_quarantine, suite_reasons
-from pipeline.gate.run import GateResult, run_gate
-from pipeline.gate.suites import read_suites, suite_path
-from pipeline.gate.thresholds import apply_thresholds, verdict_of
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pipeline.gate.quarantine import SuiteRules, read_quarantine, suite_reasons
+    from pipeline.gate.run import GateResult, run_gate
+    from pipeline.gate.suites import read_suites, suite_path
+    from pipeline.gate.thresholds import apply_thresholds, verdict_of
+
+_HOMES = {
+    "GateResult": "run",
+    "SuiteRules": "quarantine",
+    "apply_thresholds": "thresholds",
+    "read_quarantine": "quarantine",
+    "read_suites": "suites",
+    "run_gate": "run",
+    "suite_path": "suites",
+    "suite_reasons": "quarantine",
+    "verdict_of": "thresholds",
+}
 
 __all__ = [
     "GateResult",
@@ -18,3 +34,10 @@ __all__ = [
     "suite_reasons",
     "verdict_of",
 ]
+
+
+def __getattr__(name: str) -> object:
+    """Load a module when it is first used: a run without suites needs none of them."""
+    if name not in _HOMES:
+        raise AttributeError(f"module 'pipeline.gate' has no attribute '{name}'")
+    return getattr(import_module(f"pipeline.gate.{_HOMES[name]}"), name)

@@ -14,11 +14,8 @@ import polars as pl
 from pipeline.sources.assemble import Part
 from pipeline.sources.batch import RawBlock
 from pipeline.sources.columnar import open_arrow, open_parquet
-from pipeline.sources.delimited import Delimited
 from pipeline.sources.locate import InputFile, find_files
-from pipeline.sources.plain import Lines, Whole
 from pipeline.sources.streams import sha256
-from pipeline.sources.structured import JsonRecords
 from pipeline.sources.types import FileTypes, Types
 from schemas.errors import SourceError
 from schemas.source import Files
@@ -122,12 +119,16 @@ def _reader(file: InputFile, config: Files) -> TextReader:
                 raise SourceError(
                     f"source.files.delimiter: {delimiter!r} is not one ASCII character"
                 )
+            from pipeline.sources.delimited import Delimited
+
             return Delimited(file, delimiter, longest)
         case "jsonl" | "json":
+            from pipeline.sources.structured import JsonRecords
+
             return JsonRecords(file, longest)
-        case "lines":
-            return Lines(file, longest)
-    return Whole(file, longest)
+    from pipeline.sources.plain import Lines, Whole
+
+    return Lines(file, longest) if file.format == "lines" else Whole(file, longest)
 
 
 def _remembered(

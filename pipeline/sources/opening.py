@@ -14,7 +14,6 @@ from pipeline.sources.assemble import FileParts, FileShard, Plan
 from pipeline.sources.batch import Shard, Sources
 from pipeline.sources.files import Opened, OpenedFiles, Scans, open_files
 from pipeline.sources.prepare import final_names
-from pipeline.sources.synthesize import open_synthesis
 from pipeline.sources.types import FileTypes, Types, agreed
 from schemas.errors import SourceError
 from schemas.recipe import Recipe
@@ -111,6 +110,8 @@ def _open(
 ) -> _Opened:
     match config:
         case Synthesize():
+            from pipeline.sources.synthesize import open_synthesis
+
             return open_synthesis(config, recipe.prepare, seed=recipe.seed, folder=folder)
         case Files():
             return map_files(
