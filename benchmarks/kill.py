@@ -1,0 +1,229 @@
+"""Kill runs with SIGKILL at random moments while readers poll the set; nothing may be lost.
+
+    python benchmarks/kill.py --kills 200
+
+Each round changes the input (a new file, a file that grew, a file that changed, a late file),
+begins `curate` or `refresh`, and kills it somewhere on its way. A reader polls all the while: each
+time it opens the set it must find the rows of before or those of after, whole, through Delta and
+through `versions/<N>/`. Then the next run, which nobody kills, must finish the work exactly.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import random
+import signal
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+RECIPE = {
+    "name": "kill",
+    "output": "out",
+    "source": {"files": {"paths": ["in/*.jsonl"]}},
+    "signals": {"good": {"keyword": {"words": ["good"]}}},
+    "keep": "good",
+    "refresh": {"removed": "delete"},
+}
+ROWS = 200
+WRONG = 9
+
+
+@dataclass
+class Outcome:
+    """What a number of rounds came to."""
+
+    rounds: Counter[str] = field(default_factory=Counter)
+    killed: Counter[str] = field(default_factory=Counter)
+    committed: int = 0
+    """Killed runs whose commit was already made."""
+    reads: int = 0
+    wrong: list[str] = field(default_factory=list)
+    seconds: float = 0.0
+
+    def table(self) -> str:
+        """Return the figures as a table."""
+        lines = [f"{'command':<10}{'rounds':>8}{'killed':>8}"]
+        lines += [f"{c:<10}{n:>8}{self.killed[c]:>8}" for c, n in sorted(self.rounds.items())]
+        lines += [
+            f"killed after the commit: {self.committed}",
+            f"reads while runs were killed: {self.reads}",
+            f"lost, doubled or unreadable: {len(self.wrong)}",
+            f"seconds: {self.seconds:.0f}",
+        ]
+        return "\n".join([*lines, *self.wrong[:10]])
+
+
+class Input:
+    """Files of texts, and the texts that the set should hold."""
+
+    def __init__(self, folder: Path, seed: int) -> None:
+        self.folder, self.chance = folder / "in", random.Random(seed)
+        self.folder.mkdir()
+        self.files: dict[str, list[str]] = {}
+        self.count = 0
+        self.add("m00000")
+
+    def add(self, name: str) -> None:
+        """Write a new file, some of whose texts are bad, and some there before."""
+        known = [text for texts in self.files.values() for text in texts]
+        texts = [self._text() for _ in range(ROWS)] + self.chance.sample(known, min(5, len(known)))
+        self._write(name, texts)
+
+    def change(self) -> None:
+        """Do one of the things that inputs do."""
+        kind = self.chance.randrange(4)
+        name = self.chance.choice(sorted(self.files))
+        if kind == 0:
+            self.add(f"m{len(self.files):05d}-{self.count}")
+        elif kind == 1:
+            self.add(f"a{len(self.files):05d}-{self.count}")
+        elif kind == 2:
+            self._write(name, [*self.files[name], *(self._text() for _ in range(20))])
+        else:
+            self._write(name, [self._text(), *self.files[name][1:]])
+
+    def wanted(self) -> list[str]:
+        """Return the texts of the set, in order."""
+        return sorted({t for texts in self.files.values() for t in texts if t.startswith("good")})
+
+    def _text(self) -> str:
+        self.count += 1
+        return f"{self.chance.choice(('good', 'bad'))} text number {self.count}"
+
+    def _write(self, name: str, texts: list[str]) -> None:
+        self.files[name] = texts
+        lines = "".join(json.dumps({"text": text}) + "\n" for text in texts)
+        (self.folder / f"{name}.jsonl").write_text(lines)
+
+
+def torment(folder: Path, *, kills: int, seed: int = 0) -> Outcome:
+    """Kill so many runs over an input that changes; `folder` is empty."""
+    warm_up()
+    start, outcome, chance = time.perf_counter(), Outcome(), random.Random(seed)
+    recipe = folder / "recipe.json"
+    recipe.write_text(json.dumps(RECIPE))
+    source, output = Input(folder, seed), folder / "out"
+    slowest = _finish("curate", recipe)
+    before: list[str] = source.wanted()
+    while sum(outcome.killed.values()) < kills and not outcome.wrong:
+        source.change()
+        after, kind = source.wanted(), chance.choice(("curate", "refresh", "refresh"))
+        outcome.rounds[kind] += 1
+        reader = _spawn(lambda allowed=(before, after): read_on(output, allowed, folder))
+        runner = _spawn(lambda kind=kind: run(kind, recipe))
+        time.sleep(chance.uniform(0, slowest))
+        os.kill(runner, signal.SIGKILL)
+        if os.waitstatus_to_exitcode(os.waitpid(runner, 0)[1]) == -signal.SIGKILL:
+            outcome.killed[kind] += 1
+            outcome.committed += _child(lambda after=after: check(output, (after,))) == 0
+        slowest = max(slowest, _finish(chance.choice(("curate", "refresh")), recipe))
+        (folder / "stop").touch()
+        if os.waitstatus_to_exitcode(os.waitpid(reader, 0)[1]):
+            outcome.wrong.append(f"a reader, in round {outcome.rounds.total()}")
+        (folder / "stop").unlink()
+        if _child(lambda after=after: check(output, (after,))):
+            outcome.wrong.append(f"after the next run, in round {outcome.rounds.total()}")
+        before = after
+    counted = folder / "reads"
+    outcome.reads = len(counted.read_bytes()) if counted.exists() else 0
+    outcome.seconds = time.perf_counter() - start
+    return outcome
+
+
+def warm_up() -> None:
+    """Import what runs need, so that a child is at work at once; nothing is computed here."""
+    import deltalake  # noqa: F401
+
+    import pipeline.curate
+    import pipeline.refresh
+    import pipeline.reports.run  # noqa: F401
+
+
+def run(kind: str, recipe: Path) -> int:
+    """Do one run in this process, and return its exit code."""
+    from pipeline.curate import curate
+    from pipeline.refresh import refresh
+
+    {"curate": curate, "refresh": refresh}[kind](recipe)
+    return 0
+
+
+def check(output: Path, allowed: tuple[list[str], ...]) -> int:
+    """Return 0 if the set is whole and one of `allowed`, through both doors."""
+    import polars as pl
+    from deltalake import DeltaTable
+
+    table = DeltaTable(output / "set")
+    texts = pl.read_delta(table).get_column("text").sort().to_list()
+    if texts not in allowed:
+        return WRONG
+    plain = output / "versions" / str(table.version())
+    if plain.is_dir():
+        found = pl.read_parquet(plain / "*.parquet").get_column("text").sort().to_list()
+        return 0 if found == texts else WRONG
+    return 0
+
+
+def read_on(output: Path, allowed: tuple[list[str], ...], folder: Path) -> int:
+    """Read again and again until the file `stop` is there."""
+    while not (folder / "stop").exists():
+        found = check(output, allowed)
+        with (folder / "reads").open("ab") as counted:
+            counted.write(b".")
+        if found:
+            return found
+    return 0
+
+
+def _finish(kind: str, recipe: Path) -> float:
+    """Let a run come to its end and return its seconds."""
+    start = time.perf_counter()
+    code = _child(lambda: run(kind, recipe))
+    if code:
+        raise RuntimeError(f"{kind} that nobody killed ended with {code}")
+    return time.perf_counter() - start
+
+
+def _child(work: Callable[[], int]) -> int:
+    return os.waitstatus_to_exitcode(os.waitpid(_spawn(work), 0)[1])
+
+
+def _spawn(work: Callable[[], int]) -> int:
+    """Do `work` in a child of this process, which has threads of its own."""
+    child = os.fork()
+    if child:
+        return child
+    code = WRONG
+    try:
+        code = work()
+    except BaseException:  # a child must never return into its parent's work
+        import traceback
+
+        traceback.print_exc()
+    finally:
+        os._exit(code)
+
+
+def main() -> int:
+    """Run as a command."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--kills", type=int, default=200)
+    parser.add_argument("--seed", type=int, default=0)
+    given = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        outcome = torment(Path(folder), kills=given.kills, seed=given.seed)
+    sys.stdout.write(outcome.table() + "\n")
+    return 1 if outcome.wrong else 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
