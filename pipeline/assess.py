@@ -62,7 +62,8 @@ def _limit(run: Run, settlement: Settlement, measured: Assessment) -> Assessment
     refusal = None
     if verdict == "fail":
         refusal = GateFailed(f"the gate failed: {'; '.join(failed)}; nothing was published")
-    worst = max(metrics.verdict, verdict, key=_ORDER.index)
+    found = (metrics.verdict, verdict_of(metrics.checks), verdict)
+    worst = max(found, key=_ORDER.index)
     judged = metrics.model_copy(update={"verdict": worst, "checks": (*metrics.checks, *checks)})
     return replace(measured, metrics=judged, refusal=refusal)
 

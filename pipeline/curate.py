@@ -11,6 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from pipeline.alert import alert
 from pipeline.assess import assess
 from pipeline.catalog import PROGRESS
 from pipeline.context import CurateOptions, Run
@@ -117,6 +118,7 @@ def _carry_out(run: Run) -> CurateResult:
     assessment = assess(run, results, settlement)
     if assessment.refusal is not None:
         where = leave(run, settlement, assessment)
+        alert(run, where, (str(assessment.refusal),))
         raise type(assessment.refusal)(f"{assessment.refusal}; see {where}")
     partly = run.options.limit is not None or run.options.sample is not None
     files = [file.path for file in settlement.files]
@@ -125,6 +127,8 @@ def _carry_out(run: Run) -> CurateResult:
         run.job.mended.save(run.store.output)
     finish = preview if run.options.is_preview else publish
     result = finish(run, settlement, assessment)
+    if not run.options.is_preview:
+        alert(run, result.report.parent)
     return replace(result, turnover=moved, scores=scored(run))
 
 

@@ -7,7 +7,7 @@ import urllib.error
 import urllib.request
 from typing import Final
 
-from schemas.metrics import RunMetrics
+from schemas.metrics import Check, RunMetrics
 
 TIMEOUT: Final = 5.0
 _MOST: Final = 10
@@ -24,15 +24,18 @@ class _NoRedirect(urllib.request.HTTPRedirectHandler):
 
 
 def notify(url: str, metrics: RunMetrics, lines: tuple[str, ...]) -> str | None:
-    """Post the verdict and `lines` on warning and failure; return why it did not arrive, or None.
+    """Post the verdict, `lines` and what failed on warning and failure, and on a change of pace.
+
+    Return why it did not arrive, or None.
 
     Nothing is raised and the address is never part of the answer: it is a secret.
     """
-    if metrics.verdict == "pass" and not lines:
+    told = (*lines, *_failed(metrics), *metrics.alerts)
+    if metrics.verdict == "pass" and not told:
         return None
     if not url.lower().startswith(("http://", "https://")):
         return "alert not sent: refresh.notify is not an http or https address"
-    body = json.dumps(message(metrics, lines)).encode()
+    body = json.dumps(message(metrics, told)).encode()
     headers = {"Content-Type": "application/json", "User-Agent": "siftset"}
     opener = urllib.request.build_opener(_NoRedirect)
     try:
@@ -64,6 +67,21 @@ def message(metrics: RunMetrics, lines: tuple[str, ...]) -> dict[str, object]:
         "rows": {"read": rows.read, "kept": rows.kept, "quarantined": rows.quarantined},
         "alerts": list(lines),
     }
+
+
+def _failed(metrics: RunMetrics) -> tuple[str, ...]:
+    """Return a line for every check that warns or fails."""
+    bad = [c for c in metrics.checks if not c.passed and c.severity != "info"]
+    return tuple(f"{check.severity}: {_said(check)}" for check in bad)
+
+
+def _said(check: Check) -> str:
+    if check.message and check.stage != "row rules":
+        return check.message
+    where = f"{check.name} on {check.column}" if check.column else check.name
+    counted = check.failed is not None and check.rows is not None
+    rows = f": {check.failed:,} of {check.rows:,} rows" if counted else ""
+    return f"{where}{rows} {check.message}".strip()
 
 
 def _slack(text: str) -> str:

@@ -164,7 +164,7 @@ def _sort_rows(batch: Batch, work: Work, result: ShardResult) -> _Sorted:
     barred = _barred(candidates, work.goes_out, result)
     kept = kept.scatter(kept.arg_true().filter(barred), False)
     frames: dict[Outcome, pl.DataFrame] = {
-        "candidates": candidates.filter(~barred),
+        "candidates": candidates.filter(~barred) if barred.any() else candidates,
         "rejected": _rejected(decided, decisions, refused, work),
         "quarantine": pl.concat(
             [

@@ -3,11 +3,15 @@ from __future__ import annotations
 import json
 import threading
 from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
 
 import pytest
 
+from pipeline.curate import curate
 from pipeline.notify import message, notify
+from schemas.errors import GateFailed
 from schemas.metrics import Rows, Run, RunMetrics
+from schemas.progress import Silent
 
 
 def _metrics(verdict: str) -> RunMetrics:
@@ -77,6 +81,57 @@ def test_an_address_that_cannot_work_never_raises_nor_shows(url: str) -> None:
     said = notify(url, _metrics("fail"), ())
     assert said is not None
     assert "secret" not in said
+
+
+RECIPE = """
+name: shoes
+output: out
+source: {{files: {{paths: [a.csv], text: text}}}}
+signals: {{shoes: {{keyword: {{words: [shoes]}}}}}}
+keep: shoes
+integrity: {{rows: {{text: {{not_null: true, max_chars: 12, actions: {{max_chars: {action}}}}}}}}}
+refresh: {{notify: "{url}"}}
+"""
+
+
+def _curate(folder: Path, action: str, url: str, said: list[str]) -> None:
+    (folder / "a.csv").write_text("text,n\nbad shoes,1\nthe longest shoes,2\n", "utf-8")
+    (folder / "recipe.yaml").write_text(RECIPE.format(action=action, url=url), "utf-8")
+
+    class Heard(Silent):
+        def say(self, line: str) -> None:
+            said.append(line)
+
+    curate(folder / "recipe.yaml", progress=Heard())
+
+
+def test_curating_posts_a_warning_and_a_refusal(tmp_path: Path, receiver, monkeypatch) -> None:
+    url, received, _ = receiver
+    monkeypatch.setenv("HOOK", url)
+    said: list[str] = []
+    _curate(tmp_path, "quarantine", "${HOOK}", said)
+    assert (received, said) == ([], [])
+    _curate(tmp_path, "warn", "${HOOK}", said)
+    (warned,) = received
+    assert (warned["verdict"], warned["version"], warned["rows"]["kept"]) == ("warn", 1, 2)
+    assert warned["alerts"] == ["warning: max_chars on text: 1 of 2 rows (longer than 12 "
+                                "characters; warn)"]  # fmt: skip
+    with pytest.raises(GateFailed):
+        _curate(tmp_path, "block", "${HOOK}", said)
+    assert received[1]["verdict"] == "fail"
+    assert received[1]["version"] is None
+    assert received[1]["alerts"][0] == "text: longer than 12 characters in 1 rows; nothing was " \
+        "published"  # fmt: skip
+    assert said == []
+    everything = [p.read_bytes() for p in tmp_path.rglob("*") if p.is_file()]
+    assert not [text for text in everything if b"hook-secret" in text]
+
+
+def test_curating_goes_on_without_its_webhook(tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.delenv("HOOK", raising=False)
+    said: list[str] = []
+    _curate(tmp_path, "warn", "${HOOK}", said)
+    assert said == ["warning: alert not sent: the variable that refresh.notify names is not set"]
 
 
 def test_a_long_list_is_cut() -> None:
