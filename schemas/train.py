@@ -98,6 +98,17 @@ class Train(Section):
     head_learning_rate: PositiveFloat | None = Field(
         None, description="Rate of what lies above the encoder. Default: learning_rate."
     )
+    pooling: Literal["auto", "first", "mean"] = Field(
+        "auto",
+        description="What a new classification head reads: the first token, or the mean of all "
+        "(BERT-like encoders). auto: the mean where the encoder was trained for it.",
+    )
+    head_start: Literal["auto", "fitted", "random"] = Field(
+        "auto",
+        description="A new classification head is first fitted on frozen features, or starts at "
+        "random. auto: fitted, unless the training rows are very many and the method is not "
+        "frozen.",
+    )
     freeze_embeddings: bool = Field(False, description="Leave the token embeddings as they are.")
     dropout: Share | None = Field(None, description="Default: what the model was saved with.")
     weight_decay: NonNegativeFloat = 0.01

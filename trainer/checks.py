@@ -10,6 +10,7 @@ from typing import Final, Literal
 import numpy as np
 
 from schemas.errors import TrainingError
+from schemas.lineage import TrainingData
 from schemas.results import Finding
 from schemas.train import Train
 from trainer.curves import curves_of, series
@@ -34,6 +35,22 @@ def check_reporters(config: Train) -> None:
             raise TrainingError(
                 f"train.report_to: {name} is not installed: run  pip install {name}"
             )
+
+
+def check_splits(data: TrainingData, config: Train) -> None:
+    """Raise TrainingError unless every file of the splits is there, and what is needed is split."""
+    for split, files in data.files.items():
+        for path in files:
+            if not path.is_file():
+                raise TrainingError(
+                    f"the file {path} of split {split} is not there: publish the set again "
+                    "with siftset curate"
+                )
+    if config.eval_strategy != "no" and not data.files.get("validation"):
+        raise TrainingError(
+            "the split validation holds no rows: give it a share in the recipe's split section, "
+            "or set  eval_strategy: no  in train"
+        )
 
 
 def check_model(loaded: Loaded) -> list[Finding]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, cast
 
 from schemas.errors import ModelError, TrainingError
 from schemas.train import LastLayers, LoraMethod, Train
+from trainer.averaging import averages
 from trainer.sparse_head import unwrapped
 
 if TYPE_CHECKING:
@@ -51,6 +52,8 @@ def prepare_method(
     if config.dropout is not None:
         set_dropout(model, config.dropout)
     prepared = _by_method(model, config, seed=seed, processes=processes)
+    if averages(model):
+        _fix_averaging_layer(model)
     if config.freeze_embeddings:
         model.get_input_embeddings().requires_grad_(False)
     if config.head_learning_rate is not None:
@@ -58,6 +61,15 @@ def prepare_method(
         prepared.head = [own for own in model.parameters() if id(own) not in below]
         prepared.head_rate = config.head_learning_rate / config.learning_rate
     return prepared
+
+
+def _fix_averaging_layer(model: PreTrainedModel) -> None:
+    """Leave the layer that averages as it is; what adapters put into it may train."""
+    layer = _all_layers(model)[-1]
+    still(layer)
+    for name, parameter in layer.named_parameters():
+        if "lora_" not in name:
+            parameter.requires_grad_(False)
 
 
 def _by_method(model: PreTrainedModel, config: Train, *, seed: int, processes: int) -> Prepared:
@@ -111,7 +123,12 @@ def set_dropout(module: nn.Module, share: float) -> None:
 
 
 def layers_of(model: nn.Module) -> list[nn.Module]:
-    """Return the layers of a model, the first one first."""
+    """Return the layers of a model that learn, the first one first."""
+    layers = _all_layers(model)
+    return layers[:-1] if averages(unwrapped(model)) else layers
+
+
+def _all_layers(model: nn.Module) -> list[nn.Module]:
     from torch import nn
 
     inner = unwrapped(model)

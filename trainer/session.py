@@ -29,11 +29,18 @@ from trainer.callbacks import (
     Unfreeze,
     Watch,
 )
-from trainer.checks import check_curves, check_data, check_model, check_reporters
+from trainer.checks import (
+    check_curves,
+    check_data,
+    check_model,
+    check_reporters,
+    check_splits,
+)
 from trainer.curves import Curves, curves_of
 from trainer.estimate import Estimate, estimate
 from trainer.features import CachedTask, cached
 from trainer.hardware import choose_hardware, wait_for_all
+from trainer.head_start import fit_head, fit_through, starts_fitted
 from trainer.loop import Loop
 from trainer.methods import merged, prepare_method
 from trainer.models import Loaded, quiet
@@ -47,8 +54,6 @@ from trainer.workplace import find_checkpoint, open_work, run_key, work_folder
 
 if TYPE_CHECKING:
     from transformers import TrainingArguments
-
-Figures = Mapping[Literal["before", "after"], Mapping[str, float | None]]
 
 SPLITS = ("train", "validation")
 
@@ -78,7 +83,7 @@ class Session:
 
     def prepare(self, *, resume: bool) -> None:
         """Load, tokenize, check and describe, before anything takes long."""
-        self._check_splits()
+        check_splits(self.data, self.config)
         check_reporters(self.config)
         check_settings(self.config.lr_scheduler_type, self.config.lr_scheduler_kwargs)
         with writing(self.work):
@@ -102,6 +107,11 @@ class Session:
 
     def _choose_method(self) -> None:
         model, processes = self.task.loaded.model, self.hardware.processes
+        if self.config.method != "frozen" and self._starts_fitted():
+            with self.progress.stage("head"), writing(self.work):
+                self._say_fitted(
+                    fit_through(self.task, self.tokens["train"], self.hardware, self.seed)
+                )
         self.prepared = prepare_method(model, self.config, seed=self.seed, processes=processes)
         self.estimate: Estimate = estimate(
             self.prepared.model, self.tokens["train"], self.config, self.hardware
@@ -116,21 +126,16 @@ class Session:
         if self.cached is not None:
             self.task = self.cached
             self.progress.say("frozen: the backbone ran once, its features are kept")
+            if self._starts_fitted():
+                self._say_fitted(fit_head(self.cached, self.tokens["train"], seed=self.seed))
 
-    def _check_splits(self) -> None:
-        for split, files in self.data.files.items():
-            for path in files:
-                if not path.is_file():
-                    raise TrainingError(
-                        f"the file {path} of split {split} is not there: publish the set again "
-                        "with siftset curate"
-                    )
-        if self.config.eval_strategy == "no" or self.data.files.get("validation"):
-            return
-        raise TrainingError(
-            "the split validation holds no rows: give it a share in the recipe's split section, "
-            "or set  eval_strategy: no  in train"
-        )
+    def _starts_fitted(self) -> bool:
+        """Say whether a head is fitted first; a run that goes on has the one of its checkpoint."""
+        return self.checkpoint is None and starts_fitted(self.config, self.task, self.tokens)
+
+    def _say_fitted(self, passes: int) -> None:
+        if passes:
+            self.progress.say(f"the new head was fitted on frozen features in {passes} passes")
 
     def _open_work(self, resume: bool) -> None:
         """Find where to go on, or begin afresh; other processes wait for the first one."""

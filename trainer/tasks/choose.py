@@ -7,7 +7,8 @@ from pathlib import Path
 
 from schemas.errors import TrainingError
 from schemas.train import Train
-from trainer.models import load
+from trainer.averaging import add_averaging_layer, averages, wants_mean
+from trainer.models import Loaded, load
 from trainer.tasks.base import Task, setting
 from trainer.tasks.reading import count
 
@@ -38,9 +39,26 @@ def prepare_task(
         seed=seed,
         attention=attention,
     )
+    if labels is not None:
+        _pool(config, loaded)
     made_of = setting(config, loaded, seed)
     if labels is not None:
         return ClassificationTask(made_of, labels)
     if config.task == "mlm":
         return MlmTask(made_of)
     return CausalTask(made_of, choose_template(files["train"], config.template))
+
+
+def _pool(config: Train, loaded: Loaded) -> None:
+    """Let a new head read the mean state, where that is asked for or what the encoder is made for.
+
+    A head that the files hold stays with what it was trained to read.
+    """
+    wanted = config.pooling == "mean" or (config.pooling == "auto" and wants_mean(config.model))
+    if not wanted or not loaded.untrained_head or averages(loaded.model):
+        return
+    if not add_averaging_layer(loaded.model) and config.pooling == "mean":
+        raise TrainingError(
+            f"train.pooling: mean needs an encoder with the layers of BERT, and {loaded.name} is a "
+            f"{loaded.model.config.model_type} model: use  pooling: first"
+        )
