@@ -105,6 +105,8 @@ class _Settled(NamedTuple):
     change: Change
     written: Written
     book: Book
+    whole: bool
+    """Whether the version before is replaced, because its rows were decided in another way."""
     nothing: bool
     """Whether no row was read, entered or left."""
 
@@ -119,7 +121,7 @@ def _settle(run: Run, plan: Plan, results: Sequence[ShardResult]) -> _Settled:
     written = write_change(run, change, results[0].parts["candidates"][0], whole=whole)
     moves = whole or bool(plan.todo) or bool(change.entering.any()) or change.leaving.height > 0
     book = Book(plan.signature, entries, drops(entries, change.kept))
-    return _Settled(change, written, book, nothing=not moves)
+    return _Settled(change, written, book, whole=whole, nothing=not moves)
 
 
 def _publish(
@@ -133,7 +135,7 @@ def _publish(
     if run.options.is_preview:
         return preview(run, settlement, assessment)
     written = settled.written
-    if written.mode == "append":
+    if not settled.whole:
         _add_profile(run)
     kept = ledger.store(run.run_id, settled.book)
     addition = Addition(written.committed, written.mode, {METADATA: run.run_id})

@@ -6,7 +6,6 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-
 TEXTS = ("hello world", "hello  world", "second one", "third one", "bad one", "short", "hi", None)
 NAMES = ("a", "b", "c", "d")
 LONGER = {"long": {"length": {"min": 6}}, "bad": {"keyword": {"words": ["bad"]}}}

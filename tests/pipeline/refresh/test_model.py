@@ -1,0 +1,190 @@
+"""The model after the set: when training is due, and what a model must be to become current."""
+
+from __future__ import annotations
+
+import json
+import os
+
+import pytest
+
+from pipeline.refresh import refresh
+from pipeline.refresh.model import (
+    current_model,
+    due,
+    judged,
+    new_rows,
+    promote,
+    renew_model,
+    roll_back_model,
+)
+from pipeline.store import Store
+from pipeline.train import MODELS, latest_model
+from schemas.comparison import Change, Comparison, Forgetting, Golden, ModelInfo, Questions
+from schemas.errors import OutputError
+from schemas.loading import load_recipe
+from schemas.progress import Silent
+from schemas.refresh import Refresh
+
+
+@pytest.fixture
+def world(new_world):
+    """A world with ten rows in version 0."""
+    world = new_world()
+    world.texts("a", *(f"text number {n}" for n in range(10)))
+    world.refresh()
+    return world
+
+
+def store_of(world):
+    return Store(world.folder / "out")
+
+
+def trained(world, version, *, hours=0.0):
+    """Leave behind what a training leaves that ended some hours ago."""
+    folder = world.folder / f"out/models/v{version}-mlm-0000000{version}"
+    folder.mkdir(parents=True)
+    (folder / "training.json").write_text("{}")
+    moment = (folder / "training.json").stat().st_mtime - 3600 * hours
+    os.utime(folder / "training.json", (moment, moment))
+    return folder
+
+
+def test_new_rows_make_training_due(world):
+    store = store_of(world)
+    assert due(Refresh(retrain_after=10), store).is_due
+    assert not due(Refresh(retrain_after=11), store).is_due
+    trained(world, 0)
+    world.texts("b", "text number 1", "text number 20", "text number 21", "hi")
+    world.refresh()
+    assert new_rows(store, 0, 1) == 2
+    found = due(Refresh(retrain_after=2), store)
+    assert (found.is_due, found.version) == (True, 1)
+    assert "2 new rows" in due(Refresh(retrain_after=3), store).why
+
+
+WAITS = [
+    (Refresh(retrain_after=1, retrain_minimum=11), 99.0, "fewer than 11"),
+    (Refresh(retrain_after=1, cooldown_hours=5), 1.0, "1.0 hours ago, expected 5"),
+]
+
+
+@pytest.mark.parametrize(("refresh", "hours", "why"), WAITS)
+def test_a_minimum_and_a_cooldown_hold_it_back(world, refresh, hours, why):
+    world.texts("b", "bad")
+    trained(world, 0, hours=hours)
+    found = due(refresh, store_of(world))
+    assert not found.is_due
+    assert why in found.why
+
+
+def test_drift_makes_training_due(new_world):
+    world = new_world(analysis="sample", dedupe={"exact": False})
+    world.texts("a", *["text of a number"] * 150)
+    world.refresh()
+    trained(world, 0)
+    store, asked = store_of(world), Refresh(retrain_on_drift=True)
+    world.texts("b", *["number of a text"] * 150)
+    world.refresh()
+    first = due(asked, store)
+    strange = ("quite other words of a much greater length than any before", "it is strange")
+    world.texts("c", *(f"{text} {n} " * 9 for n in range(100) for text in strange))
+    world.refresh()
+    found = due(asked, store)
+    assert (first.is_due, found.is_due) == (False, True)
+    assert found.why.startswith("drift of ")
+
+
+def comparison(before, after, verdict, *, golden=None, forgets=False):
+    info = ModelInfo(name="x")
+    change = Change(name="loss", before=before, after=after, difference=None, n=9, verdict=verdict)
+    other = change.model_copy(update={"verdict": golden})
+    return Comparison(
+        task="mlm", before=info, after=info, before_kind="previous model",
+        questions=Questions(hash="x", seed=0), metrics={},
+        changes=(change,), golden=Golden(source="g", n=9, changes=(other,)) if golden else None,
+        forgetting=Forgetting(verdict="fail", note="by half") if forgets else None,
+    )  # fmt: skip
+
+
+GATES = [
+    (comparison(2.0, 1.0, "better"), {}, True, "better: loss 2 before, 1 after"),
+    (comparison(2.0, 2.0, "no difference shown"), {}, True, "held-out rows"),
+    (comparison(2.0, 2.0, "no difference shown"), {"promote": "better"}, False, "no difference"),
+    (comparison(1.0, 2.0, "worse"), {}, False, "worse: loss 1 before, 2 after"),
+    (comparison(1.0, 2.0, "not judged"), {}, False, "not judged"),
+    (comparison(2.0, 1.0, "better", golden="worse"), {}, False, "the golden set"),
+    (comparison(2.0, 1.0, "better", forgets=True), {}, False, "forgets general text: by half"),
+    (comparison(None, 1.0, "better"), {}, False, "cannot be compared"),
+    (comparison(2.0, 1.0, "better"), {"promote_metric": "speed"}, False, "known are loss"),
+]
+
+
+@pytest.mark.parametrize(("found", "refresh", "passes", "why"), GATES)
+def test_the_gate_of_a_promotion(found, refresh, passes, why):
+    passed, told = judged(found, Refresh(**refresh))
+    assert passed is passes
+    assert why in told
+
+
+def test_the_current_model_changes_at_once_and_back(tmp_path):
+    for name in ("v0-mlm-a", "v1-mlm-b"):
+        (tmp_path / name).mkdir()
+    assert current_model(tmp_path) is None
+    with pytest.raises(OutputError, match="no model before"):
+        roll_back_model(tmp_path)
+    promote(tmp_path, "v0-mlm-a", "the first model")
+    promote(tmp_path, "v1-mlm-b", "better")
+    assert current_model(tmp_path) == (tmp_path / "v1-mlm-b").resolve()
+    assert roll_back_model(tmp_path) == "v0-mlm-a"
+    assert current_model(tmp_path) == (tmp_path / "v0-mlm-a").resolve()
+    with pytest.raises(OutputError, match="no model before"):
+        roll_back_model(tmp_path)
+    log = json.loads((tmp_path / "promotions.json").read_text())["promotions"]
+    assert [(one["model"], one["replaced"]) for one in log] == [
+        ("v0-mlm-a", None), ("v1-mlm-b", "v0-mlm-a"),
+    ]  # fmt: skip
+    assert sorted(p.name for p in tmp_path.iterdir()) == [
+        "current", "promotions.json", "v0-mlm-a", "v1-mlm-b",
+    ]  # fmt: skip
+
+
+def test_the_link_is_no_model_of_its_own(world):
+    folder = trained(world, 0)
+    promote(world.folder / "out/models", folder.name, "the first model")
+    assert latest_model(store_of(world)) == folder
+
+
+def test_nobody_asked_for_training(world):
+    assert renew_model(load_recipe(world.path()), world.path(), (), Silent()) is None
+    assert refresh(world.path()).model is None
+
+
+@pytest.mark.slow
+def test_a_model_is_trained_compared_and_promoted_or_kept(new_world, tiny_encoder):
+    world = new_world(
+        split={"train": 0.7, "validation": 0.3},
+        train={"task": "mlm", "model": str(tiny_encoder), "epochs": 1, "max_length": 32},
+        compare={"positive": None, "negative": None, "resamples": 50},
+        refresh={"retrain_after": 30},
+    )
+    words = ("the soft shoe is good", "a warm hat was great", "the light bag is strong")
+    world.texts("a", *(f"{words[n % 3]} and {n} more" for n in range(40)))
+    first = refresh(world.path())
+    models = world.folder / "out" / MODELS
+    assert first.model["promoted"] is True
+    assert first.model["because"] == "the first model"
+    one = current_model(models)
+    again = refresh(world.path())
+    assert (again.new, again.model["due"]) == (False, False)
+    world.texts("b", *(f"{words[n % 3]} or {n} others" for n in range(40)))
+    second = refresh(world.path())
+    assert second.model["due"] is True
+    now = current_model(models)
+    assert (now != one) is second.model["promoted"]
+    world.change(refresh={"retrain_after": 30, "promote": "better", "promote_metric": "nothing"})
+    world.texts("c", *(f"{words[n % 3]} but {n} again" for n in range(40)))
+    third = refresh(world.path())
+    assert third.model["promoted"] is False
+    assert "'nothing' cannot be compared" in third.model["because"]
+    assert current_model(models) == now
+    assert not (models / "pending.json").exists()

@@ -1,0 +1,156 @@
+"""Runs that are killed, stopped, started many at once, or out of disk."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[3]
+PROGRAM = "from pipeline.cli import app; app()"
+
+
+def command(world, *arguments, cwd=None):
+    """Start the command line on a world."""
+    world.path()
+    env = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
+    return subprocess.Popen(
+        [sys.executable, "-c", PROGRAM, *arguments],
+        cwd=cwd or world.folder, env=env, text=True,
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+    )  # fmt: skip
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="the harness forks")
+def test_killed_runs_lose_and_double_nothing(tmp_path):
+    """In a process of its own: a fork of one that has threads may hang."""
+    done = subprocess.run(
+        [sys.executable, str(ROOT / "benchmarks/kill.py"), "--kills", "20", "--seed", "1"],
+        capture_output=True, text=True, timeout=600,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "lost, doubled or unreadable: 0" in done.stdout
+
+
+def test_the_harness_sees_a_wrong_set(new_world):
+    spec = importlib.util.spec_from_file_location("_kill", ROOT / "benchmarks/kill.py")
+    assert spec is not None
+    assert spec.loader is not None
+    kill = importlib.util.module_from_spec(spec)
+    sys.modules["_kill"] = kill
+    spec.loader.exec_module(kill)
+    world = new_world()
+    world.texts("a", "the first text", "the second text")
+    world.refresh()
+    output, right = world.folder / "out", ["the first text", "the second text"]
+    assert kill.check(output, (["other"], right)) == 0
+    assert kill.check(output, (right[:1], [*right, right[0]])) == kill.WRONG
+    (laid,) = (output / "versions/0").glob("train-*")
+    laid.unlink()
+    with pytest.raises(Exception, match=r"parquet|expanded paths were empty"):
+        kill.check(output, (right,))
+
+
+@pytest.mark.slow
+def test_sixteen_refreshes_at_once_take_turns(new_world):
+    world = new_world()
+    world.texts("a", *(f"text number {n}" for n in range(200)))
+    world.refresh()
+    world.texts("b", *(f"text number {n}" for n in range(100, 400)))
+    runs = [command(world, "refresh", "recipe.json", "--json", "--lock-timeout", "300")
+            for _ in range(16)]  # fmt: skip
+    outs = [run.communicate(timeout=300) for run in runs]
+    assert [run.returncode for run in runs] == [0] * 16, outs
+    said = [json.loads(out) for out, _ in outs]
+    assert sum(one["new"] for one in said) == 1
+    assert {one["version"] for one in said} == {1}
+    assert world.set().equals(world.full())
+
+
+def test_a_refresh_beside_another_is_refused_at_once(new_world):
+    from pipeline.lock import locked
+
+    world = new_world()
+    world.texts("a", "the first text")
+    world.refresh()
+    world.texts("b", "the second text")
+    with locked(world.folder / "out"):
+        run = command(world, "refresh", "recipe.json", "--json")
+        out, err = run.communicate(timeout=120)
+    assert run.returncode == 5
+    assert f"another run (process {os.getpid()})" in err
+    assert json.loads(out)["exit_code"] == 5
+    assert world.set().height == 1
+
+
+SLOW_SIGNAL = '''
+import time
+from siftset import signal
+
+
+@signal
+def slow(text: str) -> bool:
+    """Takes its time."""
+    time.sleep(0.02)
+    return True
+'''
+STOPS = [(signal.SIGINT, 130), (signal.SIGTERM, 143)]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("number", "code"), STOPS)
+def test_a_refresh_that_is_stopped_leaves_the_set_and_frees_the_lock(new_world, number, code):
+    world = new_world(signals={"slow": {"python": "mine.py:slow"}}, keep="slow")
+    (world.folder / "mine.py").write_text(SLOW_SIGNAL)
+    world.texts("a", "the first text")
+    world.refresh()
+    world.texts("b", *(f"text number {n}" for n in range(500)))
+    run = command(world, "refresh", "recipe.json")
+    progress = world.folder / "out/.work/progress.json"
+    deadline = time.monotonic() + 60
+    while not progress.exists() and time.monotonic() < deadline:
+        time.sleep(0.02)
+    time.sleep(0.5)
+    run.send_signal(number)
+    run.communicate(timeout=60)
+    assert run.returncode == code
+    assert world.set().height == 1
+    assert world.refresh().set_rows == 501
+    assert world.set().equals(world.full())
+
+
+@pytest.fixture
+def small_disk(tmp_path):
+    """A file system of two megabytes."""
+    where = tmp_path / "disk"
+    where.mkdir()
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", str(where)], capture_output=True
+    )
+    if mounted.returncode:
+        pytest.skip("mounting a small file system needs rights that are not there")
+    yield where
+    subprocess.run(["umount", str(where)], check=True)
+
+
+def test_a_full_disk_leaves_the_set_as_it_was(new_world, small_disk):
+    world = new_world(output=str(small_disk / "out"), record="none")
+    world.texts("a", "the first text")
+    world.refresh()
+    noise = [os.urandom(2000).hex() for _ in range(2000)]
+    world.texts("b", *noise)
+    run = command(world, "refresh", "recipe.json")
+    _, err = run.communicate(timeout=120)
+    assert run.returncode not in (0, 3, 4, 5)
+    assert "space" in err.lower()
+    assert world.set(small_disk / "out").height == 1
+    world.texts("b", "the second text")
+    assert world.refresh().set_rows == 2
