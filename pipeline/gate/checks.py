@@ -84,7 +84,7 @@ def _threshold(kwargs: Mapping[str, Any], rows: int | None, kind: str) -> str:
         mostly = kwargs.get("mostly")
         share = 1.0 if not isinstance(mostly, int | float) else float(mostly)
         of = "rows" if kind in _COUNTS_NULLS else "rows with a value"
-        return f"at least {share:.4%} of {of}".replace(".0000%", "%")
+        return f"at least {100 * share:.6g}% of {of}"
     low, high = kwargs.get("min_value"), kwargs.get("max_value")
     parts = [
         f"at least {low}" if low is not None else "",

@@ -12,10 +12,12 @@ import copy
 import hashlib
 import re
 from base64 import b64encode
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cache
+from html import escape
 from importlib.resources import files
 from typing import Any, Final
+from urllib.parse import quote
 
 from great_expectations.core.expectation_suite import ExpectationSuite
 from great_expectations.core.expectation_validation_result import (
@@ -113,7 +115,9 @@ class IndexRenderer(SiteIndexPageRenderer):
             for key, value in index_links_dict.items()
             if key != "cta_object"
         }
-        return super().render(links)  # type: ignore[no-untyped-call]
+        rendered = super().render(links)  # type: ignore[no-untyped-call]
+        rendered.siftset_links = links
+        return rendered
 
 
 def inert_links(links: Any) -> Any:  # noqa: ANN401
@@ -141,9 +145,45 @@ class IndexView(DefaultJinjaIndexPageView):
     """Makes the page that lists the others."""
 
     def render(self, document: Any, template: Any = None, **kwargs: Any) -> str:  # noqa: ANN401
-        """Return the page, offline."""
+        """Return the page, offline; Great Expectations fills its lists by a script, we in place."""
         page = super().render(document, template, **kwargs)  # type: ignore[no-untyped-call]
-        return offline(page)
+        return offline(page.replace("</body>", f"{_lists(document.siftset_links)}</body>"))
+
+
+def _lists(links: Mapping[str, Any]) -> str:
+    """Return what was validated and the suites, as tables with links."""
+    return _table(
+        "Validation results",
+        ("", "Data", "Suite", "Run"),
+        [
+            (
+                each,
+                f'<i class="fa-{"check" if each.get("validation_success") else "times"}"></i>',
+                each.get("asset_name") or "",
+                each.get("expectation_suite_name") or "",
+                str(each.get("run_time") or ""),
+            )
+            for each in links.get("validations_links") or ()
+        ],
+    ) + _table(
+        "Suites",
+        ("Suite",),
+        [
+            (each, each.get("expectation_suite_name") or "")
+            for each in links.get("expectations_links") or ()
+        ],
+    )
+
+
+def _table(title: str, head: Sequence[str], rows: Sequence[tuple[Any, ...]]) -> str:
+    """Return a table whose last cell links to the page of its row; texts are inert already."""
+    body = ""
+    for link, *cells in rows:
+        address = escape(quote(str(link.get("filepath") or "#")))
+        told = "".join(f"<td>{cell}</td>" for cell in cells[:-1])
+        body += f'<tr>{told}<td><a href="{address}">{cells[-1]}</a></td></tr>'
+    names = "".join(f"<th>{name}</th>" for name in head)
+    return f"<h2>{title}</h2><table><tr>{names}</tr>{body}</table>"
 
 
 def site(base_directory: str) -> dict[str, Any]:

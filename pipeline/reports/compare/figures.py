@@ -48,6 +48,11 @@ def interval(one: Interval | None, *, share: bool = False) -> Child:
     return h("span", f"[{said}]", class_="of", title=f"{one.level:.0%} interval")
 
 
+def _below(one: Interval | None, *, share: bool = False) -> Child:
+    """Return an interval on a line of its own, so that seven columns fit."""
+    return None if one is None else h("div", interval(one, share=share))
+
+
 def _rough(value: float) -> str:
     return f"{value:,.3g}" if abs(value) < 1_000 else f"{value:,.0f}"
 
@@ -74,9 +79,9 @@ def _change(one: Change, *, share: bool) -> list[Child]:
         judged = pill(VERDICTS[one.verdict], one.verdict)
     return [
         one.name.replace("_", " "),
-        [number(one.before, share=share), " ", interval(one.before_interval, share=share)],
-        [number(one.after, share=share), " ", interval(one.after_interval, share=share)],
-        [signed, " ", interval(_scaled(one.interval) if share else one.interval)],
+        [number(one.before, share=share), _below(one.before_interval, share=share)],
+        [number(one.after, share=share), _below(one.after_interval, share=share)],
+        [signed, _below(_scaled(one.interval) if share else one.interval)],
         _whisker(one),
         count(one.n),
         judged,

@@ -32,7 +32,7 @@ def checks(metrics: RunMetrics, history: Sequence[RunMetrics]) -> Child:
     columns = [
         Column("", "nowrap"),
         Column("Check", "text"),
-        Column("Fails on", "num"),
+        Column("Fails on, or value", "num"),
         Column("Limit", "num"),
         Column("Last run", "num"),
         Column("Trend", "nowrap"),
@@ -59,7 +59,9 @@ def _check(check: Check, before: list[float]) -> list[Child]:
 
 
 def _detail(check: Check) -> Child:
-    return " · ".join(part for part in (check.stage, check.message.strip("()")) if part)
+    where = f"{check.name} on {check.column}: " if check.column else f"{check.name}: "
+    said = check.message.removeprefix(where).strip("()")
+    return " · ".join(part for part in (check.stage, said) if part)
 
 
 def _measured(check: Check) -> Child:

@@ -21,7 +21,7 @@ _TITLES = {
 def leakage(metrics: RunMetrics) -> Child:
     """Return the rows that two splits share."""
     if not metrics.leakage:
-        return absent("Leakage was not measured: the set has one split only.")
+        return absent(_unmeasured(metrics))
     rows = [
         [
             f"{leak.left} in {leak.right}",
@@ -44,7 +44,32 @@ def leakage(metrics: RunMetrics) -> Child:
         for leak in metrics.leakage
         if leak.examples
     ]
-    return [table([*head, Column("", "nowrap")], rows), shown]
+    return [table([*head, Column("", "nowrap")], rows), shown, _not_near(metrics)]
+
+
+def _unmeasured(metrics: RunMetrics) -> str:
+    """Say why no leakage was measured."""
+    if sum(rows > 0 for rows in metrics.rows.splits.values()) < 2:
+        return "Leakage was not measured: the set has one split only."
+    if not metrics.profiles:
+        return "Leakage was not measured: the recipe says analysis: off."
+    return (
+        f"Leakage was not measured: {metrics.rows.kept:,} rows are too many to compare them all. "
+        "Rows that are equal but for case and punctuation are always in one split; near ones are "
+        "removed by dedupe.near."
+    )
+
+
+def _not_near(metrics: RunMetrics) -> Child:
+    between = [
+        leak for leak in metrics.leakage if leak.kind != "n-gram" and leak.right != "the set"
+    ]
+    if not between or any(leak.kind == "near" for leak in between):
+        return None
+    return absent(
+        f"Near leaks were not looked for among {metrics.rows.kept:,} rows: set dedupe.near, such "
+        "as 0.8, to remove near duplicates before the split."
+    )
 
 
 def drift(metrics: RunMetrics) -> Child:

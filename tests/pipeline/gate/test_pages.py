@@ -99,3 +99,15 @@ def test_texts_are_shown_as_they_are(browser, pages):
     assert "&lt;b&gt; & <b>bold</b>\\x00\\x07\\u202e" in shown
     assert "${column} $column $$ {{7*7}}" in shown
     assert "&#60;" not in shown
+
+
+def test_the_index_leads_to_every_page_without_a_script(browser, pages):
+    index = next(page for page in pages if page.name == "index.html")
+    browser.open(index)
+    links = browser.driver.find_elements("css selector", "table a[href]")
+    assert all(link.is_displayed() for link in links)
+    targets = {link.get_attribute("href") for link in links}
+    assert targets == {page.resolve().as_uri() for page in pages if page != index}
+    assert "failed" in browser.driver.execute_script(
+        "return getComputedStyle(document.querySelector('td i'), '::before').content"
+    )

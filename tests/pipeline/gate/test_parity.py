@@ -152,13 +152,14 @@ ONLY_ELSEWHERE = [
 Validate = Callable[[str, Mapping[str, Any]], Any]
 
 
-@pytest.fixture(scope="module")
-def engines(frame: pl.DataFrame) -> tuple[Validate, Validate]:
+@pytest.fixture(scope="module", params=[2_000, pytest.param(20_000, marks=pytest.mark.slow)])
+def engines(frame: pl.DataFrame, request: pytest.FixtureRequest) -> tuple[Validate, Validate]:
     import great_expectations as gx
     from great_expectations.data_context.types.base import ProgressBarsConfig
 
     import pipeline.gate.datasource  # noqa: F401  registers the datasource
 
+    frame = frame.head(request.param)
     context = gx.get_context(mode="ephemeral")
     context.variables.progress_bars = ProgressBarsConfig(globally=False)
     ours = context.data_sources.add_polars("polars").add_frame_asset("frame")
