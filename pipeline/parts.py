@@ -29,8 +29,9 @@ class PartWriter:
     """Writes the frames it is given to `folder/<stem>-00000.parquet` and on, in order.
 
     A file is written as soon as it is full, so that memory stays flat however many rows come.
-    Without rows there is no file, or with `even_empty` one that has the columns. Whoever publishes
-    the files syncs them.
+    Without rows there is no file, or with `even_empty` one that has the columns. Files that are
+    not `lasting`, which only this run reads, are quick to write rather than small. Whoever
+    publishes the files syncs them.
     """
 
     def __init__(
@@ -40,9 +41,10 @@ class PartWriter:
         *,
         rows_per_part: int = ROWS_PER_PART,
         even_empty: bool = False,
+        lasting: bool = True,
     ) -> None:
         self._folder, self._stem, self._limit = folder, stem, rows_per_part
-        self._even_empty = even_empty
+        self._even_empty, self._lasting = even_empty, lasting
         self._pending: list[pl.DataFrame] = []
         self._rows = self._bytes = 0
         self._parts: list[Part] = []
@@ -67,7 +69,10 @@ class PartWriter:
         frame = pl.concat(self._pending)
         self._folder.mkdir(parents=True, exist_ok=True)
         path = self._folder / f"{self._stem}-{len(self._parts):05d}.parquet"
-        frame.write_parquet(path, compression="zstd", compression_level=1)
+        if self._lasting:
+            frame.write_parquet(path, compression="zstd", compression_level=1)
+        else:
+            frame.write_parquet(path, compression="lz4", statistics=False)
         self._parts.append(Part(path, frame.height))
         self._pending, self._rows, self._bytes = [], 0, 0
 

@@ -39,6 +39,8 @@ OUTCOMES: Final[tuple[Outcome, ...]] = (
     "ids",
     "input",
 )
+FLEETING: Final[tuple[Outcome, ...]] = ("candidates", "ids", "input")
+"""Rows that are read once more by this run, and then gone."""
 FAULTS_KEPT: Final = 100
 FAULT_REASON: Final = "signal fault"
 
@@ -122,7 +124,9 @@ def work_on(shard: Shard, index: int, work: Work) -> ShardResult:
     """Read a shard and put every one of its rows aside."""
     name = hashlib.sha256(f"{work.key}:{shard.fingerprint}".encode()).hexdigest()[:16]
     writers = {
-        o: PartWriter(work.folder / o, f"{index:06d}-{name}", even_empty=index == 0)
+        o: PartWriter(
+            work.folder / o, f"{index:06d}-{name}", even_empty=index == 0, lasting=o not in FLEETING
+        )
         for o in OUTCOMES
     }
     result = ShardResult(Balance(), {}, work.watch())

@@ -11,9 +11,10 @@ import hashlib
 import importlib
 import sys
 import threading
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from importlib import metadata
 from pathlib import Path
 from types import ModuleType
@@ -146,9 +147,15 @@ def _helpers_beside(path: Path) -> Iterator[list[Path]]:
 def entry_points() -> dict[str, tuple[metadata.EntryPoint, ...]]:
     """Find the kinds that installed packages offer, without loading them."""
     found: dict[str, tuple[metadata.EntryPoint, ...]] = {}
-    for point in metadata.entry_points(group=GROUP):
+    for point in _offered(metadata.entry_points):
         found[point.name] = (*found.get(point.name, ()), point)
     return found
+
+
+@cache
+def _offered(find: Callable[..., metadata.EntryPoints]) -> metadata.EntryPoints:
+    """Look through the installed packages, once in a process."""
+    return find(group=GROUP)
 
 
 def load_entry(

@@ -92,8 +92,8 @@ def strip_punctuation(token: str) -> str:
     Only marks that NLTK lists, on one side, and only where the rest has more than one letter and
     no punctuation inside. NLTK's mapping of a whole text comes to this for each of its tokens.
     """
-    word = _REMOVED.sub("", token)
-    if len(word) > 1:
+    word = token if token.isalnum() else _REMOVED.sub("", token)
+    if 1 < len(word) < len(token):
         before, after = token[: -len(word)], token[len(word) :]
         if token.endswith(word) and before in PUNCTUATION:
             return word
@@ -105,6 +105,8 @@ def strip_punctuation(token: str) -> str:
 def describe(word: str, lexicon: Mapping[str, float]) -> Token:
     """Look up all that the rules ask of a word."""
     small = word.lower()
+    if small not in SPECIAL_WORDS and small not in lexicon and "n't" not in small:
+        return Token(UPPER if word.isupper() else 0, 0.0, 0.0, 0, word)
     flags = _FLAG_OF_WORD.get(small, 0) | _FLAG_OF_EXACT_WORD.get(word, 0)
     if small in lexicon:
         flags |= LEXICON_WORD

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import atexit
+import gc
 import inspect
 import os
 import signal
@@ -69,6 +71,7 @@ def _dress(run: Callable[..., None], function: Callable[..., None]) -> None:
 
 
 def _run(screen: Screen, work: Callable[[], None]) -> None:
+    _collect_rarely()
     from pipeline.guard import refuse_strangers
 
     try:
@@ -89,6 +92,13 @@ def _run(screen: Screen, work: Callable[[], None]) -> None:
     except Exception as error:
         screen.failure(error, 1)
         raise typer.Exit(1) from None
+
+
+def _collect_rarely() -> None:
+    """Spare a short process most of the collector's work: modules are no garbage, nor at its end."""
+    gc.set_threshold(50_000, 20, 50)
+    atexit.unregister(gc.freeze)
+    atexit.register(gc.freeze)
 
 
 def _leave(code: int) -> None:
