@@ -97,8 +97,8 @@ def open_sources(
 ) -> Sources:
     """Open and check everything that a recipe reads; paths are relative to `folder`.
 
-    `limit` keeps only the first rows, as prepare.take does; `scans` remembers text files. Raises SourceError, and
-    MissingExtraError where the hub is asked for and its package is not there.
+    `limit` keeps only the first rows, as prepare.take does; `scans` remembers text files. Raises
+    SourceError, and MissingExtraError where the hub is asked for and its package is not there.
     """
     opened = [_open(source.config, recipe, folder, scans) for source in recipe.source]
     _names_differ(opened)
