@@ -1,11 +1,12 @@
 """Kill runs with SIGKILL at random moments while readers poll the set; nothing may be lost.
 
-    python benchmarks/kill.py --kills 200
+    python benchmarks/kill.py --kills 200 --trainings 10
 
 Each round changes the input (a new file, a file that grew, a file that changed, a late file),
 begins `curate` or `refresh`, and kills it somewhere on its way. A reader polls all the while: each
 time it opens the set it must find the rows of before or those of after, whole, through Delta and
 through `versions/<N>/`. Then the next run, which nobody kills, must finish the work exactly.
+Trainings of a tiny model are killed too; the next one must leave a model that loads.
 """
 
 from __future__ import annotations
@@ -139,6 +140,67 @@ def torment(folder: Path, *, kills: int, seed: int = 0) -> Outcome:
     return outcome
 
 
+def torment_training(folder: Path, *, kills: int, seed: int = 0) -> Outcome:
+    """Kill so many trainings of a tiny model, each of which the next one must finish."""
+    start, outcome, chance = time.perf_counter(), Outcome(), random.Random(seed)
+    recipe = folder / "train.json"
+    train = {"task": "mlm", "model": str(folder / "tiny"), "epochs": 2, "max_length": 16}
+    compare = {"positive": None, "negative": None, "resamples": 20}
+    recipe.write_text(json.dumps({**RECIPE, "train": train, "compare": compare}))
+    Input(folder, seed)
+    _finish("curate", recipe)
+    if _child(lambda: tiny_model(folder / "tiny")):
+        raise RuntimeError("the tiny model could not be made")
+    slowest, number = _timed_child(lambda: learn(recipe, 0, folder)), 0
+    while sum(outcome.killed.values()) < kills and not outcome.wrong:
+        number += 1
+        outcome.rounds["train"] += 1
+        runner = _spawn(lambda number=number: learn(recipe, number, folder))
+        time.sleep(chance.uniform(0, slowest))
+        os.kill(runner, signal.SIGKILL)
+        if os.waitstatus_to_exitcode(os.waitpid(runner, 0)[1]) == -signal.SIGKILL:
+            outcome.killed["train"] += 1
+        if _child(lambda number=number: learn(recipe, number, folder)):
+            outcome.wrong.append(f"training {number} after it was killed")
+    outcome.seconds = time.perf_counter() - start
+    return outcome
+
+
+def learn(recipe: Path, seed: int, folder: Path) -> int:
+    """Train under a seed of its own, and load what came of it."""
+    from transformers import AutoModelForMaskedLM
+
+    from pipeline.train import train_recipe
+
+    done = train_recipe(recipe, overrides=[f"train.weight_decay={seed / 1000}"])
+    AutoModelForMaskedLM.from_pretrained(done.model)
+    models = [path for path in (folder / "out/models").glob("v*") if path.is_dir()]
+    return 0 if all((path / "training.json").is_file() for path in models) else WRONG
+
+
+def tiny_model(folder: Path) -> int:
+    """Make a tiny BERT with random weights."""
+    import torch
+    from tokenizers import Tokenizer, models, pre_tokenizers
+    from transformers import BertConfig, BertForMaskedLM, PreTrainedTokenizerFast
+
+    names = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
+    words = [*names, "good", "bad", "text", "number", *"0123456789"]
+    made = Tokenizer(models.WordLevel({word: at for at, word in enumerate(words)}, "[UNK]"))
+    made.pre_tokenizer = pre_tokenizers.Whitespace()
+    special = ("pad_token", "unk_token", "cls_token", "sep_token", "mask_token")
+    PreTrainedTokenizerFast(
+        tokenizer_object=made, model_max_length=32, **dict(zip(special, names, strict=True))
+    ).save_pretrained(folder)
+    torch.manual_seed(0)
+    size = {"hidden_size": 32, "num_hidden_layers": 1, "num_attention_heads": 2}
+    config = BertConfig(
+        vocab_size=len(words), intermediate_size=32, max_position_embeddings=32, **size
+    )
+    BertForMaskedLM(config).save_pretrained(folder)
+    return 0
+
+
 def warm_up() -> None:
     """Import what runs need, so that a child is at work at once; nothing is computed here."""
     import deltalake  # noqa: F401
@@ -193,6 +255,13 @@ def _finish(kind: str, recipe: Path) -> float:
     return time.perf_counter() - start
 
 
+def _timed_child(work: Callable[[], int]) -> float:
+    start = time.perf_counter()
+    if _child(work):
+        raise RuntimeError("a training that nobody killed failed")
+    return time.perf_counter() - start
+
+
 def _child(work: Callable[[], int]) -> int:
     return os.waitstatus_to_exitcode(os.waitpid(_spawn(work), 0)[1])
 
@@ -217,12 +286,17 @@ def main() -> int:
     """Run as a command."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--kills", type=int, default=200)
+    parser.add_argument("--trainings", type=int, default=0)
     parser.add_argument("--seed", type=int, default=0)
     given = parser.parse_args()
-    with tempfile.TemporaryDirectory() as folder:
-        outcome = torment(Path(folder), kills=given.kills, seed=given.seed)
-    sys.stdout.write(outcome.table() + "\n")
-    return 1 if outcome.wrong else 0
+    wrong = False
+    for work, kills in ((torment, given.kills), (torment_training, given.trainings)):
+        if kills:
+            with tempfile.TemporaryDirectory() as folder:
+                outcome = work(Path(folder), kills=kills, seed=given.seed)
+            sys.stdout.write(outcome.table() + "\n")
+            wrong = wrong or bool(outcome.wrong)
+    return 1 if wrong else 0
 
 
 if __name__ == "__main__":

@@ -99,7 +99,9 @@ def due(refresh: Refresh, store: Store) -> Due:
     drifted = _drifted(store, trained, version) if refresh.retrain_on_drift else ""
     if drifted:
         return Due(True, drifted, version)
-    return Due(False, f"{new:,} new rows since the last training")
+    wanted = "" if refresh.retrain_after is None else f", {refresh.retrain_after:,} make it due"
+    since = "in a set never trained on" if trained is None else "since the last training"
+    return Due(False, f"{new:,} new rows {since}{wanted}")
 
 
 def new_rows(store: Store, trained: int | None, version: int) -> int:

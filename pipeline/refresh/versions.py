@@ -66,7 +66,7 @@ def list_history(
                 "rows": said.get("set_rows", 0),
                 "verdict": said.get("verdict", "pass"),
                 "formula": commit.metadata.get("siftset_formula", ""),
-                "available": _available(store, commit.version),
+                "available": _laid(store, commit.version),
                 "models": names,
             }
         )
@@ -120,14 +120,16 @@ def retain(store: Store, keep: int) -> list[int]:
     """
     commits = list(store.history())
     held = {commit.version for commit in commits[:keep]} | set(models_of(store.output))
-    old = [c.version for c in commits if c.version not in held and _available(store, c.version)]
+    old = [c.version for c in commits if c.version not in held and _laid(store, c.version)]
     if not old:
         return []
-    needed = {path for c in commits if c.version not in old for path in _files(store, c.version)}
+    known = {commit.version for commit in commits}
+    needed = {path for version in held & known for path in store.files(version)}
+    needed |= set(store.files())
     for version in old:
-        shutil.rmtree(store.output / VERSIONS / str(version), ignore_errors=True)
-        for path in set(_files(store, version)) - needed:
+        for path in set(store.files(version)) - needed:
             path.unlink(missing_ok=True)
+        shutil.rmtree(store.output / VERSIONS / str(version))
     _sweep(store, needed)
     return old
 
@@ -144,12 +146,12 @@ def _sweep(store: Store, needed: set[Path]) -> None:
             shutil.rmtree(folder, ignore_errors=True)
 
 
-def _files(store: Store, version: int) -> list[Path]:
-    return store.files(version)
+def _laid(store: Store, version: int) -> bool:
+    return (store.output / VERSIONS / str(version)).is_dir()
 
 
 def _available(store: Store, version: int) -> bool:
-    return all(path.is_file() for path in _files(store, version))
+    return all(path.is_file() for path in store.files(version))
 
 
 def _there(store: Store, version: int) -> int:
