@@ -17,7 +17,7 @@ from pipeline.catalog import PROGRESS
 from pipeline.context import CurateOptions, Run
 from pipeline.diff import turnover
 from pipeline.engines.local import map_ordered
-from pipeline.files import writable_folder
+from pipeline.files import told_when_full, writable_folder
 from pipeline.gating import check_kinds
 from pipeline.job import Job, load_job
 from pipeline.live import Live
@@ -102,7 +102,8 @@ def work_folder(output: Path) -> Iterator[Path]:
     shutil.rmtree(root, ignore_errors=True)
     root.mkdir()
     try:
-        yield root
+        with told_when_full(output):
+            yield root
     finally:
         shutil.rmtree(root, ignore_errors=True)
 

@@ -80,3 +80,17 @@ def writable_folder(path: Path) -> Path:
             "choose another 'output' in the recipe or mend its permissions"
         ) from error
     return path
+
+
+@contextmanager
+def told_when_full(folder: Path) -> Iterator[None]:
+    """Raise OutputError in place of whatever a library says of a full disk."""
+    try:
+        yield
+    except Exception as error:
+        if "No space left on device" not in str(error):
+            raise
+        raise OutputError(
+            f"the disk that holds {folder} is full, the version before stays: "
+            "make room there, or let old versions go with  refresh: {keep_versions: N}"
+        ) from error
