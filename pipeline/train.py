@@ -16,7 +16,8 @@ from pipeline.export import open_store
 from pipeline.files import read_json, whole, writable_folder
 from pipeline.job import output_folder
 from pipeline.lock import locked
-from pipeline.runs import digest
+from pipeline.processes import leads
+from pipeline.runs import RUNS, digest
 from pipeline.store import Commit, Store
 from schemas.comparison import Comparison
 from schemas.errors import OutputError, RecipeError
@@ -69,11 +70,21 @@ def train_recipe(
     out = models / model_id(config, data.lineage, loaded.recipe.seed)
     if wanted.resume and (out / RESULT).is_file():
         return finished(out)
+    if not leads():
+        return _fit(loaded, config, data, out, wanted, shown)
     with locked(writable_folder(models), timeout=wanted.lock_timeout):
-        return _train(loaded, config, data, out, wanted, shown)
+        result = _fit(loaded, config, data, out, wanted, shown)
+        if loaded.recipe.compare.arms:
+            from pipeline.arms import ArmsRun, compare_with_arms
+
+            run = ArmsRun(recipe, tuple(overrides), loaded, data, out)
+            compare_with_arms(run, result.steps, shown)
+        report = render_comparison(out)
+        write_index(store.output)
+        return replace(result, report=report)
 
 
-def _train(
+def _fit(
     loaded: LoadedRecipe,
     config: Train,
     data: TrainingData,
@@ -85,7 +96,7 @@ def _train(
 
     require_extra()
     _have_model(config, progress, fetch=options.fetch)
-    result = train(
+    return train(
         config,
         compare_section(loaded),
         data,
@@ -94,9 +105,6 @@ def _train(
         resume=options.resume,
         progress=progress,
     )
-    report = render_comparison(out)
-    write_index(out.parent.parent)
-    return replace(result, report=report)
 
 
 def train_section(loaded: LoadedRecipe) -> Train:
@@ -140,7 +148,20 @@ def _lineage(loaded: LoadedRecipe, store: Store, commit: Commit, rows: dict[str,
         formula=commit.metadata.get("siftset_formula_text", loaded.recipe.keep),
         formula_hash=commit.metadata.get("siftset_formula", ""),
         rows=rows,
+        leaks=_leaks(store.output / RUNS / commit.run_id / "metrics.json"),
     )
+
+
+def _leaks(metrics: Path) -> dict[str, str]:
+    """Return how many rows of a split another one holds too, as the set's run found."""
+    if not metrics.is_file():
+        return {}
+    found: dict[str, list[str]] = {}
+    for leak in _list(read_json(metrics).get("leakage")):
+        if isinstance(leak, dict):
+            pair = f"{leak.get('left')} in {leak.get('right')}"
+            found.setdefault(pair, []).append(f"{leak.get('kind')} {leak.get('rows')}")
+    return {pair: ", ".join(counts) for pair, counts in found.items()}
 
 
 def model_id(config: Train, lineage: Lineage, seed: int) -> str:

@@ -19,6 +19,8 @@ class Lineage:
     formula_hash: str
     rows: dict[str, int] = field(default_factory=dict)
     """Rows by split."""
+    leaks: dict[str, str] = field(default_factory=dict)
+    """How many rows of a split another one holds too, as the run that made the set found."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -229,6 +229,11 @@ class Compare(Section):
     positive_label: str | None = Field(
         None, description="The class that precision and recall of two classes are of."
     )
+    arms: bool = Field(
+        False,
+        description="Did the curation help: train as many steps on a random sample of the same "
+        "size and on everything that was read, and compare.",
+    )
     examples: NonNegativeInt = Field(20, description="Fixed and newly broken rows shown of each.")
     generated: NonNegativeInt = Field(100, description="Held-out questions answered and measured.")
     answers: NonNegativeInt = Field(10, description="Questions answered side by side.")

@@ -46,6 +46,9 @@ _LIMITS: Final[Mapping[Task, str]] = {
 }
 
 
+CAME_FROM: Final = "## Where its data came from"
+
+
 @dataclass(frozen=True, slots=True)
 class CardFacts:
     """Everything that the card tells."""
@@ -122,10 +125,10 @@ def _sections(facts: CardFacts) -> Iterator[str]:
     yield from _warnings(facts)
     yield "## What changed"
     yield from _changes(facts)
-    yield "## Where its data came from"
-    yield _table(("", ""), _lineage(facts))
+    yield CAME_FROM
+    yield table(("", ""), _lineage(facts))
     yield "## How it was trained"
-    yield _table(("", ""), _training(facts))
+    yield table(("", ""), _training(facts))
     yield "## Limits"
     yield _LIMITS[facts.config.task]
 
@@ -165,13 +168,13 @@ def _changes(facts: CardFacts) -> Iterator[str]:
         f"(questions `{comparison.questions.hash[:12]}`). Before: {comparison.before_kind}, "
         f"`{_plain(comparison.before.name)}`."
     )
-    yield _table(
+    yield table(
         ("Metric", "Before", "After", "Difference", "Interval", "Verdict"),
         [_change(one) for one in comparison.changes],
     )
     if comparison.mlm is not None and comparison.mlm.mass:
         yield "Probability on word lists, mean over the masks of the prompts:"
-        yield _table(
+        yield table(
             ("List", "Before", "After", "Difference", "Interval", "Verdict"),
             [_change(one) for one in comparison.mlm.mass],
         )
@@ -180,10 +183,10 @@ def _changes(facts: CardFacts) -> Iterator[str]:
 def _change(one: Change) -> tuple[str, ...]:
     return (
         one.name,
-        _figure(one.before),
-        _figure(one.after),
-        _figure(one.difference),
-        _interval(one.interval),
+        figure(one.before),
+        figure(one.after),
+        figure(one.difference),
+        interval(one.interval),
         one.verdict,
     )
 
@@ -191,11 +194,13 @@ def _change(one: Change) -> tuple[str, ...]:
 def _lineage(facts: CardFacts) -> list[tuple[str, ...]]:
     lineage = facts.lineage
     rows = ", ".join(f"{split} {n:,}" for split, n in lineage.rows.items()) or "not counted"
+    leaks = "; ".join(f"{split}: {found}" for split, found in lineage.leaks.items())
     return [
         ("Recipe", f"`{_plain(lineage.recipe)}` (hash `{lineage.recipe_hash}`)"),
         ("Set", f"version {lineage.version}, run `{_plain(lineage.run_id)}`"),
         ("Formula", f"`{_plain(lineage.formula)}` (hash `{lineage.formula_hash}`)"),
         ("Rows", rows),
+        ("Rows in two splits", _plain(leaks) or "not counted"),
         ("Row by row", "`row_id` and `source` of every row are columns of that version"),
     ]
 
@@ -242,7 +247,8 @@ def versions() -> dict[str, str]:
     return found
 
 
-def _table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """Return a Markdown table."""
     lines = [header, ["---"] * len(header), *rows]
     return "\n".join("| " + " | ".join(line) + " |" for line in lines)
 
@@ -253,11 +259,13 @@ def _plain(text: str) -> str:
     return kept.replace("<", "&lt;").replace(">", "&gt;")
 
 
-def _figure(value: float | None) -> str:
+def figure(value: float | None) -> str:
+    """Return a figure in four significant digits."""
     return "" if value is None else f"{value:.4g}"
 
 
-def _interval(interval: Interval | None) -> str:
+def interval(interval: Interval | None) -> str:
+    """Return an interval and its level."""
     if interval is None:
         return ""
     return f"{interval.low:.4g} to {interval.high:.4g} ({interval.level:.0%})"

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import polars as pl
 from pydantic import JsonValue
 
-from schemas.comparison import BeforeKind, Comparison, ModelInfo, Questions, TrainingCurve
+from schemas.comparison import BeforeKind, Comparison, TrainingCurve
 from schemas.train import Compare
 from trainer.asked import side
-from trainer.comparison import Setting, Side, compare_models, gather
+from trainer.card import versions
+from trainer.comparison import QuestionSet, Setting, Side, compare_models, gather, with_pairs
+from trainer.comparison.folders import named
 from trainer.comparison.protocols import Encoder
 from trainer.curves import Curves, series
 from trainer.models import Loaded, load
+from trainer.tasks.reading import sampled
 
 if TYPE_CHECKING:
     from trainer.session import Session
@@ -24,25 +28,45 @@ SHOWN: Final = ("loss", "learning_rate", "perplexity", "eval_loss", "eval_perple
 
 def compare_trained(session: Session, trained: Loaded, compare: Compare) -> Comparison:
     """Ask the model before and after; on the test split where there is one, else validation."""
-    files = session.data.files
-    held = "test" if files.get("test") else "validation"
-    if session.config.multi_label:
-        return _several_labels(session, trained, held)
-    rows = held_rows(session, held)
-    training = held_rows(session, "train") if session.config.task == "classification" else None
-    questions = gather(compare, rows, folder=Path.cwd(), seed=session.seed, train=training)
+    held = "test" if session.data.files.get("test") else "validation"
+    questions = questions_of(session, compare, held)
     before, kind = _before(session)
     setting = Setting(
         compare,
         before_kind=kind,
         encoder=_encoder(session, before),
-        provenance={"split": held, "rows": rows.height, **_lineage(session)},
+        provenance={"split": held, **_lineage(session)},
     )
     with session.progress.stage("compare"):
         found = compare_models(
             session.config.task, before, _side(trained, session), questions, setting
         )
     return found.model_copy(update={"curves": training_curves(session.curves())})
+
+
+def questions_of(session: Session, compare: Compare, held: str) -> QuestionSet:
+    """Return what both models are asked; baselines learn from the rows that the model saw."""
+    classes = session.config.task == "classification"
+    training = None
+    if classes and not session.config.multi_label:
+        rows = _rows(session, "train")
+        seen = sampled(rows.height, session.config.max_train_samples, session.seed)
+        training = rows.filter(pl.Series(seen))
+    template = getattr(session.task, "template", None)
+    rows = _rows(session, held)
+    if template is not None and "text" not in rows.columns:
+        rows = rows.with_columns(text=pl.Series(map(template.ask, rows.iter_rows(named=True))))
+    questions = gather(compare, rows, folder=Path.cwd(), seed=session.seed, train=training)
+    if classes and questions.golden is not None:
+        questions = replace(questions, golden=named(questions.golden, session.config.labels))
+    return with_pairs(questions, template)
+
+
+def _rows(session: Session, split: str) -> pl.DataFrame:
+    """Return the rows of a split, labels by their names."""
+    files = session.data.files.get(split, ())
+    frame = pl.read_parquet(list(files)) if files else pl.DataFrame({"text": []})
+    return named(frame, session.config.labels) if session.config.task == "classification" else frame
 
 
 def _lineage(session: Session) -> dict[str, JsonValue]:
@@ -56,51 +80,18 @@ def _lineage(session: Session) -> dict[str, JsonValue]:
         "formula": made.formula,
         "formula_hash": made.formula_hash,
         "rows_by_split": dict(made.rows),
+        "also_in_another_split": dict(made.leaks),
         "seed": session.seed,
+        "versions": dict(versions()),
+        "hardware": session.hardware.describe(),
     }
-
-
-def _several_labels(session: Session, trained: Loaded, held: str) -> Comparison:
-    """Return the figures of a classifier with several labels a row: means over its labels."""
-    path = session.work / "tokens-held.arrow"
-    tokens = session.plain_task.read(session.data.files.get(held, ()), path, None)
-    after = session.measure_plain(trained, tokens)
-    return Comparison(
-        task=session.config.task,
-        before=ModelInfo(name="none"),
-        after=_side(trained, session).info,
-        before_kind="none",
-        questions=Questions(hash=session.key, seed=session.seed, rows=tokens.texts),
-        metrics={"before": {}, "after": dict(after)},
-        curves=training_curves(session.curves()),
-        notes=("Several labels a row: figures are means over the labels.",),
-    )
-
-
-def held_rows(session: Session, split: str) -> pl.DataFrame:
-    """Return the rows of a split as the comparison wants them."""
-    files = session.data.files.get(split, ())
-    frame = pl.read_parquet(list(files)) if files else pl.DataFrame({"text": []})
-    labels = getattr(session.task, "labels", None)
-    if labels is not None and not labels.multi:
-        names = [labels.names[labels.index(value)] for value in frame["label"].to_list()]
-        frame = frame.with_columns(label=pl.Series(names, dtype=pl.String))
-    template = getattr(session.task, "template", None)
-    if template is not None:
-        asked = [template.ask(row) for row in frame.iter_rows(named=True)]
-        frame = frame.with_columns(
-            prompt=pl.Series(asked, dtype=pl.String), answer=pl.col(template.answer)
-        )
-        if "text" not in frame.columns:
-            frame = frame.with_columns(text=pl.col("prompt"))
-    return frame
 
 
 def _before(session: Session) -> tuple[Side | None, BeforeKind]:
     """Load the model before again; a classifier with a fresh head has none."""
     loaded, config = session.task.loaded, session.config
     if config.task == "classification" and loaded.untrained_head:
-        return None, "linear probe"
+        return None, "none" if config.multi_label else "linear probe"
     labels = getattr(session.task, "labels", None)
     again = load(
         config.task,
@@ -116,7 +107,7 @@ def _before(session: Session) -> tuple[Side | None, BeforeKind]:
 def _encoder(session: Session, before: Side | None) -> Encoder | None:
     from trainer.comparison.adapters import Asked
 
-    if before is not None:
+    if before is not None or session.config.multi_label:
         return None
     labels = session.task.labels.names  # type: ignore[attr-defined]
     config = session.config

@@ -70,6 +70,7 @@ def finish(session: Session, compare: Compare, began: float) -> TrainResult:
     comparison = compare_trained(session, trained, compare)
     with whole_folder(out) as folder:
         save_model(trained.model, trained.tokenizer, folder)
+        _save_usage(session, folder)
         save_curves(session.curves(), folder)
         save_json(comparison.model_dump(mode="json"), folder / "compare.json")
         result = session.result(out, comparison.metrics, began)
@@ -77,3 +78,36 @@ def finish(session: Session, compare: Compare, began: float) -> TrainResult:
         session.write_card(result, comparison, folder)
     session.clean()
     return result
+
+
+def train_arm(
+    config: Train, data: TrainingData, *, out: Path, seed: int = 0, progress: Progress
+) -> Path:
+    """Fine-tune on other rows for a comparison of arms: the model alone, without its own report.
+
+    Raises TrainingError, ModelError or OutputError.
+    """
+    require_extra()
+    from trainer.saving import save_model, whole_folder
+    from trainer.session import Session
+    from trainer.trials import plain
+
+    seed = config.seed if config.seed is not None else seed
+    session = Session(plain(config), data, out, seed=seed, progress=progress)
+    with session.quietly():
+        session.prepare(resume=True)
+        session.fit()
+        trained = session.trained()
+        with whole_folder(out) as folder:
+            save_model(trained.model, trained.tokenizer, folder)
+            _save_usage(session, folder)
+    session.clean()
+    return out
+
+
+def _save_usage(session: Session, folder: Path) -> None:
+    """Write how the model wants to be asked."""
+    from trainer.usage import write_usage
+
+    template = getattr(session.task, "template", None)
+    write_usage(folder, session.config.task, max_length=session.task.length, template=template)

@@ -101,7 +101,6 @@ class Session:
         attention = self.hardware.attention
         files = self.data.files
         self.task: Task = prepare_task(self.config, files, seed=self.seed, attention=attention)
-        self.plain_task = self.task
         self._say(check_model(self.task.loaded))
         self.tokens = self._tokenize()
 
@@ -242,12 +241,6 @@ class Session:
         model.config.use_cache = True
         return replace(self.task.loaded, model=model, untrained_head=())
 
-    def measure_plain(self, trained: Loaded, tokens: Tokens) -> dict[str, float]:
-        """Return the figures of the trained model on other tokens, read by `plain_task`."""
-        self.loop.task, self.loop.model = self.plain_task, trained.model
-        trained.model.to(self.loop.args.device)  # type: ignore[arg-type]
-        return self.plain_task.metrics(self.loop.measured(tokens))
-
     def curves(self) -> Curves:
         """Return what was measured at every step."""
         return curves_of(self.loop.state.log_history)
@@ -288,16 +281,13 @@ class Session:
         )
 
     def write_card(self, result: TrainResult, comparison: Comparison, folder: Path) -> None:
-        """Write the model card, and how the model wants to be asked."""
+        """Write the model card."""
         from trainer.card import CardFacts, write_card
-        from trainer.usage import write_usage
 
         revision = self.task.loaded.revision
         lineage = self.data.lineage
         facts = CardFacts(self.config, self.seed, lineage, result, comparison, revision)
         write_card(folder, facts)
-        template = getattr(self.task, "template", None)
-        write_usage(folder, self.config.task, max_length=self.task.length, template=template)
 
     def clean(self) -> None:
         """Remove checkpoints and tokens of a run that is done."""

@@ -17,6 +17,7 @@ from typing import Annotated, Final, get_type_hints
 import typer
 
 from pipeline.cli.screen import Screen
+from pipeline.processes import leads
 from schemas.errors import SiftsetError
 
 INTERRUPTED: Final = 130
@@ -41,7 +42,10 @@ def command(
     def register(function: Callable[..., None]) -> Callable[..., None]:
         def run(**given: object) -> None:
             flags = {key: bool(given.pop(key)) for key in _COMMON}
-            screen = Screen(flags["json_"], flags["quiet"], flags["verbose"])
+            speaks = leads()
+            screen = Screen(
+                flags["json_"] and speaks, flags["quiet"] or not speaks, flags["verbose"]
+            )
             _run(screen, lambda: function(screen, **given))
 
         _dress(run, function)

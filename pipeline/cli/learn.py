@@ -45,14 +45,23 @@ def compare(
     recipe: Recipe,
     before: Annotated[str | None, typer.Option(help="Model before; default: the base.")] = None,
     after: Annotated[str | None, typer.Option(help="Model after; default: the latest.")] = None,
+    arms: Annotated[
+        bool, typer.Option("--arms", help="Did the curation help: train on other rows, compare.")
+    ] = False,
     set_: Overrides = None,
 ) -> None:
     """Compare two models on the recipe's prompts and held-out rows."""
+    from pipeline.arms import compare_arms_of
     from pipeline.train import compare_models
 
-    result = compare_models(
-        recipe, before=before, after=after, overrides=set_ or (), progress=screen.progress()
-    )
+    if arms and (before or after):
+        raise typer.BadParameter("--arms compares the latest model: leave out --before and --after")
+    if arms:
+        result = compare_arms_of(recipe, overrides=set_ or (), progress=screen.progress())
+    else:
+        result = compare_models(
+            recipe, before=before, after=after, overrides=set_ or (), progress=screen.progress()
+        )
     screen.show(f"Compared: {result['report']}")
     screen.result(result)
 

@@ -88,18 +88,29 @@ def _side(name: str, task: Task, ask: Ask) -> Side:
     return side(load_trained(name, task), task, ask.max_length(name))
 
 
-def compare_arm_folders(arms: Mapping[str, str], data: TrainingData, ask: Ask) -> ArmsTable:
+@dataclass(frozen=True, slots=True)
+class ArmFolder:
+    """An arm whose model lies in a folder, and the rows that it was trained on."""
+
+    model: str
+    rows: int | None = None
+
+
+def compare_arm_folders(
+    arms: Mapping[str, ArmFolder], data: TrainingData, ask: Ask, *, budget: str = ""
+) -> ArmsTable:
     """Compare the models of several arms, by name of the arm; the first one is the reference."""
     from trainer.usage import read_usage
 
-    task = read_usage(next(iter(arms.values()))).task
+    task = read_usage(next(iter(arms.values())).model).task
     split = _held_out(data)
     contenders = [
-        Contender(name, functools.partial(_side, model, task, ask)) for name, model in arms.items()
+        Contender(name, functools.partial(_side, arm.model, task, ask), arm.rows)
+        for name, arm in arms.items()
     ]
     questions = _questions(data, split, task, ask)
     bootstrap = Setting(ask.compare).bootstrap(ask.seed)
-    return compare_arms(task, contenders, questions, bootstrap=bootstrap)
+    return compare_arms(task, contenders, questions, bootstrap=bootstrap, budget=budget)
 
 
 def _held_out(data: TrainingData) -> str:

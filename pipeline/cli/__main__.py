@@ -1,0 +1,7 @@
+"""`python -m pipeline.cli` is the command, for launchers that take a module."""
+
+from __future__ import annotations
+
+from pipeline.cli import app
+
+app(prog_name="siftset")
