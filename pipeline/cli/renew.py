@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
-from pydantic import JsonValue
 
 from pipeline.cli.app import app
 from pipeline.cli.commands import command
 from pipeline.cli.options import LockTimeout, Overrides, Recipe, Version
 from pipeline.cli.screen import Screen
+
+if TYPE_CHECKING:
+    from pydantic import JsonValue
 
 
 @command(app, "refresh", example="siftset refresh recipe.yaml --lock-timeout 600")
