@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from pipeline.gate.thresholds import apply_thresholds, verdict_of
+from pipeline.gate.thresholds import apply_thresholds, unmeasured, verdict_of
 from pipeline.gating import limited, run_suites
 from pipeline.measure import measure
 from pipeline.profile.scalars import scalars
@@ -56,7 +56,9 @@ def _limit(run: Run, settlement: Settlement, measured: Assessment) -> Assessment
     """Hold what was measured against the recipe's thresholds; a critical one refuses the run."""
     metrics = measured.metrics
     known = {**limited(settlement.balance, settlement.unknown), **scalars(metrics)}
-    checks = apply_thresholds(known, run.job.recipe.integrity.thresholds)
+    limits = run.job.recipe.integrity.thresholds
+    checks = apply_thresholds(known, {name: limits[name] for name in limits if name in known})
+    checks += [unmeasured(name) for name in limits if name not in known]
     verdict = verdict_of(checks)
     failed = [c.message for c in checks if not c.passed and c.severity == "critical"]
     refusal = None

@@ -14,9 +14,10 @@ import polars as pl
 
 from pipeline.delta_types import delta_type
 from pipeline.rules import RowRule
-from schemas.errors import MissingExtraError
+from schemas.errors import MissingExtraError, RecipeError
 from schemas.integrity import Integrity
 from schemas.loading import LoadedRecipe
+from schemas.recipe import Recipe
 from schemas.results import Balance
 from schemas.rows import SOURCE
 
@@ -102,6 +103,27 @@ def check_kinds(loaded: LoadedRecipe) -> None:
 
         for each in read_suites(_readable(suite, loaded)):
             check_suite(each)
+
+
+def check_thresholds(recipe: Recipe, columns: Sequence[str]) -> None:
+    """Raise RecipeError for a threshold on what no run of this recipe measures."""
+    integrity = recipe.integrity
+    if not integrity.thresholds:
+        return
+    from pipeline.gate.thresholds import check_name
+    from pipeline.profile.scalars import profile_names, row_names
+
+    profiled = profile_names(columns)
+    known = {*limited(Balance(), 0), *row_names(), *integrity.metrics}
+    if integrity.held_out is not None:
+        known |= {name for name in profiled if name.startswith("leaked_")}
+    for name in integrity.thresholds:
+        check_name(name, [*known, *profiled])
+        if recipe.analysis == "off" and name not in known:
+            raise RecipeError(
+                f"integrity.thresholds.{name}: not measured with  analysis: off ; "
+                "set  analysis: sample  or take the threshold out"
+            )
 
 
 def limited(balance: Balance, unknown: int) -> Mapping[str, float]:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 import polars as pl
 from pydantic import JsonValue
 
-from pipeline.gating import prepare_gate, suite_rules
+from pipeline.gating import check_thresholds, prepare_gate, suite_rules
 from pipeline.mended import Mended, with_mended
 from pipeline.rules import PlainRules, RowRuleSet
 from pipeline.runs import recipe_hash, run_key
@@ -134,6 +134,7 @@ def _ready(loaded: LoadedRecipe, decider: Decider, sources: Sources, suites: str
     recipe, schema = loaded.recipe, sources.schema
     _check_text(schema)
     decider.check(schema)
+    check_thresholds(recipe, schema.names())
     aside = suite_rules(loaded, schema)
     rules = RowRuleSet(recipe.integrity.rows, schema, also=aside.comes_in)
     rules.check()

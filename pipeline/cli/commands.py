@@ -99,7 +99,7 @@ def _run(screen: Screen, work: Callable[[], None]) -> None:
 
 
 def _collect_rarely() -> None:
-    """Spare a short process most of the collector's work: modules are no garbage, nor at its end."""
+    """Spare a short process most of the collector's work: modules are not garbage."""
     gc.set_threshold(50_000, 20, 50)
     atexit.unregister(gc.freeze)
     atexit.register(gc.freeze)

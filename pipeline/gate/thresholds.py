@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Final
 
 from schemas.errors import RecipeError
@@ -31,11 +31,22 @@ def verdict_of(checks: list[Check] | tuple[Check, ...]) -> Verdict:
     return "warn" if "warning" in failed else "pass"
 
 
-def _check(name: str, limits: Threshold, metrics: Mapping[str, float | int]) -> Check:
+def check_name(name: str, metrics: Collection[str]) -> None:
+    """Raise RecipeError where no metric has this name."""
     if name not in metrics:
         close = difflib.get_close_matches(name, list(metrics), n=1)
         hint = f"did you mean '{close[0]}'?" if close else f"metrics are {', '.join(metrics)}"
         raise RecipeError(f"integrity.thresholds.{name}: no such metric ({hint})")
+
+
+def unmeasured(name: str) -> Check:
+    """Return the check of a metric that this run could not measure: it holds, and says so."""
+    said = "(not measured: this run had nothing to measure it on)"
+    return Check(name=name, stage="threshold", passed=True, severity="info", message=said)
+
+
+def _check(name: str, limits: Threshold, metrics: Mapping[str, float | int]) -> Check:
+    check_name(name, metrics)
     value = metrics[name]
     for level in _LEVELS:
         limit = getattr(limits, level)

@@ -2,14 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Final
 
 from schemas.metrics import Profile, RunMetrics
 
+_COUNTS: Final = ("kept", "rejected", "quarantined", "duplicate", "unreadable", "unknown")
+_LEAKS: Final = ("leaked_rows", "leaked_share")
 _ENCODING: Final = (
     "replacement", "mojibake", "control", "not_nfc", "zero_width", "html", "url", "email", "phone",
 )  # fmt: skip
+
+
+def row_names() -> tuple[str, ...]:
+    """Return the names of what every run measures."""
+    return tuple(f"{name}_{unit}" for name in _COUNTS for unit in ("rows", "share"))
+
+
+def profile_names(columns: Iterable[str]) -> tuple[str, ...]:
+    """Return the names of what only a run with a profile can measure; `columns` are the source's.
+
+    Not every run measures each of them: drift needs an earlier version, leaks need two splits.
+    """
+    from pipeline.profile.drift import DEFAULTS
+
+    return (
+        *(f"{name}_share" for name in (*_ENCODING, "over_max", "smallest_label", "label_error")),
+        *(f"missing_share_{column}" for column in columns),
+        *_LEAKS,
+        *(f"{where}drift_{key}" for where in ("", "reference_") for key in DEFAULTS),
+    )
 
 
 def scalars(metrics: RunMetrics) -> dict[str, float | int]:
@@ -30,7 +52,7 @@ Named = Iterator[tuple[str, float | int]]
 
 def _rows(metrics: RunMetrics) -> Named:
     rows = metrics.rows
-    for name in ("kept", "rejected", "quarantined", "duplicate", "unreadable", "unknown"):
+    for name in _COUNTS:
         number = getattr(rows, name)
         yield f"{name}_rows", number
         yield f"{name}_share", number / rows.read if rows.read else 0.0
