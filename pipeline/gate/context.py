@@ -16,6 +16,16 @@ _STORE: Final = "TupleFilesystemStoreBackend"
 _SUFFIXED: Final = {"filepath_suffix": ".json"}
 
 
+def import_quietly() -> None:
+    """Import Great Expectations without its analytics, its log and its warnings."""
+    os.environ["GX_ANALYTICS_ENABLED"] = "false"
+    # What goes wrong is raised with one line of ours; its log repeats it with tracebacks.
+    logging.getLogger("great_expectations").setLevel(logging.CRITICAL)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        import great_expectations  # noqa: F401
+
+
 def open_context(folder: Path) -> FileDataContext:
     """Open the project in `folder`/gx, making it on first use.
 
@@ -23,9 +33,7 @@ def open_context(folder: Path) -> FileDataContext:
     It loads in any process that calls this, or imports pipeline.gate.datasource before
     `great_expectations.get_context`.
     """
-    os.environ["GX_ANALYTICS_ENABLED"] = "false"
-    # What goes wrong is raised with one line of ours; its log repeats it with tracebacks.
-    logging.getLogger("great_expectations").setLevel(logging.CRITICAL)
+    import_quietly()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         import great_expectations as gx

@@ -14,6 +14,7 @@ from typing import Any, Final
 import polars as pl
 from pydantic import JsonValue
 
+from pipeline.gate.context import import_quietly
 from pipeline.gate.row_condition import missing_column
 from schemas.errors import SuiteError
 from schemas.integrity import Action
@@ -131,6 +132,7 @@ def check_suite(suite: Suite) -> None:
 
     Imports Great Expectations.
     """
+    import_quietly()
     from great_expectations.expectations.registry import (
         list_registered_expectation_implementations,
     )
