@@ -67,10 +67,16 @@ def tree_memory(root: int) -> float:
     return total / 1024
 
 
+def surroundings() -> dict[str, str]:
+    """Return an environment in which Python keeps its bytecode, for every tool alike."""
+    kept = {name: text for name, text in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    return {**kept, "PYTHONPYCACHEPREFIX": str(BENCH / "bytecode")}
+
+
 def measure(command: list[str]) -> Cost:
     began = time.perf_counter()
     with (BENCH / "last.log").open("wb") as log:
-        process = subprocess.Popen(command, stdout=log, stderr=log)
+        process = subprocess.Popen(command, stdout=log, stderr=log, env=surroundings())
     peak = 0.0
     done = threading.Event()
 
