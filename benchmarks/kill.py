@@ -113,29 +113,24 @@ def torment(folder: Path, *, kills: int, seed: int = 0) -> Outcome:
     recipe = folder / "recipe.json"
     recipe.write_text(json.dumps(RECIPE))
     source, output = Input(folder, seed), folder / "out"
-    slowest = _finish("curate", recipe)
-    before: list[str] = source.wanted()
+    slowest, before = _finish("curate", recipe), source.wanted()
     while sum(outcome.killed.values()) < kills and not outcome.wrong:
         source.change()
-        after, kind = source.wanted(), chance.choice(("curate", "refresh", "refresh"))
+        both, kind = (before, source.wanted()), chance.choice(("curate", "refresh", "refresh"))
         outcome.rounds[kind] += 1
-        reader = _spawn(lambda allowed=(before, after): read_on(output, allowed, folder))
-        runner = _spawn(lambda kind=kind: run(kind, recipe))
-        time.sleep(chance.uniform(0, slowest))
-        os.kill(runner, signal.SIGKILL)
-        if os.waitstatus_to_exitcode(os.waitpid(runner, 0)[1]) == -signal.SIGKILL:
+        reader = _spawn(lambda both=both: read_on(output, both, folder))
+        if _killed(lambda kind=kind: run(kind, recipe), chance.uniform(0, slowest)):
             outcome.killed[kind] += 1
-            outcome.committed += _child(lambda after=after: check(output, (after,))) == 0
+            outcome.committed += _child(lambda both=both: check(output, both[1:])) == 0
         slowest = max(slowest, _finish(chance.choice(("curate", "refresh")), recipe))
         (folder / "stop").touch()
         if os.waitstatus_to_exitcode(os.waitpid(reader, 0)[1]):
             outcome.wrong.append(f"a reader, in round {outcome.rounds.total()}")
         (folder / "stop").unlink()
-        if _child(lambda after=after: check(output, (after,))):
+        if _child(lambda both=both: check(output, both[1:])):
             outcome.wrong.append(f"after the next run, in round {outcome.rounds.total()}")
-        before = after
-    counted = folder / "reads"
-    outcome.reads = len(counted.read_bytes()) if counted.exists() else 0
+        before = both[1]
+    outcome.reads = (folder / "reads").stat().st_size
     outcome.seconds = time.perf_counter() - start
     return outcome
 
@@ -149,17 +144,17 @@ def torment_training(folder: Path, *, kills: int, seed: int = 0) -> Outcome:
     recipe.write_text(json.dumps({**RECIPE, "train": train, "compare": compare}))
     Input(folder, seed)
     _finish("curate", recipe)
+    from tiny import tiny_model
+
     if _child(lambda: tiny_model(folder / "tiny")):
         raise RuntimeError("the tiny model could not be made")
     slowest, number = _timed_child(lambda: learn(recipe, 0, folder)), 0
     while sum(outcome.killed.values()) < kills and not outcome.wrong:
         number += 1
         outcome.rounds["train"] += 1
-        runner = _spawn(lambda number=number: learn(recipe, number, folder))
-        time.sleep(chance.uniform(0, slowest))
-        os.kill(runner, signal.SIGKILL)
-        if os.waitstatus_to_exitcode(os.waitpid(runner, 0)[1]) == -signal.SIGKILL:
-            outcome.killed["train"] += 1
+        moment = chance.uniform(0, slowest)
+        killed = _killed(lambda number=number: learn(recipe, number, folder), moment)
+        outcome.killed["train"] += killed
         if _child(lambda number=number: learn(recipe, number, folder)):
             outcome.wrong.append(f"training {number} after it was killed")
     outcome.seconds = time.perf_counter() - start
@@ -176,29 +171,6 @@ def learn(recipe: Path, seed: int, folder: Path) -> int:
     AutoModelForMaskedLM.from_pretrained(done.model)
     models = [path for path in (folder / "out/models").glob("v*") if path.is_dir()]
     return 0 if all((path / "training.json").is_file() for path in models) else WRONG
-
-
-def tiny_model(folder: Path) -> int:
-    """Make a tiny BERT with random weights."""
-    import torch
-    from tokenizers import Tokenizer, models, pre_tokenizers
-    from transformers import BertConfig, BertForMaskedLM, PreTrainedTokenizerFast
-
-    names = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
-    words = [*names, "good", "bad", "text", "number", *"0123456789"]
-    made = Tokenizer(models.WordLevel({word: at for at, word in enumerate(words)}, "[UNK]"))
-    made.pre_tokenizer = pre_tokenizers.Whitespace()
-    special = ("pad_token", "unk_token", "cls_token", "sep_token", "mask_token")
-    PreTrainedTokenizerFast(
-        tokenizer_object=made, model_max_length=32, **dict(zip(special, names, strict=True))
-    ).save_pretrained(folder)
-    torch.manual_seed(0)
-    size = {"hidden_size": 32, "num_hidden_layers": 1, "num_attention_heads": 2}
-    config = BertConfig(
-        vocab_size=len(words), intermediate_size=32, max_position_embeddings=32, **size
-    )
-    BertForMaskedLM(config).save_pretrained(folder)
-    return 0
 
 
 def warm_up() -> None:
@@ -253,6 +225,14 @@ def _finish(kind: str, recipe: Path) -> float:
     if code:
         raise RuntimeError(f"{kind} that nobody killed ended with {code}")
     return time.perf_counter() - start
+
+
+def _killed(work: Callable[[], int], moment: float) -> bool:
+    """Kill work after so many seconds; return whether it was still under way."""
+    runner = _spawn(work)
+    time.sleep(moment)
+    os.kill(runner, signal.SIGKILL)
+    return os.waitstatus_to_exitcode(os.waitpid(runner, 0)[1]) == -signal.SIGKILL
 
 
 def _timed_child(work: Callable[[], int]) -> float:
