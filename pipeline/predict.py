@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from pydantic import JsonValue
+
+if TYPE_CHECKING:
+    from trainer.predict import Predictor
 
 LATEST: Final = "latest"
 
@@ -30,18 +33,62 @@ class Answers:
         return {"task": self.task, "answers": [dict(answer) for answer in self.answers]}
 
 
-def predict_texts(model: str, texts: Sequence[str], *, top_k: int = 5) -> Answers:
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """How a model is asked on the command line."""
+
+    top_k: int = 5
+    max_new_tokens: int = 64
+    examples: Path | None = None
+    """Worked examples (JSON Lines) that are set before every prompt of a causal model."""
+    column: str = "text"
+
+
+def predict_texts(
+    model: str, texts: Sequence[str], *, top_k: int = 5, wanted: Wanted | None = None
+) -> Answers:
     """Ask a model by its task.
 
     `model` is a folder, an embedded name or a hub name; `OUTPUT/models/latest` is the model of that
     output folder that was trained last.
     """
-    from trainer.predict import Asking, load_predictor
+    predictor = _predictor(model, wanted or Wanted(top_k))
+    return Answers(predictor.task, predictor(texts))
+
+
+def predict_lines(model: str, source: Path, target: Path, wanted: Wanted) -> dict[str, JsonValue]:
+    """Answer a JSON Lines file line by line into another; other fields of a line are kept."""
+    from trainer.predict import predict_file
+
+    predictor = _predictor(model, wanted)
+    rows = predict_file(predictor, source, target, column=wanted.column)
+    return {"task": predictor.task, "rows": rows, "out": str(target)}
+
+
+def embed_rows(model: str, source: Path, target: Path, wanted: Wanted) -> dict[str, JsonValue]:
+    """Write the vector of every text of a Parquet, CSV or JSON Lines file to a Parquet file."""
+    from schemas.errors import SourceError
+    from trainer.comparison.questions import read_rows
+    from trainer.embeddings import load_encoder, write_embeddings
     from trainer.run import require_extra
 
     require_extra()
-    predictor = load_predictor(_named(model), Asking(top_k=top_k))
-    return Answers(predictor.task, predictor(texts))
+    frame = read_rows(source, "predict --embeddings")
+    if wanted.column not in frame.columns:
+        found = ", ".join(frame.columns)
+        raise SourceError(f"{source} has no column '{wanted.column}', expected one of: {found}")
+    encoder = load_encoder(_named(model))
+    rows = write_embeddings(encoder, [frame], target, column=wanted.column)
+    return {"rows": rows, "out": str(target)}
+
+
+def _predictor(model: str, wanted: Wanted) -> Predictor:
+    from trainer.predict import Asking, load_predictor, read_examples
+    from trainer.run import require_extra
+
+    require_extra()
+    examples = read_examples(wanted.examples) if wanted.examples is not None else ()
+    return load_predictor(_named(model), Asking(wanted.top_k, wanted.max_new_tokens, examples))
 
 
 def _named(model: str) -> str:

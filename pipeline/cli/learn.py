@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -23,6 +24,9 @@ def train(
     yes: Annotated[
         bool, typer.Option("--yes", help="Fetch the embedded model without asking.")
     ] = False,
+    push: Annotated[
+        str | None, typer.Option(metavar="OWNER/NAME", help="Upload the model to the hub, private.")
+    ] = None,
     set_: Overrides = None,
 ) -> None:
     """Fine-tune the recipe's model on a version of the set and show what changed."""
@@ -35,6 +39,10 @@ def train(
         fetch=yes or _ask(screen, recipe, set_),
     )
     result = train_recipe(recipe, overrides=set_ or (), options=options, progress=screen.progress())
+    if push is not None:
+        from pipeline.push import push_model
+
+        screen.show(f"Pushed: {push_model(result.model, push)}")
     screen.show(train_summary(result))
     screen.result(result.to_json())
 
@@ -70,13 +78,35 @@ def compare(
 def predict(
     screen: Screen,
     model: Annotated[str, typer.Argument(help="A model folder, an embedded name, a hub name.")],
-    texts: Annotated[list[str], typer.Argument(metavar="TEXT...", help="Texts to answer.")],
+    texts: Annotated[
+        list[str] | None, typer.Argument(metavar="TEXT...", help="Texts to answer.")
+    ] = None,
     top_k: Annotated[int, typer.Option(min=1, help="Answers for each mask.")] = 5,
+    max_new_tokens: Annotated[int, typer.Option(min=1, help="Longest generated answer.")] = 64,
+    examples: Annotated[
+        Path | None, typer.Option(help="Worked examples before every prompt (JSON Lines).")
+    ] = None,
+    file: Annotated[Path | None, typer.Option(help="Texts to answer: JSON Lines.")] = None,
+    out: Annotated[Path | None, typer.Option(help="Where the answers to --file go.")] = None,
+    column: Annotated[str, typer.Option(help="The field of --file that holds the text.")] = "text",
+    embeddings: Annotated[
+        bool, typer.Option("--embeddings", help="Write vectors of --file to --out (Parquet).")
+    ] = False,
 ) -> None:
     """Fill masks, name classes or generate an answer, by the model's task."""
-    from pipeline.predict import predict_texts
+    from pipeline.predict import Wanted, embed_rows, predict_lines, predict_texts
 
-    answers = predict_texts(model, texts, top_k=top_k)
+    wanted = Wanted(top_k, max_new_tokens, examples, column)
+    if bool(texts) == (file is not None) or (file is None) != (out is None):
+        raise typer.BadParameter("give texts, or --file with --out")
+    if embeddings and file is None:
+        raise typer.BadParameter("--embeddings reads --file and writes --out")
+    if file is not None and out is not None:
+        answered = (embed_rows if embeddings else predict_lines)(model, file, out, wanted)
+        screen.show(f"{answered['rows']:,} rows: {out}")
+        screen.result(answered)
+        return
+    answers = predict_texts(model, texts or [], wanted=wanted)
     for line in answers.lines():
         screen.answer(line)
     screen.result(answers.to_json())
