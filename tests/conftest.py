@@ -6,6 +6,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, settings
+
+# Machines are shared and slow at times: a law holds or it does not, however long it takes to see.
+settings.register_profile(
+    "siftset", deadline=None, suppress_health_check=[HealthCheck.too_slow], print_blob=True
+)
+settings.load_profile("siftset")
 
 CORPORA = Path(__file__).parents[2] / "shared" / "corpora"
 
