@@ -15,6 +15,8 @@ import pytest
 
 ROOT = Path(__file__).parents[3]
 PROGRAM = "from pipeline.cli import app; app()"
+KILL = ROOT / "benchmarks/kill.py"
+harness = pytest.mark.skipif(not KILL.is_file(), reason="the benchmarks are not here")
 
 
 def command(world, *arguments, cwd=None):
@@ -29,19 +31,21 @@ def command(world, *arguments, cwd=None):
 
 
 @pytest.mark.slow
+@harness
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="the harness forks")
 def test_killed_runs_lose_and_double_nothing(tmp_path):
     """In a process of its own: a fork of one that has threads may hang."""
     done = subprocess.run(
-        [sys.executable, str(ROOT / "benchmarks/kill.py"), "--kills", "20", "--seed", "1"],
+        [sys.executable, str(KILL), "--kills", "20", "--seed", "1"],
         capture_output=True, text=True, timeout=600,
     )  # fmt: skip
     assert done.returncode == 0, done.stdout + done.stderr
     assert "lost, doubled or unreadable: 0" in done.stdout
 
 
+@harness
 def test_the_harness_sees_a_wrong_set(new_world):
-    spec = importlib.util.spec_from_file_location("_kill", ROOT / "benchmarks/kill.py")
+    spec = importlib.util.spec_from_file_location("_kill", KILL)
     assert spec is not None
     assert spec.loader is not None
     kill = importlib.util.module_from_spec(spec)
