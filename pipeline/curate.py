@@ -17,8 +17,9 @@ from pipeline.catalog import PROGRESS
 from pipeline.context import CurateOptions, Run
 from pipeline.diff import turnover
 from pipeline.engines.local import map_ordered
-from pipeline.files import told_when_full, writable_folder
+from pipeline.files import told_when_full
 from pipeline.gating import check_kinds
+from pipeline.guard import output_of_ours
 from pipeline.job import Job, load_job
 from pipeline.live import Live
 from pipeline.lock import locked
@@ -61,7 +62,7 @@ def curate(
     job = load_job(recipe, data, overrides=overrides, limit=wanted.limit)
     if wanted.release_quarantine:
         job = _released(job, wanted, shown)
-    with locked(writable_folder(job.output), timeout=wanted.lock_timeout):
+    with locked(output_of_ours(job.output), timeout=wanted.lock_timeout):
         store = Store(job.output)
         complete(store)
         done = None if wanted.fresh or wanted.is_preview else earlier(store, job.key)

@@ -1,4 +1,4 @@
-"""Whether the packages that answer to our names are ours."""
+"""Whether what answers to our names is ours: packages, and what lies in an output folder."""
 
 from __future__ import annotations
 
@@ -6,7 +6,9 @@ import importlib.util
 from pathlib import Path
 from typing import Final
 
-from schemas.errors import SiftsetError
+from pipeline.files import writable_folder
+from pipeline.lock import LOCK_NAME
+from schemas.errors import OutputError, SiftsetError
 
 ROOMS: Final = ("data", "pipeline", "schemas", "signals", "trainer")
 
@@ -25,3 +27,23 @@ def refuse_strangers() -> None:
                 "another module of that name comes first on sys.path; rename it, leave its folder "
                 "out of PYTHONPATH, or set PYTHONSAFEPATH=1"
             )
+
+
+_NAMES: Final = ("set", "runs", "versions", "models", "preview", ".work", "index.html")
+"""What is written, and replaced, in an output folder."""
+
+
+def output_of_ours(folder: Path) -> Path:
+    """Return a folder that takes files and in which our names are free or ours.
+
+    Raises OutputError where something of the user's has one of them.
+    """
+    if not (folder / LOCK_NAME).exists() and not (folder / "set" / "_delta_log").is_dir():
+        for name in _NAMES:
+            there = folder / name
+            if there.is_file() or (there.is_dir() and any(there.iterdir())):
+                raise OutputError(
+                    f"output folder {folder} holds '{name}' that siftset did not write, and would "
+                    "be replaced: name another 'output' in the recipe, or rename it"
+                )
+    return writable_folder(folder)

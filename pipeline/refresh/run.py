@@ -14,7 +14,7 @@ from pipeline.context import CurateOptions, Run
 from pipeline.curate import check_engine, scored, sift, work_folder
 from pipeline.diff import turnover
 from pipeline.export import open_store
-from pipeline.files import writable_folder
+from pipeline.guard import output_of_ours
 from pipeline.job import load_job
 from pipeline.live import Live
 from pipeline.lock import locked
@@ -56,7 +56,7 @@ def refresh_set(
     ledger = Ledger(store.output)
     scans = Scans(ledger.path / SCANS)
     job = load_job(recipe, overrides=overrides, scans=scans)
-    with locked(writable_folder(job.output), timeout=wanted.lock_timeout):
+    with locked(output_of_ours(job.output), timeout=wanted.lock_timeout):
         complete(store)
         with work_folder(job.output) as folder:
             plan = make_plan(job, store, _book(store, ledger), folder)

@@ -171,6 +171,22 @@ def test_an_output_that_cannot_be_written(tmp_path, output):
     assert (tmp_path / "in.csv").read_bytes() == GOOD
 
 
+@pytest.mark.parametrize("name", ["set", "runs", "versions/0", "models", "preview", ".work"])
+def test_nothing_of_the_users_is_replaced(tmp_path, name):
+    recipe = written(tmp_path, {}, {})
+    mine = tmp_path / "out" / name / "mine.txt"
+    mine.parent.mkdir(parents=True)
+    mine.write_text("precious")
+    refused(run("curate", recipe), 2, [name.partition("/")[0], "rename it"])
+    assert [path for path in (tmp_path / "out").rglob("*") if path.is_file()] == [mine]
+
+
+def test_an_index_of_the_users_is_kept(tmp_path):
+    recipe = written(tmp_path, {"output": "."}, {"index.html": b"my own page"})
+    refused(run("curate", recipe), 2, ["index.html", "rename it"])
+    assert (tmp_path / "index.html").read_bytes() == b"my own page"
+
+
 def test_an_export_that_cannot_be_written(tmp_path):
     recipe = written(tmp_path, {}, {})
     assert run("curate", recipe, "-q").exit_code == 0
