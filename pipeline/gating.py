@@ -159,6 +159,14 @@ def run_suites(
     return tuple(found)
 
 
+def point_to(project: Path, before: Path, after: Path) -> None:
+    """Let a project of Great Expectations find the files of the set where they will lie."""
+    config = project / "great_expectations.yml"
+    if config.is_file():
+        text = config.read_text(encoding="utf-8")
+        config.write_text(text.replace(f"{before}/", f"{after}/"), encoding="utf-8")
+
+
 def _is_shipped(loaded: LoadedRecipe) -> bool:
     """Say whether a recipe lies in the installed package, where nothing may be laid."""
     return loaded.path.resolve().is_relative_to(Path(str(resources.files("data"))).resolve())

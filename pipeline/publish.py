@@ -19,7 +19,7 @@ from pydantic import JsonValue
 from pipeline.assess import Assessment
 from pipeline.catalog import write_index
 from pipeline.files import sync, whole, write_json
-from pipeline.gating import FOLDER
+from pipeline.gating import FOLDER, point_to
 from pipeline.job import describe
 from pipeline.parts import Part
 from pipeline.populations import PROFILE
@@ -153,6 +153,8 @@ def _assemble(
     for name in GATE_FOLDERS:
         if (run.folder / FOLDER / name).is_dir():
             (run.folder / FOLDER / name).replace(draft / name)
+    if state == "prepared":
+        point_to(draft / "gx", run.folder / "set", run.store.path / run.run_id)
     _write_metrics(draft, assessment.metrics)
     if (run.folder / PROFILE).is_file():
         (run.folder / PROFILE).replace(draft / PROFILE)

@@ -103,7 +103,8 @@ def _message(check: Check, observed: object) -> str:
     where = f"{check.name} on {check.column}" if check.column else check.name
     if check.failed is not None and check.rows:
         share = check.failed / check.rows
-        return f"{where}: {check.failed:,} of {check.rows:,} rows ({share:.2%}) are unexpected"
+        rows = "rows that came in" if check.stage == "input" else "rows"
+        return f"{where}: {check.failed:,} of {check.rows:,} {rows} ({share:.2%}) are unexpected"
     if observed is not None:
         limit = f", allowed {check.threshold}" if check.threshold else ""
         return f"{where}: observed {flat(str(observed))}{limit}"

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import polars as pl
@@ -173,3 +175,19 @@ def test_a_mended_row_must_pass_the_suite_too(folder: Path) -> None:
     ).write_parquet(path)
     result = curate(recipe, options=CurateOptions(release_quarantine=True))
     assert (result.rows.kept, result.rows.quarantined) == (5, 2)
+
+
+def test_another_process_reruns_the_gate_on_the_published_files(folder: Path) -> None:
+    result = curate(write(folder, "suite", expect(NO_URL, "info", **URL)))
+    code = (
+        "import sys; from pathlib import Path\n"
+        "from pipeline.gate.context import open_context\n"
+        "context = open_context(Path(sys.argv[1]))\n"
+        "(checkpoint,) = context.checkpoints.all()\n"
+        "(found,) = checkpoint.run().run_results.values()\n"
+        "counted = found.results[0].result\n"
+        "print(counted['unexpected_count'], counted['element_count'])"
+    )
+    command = [sys.executable, "-W", "ignore", "-c", code, str(result.report.parent)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.stdout.split() == ["1", "5"], done.stderr

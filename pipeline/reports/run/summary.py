@@ -23,6 +23,7 @@ from pipeline.reports.page import (
 from pipeline.reports.run.findings import Finding
 from schemas.metrics import Input, RunMetrics
 
+_WORST_FIRST = {"fail": 0, "warn": 1, "note": 2, "pass": 3}
 VERDICTS = {
     "pass": "Passed",
     "warn": "Passed with warnings",
@@ -53,9 +54,7 @@ def moment(written: str) -> str:
 
 def summary(metrics: RunMetrics, found: tuple[Finding, ...], history: Sequence[RunMetrics]) -> Part:
     """Return part 1: the figures that matter, what stands out, and what went in."""
-    shown = [one for one in found if one.level != "note"] + [
-        one for one in found if one.level == "note"
-    ]
+    shown = sorted(found, key=lambda one: _WORST_FIRST[one.level])
     said = h("ul", [_brief(one) for one in shown[:12]], class_="briefs")
     if len(shown) > 12:
         said = h("div", said, h("p", f"{len(shown) - 12} more stand below.", class_="soft"))
