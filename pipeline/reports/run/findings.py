@@ -85,8 +85,8 @@ def _funnel(metrics: RunMetrics) -> Iterator[Finding]:
             claim = f"The `{signal.name}` signal failed on {signal.faults:,} rows."
             todo = f"see the faults of the run; try it with: siftset signals try {signal.name}"
             yield Finding("balance", "warn", claim, todo)
-        elif signal.evaluated and not signal.true:
-            claim = f"The `{signal.name}` signal is true of none of {signal.evaluated:,} rows."
+        elif signal.false and not signal.true:
+            claim = f"The `{signal.name}` signal is true of none of {signal.false:,} rows."
             yield Finding("balance", "warn", claim, "check its words or its limits")
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.reports.run import findings, run_report
-from schemas.metrics import Check, Example, LeaveOneOut, Rows, Run, RunMetrics
+from schemas.metrics import Check, Example, LeaveOneOut, Rows, Run, RunMetrics, SignalMetrics
 
 TITLES = [
     "Verdict", "Balance and signals", "Checks", "Null, empty, blank", "Duplicates", "Lengths",
@@ -56,6 +56,14 @@ def test_a_signal_that_removes_nothing_is_said_at_the_top(metrics: RunMetrics) -
     busy = LeaveOneOut(signal="product", kept_without=9, removed=1)
     funnel = metrics.funnel.model_copy(update={"leave_one_out": (busy,)})
     assert claim not in run_report(metrics.model_copy(update={"funnel": funnel}))
+
+
+@pytest.mark.parametrize(("false", "unknown", "said"), [(7, 0, True), (7, 5, True), (0, 5, False)])
+def test_a_signal_true_of_nothing_is_said_unless_it_knew_nothing(metrics, false, unknown, said):
+    mute = SignalMetrics(name="mute", false=false, unknown=unknown, evaluated=false + unknown)
+    funnel = metrics.funnel.model_copy(update={"signals": (mute,)})
+    claims = [one.claim for one in findings(metrics.model_copy(update={"funnel": funnel}))]
+    assert ("The `mute` signal is true of none of 7 rows." in claims) is said
 
 
 def test_every_problem_names_what_to_do(metrics: RunMetrics) -> None:
