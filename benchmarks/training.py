@@ -205,6 +205,8 @@ class Ours:
             eval_strategy="no",
             logging_steps=10_000,
             threads=None if CUDA else 1,
+            bf16=CUDA,  # as the stock arm, so that the ratio is of the loops
+            head_start="random",
         )
         session = Session(config, self.data, self.folder / "ours", seed=1, progress=Silent())
         with session.quietly():

@@ -85,7 +85,7 @@ def compare_with_arms(run: ArmsRun, steps: int, progress: Progress) -> ArmsTable
     folder = writable_folder(run.model.parent.parent / ARMS / run.model.name)
     arms = _trained(run, folder, steps, progress)
     ask = Ask(compare_section(run.loaded), run.config, run.loaded.folder, run.loaded.recipe.seed)
-    budget = f"{steps:,} steps, {_batch(run.config)}, the same start and seed"
+    budget = f"{steps:,} steps, {_batch(run.config)}, the same base model and seed"
     with progress.stage("compare arms"):
         table = compare_arm_folders(arms, run.data, ask, budget=budget)
     path = run.model / COMPARE_JSON

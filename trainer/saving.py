@@ -9,7 +9,7 @@ import os
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from pydantic import JsonValue
 
@@ -18,6 +18,10 @@ from trainer.models import quiet
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+
+_TORCH_WRITER: Final = "inline_container.cc"
+"""What torch's RuntimeErrors name when a file of theirs cannot be written."""
 
 
 @contextlib.contextmanager
@@ -49,7 +53,9 @@ def writing(place: Path) -> Iterator[None]:
 
     try:
         yield
-    except (OSError, SafetensorError) as error:
+    except (OSError, SafetensorError, RuntimeError) as error:
+        if isinstance(error, RuntimeError) and _TORCH_WRITER not in str(error):
+            raise
         reason = getattr(error, "strerror", None) or " ".join(str(error).split())
         raise OutputError(
             f"{place} cannot be written: {reason}; nothing half-written was left: make room or "

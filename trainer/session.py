@@ -39,7 +39,7 @@ from trainer.checks import (
 from trainer.curves import Curves, curves_of
 from trainer.estimate import Estimate, estimate
 from trainer.features import CachedTask, cached
-from trainer.hardware import choose_hardware, wait_for_all
+from trainer.hardware import choose_hardware, suited, wait_for_all
 from trainer.head_start import fit_head, fit_through, starts_fitted
 from trainer.loop import Loop
 from trainer.methods import merged, prepare_method
@@ -97,10 +97,12 @@ class Session:
         self._choose_method()
 
     def _load(self) -> None:
-        self.progress.say(f"hardware: {self.hardware.describe()}")
         attention = self.hardware.attention
         files = self.data.files
         self.task: Task = prepare_task(self.config, files, seed=self.seed, attention=attention)
+        width = int(getattr(self.task.loaded.model.config, "hidden_size", 0) or 0)
+        self.hardware = suited(self.hardware, self.config, width)
+        self.progress.say(f"hardware: {self.hardware.describe()}")
         self._say(check_model(self.task.loaded))
         self.tokens = self._tokenize()
 

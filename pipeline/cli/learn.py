@@ -11,6 +11,7 @@ from pipeline.cli.app import app
 from pipeline.cli.commands import command
 from pipeline.cli.options import Overrides, Recipe, Version, numbered
 from pipeline.cli.screen import Screen
+from schemas.errors import SiftsetError
 
 
 @command(app, "train", example="siftset train nike")
@@ -63,7 +64,7 @@ def compare(
     from pipeline.train import compare_models
 
     if arms and (before or after):
-        raise typer.BadParameter("--arms compares the latest model: leave out --before and --after")
+        raise SiftsetError("--arms compares the latest model: leave out --before and --after")
     if arms:
         result = compare_arms_of(recipe, overrides=set_ or (), progress=screen.progress())
     else:
@@ -98,9 +99,9 @@ def predict(
 
     wanted = Wanted(top_k, max_new_tokens, examples, column)
     if bool(texts) == (file is not None) or (file is None) != (out is None):
-        raise typer.BadParameter("give texts, or --file with --out")
+        raise SiftsetError("predict: give texts, or --file with --out")
     if embeddings and file is None:
-        raise typer.BadParameter("--embeddings reads --file and writes --out")
+        raise SiftsetError("--embeddings reads --file and writes --out")
     if file is not None and out is not None:
         answered = (embed_rows if embeddings else predict_lines)(model, file, out, wanted)
         screen.show(f"{answered['rows']:,} rows: {out}")

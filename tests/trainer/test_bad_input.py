@@ -195,3 +195,18 @@ def test_a_file_of_the_set_that_is_gone(small_set, attempt):
     small_set.files["validation"][0].unlink()
     with pytest.raises(TrainingError, match="of split validation is not there"):
         attempt(small_set)
+
+
+@pytest.mark.parametrize(
+    ("raised", "becomes"),
+    [
+        (RuntimeError("[enforce fail at inline_container.cc:672] . unexpected pos"), OutputError),
+        (RuntimeError("shapes do not fit"), RuntimeError),
+    ],
+)
+def test_torch_writing_to_a_full_disk_is_told_from_a_defect(raised, becomes, tmp_path):
+    from trainer.saving import writing
+
+    with pytest.raises(becomes) as caught, writing(tmp_path / "checkpoint"):
+        raise raised
+    assert (caught.value is raised) == (becomes is RuntimeError)

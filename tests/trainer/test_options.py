@@ -12,7 +12,7 @@ import torch
 
 from schemas.errors import TrainingError
 from schemas.train import Train
-from trainer.hardware import choose_hardware, cpu_has_bf16
+from trainer.hardware import Hardware, choose_hardware, cpu_has_bf16, suited
 from trainer.session import Session
 
 
@@ -105,6 +105,21 @@ def test_hardware_is_chosen_and_shown(fit, monkeypatch):
     assert hardware.device == ("cuda" if torch.cuda.is_available() else "cpu")
     assert "attention sdpa" in hardware.describe()
     assert choose_hardware(Train(task="mlm", threads=1)).precision in ("fp32", "bf16")
+
+
+@pytest.mark.parametrize(
+    ("device", "width", "settings", "expected"),
+    [
+        ("cpu", 384, {}, "bf16"),
+        ("cpu", 128, {}, "fp32"),
+        ("cpu", 384, {"method": "frozen"}, "fp32"),
+        ("cpu", 128, {"bf16": True}, "bf16"),
+        ("cuda", 128, {}, "bf16"),
+    ],
+)
+def test_bf16_is_chosen_where_it_pays(device, width, settings, expected):
+    there = Hardware(device, "made up", 1, "bf16", "sdpa", False, 1, 0)
+    assert suited(there, Train(task="mlm", **settings), width).precision == expected
 
 
 @pytest.mark.skipif(torch.cuda.is_available() or cpu_has_bf16(), reason="has bf16 arithmetic")

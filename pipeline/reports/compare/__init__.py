@@ -158,7 +158,10 @@ def _arms(found: ArmsTable) -> Child:
         ]
         for arm in found.arms
     ]
-    lede = f"Same budget ({found.budget}), asked the same {count(found.n)} questions."
+    lede = (
+        f"Same budget ({found.budget}), asked the same {count(found.n)} rows, which are held-out "
+        "rows of the curated set: the question is who learned that text best."
+    )
     return [h("p", lede, class_="soft"), table(columns, rows)]
 
 
