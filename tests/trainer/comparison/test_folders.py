@@ -6,7 +6,7 @@ import pytest
 from schemas.errors import TrainingError
 from schemas.lineage import Lineage, TrainingData
 from schemas.train import Compare, Train
-from trainer.comparison import Ask, compare_arm_folders, compare_folders
+from trainer.comparison import ArmFolder, Ask, compare_arm_folders, compare_folders
 
 TEXTS = ["a good film", "a bad film", "fun and great", "dull and boring", "nice shoes"]
 
@@ -89,7 +89,7 @@ def test_causal_models_on_disk_are_asked_with_the_template(
 
 
 def test_arms_are_compared_with_the_first(data, save, masked_model, wordpiece):
-    names = {f"arm {i}": save(f"m{i}", masked_model(i), wordpiece) for i in (1, 2)}
+    names = {f"arm {i}": ArmFolder(save(f"m{i}", masked_model(i), wordpiece)) for i in (1, 2)}
     names["again"] = names["arm 1"]
     table = compare_arm_folders(names, data, Ask(Compare(resamples=50)))
     assert [arm.name for arm in table.arms] == ["arm 1", "arm 2", "again"]
@@ -102,7 +102,7 @@ def test_arms_are_compared_with_the_first(data, save, masked_model, wordpiece):
 
 
 def test_arms_of_classifiers(data, save, classifier_model, wordpiece):
-    names = {f"arm {i}": save(f"c{i}", classifier_model(i), wordpiece) for i in (1, 2)}
+    names = {f"arm {i}": ArmFolder(save(f"c{i}", classifier_model(i), wordpiece)) for i in (1, 2)}
     train = Train(task="classification", labels={"0": "neg", "1": "pos"})
     table = compare_arm_folders(names, data, Ask(Compare(resamples=50), train))
     assert (table.main, table.higher_is_better) == ("accuracy", True)
