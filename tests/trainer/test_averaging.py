@@ -60,7 +60,13 @@ def test_the_layer_does_not_learn_and_the_model_stays_a_stock_one(
     from transformers import AutoModelForSequenceClassification
 
     config = Train(
-        task="classification", model=str(averaged), method=method, max_steps=3, learning_rate=0.01
+        task="classification",
+        model=str(averaged),
+        method=method,
+        max_steps=2,
+        learning_rate=0.01,
+        eval_strategy="no",
+        head_start="random",
     )
     session = Session(config, small_set, tmp_path / "out", seed=3, progress=progress)
     with session.quietly():
