@@ -21,7 +21,7 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
@@ -35,6 +35,9 @@ RECIPE = {
     "refresh": {"removed": "delete"},
 }
 ROWS = 200
+POLL = 0.02
+KILLS_A_FOLDER = 25
+"""Kills after which a new folder is begun, so that the input stays small."""
 WRONG = 9
 
 
@@ -49,6 +52,11 @@ class Outcome:
     reads: int = 0
     wrong: list[str] = field(default_factory=list)
     seconds: float = 0.0
+
+    def __iadd__(self, other: Outcome) -> Outcome:
+        for one in fields(self):
+            setattr(self, one.name, getattr(self, one.name) + getattr(other, one.name))
+        return self
 
     def table(self) -> str:
         """Return the figures as a table."""
@@ -122,7 +130,7 @@ def torment(folder: Path, *, kills: int, seed: int = 0) -> Outcome:
         if _killed(lambda kind=kind: run(kind, recipe), chance.uniform(0, slowest)):
             outcome.killed[kind] += 1
             outcome.committed += _child(lambda both=both: check(output, both[1:])) == 0
-        slowest = max(slowest, _finish(chance.choice(("curate", "refresh")), recipe))
+        slowest = _finish(chance.choice(("curate", "refresh")), recipe)
         (folder / "stop").touch()
         if os.waitstatus_to_exitcode(os.waitpid(reader, 0)[1]):
             outcome.wrong.append(f"a reader, in round {outcome.rounds.total()}")
@@ -215,6 +223,7 @@ def read_on(output: Path, allowed: tuple[list[str], ...], folder: Path) -> int:
             counted.write(b".")
         if found:
             return found
+        time.sleep(POLL)
     return 0
 
 
@@ -269,14 +278,22 @@ def main() -> int:
     parser.add_argument("--trainings", type=int, default=0)
     parser.add_argument("--seed", type=int, default=0)
     given = parser.parse_args()
-    wrong = False
-    for work, kills in ((torment, given.kills), (torment_training, given.trainings)):
-        if kills:
-            with tempfile.TemporaryDirectory() as folder:
-                outcome = work(Path(folder), kills=kills, seed=given.seed)
-            sys.stdout.write(outcome.table() + "\n")
-            wrong = wrong or bool(outcome.wrong)
-    return 1 if wrong else 0
+    found = [in_folders(torment, given.kills, given.seed)] if given.kills else []
+    if given.trainings:
+        found.append(in_folders(torment_training, given.trainings, given.seed))
+    sys.stdout.write("\n\n".join(outcome.table() for outcome in found) + "\n")
+    return 1 if any(outcome.wrong for outcome in found) else 0
+
+
+def in_folders(work: Callable[..., Outcome], kills: int, seed: int) -> Outcome:
+    """Spread so many kills over folders, and tell how it goes."""
+    outcome = Outcome()
+    for begun in range(0, kills, KILLS_A_FOLDER):
+        with tempfile.TemporaryDirectory() as folder:
+            some = min(KILLS_A_FOLDER, kills - begun)
+            outcome += work(Path(folder), kills=some, seed=seed + begun)
+        sys.stderr.write(f"{outcome.killed.total()} killed, {len(outcome.wrong)} wrong\n")
+    return outcome
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ it up is stored: `WORTH` is five times what storing, reading and searching cost 
 
 from __future__ import annotations
 
+import os
 import shutil
 import sys
 import threading
@@ -177,7 +178,7 @@ class StoredShelf:
     def _read(self, path: Path) -> Answers | None:
         try:
             found = read_segment(path, self.dtype)
-            path.touch()
+            os.utime(path)  # `touch` would make an empty file of one that another run has removed
         except FileNotFoundError:
             return None
         except (BadSegment, OSError) as error:

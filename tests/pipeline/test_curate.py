@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -210,6 +211,13 @@ def test_a_folder_of_the_user_is_not_taken_for_a_preview(tmp_path):
     mine = tmp_path / "out/preview/mine.txt"
     mine.parent.mkdir(parents=True)
     mine.write_text("keep me")
+    with pytest.raises(OutputError, match="holds 'preview' that siftset did not write"):
+        curate(write(tmp_path), options=CurateOptions(limit=3))
+    assert mine.read_text() == "keep me"
+    shutil.rmtree(tmp_path / "out")
+    curate(write(tmp_path))
+    mine.parent.mkdir()
+    mine.write_text("keep me")
     with pytest.raises(OutputError, match="no preview of siftset"):
         curate(write(tmp_path), options=CurateOptions(limit=3))
     assert mine.read_text() == "keep me"
@@ -219,9 +227,14 @@ def test_what_lies_in_the_output_folder_stays(tmp_path):
     mine = tmp_path / "out/set/mine.parquet"
     mine.parent.mkdir(parents=True)
     mine.write_bytes(b"not parquet")
+    with pytest.raises(OutputError, match="holds 'set' that siftset did not write"):
+        curate(write(tmp_path))
+    assert [path for path in (tmp_path / "out").rglob("*") if path.is_file()] == [mine]
+    mine.unlink()
+    (tmp_path / "out/mine.txt").write_text("beside")
     result = curate(write(tmp_path))
     assert published(result.output).height == 2
-    assert mine.read_bytes() == b"not parquet"
+    assert (tmp_path / "out/mine.txt").read_text() == "beside"
 
 
 FAULTY = '''

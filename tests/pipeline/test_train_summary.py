@@ -9,6 +9,7 @@ import pytest
 from typer.testing import CliRunner
 
 from pipeline.cli import app
+from pipeline.lock import LOCK_NAME
 from pipeline.overview import overview
 from pipeline.train_summary import train_summary
 from schemas.comparison import (
@@ -126,6 +127,7 @@ def test_a_report_names_every_place_and_the_figures(tmp_path: Path, trained: Tra
     (tmp_path / "in.csv").write_text("\n".join(["text", *texts]))
     recipe = tmp_path / "recipe.yaml"
     recipe.write_text(RECIPE)
+    (tmp_path / "out" / LOCK_NAME).touch()
     assert CliRunner().invoke(app, ["curate", str(recipe), "-q"]).exit_code == 0
     found = overview(recipe)
     assert found.figures["rows kept"].startswith("40 of 41")

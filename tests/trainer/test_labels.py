@@ -69,7 +69,12 @@ def test_several_labels_a_row(tiny_bert, make_data, tmp_path, progress):
     held = {"text": texts[:16], "label": labels[:16]}
     data = make_data({"train": {"text": texts, "label": labels}, "validation": held})
     config = Train(
-        task="classification", model=str(tiny_bert), multi_label=True, epochs=12, learning_rate=5e-3
+        task="classification",
+        model=str(tiny_bert),
+        multi_label=True,
+        pooling="mean",
+        epochs=12,
+        learning_rate=5e-3,
     )
     compare = Compare(resamples=20, positive=None, negative=None)
     result = train(config, compare, data, out=tmp_path / "m", seed=1, progress=progress)

@@ -1,4 +1,4 @@
-"""The same recipe in several processes, and on other rows, through the command line."""
+"""The same recipe in several processes, through the command line."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ train:
   max_length: 24
   line_by_line: true
   max_eval_samples: 20
-compare: {{prompts: ["the shoe is [MASK]"], max_rows: 20, resamples: 50{more}}}
+compare: {{prompts: ["the shoe is [MASK]"], max_rows: 20, resamples: 50}}
 """
 
 
@@ -38,16 +38,12 @@ compare: {{prompts: ["the shoe is [MASK]"], max_rows: 20, resamples: 50{more}}}
 def curated(tiny_bert, tmp_path):
     """Write a recipe, curate it, and return a function that runs a command on it."""
 
-    def prepare(more=""):
-        (tmp_path / "r.yaml").write_text(RECIPE.format(model=tiny_bert, more=more))
-        run(["curate", "r.yaml"])
-        return run
+    (tmp_path / "r.yaml").write_text(RECIPE.format(model=tiny_bert))
 
-    def run(arguments, launcher=()):
+    def run(command):
         environment = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}
-        begin = [*launcher] if launcher else [str(BIN / "siftset")]
         done = subprocess.run(
-            [*begin, *arguments],
+            [*command],
             cwd=tmp_path,
             env=environment | {"PYTHONSAFEPATH": "1"},
             capture_output=True,
@@ -58,7 +54,8 @@ def curated(tiny_bert, tmp_path):
         assert done.returncode == 0, done.stderr[-3000:]
         return done
 
-    return prepare
+    run([str(BIN / "siftset"), "curate", "r.yaml"])
+    return run
 
 
 TWO = ("--nproc_per_node", "2", "--master_port", "29621")
@@ -81,7 +78,7 @@ def test_two_processes_train_one_model_and_one_of_them_speaks(launcher, curated,
     command = LAUNCHERS[launcher]
     if "module" not in launcher:
         command = [*command, str(BIN / "siftset")]
-    done = curated()(["train", "r.yaml", "--json"], command)
+    done = curated([*command, "train", "r.yaml", "--json"])
     results = [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]
     assert len(results) == 1
     (found,) = results
@@ -91,27 +88,3 @@ def test_two_processes_train_one_model_and_one_of_them_speaks(launcher, curated,
         Path(found["model"]).name
     ]
     assert (Path(found["model"]) / "compare.html").is_file()
-
-
-def test_arms_are_trained_on_other_rows_and_none_is_held_out(curated, tmp_path):
-    import polars as pl
-
-    run = curated(", arms: true")
-    found = json.loads(run(["train", "r.yaml", "--json"]).stdout)
-    model = Path(found["model"])
-    table = json.loads((model / "compare.json").read_text())["arms"]
-    names = [arm["name"] for arm in table["arms"]]
-    assert names == ["curated", "random sample", "everything read"]
-    curated_rows, sample, everything = (arm["rows"] for arm in table["arms"])
-    assert curated_rows == sample < everything
-    assert table["arms"][1]["difference"]["interval"]
-    assert "3 steps" in table["budget"]
-    assert "Did the curation help?" in (model / "README.md").read_text()
-    assert "Did the curation help?" in (model / "compare.html").read_text()
-    kept = pl.read_parquet(tmp_path / "out/versions/0/train-*.parquet")
-    assert kept.height == curated_rows
-    losses = {arm["metrics"]["loss"]["value"] for arm in table["arms"]}
-    assert len(losses) == 3, "every arm learned something else"
-
-    again = json.loads(run(["compare", "r.yaml", "--arms", "--json"]).stdout)
-    assert again["arms"] == table["arms"], "trained arms are asked again, not trained again"
