@@ -6,6 +6,7 @@ import operator
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from functools import reduce
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import polars as pl
@@ -50,6 +51,7 @@ if TYPE_CHECKING:
     from pipeline.settle import Settlement
     from pipeline.shard import ShardResult
 
+_SAMPLED_PARTS: Final = 8
 _LEAKAGE_ROWS: Final = 1_000_000
 _SOURCES: Final = "source_js"
 """The drift that a refresh does not tell: what it reads has always another place."""
@@ -304,9 +306,9 @@ def _samples(settlement: Settlement, wrong: LabelPrecision | None) -> dict[str, 
         "duplicate": (settlement.duplicates, "repeats " + pl.col("duplicate_of")),
     }
     shown = {
-        name: samples(pl.scan_parquet(parts[0].path), why)
+        name: samples(pl.scan_parquet(paths), why)
         for name, (parts, why) in sources.items()
-        if parts
+        if (paths := _spread(parts))
     }
     if wrong is not None and wrong.right < wrong.labelled:
         files = pl.scan_parquet([part.path for part in kept])
@@ -314,10 +316,18 @@ def _samples(settlement: Settlement, wrong: LabelPrecision | None) -> dict[str, 
     return shown
 
 
+def _spread(parts: Sequence[Part]) -> list[Path]:
+    """Return a few files that hold rows, from all over the run."""
+    filled = [part.path for part in parts if part.rows]
+    return filled[:: max(1, len(filled) // _SAMPLED_PARTS)][:_SAMPLED_PARTS]
+
+
 def _links(settlement: Settlement, judged: Judgement) -> dict[str, str]:
-    links = {"Manifest": "manifest.json", "Metrics": "metrics.json"}
+    links = {"Recipe, inputs and software": "manifest.json", "Metrics": "metrics.json"}
     counts = {"rejected": "Rejected rows", "quarantine": "Quarantine", "unreadable": "Unreadable"}
     links |= {title: f"{name}/" for name, title in counts.items()}
+    if settlement.duplicates:
+        links["Duplicates"] = "duplicates/"
     if judged.data_docs is not None:
-        links["Data Docs"] = "data_docs/index.html"
+        links |= {"Data Docs": "data_docs/index.html", "Suite": "gx/expectations/"}
     return links

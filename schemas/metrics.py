@@ -149,6 +149,7 @@ class Check(Metrics):
     failed: int | None = Field(None, description="Rows that fail it.")
     rows: int | None = Field(None, description="Rows that it looked at: the denominator.")
     observed: float | None = Field(None, description="The figure, where it is no count of rows.")
+    arguments: str = Field("", description="What it was asked, beside its column and threshold.")
     threshold: str = ""
     message: str = ""
     advice: str = ""

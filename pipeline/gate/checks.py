@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from typing import Any, Final, Literal
 
@@ -10,6 +11,7 @@ from schemas.errors import SuiteError
 from schemas.metrics import Check, Example, Severity
 
 SHOWN: Final = 5
+_SUBJECT: Final = {"batch_id", "column", "column_A", "column_B", "column_list"}
 _COUNTS_NULLS: Final = ("expect_column_values_to_not_be_null", "expect_column_values_to_be_null")
 
 
@@ -19,7 +21,7 @@ def check_of(result: Any, stage: Literal["input", "output"]) -> Check:  # noqa: 
     Raises SuiteError where the expectation could not be evaluated: it never counts as passed.
     """
     config = result.expectation_config
-    kwargs = {key: value for key, value in config.kwargs.items() if key != "batch_id"}
+    kwargs = config.kwargs
     column = _column(kwargs)
     problem = _problem(result.exception_info or {})
     if problem:
@@ -37,6 +39,7 @@ def check_of(result: Any, stage: Literal["input", "output"]) -> Check:  # noqa: 
         failed=failed,
         rows=rows,
         observed=float(observed) if isinstance(observed, int | float) else None,
+        arguments=_arguments(kwargs, rows, config.type),
         threshold=_threshold(kwargs, rows, config.type),
         advice=_advice(config.notes),
         examples=_examples(found, column),
@@ -79,8 +82,26 @@ def _severity(value: object) -> Severity:
     return "critical"
 
 
+def _arguments(kwargs: Mapping[str, Any], rows: int | None, kind: str) -> str:
+    """Return what tells an expectation from another one of its kind on the same column."""
+    told = {"mostly"} if _has_share(rows, kind) else {"min_value", "max_value"}
+    asked = {k: v for k, v in kwargs.items() if k not in _SUBJECT | told and v not in (None, False)}
+    return str(flat("; ".join(f"{key}: {_written(value)}" for key, value in asked.items())))
+
+
+def _written(value: object) -> str:
+    if isinstance(value, list):
+        return ", ".join(map(str, value))
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
+
+
+def _has_share(rows: int | None, kind: str) -> bool:
+    """Say whether an expectation allows a share of the rows, by `mostly`."""
+    return rows is not None and "unexpected" not in kind
+
+
 def _threshold(kwargs: Mapping[str, Any], rows: int | None, kind: str) -> str:
-    if rows is not None and "unexpected" not in kind:
+    if _has_share(rows, kind):
         mostly = kwargs.get("mostly")
         share = 1.0 if not isinstance(mostly, int | float) else float(mostly)
         of = "rows" if kind in _COUNTS_NULLS else "rows with a value"

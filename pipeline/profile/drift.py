@@ -8,7 +8,7 @@ from typing import Final
 
 from pipeline.profile.distances import earth_mover, jensen_shannon, psi, total_variation
 from pipeline.profile.lengths import Lengths, edge
-from pipeline.profile.state import UNLABELLED, ProfileState
+from pipeline.profile.state import ALL_ROWS, UNLABELLED, ProfileState
 from pipeline.profile.vocabulary import gini, new_share
 from schemas.metrics import Drift, Verdict
 
@@ -144,6 +144,9 @@ def _names(now: ProfileState, before: ProfileState) -> Iterator[Measure]:
         if distance is not None and moved is not None:
             name = f"Jensen-Shannon distance of labels ({moved:.1%} of rows differ)"
             yield "label_js", _drift(name, distance)
+    # A reference file says nothing of sources: its rows are all of one, which has no name.
+    if ALL_ROWS in {*now.labels, *before.labels}:
+        return
     sources = [{k: sum(v.values()) for k, v in one.labels.items()} for one in (before, now)]
     distance = jensen_shannon(*sources)
     if distance is not None and len({*sources[0], *sources[1]}) > 1:

@@ -18,6 +18,8 @@ from schemas.metrics import Column, Metrics, Profile
 _MOST_NAMES: Final = 50
 _OTHER: Final = "(others)"
 UNLABELLED: Final = "(none)"
+ALL_ROWS: Final = "all rows"
+"""Stands for the source of rows that have none."""
 
 
 class ColumnState(Metrics):
@@ -183,7 +185,7 @@ def _labels(frame: pl.DataFrame, label: str | None) -> dict[str, dict[str, int]]
     if label is None or label not in frame.columns or not frame.height:
         return {}
     has_source = isinstance(frame.schema.get("source"), pl.Struct)
-    source = pl.col("source").struct.field("file") if has_source else pl.lit("all rows")
+    source = pl.col("source").struct.field("file") if has_source else pl.lit(ALL_ROWS)
     grouped = (
         frame.select(
             source=source.fill_null("(unknown)"),

@@ -48,7 +48,8 @@ SCRIPTS: Final[Mapping[str, str]] = {
     "Han": r"\p{Han}",
     "Kana": r"[\p{Hiragana}\p{Katakana}]",
     "Hangul": r"\p{Hangul}",
-    "emoji": r"\p{Extended_Pictographic}",
+    # Pictographs of plain text, such as the sign of a trade mark, need a selector to be emoji.
+    "emoji": r"\p{Emoji_Presentation}|\ufe0f",
 }
 
 NO_LETTER: Final = "no letter"

@@ -8,7 +8,7 @@ from html import escape
 from typing import Final
 from urllib.parse import quote
 
-_VOID: Final = frozenset({"meta", "br", "hr", "input", "link", "img"})
+_VOID: Final = frozenset({"meta", "br", "hr", "input", "link", "img", "wbr"})
 _NAME: Final = re.compile(r"[a-zA-Z][a-zA-Z0-9:-]*")
 _SAFE_LINK: Final = re.compile(
     r"(?:https?://|(?![a-zA-Z][a-zA-Z0-9+.-]*:|//))[!#-;=?-Z_a-z~%\[\]]*"
@@ -68,6 +68,12 @@ def h(tag: str, *children: Child, **attributes: Attribute) -> Markup:
     if tag in _VOID:
         return Markup(f"<{tag}{opening}>")
     return Markup(f"<{tag}{opening}>{text(children)}</{tag}>")
+
+
+def breakable(name: str) -> Markup:
+    """Return a long name that may go over to the next line after each underscore."""
+    pieces = name.split("_")
+    return text([[one, "_", h("wbr")] for one in pieces[:-1]] + [pieces[-1]])
 
 
 def link(path: str, *children: Child) -> Markup:

@@ -10,7 +10,7 @@ from functools import cache
 from importlib.resources import files
 from typing import Literal
 
-from pipeline.reports.markup import Child, Markup, h, text
+from pipeline.reports.markup import Child, Markup, breakable, h, text
 
 Status = Literal["pass", "warn", "fail", "none"]
 """How a part stands; none means that it was not measured."""
@@ -113,8 +113,8 @@ def prose(said: str) -> Markup:
     """Return a sentence in which `words between backticks` are set as code."""
     pieces = said.split("`")
     if len(pieces) % 2 == 0:
-        return text(said)
-    return text([h("code", one) if i % 2 else one for i, one in enumerate(pieces)])
+        return breakable(said)
+    return text([h("code", one) if i % 2 else breakable(one) for i, one in enumerate(pieces)])
 
 
 def finding(status: str, claim: str, todo: str = "") -> Markup:
@@ -185,6 +185,11 @@ def _heading(column: Column) -> str | None:
 def count(number: int) -> str:
     """Return a whole number with thousands separated."""
     return f"{number:,}"
+
+
+def number(value: float) -> str:
+    """Return a number with thousands separated, to four digits where it is no whole one."""
+    return f"{value:,.0f}" if abs(value) >= 1e4 or value == int(value) else f"{value:,.4g}"
 
 
 def percent(part: float, whole: float) -> str:

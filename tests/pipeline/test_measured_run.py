@@ -143,7 +143,7 @@ def test_leaks_are_counted_by_kind(measured: RunMetrics, shown: str) -> None:
     assert found["exact", "validation"] == 0
     assert found["normalised", "validation"] == 9
     assert found["exact", "held.csv"] == 4
-    assert "9 of 191 rows of validation are also in train (normalised)" in shown
+    assert "9 of 191 rows of validation are also in train (normalised 9" in shown
 
 
 def test_duplicates_and_scripts_are_measured(measured: RunMetrics) -> None:

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from pydantic import JsonValue
 
 from pipeline.reports.charts import bar, sparkline
-from pipeline.reports.markup import Child, Markup, h
-from pipeline.reports.page import Column, absent, count, percent, pill, share, table
+from pipeline.reports.markup import Child, Markup, breakable, h
+from pipeline.reports.page import Column, absent, count, number, pill, share, table
 from pipeline.reports.run.findings import check_level
 from schemas.metrics import Check, Example, Profile, RunMetrics
 
@@ -33,7 +33,7 @@ def checks(metrics: RunMetrics, history: Sequence[RunMetrics]) -> Child:
         Column("", "nowrap"),
         Column("Check", "text"),
         Column("Fails on, or value", "num"),
-        Column("Limit", "num"),
+        Column("Limit", "name"),
         Column("Last run", "num"),
         Column("Trend", "nowrap"),
     ]
@@ -50,12 +50,16 @@ def _check(check: Check, before: list[float]) -> list[Child]:
     status: Child = pill("none" if level == "note" else level, _WORDS[level])
     return [
         status,
-        [name, check.name, h("div", _detail(check), class_="small soft")],
+        [name, breakable(check.name), _asked(check), h("div", _detail(check), class_="small soft")],
         _measured(check),
         check.threshold,
         _shift(check, before),
         sparkline([*before, _value(check)], f"{check.name}: last runs") if before else "",
     ]
+
+
+def _asked(check: Check) -> Child:
+    return h("div", h("code", check.arguments), class_="small") if check.arguments else None
 
 
 def _detail(check: Check) -> Child:
@@ -67,7 +71,7 @@ def _detail(check: Check) -> Child:
 def _measured(check: Check) -> Child:
     if check.failed is not None and check.rows is not None:
         return share(check.failed, check.rows)
-    return "" if check.observed is None else f"{check.observed:.4g}"
+    return "" if check.observed is None else number(check.observed)
 
 
 def _value(check: Check) -> float:
@@ -76,8 +80,8 @@ def _value(check: Check) -> float:
     return check.observed or 0.0
 
 
-def _identity(check: Check) -> tuple[str, str | None, str]:
-    return check.stage, check.column, check.name
+def _identity(check: Check) -> tuple[str, str | None, str, str]:
+    return check.stage, check.column, check.name, check.arguments
 
 
 def _before(check: Check, history: Sequence[RunMetrics]) -> list[float]:
@@ -95,12 +99,14 @@ def _shift(check: Check, before: list[float]) -> str:
     change = _value(check) - before[-1]
     if not change:
         return "same"
-    is_share = check.failed is not None
-    return f"{100 * change:+.3g} points" if is_share else f"{change:+.3g}"
+    if check.failed is not None:
+        return f"{100 * change:+.3g} points"
+    return f"+{number(change)}" if change > 0 else number(change)
 
 
 def _examples(check: Check) -> Markup:
     title = f"{check.column}: {check.name}" if check.column else check.name
+    title += f" ({check.arguments})" if check.arguments else ""
     rows = [example(one) for one in check.examples[:8]]
     columns = [Column("Row", "name"), Column("Value", "text"), Column("Reason", "name")]
     return h("details", h("summary", f"Rows that fail: {title}"), table(columns, rows))
@@ -126,7 +132,7 @@ def columns(metrics: RunMetrics) -> Child:
     """Return null, empty and blank per column, of what came in and of what was kept."""
     if not metrics.profiles:
         return absent("Columns were not profiled in this run.")
-    return h("div", [_columns(name, one) for name, one in metrics.profiles.items()], class_="grid2")
+    return h("div", [_columns(name, one) for name, one in metrics.profiles.items()])
 
 
 def population(name: str, profile: Profile) -> str:
@@ -182,7 +188,6 @@ def duplicates(metrics: RunMetrics) -> Child:
         Column("", "num"),
         Column("Kind", "nowrap"),
     ]
-    top = (
-        f"The largest groups ({percent(sum(g.repeats for g in found.groups), found.rows)} of rows)"
-    )
-    return [said, h("h3", top), table(head, rows)]
+    shown, whole = sum(g.repeats for g in found.groups), found.exact + (found.near or 0)
+    note = f"They hold {count(shown)} of the {count(whole)} rows that repeat another."
+    return [said, h("h3", "The largest groups"), table(head, rows), absent(note)]

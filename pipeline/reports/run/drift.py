@@ -6,7 +6,7 @@ from pipeline.reports.charts import bar
 from pipeline.reports.markup import Child, Markup, h
 from pipeline.reports.page import Column, absent, count, pill, share, table
 from pipeline.reports.run.checks import example
-from schemas.metrics import Drift, Profile, RunMetrics, Sample
+from schemas.metrics import Drift, Profile, RunMetrics, Sample, TokenUse
 
 _TITLES = {
     "kept": "Kept",
@@ -116,7 +116,7 @@ def _popularity(metrics: RunMetrics) -> Child:
         f"{_gini(after)} (what came in: {_gini(before)}; 0 is even, 1 is one word only)."
     )
     head = [
-        Column("Word", "name"),
+        Column("Words that gained most", "name"),
         Column("Share of kept words", "bar"),
         Column("Kept", "num"),
         Column("Against what came in", "num"),
@@ -136,9 +136,17 @@ def _gini(profile: Profile) -> str:
 def _lifts(before: Profile, after: Profile) -> list[list[Child]]:
     whole, had = after.vocabulary.tokens, max(1, before.vocabulary.tokens)
     earlier = {use.token: use.count for use in before.vocabulary.top}
-    most = max(use.count for use in after.vocabulary.top) if after.vocabulary.top else 1
+
+    # What is not among the most frequent words occurred at most as often as the last of them.
+    least = min(earlier.values(), default=0)
+
+    def moved(use: TokenUse) -> tuple[float, int]:
+        gain = use.count / whole - earlier.get(use.token, least) / had
+        return round(max(0.0, gain), 4), use.count
+
+    most = max((use.count for use in after.vocabulary.top), default=1)
     rows: list[list[Child]] = []
-    for use in after.vocabulary.top[:12]:
+    for use in sorted(after.vocabulary.top, key=moved, reverse=True)[:12]:
         was = earlier.get(use.token)
         lift = f"{(use.count / whole) / (was / had):.2f} times" if was else ""
         picture = bar(use.count, most, f"{use.token}: {use.count:,}")
@@ -162,7 +170,9 @@ def _samples(title: str, rows: tuple[Sample, ...]) -> Markup:
 
 
 def _sample(row: Sample) -> Markup:
-    text: Child = h("span", "null", class_="faint") if row.text is None else row.text
+    text: Child = row.text
+    if row.text is None or not row.text.strip():
+        text = h("span", "null" if row.text is None else "blank", class_="faint")
     label = h("span", row.label, class_="pill") if row.label is not None else None
     where = [h("code", row.row_id[:12]), " ", row.where]
     why = h("span", row.why, " · " if row.why else None, where, class_="why")

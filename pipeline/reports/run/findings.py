@@ -8,6 +8,7 @@ from typing import Final, Literal
 
 from pipeline.reports.page import Status, percent
 from schemas.metrics import Check, Funnel, RunMetrics, Severity
+from schemas.rows import SPLITS
 
 Level = Literal["note", "warn", "fail"]
 
@@ -18,10 +19,10 @@ _BROKEN: Final = {
     "mojibake": ("signs of text decoded twice", "decode the source as UTF-8 once"),
     "control": ("control characters", "set integrity.rows.text.encoding: true"),
 }
-_LEAK_TODO: Final = {
-    "near": "figures measured on them flatter: set dedupe.near, such as 0.8, to remove them",
-    "n-gram": "figures measured on the held-out file flatter: take these rows out of the set",
-}
+_HELD_OUT_TODO: Final = (
+    "figures measured on the held-out file flatter: take these rows out of the set"
+)
+_NEAR_TODO: Final = "figures measured on them flatter: set dedupe.near, such as 0.8, to remove them"
 _PERSONAL: Final = {"email": "e-mail addresses", "phone": "telephone numbers"}
 
 
@@ -176,11 +177,16 @@ def _encoding(metrics: RunMetrics) -> Iterator[Finding]:
 
 
 def _leakage(metrics: RunMetrics) -> Iterator[Finding]:
-    for leak in metrics.leakage:
-        if leak.rows:
-            claim = f"{leak.rows:,} of {leak.of:,} rows of {leak.left} are also in {leak.right} "
-            todo = _LEAK_TODO.get(leak.kind, "drop them, or split by duplicate group")
-            yield Finding("leakage", "warn", f"{claim}({leak.kind}).", todo)
+    found = [leak for leak in metrics.leakage if leak.rows]
+    for left, right in dict.fromkeys((leak.left, leak.right) for leak in found):
+        leaks = [leak for leak in found if (leak.left, leak.right) == (left, right)]
+        worst = max(leaks, key=lambda leak: leak.rows)
+        kinds = ", ".join(f"{leak.kind} {leak.rows:,}" for leak in leaks)
+        claim = f"{worst.rows:,} of {worst.of:,} rows of {left} are also in {right} ({kinds})."
+        todo = _NEAR_TODO if right in SPLITS else _HELD_OUT_TODO
+        if right in SPLITS and worst.kind != "near":
+            todo = "drop them from one split, or let siftset split: it keeps such rows together"
+        yield Finding("leakage", "warn", claim, todo)
 
 
 def _drift(metrics: RunMetrics) -> Iterator[Finding]:
@@ -188,7 +194,8 @@ def _drift(metrics: RunMetrics) -> Iterator[Finding]:
         if one.level != "pass":
             value = f"{one.value:.3g} {one.unit}".strip()
             claim = one.message or f"{one.name} against {one.against} is {value}."
-            todo = f"limits: {one.limits}; compare samples with the earlier version"
+            other = "the reference" if "reference" in one.against else "the earlier version"
+            todo = f"limits: {one.limits}; compare samples with {other}"
             yield Finding("drift", "fail" if one.level == "fail" else "warn", claim, todo)
     for alert in metrics.alerts:
         yield Finding("drift", "warn", alert, "see whether the source or the recipe changed")

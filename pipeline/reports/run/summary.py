@@ -157,5 +157,5 @@ def links(metrics: RunMetrics) -> Part:
     """Return part 13: where everything lies."""
     items = [h("li", link(path, title)) for title, path in metrics.links.items()]
     body = h("ul", items) if items else absent("This run left nothing beside this page.")
-    lede = "Paths are relative to this page. Quarantine and rejected rows are Parquet."
+    lede = "Paths are relative to this page. Folders of rows hold Parquet."
     return Part("links", "Links", body, "none", lede)

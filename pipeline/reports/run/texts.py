@@ -175,5 +175,5 @@ def _labels(name: str, profile: Profile) -> Markup:
     return h(
         "div",
         heat(rows, ranked, population(name, profile)),
-        h("p", said, h("span", f" of {count(whole)} labelled rows", class_="of")),
+        h("p", said, h("span", f" of {count(whole)} rows", class_="of")),
     )
