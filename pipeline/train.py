@@ -24,6 +24,7 @@ from schemas.errors import OutputError, RecipeError
 from schemas.lineage import Lineage, TrainingData
 from schemas.loading import LoadedRecipe, load_recipe
 from schemas.progress import Progress, Silent
+from schemas.recipe import Recipe
 from schemas.results import Finding, TrainResult
 from schemas.train import Compare, Train
 
@@ -135,7 +136,18 @@ def training_data(loaded: LoadedRecipe, store: Store, version: int | None) -> Tr
     commit = store.commit_of(number)
     files = store.split_files(number)
     rows = {split: _height(paths) for split, paths in files.items()}
-    return TrainingData(files, _lineage(loaded, store, commit, rows))
+    return TrainingData(files, _lineage(loaded, store, commit, rows), _renamed(loaded.recipe))
+
+
+def _renamed(recipe: Recipe) -> dict[str, str]:
+    """Return the set's name of every column that the recipe renames: question: text."""
+    stored = {old: new for new, old in recipe.prepare.columns.items()}
+    for source in recipe.source:
+        named = source.files or source.hub or source.delta
+        for new in ("text", "label", "id"):
+            old = getattr(named, new, None)
+            stored |= {old: new} if old is not None and old != new else {}
+    return stored
 
 
 def _lineage(loaded: LoadedRecipe, store: Store, commit: Commit, rows: dict[str, int]) -> Lineage:

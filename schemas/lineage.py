@@ -33,3 +33,5 @@ class TrainingData:
 
     files: dict[str, tuple[Path, ...]]
     lineage: Lineage
+    names: dict[str, str] = field(default_factory=dict)
+    """What the set calls the columns of the source that it stores by another name."""

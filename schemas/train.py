@@ -166,6 +166,11 @@ class Train(Section):
 
     bf16: bool | Literal["auto"] = Field("auto", description="auto: where the hardware has it.")
     attn_implementation: Literal["auto", "eager", "sdpa"] = "auto"
+    packing: bool | Literal["auto"] = Field(
+        "auto",
+        description="mlm and causal: rows laid end to end without padding, each attending to "
+        "itself. auto: on CUDA in bf16, for models without dropout of attention.",
+    )
     torch_compile: bool = False
     threads: PositiveInt | None = Field(None, description="Default: the cores it may use.")
 

@@ -44,10 +44,12 @@ from trainer.head_start import fit_head, fit_through, starts_fitted
 from trainer.loop import Loop
 from trainer.methods import merged, prepare_method
 from trainer.models import Loaded, quiet
+from trainer.packing import use_padded
 from trainer.replay import replayed
 from trainer.saving import writing
 from trainer.schedules import check_settings
 from trainer.tasks import Task, prepare_task
+from trainer.tasks.base import choose_packing
 from trainer.tasks.classification import ClassificationTask
 from trainer.tokens import Tokens
 from trainer.workplace import find_checkpoint, open_work, run_key, work_folder
@@ -97,9 +99,9 @@ class Session:
         self._choose_method()
 
     def _load(self) -> None:
-        attention = self.hardware.attention
-        files = self.data.files
-        self.task: Task = prepare_task(self.config, files, seed=self.seed, attention=attention)
+        self.task: Task = prepare_task(
+            self.config, self.data, seed=self.seed, attention=self.hardware.attention
+        )
         width = int(getattr(self.task.loaded.model.config, "hidden_size", 0) or 0)
         self.hardware = suited(self.hardware, self.config, width)
         self.progress.say(f"hardware: {self.hardware.describe()}")
@@ -114,6 +116,9 @@ class Session:
                     fit_through(self.task, self.tokens["train"], self.hardware, self.seed)
                 )
         self.prepared = prepare_method(model, self.config, seed=self.seed, processes=processes)
+        packing = choose_packing(self.task, self.prepared.model, self.config, self.hardware)
+        if packing:
+            self.progress.say(packing)
         self.estimate: Estimate = estimate(
             self.prepared.model, self.tokens["train"], self.config, self.hardware
         )
@@ -238,6 +243,7 @@ class Session:
         if self.cached is not None:
             self.cached.leave()
         model = merged(self.loop.model)
+        use_padded(model, self.hardware.attention)
         torch.nn.Module.to(model, device="cpu", dtype=torch.float32)
         torch.nn.Module.eval(model)
         model.config.use_cache = True

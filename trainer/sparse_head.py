@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -52,7 +52,7 @@ def only(model: nn.Module, positions: Tensor) -> Iterator[None]:
         handle.remove()
 
 
-def logits_at(model: nn.Module, inputs: Mapping[str, Tensor], positions: Tensor) -> Tensor:
+def logits_at(model: nn.Module, inputs: Mapping[str, Any], positions: Tensor) -> Tensor:
     """Return logits (positions, vocabulary) in float32 at flat positions of the batch."""
     with only(model, positions):
         output = model(**inputs)

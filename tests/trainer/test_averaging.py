@@ -93,7 +93,7 @@ def test_a_trained_head_keeps_reading_what_it_was_trained_on(tiny_bert, tmp_path
     made.model.save_pretrained(folder)
     made.tokenizer.save_pretrained(folder)
     config = Train(task="classification", model=str(folder), pooling="mean")
-    assert not averages(prepare_task(config, small_set.files, seed=0).loaded.model)
+    assert not averages(prepare_task(config, small_set, seed=0).loaded.model)
 
 
 def test_a_decoder_cannot_be_averaged_this_way(tiny_gpt2, small_set):
@@ -101,14 +101,14 @@ def test_a_decoder_cannot_be_averaged_this_way(tiny_gpt2, small_set):
 
     config = Train(task="classification", model=str(tiny_gpt2), pooling="mean")
     with pytest.raises(TrainingError, match="pooling: mean needs an encoder with the layers of"):
-        prepare_task(config, small_set.files, seed=0)
+        prepare_task(config, small_set, seed=0)
 
 
 def test_more_layers_than_learn_are_refused(averaged, small_set):
     from trainer.tasks import prepare_task
 
     config = Train(task="classification", model=str(averaged), method={"last_layers": 4})
-    model = prepare_task(config, small_set.files, seed=0).loaded.model
+    model = prepare_task(config, small_set, seed=0).loaded.model
     with pytest.raises(TrainingError, match="more than the 3 layers"):
         prepare_method(model, config)
 

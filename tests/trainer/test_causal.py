@@ -99,6 +99,26 @@ def test_templates(columns, written, asked, reply):
     assert template.reply(row) == reply
 
 
+@pytest.mark.parametrize(
+    ("columns", "names", "written", "asked"),
+    [
+        (("text", "answer"), {"question": "text"}, None, "Question: t\nAnswer: "),
+        (("question", "text"), {"answer": "text"}, None, "Question: q\nAnswer: "),
+        (("text", "answer"), {"question": "text"}, "{question}? {answer}", "t? "),
+        (("text", "answer"), {"question": "text"}, "{text}? {answer}", "t? "),
+        (("text", "question", "answer"), {"question": "text"}, "{question}{answer}", "q"),
+    ],
+)
+def test_templates_know_columns_by_the_names_of_the_source(columns, names, written, asked):
+    template = template_for(columns, written, names)
+    assert template.ask({"text": "t", "question": "q", "answer": "a"}) == asked
+    assert template.answer == columns[-1]
+
+
+def test_text_without_a_pair_stays_plain_text():
+    assert template_for(("text", "answer"), None, {"body": "text"}) is None
+
+
 def test_a_template_evaluates_nothing_and_names_columns():
     template = template_for(("x", "y"), "{x.__class__} {x}: {y}")
     assert template.ask({"x": "1", "y": "2"}) == "{x.__class__} 1: "

@@ -133,7 +133,7 @@ def _questions(data: TrainingData, split: str, task: Task, ask: Ask) -> Question
     if task != "causal":
         return questions
     written = ask.train.template if ask.train is not None else None
-    return with_pairs(questions, template_for(rows.columns, written))
+    return with_pairs(questions, template_for(rows.columns, written, data.names))
 
 
 def named(frame: pl.DataFrame, names: Mapping[str, str]) -> pl.DataFrame:

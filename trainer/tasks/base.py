@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING, Protocol, TypeAlias
 import numpy as np
 
 from schemas.train import Train
+from trainer.hardware import Hardware
 from trainer.models import Loaded
+from trainer.packing import first_position, pack, use_packed, wanted
 from trainer.sparse_head import logits_at
 from trainer.tokens import Integers, Specials, Tokens
 
@@ -117,20 +119,28 @@ def as_tensors(
 class LanguageTask:
     """The loss and the figures of language models, on the wanted positions only."""
 
+    packed_from: int | None = None
+    """Position of a text's first token where batches are packed; None: they are padded."""
+
+    def _logits(self, model: nn.Module, batch: Batch) -> Tensor:
+        if self.packed_from is not None:
+            packed = pack(batch, self.packed_from)
+            return logits_at(model, packed.inputs, packed.positions)
+        inputs = {name: batch[name] for name in ("input_ids", "attention_mask")}
+        return logits_at(model, inputs, batch["positions"])
+
     def loss(self, model: nn.Module, batch: Batch) -> Tensor:
         """Return the cross-entropy summed over the wanted positions, nats."""
         from torch.nn import functional
 
-        inputs = {name: batch[name] for name in ("input_ids", "attention_mask")}
-        logits = logits_at(model, inputs, batch["positions"])
+        logits = self._logits(model, batch)
         return functional.cross_entropy(logits, batch["targets"], reduction="sum")
 
     def measure(self, model: nn.Module, batch: Batch) -> Sums:
         """Return summed loss, items and hits; no logits are kept."""
         from torch.nn import functional
 
-        inputs = {name: batch[name] for name in ("input_ids", "attention_mask")}
-        logits = logits_at(model, inputs, batch["positions"])
+        logits = self._logits(model, batch)
         targets = batch["targets"]
         best = logits.topk(min(5, logits.shape[-1])).indices == targets[:, None]
         return {
@@ -150,3 +160,14 @@ class LanguageTask:
             "accuracy_at_1": float(sums["hits_1"]) / items,
             "accuracy_at_5": float(sums["hits_5"]) / items,
         }
+
+
+def choose_packing(task: Task, model: nn.Module, config: Train, hardware: Hardware) -> str:
+    """Train without padding where that is wanted and possible; return a line about it, or none."""
+    if not wanted(config, hardware, model) or not isinstance(task, LanguageTask):
+        return ""
+    if not use_packed(model, hardware, task.length):
+        name = type(task.loaded.model).__name__
+        return f"attention: {name} cannot be packed here, so batches are padded"
+    task.packed_from = first_position(model)
+    return "attention: rows are packed without padding"

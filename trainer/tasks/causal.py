@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
+from schemas.lineage import TrainingData
 from trainer.models import Loaded
 from trainer.tasks.base import Batch, Collator, LanguageTask, Setting, as_tensors, padded_inputs
 from trainer.tasks.reading import columns_of, frames
@@ -100,6 +101,6 @@ class CausalTask(LanguageTask):
         return as_tensors(ids, mask, following, targets)
 
 
-def choose_template(files: Sequence[Path], written: str | None) -> Template | None:
-    """Return the template for these files' columns."""
-    return template_for(columns_of(files), written)
+def choose_template(data: TrainingData, written: str | None) -> Template | None:
+    """Return the template for the columns of the training rows."""
+    return template_for(columns_of(data.files["train"]), written, data.names)

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from pathlib import Path
-
 from schemas.errors import TrainingError
+from schemas.lineage import TrainingData
 from schemas.train import Train
 from trainer.averaging import add_averaging_layer, averages, wants_mean
 from trainer.models import Loaded, load
@@ -15,7 +13,7 @@ from trainer.tasks.reading import count
 
 def prepare_task(
     config: Train,
-    files: Mapping[str, Sequence[Path]],
+    data: TrainingData,
     *,
     seed: int,
     attention: str | None = None,
@@ -26,6 +24,7 @@ def prepare_task(
     from trainer.tasks.labels import find_labels
     from trainer.tasks.mlm import MlmTask
 
+    files = data.files
     if not count(files.get("train", ())):
         raise TrainingError(
             "the split train holds no rows: curate a set with rows, or change the split's shares"
@@ -46,7 +45,7 @@ def prepare_task(
         return ClassificationTask(made_of, labels)
     if config.task == "mlm":
         return MlmTask(made_of)
-    return CausalTask(made_of, choose_template(files["train"], config.template))
+    return CausalTask(made_of, choose_template(data, config.template))
 
 
 def _pool(config: Train, loaded: Loaded) -> None:

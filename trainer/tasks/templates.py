@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -48,15 +48,30 @@ def _text(value: object) -> str:
     return "" if value is None else str(value)
 
 
-def template_for(columns: Sequence[str], written: str | None) -> Template | None:
-    """Return the recipe's template, else one for a known pair of columns, else None: plain text."""
-    if written is not None:
-        return parse_template(written, columns)
+def template_for(
+    columns: Sequence[str], written: str | None, names: Mapping[str, str] | None = None
+) -> Template | None:
+    """Return the recipe's template, else one for a known pair of columns, else None: plain text.
+
+    `names` says what columns of the source are called here, so that {question} finds the column
+    that a recipe maps as its text.
+    """
+    here = {old: new for old, new in (names or {}).items() if old not in columns}
+    known = {*columns, *(old for old, new in here.items() if new in columns)}
+    text = written if written is not None else _of_pair(known)
+    if text is None:
+        return None
+    stored = PLACE.sub(lambda place: f"{{{here.get(place[1], place[1])}}}", text)
+    return parse_template(stored, columns)
+
+
+def _of_pair(columns: Container[str]) -> str | None:
     for prompt, answer in PAIRS:
         if prompt in columns and answer in columns:
             extra = "\n{input}" if prompt == "instruction" and "input" in columns else ""
-            title = prompt.capitalize()
-            return Template(f"{title}: {{{prompt}}}{extra}\n{answer.capitalize()}: ", answer)
+            return (
+                f"{prompt.capitalize()}: {{{prompt}}}{extra}\n{answer.capitalize()}: {{{answer}}}"
+            )
     return None
 
 
