@@ -27,6 +27,8 @@ EXTRAS: Final = {
     "search": "optuna",
     "ray": "ray",
     "s3": "s3fs",
+    "gs": "gcsfs",
+    "az": "adlfs",
 }
 """A module of each extra that tells whether it is installed."""
 

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Sequence
-from pathlib import Path
+from pathlib import Path, PurePath
+from tempfile import TemporaryDirectory
 from typing import Final
 
 import polars as pl
 
 from pipeline.files import whole
 from pipeline.job import output_folder
+from pipeline.objects import file_system, is_address, upload
 from pipeline.store import Store
 from schemas.errors import OutputError, RecipeError
 from schemas.loading import LoadedRecipe, load_recipe
@@ -28,21 +30,23 @@ def open_store(recipe: str | Path, *, overrides: Sequence[str] = ()) -> tuple[Lo
 
 def export_set(
     recipe: str | Path,
-    out: Path,
+    out: str | Path,
     *,
     version: int | None = None,
     overrides: Sequence[str] = (),
 ) -> int:
     """Write a version of the set to one file and return its rows; an existing file is replaced.
 
-    Columns that hold structures are written as JSON text in CSV. Raises OutputError.
+    `out` is a path, or an address in a store. Columns that hold structures are written as JSON
+    text in CSV. Raises OutputError, and SourceError where a store refuses.
     """
     _, store = open_store(recipe, overrides=overrides)
     _check_ending(out)
     if version is not None:
         store.commit_of(version)
     rows = store.scan(version)
-    return _write(rows.collect_batches(chunk_size=_CHUNK, maintain_order=True), out)
+    frames = rows.collect_batches(chunk_size=_CHUNK, maintain_order=True)
+    return _send(frames, out) if is_address(str(out)) else _write(frames, Path(out))
 
 
 def synthesize_to(
@@ -75,12 +79,24 @@ def synthesize_to(
         return _write(frames(), out)
 
 
-def _check_ending(out: Path) -> None:
-    if out.suffix.lower() not in ENDINGS:
+def _check_ending(out: str | Path) -> None:
+    if is_address(str(out)):
+        file_system(str(out))
+    ending = PurePath(out).suffix
+    if ending.lower() not in ENDINGS:
         raise OutputError(
-            f"{out} ends in '{out.suffix}', expected one of {', '.join(ENDINGS)}: "
+            f"{out} ends in '{ending}', expected one of {', '.join(ENDINGS)}: "
             "the ending names the format"
         )
+
+
+def _send(frames: Iterable[pl.DataFrame], address: str | Path) -> int:
+    """Write frames to a file aside and put it into a store."""
+    with TemporaryDirectory(prefix="siftset-") as folder:
+        draft = Path(folder) / PurePath(address).name
+        rows = _write(frames, draft)
+        upload(draft, str(address))
+        return rows
 
 
 def _write(frames: Iterable[pl.DataFrame], out: Path) -> int:

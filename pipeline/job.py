@@ -90,8 +90,8 @@ def output_folder(loaded: LoadedRecipe) -> Path:
     output = loaded.recipe.output
     if "://" in output:
         raise RecipeError(
-            f"output: '{output}' is an address, expected a local folder: "
-            "publish there and copy versions/ to the store"
+            f"output: '{output}' is an address, expected a folder of this machine: name one, and "
+            f"have the set copied to the store with  mirror: {output.rstrip('/')}/set"
         )
     return loaded.resolve(output).resolve()
 
@@ -111,6 +111,10 @@ def load_job(
     """
     loaded = load_recipe(recipe, overrides=overrides, uses=SECTIONS)
     output_folder(loaded)
+    if loaded.recipe.mirror is not None:
+        from pipeline.objects import file_system
+
+        file_system(loaded.recipe.mirror)
     decider = bind_formula(loaded)
     suites = prepare_gate(loaded)
     return _ready(loaded, decider, _open(loaded, data, limit, scans), suites)

@@ -73,7 +73,16 @@ def publish(
         },
     )
     complete(run.store)
+    copy(run.store, run.job.recipe.mirror)
     return replace(result, version=version, seconds=run.seconds)
+
+
+def copy(store: Store, mirror: str | None) -> None:
+    """Bring the copy of the set up to date, where a recipe names one."""
+    if mirror is not None:
+        from pipeline.mirror import mirror_set
+
+        mirror_set(store, mirror)
 
 
 def preview(run: Run, settlement: Settlement, assessment: Assessment) -> CurateResult:

@@ -23,7 +23,7 @@ MANIFEST: Final = "manifest.json"
 MEANING: Final = 1
 """Raised when the same recipe on the same input gives other rows, ids or splits than before."""
 
-_NOT_OF_THE_SET: Final = {"name", "output", "refresh", "train", "compare"}
+_NOT_OF_THE_SET: Final = {"name", "output", "refresh", "train", "compare", "ray"}
 _SOFTWARE: Final = ("siftset", "polars", "polars-hash", "deltalake", "nltk", "numba")
 
 State = Literal["prepared", "published", "refused", "preview"]

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, JsonValue, StringConstraints
 
+from schemas.cluster import Cluster
 from schemas.integrity import Dedupe, Integrity, Split
 from schemas.refresh import Refresh
 from schemas.section import Identifier, Section, Share
@@ -25,6 +26,11 @@ class Recipe(Section):
 
     name: Name
     output: str = Field(description="Folder of the set, the runs and the models.")
+    mirror: str | None = Field(
+        None,
+        description="Address in a store, such as s3://bucket/nike/set, where the set is copied to: "
+        "the same Delta table with the same versions.",
+    )
     seed: int = Field(0, ge=0, lt=2**63)
     source: Annotated[tuple[Source, ...], BeforeValidator(_as_list)] = Field(min_length=1)
     prepare: Prepare = Prepare()
@@ -49,3 +55,4 @@ class Recipe(Section):
     refresh: Refresh = Refresh()
     train: Train | None = None
     compare: Compare = Compare()
+    ray: Cluster = Cluster()

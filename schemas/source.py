@@ -33,7 +33,10 @@ class Files(Columns):
     """Files by path, folder or glob; plain, gzip or zstd."""
 
     name: str = "files"
-    paths: tuple[str, ...] = Field(min_length=1, description="Paths, folders or globs, in order.")
+    paths: tuple[str, ...] = Field(
+        min_length=1,
+        description="Paths, folders or globs, in order; or addresses s3://, gs://, az://.",
+    )
     format: Literal["csv", "tsv", "jsonl", "json", "parquet", "arrow", "lines", "text"] | None = (
         Field(
             None,
@@ -61,7 +64,7 @@ class Delta(Columns):
     """A Delta table."""
 
     name: str = "delta"
-    path: str
+    path: str = Field(description="A folder, or an address s3://, gs://, az://.")
     version: NonNegativeInt | None = Field(None, description="Default: the latest.")
 
 

@@ -86,10 +86,11 @@ def curate(
 def export(
     screen: Screen, recipe: Recipe, out: Out, version: Version = None, set_: Overrides = None
 ) -> None:
-    """Write a version of the set to one Parquet, JSON Lines or CSV file, by its ending."""
+    """Write a version of the set to one Parquet, JSON Lines or CSV file, here or in a store."""
     from pipeline.export import export_set
 
     number = numbered(recipe, version, set_)
-    rows = export_set(recipe, Path(out), version=number, overrides=set_ or ())
+    rows = export_set(recipe, out, version=number, overrides=set_ or ())
+    where = out if "://" in out else str(Path(out).resolve())
     screen.show(f"Wrote {rows:,} rows to {out}")
-    screen.result({"rows": rows, "out": str(Path(out).resolve()), "version": number})
+    screen.result({"rows": rows, "out": where, "version": number})

@@ -9,6 +9,7 @@ from pathlib import Path
 from pipeline.context import CurateOptions
 from pipeline.notify import notify
 from pipeline.profile.history import METRICS, read_metrics
+from pipeline.publish import copy
 from pipeline.refresh.model import check_triggers, renew_model
 from pipeline.refresh.run import refresh_set
 from pipeline.refresh.versions import retain
@@ -32,7 +33,7 @@ def refresh(
     Raises a SiftsetError for what the user can mend; the set and the current model then stay.
     """
     wanted, shown = options or CurateOptions(), progress or Silent()
-    loaded = load_recipe(recipe, overrides=overrides, uses=("output", "refresh"))
+    loaded = load_recipe(recipe, overrides=overrides, uses=("output", "mirror", "refresh"))
     check_triggers(loaded)
     try:
         result = refresh_set(recipe, overrides=overrides, options=wanted, progress=shown)
@@ -41,6 +42,8 @@ def refresh(
         raise
     if wanted.is_preview:
         return result
+    if not result.new:
+        copy(Store(result.output), loaded.recipe.mirror)
     keep = loaded.recipe.refresh.keep_versions
     if keep is not None and result.new:
         for version in retain(Store(result.output), keep):

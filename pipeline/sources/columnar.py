@@ -11,6 +11,7 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from pipeline.objects import Object
 from pipeline.sources.arrow import to_frame
 from pipeline.sources.batch import BATCH_ROWS, EXCERPT, PART_ROWS, BadRecord, RawBlock
 from pipeline.sources.locate import InputFile
@@ -145,13 +146,17 @@ def _decoded(value: bytes | None) -> object:
 
 def _parquet(file: InputFile) -> pq.ParquetFile:
     if file.compression is None:
+        if isinstance(file.path, Object):
+            return pq.ParquetFile(file.path.open(), pre_buffer=True)
         return pq.ParquetFile(file.path, memory_map=True)
     with open_bytes(file) as stream:
         return pq.ParquetFile(pa.BufferReader(stream.read()))
 
 
 def _arrow_batches(file: InputFile) -> Iterator[pa.RecordBatch]:
-    if file.compression is None:
+    if file.compression is None and isinstance(file.path, Object):
+        source = pa.PythonFile(file.path.open())
+    elif file.compression is None:
         source = pa.memory_map(str(file.path))
     else:
         with open_bytes(file) as stream:

@@ -11,11 +11,12 @@ from typing import NamedTuple, Protocol
 
 import polars as pl
 
+from pipeline.objects import Object
 from pipeline.sources.assemble import Part
 from pipeline.sources.batch import RawBlock
 from pipeline.sources.columnar import open_arrow, open_parquet
 from pipeline.sources.locate import InputFile, find_files
-from pipeline.sources.streams import sha256
+from pipeline.sources.streams import identity
 from pipeline.sources.types import FileTypes, Types
 from schemas.errors import SourceError
 from schemas.source import Files
@@ -89,6 +90,8 @@ def open_files(config: Files, folder: Path, *, scans: Scans | None = None) -> Op
 
 
 def _size(file: InputFile) -> int:
+    if isinstance(file.path, Object):
+        return file.path.size
     try:
         return file.path.stat().st_size
     except OSError as error:
@@ -96,7 +99,7 @@ def _size(file: InputFile) -> int:
 
 
 def _open(file: InputFile, config: Files, scans: Scans | None) -> Opened:
-    digest = sha256(file.path)
+    digest = identity(file.path)
     types: Types
     parts: tuple[Part, ...]
     if file.format == "parquet":

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
+from pipeline.objects import Object, is_address
 from schemas.errors import SourceError
 from schemas.source import Files
 
@@ -33,7 +34,7 @@ COMPRESSIONS: Final = {".gz": "gzip", ".gzip": "gzip", ".zst": "zstd", ".zstd": 
 class InputFile:
     """A file to read."""
 
-    path: Path
+    path: Path | Object
     name: str
     """Relative to the root of its source, with slashes."""
     stem: str
@@ -50,38 +51,54 @@ class Found:
     warnings: tuple[str, ...]
 
 
+class Match(NamedTuple):
+    """What a path of the recipe leads to."""
+
+    path: Path | Object
+    name: str
+    """Relative to the root."""
+    asked: bool
+    """By name or by pattern, rather than by folder."""
+
+
 def find_files(config: Files, folder: Path) -> Found:
     """Return the files that a source names; raise SourceError where nothing matches."""
-    _check_local(config.paths)
+    if any(map(is_address, config.paths)):
+        from pipeline.sources.remote import remote_matches
+
+        return _chosen(config, remote_matches(config))
+    return _chosen(config, _local_matches(config, folder))
+
+
+def _local_matches(config: Files, folder: Path) -> Iterator[tuple[str, list[Match]]]:
     patterns = [folder / Path(path).expanduser() for path in config.paths]
     root = _root(config, patterns, folder)
-    files: dict[Path, InputFile] = {}
-    warnings: list[str] = []
     for pattern in patterns:
+        found = _matches(pattern)
+        named = [Match(p, Path(os.path.relpath(p, root)).as_posix(), asked) for p, asked in found]
+        yield str(pattern), named
+
+
+def _chosen(config: Files, found: Iterable[tuple[str, list[Match]]]) -> Found:
+    """Leave out what was found twice, and what lies in a folder and has no known format."""
+    files: dict[Path | Object, InputFile] = {}
+    warnings: list[str] = []
+    places: list[str] = []
+    for pattern, matches in found:
+        places.append(pattern)
         skipped = 0
-        for path, named in _matches(pattern):
-            if path in files:
+        for match in matches:
+            if match.path in files:
                 continue
-            if named or config.format or _endings(path)[0]:
-                files[path] = _input_file(path, root, config.format)
+            if match.asked or config.format or _endings(match.path)[0]:
+                files[match.path] = _input_file(match, config.format)
             else:
                 skipped += 1
         if skipped:
             warnings.append(f"{pattern}: {skipped} files skipped, their endings name no format")
     if not files:
-        raise SourceError(
-            f"{patterns[0]}: no file of a known format there; set source.files.format"
-        )
+        raise SourceError(f"{places[0]}: no file of a known format there; set source.files.format")
     return Found(tuple(files.values()), tuple(warnings))
-
-
-def _check_local(paths: tuple[str, ...]) -> None:
-    for path in paths:
-        if "://" in path:
-            raise SourceError(
-                f"{path}: files are read from this machine only; "
-                "expected a path: mount the bucket or copy the files"
-            )
 
 
 def _root(config: Files, patterns: list[Path], folder: Path) -> Path:
@@ -137,7 +154,7 @@ def _hidden(path: Path, folder: Path) -> bool:
     return any(part.startswith((".", "_")) for part in path.relative_to(folder).parts)
 
 
-def _endings(path: Path) -> tuple[str | None, str | None, str]:
+def _endings(path: Path | Object) -> tuple[str | None, str | None, str]:
     """Return format, compression and the name without their endings."""
     name = path.name
     compression = COMPRESSIONS.get(path.suffix.lower())
@@ -148,13 +165,13 @@ def _endings(path: Path) -> tuple[str | None, str | None, str]:
     return form, compression, name[: -len(ending)] if form else name
 
 
-def _input_file(path: Path, root: Path, given: str | None) -> InputFile:
-    form, compression, bare = _endings(path)
+def _input_file(match: Match, given: str | None) -> InputFile:
+    form, compression, bare = _endings(match.path)
     form = given or form
     if form is None:
         raise SourceError(
-            f"{path}: the ending names no format; expected one of {', '.join(FORMATS)} "
+            f"{match.path}: the ending names no format; expected one of {', '.join(FORMATS)} "
             "(also with .gz or .zst), or set source.files.format"
         )
-    name = Path(os.path.relpath(path, root)).as_posix()
-    return InputFile(path, name, str(Path(name).with_name(bare).as_posix()), form, compression)
+    stem = str(Path(match.name).with_name(bare).as_posix())
+    return InputFile(match.path, match.name, stem, form, compression)

@@ -11,6 +11,7 @@ from typing import BinaryIO, Final, cast
 
 import pyarrow as pa
 
+from pipeline.objects import Object
 from pipeline.sources.locate import InputFile
 from schemas.errors import SourceError
 
@@ -44,11 +45,13 @@ def text_blocks(file: InputFile, *, size: int = BLOCK_BYTES) -> Iterator[bytes]:
 
 def open_bytes(file: InputFile) -> BinaryIO:
     """Open a file for reading its decompressed bytes."""
+    path = file.path
     if file.compression == "gzip":
-        return cast(BinaryIO, gzip.open(file.path, "rb"))
+        return cast(BinaryIO, gzip.open(path if isinstance(path, Path) else path.open(), "rb"))
     if file.compression == "zstd":
-        return cast(BinaryIO, pa.CompressedInputStream(pa.OSFile(str(file.path)), "zstd"))
-    return file.path.open("rb")
+        whole = pa.OSFile(str(path)) if isinstance(path, Path) else pa.PythonFile(path.open())
+        return cast(BinaryIO, pa.CompressedInputStream(whole, "zstd"))
+    return path.open("rb") if isinstance(path, Path) else path.open()
 
 
 def broken(file: InputFile, error: Exception, where: str) -> SourceError:
@@ -60,13 +63,18 @@ def broken(file: InputFile, error: Exception, where: str) -> SourceError:
     )
 
 
-def sha256(path: Path) -> str:
-    """Return the SHA-256 of a file's bytes, which also proves that it can be opened."""
+def identity(path: Path | Object) -> str:
+    """Return what changes with a file's bytes: their SHA-256, or that of what a store says.
+
+    Raises SourceError where the file cannot be opened.
+    """
+    if isinstance(path, Object) and path.tag:
+        return hashlib.sha256(repr(path).encode()).hexdigest()
     try:
-        with path.open("rb") as stream:
+        with path.open("rb") if isinstance(path, Path) else path.open() as stream:
             return hashlib.file_digest(stream, "sha256").hexdigest()
     except OSError as error:
-        raise SourceError(f"{path}: cannot be opened: {error.strerror}") from None
+        raise SourceError(f"{path}: cannot be opened: {error.strerror or error}") from None
 
 
 def _expected(file: InputFile) -> str:

@@ -190,7 +190,7 @@ def test_a_parquet_file_that_is_corrupt_inside_is_an_error_while_reading(opened,
 
 
 MISSING = [
-    (["s3://bucket/a.csv"], "files are read from this machine only"),
+    (["ftp://host/a.csv"], "no store is known by 'ftp://'"),
     (["nope.csv"], "nope.csv: no such file or folder"),
     (["*.csv"], "no file matches"),
     (["empty"], "the folder holds no files"),

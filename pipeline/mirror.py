@@ -1,0 +1,82 @@
+"""A copy of the set in a store: the same Delta table, version by version.
+
+Data files go first, then the entries of the log in their order, each made only where there is none
+of its number. A reader of the copy finds a version whole or not at all, a copy that was cut off is
+finished by the next run, and two machines that copy different sets to one address cannot mix them.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+from urllib.parse import unquote
+
+from pipeline.objects import FileSystem, bare, file_system, find_objects, told, upload
+from pipeline.store import Store
+from schemas.errors import OutputError
+
+_LOG: Final = "_delta_log"
+
+
+def mirror_set(store: Store, address: str) -> int:
+    """Bring the copy at `address` up to the set; return how many versions were added.
+
+    Raises OutputError where another table lies there, SourceError where the store refuses.
+    """
+    root = address.rstrip("/")
+    system = file_system(root)
+    there = {found.address.removeprefix(f"{root}/") for found in find_objects(root)}
+    entries = sorted((store.path / _LOG).glob("*.json"))
+    _check_same(entries, there, system, root)
+    new = [path for path in entries if f"{_LOG}/{path.name}" not in there]
+    for name in dict.fromkeys(_files(store, new)):
+        if name not in there and (store.path / name).is_file():
+            upload(store.path / name, f"{root}/{name}")
+    for path in new:
+        _enter(path, system, root)
+    return len(new)
+
+
+def _files(store: Store, entries: list[Path]) -> Iterator[str]:
+    """Yield the data files of the set and of new entries, relative to the table."""
+    if entries:
+        yield from (path.relative_to(store.path).as_posix() for path in store.files())
+    for entry in entries:
+        for line in entry.read_text(encoding="utf-8").splitlines():
+            added = json.loads(line).get("add")
+            if added:
+                yield unquote(added["path"])
+
+
+def _check_same(entries: list[Path], there: set[str], system: FileSystem, root: str) -> None:
+    """Raise OutputError unless the copy's log is a beginning of ours."""
+    ours = {f"{_LOG}/{path.name}": path for path in entries}
+    theirs = sorted(n for n in there if n.startswith(f"{_LOG}/") and n.endswith(".json"))
+    last = theirs[-1] if theirs else None
+    if last is None:
+        return
+    if last in ours:
+        with told(root):
+            if system.cat_file(f"{bare(root)}/{last}") == ours[last].read_bytes():
+                return
+    raise _other(root)
+
+
+def _enter(path: Path, system: FileSystem, root: str) -> None:
+    """Write an entry of the log unless another writer did."""
+    place, entry = f"{bare(root)}/{_LOG}/{path.name}", path.read_bytes()
+    with told(root):
+        try:
+            system.pipe_file(place, entry, mode="create")
+        except FileExistsError:
+            if system.cat_file(place) != entry:
+                raise _other(root) from None
+
+
+def _other(root: str) -> OutputError:
+    return OutputError(
+        f"mirror: {root} holds another table than this set (its log differs); the set itself is "
+        "published: name an address that is free, or remove what lies there"
+    )
