@@ -54,6 +54,8 @@ class Run:
     run_id: str = field(default_factory=new_run_id)
     started: datetime = field(default_factory=lambda: datetime.now(UTC))
     clock: float = field(default_factory=time.perf_counter)
+    nodes: dict[str, dict[str, float]] = field(default_factory=dict)
+    """What the shards cost on each node of a cluster."""
 
     @property
     def seconds(self) -> float:

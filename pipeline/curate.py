@@ -16,6 +16,7 @@ from pipeline.assess import assess
 from pipeline.catalog import PROGRESS
 from pipeline.context import CurateOptions, Run
 from pipeline.diff import turnover
+from pipeline.engines.kept import close_shards
 from pipeline.engines.local import map_ordered
 from pipeline.files import told_when_full
 from pipeline.gating import check_kinds
@@ -30,14 +31,14 @@ from pipeline.shard import ShardResult, Work, work_on
 from pipeline.store import Store
 from pipeline.watch import SAMPLE_ROWS, SampleWatch
 from pipeline.window import sampled_rows
-from schemas.errors import SiftsetError
+from schemas.errors import MissingExtraError, SiftsetError
 from schemas.progress import Progress, Silent
 from schemas.results import Balance, CurateResult
 
 if TYPE_CHECKING:
     import polars as pl
 
-    from pipeline.sources import Sources
+    from pipeline.sources import Shard, Sources
 
 WORK: Final = ".work"
 
@@ -79,11 +80,11 @@ def curate(
 
 
 def check_engine(options: CurateOptions) -> None:
-    """Raise SiftsetError for an engine that is not there."""
-    if options.engine != "local":
-        raise SiftsetError(
-            f"engine '{options.engine}' is not available yet: use  --engine local  (the default)"
-        )
+    """Raise MissingExtraError for an engine that is not installed."""
+    from importlib.util import find_spec
+
+    if options.engine == "ray" and find_spec("ray") is None:
+        raise MissingExtraError("the engine ray", "ray")
 
 
 def _released(job: Job, options: CurateOptions, progress: Progress) -> Job:
@@ -131,7 +132,8 @@ def _carry_out(run: Run) -> CurateResult:
     result = finish(run, settlement, assessment)
     if not run.options.is_preview:
         alert(run, result.report.parent)
-    return replace(result, turnover=moved, scores=scored(run))
+    close_shards(run.store.output)
+    return replace(result, turnover=moved, scores=scored(run), nodes=run.nodes)
 
 
 def scored(run: Run) -> dict[str, dict[str, int]]:
@@ -179,4 +181,13 @@ def sift(run: Run, sources: Sources) -> list[ShardResult]:
             advance=stage.advance,
             tally=run.progress.count if isinstance(run.progress, Live) else _untold,
         )
-        return list(map_ordered(lambda s: work_on(s[1], s[0], work), shards, stop=stop))
+        return _all_done(run, shards, work)
+
+
+def _all_done(run: Run, shards: list[tuple[int, Shard]], work: Work) -> list[ShardResult]:
+    """Have the shards done by the engine that was asked for."""
+    if run.options.engine == "ray":
+        from pipeline.engines.cluster import sift_on_cluster
+
+        return sift_on_cluster(run, shards, work)
+    return list(map_ordered(lambda s: work_on(s[1], s[0], work), shards, stop=work.stop))

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Sequence
-from typing import Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 import polars as pl
 import polars_hash as plh
@@ -17,6 +17,9 @@ import polars_hash as plh
 from pipeline.folding import same_text
 from pipeline.parts import Part, count_rows, read_parts
 from schemas.errors import SourceError
+
+if TYPE_CHECKING:
+    from pipeline.sources.batch import Batch
 
 TEXT_KEY: Final = "_text_key"
 _ROWS_PER_PASS: Final = 4_000_000
@@ -41,6 +44,12 @@ def text_key(text: str = "text") -> pl.Expr:
 def id_key() -> pl.Expr:
     """Return the 128-bit hash of a row_id."""
     return plh.col("row_id").nchash.xxh3_128().alias("key")
+
+
+def ids_of(batch: Batch, candidate: pl.Series) -> pl.DataFrame:
+    """Return what tells repeated ids apart from conflicts; a candidate is a kept row."""
+    ids = batch.frame.select(id_key(), pl.col("source").struct.unnest())
+    return ids.with_columns(content=batch.content, candidate=candidate)
 
 
 def exact_duplicates(parts: Sequence[Part], without: pl.Series | None = None) -> pl.DataFrame:

@@ -29,7 +29,7 @@ def refuse_strangers() -> None:
             )
 
 
-_NAMES: Final = ("set", "runs", "versions", "models", "preview", ".work", "index.html")
+_NAMES: Final = ("set", "runs", "versions", "models", "preview", ".work", ".shards", "index.html")
 """What is written, and replaced, in an output folder."""
 
 

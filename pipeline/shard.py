@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Final, Literal, NamedTuple, Protocol
 import numpy as np
 import polars as pl
 
-from pipeline.dedupe import TEXT_KEY, id_key, text_key
+from pipeline.dedupe import TEXT_KEY, ids_of, text_key
 from pipeline.delta_types import storable
 from pipeline.parts import Part, PartWriter
 from pipeline.profile.funnel import analysed
@@ -274,13 +274,12 @@ def _rejected(
 
 
 def _ids(batch: Batch, failing: pl.Series | None, kept: pl.Series) -> pl.DataFrame:
-    """Return what tells repeated ids apart from conflicts, for every row in order."""
+    """Return the ids of every row in order, and whether it was kept."""
     candidate = kept.to_numpy()
     if failing is not None:
         candidate = np.zeros(batch.frame.height, bool)
         candidate[~failing.to_numpy()] = kept.to_numpy()
-    ids = batch.frame.select(id_key(), pl.col("source").struct.unnest())
-    return ids.with_columns(content=batch.content, candidate=pl.Series(candidate))
+    return ids_of(batch, pl.Series(candidate))
 
 
 def _count_rules(frame: pl.DataFrame, rules: Rules, counts: Counter[tuple[str, ...]]) -> None:

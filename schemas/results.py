@@ -68,6 +68,8 @@ class CurateResult:
     """Against the version before; None for the first one, and where nothing is new."""
     scores: dict[str, dict[str, int]] = field(default_factory=dict)
     """For each signal whose answers were stored, the rows `scored` and those `cached`."""
+    nodes: dict[str, dict[str, float]] = field(default_factory=dict)
+    """Shards, rows, CPU seconds and peak memory of each node of a cluster."""
     model: dict[str, JsonValue] | None = None
     """What a refresh did about the model; None where it was not asked to train."""
 
@@ -88,6 +90,7 @@ class CurateResult:
             "notes": list(self.notes),
             "turnover": None if self.turnover is None else asdict(self.turnover),
             "scores": {name: dict(rows) for name, rows in self.scores.items()},
+            "nodes": {name: dict(cost) for name, cost in self.nodes.items()},
             "model": self.model,
         }
 

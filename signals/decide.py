@@ -113,6 +113,17 @@ class Decider:
         with self._lock:
             return self._statistics
 
+    def taken(self) -> Statistics:
+        """Give what was done since it was last taken, for a decider elsewhere to absorb."""
+        with self._lock:
+            found, self._statistics = self._statistics, Statistics(self.formula.text)
+            return found
+
+    def absorb(self, statistics: Statistics) -> None:
+        """Add what other deciders of the same formula did."""
+        with self._lock:
+            self._statistics += statistics
+
     def close(self) -> tuple[str, ...]:
         """Store what was scored; give warnings, none of which is about a decision."""
         return () if self.cache is None else self.cache.close()

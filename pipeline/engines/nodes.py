@@ -1,0 +1,220 @@
+"""The nodes of a Ray cluster: how they are reached, what they offer, what they spent."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any, Final
+
+from pipeline.engines.shipping import stage
+from schemas.errors import MissingExtraError, RecipeError, SiftsetError
+
+if TYPE_CHECKING:
+    from ray import ObjectRef
+    from ray.remote_function import RemoteFunction
+
+    from pipeline.context import Run
+    from pipeline.engines.kept import Cost
+    from pipeline.engines.remote import Refusal
+    from schemas.cluster import Cluster
+
+_POLL: Final = 1.0
+_FRESH: Final = 1.0
+"""Seconds for which the list of nodes holds."""
+
+
+@contextmanager
+def connected(run: Run) -> Iterator[Nodes]:
+    """Connect to the cluster of the recipe, or start one on this machine, for as long as needed."""
+    try:
+        import ray
+    except ImportError:
+        raise MissingExtraError("the engine ray", "ray") from None
+    if ray.is_initialized():
+        raise SiftsetError(
+            "this process is connected to Ray already, expected none: siftset connects by itself, "
+            "to ship what the signals need; call  ray.shutdown()  first"
+        )
+    config = run.job.recipe.ray
+    with TemporaryDirectory(prefix="siftset-") as folder, _handlers():
+        try:
+            _connect(config, stage(run.job, Path(folder)))
+            nodes = Nodes(config)
+            nodes.wait()
+            yield nodes
+        finally:
+            ray.shutdown()
+
+
+def _connect(config: Cluster, folder: Path) -> None:
+    import ray
+
+    environment = {"PYTHONSAFEPATH": "1", "POLARS_MAX_THREADS": str(max(1, int(config.cpus)))}
+    wanted: dict[str, object] = {
+        "working_dir": str(folder),
+        "env_vars": {**environment, **config.environment},
+    }
+    if config.packages:
+        wanted["pip"] = list(config.packages)
+    quiet: dict[str, object] = {"log_to_driver": False, "logging_level": "error"}
+    try:
+        try:
+            ray.init(address=config.address or "auto", runtime_env=wanted, **quiet)
+        except ConnectionError:
+            if config.address or os.environ.get("RAY_ADDRESS"):
+                raise
+            here = {"_node_ip_address": "127.0.0.1", "include_dashboard": False}
+            ray.init(address="local", runtime_env=wanted, **quiet, **here)
+    except (ConnectionError, RuntimeError, ValueError) as error:
+        told = " ".join(str(error).split())[:300]
+        raise SiftsetError(
+            f"the Ray cluster at {config.address or 'RAY_ADDRESS or this machine'} cannot be "
+            f"reached ({told}): expected one that runs the same versions of Ray and Python; see  "
+            "ray status"
+        ) from None
+
+
+@contextmanager
+def _handlers() -> Iterator[None]:
+    """Keep our own answer to SIGTERM, which Ray replaces while it connects."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.getsignal(signal.SIGTERM)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+class Nodes:
+    """The nodes that may take a shard."""
+
+    def __init__(self, config: Cluster) -> None:
+        self.config = config
+        self.costs: dict[str, list[Cost]] = {}
+        self._listed: list[dict[str, Any]] = []
+        self._asked = 0.0
+
+    def wait(self) -> None:
+        """Wait for a node that offers what a shard needs; raises RecipeError where none comes."""
+        deadline = time.monotonic() + self.config.wait_for_nodes
+        while not self._fitting():
+            if time.monotonic() > deadline:
+                offered = [dict(node["Resources"]) for node in self._alive()]
+                raise RecipeError(
+                    f"ray: no node offers {self._demand()}, expected one within "
+                    f"{self.config.wait_for_nodes:g} seconds; the nodes offer {offered}: lower "
+                    "ray.cpus, ray.memory or ray.resources, or start such a node"
+                )
+            time.sleep(_POLL)
+
+    def places(self) -> int:
+        """Return how many shards can be worked on at the same time."""
+        return max(1, sum(int(n["Resources"].get("CPU", 0) / self.config.cpus)
+                          for n in self._fitting()))  # fmt: skip
+
+    def is_alive(self, node: str) -> bool:
+        """Whether a node still takes part."""
+        self._asked = 0.0
+        return any(found["NodeID"] == node for found in self._alive())
+
+    def task(
+        self, function: Callable[..., Refusal | None], *, elsewhere_than: set[str]
+    ) -> RemoteFunction:
+        """Return a function as a task, on a node other than those given where there is one."""
+        import ray
+        from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+        options: dict[str, object] = {
+            "num_cpus": self.config.cpus,
+            "memory": self.config.memory,
+            "resources": self.config.resources or None,
+            "max_retries": 0,
+        }
+        if elsewhere_than:
+            others = [n["NodeID"] for n in self._fitting() if n["NodeID"] not in elsewhere_than]
+            if others:
+                options["scheduling_strategy"] = NodeAffinitySchedulingStrategy(
+                    others[0], soft=True
+                )
+        return ray.remote(function).options(**options)
+
+    def answer(self, ref: ObjectRef[Refusal | None]) -> tuple[Refusal | None, str]:
+        """Return what a task gave, and why it gave nothing.
+
+        Raises what a defect raised, and SiftsetError where the cluster itself is lost.
+        """
+        import ray
+        from ray import exceptions as e
+
+        try:
+            return ray.get(ref), ""
+        except e.RuntimeEnvSetupError as error:
+            told = " ".join(str(error).split())[:500]
+            raise SiftsetError(f"a node cannot prepare the workers' environment: {told}") from None
+        except e.RayTaskError as error:
+            if not isinstance(error.cause, MemoryError):
+                raise
+            return None, "its process found no memory"
+        except e.OutOfMemoryError:
+            return None, "Ray ended its process because its node ran out of memory"
+        except e.RayError as error:
+            return None, f"its process died, killed or out of memory ({type(error).__name__})"
+
+    def spent(self, cost: Cost) -> None:
+        """Note what a shard cost."""
+        self.costs.setdefault(cost.node, []).append(cost)
+
+    def summary(self) -> dict[str, dict[str, float]]:
+        """Return what was spent on each node."""
+        return {self._name(node): _sum(costs) for node, costs in self.costs.items()}
+
+    def told(self) -> Iterator[str]:
+        """Yield a line for each node: what was done there, and at what cost."""
+        for name, cost in self.summary().items():
+            rate = cost["rows"] / max(cost["cpu_seconds"], 1e-9)
+            yield (
+                f"node {name}: {cost['shards']:,.0f} shards, {cost['rows']:,.0f} rows, "
+                f"{cost['cpu_seconds']:,.1f} CPU seconds, {rate:,.0f} rows a CPU second, "
+                f"at most {cost['peak_bytes'] / 2**20:,.0f} MiB in a process"
+            )
+
+    def _name(self, node: str) -> str:
+        found = next((n for n in self._listed if n["NodeID"] == node), None)
+        where = "" if found is None else str(found["NodeManagerAddress"])
+        return f"{where}/{node[:8]}"
+
+    def _alive(self) -> list[dict[str, Any]]:
+        import ray
+
+        if time.monotonic() - self._asked > _FRESH:
+            self._listed, self._asked = ray.nodes(), time.monotonic()
+        return [node for node in self._listed if node["Alive"]]
+
+    def _fitting(self) -> list[dict[str, Any]]:
+        wanted = self._demand()
+        return [
+            node
+            for node in self._alive()
+            if all(node["Resources"].get(name, 0) >= much for name, much in wanted.items())
+        ]
+
+    def _demand(self) -> dict[str, float]:
+        memory = {} if self.config.memory is None else {"memory": float(self.config.memory)}
+        return {"CPU": self.config.cpus, **memory, **self.config.resources}
+
+
+def _sum(costs: Sequence[Cost]) -> dict[str, float]:
+    return {
+        "shards": float(len(costs)),
+        "rows": float(sum(cost.rows for cost in costs)),
+        "cpu_seconds": sum(cost.cpu_seconds for cost in costs),
+        "peak_bytes": float(max(cost.peak_bytes for cost in costs)),
+    }
