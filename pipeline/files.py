@@ -91,6 +91,6 @@ def told_when_full(folder: Path) -> Iterator[None]:
         if "No space left on device" not in str(error):
             raise
         raise OutputError(
-            f"the disk that holds {folder} is full, the version before stays: "
-            "make room there, or let old versions go with  refresh: {keep_versions: N}"
+            f"the disk that holds {folder} is full, the set stays whole: make room there "
+            "(refresh: {keep_versions: N} lets old versions go) and run again"
         ) from error

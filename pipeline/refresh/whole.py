@@ -7,6 +7,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from pipeline.context import CurateOptions
+from pipeline.files import told_when_full
+from pipeline.job import output_folder
 from pipeline.notify import notify
 from pipeline.profile.history import METRICS, read_metrics
 from pipeline.publish import copy
@@ -35,31 +37,40 @@ def refresh(
     wanted, shown = options or CurateOptions(), progress or Silent()
     loaded = load_recipe(recipe, overrides=overrides, uses=("output", "mirror", "refresh"))
     check_triggers(loaded)
-    try:
-        result = refresh_set(recipe, overrides=overrides, options=wanted, progress=shown)
-    except (GateFailed, FaultBudgetExceeded) as error:
-        _tell(loaded, shown, (str(error),))
-        raise
-    if wanted.is_preview:
-        return result
+    with told_when_full(output_folder(loaded)):
+        try:
+            result = refresh_set(recipe, overrides=overrides, options=wanted, progress=shown)
+        except (GateFailed, FaultBudgetExceeded) as error:
+            _tell(loaded, shown, (str(error),))
+            raise
+        return result if wanted.is_preview else _follow(result, loaded, recipe, overrides, shown)
+
+
+def _follow(
+    result: CurateResult,
+    loaded: LoadedRecipe,
+    recipe: str | Path,
+    overrides: Sequence[str],
+    progress: Progress,
+) -> CurateResult:
+    """Do what follows from the set: its copy, retention, the model, the alert."""
+    store = Store(result.output)
     if not result.new:
-        copy(Store(result.output), loaded.recipe.mirror)
+        copy(store, loaded.recipe.mirror)
     keep = loaded.recipe.refresh.keep_versions
     if keep is not None and result.new:
-        for version in retain(Store(result.output), keep):
-            shown.say(f"version {version} removed: refresh.keep_versions is {keep}")
-    model = renew_model(loaded, recipe, overrides, shown)
+        for version in retain(store, keep):
+            progress.say(f"version {version} removed: refresh.keep_versions is {keep}")
+    model = renew_model(loaded, recipe, overrides, progress)
     refused = model is not None and model.get("promoted") is False
     lines = (f"model kept but not promoted: {model['because']}",) if model and refused else ()
     if result.new or lines:
-        _tell(loaded, shown, lines)
+        _tell(loaded, progress, lines)
     return replace(result, model=model)
 
 
 def _tell(loaded: LoadedRecipe, progress: Progress, lines: tuple[str, ...]) -> None:
     """Send an alert about the latest run, where the recipe names a webhook."""
-    from pipeline.job import output_folder
-
     url = loaded.recipe.refresh.notify
     folder = next(run_folders(output_folder(loaded)), None)
     metrics = None if folder is None else read_metrics(folder.path / METRICS)

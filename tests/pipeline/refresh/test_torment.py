@@ -5,13 +5,19 @@ from __future__ import annotations
 import importlib.util
 import json
 import os
+import pkgutil
+import shutil
 import signal
 import subprocess
 import sys
 import time
 from pathlib import Path
 
+import polars as pl
 import pytest
+
+from pipeline.refresh import refresh
+from schemas.errors import OutputError
 
 ROOT = Path(__file__).parents[3]
 PROGRAM = "from pipeline.cli import app; app()"
@@ -158,3 +164,91 @@ def test_a_full_disk_leaves_the_set_as_it_was(new_world, small_disk):
     assert world.set(small_disk / "out").height == 1
     world.texts("b", "the second text")
     assert world.refresh().set_rows == 2
+
+
+STEPS = [
+    "pipeline.refresh.run.make_plan",
+    "pipeline.refresh.run.sift",
+    "pipeline.refresh.run.find_change",
+    "pipeline.refresh.run.write_change",
+    "pipeline.refresh.run.assess",
+    "pipeline.refresh.ledger.Ledger.store",
+    "pipeline.publish._assemble",
+    "pipeline.publish._place",
+    "pipeline.store.Store._place",
+    "pipeline.store.Store._commit",
+    "pipeline.store.Store.lay_version",
+    "pipeline.publish.render",
+    "pipeline.publish.write_index",
+    "pipeline.refresh.ledger.Ledger.sweep",
+    "pipeline.refresh.whole.retain",
+    "pipeline.refresh.whole.renew_model",
+]
+"""What a refresh does, in order."""
+
+
+def stopping(step, error, *, after):
+    """Return `step` so that it fails before its work, or when that is done."""
+
+    def stopped(*given, **named):
+        if after:
+            step(*given, **named)
+        raise error
+
+    return stopped
+
+
+def texts_of(world):
+    return set(pl.read_delta(str(world.folder / "out/set"))["text"])
+
+
+@pytest.mark.parametrize("after", [False, True])
+@pytest.mark.parametrize(
+    ("error", "seen"),
+    [(KeyboardInterrupt(), KeyboardInterrupt), (OSError(28, os.strerror(28)), OutputError)],
+    ids=["interrupt", "full disk"],
+)
+def test_a_refresh_that_ends_at_any_step_is_finished_by_the_next(
+    new_world, monkeypatch, error, seen, after
+):
+    world = new_world(refresh={"keep_versions": 3})
+    world.texts("a", "text number 0")
+    refresh(world.path())
+    for number, name in enumerate(STEPS, 1):
+        before = texts_of(world)
+        world.texts(f"b{number:02}", f"text number {number}", f"text number {number - 1}")
+        with monkeypatch.context() as patch:
+            patch.setattr(name, stopping(pkgutil.resolve_name(name), error, after=after))
+            with pytest.raises(seen):
+                refresh(world.path())
+        wanted = {*before, f"text number {number}"}
+        assert texts_of(world) in (before, wanted), name
+        refresh(world.path())
+        assert texts_of(world) == wanted, name
+        assert not (world.folder / "out/.work").exists()
+    assert world.set().equals(world.full())
+
+
+def test_a_disk_that_is_full_at_any_moment_leaves_a_set(new_world, small_disk):
+    """Less and less room is left: a run ends well, or in one line with the set of before."""
+    world = new_world(output=str(small_disk / "out"))
+    world.texts("a", *(f"text number {n} {os.urandom(200).hex()}" for n in range(100)))
+    refresh(world.path())
+    output, ends = small_disk / "out", {True: 0, False: 0}
+    for number in range(12):
+        before = world.set(output)
+        world.texts("b", *(f"round {number} {os.urandom(200).hex()}" for n in range(100)))
+        free = shutil.disk_usage(small_disk).free
+        (small_disk / "filler").write_bytes(bytes(max(0, free - 4096 * 8 * number)))
+        try:
+            refresh(world.path())
+            ends[True] += 1
+        except OutputError as error:
+            ends[False] += 1
+            assert "is full, the set stays whole" in str(error)
+            there = pl.read_delta(str(output / "set"))["text"]
+            assert set(there) in (set(before["text"]), set(world.full()["text"]))
+        (small_disk / "filler").unlink()
+    assert all(ends.values()), ends
+    assert refresh(world.path()).set_rows == 200
+    assert world.set(output).equals(world.full())
