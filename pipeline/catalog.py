@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -87,9 +88,22 @@ def write_index(output: Path) -> Path:
 
 
 def read_progress(output: Path) -> dict[str, JsonValue] | None:
-    """Return what a run in progress last said of itself."""
+    """Return what a run in progress last said of itself; None once its process is gone."""
     found = _json(output / ".work" / PROGRESS)
-    return found if isinstance(found, dict) else None
+    return found if isinstance(found, dict) and _is_alive(found.get("process")) else None
+
+
+def _is_alive(process: JsonValue) -> bool:
+    """Say whether a process may be alive: one that was killed leaves its last words behind."""
+    if not isinstance(process, int) or process < 1 or os.name == "nt":
+        return True
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except (PermissionError, OverflowError):
+        return True
+    return True
 
 
 def _runs(output: Path) -> list[Entry]:

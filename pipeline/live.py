@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import threading
 import time
 from collections.abc import Iterator
@@ -65,7 +66,8 @@ class Live:
     def _write(self, now: float) -> None:
         self._written = now
         said = {"run_id": self.run_id, "recipe": self.recipe, "seconds": int(now - self._began)}
-        text = json.dumps({**said, **self._said, **self._balance.to_json()})
+        who = {"process": os.getpid()}
+        text = json.dumps({**who, **said, **self._said, **self._balance.to_json()})
         draft = self.path.with_suffix(".tmp")
         with suppress(OSError):
             draft.write_text(text, encoding="utf-8")

@@ -1,9 +1,12 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 import threading
 from pathlib import Path
 
+from pipeline.catalog import PROGRESS, read_progress
 from pipeline.live import Live
 from schemas.progress import Silent
 from schemas.results import Balance
@@ -36,3 +39,16 @@ def test_threads_add_up_and_a_refusing_disk_stops_nothing(tmp_path: Path) -> Non
             thread.join()
         stage.advance(1)
     assert live._balance == Balance(read=800, kept=800)
+
+
+def test_a_run_that_was_killed_is_no_longer_in_progress(tmp_path: Path) -> None:
+    work = tmp_path / ".work"
+    work.mkdir()
+    with Live(Silent(), work / PROGRESS, "r1", "nike").stage("read and sift"):
+        told = read_progress(tmp_path)
+    assert told is not None
+    assert told["run_id"] == "r1"
+    gone = subprocess.Popen([sys.executable, "-c", ""])
+    gone.wait()
+    (work / PROGRESS).write_text(json.dumps({**told, "process": gone.pid}), encoding="utf-8")
+    assert read_progress(tmp_path) is None
