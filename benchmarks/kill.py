@@ -152,7 +152,7 @@ def torment_training(folder: Path, *, kills: int, seed: int = 0) -> Outcome:
     recipe.write_text(json.dumps({**RECIPE, "train": train, "compare": compare}))
     Input(folder, seed)
     _finish("curate", recipe)
-    from tiny import tiny_model
+    from benchmarks.tiny import tiny_model
 
     if _child(lambda: tiny_model(folder / "tiny")):
         raise RuntimeError("the tiny model could not be made")
@@ -278,11 +278,15 @@ def main() -> int:
     parser.add_argument("--trainings", type=int, default=0)
     parser.add_argument("--seed", type=int, default=0)
     given = parser.parse_args()
-    found = [in_folders(torment, given.kills, given.seed)] if given.kills else []
-    if given.trainings:
-        found.append(in_folders(torment_training, given.trainings, given.seed))
-    sys.stdout.write("\n\n".join(outcome.table() for outcome in found) + "\n")
-    return 1 if any(outcome.wrong for outcome in found) else 0
+    asked = ((torment, given.kills), (torment_training, given.trainings))
+    wrong = 0
+    for work, kills in asked:
+        if kills:
+            outcome = in_folders(work, kills, given.seed)
+            sys.stdout.write(f"{outcome.table()}\n\n")
+            sys.stdout.flush()
+            wrong += len(outcome.wrong)
+    return 1 if wrong else 0
 
 
 def in_folders(work: Callable[..., Outcome], kills: int, seed: int) -> Outcome:
