@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import urllib.error
 import urllib.request
+from collections.abc import Mapping
 from typing import Final
 
 from schemas.metrics import Check, RunMetrics
@@ -35,18 +36,28 @@ def notify(url: str, metrics: RunMetrics, lines: tuple[str, ...]) -> str | None:
         return None
     if not url.lower().startswith(("http://", "https://")):
         return "alert not sent: refresh.notify is not an http or https address"
-    body = json.dumps(message(metrics, told)).encode()
-    headers = {"Content-Type": "application/json", "User-Agent": "siftset"}
+    failed = send(url, message(metrics, told))
+    return f"alert not sent: {failed}" if failed else None
+
+
+def send(
+    url: str, content: Mapping[str, object], headers: Mapping[str, str] | None = None
+) -> str | None:
+    """Post JSON; return why it did not arrive, or None. The address is never part of the answer."""
+    if not url.lower().startswith(("http://", "https://")):
+        return "the address is not an http or https one"
+    known = {"Content-Type": "application/json", "User-Agent": "siftset", **(headers or {})}
     opener = urllib.request.build_opener(_NoRedirect)
     try:
-        request = urllib.request.Request(url, data=body, headers=headers, method="POST")
+        body = json.dumps(content).encode()
+        request = urllib.request.Request(url, data=body, headers=known, method="POST")
         with opener.open(request, timeout=TIMEOUT):
             return None
     except urllib.error.HTTPError as error:
         error.close()
-        return f"alert not sent: the webhook answered {error.code}"
+        return f"the address answered {error.code}"
     except (OSError, ValueError) as error:
-        return f"alert not sent: {type(error).__name__}"
+        return type(error).__name__
 
 
 def message(metrics: RunMetrics, lines: tuple[str, ...]) -> dict[str, object]:

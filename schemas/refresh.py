@@ -43,3 +43,8 @@ class Refresh(Section):
         "keep", description="What happens to rows whose input is gone."
     )
     notify: str | None = Field(None, description="Webhook URL; give it as ${NAME}.")
+    lineage: str | None = Field(
+        None,
+        description="Where OpenLineage events go: a file, one event a line, or the http address "
+        "that takes them; give it as ${NAME}.",
+    )

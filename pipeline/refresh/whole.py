@@ -12,6 +12,7 @@ from pipeline.job import output_folder
 from pipeline.notify import notify
 from pipeline.profile.history import METRICS, read_metrics
 from pipeline.publish import copy
+from pipeline.refresh.events import events_of, tell_of_training
 from pipeline.refresh.model import check_triggers, renew_model
 from pipeline.refresh.run import refresh_set
 from pipeline.refresh.versions import retain
@@ -35,15 +36,26 @@ def refresh(
     Raises a SiftsetError for what the user can mend; the set and the current model then stay.
     """
     wanted, shown = options or CurateOptions(), progress or Silent()
-    loaded = load_recipe(recipe, overrides=overrides, uses=("output", "mirror", "refresh"))
+    loaded = load_recipe(
+        recipe, overrides=overrides, uses=("output", "mirror", "source", "refresh")
+    )
     check_triggers(loaded)
-    with told_when_full(output_folder(loaded)):
+    with (
+        told_when_full(output_folder(loaded)),
+        events_of(loaded, shown, silent=wanted.is_preview) as events,
+    ):
         try:
             result = refresh_set(recipe, overrides=overrides, options=wanted, progress=shown)
         except (GateFailed, FaultBudgetExceeded) as error:
             _tell(loaded, shown, (str(error),))
             raise
-        return result if wanted.is_preview else _follow(result, loaded, recipe, overrides, shown)
+        events.wrote(result)
+        if wanted.is_preview:
+            return result
+        done = _follow(result, loaded, recipe, overrides, shown)
+        if done.model is not None and done.model.get("due"):
+            tell_of_training(events, str(done.model["model"]), done)
+        return done
 
 
 def _follow(

@@ -64,7 +64,7 @@ def test_the_message_says_what_happened(receiver) -> None:
 def test_a_receiver_that_refuses_is_reported_without_its_address(status: int, receiver) -> None:
     url, _, handler = receiver
     handler.status = status
-    assert notify(url, _metrics("warn"), ()) == f"alert not sent: the webhook answered {status}"
+    assert notify(url, _metrics("warn"), ()) == f"alert not sent: the address answered {status}"
 
 
 @pytest.mark.parametrize(
