@@ -80,11 +80,15 @@ def explain_one(
 
 
 def explain_difference(
-    recipe: str | Path, *, overrides: Sequence[str] = (), progress: Progress | None = None
+    recipe: str | Path,
+    *,
+    overrides: Sequence[str] = (),
+    progress: Progress | None = None,
+    version: int | None = None,
 ) -> Explained:
-    """List which rows a run would let in and out against the current version, and why."""
+    """List which rows a run would let in and out against a version (the current one), and why."""
     _, store = open_store(recipe, overrides=overrides)
-    version = store.version()
+    version = store.version() if version is None else version
     if version is None:
         raise OutputError(f"{store.path} holds no version to compare with: run  siftset curate")
     options = CurateOptions(dry_run=True)

@@ -10,6 +10,7 @@ from pipeline.cli.app import app
 from pipeline.cli.commands import command
 from pipeline.cli.options import Overrides, Recipe, Version, numbered
 from pipeline.cli.screen import Screen
+from schemas.errors import SiftsetError
 
 
 @command(app, "explain", example="siftset explain nike --analyze")
@@ -23,7 +24,7 @@ def explain(
         str | None, typer.Option("--row", help="Why this row_id was kept or not.")
     ] = None,
     diff: Annotated[
-        bool, typer.Option("--diff", help="Rows that would enter and leave the current version.")
+        bool, typer.Option("--diff", help="Rows that would enter and leave the set.")
     ] = False,
     version: Version = None,
     set_: Overrides = None,
@@ -32,11 +33,17 @@ def explain(
     from pipeline.explain import explain_difference, explain_one, explain_plan
 
     changes = set_ or ()
+    if version is not None and row is None and not diff:
+        raise SiftsetError(
+            "--version asks about a row of the set, or its change: add --row or --diff"
+        )
+    number = numbered(recipe, version, set_)
     if row is not None:
-        number = numbered(recipe, version, set_)
         found = explain_one(recipe, row, overrides=changes, version=number)
     elif diff:
-        found = explain_difference(recipe, overrides=changes, progress=screen.progress())
+        found = explain_difference(
+            recipe, overrides=changes, progress=screen.progress(), version=number
+        )
     else:
         progress = screen.progress()
         found = explain_plan(recipe, analyze=analyze, overrides=changes, progress=progress)

@@ -29,7 +29,7 @@ from schemas.results import CurateResult
 from schemas.source import Delta, Files, Hub, Synthesize
 
 PRODUCER: Final = "siftset"
-PRODUCER_URI: Final = f"https://pypi.org/project/{PRODUCER}"
+PRODUCER_URI: Final = f"urn:{PRODUCER}"
 _SPEC: Final = "https://openlineage.io/spec"
 _EVENT: Final = f"{_SPEC}/2-0-2/OpenLineage.json#/$defs/RunEvent"
 _FACETS: Final = {

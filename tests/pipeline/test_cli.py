@@ -179,6 +179,10 @@ def test_explain_what_enters_and_leaves(project):
     after = told("curate", recipe, "--set", "keep=long_enough & mine")["set_rows"]
     assert before - len(found["leave"]) + len(found["enter"]) == after  # type: ignore[arg-type,operator]
     assert found["leave"]
+    keep = ("--set", "keep=long_enough & mine")
+    assert not told("explain", recipe, "--diff", *keep)["leave"]
+    assert told("explain", recipe, "--diff", "--version", "0", *keep)["leave"] == found["leave"]
+    assert "add --row or --diff" in run("explain", recipe, "--version", "0").stderr
 
 
 def test_signals(project):
