@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from importlib import resources
@@ -141,14 +142,16 @@ def run_suites(
     integrity: Integrity = run.job.recipe.integrity
     if integrity.suite is None and integrity.input_suite is None:
         return ()
-    from pipeline.gate.run import run_gate
+    from pipeline.gate.run import run_gate, scan
 
     folder, found = run.folder / FOLDER, []
     with run.progress.stage("check integrity") as stage:
         if integrity.input_suite is not None:
             parts = [part.path for result in results for part in result.parts["input"]]
             suites = _suites(integrity.input_suite, run.job.loaded)
-            found.append(run_gate(parts, suite=suites, folder=folder, name="input", stage="input"))
+            # As a frame: these files go with the run, and the project must not name them.
+            rows = scan(parts)
+            found.append(run_gate(rows, suite=suites, folder=folder, name="input", stage="input"))
         if integrity.suite is not None:
             paths = [file.path for file in settlement.files]
             suites = _suites(integrity.suite, run.job.loaded)
@@ -162,9 +165,28 @@ def run_suites(
 def point_to(project: Path, before: Path, after: Path) -> None:
     """Let a project of Great Expectations find the files of the set where they will lie."""
     config = project / "great_expectations.yml"
-    if config.is_file():
-        text = config.read_text(encoding="utf-8")
-        config.write_text(text.replace(f"{before}/", f"{after}/"), encoding="utf-8")
+    if not config.is_file():
+        return
+    from ruamel.yaml import YAML
+
+    document = YAML(typ="safe", pure=True).load(config)
+    for source in document["fluent_datasources"].values():
+        for asset in source["assets"].values():
+            if "paths" in asset:
+                asset["paths"] = [_moved(path, before, after) for path in asset["paths"]]
+    # JSON is YAML, and no dumper folds a path at its spaces.
+    config.write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")
+    for result in project.glob("validations/**/*.json"):
+        found = json.loads(result.read_text(encoding="utf-8"))
+        spec = found["meta"].get("batch_spec") or {}
+        if "path" in spec:
+            spec["path"] = _moved(spec["path"], before, after)
+            result.write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")
+
+
+def _moved(path: str, before: Path, after: Path) -> str:
+    inside = Path(path).is_relative_to(before)
+    return str(after / Path(path).relative_to(before)) if inside else path
 
 
 def _is_shipped(loaded: LoadedRecipe) -> bool:

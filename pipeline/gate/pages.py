@@ -88,6 +88,9 @@ class ResultsRenderer(ValidationResultsPageRenderer):
     def render(self, validation_results: Any, suite_parameters: Any = None) -> Any:  # noqa: ANN401
         """Render the results with every text made inert."""
         data = inert(validation_results.to_json_dict())
+        # The page names the data by a key that only older results had.
+        named = data["meta"].get("active_batch_definition") or {}
+        data["meta"]["batch_kwargs"] = {"data_asset_name": named.get("data_asset_name", "")}
         safe = expectationSuiteValidationResultSchema.load(data)
         assert isinstance(safe, ExpectationSuiteValidationResult)
         safe.meta["run_id"] = validation_results.meta["run_id"]

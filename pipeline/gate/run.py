@@ -60,7 +60,7 @@ def run_gate(
     SuiteError for a suite that is wrongly written, does not fit the columns, or holds an
     expectation that polars cannot answer; MissingExtraError without Great Expectations.
     """
-    frame = data if isinstance(data, pl.LazyFrame) else _scan(data)
+    frame = data if isinstance(data, pl.LazyFrame) else scan(data)
     schema = frame.collect_schema()
     suites = read_suites(suite) if isinstance(suite, Path) else suite
     ids = ["row_id"] if "row_id" in schema else []
@@ -77,7 +77,8 @@ def run_gate(
     return GateResult(verdict_of(checks), checks, docs if docs.exists() else None)
 
 
-def _scan(paths: Sequence[Path]) -> pl.LazyFrame:
+def scan(paths: Sequence[Path]) -> pl.LazyFrame:
+    """Return the plan that reads Parquet files as one table; raises SuiteError for none."""
     if not paths:
         raise SuiteError("nothing to validate: no Parquet file was given")
     return pl.scan_parquet(list(paths), missing_columns="insert")

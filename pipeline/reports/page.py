@@ -82,8 +82,10 @@ def _top(header: Header) -> Markup:
 def _layout(parts: Sequence[Part]) -> Markup:
     if len(parts) < 4:
         return h("main", [_section(part, None) for part in parts], class_="layout")
+    judged = any(part.status != "none" for part in parts)
     links = [
-        h("li", h("a", dot(part.status), part.title, href=f"#{part.anchor}")) for part in parts
+        h("li", h("a", dot(part.status) if judged else None, part.title, href=f"#{part.anchor}"))
+        for part in parts
     ]
     body = h("main", [_section(part, number) for number, part in enumerate(parts, 1)])
     nav = h("nav", h("ol", links), class_="parts", aria_label="Parts of this page")

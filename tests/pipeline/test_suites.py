@@ -191,3 +191,21 @@ def test_another_process_reruns_the_gate_on_the_published_files(folder: Path) ->
     command = [sys.executable, "-W", "ignore", "-c", code, str(result.report.parent)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.stdout.split() == ["1", "5"], done.stderr
+
+
+def test_the_project_of_a_run_names_no_file_that_is_gone(folder: Path) -> None:
+    recipe = write(folder, "suite", expect(NO_URL, "info", **URL))
+    long = "a folder with spaces in a name that is longer than a line of YAML " * 2
+    text = recipe.read_text(encoding="utf-8").replace("output: out", f"output: {long}")
+    recipe.write_text(text.replace("suite: mine", "input_suite: mine.json, suite: mine"), "utf-8")
+    result = curate(recipe)
+    project = result.report.parent / "gx"
+    assert not [p for p in project.rglob("*") if p.is_file() and ".work" in p.read_text("utf-8")]
+    config = json.loads((project / "great_expectations.yml").read_text("utf-8"))
+    assets = config["fluent_datasources"]["siftset"]["assets"]
+    assert {name: asset["type"] for name, asset in assets.items()} == {
+        "input": "frame", "set": "parquet",
+    }  # fmt: skip
+    assert all(Path(path).is_file() for path in assets["set"]["paths"])
+    (told,) = project.glob("validations/set-mine/**/*.json")
+    assert Path(json.loads(told.read_text("utf-8"))["meta"]["batch_spec"]["path"]).is_file()
