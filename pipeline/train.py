@@ -16,6 +16,7 @@ from pipeline.export import open_store
 from pipeline.files import read_json, whole, writable_folder
 from pipeline.job import output_folder
 from pipeline.lock import locked
+from pipeline.new_rows import with_new_rows
 from pipeline.processes import leads
 from pipeline.runs import RUNS, digest
 from pipeline.store import Commit, Store
@@ -97,10 +98,11 @@ def _fit(
 
     require_extra()
     _have_model(config, progress, fetch=options.fetch)
+    store, weight = Store(output_folder(loaded)), config.new_rows_weight
     return train(
         config,
         compare_section(loaded),
-        data,
+        with_new_rows(data, store, weight=weight, progress=progress),
         out=out,
         seed=loaded.recipe.seed,
         resume=options.resume,

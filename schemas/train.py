@@ -148,6 +148,11 @@ class Train(Section):
     max_train_samples: PositiveInt | None = Field(None, description="A seeded subset.")
     max_eval_samples: PositiveInt | None = Field(None, description="A seeded subset.")
     replay: Replay | None = None
+    new_rows_weight: PositiveInt = Field(
+        1,
+        description="How many times a training row counts that the version trained on before "
+        "lacks.",
+    )
 
     mlm_probability: float = Field(0.15, gt=0, lt=1)
     whole_word_mask: bool = False

@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 import os
 
+import polars as pl
 import pytest
 
+from pipeline.new_rows import with_new_rows
 from pipeline.refresh import refresh
 from pipeline.refresh.model import (
     current_model,
@@ -18,7 +20,7 @@ from pipeline.refresh.model import (
     roll_back_model,
 )
 from pipeline.store import Store
-from pipeline.train import MODELS, latest_model
+from pipeline.train import MODELS, latest_model, train_recipe, training_data
 from schemas.comparison import Change, Comparison, Forgetting, Golden, ModelInfo, Questions
 from schemas.errors import OutputError
 from schemas.loading import load_recipe
@@ -152,6 +154,50 @@ def test_the_link_is_no_model_of_its_own(world):
     folder = trained(world, 0)
     promote(world.folder / "out/models", folder.name, "the first model")
     assert latest_model(store_of(world)) == folder
+
+
+def test_new_rows_count_more(world):
+    world.texts("b", *(f"another text {n}" for n in range(8)), "text number 1")
+    world.refresh()
+    store, said = store_of(world), Said()
+    data = training_data(load_recipe(world.path()), store, None)
+    assert with_new_rows(data, store, weight=3, progress=said) is data
+    trained(world, 0)
+    trained(world, 1)
+    assert with_new_rows(data, store, weight=1, progress=said) is data
+    found = with_new_rows(data, store, weight=3, progress=said)
+    texts = pl.concat([pl.read_parquet(path)["text"] for path in found.files["train"]])
+    once = pl.concat([pl.read_parquet(path)["text"] for path in data.files["train"]]).to_list()
+    wanted = [text for text in once for _ in range(3 if text.startswith("another") else 1)]
+    assert sorted(texts) == sorted(wanted)
+    assert any(text.startswith("another") for text in once)
+    assert found.files.get("validation") == data.files.get("validation")
+    assert "are new since version 0: each 3 times" in said.lines[0]
+
+
+class Said(Silent):
+    def __init__(self):
+        self.lines = []
+
+    def say(self, line):
+        self.lines.append(line)
+
+
+@pytest.mark.slow
+def test_a_model_learns_from_new_rows_more_often(new_world, tiny_encoder):
+    train = {"task": "mlm", "model": str(tiny_encoder), "epochs": 1, "max_length": 16,
+             "line_by_line": True, "batch_size": 1}  # fmt: skip
+    compare = {"positive": None, "negative": None, "resamples": 20}
+    world = new_world(split={"train": 0.6, "validation": 0.4}, train=train, compare=compare)
+    world.texts("a", *(f"the soft shoe is good {n}" for n in range(20)))
+    refresh(world.path(), overrides=["refresh.retrain_after=1"])
+    world.texts("b", *(f"the light bag is strong {n}" for n in range(20)))
+    world.refresh()
+    once = train_recipe(world.path())
+    thrice = train_recipe(world.path(), overrides=["train.new_rows_weight=3"])
+    new = store_of(world).scan().filter(pl.col("text").str.contains("light"), split="train")
+    assert thrice.model != once.model
+    assert thrice.steps == once.steps + 2 * new.collect().height
 
 
 def test_nobody_asked_for_training(world):
