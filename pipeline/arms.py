@@ -16,15 +16,8 @@ from pipeline.export import open_store
 from pipeline.files import whole, writable_folder
 from pipeline.job import Job, load_job
 from pipeline.lock import locked
-from pipeline.train import (
-    COMPARE_JSON,
-    compare_section,
-    finished,
-    latest_model,
-    render_comparison,
-    train_section,
-    training_data,
-)
+from pipeline.train import compare_section, latest_model, train_section, training_data
+from pipeline.trained import COMPARE_JSON, finished, render_comparison
 from schemas.comparison import ArmsTable, Comparison
 from schemas.errors import TrainingError
 from schemas.lineage import TrainingData

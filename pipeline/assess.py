@@ -11,6 +11,7 @@ from pipeline.gate.thresholds import apply_thresholds, unmeasured, verdict_of
 from pipeline.gating import limited, run_suites
 from pipeline.measure import measure
 from pipeline.profile.scalars import scalars
+from pipeline.shard import WHOLE_SHARD
 from schemas.errors import FaultBudgetExceeded, GateFailed, SiftsetError
 from schemas.metrics import Check, RunMetrics, Verdict
 
@@ -47,6 +48,7 @@ def assess(run: Run, results: Sequence[ShardResult], settlement: Settlement) -> 
     faults = tuple(fault for result in results for fault in result.faults)
     excess = _excess(run, settlement, faults)
     judged = Judgement("fail", refusal=excess) if excess else _judge(run, results, settlement)
+    judged = _with_shards(judged, results)
     metrics = measure(run, results, settlement, judged)
     measured = Assessment(metrics, judged.refusal, faults, judged.data_docs)
     return measured if judged.refusal else _limit(run, settlement, measured)
@@ -90,6 +92,30 @@ def _excess(
             "mend the input or raise max_unreadable_share"
         )
     return None
+
+
+def _with_shards(judged: Judgement, results: Sequence[ShardResult]) -> Judgement:
+    """Add a warning for every shard whose rows were set aside because no node got it done."""
+    found = tuple(
+        Check(
+            name="shard done",
+            stage="input",
+            passed=False,
+            severity="warning",
+            failed=result.faulted,
+            rows=result.balance.read,
+            arguments=fault["text"],
+            message=f"({fault['error']})",
+            advice="its rows lie under quarantine/; mend what ended the workers and run again",
+        )
+        for result in results
+        for fault in result.faults
+        if fault["signal"] == WHOLE_SHARD
+    )
+    if not found:
+        return judged
+    worst = max((judged.verdict, verdict_of(found)), key=_ORDER.index)
+    return replace(judged, verdict=worst, checks=(*found, *judged.checks))
 
 
 def _judge(run: Run, results: Sequence[ShardResult], settlement: Settlement) -> Judgement:

@@ -14,7 +14,8 @@ from pipeline.export import open_store
 from pipeline.profile.history import METRICS, read_metrics
 from pipeline.runs import run_folders
 from pipeline.store import Store
-from pipeline.train import COMPARE_HTML, COMPARE_JSON, MODELS, RESULT, latest_of
+from pipeline.train import MODELS, latest_of
+from pipeline.trained import COMPARE_HTML, COMPARE_JSON, RESULT
 from schemas.comparison import Comparison
 from schemas.errors import OutputError
 from schemas.metrics import RunMetrics

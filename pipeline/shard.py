@@ -43,6 +43,8 @@ FLEETING: Final[tuple[Outcome, ...]] = ("candidates", "ids", "input")
 """Rows that are read once more by this run, and then gone."""
 FAULTS_KEPT: Final = 100
 FAULT_REASON: Final = "signal fault"
+WHOLE_SHARD: Final = "(all)"
+"""What a fault has in place of a signal's name where a shard was set aside."""
 
 
 class Watch(Protocol):

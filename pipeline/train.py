@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -15,25 +14,23 @@ from pipeline.catalog import write_index
 from pipeline.export import open_store
 from pipeline.files import read_json, whole, writable_folder
 from pipeline.job import output_folder
+from pipeline.launch import Launch, check_processes, launch, starts_processes
 from pipeline.lock import locked
 from pipeline.new_rows import with_new_rows
 from pipeline.processes import leads
 from pipeline.runs import RUNS, digest
 from pipeline.store import Commit, Store
-from schemas.comparison import Comparison
+from pipeline.trained import COMPARE_JSON, RESULT, finished, render_comparison
 from schemas.errors import OutputError, RecipeError
 from schemas.lineage import Lineage, TrainingData
 from schemas.loading import LoadedRecipe, load_recipe
 from schemas.progress import Progress, Silent
 from schemas.recipe import Recipe
-from schemas.results import Finding, TrainResult
+from schemas.results import TrainResult
 from schemas.train import Compare, Train
 
 MODELS: Final = "models"
 COMPARISONS: Final = "comparisons"
-RESULT: Final = "training.json"
-COMPARE_JSON: Final = "compare.json"
-COMPARE_HTML: Final = "compare.html"
 _FILES_OF_COMPARE: Final = ("prompts_file", "positive", "negative", "golden", "general")
 
 _SNIPPET: Final = "train: {task: mlm, model: minilm, epochs: 2, learning_rate: 1e-4}"
@@ -46,6 +43,8 @@ class TrainOptions:
     version: int | None = None
     resume: bool = True
     """Go on where a run was stopped, and do nothing where one is done; False starts anew."""
+    again: bool = False
+    """Train although a result is there; with `resume`, go on where that was stopped."""
     fetch: bool = False
     """Fetch the embedded model if it is needed and not there."""
     lock_timeout: float = 0.0
@@ -70,8 +69,12 @@ def train_recipe(
     data = training_data(loaded, store, wanted.version)
     models = store.output / MODELS
     out = models / model_id(config, data.lineage, loaded.recipe.seed)
-    if wanted.resume and (out / RESULT).is_file():
+    if wanted.resume and not wanted.again and (out / RESULT).is_file():
         return finished(out)
+    if starts_processes(config):
+        launch(Launch(recipe, tuple(overrides), wanted, loaded, config, out), shown)
+        return replace(finished(out), new=True)
+    check_processes(config)
     if not leads():
         return _fit(loaded, config, data, out, wanted, shown)
     with locked(writable_folder(models), timeout=wanted.lock_timeout):
@@ -180,39 +183,10 @@ def _leaks(metrics: Path) -> dict[str, str]:
 
 def model_id(config: Train, lineage: Lineage, seed: int) -> str:
     """Return the name of the model that a section makes of a version."""
-    section = config.model_dump(mode="json", exclude_defaults=True)
+    section = config.model_dump(mode="json", exclude_defaults=True, exclude={"distributed"})
+    section |= {"processes": config.distributed.processes} if config.distributed else {}
     unique = digest({"train": section, "run": lineage.run_id, "seed": seed})
     return f"v{lineage.version}-{config.task}-{unique[:8]}"
-
-
-def finished(out: Path) -> TrainResult:
-    """Return the result of a training run from its folder."""
-    found = read_json(out / RESULT)
-    if not (out / COMPARE_HTML).is_file():
-        render_comparison(out)
-    findings = found.get("findings")
-    listed = findings if isinstance(findings, list) else []
-    return TrainResult(
-        model=out,
-        task=str(found["task"]),
-        metrics=_metrics(found.get("metrics")),
-        report=out / COMPARE_HTML,
-        seconds=float(str(found["seconds"])),
-        steps=int(str(found.get("steps", 0))),
-        findings=tuple(Finding(**f) for f in listed if isinstance(f, dict)),  # type: ignore[arg-type]
-        untrained_head=tuple(map(str, _list(found.get("untrained_head")))),
-        new=False,
-    )
-
-
-def render_comparison(folder: Path) -> Path:
-    """Write compare.html from compare.json and return where it lies."""
-    from pipeline.reports.compare import compare_report
-
-    comparison = Comparison.model_validate_json((folder / COMPARE_JSON).read_bytes())
-    with whole(folder / COMPARE_HTML) as draft:
-        draft.write_text(compare_report(comparison), encoding="utf-8")
-    return folder / COMPARE_HTML
 
 
 def compare_models(
@@ -273,18 +247,13 @@ def wants_embedded_model(recipe: str, overrides: Sequence[str] = ()) -> bool:
 def _have_model(config: Train, progress: Progress, *, fetch: bool) -> None:
     from trainer.embedded import EMBEDDED, fetch_embedded, is_fetched
 
-    if fetch and config.model in EMBEDDED and not is_fetched():
+    if fetch and config.model in EMBEDDED and not is_fetched() and leads():
         fetch_embedded(progress)
 
 
 def _named(loaded: LoadedRecipe, model: str) -> str:
     here = Path(model).expanduser()
     return str(here.resolve()) if here.is_dir() else model
-
-
-def _metrics(value: JsonValue) -> dict[str, dict[str, float | None]]:
-    found: dict[str, dict[str, float | None]] = json.loads(json.dumps(value or {}))
-    return found
 
 
 def _list(value: JsonValue) -> list[JsonValue]:

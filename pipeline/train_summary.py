@@ -7,7 +7,7 @@ from typing import Final
 
 from pydantic import ValidationError
 
-from pipeline.train import COMPARE_JSON
+from pipeline.trained import COMPARE_JSON
 from schemas.comparison import Comparison, MaskChange, MlmComparison, Token
 from schemas.results import TrainResult
 

@@ -64,6 +64,22 @@ class Search(Section):
     epochs: tuple[PositiveFloat, ...] = ()
 
 
+class Distributed(Section):
+    """Training in several processes that siftset starts itself; each takes batch_size rows."""
+
+    processes: PositiveInt
+    engine: Literal["torchrun", "ray"] = Field(
+        "torchrun", description="torchrun: on this machine; ray: on the nodes of a Ray cluster."
+    )
+    restarts: NonNegativeInt = Field(
+        3, description="Times to go on from the last checkpoint after a process was lost."
+    )
+    accelerate: str | None = Field(
+        None,
+        description="A file that `accelerate config` wrote, for FSDP and the like; torchrun only.",
+    )
+
+
 Schedule = Literal[
     "constant",
     "linear",
@@ -178,6 +194,7 @@ class Train(Section):
     )
     torch_compile: bool = False
     threads: PositiveInt | None = Field(None, description="Default: the cores it may use.")
+    distributed: Distributed | None = Field(None, description="Train in several processes.")
 
     folds: int | None = Field(None, ge=2, le=20, description="k-fold cross-validation.")
     search: Search | None = None

@@ -13,8 +13,8 @@ from schemas.train import Train
 from trainer.callbacks import last_checkpoint
 from trainer.saving import save_json
 
-FREE = {"threads", "report_to", "logging_steps"}
-"""Settings that do not decide the weights."""
+FREE = {"threads", "report_to", "logging_steps", "distributed"}
+"""Settings that do not decide the weights; how many processes there are does, by itself."""
 
 
 def work_folder(out: Path) -> Path:

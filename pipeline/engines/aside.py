@@ -6,23 +6,20 @@ import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import islice
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 import polars as pl
 
 from pipeline.dedupe import ids_of
 from pipeline.delta_types import storable
 from pipeline.parts import PartWriter
-from pipeline.shard import FLEETING, OUTCOMES, Outcome, ShardResult, work_on
+from pipeline.shard import FLEETING, OUTCOMES, WHOLE_SHARD, Outcome, ShardResult, work_on
 from pipeline.sources.batch import Batch
 from schemas.results import Balance
 
 if TYPE_CHECKING:
     from pipeline.shard import Work
     from pipeline.sources import Shard
-
-SIGNAL: Final = "(all)"
-"""Where a fault names its signal: nobody knows which one it was."""
 
 
 def set_aside(shard: Shard, index: int, work: Work, reason: str) -> ShardResult:
@@ -87,4 +84,4 @@ def _frames(batch: Batch, work: Work, reason: str) -> dict[Outcome, pl.DataFrame
 
 
 def _fault(row_id: str, name: str, reason: str) -> dict[str, str]:
-    return {"signal": SIGNAL, "row_id": row_id, "text": name, "error": reason, "traceback": ""}
+    return {"signal": WHOLE_SHARD, "row_id": row_id, "text": name, "error": reason, "traceback": ""}

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, Final
 
 from pipeline.engines.shipping import stage
-from schemas.errors import MissingExtraError, RecipeError, SiftsetError
+from schemas.errors import RecipeError, SiftsetError
 
 if TYPE_CHECKING:
     from ray import ObjectRef
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
     from pipeline.engines.remote import Refusal
     from schemas.cluster import Cluster
 
+LOOPBACK: Final = "127.0.0.2"
+"""Where a cluster of one machine listens: Ray takes 127.0.0.1 for the machine's outer address."""
 _POLL: Final = 1.0
 _FRESH: Final = 1.0
 """Seconds for which the list of nodes holds."""
@@ -32,34 +35,39 @@ _FRESH: Final = 1.0
 @contextmanager
 def connected(run: Run) -> Iterator[Nodes]:
     """Connect to the cluster of the recipe, or start one on this machine, for as long as needed."""
-    try:
-        import ray
-    except ImportError:
-        raise MissingExtraError("the engine ray", "ray") from None
+    config = run.job.recipe.ray
+    with TemporaryDirectory(prefix="siftset-") as folder, handlers():
+        connect(config, stage(run.job, Path(folder)))
+        try:
+            nodes = Nodes(config)
+            nodes.wait()
+            yield nodes
+        finally:
+            retire()
+
+
+def retire() -> None:
+    """Leave the cluster, and end it where it was started for this run."""
+    import ray
+
+    ray.shutdown()
+
+
+def connect(config: Cluster, folder: Path | None) -> None:
+    """Connect this process to a cluster whose workers find `folder` as their own."""
+    import ray
+
     if ray.is_initialized():
         raise SiftsetError(
             "this process is connected to Ray already, expected none: siftset connects by itself, "
             "to ship what the signals need; call  ray.shutdown()  first"
         )
-    config = run.job.recipe.ray
-    with TemporaryDirectory(prefix="siftset-") as folder, _handlers():
-        try:
-            _connect(config, stage(run.job, Path(folder)))
-            nodes = Nodes(config)
-            nodes.wait()
-            yield nodes
-        finally:
-            ray.shutdown()
-
-
-def _connect(config: Cluster, folder: Path) -> None:
-    import ray
-
     environment = {"PYTHONSAFEPATH": "1", "POLARS_MAX_THREADS": str(max(1, int(config.cpus)))}
     wanted: dict[str, object] = {
-        "working_dir": str(folder),
         "env_vars": {**environment, **config.environment},
     }
+    if folder is not None:
+        wanted["working_dir"] = str(folder)
     if config.packages:
         wanted["pip"] = list(config.packages)
     quiet: dict[str, object] = {"log_to_driver": False, "logging_level": "error"}
@@ -69,7 +77,9 @@ def _connect(config: Cluster, folder: Path) -> None:
         except ConnectionError:
             if config.address or os.environ.get("RAY_ADDRESS"):
                 raise
-            here = {"_node_ip_address": "127.0.0.1", "include_dashboard": False}
+            here: dict[str, object] = {"include_dashboard": False}
+            if sys.platform == "linux":
+                here["_node_ip_address"] = LOOPBACK
             ray.init(address="local", runtime_env=wanted, **quiet, **here)
     except (ConnectionError, RuntimeError, ValueError) as error:
         told = " ".join(str(error).split())[:300]
@@ -81,16 +91,16 @@ def _connect(config: Cluster, folder: Path) -> None:
 
 
 @contextmanager
-def _handlers() -> Iterator[None]:
-    """Keep our own answer to SIGTERM, which Ray replaces while it connects."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
+def handlers() -> Iterator[None]:
+    """Keep stdout and our own answer to SIGTERM, both of which Ray takes for itself."""
+    main = threading.current_thread() is threading.main_thread()
     before = signal.getsignal(signal.SIGTERM)
     try:
-        yield
+        with redirect_stdout(sys.stderr):
+            yield
     finally:
-        signal.signal(signal.SIGTERM, before)
+        if main:
+            signal.signal(signal.SIGTERM, before)
 
 
 class Nodes:

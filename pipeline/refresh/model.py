@@ -179,7 +179,8 @@ def _judge(
     recipe: str | Path, before: Path, after: Path, overrides: Sequence[str], progress: Progress
 ) -> tuple[bool, str]:
     """Ask both models the same questions and hold the answer against the recipe's gate."""
-    from pipeline.train import COMPARE_JSON, compare_models
+    from pipeline.train import compare_models
+    from pipeline.trained import COMPARE_JSON
     from schemas.loading import load_recipe
 
     refresh = load_recipe(recipe, overrides=overrides, uses=("refresh",)).recipe.refresh

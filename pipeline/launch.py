@@ -1,0 +1,187 @@
+"""Training in several processes: they are started, watched, and started again where one is lost.
+
+Every process runs the same function (pipeline.launched) on the same recipe; checkpoints lie beside
+the model on storage that all of them see, and a restart goes on from the last one.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import threading
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import IO, TYPE_CHECKING, Final
+
+from pydantic import JsonValue
+
+import schemas.errors
+from schemas.errors import RecipeError, SiftsetError, TrainingError
+from schemas.loading import LoadedRecipe
+from schemas.progress import Progress
+from schemas.train import Train
+
+if TYPE_CHECKING:
+    from pipeline.train import TrainOptions
+
+LAUNCHED: Final = "SIFTSET_LAUNCHED"
+"""Set in the processes that siftset started, so that none of them starts others."""
+REFUSAL: Final = "refusal.json"
+_NOISE: Final = re.compile(r"^([IWE]\d{4} |\*+$|Setting OMP|  warnings\.warn)")
+_GRACE: Final = 60.0
+"""Seconds that processes have to write a checkpoint when the run is stopped."""
+
+
+@dataclass(frozen=True, slots=True)
+class Launch:
+    """A training run that several processes share."""
+
+    recipe: str | Path
+    overrides: tuple[str, ...]
+    options: TrainOptions
+    loaded: LoadedRecipe
+    config: Train
+    out: Path
+
+    @property
+    def processes(self) -> int:
+        """How many processes train."""
+        return self.config.distributed.processes if self.config.distributed else 1
+
+    def task(self, refusals: Path) -> dict[str, JsonValue]:
+        """Return what each process is told."""
+        shipped = not isinstance(self.recipe, Path) and not Path(self.recipe).suffix
+        return {
+            "recipe": str(self.recipe) if shipped else str(self.loaded.path.resolve()),
+            "overrides": list(self.overrides),
+            "version": self.options.version,
+            "again": not self.options.resume,
+            "fetch": self.options.fetch,
+            "folder": str(Path.cwd()),
+            "refusals": str(refusals),
+        }
+
+
+def starts_processes(config: Train) -> bool:
+    """Say whether this process has to start those that train."""
+    several = config.distributed is not None and config.distributed.processes > 1
+    return several and LAUNCHED not in os.environ and "RANK" not in os.environ
+
+
+def check_processes(config: Train) -> None:
+    """Raise TrainingError where there are more or fewer processes than the recipe says."""
+    if config.distributed is None:
+        return
+    found = int(os.environ.get("WORLD_SIZE", "1"))
+    if found != config.distributed.processes:
+        raise TrainingError(
+            f"train.distributed.processes is {config.distributed.processes}, but {found} take "
+            "part: start siftset without a launcher, or the launcher with that number "
+            "(accelerate needs --multi_gpu or a configuration with distributed_type)"
+        )
+
+
+def launch(run: Launch, progress: Progress) -> None:
+    """Train in the processes of the recipe; raises the SiftsetError that one of them raised."""
+    distributed = run.config.distributed
+    assert distributed is not None
+    if not run.options.resume:
+        from trainer.workplace import work_folder
+
+        shutil.rmtree(work_folder(run.out), ignore_errors=True)
+    run.out.parent.mkdir(parents=True, exist_ok=True)
+    with TemporaryDirectory(prefix=".launch-", dir=run.out.parent) as folder:
+        task = run.task(Path(folder))
+        if distributed.engine == "ray":
+            from pipeline.launch_ray import run_on_ray
+
+            failed = run_on_ray(run, task, progress)
+        else:
+            failed = _run_under_torchrun(run, task, progress)
+        if failed is not None:
+            raise _refusal(Path(folder), run, failed)
+
+
+def _run_under_torchrun(run: Launch, task: dict[str, JsonValue], progress: Progress) -> str | None:
+    """Return None, or the last line that was said where training failed."""
+    environment = {**os.environ, LAUNCHED: "1", "PYTHONSAFEPATH": "1"}
+    process = subprocess.Popen(
+        [*_launcher(run), "-m", "pipeline.launched", json.dumps(task)],
+        env=environment,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+        errors="replace",
+    )
+    assert process.stderr is not None
+    last = [""]
+    telling = threading.Thread(target=_tell, args=(process.stderr, progress, last), daemon=True)
+    telling.start()
+    try:
+        code = process.wait()
+    finally:
+        _end(process)
+        telling.join(timeout=5)
+    return None if code == 0 else last[0] or f"exit status {code}"
+
+
+def _launcher(run: Launch) -> list[str]:
+    distributed = run.config.distributed
+    assert distributed is not None
+    if distributed.accelerate is None:
+        return [
+            *(sys.executable, "-m", "torch.distributed.run", "--standalone"),
+            f"--nproc_per_node={distributed.processes}",
+            f"--max_restarts={distributed.restarts}",
+        ]
+    path = run.loaded.resolve(distributed.accelerate)
+    if not path.is_file():
+        raise RecipeError(
+            f"train.distributed.accelerate: {path} is no file, expected one that  accelerate "
+            f"config --config_file {path}  wrote"
+        )
+    return [
+        *(sys.executable, "-m", "accelerate.commands.accelerate_cli", "launch"),
+        *("--config_file", str(path), "--num_processes", str(distributed.processes)),
+        *("--max_restarts", str(distributed.restarts)),
+    ]
+
+
+def _tell(stream: IO[str], progress: Progress, last: list[str]) -> None:
+    """Pass on what the processes say, without what the launcher says to itself."""
+    for line in stream:
+        text = line.rstrip()
+        if text and not _NOISE.match(text):
+            last[0] = text
+            progress.say(text)
+
+
+def _end(process: subprocess.Popen[str]) -> None:
+    """Let processes that still run write a checkpoint, and end them."""
+    if process.poll() is None:
+        process.terminate()
+        try:
+            process.wait(_GRACE)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+def _refusal(folder: Path, run: Launch, told: str) -> SiftsetError:
+    """Return the error that a process wrote down, else one that says how the last of them ended."""
+    path = folder / REFUSAL
+    if not path.is_file():
+        return TrainingError(
+            f"training in {run.processes} processes failed ({told}); checkpoints are kept: train "
+            "again to go on from the last one"
+        )
+    found = json.loads(path.read_text(encoding="utf-8"))
+    kind = getattr(schemas.errors, found["kind"], TrainingError)
+    error: SiftsetError = kind.__new__(kind)
+    error.args = (found["message"],)
+    return error
