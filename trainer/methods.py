@@ -178,6 +178,7 @@ def _with_adapters(model: PreTrainedModel, config: Train, method: LoraMethod) ->
         lora_dropout=lora.dropout,
         target_modules=targets,
         task_type=kinds[config.task],
+        modules_to_save=_head_names(model) if config.task == "classification" else None,
         fan_in_fan_out=model.config.model_type == "gpt2",
     )
     try:
@@ -188,6 +189,18 @@ def _with_adapters(model: PreTrainedModel, config: Train, method: LoraMethod) ->
             f"method.lora: no module of {type(model).__name__} fits target_modules ({names}): "
             "leave them out, or name linear layers of the model"
         ) from error
+
+
+def _head_names(model: PreTrainedModel) -> list[str]:
+    """Return the names of what is trained whole beside the adapters, and saved with them."""
+    base = model.base_model
+    above = [
+        name
+        for name, part in model.named_children()
+        if part is not base and any(True for _ in part.parameters())
+    ]
+    own = {id(part) for part in _upper_parts(base)}
+    return above + [name for name, part in base.named_children() if id(part) in own]
 
 
 def merged(model: nn.Module) -> PreTrainedModel:

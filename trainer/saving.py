@@ -56,11 +56,17 @@ def writing(place: Path) -> Iterator[None]:
     except (OSError, SafetensorError, RuntimeError) as error:
         if isinstance(error, RuntimeError) and _TORCH_WRITER not in str(error):
             raise
-        reason = getattr(error, "strerror", None) or " ".join(str(error).split())
         raise OutputError(
-            f"{place} cannot be written: {reason}; nothing half-written was left: make room or "
-            "choose another output, then train again (it resumes)"
+            f"{place} cannot be written: {_reason(error)}; no half-written model was left: make "
+            "room or choose another output, then train again (it resumes)"
         ) from error
+
+
+def _reason(error: Exception) -> str:
+    """Return why a file was not written; torch says no more than that bytes are missing."""
+    if isinstance(error, RuntimeError):
+        return "No space left on device, or the device refused"
+    return getattr(error, "strerror", None) or " ".join(str(error).split())
 
 
 def save_model(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, folder: Path) -> None:

@@ -68,8 +68,7 @@ class Session:
     ) -> None:
         self.config, self.data, self.out = config, data, out
         self.seed, self.progress = seed, progress
-        self.work = work_folder(out)
-        self.hardware = choose_hardware(config)
+        self.work, self.hardware = work_folder(out), choose_hardware(config)
         self.findings: list[Finding] = []
         self.details: dict[str, JsonValue] = {}
         self.leads = self.hardware.rank == 0
@@ -116,9 +115,8 @@ class Session:
                     fit_through(self.task, self.tokens["train"], self.hardware, self.seed)
                 )
         self.prepared = prepare_method(model, self.config, seed=self.seed, processes=processes)
-        packing = choose_packing(self.task, self.prepared.model, self.config, self.hardware)
-        if packing:
-            self.progress.say(packing)
+        for line in choose_packing(self.task, self.prepared.model, self.config, self.hardware):
+            self.progress.say(line)
         self.estimate: Estimate = estimate(
             self.prepared.model, self.tokens["train"], self.config, self.hardware
         )
@@ -157,8 +155,8 @@ class Session:
         with self.progress.stage("tokenize", len(SPLITS)) as stage:
             for split, limit in zip(SPLITS, limits, strict=True):
                 files = self._files(split)
+                path = self.work / f"tokens-{split}-{self.hardware.rank}.arrow"
                 if files:
-                    path = self.work / f"tokens-{split}-{self.hardware.rank}.arrow"
                     tokens[split] = self.task.read(files, path, limit)
                 stage.advance(1, split)
         return tokens
@@ -215,25 +213,25 @@ class Session:
         checkpoints.listen()
         try:
             with writing(self.work):
-                resumed = str(self.checkpoint) if self.checkpoint else None
-                self.loop.train(resume_from_checkpoint=resumed)
+                self.loop.train(resume_from_checkpoint=self.checkpoint and str(self.checkpoint))
         finally:
             checkpoints.ignore()
             self.trained_seconds = time.monotonic() - began
 
     def _check_stopped(self, checkpoints: Checkpoints) -> None:
+        state = self.loop.state
         if checkpoints.asked_to_stop:
             raise Interrupted(
-                f"stopped by SIGTERM at step {self.loop.state.global_step} of "
-                f"{self.loop.state.max_steps}; a checkpoint was saved: train again to resume"
+                f"stopped by SIGTERM at step {state.global_step} of {state.max_steps}; a "
+                "checkpoint was saved: train again to resume"
             )
-        self._say(check_curves(self.loop.state.log_history, self.config))
-        broken = any(finding.name == "not a number" for finding in self.findings)
-        if broken and self.loop.state.best_model_checkpoint is None:
+        shapes = check_curves(state.log_history, self.config)
+        if state.best_model_checkpoint is None and any(s.name == "not a number" for s in shapes):
             raise TrainingError(
-                f"the loss is not a number at step {self.loop.state.global_step} and no evaluation "
-                "came before it: lower learning_rate, or raise warmup_steps"
+                f"the loss is not a number at step {state.global_step} and no evaluation came "
+                "before it: lower learning_rate, or raise warmup_steps"
             )
+        self._say(shapes)
 
     def trained(self) -> Loaded:
         """Return the trained model, adapters merged, on the CPU in fp32."""

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 
 import pytest
@@ -130,6 +131,24 @@ def test_a_full_disk_while_saving(small_set, attempt, monkeypatch, tmp_path):
     with pytest.raises(OutputError, match="No space left on device"):
         attempt(small_set)
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="limits of files are those of Unix")
+@pytest.mark.parametrize("bytes_a_file", [60_000, 150_000])
+def test_files_that_cannot_grow_leave_no_model(bytes_a_file, small_set, attempt, tmp_path):
+    """The limit stops the weights (110 KB), or else the optimizer's state (240 KB)."""
+    import resource
+
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (bytes_a_file, hard))
+    try:
+        with pytest.raises(OutputError, match="cannot be written") as error:
+            attempt(small_set)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert "train again (it resumes)" in one_line(error)
+    assert not (tmp_path / "out").exists()
+    assert attempt(small_set).loop.state.global_step == 2
 
 
 def test_models_that_are_refused(tiny_bert, tiny_gpt2, tmp_path):

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import warnings
+
 import pytest
 import torch
 
@@ -104,6 +106,26 @@ def test_lora_is_merged_into_plain_weights(family, task, fit, request, tmp_path)
     assert not torch.equal(trained.get_parameter(layer), original.get_parameter(layer))
     trained.save_pretrained(tmp_path / "merged")
     load(task, str(folder), labels=("a", "b"))
+
+
+@pytest.mark.parametrize(
+    ("family", "head"),
+    [("tiny_bert", {"bert.pooler", "classifier"}), ("tiny_gpt2", {"score"})],
+)
+def test_lora_trains_and_saves_the_whole_head(family, head, request, tmp_path):
+    from safetensors.torch import load_file
+
+    folder = request.getfixturevalue(family)
+    model = load("classification", str(folder), labels=("a", "b")).model
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", FutureWarning)  # peft asks transformers by an old name
+        prepared = prepare_method(model, config(folder, {"lora": {"rank": 2}})).model
+    trained = {n for n, p in prepared.named_parameters() if p.requires_grad and "lora" not in n}
+    assert {n.split("base_model.model.")[1].split(".modules_to_save")[0] for n in trained} == head
+    prepared.save_pretrained(tmp_path)
+    saved = load_file(tmp_path / "adapter_model.safetensors")
+    for part in head:
+        assert any(f".{part}." in name for name in saved), part
 
 
 def test_frozen_causal_has_nothing_to_train(tiny_gpt2):

@@ -162,12 +162,12 @@ class LanguageTask:
         }
 
 
-def choose_packing(task: Task, model: nn.Module, config: Train, hardware: Hardware) -> str:
-    """Train without padding where that is wanted and possible; return a line about it, or none."""
+def choose_packing(task: Task, model: nn.Module, config: Train, hardware: Hardware) -> list[str]:
+    """Train without padding where that is wanted and possible; return what there is to say."""
     if not wanted(config, hardware, model) or not isinstance(task, LanguageTask):
-        return ""
+        return []
     if not use_packed(model, hardware, task.length):
         name = type(task.loaded.model).__name__
-        return f"attention: {name} cannot be packed here, so batches are padded"
+        return [f"attention: {name} cannot be packed here, so batches are padded"]
     task.packed_from = first_position(model)
-    return "attention: rows are packed without padding"
+    return ["attention: rows are packed without padding"]
