@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, Self
 
 from pydantic import Field, NonNegativeInt, PositiveInt, model_validator
 
@@ -21,12 +21,29 @@ class Synthesize(Section):
     )
 
 
+class Join(Section):
+    """A file of further columns by id: ground truth that comes late, an annotator's answers."""
+
+    path: str = Field(description="A file, folder or glob, or an address; in any known format.")
+    id: str | None = Field(None, description="Its column of ids; default: the source's.")
+    columns: tuple[str, ...] | None = Field(
+        None, description="Those that are taken; default: all others."
+    )
+
+
 class Columns(Section):
     """Which columns of a source hold what siftset needs."""
 
     text: str = Field("text", description="The column that holds the text.")
     label: str | None = Field(None, description="The column that holds the label.")
     id: str | None = Field(None, description="The column that identifies a record.")
+    join: Join | None = Field(None, description="Columns of another file, by id.")
+
+    @model_validator(mode="after")
+    def _joins_by_id(self) -> Self:
+        if self.join is not None and self.id is None:
+            raise ValueError("join needs 'id', the column of the source that identifies a record")
+        return self
 
 
 class Files(Columns):

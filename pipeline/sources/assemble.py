@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 import polars as pl
@@ -17,6 +17,9 @@ from pipeline.sources.prepare import prepare_texts
 from pipeline.sources.types import Types, fitted
 from schemas.rows import SOURCE
 from schemas.source import Prepare
+
+if TYPE_CHECKING:
+    from pipeline.sources.joined import Joined
 
 
 class Part(Protocol):
@@ -43,6 +46,7 @@ class Plan:
     """The source's column that identifies a record."""
     prepare: Prepare
     schema: pl.Schema
+    joined: Joined | None = None
 
 
 @dataclass(slots=True)
@@ -127,6 +131,8 @@ class FileShard:
     def _batch(self, block: RawBlock, counter: OccurrenceCounter | None) -> Batch:
         content = content_hashes(block.frame)
         frame = fitted(block.frame, self.plan.types)
+        if self.plan.joined is not None:
+            frame = self.plan.joined.onto(frame)
         ids = self._ids(frame, content, counter)
         named = frame.rename(self.plan.names)
         prepared = fitted(prepare_texts(named, self.plan.prepare), dict(self.plan.schema))

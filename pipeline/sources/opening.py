@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import polars as pl
 from pydantic import JsonValue
@@ -18,6 +18,9 @@ from pipeline.sources.types import FileTypes, Types, agreed
 from schemas.errors import SourceError
 from schemas.recipe import Recipe
 from schemas.source import Columns, Delta, Files, Hub, Prepare, Synthesize
+
+if TYPE_CHECKING:
+    from pipeline.sources.joined import Joined
 
 
 class _Opened(Protocol):
@@ -70,7 +73,8 @@ class MappedFiles:
     @property
     def inputs(self) -> tuple[dict[str, JsonValue], ...]:
         """Return one fingerprint a file."""
-        return tuple(
+        joined = () if self.plan.joined is None else self.plan.joined.inputs
+        return joined + tuple(
             {
                 "source": self.name,
                 "kind": self.kind,
@@ -114,24 +118,34 @@ def _open(
 
             return open_synthesis(config, recipe.prepare, seed=recipe.seed, folder=folder)
         case Files():
-            return map_files(
-                config, open_files(config, folder, scans=scans), recipe.prepare, kind="files"
-            )
+            opened, kind = open_files(config, folder, scans=scans), "files"
         case Hub():
             from pipeline.sources.hub import open_hub
 
-            return map_files(config, open_hub(config), recipe.prepare, kind="hub")
+            opened, kind = open_hub(config), "hub"
         case Delta():
             from pipeline.sources.delta import open_delta
 
-            return map_files(config, open_delta(config, folder), recipe.prepare, kind="delta")
+            opened, kind = open_delta(config, folder), "delta"
+    joined = None
+    if config.join is not None:
+        from pipeline.sources.joined import open_join
+
+        joined = open_join(config, folder, config.name)
+    return map_files(config, opened, recipe.prepare, kind=kind, joined=joined)
 
 
 def map_files(
-    config: Files | Hub | Delta, opened: OpenedFiles, prepare: Prepare, *, kind: str
+    config: Files | Hub | Delta,
+    opened: OpenedFiles,
+    prepare: Prepare,
+    *,
+    kind: str,
+    joined: Joined | None = None,
 ) -> MappedFiles:
     """Check that the columns of files agree and hold what the source names."""
-    types = agreed([file.types for file in opened.files])
+    stated = [file.types for file in opened.files]
+    types = agreed(stated if joined is None else [*stated, joined.stated])
     if not types:
         raise SourceError(
             f"{opened.files[0].types.file}: no column there; expected at least one readable record"
@@ -142,7 +156,8 @@ def map_files(
         types[mapping["text"]] = _text_type(mapping["text"], types, opened.files)
     names = final_names(types, mapping, prepare)
     schema = pl.Schema({names[name]: dtype for name, dtype in types.items()})
-    plan = Plan(config.name, types, names, config.id, prepare, schema)
+    fits = None if joined is None else joined.as_types(types)
+    plan = Plan(config.name, types, names, config.id, prepare, schema, fits)
     return MappedFiles(config.name, kind, opened, plan)
 
 

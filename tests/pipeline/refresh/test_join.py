@@ -1,0 +1,109 @@
+"""Columns of another file by id: ground truth that arrives late, an annotator's answers."""
+
+from __future__ import annotations
+
+import polars as pl
+import pytest
+
+from pipeline.curate import curate
+from pipeline.refresh import refresh
+from schemas.errors import RecipeError, SourceError
+
+JOIN = {"path": "truth.csv"}
+
+
+@pytest.fixture
+def world(new_world):
+    files = {"paths": ["in/*.jsonl"], "id": "n", "label": "label", "join": JOIN}
+    world = new_world(source={"files": files})
+    world.write("a", [{"n": n, "text": f"text number {n}", "label": "guess"} for n in range(3)])
+    truth(world, "n,label\n1,right\n")
+    return world
+
+
+def truth(world, text):
+    (world.folder / "truth.csv").write_text(text)
+
+
+def labels(world):
+    return dict(world.set().sort("id").select("id", "label").iter_rows())
+
+
+def asked(world, **join):
+    files = {"paths": ["in/*.jsonl"], "id": "n", "join": {**JOIN, **join}}
+    world.change(source={"files": files})
+
+
+def test_what_the_file_says_goes_before_what_the_record_says(world):
+    refresh(world.path())
+    assert labels(world) == {0: "guess", 1: "right", 2: "guess"}
+
+
+def test_ground_truth_that_arrives_late_changes_its_rows_alone(world):
+    first = refresh(world.path())
+    assert not refresh(world.path()).new
+    truth(world, "n,label\n1,right\n2,wrong\n9,unknown\n")
+    found = refresh(world.path())
+    assert (first.version, found.version) == (0, 1)
+    runs = pl.read_delta(str(world.folder / "out/set")).sort("id")["run_id"].to_list()
+    assert runs == [first.run_id, first.run_id, found.run_id]
+    assert labels(world) == {0: "guess", 1: "right", 2: "wrong"}
+    assert world.set().equals(world.full())
+
+
+def test_new_rows_meet_what_is_known_already(world):
+    truth(world, "n,label\n7,right\n")
+    refresh(world.path())
+    world.write("b", [{"n": 7, "text": "text number 7", "label": None}])
+    found = refresh(world.path())
+    assert found.rows.read == 1
+    assert labels(world)[7] == "right"
+    assert world.set().equals(world.full())
+
+
+def test_columns_of_its_own_and_another_name_of_the_id(world):
+    truth(world, "key,stars,who\n1,5,ann\n2,,bob\n")
+    asked(world, id="key")
+    curate(world.path())
+    rows = world.set().sort("id")
+    assert rows["stars"].to_list() == [None, 5, None]
+    assert rows["who"].to_list() == [None, "ann", "bob"]
+    asked(world, id="key", columns=["who"])
+    curate(world.path())
+    assert "stars" not in world.set().columns
+
+
+def test_ids_are_equal_whatever_their_type(world):
+    (world.folder / "truth.jsonl").write_text('{"n": "1", "label": "right"}\n{"n": 2.0}\n')
+    asked(world, path="truth.jsonl")
+    curate(world.path())
+    assert world.set().sort("id")["label"].to_list() == ["guess", "right", "guess"]
+
+
+def test_a_label_may_come_from_the_file_alone(world):
+    world.write("a", [{"n": n, "text": f"text number {n}"} for n in range(3)])
+    refresh(world.path())
+    assert labels(world) == {0: None, 1: "right", 2: None}
+
+
+WRONG = [
+    ("n,label\n1,a\n1,b\n", {}, "the id 1 comes twice"),
+    ("m,label\n1,a\n", {}, "no column 'n'"),
+    ("n,label\n1,a\n", {"columns": ["labels"]}, "no column 'labels'"),
+    ("", {}, "the file is empty"),
+    ("n,label\n1,a\n", {"path": "nothing.csv"}, "no such file"),
+]
+
+
+@pytest.mark.parametrize(("text", "join", "message"), WRONG)
+def test_a_mistake_is_told(world, text, join, message):
+    truth(world, text)
+    asked(world, **join)
+    with pytest.raises(SourceError, match=message):
+        refresh(world.path())
+
+
+def test_a_join_needs_an_id(world):
+    world.change(source={"files": {"paths": ["in/*.jsonl"], "join": JOIN}})
+    with pytest.raises(RecipeError, match="join needs 'id'"):
+        refresh(world.path())
