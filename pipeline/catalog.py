@@ -73,8 +73,9 @@ def read_catalog(output: Path) -> Catalog:
 
 
 def is_output(folder: Path) -> bool:
-    """Say whether runs or models lie in a folder."""
-    return (folder / "runs").is_dir() or (folder / "models").is_dir()
+    """Say whether runs or models lie in a folder, or a first run makes it."""
+    began = folder / ".work" / PROGRESS
+    return (folder / "runs").is_dir() or (folder / "models").is_dir() or began.is_file()
 
 
 def write_index(output: Path) -> Path:

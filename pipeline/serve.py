@@ -83,13 +83,6 @@ def _open(root: Path, port: int) -> ThreadingHTTPServer:
     return server
 
 
-def _entrance(path: Path, root: Path) -> Path:
-    """Return a folder's own index.html, unless its index is made on request."""
-    index = path / "index.html"
-    made = path == root or is_output(path)
-    return index if index.is_file() and not made else path
-
-
 class _Handler(BaseHTTPRequestHandler):
     root: Path
     server_version = "siftset"
@@ -116,12 +109,15 @@ class _Handler(BaseHTTPRequestHandler):
     def _respond(self, *, body: bool) -> None:
         if not self._is_local():
             return self.send_error(HTTPStatus.MISDIRECTED_REQUEST)
+        if self.path == "/favicon.ico":
+            return self._headers(HTTPStatus.NO_CONTENT, "image/x-icon", _PAGE, length=None)
         path = self._inside()
         if path is None:
             return self.send_error(HTTPStatus.NOT_FOUND)
         if path.is_dir() and not urlsplit(self.path).path.endswith("/"):
             return self._redirect()
-        path = _entrance(path, self.root)
+        if not self._has_index(path) and (path / "index.html").is_file():
+            path /= "index.html"
         text = self._page(path)
         if text is not None:
             return self._send_page(text, body=body)
@@ -146,11 +142,15 @@ class _Handler(BaseHTTPRequestHandler):
             return None
         try:
             path = self.root.joinpath(*pieces).resolve()
-            live = path.name == "live" and is_output(path.parent)
+            live = path.name == "live" and self._has_index(path.parent)
             known = path.is_relative_to(self.root) and (path.exists() or live)
         except (OSError, ValueError):
             return None
         return path if known else None
+
+    def _has_index(self, folder: Path) -> bool:
+        """Say whether the index of a folder is made on request."""
+        return folder == self.root or is_output(folder)
 
     def _page(self, path: Path) -> str | None:
         """Return a page that is made on request, or None for a file."""
@@ -158,7 +158,7 @@ class _Handler(BaseHTTPRequestHandler):
             return live_page(read_progress(path.parent), name=path.parent.name)
         if not path.is_dir():
             return None
-        if path == self.root or is_output(path):
+        if self._has_index(path):
             return index_page(read_catalog(path), live=True)
         entries = sorted(one for one in path.iterdir() if not one.name.startswith("."))
         return listing_page(

@@ -172,6 +172,16 @@ def test_a_run_in_progress_is_followed(address: str, output: Path, browser) -> N
     assert _get(address, "/")[1].count('http-equiv="refresh"') == 0
 
 
+def test_a_first_run_is_followed_before_it_has_made_anything(address: str, output: Path) -> None:
+    progress = output / "first" / ".work" / "progress.json"
+    progress.parent.mkdir(parents=True)
+    assert _get(address, "/first/live")[0].status == 404
+    progress.write_text(json.dumps({"recipe": "new", "stage": "read and sift"}), encoding="utf-8")
+    for path in ("/first/", "/first/live"):
+        assert "In progress" in _get(address, path)[1]
+    assert _get(address, "/favicon.ico")[0].status == 204
+
+
 def test_the_static_index_is_the_same_without_a_server(output: Path, browser) -> None:
     path = write_index(output)
     browser.complaints()
