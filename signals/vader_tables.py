@@ -94,6 +94,7 @@ def _make_cases() -> Bytes:
     cases[[letter.isupper() for letter in letters]] = CASE_CAPITAL
     for point in np.flatnonzero(cases[128:] == CASE_CAPITAL) + 128:
         small = letters[point].lower()
-        if small.isascii() or not set(small).isdisjoint("n't"):
+        known = letters[point] == "\N{KELVIN SIGN}"
+        if not known and (small.isascii() or not set(small).isdisjoint("n't")):
             cases[point] = CASE_LEFT
     return cases

@@ -1,8 +1,8 @@
 """Read a text's tokens from its bytes, compiled.
 
 Tokens of ASCII letters are looked up in a hash table; of others only capitals matter to the rules,
-and these are in a table by code point. A text with a letter whose small form is ASCII (the Kelvin
-sign) is left to the caller.
+and these are in a table by code point. The Kelvin sign is a capital whose small form is ASCII's k;
+a text with another letter of that sort, should Unicode come to have one, is left to the caller.
 """
 
 from __future__ import annotations
@@ -62,6 +62,8 @@ class Tokens(NamedTuple):
     """Score of the token before `but` is weighed."""
     heads: Integers
     """Position of the last spelling of each word in this text, -1 between texts."""
+    plain: Bytes
+    """A token with K for the Kelvin sign."""
 
 
 class Span(NamedTuple):
@@ -88,6 +90,7 @@ def _kind(c: int) -> int:
 
 
 _MARK, _APOSTROPHE, _SML, _HIGH, _SPACE = (1 << bit for bit in range(5))
+_KELVIN = 0x212A
 _EMPHATIC = 64
 _CAP = 32  # the bit by which ASCII's small letters differ
 _KINDS = np.array([_kind(c) for c in range(256)], np.uint8)
@@ -171,13 +174,35 @@ def _case(data: Bytes, start: Whole, end: Whole, cases: Bytes) -> int:
 
 
 @inlined
-def _word(data: Bytes, span: Span, start: Whole, end: Whole, tables: Tables) -> tuple[Whole, Whole]:
+def _with_kelvins(data: Bytes, start: Whole, end: Whole, tables: Tables, plain: Bytes) -> Whole:
+    """Return the number of the word that a token with a letter beyond ASCII is, -1 for none."""
+    size, value = 0, HASH_START
+    i = start
+    while i < end:
+        point, width = decode(data, i, end)
+        if point != _KELVIN and width > 1:
+            return -1
+        plain[size] = 75 if point == _KELVIN else data[i]
+        value = hash_step(value, SMALL[plain[size]])
+        size += 1
+        i += width
+    return find(plain, 0, size, value, tables.words.table, SMALL)
+
+
+@inlined
+def _word(
+    data: Bytes, span: Span, start: Whole, end: Whole, tables: Tables, plain: Bytes
+) -> tuple[Whole, Whole]:
     """Look up a stripped token; return the number of its word and its flags, -1 where left."""
+    others = len(tables.words.flags) - 1
     if span.kinds & _HIGH:
-        word: Whole = len(tables.words.flags) - 1
         flags = _case(data, start, end, tables.cases)
         if flags < 0:
-            return word, flags
+            return others, flags
+        word: Whole = _with_kelvins(data, start, end, tables, plain)
+        if word < 0:
+            word = others
+        flags |= tables.words.flags[word] & ~(NEVER | SO_THIS | IDIOM)
     else:
         value = span.hash
         if end - start != span.characters:
@@ -186,7 +211,7 @@ def _word(data: Bytes, span: Span, start: Whole, end: Whole, tables: Tables) -> 
                 value = hash_step(value, SMALL[data[j]])
         word = find(data, start, end, value, tables.words.table, SMALL)
         if word < 0:
-            word = len(tables.words.flags) - 1
+            word = others
         flags = tables.words.flags[word]
         if span.kinds & _CAP:
             flags = flags & ~(NEVER | SO_THIS | IDIOM)
@@ -220,7 +245,7 @@ def read_tokens(
             a, b = i, span.end
             if span.marks and span.characters - span.marks > 1:
                 a, b = _strip(data, a, b, span.marks, tables.marks)
-            word, flags = _word(data, span, a, b, tables)
+            word, flags = _word(data, span, a, b, tables, tokens.plain)
             if flags < 0:
                 return 0, 0, -1
             tokens.start[n], tokens.end[n] = a, b
@@ -235,9 +260,8 @@ def read_tokens(
 
 def make_tokens(text: TextBytes, tables: Tables) -> Tokens:
     """Make room for the tokens of the longest text: each has two bytes and white space."""
-    most = int(np.diff(text.offsets).max(initial=0)) // 3 + 1
-    room = np.empty((7, most), np.int64)
+    longest = int(np.diff(text.offsets).max(initial=0))
+    most = longest // 3 + 1
     heads = np.full(len(tables.words.flags), -1, np.int64)
-    return Tokens(
-        room[0], room[1], room[2], room[3], room[4], room[5], room[6], np.empty(most), heads
-    )
+    valence, plain = np.empty(most), np.empty(longest + 1, np.uint8)
+    return Tokens(*np.empty((7, most), np.int64), valence, heads, plain)
