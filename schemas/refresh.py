@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import Field, NonNegativeFloat, PositiveInt
+from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt
 
 from schemas.section import Section
 
@@ -12,9 +12,20 @@ from schemas.section import Section
 class Refresh(Section):
     """What `siftset refresh` does with what is new."""
 
+    @property
+    def may_train(self) -> bool:
+        """Whether anything can make a training due."""
+        wanted = (self.retrain_after, self.retrain_on_drop)
+        return self.retrain_on_drift or any(one is not None for one in wanted)
+
     retrain_after: PositiveInt | None = Field(None, description="New kept rows that make it due.")
     retrain_on_drift: bool = Field(
         False, description="Train when the rows of a run drift from the set before."
+    )
+    retrain_on_drop: PositiveFloat | None = Field(
+        None,
+        description="Train when the current model's metric on the held-out rows is worse than when "
+        "it was trained by more than this share, such as 0.05.",
     )
     retrain_minimum: PositiveInt | None = Field(
         None, description="Rows of the set below which nothing is trained."

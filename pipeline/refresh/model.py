@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -22,6 +22,7 @@ from pydantic import JsonValue
 from pipeline.files import read_json, sync, writable_folder, write_json
 from pipeline.lock import locked
 from pipeline.profile.history import METRICS, read_metrics
+from pipeline.refresh.drop import MAIN, metric_drop, noted
 from pipeline.refresh.versions import models_of
 from pipeline.store import Store
 from schemas.comparison import Change, Comparison
@@ -35,7 +36,6 @@ CURRENT: Final = "current"
 PENDING: Final = "pending.json"
 PROMOTIONS: Final = "promotions.json"
 _JUDGING: Final = ".judging"
-_MAIN: Final = {"mlm": "loss", "causal": "loss", "classification": "macro_f1"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,12 +49,11 @@ class Due:
 
 def check_triggers(loaded: LoadedRecipe) -> None:
     """Raise RecipeError where training is wanted and the recipe does not say what to train."""
-    refresh = loaded.recipe.refresh
-    wanted = refresh.retrain_after is not None or refresh.retrain_on_drift
-    if wanted and loaded.recipe.train is None:
+    if loaded.recipe.refresh.may_train and loaded.recipe.train is None:
         raise RecipeError(
-            f"{loaded.path}: refresh.retrain_after or retrain_on_drift asks for training, but "
-            "there is no section 'train': add one such as  train: {task: mlm, model: minilm}"
+            f"{loaded.path}: refresh.retrain_after, retrain_on_drift or retrain_on_drop asks for "
+            "training, but there is no section 'train': add one such as  "
+            "train: {task: mlm, model: minilm}"
         )
 
 
@@ -68,12 +67,14 @@ def renew_model(
     from pipeline.job import output_folder
 
     refresh, store = loaded.recipe.refresh, Store(output_folder(loaded))
-    if refresh.retrain_after is None and not refresh.retrain_on_drift:
+    if not refresh.may_train:
         return None
     models = store.output / MODELS
     try:
         with locked(writable_folder(models / _JUDGING)):
-            found = _pending(models) or due(refresh, store)
+            found = _pending(models) or due(
+                refresh, store, lambda: _dropped(refresh, store, (recipe, overrides), progress)
+            )
             if not found.is_due:
                 return {"due": False, "why": found.why, "current": _name(current_model(models))}
             write_json(models / PENDING, {"version": found.version, "why": found.why})
@@ -84,8 +85,11 @@ def renew_model(
         return {"due": False, "why": "another run is training", "current": None}
 
 
-def due(refresh: Refresh, store: Store) -> Due:
-    """Say whether the set moved far enough since the last training, and long enough ago."""
+def due(refresh: Refresh, store: Store, dropped: Callable[[], str] = str) -> Due:
+    """Say whether the set moved far enough since the last training, and long enough ago.
+
+    `dropped` says what became worse; it is asked last, because that costs most.
+    """
     version = store.version()
     if version is None:
         return Due(False, "there is no set yet")
@@ -97,11 +101,27 @@ def due(refresh: Refresh, store: Store) -> Due:
     if refresh.retrain_after is not None and new >= refresh.retrain_after:
         return Due(True, f"{new:,} new rows, {refresh.retrain_after:,} make it due", version)
     drifted = _drifted(store, trained, version) if refresh.retrain_on_drift else ""
-    if drifted:
-        return Due(True, drifted, version)
+    moved = drifted or dropped()
+    if moved:
+        return Due(True, moved, version)
     wanted = "" if refresh.retrain_after is None else f", {refresh.retrain_after:,} make it due"
     since = "in a set never trained on" if trained is None else "since the last training"
     return Due(False, f"{new:,} new rows {since}{wanted}")
+
+
+def _dropped(
+    refresh: Refresh, store: Store, asked: tuple[str | Path, Sequence[str]], progress: Progress
+) -> str:
+    """Say which metric of the current model dropped, asking once about each version."""
+    models = store.output / MODELS
+    current = current_model(models)
+    if refresh.retrain_on_drop is None or current is None:
+        return ""
+    return (
+        ""
+        if noted(models / _JUDGING, current, store)
+        else metric_drop(current, asked, refresh, progress)
+    )
 
 
 def new_rows(store: Store, trained: int | None, version: int) -> int:
@@ -199,7 +219,7 @@ def judged(comparison: Comparison, refresh: Refresh) -> tuple[bool, str]:
         return False, f"it forgets general text: {comparison.forgetting.note}"
     golden = comparison.golden
     changes = comparison.changes if golden is None else golden.changes
-    metric = refresh.promote_metric or _MAIN[comparison.task]
+    metric = refresh.promote_metric or MAIN[comparison.task]
     change = next((one for one in changes if one.name == metric), None)
     if change is None or change.before is None or change.after is None:
         return False, f"'{metric}' cannot be compared, known are {_names(changes)}"

@@ -8,8 +8,10 @@ import os
 import polars as pl
 import pytest
 
+from pipeline.context import CurateOptions
 from pipeline.new_rows import with_new_rows
 from pipeline.refresh import refresh
+from pipeline.refresh.drop import too_far
 from pipeline.refresh.model import (
     current_model,
     due,
@@ -108,6 +110,25 @@ def comparison(before, after, verdict, *, golden=None, forgets=False):
     )  # fmt: skip
 
 
+DROPS = [
+    # the metric when trained and now, the share that is too far, whether that is said
+    (2.0, 2.2, 0.05, True),
+    (2.0, 2.05, 0.05, False),
+    (2.0, 1.0, 0.05, False),
+    (2.0, None, 0.05, False),
+]
+
+
+@pytest.mark.parametrize(("was", "now", "limit", "said"), DROPS)
+def test_a_metric_that_drops_too_far_is_said(was, now, limit, said):
+    pair = comparison(9.0, was, "better"), comparison(9.0, now, "better")
+    assert bool(too_far(*pair, None, limit)) is said
+    assert not too_far(*pair, "speed", limit)
+    better = [one.changes[0].model_copy(update={"higher_is_better": True}) for one in pair]
+    turned = [c.model_copy(update={"changes": (b,)}) for c, b in zip(pair, better, strict=True)]
+    assert bool(too_far(*turned, None, limit)) is (now == 1.0)
+
+
 GATES = [
     (comparison(2.0, 1.0, "better"), {}, True, "better: loss 2 before, 1 after"),
     (comparison(2.0, 2.0, "no difference shown"), {}, True, "held-out rows"),
@@ -181,6 +202,28 @@ class Said(Silent):
 
     def say(self, line):
         self.lines.append(line)
+
+
+@pytest.mark.slow
+def test_a_drop_makes_training_due(new_world, tiny_encoder):
+    world = new_world(
+        split={"train": 0.6, "validation": 0.4},
+        train={"task": "mlm", "model": str(tiny_encoder), "epochs": 6, "max_length": 16,
+               "learning_rate": 0.01, "line_by_line": True},
+        compare={"positive": None, "negative": None, "resamples": 20},
+        refresh={"retrain_after": 1},
+    )  # fmt: skip
+    world.texts("a", *(f"the soft shoe is good and {n}" for n in range(60)))
+    refresh(world.path())
+    world.change(refresh={"retrain_on_drop": 0.2})
+    world.texts("b", "the soft shoe is good and 99")
+    assert refresh(world.path()).model["due"] is False
+    world.texts("c", *(f"strong bag hat {n} or warm more a great light" for n in range(200)))
+    assert refresh(world.path(), options=CurateOptions(dry_run=True)).model is None
+    found = refresh(world.path()).model
+    assert found["due"] is True
+    assert "loss of the current model" in found["why"]
+    assert refresh(world.path()).model["due"] is False
 
 
 @pytest.mark.slow
