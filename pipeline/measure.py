@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import operator
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from functools import reduce
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Literal
 
 import polars as pl
 from pydantic import JsonValue
@@ -28,19 +28,19 @@ from pipeline.profile.state import (
     ProfileState,
     profile_batches,
 )
+from pipeline.rule_checks import checks_of
 from pipeline.runs import recipe_hash, software
 from schemas.metrics import (
-    Check,
     Drift,
     Duplicates,
     Funnel,
     Input,
     LabelPrecision,
     Leak,
+    Profile,
     Rows,
     RunMetrics,
     Sample,
-    Severity,
 )
 from schemas.metrics import Run as RunFacts
 from schemas.source import Synthesize
@@ -55,13 +55,6 @@ _SAMPLED_PARTS: Final = 8
 _LEAKAGE_ROWS: Final = 1_000_000
 _SOURCES: Final = "source_js"
 """The drift that a refresh does not tell: what it reads has always another place."""
-_SEVERITY: Final[dict[str, Severity]] = {"quarantine": "info", "block": "critical"}
-_DONE: Final = {"quarantine": "such rows are quarantined", "block": "such rows block publishing"}
-_ADVICE: Final = {
-    "quarantine": "look at them under quarantine/; mend the source to get them back",
-    "block": "mend the source, or let the rule quarantine them",
-    "warn": "mend the source, or let the rule quarantine them",
-}
 
 
 def measure(
@@ -73,28 +66,17 @@ def measure(
     train = run.job.recipe.train
     wanted = label_precision(_known(kept.label_totals), _wanted(run))
     balance = settlement.balance
-    rows = Rows(
-        **balance.to_json(),
-        unknown=settlement.unknown,
-        set=settlement.set_rows,
-        splits=settlement.splits,
-    )
     metrics = RunMetrics(
         verdict=judged.verdict,
         run=_facts(run),
         inputs=(*(_input(entry) for entry in run.job.sources.inputs), *_mended(run)),
-        rows=rows,
+        rows=_rows(settlement),
         funnel=_funnel(run, results),
-        checks=_checks(results, judged, balance.read - balance.unreadable),
-        profiles={
-            "input": read.profile(of=balance.read),
-            "kept": with_languages(kept.profile(of=balance.kept), settlement),
-        }
-        if looks
-        else {},
+        checks=checks_of(results, judged, balance.read - balance.unreadable),
+        profiles=_shown(read, kept, settlement) if looks else {},
         duplicates=_duplicates(settlement),
-        leakage=(*(_leakage(run, settlement) if looks else ()), *_contamination(run, settlement)),
-        drift=(*_drift(run, kept, settlement), *_from_reference(run, kept)) if looks else (),
+        leakage=(*_leakage(run, settlement), *_contamination(run, settlement)),
+        drift=_drift(run, kept, settlement),
         label_precision=wanted,
         max_length=train.max_length if train else None,
         samples=_samples(settlement, wanted),
@@ -104,6 +86,23 @@ def measure(
     )
     found = alerts(metrics, read_history(run.store.output, before=run.run_id))
     return metrics.model_copy(update={"alerts": found})
+
+
+def _shown(
+    read: ProfileState, kept: ProfileState, settlement: Settlement
+) -> dict[Literal["input", "kept"], Profile]:
+    balance = settlement.balance
+    spoken = with_languages(kept.profile(of=balance.kept), settlement)
+    return {"input": read.profile(of=balance.read), "kept": spoken}
+
+
+def _rows(settlement: Settlement) -> Rows:
+    return Rows(
+        **settlement.balance.to_json(),
+        unknown=settlement.unknown,
+        set=settlement.set_rows,
+        splits=settlement.splits,
+    )
 
 
 def _own(run: Run, settlement: Settlement) -> dict[str, float | int]:
@@ -215,49 +214,6 @@ def _funnel(run: Run, results: Sequence[ShardResult]) -> Funnel:
     return funnel(decider, sifted, analysed(decider, sound))
 
 
-def _checks(results: Sequence[ShardResult], judged: Judgement, rows: int) -> tuple[Check, ...]:
-    """Return what the row rules counted, unless the judgement has it, and what was judged."""
-    counted = sum((result.rule_counts for result in results), Counter[tuple[str, ...]]())
-    for result in results:
-        for rule in result.rule_counts:
-            counted.setdefault(rule, 0)
-    if any(check.stage == "row rules" for check in judged.checks):
-        counted.clear()
-    rules = [
-        Check(
-            name=rule,
-            column=column,
-            stage="row rules",
-            passed=not failed,
-            severity=_SEVERITY.get(action, "warning"),
-            failed=failed,
-            rows=rows,
-            message=f"({reason.removeprefix(f'{column}: ')}; {_DONE.get(action, action)})",
-            advice="" if not failed else _ADVICE.get(action, ""),
-        )
-        for (column, rule, action, reason), failed in counted.items()
-    ]
-    return (*rules, *_set_aside(results), *judged.checks)
-
-
-def _set_aside(results: Sequence[ShardResult]) -> Iterator[Check]:
-    """Yield what the suite set aside of the rows that the formula kept."""
-    counted = sum((result.out_counts for result in results), Counter[tuple[str, ...]]())
-    asked = sum(result.asked_out for result in results)
-    for (column, kind, _action, _reason), failed in counted.items():
-        yield Check(
-            name=kind,
-            column=column,
-            stage="output",
-            passed=not failed,
-            severity="info",
-            failed=failed,
-            rows=asked,
-            message="(rows that the formula kept; such rows are quarantined)",
-            advice=_ADVICE["quarantine"] if failed else "",
-        )
-
-
 def _duplicates(settlement: Settlement) -> Duplicates:
     near = settlement.kinds.get("near")
     return Duplicates(
@@ -275,13 +231,19 @@ def _leakage(run: Run, settlement: Settlement) -> tuple[Leak, ...]:
     """
     ours = run.job.recipe.split.column is None
     large = ours and settlement.balance.kept > _LEAKAGE_ROWS
-    if large or len(settlement.splits) < 2:
+    if run.job.recipe.analysis == "off" or large or len(settlement.splits) < 2:
         return ()
     rows = pl.scan_parquet([file.path for file in settlement.fresh])
     return (*leakage(rows), *near_leakage(rows))
 
 
 def _drift(run: Run, kept: ProfileState, settlement: Settlement) -> tuple[Drift, ...]:
+    if run.job.recipe.analysis == "off":
+        return ()
+    return (*_from_version(run, kept, settlement), *_from_reference(run, kept))
+
+
+def _from_version(run: Run, kept: ProfileState, settlement: Settlement) -> tuple[Drift, ...]:
     """Compare the kept rows with those of the version that this run replaces."""
     current = run.store.current()
     if current is None:
@@ -301,7 +263,10 @@ def _samples(settlement: Settlement, wrong: LabelPrecision | None) -> dict[str, 
     kept = [Part(file.path, file.rows) for file in settlement.fresh]
     sources = {
         "kept": (kept, pl.lit("")),
-        "rejected": (settlement.parts["rejected"], pl.col("clause") + " does not hold"),
+        "rejected": (
+            settlement.parts["rejected"],
+            pl.col("clause").cast(pl.String) + " does not hold",
+        ),
         "quarantined": (settlement.parts["quarantine"], pl.col("_reasons").list.join(", ")),
         "duplicate": (settlement.duplicates, "repeats " + pl.col("duplicate_of")),
     }

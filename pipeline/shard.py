@@ -247,9 +247,8 @@ def _faulty(frame: pl.DataFrame) -> pl.DataFrame:
 
 
 def _codes(decisions: Decisions) -> list[pl.Series]:
-    """Return the columns signals and, where there are any, scores as they are stored."""
-    names = decisions.signals.struct.fields
-    codes = decisions.signals.cast(pl.Struct(dict.fromkeys(names, pl.String))).alias("signals")
+    """Return the columns signals and, where there are any, scores."""
+    codes = decisions.signals.alias("signals")
     return [codes] if decisions.scores is None else [codes, decisions.scores.alias("scores")]
 
 

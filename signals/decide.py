@@ -150,7 +150,7 @@ class Decider:
             if terms[position].size:
                 index[terms[position] == codes] = self._clause_of[position]
         chosen = pl.Series("clause", index).set(pl.Series(codes == TRUE), None)
-        return chosen.cat.to(pl.Enum(self._clauses)).cast(pl.String)
+        return chosen.cat.to(pl.Enum(self._clauses))
 
     def _faulted(self, space: Workspace, codes: Codes, plan: Plan) -> NDArray[np.bool_]:
         faulted = np.zeros(space.size, bool)

@@ -24,7 +24,7 @@ class Decisions:
     scores: pl.Series | None
     """Struct of a Float64 for each signal with a score; None where there is none."""
     clause: pl.Series
-    """The top-level clause that did not hold; null where the row is kept."""
+    """Enum: the top-level clause that did not hold; null where the row is kept."""
     faults: tuple[Fault, ...]
     """The faults on the faulted rows."""
     faulted: pl.Series
