@@ -11,7 +11,9 @@ class Cluster(Section):
     """The cluster of  --engine ray ; what is left out is left to Ray's own environment."""
 
     address: str | None = Field(
-        None, description="host:port or ray://host:port. Default: RAY_ADDRESS, else this machine."
+        None,
+        description="host:port, ray://host:port or auto. Default: RAY_ADDRESS, else a cluster of "
+        "this machine that ends with the run.",
     )
     cpus: PositiveFloat = Field(1.0, description="CPUs that one shard takes.")
     memory: PositiveInt | None = Field(

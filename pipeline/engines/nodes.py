@@ -72,11 +72,9 @@ def connect(config: Cluster, folder: Path | None) -> None:
         wanted["pip"] = list(config.packages)
     quiet: dict[str, object] = {"log_to_driver": False, "logging_level": "error"}
     try:
-        try:
-            ray.init(address=config.address or "auto", runtime_env=wanted, **quiet)
-        except ConnectionError:
-            if config.address or os.environ.get("RAY_ADDRESS"):
-                raise
+        if config.address or os.environ.get("RAY_ADDRESS"):
+            ray.init(address=config.address, runtime_env=wanted, **quiet)
+        else:
             here: dict[str, object] = {"include_dashboard": False}
             if sys.platform == "linux":
                 here["_node_ip_address"] = LOOPBACK

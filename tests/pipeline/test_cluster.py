@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -220,8 +221,10 @@ def test_the_head_dies_and_the_next_run_goes_on(tmp_path, cluster):
     with helper().raylets(2) as again:
         done, found = curate(recipe, "ray", again.environment)
     assert done.returncode == 0, done.stderr
-    assert f"{left} of {FILES} shards were done before: kept" in done.stderr
-    assert sum(node["shards"] for node in found["nodes"].values()) == FILES - left
+    kept = re.search(r"(\d+) of 12 shards were done before: kept", done.stderr)
+    assert kept
+    assert int(kept[1]) >= left  # other nodes finish what they are at
+    assert sum(node["shards"] for node in found["nodes"].values()) == FILES - int(kept[1])
     same(tmp_path / "local", tmp_path / "ray")
 
 
