@@ -200,8 +200,8 @@ def compare_models(
     """Compare two models (by default the base and the latest trained) and return the figures."""
     loaded, store = open_store(recipe, overrides=overrides)
     config = train_section(loaded)
-    new = _named(loaded, after) if after is not None else str(latest_model(store))
-    old = _named(loaded, before) if before is not None else config.model
+    new = _named(after) if after is not None else str(latest_model(store))
+    old = _named(before) if before is not None else config.model
     from trainer.comparison import Ask, compare_folders
     from trainer.run import require_extra
 
@@ -251,8 +251,10 @@ def _have_model(config: Train, progress: Progress, *, fetch: bool) -> None:
         fetch_embedded(progress)
 
 
-def _named(loaded: LoadedRecipe, model: str) -> str:
+def _named(model: str) -> str:
     here = Path(model).expanduser()
+    if here.name == "latest" and here.parent.is_dir() and not here.exists():
+        return str(latest_of(here.parent).resolve())
     return str(here.resolve()) if here.is_dir() else model
 
 

@@ -66,7 +66,7 @@ def arguments(
         load_best_model_at_end=config.load_best_model_at_end and when != "no",
         greater_is_better=greater_is_better(config),
         logging_steps=config.logging_steps or max(math.ceil(steps / 50), 1),
-        report_to=list(config.report_to) or "none",
+        report_to=[name for name in config.report_to if name != "tensorboard"] or "none",
         **same,
         **FIXED,
     )

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 from schemas.errors import TrainingError
 from schemas.progress import Stage
 from schemas.train import Train
+from trainer.arguments import greater_is_better
 from trainer.methods import Prepared
 
 if TYPE_CHECKING:
@@ -119,11 +120,11 @@ def clock(seconds: float) -> str:
 class StopEarly(TrainerCallback):
     """Stop when no evaluation was better for a while; decided from the log, so resumable."""
 
-    def __init__(self, config: Train, *, greater: bool) -> None:
+    def __init__(self, config: Train) -> None:
         self.metric = f"eval_{config.metric_for_best_model}"
         self.patience = config.early_stopping_patience or 0
         self.threshold = config.early_stopping_threshold
-        self.sign = 1.0 if greater else -1.0
+        self.sign = 1.0 if greater_is_better(config) else -1.0
 
     def on_evaluate(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: object
@@ -178,6 +179,29 @@ class Checkpoints(TrainerCallback):
         if args.should_save and args.output_dir:
             folder = Path(args.output_dir) / f"checkpoint-{state.global_step}"
             (folder / COMPLETE).touch()
+
+
+def asked_for(config: Train, out: Path, *, leads: bool) -> list[TrainerCallback]:
+    """Return what the recipe asks for: stopping early, TensorBoard's events."""
+    found: list[TrainerCallback] = []
+    if config.early_stopping_patience:
+        found.append(StopEarly(config))
+    if "tensorboard" in config.report_to and leads:
+        found.append(event_logs(out))
+    return found
+
+
+def event_logs(out: Path) -> TrainerCallback:
+    """Write TensorBoard's events into `logs/<model>` beside the models, where they stay.
+
+    The Trainer would write them among the checkpoints, which go when a run is done.
+    """
+    from torch.utils.tensorboard import SummaryWriter
+    from transformers.integrations.integration_utils import TensorBoardCallback
+
+    folder = out.parent / "logs" / out.name
+    writer = SummaryWriter(log_dir=str(folder))  # type: ignore[no-untyped-call]
+    return TensorBoardCallback(writer)
 
 
 def last_checkpoint(folder: Path) -> Path | None:

@@ -19,15 +19,15 @@ from schemas.lineage import TrainingData
 from schemas.progress import Progress
 from schemas.results import Finding, TrainResult
 from schemas.train import Train
-from trainer.arguments import arguments, greater_is_better
+from trainer.arguments import arguments
 from trainer.batches import steps_of
 from trainer.callbacks import (
     Checkpoints,
     Interrupted,
     StepSeed,
-    StopEarly,
     Unfreeze,
     Watch,
+    asked_for,
 )
 from trainer.checks import (
     check_curves,
@@ -48,6 +48,7 @@ from trainer.packing import use_padded
 from trainer.replay import replayed
 from trainer.saving import writing
 from trainer.schedules import check_settings
+from trainer.shared_tokens import read_once
 from trainer.tasks import Task, prepare_task
 from trainer.tasks.base import choose_packing
 from trainer.tasks.classification import ClassificationTask
@@ -155,9 +156,9 @@ class Session:
         with self.progress.stage("tokenize", len(SPLITS)) as stage:
             for split, limit in zip(SPLITS, limits, strict=True):
                 files = self._files(split)
-                path = self.work / f"tokens-{split}-{self.hardware.rank}.arrow"
+                path = self.work / f"tokens-{split}.arrow"
                 if files:
-                    tokens[split] = self.task.read(files, path, limit)
+                    tokens[split] = read_once(self.task, files, path, limit, self.hardware)
                 stage.advance(1, split)
         return tokens
 
@@ -185,9 +186,7 @@ class Session:
                 Watch(stage),
                 checkpoints,
             ]
-            if self.config.early_stopping_patience:
-                greater = greater_is_better(self.config)
-                callbacks.append(StopEarly(self.config, greater=greater))
+            callbacks += asked_for(self.config, self.out, leads=self.leads)
             self.loop = Loop(
                 self.task,
                 self.prepared,
@@ -213,7 +212,8 @@ class Session:
         checkpoints.listen()
         try:
             with writing(self.work):
-                self.loop.train(resume_from_checkpoint=self.checkpoint and str(self.checkpoint))
+                resumed = str(self.checkpoint) if self.checkpoint else None
+                self.loop.train(resume_from_checkpoint=resumed)
         finally:
             checkpoints.ignore()
             self.trained_seconds = time.monotonic() - began
