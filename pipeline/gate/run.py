@@ -19,6 +19,7 @@ from schemas.errors import MissingExtraError, OutputError, SuiteError
 from schemas.metrics import Check, Verdict
 
 if TYPE_CHECKING:
+    from great_expectations import ValidationDefinition
     from great_expectations.core.batch_definition import BatchDefinition
     from great_expectations.data_context.data_context.file_data_context import FileDataContext
 
@@ -139,13 +140,9 @@ def _run(
     import great_expectations as gx
     from great_expectations.checkpoint.actions import UpdateDataDocsAction
 
-    definitions: list[Any] = []
-    order: dict[str | None, int] = {}
-    for key, expectations in suites.items():
-        kept = context.suites.add_or_update(gx.ExpectationSuite(key, expectations=expectations))
-        order.update({each.id: len(order) + i for i, each in enumerate(kept.expectations)})
-        definition = gx.ValidationDefinition(name=key, data=batch, suite=kept)
-        definitions.append(context.validation_definitions.add_or_update(definition))
+    definitions = [_define(context, batch, *suite) for suite in suites.items()]
+    listed = [each for one in definitions for each in one.suite.expectations]
+    order = {each.id: i for i, each in enumerate(listed)}
     checkpoint = gx.Checkpoint(
         name=next(iter(suites)),
         validation_definitions=definitions,
@@ -160,3 +157,17 @@ def _run(
     outcome = kept_checkpoint.run(batch_parameters=dict(parameters))
     results = [result for each in outcome.run_results.values() for result in each.results]
     return sorted(results, key=lambda result: order[result.expectation_config.id])
+
+
+def _define(
+    context: FileDataContext,
+    batch: BatchDefinition[Any],
+    key: str,
+    expectations: list[dict[str, Any]],
+) -> ValidationDefinition:
+    """Keep a suite in the project, and what it judges."""
+    import great_expectations as gx
+
+    suite = context.suites.add_or_update(gx.ExpectationSuite(key, expectations=expectations))
+    definition = gx.ValidationDefinition(name=key, data=batch, suite=suite)
+    return context.validation_definitions.add_or_update(definition)

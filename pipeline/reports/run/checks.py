@@ -10,7 +10,7 @@ from pipeline.reports.charts import bar, sparkline
 from pipeline.reports.markup import Child, Markup, breakable, h
 from pipeline.reports.page import Column, absent, count, number, pill, share, table
 from pipeline.reports.run.findings import check_level
-from schemas.metrics import Check, Example, Profile, RunMetrics
+from schemas.metrics import Check, Example, Group, Profile, RunMetrics
 
 _WORDS = {"note": "info", "warn": "warning", "fail": "critical", "pass": "passed"}
 _MOST, _MOST_EXAMPLES = 200, 40
@@ -81,7 +81,9 @@ def _value(check: Check) -> float:
 
 
 def _identity(check: Check) -> tuple[str, str | None, str, str]:
-    return check.stage, check.column, check.name, check.arguments
+    # A rule that looks for two things is two checks, told apart by what they say.
+    told = check.message if check.stage == "row rules" else check.arguments
+    return check.stage, check.column, check.name, told
 
 
 def _before(check: Check, history: Sequence[RunMetrics]) -> list[float]:
@@ -172,7 +174,13 @@ def duplicates(metrics: RunMetrics) -> Child:
     said = h("p", "Exact: ", share(found.exact, found.rows), " · near: ", near)
     if not found.groups:
         return [said, absent("No row repeats another.") if not found.exact else None]
-    most = max(group.repeats for group in found.groups)
+    shown, whole = sum(g.repeats for g in found.groups), found.exact + (found.near or 0)
+    note = f"They hold {count(shown)} of the {count(whole)} rows that repeat another."
+    return [said, h("h3", "The largest groups"), _groups(found.groups), absent(note)]
+
+
+def _groups(groups: Sequence[Group]) -> Markup:
+    most = max(group.repeats for group in groups)
     rows = [
         [
             [group.text, h("div", h("code", group.row_id), class_="small soft")],
@@ -180,7 +188,7 @@ def duplicates(metrics: RunMetrics) -> Child:
             count(group.repeats),
             group.kind,
         ]
-        for group in found.groups
+        for group in groups
     ]
     head = [
         Column("Kept row", "text"),
@@ -188,6 +196,4 @@ def duplicates(metrics: RunMetrics) -> Child:
         Column("", "num"),
         Column("Kind", "nowrap"),
     ]
-    shown, whole = sum(g.repeats for g in found.groups), found.exact + (found.near or 0)
-    note = f"They hold {count(shown)} of the {count(whole)} rows that repeat another."
-    return [said, h("h3", "The largest groups"), table(head, rows), absent(note)]
+    return table(head, rows)

@@ -6,7 +6,7 @@ from pipeline.reports.charts import bar
 from pipeline.reports.markup import Child, Markup, h
 from pipeline.reports.page import Column, absent, count, pill, share, table
 from pipeline.reports.run.checks import example
-from schemas.metrics import Drift, Profile, RunMetrics, Sample, TokenUse
+from schemas.metrics import Drift, Leak, Profile, RunMetrics, Sample, TokenUse
 
 _TITLES = {
     "kept": "Kept",
@@ -32,19 +32,15 @@ def leakage(metrics: RunMetrics) -> Child:
         for leak in metrics.leakage
     ]
     head = [Column("Rows of", "name"), Column("Compared by", "name"), Column("Found again", "num")]
-    shown = [
-        h(
-            "details",
-            h("summary", f"{leak.left} in {leak.right}, {leak.kind}: examples"),
-            table(
-                [Column("Row", "name"), Column("Text", "text"), Column("", "name")],
-                [example(one) for one in leak.examples],
-            ),
-        )
-        for leak in metrics.leakage
-        if leak.examples
-    ]
+    shown = [_leaked(leak) for leak in metrics.leakage if leak.examples]
     return [table([*head, Column("", "nowrap")], rows), shown, _not_near(metrics)]
+
+
+def _leaked(leak: Leak) -> Markup:
+    rows = [example(one) for one in leak.examples]
+    head = [Column("Row", "name"), Column("Text", "text"), Column("", "name")]
+    title = f"{leak.left} in {leak.right}, {leak.kind}: examples"
+    return h("details", h("summary", title), table(head, rows))
 
 
 def _unmeasured(metrics: RunMetrics) -> str:
@@ -110,10 +106,12 @@ def _popularity(metrics: RunMetrics) -> Child:
     if before is None or after is None or not after.vocabulary.tokens:
         return None
     rows = _lifts(before, after)
+    used = after.vocabulary
     said = (
-        f"{count(after.vocabulary.distinct)} distinct words among "
-        f"{count(after.vocabulary.tokens)} of the kept texts; Gini index of their counts "
-        f"{_gini(after)} (what came in: {_gini(before)}; 0 is even, 1 is one word only)."
+        f"{'' if used.exact else 'About '}{count(used.distinct)} distinct words among "
+        f"{count(used.tokens)} in {count(used.rows)} of {count(after.of)} kept texts; Gini index "
+        f"of their counts {_gini(after)} (what came in: {_gini(before)}; 0 is even, 1 is one word "
+        "only)."
     )
     head = [
         Column("Words that gained most", "name"),

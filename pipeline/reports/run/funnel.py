@@ -78,22 +78,8 @@ def _steps(funnel: Funnel) -> Child:
 def _signals(funnel: Funnel) -> Child:
     if not funnel.signals:
         return None
-    without = {out.signal: out for out in funnel.leave_one_out}
-    rows = []
-    for signal in funnel.signals:
-        out = without.get(signal.name)
-        only = "" if out is None else _only(out.removed, out.added)
-        rows.append(
-            [
-                [h("code", signal.name), h("div", _about(signal), class_="small soft")],
-                _states(signal),
-                share(signal.true, signal.evaluated) if signal.evaluated else "not asked",
-                count(signal.unknown),
-                count(signal.skipped),
-                _cost(signal),
-                only,
-            ]
-        )
+    only = {out.signal: _only(out.removed, out.added) for out in funnel.leave_one_out}
+    rows = [[*_signal(signal), only.get(signal.name, "")] for signal in funnel.signals]
     columns = [
         Column("Signal", "name"),
         Column("True, false, unknown", "bar"),
@@ -110,6 +96,17 @@ def _signals(funnel: Funnel) -> Child:
     )
     lines = [h("h3", "Signals"), table(columns, rows)]
     return [*lines, h("p", note, class_="small soft") if funnel.analysed else None]
+
+
+def _signal(signal: SignalMetrics) -> list[Child]:
+    return [
+        [h("code", signal.name), h("div", _about(signal), class_="small soft")],
+        _states(signal),
+        share(signal.true, signal.evaluated) if signal.evaluated else "not asked",
+        count(signal.unknown),
+        count(signal.skipped),
+        _cost(signal),
+    ]
 
 
 def _about(signal: SignalMetrics) -> str:
