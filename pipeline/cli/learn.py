@@ -30,7 +30,7 @@ def train(
     ] = None,
     set_: Overrides = None,
 ) -> None:
-    """Fine-tune the recipe's model on a version of the set and show what changed."""
+    """Fine-tune the recipe's model on a version of the set. Show what changed."""
     from pipeline.train import TrainOptions, train_recipe
     from pipeline.train_summary import train_summary
 
@@ -59,7 +59,7 @@ def compare(
     ] = False,
     set_: Overrides = None,
 ) -> None:
-    """Compare two models on the recipe's prompts and held-out rows."""
+    """Compare two models on prompts and held-out rows."""
     from pipeline.arms import compare_arms_of
     from pipeline.train import compare_models
 
@@ -94,7 +94,7 @@ def predict(
         bool, typer.Option("--embeddings", help="Write vectors of --file to --out (Parquet).")
     ] = False,
 ) -> None:
-    """Fill masks, name classes or generate an answer, by the model's task."""
+    """Fill masks, name classes, or answer, by the model's task."""
     from pipeline.predict import Wanted, embed_rows, predict_lines, predict_texts
 
     wanted = Wanted(top_k, max_new_tokens, examples, column)

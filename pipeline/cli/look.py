@@ -29,7 +29,7 @@ def explain(
     version: Version = None,
     set_: Overrides = None,
 ) -> None:
-    """Show the plan with measured cost and selectivity, or why rows are kept or not."""
+    """Explain the plan, or a row. Show measured cost and selectivity, or why rows are kept or not."""
     from pipeline.explain import explain_difference, explain_one, explain_plan
 
     changes = set_ or ()
@@ -59,7 +59,7 @@ def report(
     version: Version = None,
     set_: Overrides = None,
 ) -> None:
-    """Say where the set, the reports and the model lie, and the figures that matter."""
+    """Say where everything lies. Show the figures of the set and the model that matter."""
     from pipeline.overview import overview
 
     number = numbered(recipe, version, set_)
@@ -77,7 +77,7 @@ def serve(
     folder: Annotated[str, typer.Argument(metavar="DIR", help="An output folder.")],
     port: Annotated[int, typer.Option(min=0, max=65535, help="0 takes a free one.")] = 8321,
 ) -> None:
-    """Serve reports on the loopback address until interrupted."""
+    """Serve the reports on the loopback address."""
     from pathlib import Path
 
     from pipeline.serve import serve as run

@@ -25,7 +25,7 @@ def refresh(
     ] = False,
     lock_timeout: LockTimeout = 0.0,
 ) -> None:
-    """Curate what is new, gate it, publish it, and train when that is due."""
+    """Curate what is new. Gate it, publish it, and train when that is due."""
     from pipeline.cli.summary import curate_summary
     from pipeline.context import CurateOptions
     from pipeline.refresh import refresh as run
@@ -40,7 +40,7 @@ def refresh(
 
 @command(app, "history", example="siftset history nike")
 def history(screen: Screen, recipe: Recipe, set_: Overrides = None) -> None:
-    """List the versions of the set, the runs that made them and the models trained on them."""
+    """List the versions of the set. Name the runs that made them and the models trained on them."""
     from pipeline.refresh.versions import list_history
 
     versions = list_history(recipe, overrides=set_ or ())
@@ -60,7 +60,7 @@ def rollback(
     set_: Overrides = None,
     lock_timeout: LockTimeout = 0.0,
 ) -> None:
-    """Bring an earlier version of the set back, or without --version the model before."""
+    """Bring an earlier version of the set back. Without --version: the model before."""
     from pipeline.export import open_store
     from pipeline.refresh.model import MODELS, roll_back_model
     from pipeline.refresh.versions import resolve_version, roll_back

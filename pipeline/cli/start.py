@@ -21,7 +21,7 @@ def init(
         str | None, typer.Option("--from", metavar="FILE", help="Data of your own to begin with.")
     ] = None,
 ) -> None:
-    """Make a recipe, a file with a signal of your own and sample data, ready to curate."""
+    """Start a project. Make a recipe, a signal of your own and sample data, ready to curate."""
     from pipeline.init import init_from, init_project
 
     made = init_project(Path(folder)) if from_ is None else init_from(Path(folder), Path(from_))
@@ -37,7 +37,7 @@ def doctor(
         bool, typer.Option("--fetch", help="Fetch the embedded model into the cache.")
     ] = False,
 ) -> None:
-    """Show the environment: versions, extras, caches, the embedded model."""
+    """Show the environment. Versions, extras, caches, the embedded model."""
     from pipeline.doctor import examine, fetch_model
 
     if fetch:

@@ -15,7 +15,7 @@ from pipeline.cli.screen import Screen
 
 @command(app, "check", example="siftset check recipe.yaml")
 def check(screen: Screen, recipe: Recipe, set_: Overrides = None) -> None:
-    """Check a recipe, its source, its formula and what training needs; write nothing."""
+    """Check a recipe before a long run. Look at its source, its formula and what training needs."""
     from pipeline.check import check_recipe
 
     found = check_recipe(recipe, overrides=set_ or ())
@@ -26,7 +26,7 @@ def check(screen: Screen, recipe: Recipe, set_: Overrides = None) -> None:
 
 @command(app, "synthesize", example="siftset synthesize nike --out sentences.parquet")
 def synthesize(screen: Screen, recipe: Recipe, out: Out, set_: Overrides = None) -> None:
-    """Write the sentences of the recipe's synthetic source to one file."""
+    """Write the recipe's synthetic sentences to one file."""
     from pipeline.export import synthesize_to
 
     rows = synthesize_to(recipe, Path(out), overrides=set_ or (), progress=screen.progress())
@@ -62,7 +62,7 @@ def curate(
     ] = None,
     lock_timeout: LockTimeout = 0.0,
 ) -> None:
-    """Keep the rows that the recipe's formula says yes to, and publish them as a version."""
+    """Make a version of the retraining set. Keep the rows that the recipe's formula says yes to."""
     from pipeline.cli.summary import curate_summary
     from pipeline.context import CurateOptions
     from pipeline.curate import curate as run
@@ -86,7 +86,7 @@ def curate(
 def export(
     screen: Screen, recipe: Recipe, out: Out, version: Version = None, set_: Overrides = None
 ) -> None:
-    """Write a version of the set to one Parquet, JSON Lines or CSV file, here or in a store."""
+    """Write a version of the set to one file. Parquet, JSON Lines or CSV, here or in a store."""
     from pipeline.export import export_set
 
     number = numbered(recipe, version, set_)
