@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import difflib
+import re
 from collections.abc import Callable, Mapping, Sequence
 from functools import reduce
 from typing import Final
@@ -22,6 +23,7 @@ _COMPARE: Final[dict[str, Callable[[pl.Expr, object], pl.Expr]]] = {
     ">": lambda column, value: column.gt(value),
     ">=": lambda column, value: column.ge(value),
 }
+_COLUMN: Final = re.compile(r"""\bcol\(\s*(["'])(.+?)\1\s*\)""")
 _OPERATORS: Final[dict[type[ast.cmpop], str]] = {
     ast.Eq: "==",
     ast.NotEq: "!=",
@@ -44,6 +46,27 @@ def missing_column(where: str, column: str, known: Sequence[str]) -> str:
     close = difflib.get_close_matches(column, known, n=1)
     hint = f"did you mean '{close[0]}'?" if close else f"columns are {', '.join(known)}"
     return f"{where}: the data has no column '{column}' ({hint})"
+
+
+def condition_columns(condition: object) -> tuple[str, ...]:
+    """Return the columns that a condition names, as a suite writes it; what cannot be read, none.
+
+    Great Expectations' own text names them as col("name"), a pandas query as they are.
+    """
+    if isinstance(condition, Mapping):
+        column = condition.get("column")
+        named = (str(column["name"]),) if isinstance(column, Mapping) and "name" in column else ()
+        parts = condition.get("conditions")
+        inner = [*parts] if isinstance(parts, list) else [condition.get("pass_through_filter")]
+        return (*named, *(name for each in inner for name in condition_columns(each)))
+    if not isinstance(condition, str):
+        return ()
+    own = tuple(match[2] for match in _COLUMN.finditer(condition))
+    try:
+        tree = ast.parse(condition.replace("`", "").strip(), mode="eval")
+    except (SyntaxError, ValueError):
+        return own
+    return own or tuple(one.id for one in ast.walk(tree) if isinstance(one, ast.Name))
 
 
 def row_filter(condition: object, schema: pl.Schema) -> pl.Expr:

@@ -15,7 +15,7 @@ import polars as pl
 from pydantic import JsonValue
 
 from pipeline.gate.context import import_quietly
-from pipeline.gate.row_condition import missing_column
+from pipeline.gate.row_condition import condition_columns, missing_column
 from schemas.errors import SuiteError
 from schemas.integrity import Action
 from schemas.metrics import Severity
@@ -41,7 +41,7 @@ class Expectation:
 
     @property
     def columns(self) -> tuple[str, ...]:
-        """Return the columns that must be there for it to run."""
+        """Return the columns that it judges, which must be there for it to run."""
         if self.kind == "expect_column_to_exist" or self.kind.startswith("expect_table_"):
             return ()
         found = [self.kwargs[key] for key in _COLUMN_KEYS if key in self.kwargs]
@@ -81,7 +81,8 @@ class Suite:
         """
         kept = []
         for number, each in enumerate(self.expectations, 1):
-            missing = [name for name in each.columns if name not in schema]
+            asked = condition_columns(each.kwargs.get("row_condition"))
+            missing = [name for name in (*each.columns, *asked) if name not in schema]
             if missing and not each.meta.get("optional"):
                 where = f"{self.path.name}: expectation {number}, {each.kind}"
                 raise SuiteError(missing_column(where, missing[0], list(schema)))

@@ -150,6 +150,12 @@ def test_what_blocks_leaves_the_published_version_as_it_is(
         (expect("expect_column_values_to_be_uniqe", column="text"),
          "expectation 1: unknown type 'expect_column_values_to_be_uniqe' .did you mean "),
         (expect(NO_URL, column="txt", regex="a"), "expectation 1, .*'txt' .did you mean 'text'"),
+        (expect(NO_URL, row_condition='lable == "pro"', condition_parser="pandas", **URL),
+         "expectation 1, .*'lable' .did you mean 'label'"),
+        (expect(NO_URL, row_condition='col("lable").notNull()', **URL), "'lable' .did you mean"),
+        (expect(NO_URL, row_condition={"type": "and", "conditions": [
+            {"type": "nullity", "column": {"name": "lable"}, "is_null": True}]}, **URL),
+         "'lable' .did you mean"),
         (expect("expect_column_values_to_be_unique", "warning", "quarantine", column="text"),
          "judges no row by itself"),
         (expect(NO_URL, "warning", "drop", **URL), "action 'drop' is none of"),

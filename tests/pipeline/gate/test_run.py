@@ -71,6 +71,27 @@ def test_the_denominator_leaves_nulls_out_unless_they_are_asked_for(tmp_path, pa
     assert nulls.threshold == "at least 50% of rows"
 
 
+def test_a_check_says_what_it_was_asked(tmp_path, parts):
+    suite = write_suite(
+        tmp_path,
+        expect("expect_column_values_to_not_match_regex", column="text", regex="\\ufffd",
+               mostly=0.9),
+        expect("expect_column_value_lengths_to_be_between", column="text", max_value=9, mostly=0.5),
+        expect("expect_column_values_to_be_in_set", column="label", value_set=["a", 1]),
+        expect("expect_table_row_count_to_be_between", min_value=1),
+        expect("expect_column_values_to_not_be_null", column="text",
+               row_condition='col("score") > 1', condition_parser="great_expectations"),
+    )  # fmt: skip
+    found = run_gate(parts, suite=suite, folder=tmp_path).checks
+    assert [(check.arguments, check.threshold) for check in found[:4]] == [
+        ("regex: \\ufffd", "at least 90% of rows with a value"),
+        ("max_value: 9", "at least 50% of rows with a value"),
+        ("value_set: a, 1", "at least 100% of rows with a value"),
+        ("", "at least 1"),
+    ]
+    assert "row_condition" in found[4].arguments
+
+
 def test_a_frame_is_validated_without_files(tmp_path, parts):
     suite = write_suite(tmp_path, expect("expect_table_row_count_to_equal", value=4))
     frame = pl.DataFrame(ROWS).lazy()

@@ -90,3 +90,15 @@ def test_a_handful_of_rows_is_not_compared() -> None:
     few, many = _state(["x"] * 99, ["a"] * 99), _state(["yy"] * 500, ["b"] * 500)
     (only,) = drift(few, many, against="version 1", sizes=(500, 99))
     assert only.key == "rows"
+
+
+def test_a_reference_without_sources_is_not_far_in_sources() -> None:
+    rows = pl.DataFrame({"text": ["a b c"] * 200, "label": ["x", "y"] * 100})
+    source = pl.struct(file=pl.lit("a.csv"), record=pl.int_range(200))
+    ours, plain = profile(rows.with_columns(source=source)), profile(rows)
+    assert {one.key for one in drift(ours, plain, against="the reference r.csv")} >= {"label_js"}
+    for pair in ((ours, plain), (plain, ours)):
+        assert "source_js" not in {one.key for one in drift(*pair, against="r")}
+    other = profile(rows.with_columns(source=source.struct.with_fields(file=pl.lit("b.csv"))))
+    (moved,) = [one for one in drift(other, ours, against="r") if one.key == "source_js"]
+    assert moved.value == pytest.approx(1)

@@ -78,3 +78,11 @@ def test_scripts_count_texts_that_hold_a_letter_of_each() -> None:
         "emoji": 1,
         "other": 1,
     }
+
+
+@pytest.mark.parametrize(
+    ("text", "held"),
+    [("a \u2122 \u00a9", 0), ("a \u263a", 0), ("a \u263a\ufe0f", 1), ("a \U0001f600", 1)],
+)
+def test_a_sign_of_plain_text_is_no_emoji(text: str, held: int) -> None:
+    assert scripts(pl.Series([text])).get("emoji", 0) == held

@@ -8,7 +8,19 @@ from pathlib import Path
 import pytest
 
 from pipeline.reports.run import findings, run_report
-from schemas.metrics import Check, Example, LeaveOneOut, Rows, Run, RunMetrics, SignalMetrics
+from schemas.metrics import (
+    Check,
+    Example,
+    Leak,
+    LeaveOneOut,
+    Profile,
+    Rows,
+    Run,
+    RunMetrics,
+    SignalMetrics,
+    TokenUse,
+    Words,
+)  # fmt: skip
 
 TITLES = [
     "Verdict", "Balance and signals", "Checks", "Null, empty, blank", "Duplicates", "Lengths",
@@ -157,6 +169,69 @@ def test_a_run_with_very_much_of_everything_stays_under_a_megabyte(metrics: RunM
         }
     )
     assert len(run_report(full, [full] * 20).encode()) < 1_000_000
+
+
+def _regex(asked: str, failed: int) -> Check:
+    return Check(
+        name="expect_column_values_to_not_match_regex", column="text", arguments=f"regex: {asked}",
+        passed=not failed, severity="warning", failed=failed, rows=1_000,
+    )  # fmt: skip
+
+
+def test_two_checks_of_a_kind_have_each_its_own_history(metrics: RunMetrics) -> None:
+    before = metrics.model_copy(update={"checks": (_regex("a", 10), _regex("b", 0))})
+    now = metrics.model_copy(update={"checks": (_regex("a", 30), _regex("b", 5))})
+    page = run_report(now, [before])
+    assert "regex: a" in page
+    assert [page.count(f"+{moved} points") for moved in ("2", "0.5")] == [1, 1]
+
+
+def test_two_rules_of_a_name_are_told_apart(metrics: RunMetrics) -> None:
+    rules = [
+        Check(name="encoding", column="text", stage="row rules", passed=not failed, failed=failed,
+              rows=100, message=f"({what}; such rows are quarantined)")
+        for what, failed in (("U+FFFD", 0), ("control character", 7))
+    ]  # fmt: skip
+    page = run_report(metrics.model_copy(update={"checks": rules}), [metrics.model_copy(
+        update={"checks": [one.model_copy(update={"failed": 0}) for one in rules]})])  # fmt: skip
+    assert (page.count("+7 points"), page.count(">same<")) == (1, 1)
+
+
+@pytest.mark.parametrize(
+    ("kinds", "right", "claim", "todo"),
+    [
+        ({"exact": 3, "normalised": 9, "near": 4}, "train",
+         "9 of 90 rows of validation are also in train (exact 3, normalised 9, near 4).",
+         "drop them from one split"),
+        ({"exact": 0, "normalised": 0, "near": 4}, "train",
+         "4 of 90 rows of validation are also in train (near 4).", "set dedupe.near"),
+        ({"exact": 2, "n-gram": 5}, "the set",
+         "5 of 90 rows of validation are also in the set (exact 2, n-gram 5).", "take these rows"),
+    ],
+)  # fmt: skip
+def test_a_pair_that_leaks_is_said_once(metrics, kinds, right, claim, todo) -> None:
+    leaks = tuple(
+        Leak(kind=kind, left="validation", right=right, rows=rows, of=90)
+        for kind, rows in kinds.items()
+    )
+    found = findings(metrics.model_copy(update={"leakage": leaks}))
+    (said,) = [one for one in found if one.part == "leakage"]
+    assert said.claim == claim
+    assert todo in said.todo
+
+
+def test_words_that_gained_stand_first(metrics: RunMetrics) -> None:
+    def used(**counts: int) -> Profile:
+        top = tuple(TokenUse(token=token, count=count) for token, count in counts.items())
+        words = Words(rows=9, tokens=1_000, distinct=900, top=top)
+        return Profile(rows=9, of=9, texts=9, vocabulary=words)
+
+    profiles = {"input": used(the=90, shoe=20, a=10), "kept": used(the=90, shoe=50, rare=10)}
+    page = run_report(metrics.model_copy(update={"profiles": profiles}))
+    table = page[page.index("Words that gained most") :]
+    # A word that is not among the frequent ones of the input was as frequent as the last, at most.
+    assert re.findall(r"<td class=\"name\">(\w+)</td>", table)[:3] == ["shoe", "the", "rare"]
+    assert "2.50 times" in table
 
 
 def test_metrics_survive_json_and_keys_of_a_newer_version(metrics: RunMetrics) -> None:
