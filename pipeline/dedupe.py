@@ -61,11 +61,16 @@ def exact_duplicates(parts: Sequence[Part], without: pl.Series | None = None) ->
     def keys() -> Iterator[pl.DataFrame]:
         place = 0
         for frame in read_parts(parts, [TEXT_KEY]):
-            numbered = _numbered(frame.rename({TEXT_KEY: "key"}), place).drop_nulls("key")
+            yield text_keys(frame, place, without)
             place += frame.height
-            yield numbered if without is None else _outside(numbered, without)
 
     return _repeated(keys, count_rows(parts), keep="first", kind="exact")
+
+
+def text_keys(frame: pl.DataFrame, start: int, without: pl.Series | None) -> pl.DataFrame:
+    """Return place and key of the rows that have a text; the first row has the place `start`."""
+    numbered = _numbered(frame.rename({TEXT_KEY: "key"}), start).drop_nulls("key")
+    return numbered if without is None else _outside(numbered, without)
 
 
 def near_duplicates(
@@ -101,12 +106,12 @@ def repeated_ids(
     if not any(map(_repeats, _passes(ids, ["key"]))):
         return none()
     if not latest_wins:
-        _refuse_conflicts(ids)
+        refuse_conflicts(ids)
 
     def keys() -> Iterator[pl.DataFrame]:
         place = 0
         for frame in read_parts(ids, ["key", "candidate"]):
-            yield frame.with_columns(_candidate_place(place))
+            yield frame.with_columns(candidate_place(place))
             place += int(frame["candidate"].sum())
 
     keep = "last" if latest_wins else "first"
@@ -151,14 +156,18 @@ def _repeated(keys: Keys, rows: int, *, keep: str, kind: str) -> pl.DataFrame:
     found = [none()]
     for turn in range(passes):
         wanted = [_of_pass(frame, turn, passes) for frame in keys()]
-        if not wanted:
-            continue
-        place = pl.col("place")
-        keeper = (place.first() if keep == "first" else place.last()).over("key")
-        again = pl.concat(wanted).filter(pl.col("key").is_duplicated())
-        grouped = again.with_columns(keeper=keeper, kind=pl.lit(kind))
-        found.append(grouped.filter(place != pl.col("keeper")).select(*_SCHEMA))
+        if wanted:
+            found.append(repeats_in(pl.concat(wanted), keep=keep, kind=kind))
     return pl.concat(found).sort("place")
+
+
+def repeats_in(frame: pl.DataFrame, *, keep: str, kind: str) -> pl.DataFrame:
+    """Return place, keeper and kind of rows whose key another row of the frame has; in order."""
+    place = pl.col("place")
+    keeper = (place.first() if keep == "first" else place.last()).over("key")
+    again = frame.filter(pl.col("key").is_duplicated())
+    grouped = again.with_columns(keeper=keeper, kind=pl.lit(kind))
+    return grouped.filter(place != pl.col("keeper")).select(*_SCHEMA)
 
 
 def _of_pass(frame: pl.DataFrame, turn: int, passes: int) -> pl.DataFrame:
@@ -175,8 +184,8 @@ def _outside(frame: pl.DataFrame, places: pl.Series) -> pl.DataFrame:
     return frame.filter(~pl.col("place").is_in(places.implode()))
 
 
-def _candidate_place(start: int) -> pl.Expr:
-    """The place of a candidate; -1 for a row that the formula did not keep."""
+def candidate_place(start: int) -> pl.Expr:
+    """Return the place of a candidate, -1 for a row that the formula did not keep."""
     place = start + pl.col("candidate").cum_sum().cast(pl.Int64) - 1
     return pl.when("candidate").then(place).otherwise(pl.lit(-1, pl.Int64)).alias("place")
 
@@ -192,7 +201,8 @@ def _passes(ids: Sequence[Part], columns: list[str]) -> Iterator[pl.DataFrame]:
         yield pl.concat([_of_pass(frame, turn, passes) for frame in read_parts(ids, columns)])
 
 
-def _refuse_conflicts(ids: Sequence[Part]) -> None:
+def refuse_conflicts(ids: Sequence[Part]) -> None:
+    """Raise SourceError where an id stands for two contents."""
     for frame in _passes(ids, ["key", "content"]):
         again = frame.filter(pl.col("key").is_duplicated())
         conflict = again.filter(pl.col("content").n_unique().over("key") > 1)

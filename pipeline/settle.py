@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Protocol
 
@@ -37,6 +38,28 @@ class Near(Protocol):
         self, parts: Sequence[Part], threshold: float, *, without: pl.Series, seed: int
     ) -> pl.DataFrame:
         """Return place, keeper and kind; the rows at the places `without` take no part."""
+
+
+class Repeats(Protocol):
+    """Finds rows whose id or whose text another row has."""
+
+    def ids(self, parts: Sequence[Part], ids: Sequence[Part], *, latest_wins: bool) -> pl.DataFrame:
+        """Return place, keeper and kind of the kept rows whose id another row has too."""
+
+    def texts(self, parts: Sequence[Part], without: pl.Series | None) -> pl.DataFrame:
+        """Return place, keeper and kind of the rows that repeat the text of an earlier one."""
+
+
+class Here:
+    """Finds them in the memory of this machine, in as many passes as it takes."""
+
+    def ids(self, parts: Sequence[Part], ids: Sequence[Part], *, latest_wins: bool) -> pl.DataFrame:
+        """Return place, keeper and kind of the kept rows whose id another row has too."""
+        return repeated_ids(parts, ids, latest_wins=latest_wins)
+
+    def texts(self, parts: Sequence[Part], without: pl.Series | None) -> pl.DataFrame:
+        """Return place, keeper and kind of the rows that repeat the text of an earlier one."""
+        return exact_duplicates(parts, without=without)
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +116,9 @@ def settle_rows(run: Run, results: Sequence[ShardResult]) -> Settlement:
     """Write the kept rows by split and their duplicates apart, and draw the balance."""
     candidates = _parts(results, "candidates")
     with run.progress.stage("find duplicates", count_rows(candidates)) as stage:
-        repeated = find_repeats(run.job, candidates, _parts(results, "ids"))
+        with _finder(run, count_rows(candidates)) as repeats:
+            ids = _parts(results, "ids")
+            repeated = find_repeats(run.job, candidates, ids, repeats=repeats)
         writers, duplicates = _write(run, candidates, repeated)
         stage.advance(count_rows(candidates), f"{repeated.height:,} found")
     files = tuple(
@@ -120,16 +145,31 @@ def _parts(results: Iterable[ShardResult], outcome: Outcome) -> tuple[Part, ...]
     return tuple(part for result in results for part in result.parts.get(outcome, ()))
 
 
+def _finder(run: Run, rows: int) -> AbstractContextManager[Repeats]:
+    """Give who finds repeats: a cluster where one machine would take many passes."""
+    if run.options.engine == "local" or rows <= run.job.recipe.ray.exchange_above:
+        return nullcontext(Here())
+    from pipeline.engines.exchange import exchanged
+
+    return exchanged(run)
+
+
 def find_repeats(
-    job: Job, candidates: Sequence[Part], ids: Sequence[Part], *, near: Near = near_duplicates
+    job: Job,
+    candidates: Sequence[Part],
+    ids: Sequence[Part],
+    *,
+    near: Near = near_duplicates,
+    repeats: Repeats | None = None,
 ) -> pl.DataFrame:
     """Return place, keeper and kind of the candidates that repeat another row, in order."""
     recipe = job.recipe
     upsert = recipe.refresh.merge == "upsert"
-    found = repeated_ids(candidates, ids, latest_wins=upsert) if job.has_ids else none()
+    finder = repeats or Here()
+    found = finder.ids(candidates, ids, latest_wins=upsert) if job.has_ids else none()
     if recipe.dedupe.exact:
         without = found["place"] if upsert else None
-        found = merged(found, exact_duplicates(candidates, without=without))
+        found = merged(found, finder.texts(candidates, without))
     if recipe.dedupe.near is not None:
         limit, without = recipe.dedupe.near, found["place"]
         found = merged(found, near(candidates, limit, without=without, seed=recipe.seed))

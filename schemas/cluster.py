@@ -32,6 +32,9 @@ class Cluster(Section):
     wait_for_nodes: NonNegativeFloat = Field(
         60.0, description="Seconds to wait for a node that can take a shard."
     )
+    exchange_above: NonNegativeInt = Field(
+        4_000_000, description="Kept rows above which the nodes look for repeats together."
+    )
     packages: tuple[str, ...] = Field(
         (), description="Packages that the signals need, installed by pip on every node."
     )

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, redirect_stdout
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from pipeline.engines.shipping import stage
 from schemas.errors import RecipeError, SiftsetError
@@ -27,6 +27,9 @@ if TYPE_CHECKING:
 
 LOOPBACK: Final = "127.0.0.2"
 """Where a cluster of one machine listens: Ray takes 127.0.0.1 for the machine's outer address."""
+T = TypeVar("T")
+R = TypeVar("R")
+
 _POLL: Final = 1.0
 _FRESH: Final = 1.0
 """Seconds for which the list of nodes holds."""
@@ -154,6 +157,34 @@ class Nodes:
                 )
         return ray.remote(function).options(**options)
 
+    def each(self, function: Callable[[T], R], items: Sequence[T]) -> list[R]:
+        """Return function(item) of every item, in order; a lost one is done again.
+
+        The functions must give the same when they are run twice. Raises SiftsetError where the
+        cluster gives up.
+        """
+        import ray
+        from ray.exceptions import RayTaskError
+
+        task = ray.remote(function).options(num_cpus=self.config.cpus, max_retries=5)
+        found: dict[int, R] = {}
+        under_way: dict[ObjectRef[R], int] = {}
+        for number, item in enumerate(items):
+            while len(under_way) >= 2 * self.places():
+                _collect(under_way, found)
+            under_way[task.remote(item)] = number
+        try:
+            while under_way:
+                _collect(under_way, found)
+        except RayTaskError:
+            raise
+        except ray.exceptions.RayError as error:
+            raise SiftsetError(
+                f"the cluster gave up a task ({type(error).__name__}): look at  ray status  and "
+                "run again; the shards that are done are kept"
+            ) from None
+        return [found[number] for number in range(len(items))]
+
     def answer(self, ref: ObjectRef[Refusal | None]) -> tuple[Refusal | None, str]:
         """Return what a task gave, and why it gave nothing.
 
@@ -217,6 +248,15 @@ class Nodes:
     def _demand(self) -> dict[str, float]:
         memory = {} if self.config.memory is None else {"memory": float(self.config.memory)}
         return {"CPU": self.config.cpus, **memory, **self.config.resources}
+
+
+def _collect(under_way: dict[ObjectRef[R], int], found: dict[int, R]) -> None:
+    """Take the results of the tasks that are done."""
+    import ray
+
+    done, _ = ray.wait([*under_way], num_returns=1, timeout=_POLL)
+    for ref in done:
+        found[under_way.pop(ref)] = ray.get(ref)
 
 
 def _sum(costs: Sequence[Cost]) -> dict[str, float]:

@@ -1,0 +1,185 @@
+"""Training in processes that siftset starts: the same losses, and a lost one is no end."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+
+from pipeline.launch import LAUNCHED, check_processes, starts_processes
+from schemas.errors import TrainingError
+from schemas.train import Train
+
+SIFTSET = str(Path(sys.executable).parent / "siftset")
+ROOT = Path(__file__).parents[2]
+RECIPE = """
+name: shared
+output: {output}
+seed: 3
+source:
+  synthesize: {{lexicon: nike, rows: 600, null_share: 0.05, negative_share: 0.25}}
+signals: {{positive: {{sentiment: {{min: 0.05}}}}}}
+keep: positive
+split: {{train: 0.8, validation: 0.2}}
+train:
+  task: mlm
+  model: {model}
+  max_steps: {steps}
+  save_steps: 25
+  logging_steps: 1
+  eval_strategy: "no"
+  load_best_model_at_end: false
+  batch_size: {size}
+  max_length: 24
+  line_by_line: true
+  dropout: 0.0
+  max_eval_samples: 20
+  {distributed}
+compare: {{max_rows: 20, resamples: 20, positive: null, negative: null}}
+"""
+
+
+def config_of(**distributed: object) -> Train:
+    return Train.model_validate({"task": "mlm", "distributed": distributed})
+
+
+@pytest.mark.parametrize(
+    ("environment", "starts"),
+    [({}, True), ({"RANK": "0", "WORLD_SIZE": "2"}, False), ({LAUNCHED: "1"}, False)],
+)
+def test_only_the_first_process_starts_others(environment, starts, monkeypatch):
+    for name in ("RANK", "WORLD_SIZE", LAUNCHED):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    assert starts_processes(config_of(processes=2)) is starts
+    assert not starts_processes(config_of(processes=1))
+    assert not starts_processes(Train(task="mlm"))
+
+
+@pytest.mark.parametrize(
+    ("world", "said"), [("1", "is 2, but 1 take part"), ("3", "is 2, but 3 take part")]
+)
+def test_the_world_has_the_size_of_the_recipe(world, said, monkeypatch):
+    monkeypatch.setenv("WORLD_SIZE", world)
+    with pytest.raises(TrainingError, match=said):
+        check_processes(config_of(processes=2))
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    check_processes(config_of(processes=2))
+
+
+def write(folder: Path, model: Path, output: str, *, size: int = 8, steps: int = 5, **how) -> Path:
+    distributed = f"distributed: {json.dumps(how)}" if how else ""
+    path = folder / f"{output}.yaml"
+    text = RECIPE.format(
+        output=output, model=model, size=size, steps=steps, distributed=distributed
+    )
+    path.write_text(text)
+    return path
+
+
+def environment() -> dict[str, str]:
+    plain = {k: v for k, v in os.environ.items() if k not in ("RAY_ADDRESS", "RANK", "WORLD_SIZE")}
+    return {**plain, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT), "PYTHONSAFEPATH": "1"}
+
+
+def curate(recipe: Path) -> None:
+    command = [SIFTSET, "curate", str(recipe), "-q"]
+    done = subprocess.run(command, env=environment(), capture_output=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+def started(recipe: Path) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [SIFTSET, "train", str(recipe), "--json"], env=environment(),
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+
+
+def trained(recipe: Path) -> dict[str, object]:
+    run = started(recipe)
+    out, said = run.communicate(timeout=400)
+    assert run.returncode == 0, said
+    return json.loads(out)
+
+
+def losses(found: dict[str, object]) -> list[float]:
+    curves = json.loads((Path(str(found["model"])) / "curves.json").read_text())
+    return [point["loss"] for point in curves if "loss" in point]
+
+
+@pytest.mark.slow
+def test_two_processes_begin_with_the_loss_of_one(tiny_bert, tmp_path):
+    """The same eight rows in a step, shared by two: equal to 1e-5, the rounding of fp32 sums."""
+    found = {}
+    for processes, size in ((1, 8), (2, 4)):
+        how = {"processes": processes} if processes > 1 else {}
+        recipe = write(tmp_path, tiny_bert, f"of{processes}", size=size, **how)
+        curate(recipe)
+        found[processes] = trained(recipe)
+    assert found[2]["hardware"]["processes"] == 2
+    one, two = losses(found[1]), losses(found[2])
+    assert len(one) == len(two) == 5
+    assert two[0] == pytest.approx(one[0], abs=1e-5)
+    assert two == pytest.approx(one, abs=1e-4)
+
+
+def below(parent: int) -> list[int]:
+    path = ROOT / "tests" / "raylets.py"
+    spec = importlib.util.spec_from_file_location("_raylets_of_trainer", path)
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module
+    spec.loader.exec_module(module)
+    return module._below(parent)
+
+
+def last_rank(parent: int, mark: str) -> int | None:
+    """Return a training process under `parent` that is not the first one."""
+    found = []
+    for pid in below(parent):
+        with suppress(OSError):
+            command = Path(f"/proc/{pid}/cmdline").read_text().replace("\0", " ")
+            if re.search(mark, command):
+                found.append(pid)
+    return max(found, default=None)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("engine", "mark"),
+    [("torchrun", r"-m pipeline\.launched"), ("ray", r"ray::.*RayTrainWorker")],
+)
+def test_a_lost_process_is_replaced_and_training_goes_on(engine, mark, tiny_bert, tmp_path):
+    if engine == "ray":
+        pytest.importorskip("ray")
+    recipe = write(
+        tmp_path, tiny_bert, "lost", size=4, steps=600, processes=2, engine=engine, restarts=2
+    )
+    curate(recipe)
+    run = started(recipe)
+    deadline = time.monotonic() + 300
+    while not list(tmp_path.glob("lost/models/.*.work/checkpoint-*/complete")):
+        assert run.poll() is None, run.communicate()
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    victim = last_rank(run.pid, mark)
+    assert victim is not None
+    os.kill(victim, signal.SIGKILL)
+    out, said = run.communicate(timeout=400)
+    assert run.returncode == 0, said
+    found = json.loads(out)
+    assert found["steps"] == 600
+    assert found["hardware"]["processes"] == 2
+    if engine == "torchrun":
+        assert re.search(r"resuming at step \d+", said)
+    assert len(losses(found)) == 600
+    assert not list(tmp_path.glob("lost/models/.*.work"))
