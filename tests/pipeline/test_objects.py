@@ -5,6 +5,11 @@ from __future__ import annotations
 import gzip
 import json
 import logging
+import random
+import subprocess
+import sys
+import time
+from pathlib import Path
 
 import polars as pl
 import pyarrow as pa
@@ -20,6 +25,8 @@ from schemas.errors import MissingExtraError, OutputError, SourceError
 
 pytest.importorskip("s3fs")
 pytest.importorskip("moto.server")
+ROOT = Path(__file__).parents[2]
+PROGRAM = "from pipeline.cli import app; app()"
 KEYS = {"AWS_ACCESS_KEY_ID": "k", "AWS_SECRET_ACCESS_KEY": "s", "AWS_REGION": "us-east-1"}
 
 
@@ -203,6 +210,34 @@ def test_a_copy_that_was_cut_off_is_finished(world):
     assert pl.read_delta(mirror).height == 1
     assert not refresh(recipe).new
     assert pl.read_delta(mirror).height == 2
+
+
+@pytest.mark.slow
+def test_a_killed_refresh_never_leaves_half_a_copy(world):
+    mirror, chance, killed = world.address("copy/set"), random.Random(0), 0
+    recipe = world.recipe(world.address("in"), mirror=mirror)
+    world.put("in/a.jsonl", lines("text number 0"))
+    refresh(recipe)
+    for number in range(1, 13):
+        before = set(pl.read_delta(mirror)["text"])
+        world.put(f"in/b{number}.jsonl", lines(f"text number {number}"))
+        run = subprocess.Popen(
+            [sys.executable, "-c", PROGRAM, "refresh", str(recipe)], cwd=ROOT,
+            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+        )  # fmt: skip
+        end = time.monotonic() + chance.uniform(1.0, 4.0)
+        while time.monotonic() < end and run.poll() is None:
+            seen = set(pl.read_delta(mirror)["text"])
+            assert seen in (before, {*before, f"text number {number}"})
+        killed += run.poll() is None
+        run.kill()
+        run.wait()
+        assert set(pl.read_delta(mirror)["text"]) in (before, {*before, f"text number {number}"})
+        refresh(recipe)
+        assert set(pl.read_delta(mirror)["text"]) == {*before, f"text number {number}"}
+    assert killed
+    here = pl.read_delta(str(world.folder / "out/set")).sort("row_id")
+    assert pl.read_delta(mirror).sort("row_id").equals(here)
 
 
 def test_another_table_is_not_written_over(world):
