@@ -8,16 +8,19 @@ finished by the next run, and two machines that copy different sets to one addre
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 from urllib.parse import unquote
 
-from pipeline.objects import FileSystem, bare, file_system, find_objects, told, upload
-from pipeline.store import Store
+from pipeline.files import sync
+from pipeline.objects import FileSystem, bare, download, file_system, find_objects, told, upload
+from pipeline.store import SET, Store
 from schemas.errors import OutputError
 
 _LOG: Final = "_delta_log"
+_DRAFT: Final = ".restored"
 
 
 def mirror_set(store: Store, address: str) -> int:
@@ -37,6 +40,29 @@ def mirror_set(store: Store, address: str) -> int:
     for path in new:
         _enter(path, system, root)
     return len(new)
+
+
+def restore_set(store: Store, address: str) -> bool:
+    """Take the set over from its copy where this machine has none; return whether it did.
+
+    Versions keep their numbers; the files of the latest one are fetched.
+    """
+    root = address.rstrip("/")
+    if (store.path / _LOG).is_dir():
+        return False
+    entries = find_objects(f"{root}/{_LOG}")
+    if not entries:
+        return False
+    draft = store.output / _DRAFT
+    shutil.rmtree(draft, ignore_errors=True)
+    for entry in entries:
+        download(entry.address, draft / SET / _LOG / entry.name)
+    for path in Store(draft).files():
+        download(f"{root}/{path.relative_to(draft / SET).as_posix()}", path)
+    (draft / SET).replace(store.path)
+    sync(store.output)
+    draft.rmdir()
+    return True
 
 
 def _files(store: Store, entries: list[Path]) -> Iterator[str]:
@@ -77,6 +103,7 @@ def _enter(path: Path, system: FileSystem, root: str) -> None:
 
 def _other(root: str) -> OutputError:
     return OutputError(
-        f"mirror: {root} holds another table than this set (its log differs); the set itself is "
-        "published: name an address that is free, or remove what lies there"
+        f"mirror: {root} holds another table than this set, perhaps of a machine that was faster; "
+        "the set here is published: name an address that is free, or move this output folder away "
+        "and refresh to go on from what lies there"
     )

@@ -46,6 +46,9 @@ class FileSystem(Protocol):
     def pipe_file(self, path: str, value: bytes, mode: str) -> None:
         """Write an object; mode create raises FileExistsError where there is one."""
 
+    def get_file(self, remote: str, local: str) -> None:
+        """Download an object."""
+
     def cat_file(self, path: str) -> bytes:
         """Return the bytes of an object."""
 
@@ -166,6 +169,14 @@ def upload(local: Path, address: str) -> None:
     store = file_system(address)
     with told(address):
         store.put_file(str(local), bare(address))
+
+
+def download(address: str, local: Path) -> None:
+    """Write an object to a file, whose folder is made; raises SourceError."""
+    store = file_system(address)
+    local.parent.mkdir(parents=True, exist_ok=True)
+    with told(address):
+        store.get_file(bare(address), str(local))
 
 
 @contextmanager

@@ -57,6 +57,7 @@ def refresh_set(
     scans = Scans(ledger.path / SCANS)
     job = load_job(recipe, overrides=overrides, scans=scans)
     with locked(output_of_ours(job.output), timeout=wanted.lock_timeout):
+        _take_over(store, job.recipe.mirror, shown)
         complete(store)
         with work_folder(job.output) as folder:
             plan = make_plan(job, store, _book(store, ledger), folder)
@@ -73,6 +74,15 @@ def refresh_set(
             finally:
                 for warning in job.decider.close():
                     shown.say(f"warning: {warning}")
+
+
+def _take_over(store: Store, mirror: str | None, progress: Progress) -> None:
+    """Go on from the copy of the set on a machine that has none."""
+    if mirror is not None:
+        from pipeline.mirror import restore_set
+
+        if restore_set(store, mirror):
+            progress.say(f"the set was taken over from {mirror}")
 
 
 def _book(store: Store, ledger: Ledger) -> Book | None:

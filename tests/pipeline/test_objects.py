@@ -240,6 +240,42 @@ def test_a_killed_refresh_never_leaves_half_a_copy(world):
     assert pl.read_delta(mirror).sort("row_id").equals(here)
 
 
+def test_a_machine_without_a_set_goes_on_from_the_copy(world):
+    mirror = world.address("copy/set")
+    world.put("in/a.jsonl", lines("the first text"))
+    recipe = world.recipe(world.address("in"), mirror=mirror)
+    refresh(recipe)
+    world.put("in/b.jsonl", lines("the second text"))
+    refresh(recipe)
+    (world.folder / "out").rename(world.folder / "gone")
+    found = refresh(recipe)
+    assert (found.new, found.version, found.set_rows) == (False, 1, 2)
+    (world.folder / "out").rename(world.folder / "gone too")
+    world.put("in/c.jsonl", lines("the third text", "the first text"))
+    found = refresh(recipe)
+    assert (found.new, found.version, found.set_rows) == (True, 2, 3)
+    assert world.rows()["row_id"].n_unique() == 3
+    assert pl.read_delta(mirror).height == 3
+    assert pl.read_delta(mirror, version=1).height == 2
+    assert {p.name for p in (world.folder / "out").iterdir()} >= {"set", "versions", "runs"}
+    assert not (world.folder / "out/.restored").exists()
+
+
+def test_of_two_machines_at_once_one_is_refused(world):
+    mirror = world.address("copy/set")
+    world.put("in/a.jsonl", lines("the first text"))
+    one = world.recipe(world.address("in"), mirror=mirror)
+    two = world.recipe(world.address("in"), mirror=mirror, output="two")
+    assert [refresh(one).version, refresh(two).version] == [0, 0]
+    world.put("in/b.jsonl", lines("the second text"))
+    assert refresh(one).version == 1
+    with pytest.raises(OutputError, match="a machine that was faster"):
+        refresh(two)
+    assert pl.read_delta(mirror).height == 2
+    (world.folder / "two").rename(world.folder / "gone")
+    assert (refresh(two).new, refresh(two).version) == (False, 1)
+
+
 def test_another_table_is_not_written_over(world):
     world.put("in/a.jsonl", lines("the first text"))
     mirror = world.address("copy/set")
