@@ -9,6 +9,7 @@ from typing import Literal
 
 from pydantic import Field, JsonValue
 
+from schemas.results import Finding
 from schemas.section import Section
 
 Task = Literal["mlm", "classification", "causal"]
@@ -339,6 +340,8 @@ class Comparison(Section):
     golden: Golden | None = None
     arms: ArmsTable | None = None
     curves: tuple[TrainingCurve, ...] = ()
+    findings: tuple[Finding, ...] = ()
+    """What was wrong with the training data or the run, by name."""
     provenance: dict[str, JsonValue] = Field(default_factory=dict)
     warnings: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()

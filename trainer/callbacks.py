@@ -200,8 +200,8 @@ def event_logs(out: Path) -> TrainerCallback:
     from transformers.integrations.integration_utils import TensorBoardCallback
 
     folder = out.parent / "logs" / out.name
-    writer = SummaryWriter(log_dir=str(folder))  # type: ignore[no-untyped-call]
-    return TensorBoardCallback(writer)
+    writer = SummaryWriter(log_dir=str(folder))
+    return TensorBoardCallback(writer)  # type: ignore[no-untyped-call]
 
 
 def last_checkpoint(folder: Path) -> Path | None:

@@ -39,9 +39,14 @@ def compare_trained(session: Session, trained: Loaded, compare: Compare) -> Comp
     )
     with session.progress.stage("compare"):
         found = compare_models(
-            session.config.task, before, _side(trained, session), questions, setting
+            session.config.task,
+            before,
+            _side(replace(trained, name=session.out.name), session),
+            questions,
+            setting,
         )
-    return found.model_copy(update={"curves": training_curves(session.curves())})
+    curves, findings = training_curves(session.curves()), tuple(session.findings)
+    return found.model_copy(update={"curves": curves, "findings": findings})
 
 
 def questions_of(session: Session, compare: Compare, held: str) -> QuestionSet:

@@ -5,8 +5,15 @@ from __future__ import annotations
 from pydantic import JsonValue
 
 from pipeline.reports.compare import causal, classes, masks
-from pipeline.reports.compare.figures import VERDICTS, changes_table, estimate, number, wins_table
-from pipeline.reports.compare.training import curves
+from pipeline.reports.compare.figures import (
+    VERDICTS,
+    changes_table,
+    estimate,
+    number,
+    short,
+    wins_table,
+)
+from pipeline.reports.compare.training import curves, findings
 from pipeline.reports.markup import Child, Markup, h
 from pipeline.reports.page import (
     Column,
@@ -37,7 +44,7 @@ def compare_report(comparison: Comparison) -> str:
 def _parts(found: Comparison) -> list[Part]:
     parts = [Part("summary", "What changed", _summary(found))]
     parts += _answers(found)
-    parts.append(Part("training", "Training", curves(found.curves)))
+    parts.append(Part("training", "Training", [findings(found.findings), curves(found.curves)]))
     if found.golden is not None:
         body = [changes_table(found.golden.changes), wins_table(found.golden.wins)]
         lede = f"{found.golden.source}, {count(found.golden.n)} rows, never trained on."
@@ -78,7 +85,7 @@ def _header(found: Comparison) -> Header:
         said.append(pill("warn", "no fair before"))
     elif main is not None and main.verdict != "not judged":
         said.append(pill(VERDICTS[main.verdict], f"{main.name.replace('_', ' ')}: {main.verdict}"))
-    said.append(h("span", f"{found.before.name} → {found.after.name}"))
+    said.append(h("span", f"{short(found.before.name)} → {short(found.after.name)}"))
     if found.before_kind != "none":
         said.append(h("span", f"before: {found.before_kind}"))
     crumb = f"siftset · comparison · {_TASKS[found.task]}"
@@ -127,11 +134,15 @@ def _legend(found: Comparison) -> str:
 
 
 def _forgetting(found: Forgetting) -> Part:
-    changes = [one for one in (found.in_domain, found.general) if one is not None]
+    texts = {"perplexity, held-out rows": found.in_domain, "perplexity, general": found.general}
+    changes = [
+        one.model_copy(update={"name": name}) for name, one in texts.items() if one is not None
+    ]
     said: Child = None
     if found.increase is not None:
         limit = "" if found.limit is None else f", allowed {found.limit:.0%}"
-        claim = f"Perplexity on general text rose by {found.increase:.1%}{limit}."
+        moved = "rose" if found.increase > 0 else "fell"
+        claim = f"Perplexity on general text {moved} by {abs(found.increase):.1%}{limit}."
         todo = "train for fewer steps, at a lower rate, or with LoRA"
         failed = found.verdict == "fail"
         said = finding("fail" if failed else "pass", claim, todo if failed else "")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from pipeline.reports.charts import Series, curve, heat
-from pipeline.reports.compare.figures import changes_table, estimate, number
+from pipeline.reports.compare.figures import changes_table, number, short, stacked
 from pipeline.reports.markup import Child, Markup, h
 from pipeline.reports.page import Column, absent, count, table
 from schemas.comparison import (
@@ -20,16 +20,11 @@ from schemas.comparison import (
 def scores(found: ClassificationComparison) -> Child:
     """Return every model and baseline with its metrics, and the scores of each class."""
     names = list(dict.fromkeys(name for model in found.models for name in model.metrics))
-    columns = [Column("", "name"), *(Column(n.replace("_", " "), "num") for n in names)]
+    columns = [Column("", "name"), *(Column(short(model.name), "num") for model in found.models)]
     rows = [
-        [
-            [model.name, " ", h("span", model.kind, class_="faint small")],
-            *(estimate(model.metrics.get(name)) for name in names),
-        ]
-        for model in found.models
+        [name.replace("_", " "), *(stacked(model.metrics.get(name)) for model in found.models)]
+        for name in names
     ]
-    judged = [model for model in found.models if model.classes]
-    per_class = [_classes(model) for model in judged]
     test = found.mcnemar
     said = None
     if test is not None:
@@ -39,21 +34,27 @@ def scores(found: ClassificationComparison) -> Child:
             f"after on {test.fixed:,}, the one before on {test.broken:,} "
             f"(exact McNemar test, p = {test.p_value:.3g}).",
         )
-    return [table(columns, rows), said, h("div", per_class, class_="grid2")]
+    return [table(columns, rows), said, _by_class(found.models)]
 
 
-def _classes(model: ClassifierScores) -> Markup:
-    columns = [Column(model.name, "name"), Column("Rows", "num")]
+def _by_class(models: Sequence[ClassifierScores]) -> Child:
+    columns = [Column("Class", "name"), Column("", "name"), Column("Rows", "num")]
     columns += [Column(n, "num") for n in ("Precision", "Recall", "F1", "Specificity")]
+    judged = [model for model in models if model.classes]
+    labels = list(dict.fromkeys(one.label for model in judged for one in model.classes))[:40]
     rows = [
         [
-            one.label,
+            h("b", label) if model is judged[0] else None,
+            short(model.name),
             count(one.n),
             *(number(v) for v in (one.precision, one.recall, one.f1, one.specificity)),
         ]
-        for one in model.classes[:40]
+        for label in labels
+        for model in judged
+        for one in model.classes
+        if one.label == label
     ]
-    return table(columns, rows)
+    return table(columns, rows) if rows else None
 
 
 def confusion(found: ClassificationComparison) -> Child:
@@ -62,7 +63,7 @@ def confusion(found: ClassificationComparison) -> Child:
         heat(
             dict(zip(found.labels, model.confusion, strict=False)),
             found.labels,
-            model.name,
+            short(model.name),
         )
         for model in found.models
         if model.confusion
@@ -97,7 +98,7 @@ def _picture(
         return None
     series = [
         Series(
-            f"{model.name}: {one.name}" if one.name else model.name,
+            f"{short(model.name)}: {one.name}" if one.name else short(model.name),
             list(zip(one.x, one.y, strict=False)),
             i % 7,
         )
@@ -109,7 +110,7 @@ def _picture(
 def _calibration(models: Sequence[ClassifierScores]) -> Markup | None:
     series = [
         Series(
-            model.name,
+            short(model.name),
             [
                 (one.confidence, one.accuracy)
                 for one in model.calibration

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import PurePath
 from typing import Final
 
 from pipeline.reports.charts import Axis
@@ -27,6 +28,11 @@ def number(value: float | None, *, share: bool = False) -> str:
     return f"{value:,.4g}" if abs(value) < 1_000 else f"{value:,.0f}"
 
 
+def short(name: str) -> str:
+    """Return a model's name for headings: of a folder, its last part."""
+    return PurePath(name).name if PurePath(name).is_absolute() else name
+
+
 def pair(before: float | None, after: float | None, *, share: bool = False) -> Markup:
     """Return a figure before and after."""
     return h("span", number(before, share=share), " → ", h("b", number(after, share=share)))
@@ -37,6 +43,11 @@ def estimate(one: Estimate | None) -> Child:
     if one is None:
         return number(None)
     return [number(one.value), " ", interval(one.interval)]
+
+
+def stacked(one: Estimate | None) -> Child:
+    """Return a figure with its interval below, so that many columns fit."""
+    return number(None) if one is None else [number(one.value), _below(one.interval)]
 
 
 def interval(one: Interval | None, *, share: bool = False) -> Child:

@@ -7,8 +7,9 @@ from typing import Final
 
 from pipeline.reports.charts import Series, lines
 from pipeline.reports.markup import Child, h
-from pipeline.reports.page import absent
+from pipeline.reports.page import absent, finding
 from schemas.comparison import TrainingCurve
+from schemas.results import Finding
 
 _PANELS: Final = {
     "Loss by step": ("loss", "eval_loss"),
@@ -22,6 +23,15 @@ _NAMES: Final = {
     "eval_perplexity": "validation",
     "learning_rate": "learning rate",
 }
+
+
+_LEVELS: Final = {"critical": "fail", "warning": "warn", "note": "none"}
+
+
+def findings(found: Sequence[Finding]) -> Child:
+    """Return what was wrong with the data or the run, the worst first."""
+    order = sorted(found, key=lambda one: list(_LEVELS).index(one.level))
+    return [finding(_LEVELS[one.level], one.message) for one in order]
 
 
 def curves(found: Sequence[TrainingCurve]) -> Child:
