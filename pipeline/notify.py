@@ -31,7 +31,7 @@ def notify(url: str, metrics: RunMetrics, lines: tuple[str, ...]) -> str | None:
 
     Nothing is raised and the address is never part of the answer: it is a secret.
     """
-    told = (*lines, *_failed(metrics), *metrics.alerts)
+    told = (*lines, *_failed(metrics, lines), *metrics.alerts)
     if metrics.verdict == "pass" and not told:
         return None
     if not url.lower().startswith(("http://", "https://")):
@@ -80,10 +80,11 @@ def message(metrics: RunMetrics, lines: tuple[str, ...]) -> dict[str, object]:
     }
 
 
-def _failed(metrics: RunMetrics) -> tuple[str, ...]:
-    """Return a line for every check that warns or fails."""
+def _failed(metrics: RunMetrics, lines: tuple[str, ...]) -> tuple[str, ...]:
+    """Return a line for every check that warns or fails and that `lines` do not tell."""
     bad = [c for c in metrics.checks if not c.passed and c.severity != "info"]
-    return tuple(f"{check.severity}: {_said(check)}" for check in bad)
+    untold = [c for c in bad if not any(_said(c) in line for line in lines)]
+    return tuple(f"{check.severity}: {_said(check)}" for check in untold)
 
 
 def _said(check: Check) -> str:

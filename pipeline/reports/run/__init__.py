@@ -8,7 +8,7 @@ from pipeline.reports.markup import Child
 from pipeline.reports.page import Part, page
 from pipeline.reports.page import finding as callout
 from pipeline.reports.run import checks, drift, funnel, summary, texts
-from pipeline.reports.run.findings import Finding, findings, status
+from pipeline.reports.run.findings import WORST_FIRST, Finding, findings, status
 from schemas.metrics import RunMetrics
 
 __all__ = ["findings", "run_report"]
@@ -37,5 +37,6 @@ def run_report(metrics: RunMetrics, history: Sequence[RunMetrics] = ()) -> str:
 
 
 def _part(found: tuple[Finding, ...], anchor: str, title: str, body: Child, measured: bool) -> Part:
-    said = [callout(one.level, one.claim, one.todo) for one in found if one.part == anchor][:20]
+    here = sorted((f for f in found if f.part == anchor), key=lambda one: WORST_FIRST[one.level])
+    said = [callout(one.level, one.claim, one.todo) for one in here[:20]]
     return Part(anchor, title, [said, body], status(found, anchor, measured=measured))

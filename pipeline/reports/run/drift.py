@@ -105,7 +105,7 @@ def _popularity(metrics: RunMetrics) -> Child:
     before, after = metrics.profiles.get("input"), metrics.profiles.get("kept")
     if before is None or after is None or not after.vocabulary.tokens:
         return None
-    rows = _lifts(before, after)
+    rows, gained = _lifts(before, after)
     used = after.vocabulary
     said = (
         f"{'' if used.exact else 'About '}{count(used.distinct)} distinct words among "
@@ -114,7 +114,7 @@ def _popularity(metrics: RunMetrics) -> Child:
         "only)."
     )
     head = [
-        Column("Words that gained most", "name"),
+        Column("Words that gained most" if gained else "Most frequent words", "name"),
         Column("Share of kept words", "bar"),
         Column("Kept", "num"),
         Column("Against what came in", "num"),
@@ -131,7 +131,8 @@ def _gini(profile: Profile) -> str:
     return "not measured" if gini is None else f"{gini:.2f}"
 
 
-def _lifts(before: Profile, after: Profile) -> list[list[Child]]:
+def _lifts(before: Profile, after: Profile) -> tuple[list[list[Child]], bool]:
+    """Return the words to show, and whether any of them gained on what came in."""
     whole, had = after.vocabulary.tokens, max(1, before.vocabulary.tokens)
     earlier = {use.token: use.count for use in before.vocabulary.top}
 
@@ -144,12 +145,13 @@ def _lifts(before: Profile, after: Profile) -> list[list[Child]]:
 
     most = max((use.count for use in after.vocabulary.top), default=1)
     rows: list[list[Child]] = []
-    for use in sorted(after.vocabulary.top, key=moved, reverse=True)[:12]:
+    shown = sorted(after.vocabulary.top, key=moved, reverse=True)[:12]
+    for use in shown:
         was = earlier.get(use.token)
         lift = f"{(use.count / whole) / (was / had):.2f} times" if was else ""
         picture = bar(use.count, most, f"{use.token}: {use.count:,}")
         rows.append([use.token, picture, share(use.count, whole), lift])
-    return rows
+    return rows, any(moved(use)[0] for use in shown)
 
 
 def samples(metrics: RunMetrics) -> Child:

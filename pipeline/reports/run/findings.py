@@ -26,6 +26,9 @@ _NEAR_TODO: Final = "figures measured on them flatter: set dedupe.near, such as 
 _PERSONAL: Final = {"email": "e-mail addresses", "phone": "telephone numbers"}
 
 
+WORST_FIRST: Final[dict[Level, int]] = {"fail": 0, "warn": 1, "note": 2}
+
+
 @dataclass(frozen=True, slots=True)
 class Finding:
     """One statement about a run."""

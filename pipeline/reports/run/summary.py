@@ -20,10 +20,9 @@ from pipeline.reports.page import (
     pill,
     table,
 )
-from pipeline.reports.run.findings import Finding
+from pipeline.reports.run.findings import WORST_FIRST, Finding
 from schemas.metrics import Input, RunMetrics
 
-_WORST_FIRST = {"fail": 0, "warn": 1, "note": 2, "pass": 3}
 VERDICTS = {
     "pass": "Passed",
     "warn": "Passed with warnings",
@@ -44,7 +43,8 @@ def header(metrics: RunMetrics, found: tuple[Finding, ...]) -> Header:
     said.append(h("span", published))
     if run.started:
         said.append(h("span", f"{moment(run.started)}, {run.seconds:,.1f} s"))
-    return Header(f"{run.recipe}: {count(metrics.rows.kept)} rows kept", crumb, said)
+    kept = "rows kept" if metrics.verdict != "fail" else "rows would have been kept"
+    return Header(f"{run.recipe}: {count(metrics.rows.kept)} {kept}", crumb, said)
 
 
 def moment(written: str) -> str:
@@ -54,7 +54,7 @@ def moment(written: str) -> str:
 
 def summary(metrics: RunMetrics, found: tuple[Finding, ...], history: Sequence[RunMetrics]) -> Part:
     """Return part 1: the figures that matter, what stands out, and what went in."""
-    shown = sorted(found, key=lambda one: _WORST_FIRST[one.level])
+    shown = sorted(found, key=lambda one: WORST_FIRST[one.level])
     said = h("ul", [_brief(one) for one in shown[:12]], class_="briefs")
     if len(shown) > 12:
         said = h("div", said, h("p", f"{len(shown) - 12} more stand below.", class_="soft"))
@@ -82,7 +82,8 @@ def _figures(metrics: RunMetrics) -> Markup:
         of = f"{count(precision.right)} of {count(precision.labelled)} labelled"
         items.append((percent(precision.right, precision.labelled), "label precision", of))
     if rows.set is not None:
-        items.append((count(rows.set), "rows in the set", _splits(metrics)))
+        name = "rows in the set" if metrics.verdict != "fail" else "rows the set would hold"
+        items.append((count(rows.set), name, _splits(metrics)))
     return figures(items)
 
 
