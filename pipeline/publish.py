@@ -18,7 +18,7 @@ from pydantic import JsonValue
 
 from pipeline.assess import Assessment
 from pipeline.catalog import write_index
-from pipeline.files import sync, whole, write_json
+from pipeline.files import sync, told_when_full, whole, write_json
 from pipeline.gating import FOLDER, point_to
 from pipeline.job import describe
 from pipeline.parts import Part
@@ -124,8 +124,12 @@ def earlier(store: Store, key: str) -> CurateResult | None:
 def complete(store: Store) -> None:
     """Make all that follows from the latest commit, where a run was killed before it could."""
     commit = store.current()
-    if commit is None:
-        return
+    if commit is not None:
+        with told_when_full(store.output):
+            _complete(store, commit)
+
+
+def _complete(store: Store, commit: Commit) -> None:
     store.lay_version(commit.version)
     folder = RunFolder(store.output, commit.run_id)
     if not (folder.path / MANIFEST).is_file() or folder.manifest().get("state") == "published":

@@ -16,6 +16,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
+from pipeline.curate import curate
 from pipeline.refresh import refresh
 from schemas.errors import OutputError
 
@@ -166,13 +167,7 @@ def test_a_full_disk_leaves_the_set_as_it_was(new_world, small_disk):
     assert world.refresh().set_rows == 2
 
 
-STEPS = [
-    "pipeline.refresh.run.make_plan",
-    "pipeline.refresh.run.sift",
-    "pipeline.refresh.run.find_change",
-    "pipeline.refresh.run.write_change",
-    "pipeline.refresh.run.assess",
-    "pipeline.refresh.ledger.Ledger.store",
+PUBLISHING = [
     "pipeline.publish._assemble",
     "pipeline.publish._place",
     "pipeline.store.Store._place",
@@ -180,11 +175,26 @@ STEPS = [
     "pipeline.store.Store.lay_version",
     "pipeline.publish.render",
     "pipeline.publish.write_index",
+]
+STEPS = [
+    "pipeline.refresh.run.make_plan",
+    "pipeline.refresh.run.sift",
+    "pipeline.refresh.run.find_change",
+    "pipeline.refresh.run.write_change",
+    "pipeline.refresh.run.assess",
+    "pipeline.refresh.ledger.Ledger.store",
+    *PUBLISHING,
     "pipeline.refresh.ledger.Ledger.sweep",
     "pipeline.refresh.whole.retain",
     "pipeline.refresh.whole.renew_model",
 ]
 """What a refresh does, in order."""
+CURATE_STEPS = [
+    "pipeline.curate.sift",
+    "pipeline.curate.settle_rows",
+    "pipeline.curate.assess",
+    *PUBLISHING,
+]
 
 
 def stopping(step, error, *, after):
@@ -208,22 +218,27 @@ def texts_of(world):
     [(KeyboardInterrupt(), KeyboardInterrupt), (OSError(28, os.strerror(28)), OutputError)],
     ids=["interrupt", "full disk"],
 )
-def test_a_refresh_that_ends_at_any_step_is_finished_by_the_next(
-    new_world, monkeypatch, error, seen, after
+@pytest.mark.parametrize(
+    ("run", "steps"),
+    [(refresh, STEPS), pytest.param(curate, CURATE_STEPS, marks=pytest.mark.slow)],
+    ids=["refresh", "curate"],
+)
+def test_a_run_that_ends_at_any_step_is_finished_by_the_next(
+    new_world, monkeypatch, run, steps, error, seen, after
 ):
     world = new_world(refresh={"keep_versions": 3})
     world.texts("a", "text number 0")
     refresh(world.path())
-    for number, name in enumerate(STEPS, 1):
+    for number, name in enumerate(steps, 1):
         before = texts_of(world)
         world.texts(f"b{number:02}", f"text number {number}", f"text number {number - 1}")
         with monkeypatch.context() as patch:
             patch.setattr(name, stopping(pkgutil.resolve_name(name), error, after=after))
             with pytest.raises(seen):
-                refresh(world.path())
+                run(world.path())
         wanted = {*before, f"text number {number}"}
         assert texts_of(world) in (before, wanted), name
-        refresh(world.path())
+        run(world.path())
         assert texts_of(world) == wanted, name
         assert not (world.folder / "out/.work").exists()
     assert world.set().equals(world.full())
