@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from pipeline.reports.page import stylesheet
 from pipeline.reports.run import findings, run_report
 from schemas.metrics import (
     Check,
@@ -251,3 +252,28 @@ def test_every_key_of_metrics_json_is_documented() -> None:
         section = text.split(f"\n## {name}\n")[1].split("\n## ")[0]
         missing = [key for key in definition["properties"] if f"`{key}`" not in section]
         assert missing == [], name
+
+
+def _light(colour: str) -> float:
+    """Return the relative luminance of #rgb or #rrggbb (WCAG 2.2)."""
+    digits = colour.lstrip("#")
+    digits = "".join(2 * one for one in digits) if len(digits) == 3 else digits
+    parts = [int(digits[i : i + 2], 16) / 255 for i in (0, 2, 4)]
+    linear = [p / 12.92 if p <= 0.04045 else ((p + 0.055) / 1.055) ** 2.4 for p in parts]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark", "print"])
+def test_every_text_has_the_contrast_that_readers_need(scheme: str) -> None:
+    roots = re.findall(r":root \{(.*?)\n? *\}", stylesheet(), re.DOTALL)
+    colours: dict[str, str] = {}
+    for root in {"light": roots[:1], "dark": roots[:2], "print": [roots[0], roots[2]]}[scheme]:
+        colours |= dict(re.findall(r"--([\w-]+): (#\w+)", root))
+    pairs = [(name, "card") for name in ("ink", "soft", "faint", "accent", "good", "warn", "bad")]
+    pairs += [(name, f"{name}-soft") for name in ("accent", "good", "warn", "bad")]
+    pairs += [("faint", "paper"), ("soft", "paper"), ("soft", "wash")]
+    low = {}
+    for text, ground in pairs:
+        bright, dim = sorted((_light(colours[text]), _light(colours[ground])), reverse=True)
+        low[text, ground] = (bright + 0.05) / (dim + 0.05)
+    assert {pair: ratio for pair, ratio in low.items() if ratio < 4.5} == {}
