@@ -1,18 +1,14 @@
+"""Comparisons in which every part of the page has something to show."""
+
 from __future__ import annotations
 
-from html.parser import HTMLParser
-from pathlib import Path
-from typing import get_args
+from collections.abc import Callable
 
 import pytest
 from pydantic import JsonValue
 
-from pipeline.reports.compare import compare_report
 from schemas import comparison as c
-
-ENUMS = {
-    value for alias in (c.Task, c.BeforeKind, c.Verdict, c.Move) for value in get_args(alias)
-} | {"trained", "untrained", "unknown", "pass", "fail", "model", "baseline"}
+from schemas.results import Finding
 
 
 def _tokens(*found: tuple[str, float]) -> tuple[c.Token, ...]:
@@ -153,7 +149,7 @@ def _causal() -> c.CausalComparison:
     return c.CausalComparison(max_new_tokens=40, answers=(pair,), cut_prompts=2)
 
 
-def build(task: str, **more) -> c.Comparison:
+def build_comparison(task: str, **more) -> c.Comparison:
     """Return a comparison in which every part of the page has something to show."""
     steps = tuple(float(i) for i in range(0, 400, 20))
     loss = tuple(3.1 * 0.9 ** (i / 2) + 0.6 for i in range(20))
@@ -207,6 +203,7 @@ def build(task: str, **more) -> c.Comparison:
                 values=tuple(1e-4 * (1 - i / 20) for i in range(20)),
             ),
         ),
+        findings=(Finding("flat", "warning", "flat: raise learning_rate"),),
         provenance=provenance,
         warnings=("Validation loss rises while training loss falls: over-fitting.",),
         notes=("3 texts were cut to 128 tokens.",),
@@ -215,90 +212,13 @@ def build(task: str, **more) -> c.Comparison:
     )
 
 
-def poison(value, payload: str):
-    if isinstance(value, dict):
-        return {k: poison(v, payload) for k, v in value.items()}
-    if isinstance(value, list):
-        return [poison(one, payload) for one in value]
-    if isinstance(value, str) and value not in ENUMS:
-        return payload + value
-    return value
+@pytest.fixture
+def build() -> Callable[..., c.Comparison]:
+    """Return the function that makes the comparison of a task."""
+    return build_comparison
 
 
-class _Tags(HTMLParser):
-    def __init__(self) -> None:
-        super().__init__()
-        self.found: set[str] = set()
-
-    def handle_starttag(self, tag, attrs):
-        self.found.add(tag)
-
-
-def _tags(page: str) -> set[str]:
-    reader = _Tags()
-    reader.feed(page)
-    return reader.found
-
-
-TASKS = get_args(c.Task)
-
-
-@pytest.mark.parametrize("task", TASKS)
-def test_no_text_makes_a_tag(task: str, payloads: tuple[str, ...]) -> None:
-    clean = build(task)
-    for payload in payloads:
-        bad = c.Comparison.model_validate(poison(clean.model_dump(mode="json"), payload))
-        assert _tags(compare_report(bad)) <= _tags(compare_report(clean))
-
-
-@pytest.mark.parametrize("task", TASKS)
-def test_nothing_executes_nor_is_requested(task: str, payloads, browser, tmp_path: Path) -> None:
-    for number, payload in enumerate(payloads):
-        bad = c.Comparison.model_validate(poison(build(task).model_dump(mode="json"), payload))
-        path = tmp_path / f"{number}.html"
-        path.write_text(compare_report(bad), encoding="utf-8")
-        browser.requests()
-        browser.complaints()
-        browser.open(path)
-        assert browser.requests() == [path.as_uri()]
-        assert browser.complaints() == []
-        assert browser.driver.title != "owned"
-
-
-@pytest.mark.parametrize("task", TASKS)
-def test_the_page_never_scrolls_sideways(task: str, browser, tmp_path: Path) -> None:
-    path = tmp_path / "compare.html"
-    path.write_text(compare_report(build(task)), encoding="utf-8")
-    browser.emulate(width=360)
-    browser.open(path)
-    assert browser.driver.execute_script("return document.documentElement.scrollWidth") <= 360
-
-
-def test_an_untrained_head_is_said_at_the_top() -> None:
-    loud = "was never trained"
-    assert loud not in compare_report(build("mlm"))
-    head = c.ModelInfo(name="encoder", head="untrained")
-    page = compare_report(build("mlm").model_copy(update={"before": head}))
-    assert loud in page[: page.index("<h2>")]
-    assert 'role="alert"' in page
-
-
-def test_tokens_show_probability_and_move() -> None:
-    page = compare_report(build("mlm"))
-    for said in ("34.0%", "↑ from 3", ">new<", "↓ from 1", "Gone from the top: expensive"):
-        assert said in page
-    assert "&lt; 0.1%" in page
-
-
-def test_a_comparison_with_nothing_to_show_is_a_page_too() -> None:
-    bare = c.Comparison(
-        task="mlm",
-        before=c.ModelInfo(name="a"),
-        after=c.ModelInfo(name="b"),
-        before_kind="none",
-        questions=c.Questions(hash="x", seed=0),
-        metrics={"before": {}, "after": {"loss": None}},
-        changes=(c.Change(name="loss", before=None, after=None, difference=None, n=0),),
-    )
-    assert "What changed" in compare_report(bare)
-    assert "nan" not in compare_report(bare).lower().replace("provenance", "")
+@pytest.fixture
+def change() -> Callable[..., c.Change]:
+    """Return the function that makes a change of a metric."""
+    return _change

@@ -1,0 +1,125 @@
+from __future__ import annotations
+
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import get_args
+
+import pytest
+
+from pipeline.reports.compare import compare_report
+from schemas import comparison as c
+
+_ALIASES = (c.Task, c.BeforeKind, c.Verdict, c.Move)
+ENUMS = {value for alias in _ALIASES for value in get_args(alias)}
+ENUMS |= {"trained", "untrained", "unknown", "pass", "fail", "model", "baseline"}
+ENUMS |= {"note", "warning", "critical"}
+
+
+def poison(value, payload: str):
+    if isinstance(value, dict):
+        return {k: poison(v, payload) for k, v in value.items()}
+    if isinstance(value, list):
+        return [poison(one, payload) for one in value]
+    if isinstance(value, str) and value not in ENUMS:
+        return payload + value
+    return value
+
+
+class _Tags(HTMLParser):
+    def __init__(self) -> None:
+        super().__init__()
+        self.found: set[str] = set()
+
+    def handle_starttag(self, tag, attrs):
+        self.found.add(tag)
+
+
+def _tags(page: str) -> set[str]:
+    reader = _Tags()
+    reader.feed(page)
+    return reader.found
+
+
+TASKS = get_args(c.Task)
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_no_text_makes_a_tag(task: str, payloads: tuple[str, ...], build) -> None:
+    clean = build(task)
+    for payload in payloads:
+        bad = c.Comparison.model_validate(poison(clean.model_dump(mode="json"), payload))
+        assert _tags(compare_report(bad)) <= _tags(compare_report(clean))
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_nothing_executes_nor_is_requested(
+    task: str, payloads, browser, tmp_path: Path, build
+) -> None:
+    for number, payload in enumerate(payloads):
+        bad = c.Comparison.model_validate(poison(build(task).model_dump(mode="json"), payload))
+        path = tmp_path / f"{number}.html"
+        path.write_text(compare_report(bad), encoding="utf-8")
+        browser.requests()
+        browser.complaints()
+        browser.open(path)
+        assert browser.requests() == [path.as_uri()]
+        assert browser.complaints() == []
+        assert browser.driver.title != "owned"
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_the_page_never_scrolls_sideways(task: str, browser, tmp_path: Path, build) -> None:
+    path = tmp_path / "compare.html"
+    path.write_text(compare_report(build(task)), encoding="utf-8")
+    browser.emulate(width=360)
+    browser.open(path)
+    assert browser.driver.execute_script("return document.documentElement.scrollWidth") <= 360
+
+
+def test_metrics_of_models_are_columns_side_by_side(build) -> None:
+    found = build("classification")
+    folder = found.after.model_copy(update={"name": "/home/me/models/gpt2"})
+    page = compare_report(found.model_copy(update={"before": folder}))
+    assert "<span>gpt2 → models/nike-4</span>" in page
+    order = [page.index(f">{name}</th>") for name in ("bag of words", "linear probe", "fine-tuned")]
+    assert order == sorted(order)
+    assert page.index(">macro f1</td>") > order[-1]
+
+
+def test_what_was_wrong_with_the_training_stands_by_its_curves(build, change) -> None:
+    page = compare_report(build("mlm"))
+    assert page.index('id="training"') < page.index("flat: raise") < page.index("Loss by step")
+    assert "general text rose by 14.0%, allowed 10%" in page
+    better = c.Forgetting(general=change("perplexity", 9, 8), increase=-0.11, verdict="pass")
+    found = build("mlm").model_copy(update={"forgetting": better})
+    assert "general text fell by 11.0%." in compare_report(found)
+
+
+def test_an_untrained_head_is_said_at_the_top(build) -> None:
+    loud = "was never trained"
+    assert loud not in compare_report(build("mlm"))
+    head = c.ModelInfo(name="encoder", head="untrained")
+    page = compare_report(build("mlm").model_copy(update={"before": head}))
+    assert loud in page[: page.index("<h2>")]
+    assert 'role="alert"' in page
+
+
+def test_tokens_show_probability_and_move(build) -> None:
+    page = compare_report(build("mlm"))
+    for said in ("34.0%", "↑ from 3", ">new<", "↓ from 1", "Gone from the top: expensive"):
+        assert said in page
+    assert "&lt; 0.1%" in page
+
+
+def test_a_comparison_with_nothing_to_show_is_a_page_too() -> None:
+    bare = c.Comparison(
+        task="mlm",
+        before=c.ModelInfo(name="a"),
+        after=c.ModelInfo(name="b"),
+        before_kind="none",
+        questions=c.Questions(hash="x", seed=0),
+        metrics={"before": {}, "after": {"loss": None}},
+        changes=(c.Change(name="loss", before=None, after=None, difference=None, n=0),),
+    )
+    assert "What changed" in compare_report(bare)
+    assert "nan" not in compare_report(bare).lower().replace("provenance", "")
