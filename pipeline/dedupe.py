@@ -119,11 +119,22 @@ def repeated_ids(
     return found.filter(pl.col("place") >= 0)
 
 
-def settle(parts: Sequence[Part], repeated: pl.DataFrame) -> Iterator[Settled]:
-    """Part the kept rows from their duplicates, in order; these get duplicate_of and kind."""
-    keepers = repeated.select(place="keeper").unique()
-    known = pl.DataFrame(schema={"place": pl.Int64, "duplicate_of": pl.String})
-    place = 0
+def settle(
+    parts: Sequence[Part],
+    repeated: pl.DataFrame,
+    *,
+    start: int = 0,
+    known: pl.DataFrame | None = None,
+) -> Iterator[Settled]:
+    """Part the kept rows from their duplicates, in order; these get duplicate_of and kind.
+
+    The first row has the place `start`; where keepers may lie in other parts, `known` has place and
+    duplicate_of, the row_id, of every keeper.
+    """
+    keepers = repeated.select(place="keeper").unique() if known is None else none().select("place")
+    if known is None:
+        known = pl.DataFrame(schema={"place": pl.Int64, "duplicate_of": pl.String})
+    place = start
     for frame in read_parts(parts):
         numbered = _numbered(frame, place)
         place += frame.height

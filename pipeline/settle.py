@@ -40,8 +40,8 @@ class Near(Protocol):
         """Return place, keeper and kind; the rows at the places `without` take no part."""
 
 
-class Repeats(Protocol):
-    """Finds rows whose id or whose text another row has."""
+class Settler(Protocol):
+    """Finds rows whose id or whose text another row has, and parts them from the others."""
 
     def ids(self, parts: Sequence[Part], ids: Sequence[Part], *, latest_wins: bool) -> pl.DataFrame:
         """Return place, keeper and kind of the kept rows whose id another row has too."""
@@ -49,9 +49,14 @@ class Repeats(Protocol):
     def texts(self, parts: Sequence[Part], without: pl.Series | None) -> pl.DataFrame:
         """Return place, keeper and kind of the rows that repeat the text of an earlier one."""
 
+    def write(
+        self, run: Run, candidates: Sequence[Part], repeated: pl.DataFrame
+    ) -> tuple[tuple[DataFile, ...], tuple[Part, ...]]:
+        """Write kept rows and duplicates; return the files of the set, then the others."""
+
 
 class Here:
-    """Finds them in the memory of this machine, in as many passes as it takes."""
+    """Does so in the memory of this machine, in as many passes as it takes."""
 
     def ids(self, parts: Sequence[Part], ids: Sequence[Part], *, latest_wins: bool) -> pl.DataFrame:
         """Return place, keeper and kind of the kept rows whose id another row has too."""
@@ -60,6 +65,18 @@ class Here:
     def texts(self, parts: Sequence[Part], without: pl.Series | None) -> pl.DataFrame:
         """Return place, keeper and kind of the rows that repeat the text of an earlier one."""
         return exact_duplicates(parts, without=without)
+
+    def write(
+        self, run: Run, candidates: Sequence[Part], repeated: pl.DataFrame
+    ) -> tuple[tuple[DataFile, ...], tuple[Part, ...]]:
+        """Write kept rows and duplicates; return the files of the set, then the others."""
+        writers, duplicates = _write(run, candidates, repeated)
+        files = (
+            DataFile(part.path, split, part.rows)
+            for split, writer in writers.items()
+            for part in writer.close()
+        )
+        return tuple(files), duplicates
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,16 +133,11 @@ def settle_rows(run: Run, results: Sequence[ShardResult]) -> Settlement:
     """Write the kept rows by split and their duplicates apart, and draw the balance."""
     candidates = _parts(results, "candidates")
     with run.progress.stage("find duplicates", count_rows(candidates)) as stage:
-        with _finder(run, count_rows(candidates)) as repeats:
+        with _settler(run, count_rows(candidates)) as settler:
             ids = _parts(results, "ids")
-            repeated = find_repeats(run.job, candidates, ids, repeats=repeats)
-        writers, duplicates = _write(run, candidates, repeated)
+            repeated = find_repeats(run.job, candidates, ids, settler=settler)
+            files, duplicates = settler.write(run, candidates, repeated)
         stage.advance(count_rows(candidates), f"{repeated.height:,} found")
-    files = tuple(
-        DataFile(part.path, split, part.rows)
-        for split, writer in writers.items()
-        for part in writer.close()
-    )
     balance = sum((result.balance for result in results), Balance())
     kinds = repeated["kind"].value_counts().iter_rows()
     return Settlement(
@@ -145,8 +157,8 @@ def _parts(results: Iterable[ShardResult], outcome: Outcome) -> tuple[Part, ...]
     return tuple(part for result in results for part in result.parts.get(outcome, ()))
 
 
-def _finder(run: Run, rows: int) -> AbstractContextManager[Repeats]:
-    """Give who finds repeats: a cluster where one machine would take many passes."""
+def _settler(run: Run, rows: int) -> AbstractContextManager[Settler]:
+    """Give who settles: a cluster where one machine would take many passes."""
     if run.options.engine == "local" or rows <= run.job.recipe.ray.exchange_above:
         return nullcontext(Here())
     from pipeline.engines.exchange import exchanged
@@ -160,12 +172,12 @@ def find_repeats(
     ids: Sequence[Part],
     *,
     near: Near = near_duplicates,
-    repeats: Repeats | None = None,
+    settler: Settler | None = None,
 ) -> pl.DataFrame:
     """Return place, keeper and kind of the candidates that repeat another row, in order."""
     recipe = job.recipe
     upsert = recipe.refresh.merge == "upsert"
-    finder = repeats or Here()
+    finder = settler or Here()
     found = finder.ids(candidates, ids, latest_wins=upsert) if job.has_ids else none()
     if recipe.dedupe.exact:
         without = found["place"] if upsert else None
@@ -194,6 +206,9 @@ def _write(
 
 def stamped(frame: pl.DataFrame, run: Run) -> pl.DataFrame:
     """Return candidates as rows of the set that this run adds."""
-    return frame.drop(TEXT_KEY).with_columns(
-        run_id=pl.lit(run.run_id), formula=pl.lit(run.job.decider.hash)
-    )
+    return stamp(frame, run.run_id, run.job.decider.hash)
+
+
+def stamp(frame: pl.DataFrame, run_id: str, formula: str) -> pl.DataFrame:
+    """Return candidates as rows of the set that a run adds under a formula, given by its hash."""
+    return frame.drop(TEXT_KEY).with_columns(run_id=pl.lit(run_id), formula=pl.lit(formula))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -35,11 +35,12 @@ def read_once(
 
 def _save(tokens: Tokens, note: Path) -> None:
     counts = np.asarray([tokens.texts, tokens.cut, tokens.unknown])
+    given: dict[str, Any] = {"lengths": tokens.lengths, "counts": counts}
     known = {"labels": tokens.labels, "starts": tokens.starts}
-    given = {name: values for name, values in known.items() if values is not None}
+    given |= {name: values for name, values in known.items() if values is not None}
     draft = note.with_name(f".{note.name}")
     with draft.open("wb") as out:
-        np.savez(out, lengths=tokens.lengths, counts=counts, **given)
+        np.savez(out, **given)
     draft.replace(note)
 
 

@@ -23,7 +23,10 @@ if TYPE_CHECKING:
 
 
 def set_aside(shard: Shard, index: int, work: Work, reason: str) -> ShardResult:
-    """Put every readable row of a shard into quarantine, without asking a signal."""
+    """Put every readable row of a shard into quarantine, without asking a signal.
+
+    None of them is in the sample of the run either, on which every signal is evaluated.
+    """
     name = hashlib.sha256(f"{work.key}:{shard.fingerprint}:aside".encode()).hexdigest()[:16]
     writers = {
         o: PartWriter(work.folder / o, f"{index:06d}-{name}", lasting=o not in FLEETING)
@@ -32,7 +35,6 @@ def set_aside(shard: Shard, index: int, work: Work, reason: str) -> ShardResult:
     result = ShardResult(Balance(), {}, work.watch())
     empty = work_on(_Emptied(shard), index, work).parts if index == 0 else {}
     for batch in shard.batches():
-        result.watch.read(batch.frame)
         for outcome, frame in _frames(batch, work, reason).items():
             writers[outcome].add(frame)
         rows, lost = batch.frame.height, batch.unreadable.height

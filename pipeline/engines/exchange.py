@@ -27,11 +27,13 @@ from pipeline.dedupe import (
     text_keys,
 )
 from pipeline.engines.nodes import Nodes, connected
+from pipeline.engines.settling import write_all
 from pipeline.files import whole
 from pipeline.parts import Part, count_rows
 
 if TYPE_CHECKING:
     from pipeline.context import Run
+    from pipeline.store import DataFile
 
 ROWS: Final = 4_000_000
 """Rows of a bucket, and rows whose keys one task parts."""
@@ -92,6 +94,12 @@ class Exchange:
         """Return place, keeper and kind of the rows that repeat the text of an earlier one."""
         keys = self._keys("exact", _placed(parts, parts), count_rows(parts), without)
         return self._found(keys, latest=False)
+
+    def write(
+        self, run: Run, candidates: Sequence[Part], repeated: pl.DataFrame
+    ) -> tuple[tuple[DataFile, ...], tuple[Part, ...]]:
+        """Write kept rows and duplicates; return the files of the set, then the others."""
+        return write_all(run, self.nodes, candidates, repeated, rows=self.rows)
 
     def _keys(
         self,

@@ -263,6 +263,7 @@ def _sum(costs: Sequence[Cost]) -> dict[str, float]:
     return {
         "shards": float(len(costs)),
         "rows": float(sum(cost.rows for cost in costs)),
+        "seconds": sum(cost.seconds for cost in costs),
         "cpu_seconds": sum(cost.cpu_seconds for cost in costs),
         "peak_bytes": float(max(cost.peak_bytes for cost in costs)),
     }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
 
 import polars as pl
 import pytest
@@ -66,6 +67,44 @@ def laid(folder: Path, drawn, *, conflicts: bool) -> tuple[list[Part], list[Part
         ids.append(some_ids)
         candidates.append(some_kept)
     return write(folder / "candidates", candidates), write(folder / "ids", ids)
+
+
+def test_groups_write_what_one_machine_writes(tmp_path):
+    """Rows, their order within a split, and what each duplicate repeats."""
+    frames = []
+    for shard in range(5):
+        numbers = [shard * 20 + row for row in range(20)]
+        frame = pl.DataFrame({"row_id": [f"{n:032x}" for n in numbers]})
+        frame = frame.with_columns(
+            text=pl.Series([f"text {n % 37}" for n in numbers]),
+            split=pl.Series(["train" if n % 3 else "test" for n in numbers]),
+        )
+        frame = frame.with_columns(text_key())
+        frames.append([frame.head(11), frame.tail(9)])
+    parts = write(tmp_path / "candidates", frames)
+    repeated = Here().texts(parts, None)
+    written = {}
+    for name, settler in (
+        ("one", Here()),
+        ("many", Exchange(OneByOne(), tmp_path / "work", rows=30)),
+    ):
+        decider = SimpleNamespace(hash="formula")
+        run = SimpleNamespace(
+            folder=tmp_path / name, run_id="run", job=SimpleNamespace(decider=decider)
+        )
+        files, duplicates = settler.write(run, parts, repeated)
+        assert sum(file.rows for file in files) + sum(part.rows for part in duplicates) == 100
+        written[name] = (
+            {
+                split: pl.concat([pl.read_parquet(f.path) for f in files if f.split == split])
+                for split in ("train", "test")
+            },
+            pl.concat([pl.read_parquet(part.path) for part in duplicates]),
+        )
+    for split in ("train", "test"):
+        assert written["one"][0][split].equals(written["many"][0][split])
+    assert written["one"][1].equals(written["many"][1])
+    assert written["one"][1].height == repeated.height > 50
 
 
 @settings(max_examples=40)
