@@ -6,14 +6,13 @@ import operator
 from collections import Counter
 from collections.abc import Sequence
 from functools import reduce
-from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal
 
 import polars as pl
 from pydantic import JsonValue
 
 from pipeline.mended import FILE
-from pipeline.parts import Part
+from pipeline.parts import Part, spread
 from pipeline.populations import PROFILE, profiles, with_languages
 from pipeline.profile.custom import custom_metrics, load_metrics
 from pipeline.profile.drift import drift
@@ -51,7 +50,6 @@ if TYPE_CHECKING:
     from pipeline.settle import Settlement
     from pipeline.shard import ShardResult
 
-_SAMPLED_PARTS: Final = 8
 _LEAKAGE_ROWS: Final = 1_000_000
 _SOURCES: Final = "source_js"
 """The drift that a refresh does not tell: what it reads has always another place."""
@@ -65,14 +63,13 @@ def measure(
     read, kept = profiles(run, results, settlement) if looks else (ProfileState(), ProfileState())
     train = run.job.recipe.train
     wanted = label_precision(_known(kept.label_totals), _wanted(run))
-    balance = settlement.balance
     metrics = RunMetrics(
         verdict=judged.verdict,
         run=_facts(run),
         inputs=(*(_input(entry) for entry in run.job.sources.inputs), *_mended(run)),
         rows=_rows(settlement),
         funnel=_funnel(run, results),
-        checks=checks_of(results, judged, balance.read - balance.unreadable),
+        checks=checks_of(results, judged, settlement),
         profiles=_shown(read, kept, settlement) if looks else {},
         duplicates=_duplicates(settlement),
         leakage=(*_leakage(run, settlement), *_contamination(run, settlement)),
@@ -271,20 +268,14 @@ def _samples(settlement: Settlement, wrong: LabelPrecision | None) -> dict[str, 
         "duplicate": (settlement.duplicates, "repeats " + pl.col("duplicate_of")),
     }
     shown = {
-        name: samples(pl.scan_parquet(paths), why)
+        name: samples(spread(parts), why)
         for name, (parts, why) in sources.items()
-        if (paths := _spread(parts))
+        if any(part.rows for part in parts)
     }
     if wrong is not None and wrong.right < wrong.labelled:
         files = pl.scan_parquet([part.path for part in kept])
         shown["mislabelled"] = mislabelled(files, wrong.wanted)
     return shown
-
-
-def _spread(parts: Sequence[Part]) -> list[Path]:
-    """Return a few files that hold rows, from all over the run."""
-    filled = [part.path for part in parts if part.rows]
-    return filled[:: max(1, len(filled) // _SAMPLED_PARTS)][:_SAMPLED_PARTS]
 
 
 def _links(settlement: Settlement, judged: Judgement) -> dict[str, str]:

@@ -25,6 +25,13 @@ class Part:
     rows: int
 
 
+def spread(parts: Sequence[Part], most: int = 8) -> pl.LazyFrame:
+    """Return the rows of a few parts from all over a run; at least one must hold rows."""
+    filled = [part.path for part in parts if part.rows]
+    few = filled[:: max(1, len(filled) // most)][:most]
+    return pl.scan_parquet(few, missing_columns="insert", extra_columns="ignore")
+
+
 class PartWriter:
     """Writes the frames it is given to `folder/<stem>-00000.parquet` and on, in order.
 

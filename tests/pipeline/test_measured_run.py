@@ -116,6 +116,20 @@ def test_row_rules_count_what_they_quarantined(measured: RunMetrics) -> None:
     assert rules == {"not_null": 13, "not_blank": 5, "max_chars": 3}
 
 
+def test_row_rules_show_rows_that_fail_them(measured: RunMetrics, folder: Path) -> None:
+    shown = {one.name: one.examples for one in measured.checks if one.stage == "row rules"}
+    assert {name: len(examples) for name, examples in shown.items()} == {
+        "not_null": 5, "not_blank": 5, "max_chars": 3,
+    }  # fmt: skip
+    assert {one.value for one in shown["not_null"]} == {None}
+    place = folder / "out" / "runs" / measured.run.run_id / "quarantine"
+    aside = pl.read_parquet(place / "*.parquet").filter(
+        pl.col("_reasons").list.contains(shown["max_chars"][0].reason)
+    )
+    assert {one.row_id for one in shown["max_chars"]} == set(aside["row_id"])
+    assert all(one.value and len(one.value) == 160 for one in shown["max_chars"])
+
+
 def test_missing_values_of_the_input_are_counted(measured: RunMetrics) -> None:
     (text,) = [one for one in measured.profiles["input"].columns if one.name == "text"]
     assert (text.null, text.empty, text.blank) == (13, 0, 5)
