@@ -49,8 +49,12 @@ types: $(READY_DEV) ## Static types, strictly.
 wheel: $(READY_DEV) ## Build the wheel and the sdist into dist/.
 	@rm -rf dist && $(BIN)/python -m build --outdir dist .
 
+docs: $(READY_DEV)  ## Build the documentation site into site/, without a network.
+	@$(BIN)/python docs/make_kinds.py && $(BIN)/python docs/make_recipe.py
+	@$(BIN)/python -m mkdocs build --quiet
+
 bench: $(READY_DEV) ## Measure against the peers (see benchmarks/README.md).
 	@$(BIN)/python benchmarks/against_peers.py
 
 clean:           ## Remove the environment and what was built; never an output folder.
-	@rm -rf $(VENV) dist build
+	@rm -rf $(VENV) dist build site

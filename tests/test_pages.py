@@ -11,7 +11,15 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-PAGES = ("README.md", "docs/signals.md", "docs/integrity.md")
+PAGES = (
+    "README.md",
+    "docs/index.md",
+    "docs/concepts.md",
+    "docs/signals.md",
+    "docs/integrity.md",
+    "docs/coming-from.md",
+    "docs/troubleshooting.md",
+)
 FENCE = re.compile(r"^```(\w+)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 LINK = re.compile(r"\]\(([^)#]+)\)")
 REVIEWS = """review,stars
@@ -79,7 +87,21 @@ def test_links_of_the_readme_lead_somewhere():
         assert link.startswith("http") or (ROOT / link).exists(), link
 
 
-def test_the_page_of_kinds_is_that_of_the_code():
-    code = "import runpy; print(runpy.run_path('make_kinds.py')['page'](), end='')"
+@pytest.mark.parametrize("page", ["kinds", "recipe"])
+def test_reference_pages_are_those_of_the_code(page: str):
+    code = f"import runpy; print(runpy.run_path('make_{page}.py')['page'](), end='')"
     made = run([sys.executable, "-c", code], ROOT / "docs")
-    assert made == (ROOT / "docs" / "kinds.md").read_text("utf-8"), "run python docs/make_kinds.py"
+    assert made == (ROOT / f"docs/{page}.md").read_text("utf-8"), f"run docs/make_{page}.py"
+
+
+def test_the_site_builds_and_asks_the_network_for_nothing(tmp_path: Path):
+    pytest.importorskip("material")
+    if not (ROOT / "mkdocs.yml").is_file():
+        pytest.skip("only the wheel is here")
+    run([sys.executable, "-m", "mkdocs", "build", "--quiet", "--site-dir", str(tmp_path)], ROOT)
+    pages = list(tmp_path.glob("*.html"))
+    assert {page.stem for page in pages} >= {path.stem for path in ROOT.glob("docs/*.md")}
+    for page in pages:
+        text = page.read_text("utf-8")
+        assert not re.search(r"""<(?:script|img|iframe)[^>]*src=["']?(?:https?:)?//""", text), page
+        assert not re.search(r"""<link[^>]*rel=["']?stylesheet[^>]*href=["']?https?:""", text), page
