@@ -10,11 +10,12 @@ from schemas.recipe import Recipe
 
 HEAD = """# The recipe
 
-Made by `python docs/make_recipe.py` from the code; `siftset schema` prints the same as JSON Schema, for editors. YAML, TOML and JSON
-say the same. An unknown key is an error with a suggestion; `--set section.key=value` changes one key for one run.
+Made by `python docs/make_recipe.py` from the code; `siftset schema` prints the same as JSON Schema,
+for editors. YAML, TOML and JSON say the same. An unknown key is an error with a suggestion;
+`--set section.key=value` changes one key for one run.
 
-Paths are relative to the recipe's file. `"${NAME}"` and `"${NAME:-default}"` take a value from the environment, and are never
-written to a manifest.
+Paths are relative to the recipe's file. `"${NAME}"` and `"${NAME:-default}"` take a value from the
+environment, and are never written to a manifest.
 """
 
 
@@ -34,7 +35,8 @@ def kind(schema: dict[str, Any]) -> str:
         inner = schema.get("additionalProperties")
         return f"mapping to {kind(inner)}" if isinstance(inner, dict) else "mapping"
     names = {"string": "text", "null": "nothing", "boolean": "true or false"}
-    return names.get(schema.get("type", ""), schema.get("type", "anything"))
+    plain = str(schema.get("type", "anything"))
+    return names.get(plain, plain)
 
 
 def rows(model: dict[str, Any]) -> Iterator[str]:
