@@ -30,6 +30,8 @@ class ParquetPart:
     first: int
     """The number of the part's first record."""
     rows: int
+    end: int = 0
+    """Where its bytes end in the file."""
 
     def blocks(self) -> Iterator[RawBlock]:
         """Yield the records in batches of bounded size."""
@@ -79,7 +81,8 @@ def open_parquet(file: InputFile) -> tuple[Types, tuple[ParquetPart, ...]]:
         groups.append(group)
         rows += size
         if rows >= PART_ROWS or group == len(sizes) - 1:
-            parts.append(ParquetPart(file, tuple(groups), first, rows))
+            end = _end_of(metadata.row_group(group))
+            parts.append(ParquetPart(file, tuple(groups), first, rows, end))
             groups, first, rows = [], first + rows, 0
     return types, tuple(parts)
 
@@ -171,6 +174,19 @@ def _arrow_batches(file: InputFile) -> Iterator[pa.RecordBatch]:
             source.seek(0)
             with pa.ipc.open_stream(source) as stream_reader:
                 yield from stream_reader
+
+
+def _end_of(group: pq.RowGroupMetaData) -> int:
+    """Return where the bytes of a row group end."""
+    columns = [group.column(at) for at in range(group.num_columns)]
+    return max(
+        (
+            min(c.dictionary_page_offset or c.data_page_offset, c.data_page_offset)
+            + c.total_compressed_size
+            for c in columns
+        ),
+        default=0,
+    )
 
 
 def _batch_rows(metadata: pq.FileMetaData, groups: tuple[int, ...]) -> int:

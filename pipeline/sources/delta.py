@@ -25,36 +25,43 @@ def open_delta(config: Delta, folder: Path) -> OpenedFiles:
     """Open one version of a table, at a path or in a store; raise SourceError.
 
     The table counts as one file, because how its rows lie in files changes when it is compacted.
-    The files of a version never change, so their names and sizes identify it.
+    Its files never change, so their names and sizes identify it. They are read in the order in
+    which they were written: a table that is appended to keeps its first parts.
     """
     at = config.path.rstrip("/")
     where = at if is_address(at) else folder / Path(at).expanduser()
     table = _table(where, config.version)
     types = _types(table, where)
     files = _files(table, where)
-    parts = _parts(files)
-    if not parts:
+    found = _parts([file for file, _ in files])
+    if not found:
         raise SourceError(f"Delta table {where}: version {table.version()} has no rows")
-    sizes = [path.size if isinstance(path, Object) else path.stat().st_size for path in files]
-    names = [f"{path.name} {size}" for path, size in zip(files, sizes, strict=True)]
-    digest = hashlib.sha256("\n".join(names).encode()).hexdigest()
+    digest, known = hashlib.sha256(), {}
+    for file, size in files:
+        digest.update(f"{file.name} {size}\n".encode())
+        known[file] = digest.hexdigest()
     bare = PurePosixPath(str(where)).name
-    name = f"{bare}@{table.version()}"
     stated = FileTypes(f"Delta table {where}", types, declared=True)
-    opened = Opened(name, bare, stated, parts, digest, sum(sizes))
-    return OpenedFiles((opened,), ())
+    marks = tuple(known[part.file.path] for part in found)
+    size = sum(size for _, size in files)
+    name = f"{bare}@{table.version()}"
+    return OpenedFiles((Opened(name, bare, stated, found, digest.hexdigest(), size, marks),), ())
 
 
-def _files(table: DeltaTable, where: Path | str) -> Sequence[Path | Object]:
-    """Return the data files of a version in order of their names."""
-    if isinstance(where, Path):
-        uris = table.file_uris()
-        return sorted(Path(unquote(uri.removeprefix("file://"))) for uri in uris)
+def _files(table: DeltaTable, where: Path | str) -> list[tuple[Path | Object, int]]:
+    """Return the data files of a version and their sizes, oldest first."""
     import pyarrow as pa
 
-    actions = pa.table(table.get_add_actions(flatten=True)).select(["path", "size_bytes"])
-    named = sorted((unquote(row["path"]), int(row["size_bytes"])) for row in actions.to_pylist())
-    return [Object(f"{where}/{path}", size, "") for path, size in named]
+    names = ["modification_time", "path", "size_bytes"]
+    actions = pa.table(table.get_add_actions(flatten=True)).select(names).to_pylist()
+    rows = sorted(
+        (row["modification_time"], row["path"], int(row["size_bytes"])) for row in actions
+    )
+    return [(_place(where, unquote(path), size), size) for _, path, size in rows]
+
+
+def _place(where: Path | str, path: str, size: int) -> Path | Object:
+    return where / path if isinstance(where, Path) else Object(f"{where}/{path}", size, "")
 
 
 def _table(where: Path | str, version: int | None) -> DeltaTable:

@@ -14,9 +14,9 @@ import polars as pl
 from pipeline.objects import Object
 from pipeline.sources.assemble import Part
 from pipeline.sources.batch import RawBlock
-from pipeline.sources.columnar import open_arrow, open_parquet
+from pipeline.sources.columnar import ParquetPart, open_arrow, open_parquet
 from pipeline.sources.locate import InputFile, find_files
-from pipeline.sources.streams import identity
+from pipeline.sources.streams import identity, prefix_digests
 from pipeline.sources.types import FileTypes, Types
 from schemas.errors import SourceError
 from schemas.source import Files
@@ -31,6 +31,8 @@ class Opened(NamedTuple):
     parts: tuple[Part, ...]
     digest: str
     bytes: int
+    marks: tuple[str, ...] = ()
+    """For each part, what changes with it and with what stands before it; else the digest does."""
 
 
 class OpenedFiles(NamedTuple):
@@ -99,18 +101,30 @@ def _size(file: InputFile) -> int:
 
 
 def _open(file: InputFile, config: Files, scans: Scans | None) -> Opened:
-    digest = identity(file.path)
     types: Types
     parts: tuple[Part, ...]
+    marks: tuple[str, ...] = ()
     if file.format == "parquet":
-        types, parts = open_parquet(file)
-    elif file.format == "arrow":
-        types, parts = open_arrow(file)
+        types, found = open_parquet(file)
+        parts = found
+        digest, marks = _digests(file, found)
     else:
-        types, parts = _remembered(_reader(file, config), digest, repr((file, config)), scans)
+        digest = identity(file.path)
+        types, parts = (
+            open_arrow(file)
+            if file.format == "arrow"
+            else _remembered(_reader(file, config), digest, repr((file, config)), scans)
+        )
     declared = file.format in ("parquet", "arrow")
     stated = FileTypes(str(file.path), types, declared)
-    return Opened(file.name, file.stem, stated, parts, digest, _size(file))
+    return Opened(file.name, file.stem, stated, parts, digest, _size(file), marks)
+
+
+def _digests(file: InputFile, parts: tuple[ParquetPart, ...]) -> tuple[str, tuple[str, ...]]:
+    """Return the digest of a file, and marks by which a file that grew keeps its first parts."""
+    if len(parts) > 1 and isinstance(file.path, Path) and file.compression is None:
+        return prefix_digests(file.path, [part.end for part in parts])
+    return identity(file.path), ()
 
 
 def _reader(file: InputFile, config: Files) -> TextReader:

@@ -91,8 +91,10 @@ class MappedFiles:
         plan = replace(self.plan, schema=schema)
         found: list[Shard] = []
         for file in self.opened.files:
-            parts = FileParts(file.name, file.stem, file.parts)
-            found += [FileShard(plan, parts, at, file.digest) for at in range(len(file.parts))]
+            place = file.stem if self.kind == "delta" else file.name
+            parts = FileParts(place, file.stem, file.parts)
+            marks = file.marks or (file.digest,) * len(file.parts)
+            found += [FileShard(plan, parts, at, mark) for at, mark in enumerate(marks)]
         return found
 
 

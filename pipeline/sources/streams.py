@@ -5,7 +5,7 @@ from __future__ import annotations
 import gzip
 import hashlib
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import BinaryIO, Final, cast
 
@@ -75,6 +75,22 @@ def identity(path: Path | Object) -> str:
             return hashlib.file_digest(stream, "sha256").hexdigest()
     except OSError as error:
         raise SourceError(f"{path}: cannot be opened: {error.strerror or error}") from None
+
+
+def prefix_digests(path: Path, ends: Sequence[int]) -> tuple[str, tuple[str, ...]]:
+    """Return the SHA-256 of a file's bytes, and of those up to each of `ends`; reads it once."""
+    digest, found = hashlib.sha256(), []
+    with path.open("rb") as stream:
+        for end in ends:
+            while left := end - stream.tell():
+                block = stream.read(min(left, BLOCK_BYTES))
+                digest.update(block)
+                if not block:
+                    break
+            found.append(digest.hexdigest())
+        while block := stream.read(BLOCK_BYTES):
+            digest.update(block)
+    return digest.hexdigest(), tuple(found)
 
 
 def _expected(file: InputFile) -> str:

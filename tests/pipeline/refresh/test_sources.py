@@ -57,10 +57,32 @@ def test_a_delta_table_that_is_appended_to(new_world):
     pl.DataFrame({"text": ["the first text", "the second text"]}).write_delta(table)
     world.refresh()
     pl.DataFrame({"text": ["the third text", "the first text"]}).write_delta(table, mode="append")
-    world.refresh()
+    assert world.refresh().rows.read == 2
     assert world.set().sort("text")["text"].to_list() == [
         "the first text", "the second text", "the third text",
     ]  # fmt: skip
+    assert world.set().equals(world.full())
+
+
+def test_row_groups_of_a_file_that_grew_are_not_read_again(new_world, monkeypatch):
+    monkeypatch.setattr("pipeline.sources.columnar.PART_ROWS", 4)
+    world = new_world(source={"files": {"paths": ["in/a.parquet"]}})
+    path = world.folder / "in/a.parquet"
+
+    def write(*texts):
+        pl.DataFrame({"text": texts}).write_parquet(path, row_group_size=4, statistics=False)
+
+    first = [f"text number {n}" for n in range(8)]
+    write(*first)
+    assert world.refresh().rows.read == 8
+    write(*first, "text number 1", "text number 20")
+    assert world.refresh().rows.read == 2
+    assert world.set().equals(world.full())
+    write(*first[:4], *["text number 30"] * 4, "text number 1", "text number 20")
+    assert world.refresh().rows.read == 6
+    assert world.set().equals(world.full())
+    write("text number 40", *first[1:4], *["text number 30"] * 4, "text number 1")
+    assert world.refresh().rows.read == 9
     assert world.set().equals(world.full())
 
 
