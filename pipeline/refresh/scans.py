@@ -1,8 +1,9 @@
-"""What is known of text files by their content, so that an old file is not read for its types."""
+"""What is known of files from before, so that an old one is not read for its digest or types."""
 
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import Final
 import polars as pl
 
 from pipeline.files import whole
+from pipeline.refresh.digests import DIGESTS, Digest, Digests
 from pipeline.sources.types import Types
 
 SCANS: Final = "scans"
@@ -22,9 +24,17 @@ class Scans:
     """Columns and number of records by the hash of a file and of how it is read."""
 
     folder: Path
+    _digests: Digests = field(init=False)
     _known: dict[str, Path] | None = None
     _used: set[str] = field(default_factory=set)
     _new: dict[str, Types] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self._digests = Digests(self.folder.with_name(DIGESTS))
+
+    def digest(self, file: Path, read: Callable[[], Digest]) -> Digest:
+        """Return the digest and the marks of a file, which is read unless it is as it was."""
+        return self._digests.digest(file, read)
 
     def find(self, digest: str, how: str) -> tuple[Types, int] | None:
         """Return what an earlier scan found; None where it is not known."""
@@ -43,6 +53,7 @@ class Scans:
 
     def keep(self) -> None:
         """Write what is new and forget what nobody asked for; no trouble with a file ends a run."""
+        self._digests.keep()
         with suppress(OSError):
             self.folder.mkdir(parents=True, exist_ok=True)
             for name, types in self._new.items():

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +14,7 @@ import polars as pl
 from pipeline.objects import Object
 from pipeline.sources.assemble import Part
 from pipeline.sources.batch import RawBlock
-from pipeline.sources.columnar import ParquetPart, open_arrow, open_parquet
+from pipeline.sources.columnar import open_arrow, open_parquet
 from pipeline.sources.locate import InputFile, find_files
 from pipeline.sources.streams import identity, prefix_digests
 from pipeline.sources.types import FileTypes, Types
@@ -65,7 +65,12 @@ class TextPart:
 
 
 class Scans(Protocol):
-    """What is known of text files by their content, so that none is scanned twice."""
+    """What is known of files from before, so that none is read twice for the same."""
+
+    def digest(
+        self, file: Path, read: Callable[[], tuple[str, tuple[str, ...]]]
+    ) -> tuple[str, tuple[str, ...]]:
+        """Return the digest and the marks of a file, which is read unless it is as it was."""
 
     def find(self, digest: str, how: str) -> tuple[Types, int] | None:
         """Return the columns and the number of records; None where they are not known."""
@@ -103,28 +108,38 @@ def _size(file: InputFile) -> int:
 def _open(file: InputFile, config: Files, scans: Scans | None) -> Opened:
     types: Types
     parts: tuple[Part, ...]
-    marks: tuple[str, ...] = ()
+    ends: tuple[int, ...] = ()
     if file.format == "parquet":
         types, found = open_parquet(file)
-        parts = found
-        digest, marks = _digests(file, found)
-    else:
-        digest = identity(file.path)
-        types, parts = (
-            open_arrow(file)
-            if file.format == "arrow"
-            else _remembered(_reader(file, config), digest, repr((file, config)), scans)
-        )
+        parts, ends = found, tuple(part.end for part in found) if len(found) > 1 else ()
+    digest, marks = _digests(file, ends, scans)
+    if file.format == "arrow":
+        types, parts = open_arrow(file)
+    elif file.format != "parquet":
+        types, parts = _remembered(_reader(file, config), digest, repr((file, config)), scans)
     declared = file.format in ("parquet", "arrow")
     stated = FileTypes(str(file.path), types, declared)
     return Opened(file.name, file.stem, stated, parts, digest, _size(file), marks)
 
 
-def _digests(file: InputFile, parts: tuple[ParquetPart, ...]) -> tuple[str, tuple[str, ...]]:
+def _digests(
+    file: InputFile, ends: tuple[int, ...], scans: Scans | None
+) -> tuple[str, tuple[str, ...]]:
     """Return the digest of a file, and marks by which a file that grew keeps its first parts."""
-    if len(parts) > 1 and isinstance(file.path, Path) and file.compression is None:
-        return prefix_digests(file.path, [part.end for part in parts])
-    return identity(file.path), ()
+    path = file.path
+
+    def read() -> tuple[str, tuple[str, ...]]:
+        if ends and isinstance(path, Path) and file.compression is None:
+            return prefix_digests(path, ends)
+        return identity(path), ()
+
+    if scans is None or isinstance(path, Object):
+        return read()
+    try:
+        found = scans.digest(path, read)
+    except OSError as error:
+        raise SourceError(f"{path}: cannot be opened: {error.strerror}") from None
+    return found if len(found[1]) in (0, len(ends)) else read()
 
 
 def _reader(file: InputFile, config: Files) -> TextReader:
