@@ -1,8 +1,10 @@
 """What a curation costs on many machines: a simulation from measured rates.
 
     python benchmarks/scale.py                        the plan for 10 billion rows on 100 machines
-    python benchmarks/scale.py --check small.json large.json
-        rates from the first of two outputs of cluster.py, held against the second
+    python benchmarks/scale.py --check few.json many.json others.json ...
+        rates from two outputs of cluster.py, of the same rows in few and in many shards, held
+        against what the others measured
+    python benchmarks/scale.py --exchange             rates of the exchange and of writing the set
 
 Shards go to free places in order, as the engine hands them out; stragglers, lost nodes and repeated
 attempts are drawn from a seed. Then follows what the driver does alone.
@@ -27,24 +29,32 @@ HOUR = 3600.0
 class Rates:
     """Measured on one core of the test machine; docs/scale.md says how."""
 
-    sift: float = 120_000.0
-    """Rows a second and place of read, rules, formula and writing parts."""
+    sift: float = 29_000.0
+    """Rows of 1 kB a second and place: reading, rules, formula, writing parts (29 MB/s)."""
     shard: float = 0.15
     """Seconds of a shard beside its rows: scheduling, syncing, renaming."""
     start: float = 12.0
     """Seconds until the first shard is under way."""
-    take: float = 0.004
+    take: float = 0.006
     """Seconds in which the driver takes one result."""
-    key: float = 4_000_000.0
+    key: float = 7_500_000.0
     """Rows a second and place of parting keys into buckets."""
-    search: float = 6_000_000.0
+    search: float = 5_000_000.0
     """Rows a second and place of searching a bucket."""
-    settle: float = 600_000.0
-    """Kept rows a second that the driver writes into the set, alone."""
-    end: float = 8.0
-    """Seconds of profile, report and commit."""
+    settle: float = 240_000.0
+    """Kept rows of 1 kB a second and place that are written into the set."""
+    scan: float = 17_000_000.0
+    """Kept rows a second whose row_id the driver reads, to draw the sample that is profiled."""
+    file: float = 0.005
+    """Seconds in which the driver syncs and renames one file of the set, on network storage."""
+    per_file: float = 24e3
+    """Rows of 1 kB of a file of the set."""
+    storage: float = 20e9
+    """Bytes a second that the storage gives all nodes together: assumed, not measured."""
     text: float = 1_000.0
     """Bytes of a row."""
+    end: float = 8.0
+    """Seconds of profile, report and commit."""
 
 
 @dataclass(frozen=True)
@@ -87,32 +97,45 @@ def sift_seconds(job: Job, rates: Rates, seed: int = 0) -> tuple[float, int]:
 def stages(job: Job, rates: Rates) -> dict[str, float]:
     """Return the seconds of each stage, one after the other."""
     sift, _ = sift_seconds(job, rates)
+    reading = job.rows * rates.text / rates.storage
     kept = job.rows * job.kept
-    exchange = 0.0
-    if kept > 4_000_000:
-        exchange = kept / job.places / rates.key + kept / job.places / rates.search
+    spread = job.places if kept > 4_000_000 else 1
+    exchange = kept / rates.key + kept / rates.search if spread > 1 else 0.0
     return {
         "start": rates.start,
-        "sift": sift,
-        "take results": job.shards * rates.take,
-        "exchange": exchange,
-        "settle (driver)": kept / rates.settle,
-        "profile, report, commit": rates.end,
+        "sift (nodes)": max(sift, reading),
+        "take results (driver)": job.shards * rates.take,
+        "exchange of keys (nodes)": exchange / spread,
+        "write the set (nodes)": kept / rates.settle / spread,
+        "draw the profile (driver)": kept / rates.scan,
+        "sync and commit (driver)": kept / rates.per_file * rates.file,
+        "profile, report (driver)": rates.end,
     }
 
 
-def measured_rates(found: dict[str, dict[str, object]]) -> Rates:
-    """Return the rates that one output of cluster.py shows."""
-    one = found["ray"]
-    nodes = [node for node in one["nodes"].values() if node["shards"]]
-    busy = sum(node["seconds"] for node in nodes)
-    shards = sum(node["shards"] for node in nodes)
-    rates = Rates()
-    rest = one["wall"] - max(node["seconds"] for node in nodes)
-    rest -= shards * rates.take + (one["rows"]["kept"] + one["rows"]["duplicate"]) / rates.settle
-    rows = one["rows"]["read"]
-    sift = rows / max(busy - shards * rates.shard, 1e-9)
-    return replace(rates, sift=sift, start=max(rest - rates.end, 0.0))
+def cpu_seconds(job: Job, rates: Rates) -> dict[str, float]:
+    """Return the CPU seconds of the nodes and of the driver."""
+    return {
+        "nodes": job.rows / rates.sift + job.shards * rates.shard,
+        "driver": rates.end + job.shards * rates.take + job.rows * job.kept / rates.settle,
+    }
+
+
+def measured_rates(few: dict[str, dict[str, object]], many: dict[str, dict[str, object]]) -> Rates:
+    """Return the rates that two runs of the same rows in few and in many shards show."""
+    rates, one, other = Rates(settle=535_000.0), job_of(few), job_of(many)
+    apart = other.shards - one.shards
+    spent, more = cpu_of(few), cpu_of(many)
+    shard = max(0.0, (more["nodes"] - spent["nodes"]) / apart)
+    take = max(0.0, (more["driver"] - spent["driver"]) / apart)
+    sift = one.rows / (spent["nodes"] - one.shards * shard)
+    end = spent["driver"] - one.shards * take - one.rows * one.kept / rates.settle
+    return replace(rates, sift=sift, shard=shard, take=take, end=end)
+
+
+def cpu_of(found: dict[str, dict[str, object]]) -> dict[str, float]:
+    nodes = found["ray"]["nodes"].values()
+    return {"nodes": sum(node["cpu_seconds"] for node in nodes), "driver": found["ray"]["cpu"]}
 
 
 def job_of(found: dict[str, dict[str, object]]) -> Job:
@@ -123,16 +146,22 @@ def job_of(found: dict[str, dict[str, object]]) -> Job:
     return Job(rows["read"], shards, kept, places=2, nodes=2)
 
 
-def check(small: Path, large: Path) -> None:
-    rates = measured_rates(json.loads(small.read_text()))
-    for path in (small, large):
-        found = json.loads(path.read_text())
-        expected = sum(stages(job_of(found), rates).values())
-        wall = found["ray"]["wall"]
-        print(
-            f"{path.name}: {found['ray']['rows']['read']:,} rows: measured {wall:.1f} s, "
-            f"simulated {expected:.1f} s ({expected / wall - 1:+.0%})"
-        )
+def check(paths: list[Path]) -> None:
+    """Take the rates from the first two runs and hold all of them against the simulation."""
+    runs = [json.loads(path.read_text()) for path in paths]
+    rates = measured_rates(runs[0], runs[1])
+    print(
+        f"rates: {rates.sift:,.0f} rows a CPU second, {rates.shard:.3f} CPU s a shard, "
+        f"{rates.take * 1000:.1f} ms a result, {rates.end:.1f} CPU s at the ends"
+    )
+    for path, found in zip(paths, runs, strict=True):
+        job, spent = job_of(found), cpu_of(found)
+        for name, expected in cpu_seconds(job, rates).items():
+            print(
+                f"{path.stem:12} {job.rows:>10,} rows {job.shards:>4} shards {name:7} measured "
+                f"{spent[name]:6.2f} CPU s, simulated {expected:6.2f} "
+                f"({expected / spent[name] - 1:+.0%})"
+            )
 
 
 def measure_exchange(rows: int = 2_000_000) -> tuple[float, float]:
@@ -157,8 +186,8 @@ def measure_exchange(rows: int = 2_000_000) -> tuple[float, float]:
         return rows / (parted - began), rows / (time.process_time() - parted)
 
 
-def measure_settle(rows: int = 200_000, size: int = 1_000) -> float:
-    """Return kept rows of `size` bytes a CPU second that are written into the set."""
+def measure_settle(rows: int = 200_000, size: int = 1_000) -> tuple[float, float]:
+    """Return rows of `size` bytes a CPU second that are written, and whose row_id is read."""
     import polars as pl
 
     from pipeline.dedupe import TEXT_KEY, none, settle, text_key
@@ -179,7 +208,11 @@ def measure_settle(rows: int = 200_000, size: int = 1_000) -> float:
         for kept, _ in settle([Part(folder / "in.parquet", rows)], none()):
             writer.add(kept.drop(TEXT_KEY))
         writer.close()
-        return rows / (time.process_time() - began)
+        settled = rows / (time.process_time() - began)
+        ids = pl.scan_parquet(folder / "set").select("row_id")
+        began = time.process_time()
+        ids.filter(pl.col("row_id") < "5").collect()
+        return settled, rows / (time.process_time() - began)
 
 
 def plan(rates: Rates) -> None:
@@ -191,27 +224,29 @@ def plan(rates: Rates) -> None:
         print(f"  {name:26} {seconds / 60:8.1f} min")
     total = sum(stages(job, rates).values())
     end, lost = sift_seconds(job, rates)
+    reading = job.rows * rates.text / rates.storage / 60
+    print(f"  (sift: {end / 60:.1f} min of work, {reading:.1f} min of reading)")
     print(f"  {'together':26} {total / 60:8.1f} min; {lost} attempts lost with their nodes")
     busy = job.rows / rates.sift / HOUR
     print(f"  {busy:,.0f} core hours of sifting; {total / HOUR * job.nodes:,.0f} machine hours")
     for shards in (2_000, 20_000, 200_000, 1_000_000):
         other = replace(job, shards=shards)
-        end, lost = sift_seconds(other, rates)
+        end, _ = sift_seconds(other, rates)
         taking = shards * rates.take
         print(f"  {shards:9,} shards: sift {end / 60:6.1f} min, driver {taking / 60:6.1f} min")
 
 
 def main() -> None:
     options = argparse.ArgumentParser(description=__doc__)
-    options.add_argument("--check", nargs=2, type=Path, metavar=("SMALL", "LARGE"))
+    options.add_argument("--check", nargs="+", type=Path, metavar="JSON")
     options.add_argument("--exchange", action="store_true", help="measure the rates of an exchange")
     chosen = options.parse_args()
     if chosen.exchange:
         parted, searched = measure_exchange()
         print(f"rows a CPU second: parting {parted:,.0f}, searching {searched:,.0f}, ", end="")
-        print(f"settling {measure_settle():,.0f}")
+        print("writing the set {:,.0f}, reading row_id {:,.0f}".format(*measure_settle()))
     elif chosen.check:
-        check(*chosen.check)
+        check(chosen.check)
     else:
         plan(Rates())
 

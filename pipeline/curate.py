@@ -121,6 +121,7 @@ def _carry_out(run: Run) -> CurateResult:
     assessment = assess(run, results, settlement)
     if assessment.refusal is not None:
         where = leave(run, settlement, assessment)
+        close_shards(run.store.output)
         alert(run, where, (str(assessment.refusal),))
         raise type(assessment.refusal)(f"{assessment.refusal}; see {where}")
     partly = run.options.limit is not None or run.options.sample is not None

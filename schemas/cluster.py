@@ -12,7 +12,7 @@ class Cluster(Section):
 
     address: str | None = Field(
         None,
-        description="host:port, ray://host:port or auto. Default: RAY_ADDRESS, else a cluster of "
+        description="host:port, or auto. Default: RAY_ADDRESS, else a cluster of "
         "this machine that ends with the run.",
     )
     cpus: PositiveFloat = Field(1.0, description="CPUs that one shard takes.")

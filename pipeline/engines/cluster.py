@@ -118,6 +118,8 @@ class Crew:
             if not self._under_way:
                 break
             done, _ = ray.wait([*self._under_way], num_returns=1, timeout=_LOOK_UP)
+            if not done:
+                nodes.wait()
             for ref in done:
                 self._settle(ref, nodes)
         self.run.nodes.update(nodes.summary())
