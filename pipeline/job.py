@@ -169,7 +169,7 @@ def _open(
     if data is not None:
         from pipeline.sources.frame import frame_source
 
-        return frame_source(data, loaded.recipe, limit=limit)
+        return frame_source(data, loaded.recipe, limit=limit, folder=loaded.folder)
     from pipeline.sources import open_sources
 
     return open_sources(loaded.recipe, loaded.folder, limit=limit, scans=scans)

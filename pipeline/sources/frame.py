@@ -5,6 +5,8 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
 
 import polars as pl
 import pyarrow as pa
@@ -13,6 +15,7 @@ from pipeline.sources.batch import BATCH_ROWS, PART_ROWS, RawBlock, Sources
 from pipeline.sources.columnar import raw_block
 from pipeline.sources.content import content_hashes
 from pipeline.sources.files import Opened, OpenedFiles
+from pipeline.sources.joined import open_join
 from pipeline.sources.opening import map_files, together
 from pipeline.sources.types import FileTypes, stored
 from schemas.errors import SourceError
@@ -44,24 +47,31 @@ class FramePart:
 
 
 def frame_source(
-    data: pl.DataFrame | pa.Table, recipe: Recipe, *, limit: int | None = None
+    data: pl.DataFrame | pa.Table,
+    recipe: Recipe,
+    *,
+    limit: int | None = None,
+    folder: Path | None = None,
 ) -> Sources:
     """Return rows in memory as the one source; the columns are mapped as the recipe's first source.
 
-    Raises SourceError where the frame has no rows or lacks a mapped column.
+    A file that this source joins is sought in `folder`, by default the current one. Raises
+    SourceError where the frame has no rows or lacks a mapped column.
     """
     frame = data if isinstance(data, pl.DataFrame) else _from_arrow(data)
     if frame.is_empty():
         raise SourceError("data: the frame has no rows; expected at least one")
     given = recipe.source[0].config
     mapped = given if isinstance(given, Files | Hub | Delta) else None
-    columns = {"text": "text", "label": None, "id": None}
+    columns: dict[str, Any] = {"text": "text", "label": None, "id": None, "join": None}
     if mapped is not None:
         columns = {key: getattr(mapped, key) for key in columns}
     chosen = {key: value for key, value in columns.items() if value != "text" or mapped}
     config = Files(name=NAME, paths=(NAME,), **chosen)
     opened = OpenedFiles((_opened(frame),), ())
-    return together([map_files(config, opened, recipe.prepare, kind=NAME)], recipe, limit)
+    joined = open_join(config, folder or Path.cwd(), NAME)
+    found = map_files(config, opened, recipe.prepare, kind=NAME, joined=joined)
+    return together([found], recipe, limit)
 
 
 def _opened(frame: pl.DataFrame) -> Opened:

@@ -86,6 +86,12 @@ def test_a_label_may_come_from_the_file_alone(world):
     assert labels(world) == {0: None, 1: "right", 2: None}
 
 
+def test_a_frame_joins_as_a_file_does(world):
+    rows = {"n": [0, 1], "text": ["the first text", "the second text"], "label": ["guess", "guess"]}
+    curate(world.path(), pl.DataFrame(rows))
+    assert labels(world) == {0: "guess", 1: "right"}
+
+
 WRONG = [
     ("n,label\n1,a\n1,b\n", {}, "the id 1 comes twice"),
     ("m,label\n1,a\n", {}, "no column 'n'"),
