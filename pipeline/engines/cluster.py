@@ -17,6 +17,7 @@ import schemas.errors
 from pipeline.engines.kept import Kept, get, open_shards, shard_name
 from pipeline.engines.nodes import Nodes, connected
 from pipeline.engines.remote import ATTEMPTS, MARK, Parcel, Refusal, do_shard
+from pipeline.sources.assemble import FileParts, FileShard
 from schemas.errors import SiftsetError, SourceError
 
 if TYPE_CHECKING:
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from pipeline.context import Run
     from pipeline.shard import ShardResult, Work
     from pipeline.sources import Shard
+    from pipeline.sources.occurrences import Earlier
 
 NOT_SHIPPED: Final = frozenset({"decider", "split", "folder", "watch", "stop", "advance", "tally"})
 NODES_LOST: Final = 10
@@ -59,8 +61,24 @@ def sift_on_cluster(run: Run, shards: Sequence[tuple[int, Shard]], work: Work) -
     left = list(crew.not_there(shards))
     if left:
         with connected(run) as nodes:
+            count_equal_records(left, nodes)
             crew.work_on(left, nodes)
     return [crew.results[index] for index, _ in shards]
+
+
+def count_equal_records(shards: Sequence[tuple[int, Shard]], nodes: Nodes) -> None:
+    """Have each file of many shards read once for what its row ids need of the whole file."""
+    files: dict[int, FileParts] = {}
+    for _, shard in shards:
+        inner = getattr(shard, "shard", shard)
+        if isinstance(inner, FileShard) and inner.plan.id is None and not inner.file.is_counted:
+            files[id(inner.file)] = inner.file
+    for file, found in zip(files.values(), nodes.each(_counted, [*files.values()]), strict=True):
+        file.learn(found)
+
+
+def _counted(file: FileParts) -> tuple[Earlier, ...]:
+    return file.count_earlier()
 
 
 def _parcel(run: Run, work: Work, place: Path) -> Parcel:

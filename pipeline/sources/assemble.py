@@ -65,11 +65,24 @@ class FileParts:
             return {}
         with self._lock:
             if self._earlier is None:
-                self._earlier = earlier_in_parts(
-                    np.concatenate([content_hashes(block.frame) for block in part.blocks()])
-                    for part in self.parts
-                )
+                self._earlier = self.count_earlier()
             return self._earlier[at]
+
+    @property
+    def is_counted(self) -> bool:
+        """Whether a part can be read without the others."""
+        return len(self.parts) == 1 or self._earlier is not None
+
+    def count_earlier(self) -> tuple[Earlier, ...]:
+        """Read all parts and return what `earlier` knows of each."""
+        return earlier_in_parts(
+            np.concatenate([content_hashes(block.frame) for block in part.blocks()])
+            for part in self.parts
+        )
+
+    def learn(self, earlier: tuple[Earlier, ...]) -> None:
+        """Take what was counted elsewhere."""
+        self._earlier = earlier
 
     def __getstate__(self) -> tuple[object, ...]:
         return self.name, self.stem, self.parts, self._earlier

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import pickle
 import shutil
 import threading
 from dataclasses import replace
 from pathlib import Path
 
+import polars as pl
 import pytest
 
 from pipeline.engines.aside import set_aside
+from pipeline.engines.cluster import count_equal_records
 from pipeline.engines.kept import Cost, Kept, close_shards, get, open_shards, put, shard_name
 from pipeline.engines.shipping import stage
 from pipeline.job import Job, load_job
@@ -161,6 +164,39 @@ def test_a_shard_that_is_set_aside_keeps_its_rows(job, tmp_path):
     assert result.parts["candidates"], "the first shard's parts state the columns"
     assert result.watch.frames == ()
     assert result.faults[0]["error"] == "it hung"
+
+
+class OneByOne:
+    """Does what a cluster does, in this process, with everything pickled on the way."""
+
+    def __init__(self) -> None:
+        self.asked: list[int] = []
+
+    def each(self, function, items):
+        self.asked.append(len(items))
+        return [pickle.loads(pickle.dumps(function(pickle.loads(pickle.dumps(i))))) for i in items]
+
+
+def test_a_file_of_many_shards_is_counted_once(tmp_path, monkeypatch):
+    monkeypatch.setattr("pipeline.sources.columnar.PART_ROWS", 10)
+    texts = ["good one", "good two"] * 25
+    pl.DataFrame({"text": texts}).write_parquet(tmp_path / "many.parquet", row_group_size=10)
+    (tmp_path / "r.yaml").write_text(
+        "{name: m, output: out, source: {files: {paths: [many.parquet], text: text}}, keep: "
+        "'~is_null()'}"
+    )
+    here = load_job(tmp_path / "r.yaml").sources
+    there = load_job(tmp_path / "r.yaml").sources
+    assert len(there.shards) == 5
+    nodes = OneByOne()
+    count_equal_records(list(enumerate(there.shards)), nodes)
+    sent = [pickle.loads(pickle.dumps(shard)) for shard in there.shards]
+    assert all(shard.file.is_counted for shard in sent)
+    ids = [batch.frame["row_id"].to_list() for shard in sent for batch in shard.batches()]
+    assert ids == [batch.frame["row_id"].to_list() for batch in here.batches()]
+    assert len({row for batch in ids for row in batch}) == 50
+    count_equal_records(list(enumerate(there.shards)), nodes)
+    assert nodes.asked == [1, 0]
 
 
 def test_what_signals_name_travels(job, tmp_path):
