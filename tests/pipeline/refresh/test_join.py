@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import polars as pl
 import pytest
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
 
 from pipeline.curate import curate
 from pipeline.refresh import refresh
@@ -90,6 +92,36 @@ def test_a_frame_joins_as_a_file_does(world):
     rows = {"n": [0, 1], "text": ["the first text", "the second text"], "label": ["guess", "guess"]}
     curate(world.path(), pl.DataFrame(rows))
     assert labels(world) == {0: "guess", 1: "right"}
+
+
+ids = st.integers(0, 5)
+texts = st.sampled_from(["the first text", "the second text", "bad and long", "hi"])
+truths = st.dictionaries(ids, st.sampled_from(["right", "wrong", ""]), min_size=1, max_size=4)
+changes = st.one_of(
+    st.tuples(st.sampled_from("abc"), st.dictionaries(ids, texts, min_size=1, max_size=4)),
+    st.tuples(st.none(), truths),
+)
+
+
+@settings(
+    max_examples=12, deadline=None, phases=(Phase.explicit, Phase.reuse, Phase.generate),
+    suppress_health_check=list(HealthCheck),
+)  # fmt: skip
+@given(st.sampled_from(["append", "upsert"]), st.lists(changes, min_size=2, max_size=5))
+def test_refreshes_equal_a_full_run_whatever_comes_when(new_world, merge, rounds):
+    files = {"paths": ["in/*.jsonl"], "id": "n", "label": "label", "join": JOIN}
+    world = new_world(source={"files": files}, refresh={"merge": merge, "removed": "delete"})
+    world.write("a", [{"n": 0, "text": "the first text", "label": "guess"}])
+    truth(world, "n,label\n9,right\n")
+    for file, content in rounds:
+        if file is None:
+            truth(world, "n,label\n" + "".join(f"{n},{value}\n" for n, value in content.items()))
+        else:
+            apart = {"append": 10 * "abc".index(file), "upsert": 0}[merge]
+            rows = [{"n": n + apart, "text": t, "label": None} for n, t in content.items()]
+            world.write(file, rows)
+        world.refresh()
+        assert world.set().equals(world.full())
 
 
 WRONG = [
