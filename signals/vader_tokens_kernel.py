@@ -264,4 +264,4 @@ def make_tokens(text: TextBytes, tables: Tables) -> Tokens:
     most = longest // 3 + 1
     heads = np.full(len(tables.words.flags), -1, np.int64)
     valence, plain = np.empty(most), np.empty(longest + 1, np.uint8)
-    return Tokens(*np.empty((7, most), np.int64), valence, heads, plain)
+    return Tokens._make([*np.empty((7, most), np.int64), valence, heads, plain])

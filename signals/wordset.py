@@ -23,7 +23,7 @@ from signals.phrases import Phrases, squeeze
 if TYPE_CHECKING:
     from signals.wordset_kernel import Entries, Found, Letters
 
-LOAD_BYTES: Final = 10_000_000
+LOAD_BYTES: Final = 2_000_000
 """Size of texts at which loading the kernel from the cache costs less than doing without it."""
 COMPILE_BYTES: Final = 40_000_000
 """Size at which the kernel is compiled, which later runs gain by too."""
