@@ -9,6 +9,7 @@ from typing import Final, Literal
 
 import numpy as np
 
+from schemas.comparison import Forgetting
 from schemas.errors import TrainingError
 from schemas.lineage import TrainingData
 from schemas.results import Finding
@@ -171,6 +172,18 @@ def _leakage(tokens: Mapping[str, Tokens]) -> list[Finding]:
             share,
         )
     ]
+
+
+def check_forgetting(found: Forgetting | None) -> list[Finding]:
+    """Say that general text is predicted worse than the recipe's gate allows."""
+    if found is None or found.verdict != "fail":
+        return []
+    rise = "beyond measure" if found.increase is None else f"by {found.increase:.1%}"
+    message = (
+        f"forgetting: perplexity on general text rose {rise}, allowed {found.limit or 0.0:.1%}: "
+        "train for fewer steps, at a lower rate, with LoRA or replay"
+    )
+    return [Finding("forgetting", "critical", message, found.increase)]
 
 
 def check_curves(history: Iterable[Mapping[str, float]], config: Train) -> list[Finding]:

@@ -13,10 +13,12 @@ from schemas.comparison import BeforeKind, Comparison, TrainingCurve
 from schemas.train import Compare
 from trainer.asked import side
 from trainer.card import versions
+from trainer.checks import check_forgetting
 from trainer.comparison import QuestionSet, Setting, Side, compare_models, gather, with_pairs
 from trainer.comparison.folders import named
 from trainer.comparison.protocols import Encoder
 from trainer.curves import Curves, series
+from trainer.forgotten import language_forgotten
 from trainer.models import Loaded, load
 from trainer.tasks.reading import sampled
 
@@ -45,6 +47,10 @@ def compare_trained(session: Session, trained: Loaded, compare: Compare) -> Comp
             questions,
             setting,
         )
+    if session.config.task == "classification":
+        lost = language_forgotten(session.config, trained, questions, setting)
+        found = found.model_copy(update={"forgetting": lost})
+    session.tell(check_forgetting(found.forgetting))
     curves, findings = training_curves(session.curves()), tuple(session.findings)
     return found.model_copy(update={"curves": curves, "findings": findings})
 

@@ -95,7 +95,7 @@ class Session:
             raise TrainingError(
                 "the split train holds no text to learn from: every row is empty or null"
             )
-        self._say(check_data(self.task, self.tokens, self.config))
+        self.tell(check_data(self.task, self.tokens, self.config))
         self._choose_method()
 
     def _load(self) -> None:
@@ -105,7 +105,7 @@ class Session:
         width = int(getattr(self.task.loaded.model.config, "hidden_size", 0) or 0)
         self.hardware = suited(self.hardware, self.config, width)
         self.progress.say(f"hardware: {self.hardware.describe()}")
-        self._say(check_model(self.task.loaded))
+        self.tell(check_model(self.task.loaded))
         self.tokens = self._tokenize()
 
     def _choose_method(self) -> None:
@@ -231,7 +231,7 @@ class Session:
                 f"the loss is not a number at step {state.global_step} and no evaluation came "
                 "before it: lower learning_rate, or raise warmup_steps"
             )
-        self._say(shapes)
+        self.tell(shapes)
 
     def trained(self) -> Loaded:
         """Return the trained model, adapters merged, on the CPU in fp32."""
@@ -251,7 +251,8 @@ class Session:
         """Return what was measured at every step."""
         return curves_of(self.loop.state.log_history)
 
-    def _say(self, findings: list[Finding]) -> None:
+    def tell(self, findings: list[Finding]) -> None:
+        """Keep findings and say them."""
         self.findings += findings
         for finding in findings:
             self.progress.say(f"{finding.level}: {finding.message}")
@@ -264,8 +265,7 @@ class Session:
     ) -> TrainResult:
         """Return what the run did."""
         state = self.loop.state
-        seconds = max(self.trained_seconds, 1e-9)
-        rate = self.loop.tokens_seen * self.hardware.processes / seconds
+        seen = self.loop.tokens_seen * self.hardware.processes
         details: dict[str, JsonValue] = {
             "best_step": state.best_global_step,
             "flos": state.total_flos,
@@ -279,7 +279,7 @@ class Session:
             report=out / "compare.json",
             seconds=time.monotonic() - began,
             steps=state.global_step,
-            tokens_per_second=rate,
+            tokens_per_second=seen / max(self.trained_seconds, 1e-9),
             findings=tuple(self.findings),
             hardware=self.hardware.to_json(),
             untrained_head=self.task.loaded.untrained_head,
