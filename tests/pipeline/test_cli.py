@@ -245,16 +245,6 @@ def test_a_mistake_is_one_line_and_exit_2(tmp_path, what, text, message):
     assert message in as_json["error"]
 
 
-LATER = [["curate", "nike", "--engine", "ray"]]
-
-
-@pytest.mark.parametrize("arguments", LATER)
-def test_what_is_not_there_says_so(arguments):
-    done = run(*arguments)
-    assert done.exit_code == 2
-    assert "not available yet" in done.stderr
-
-
 def test_training_without_a_section_shows_what_to_paste(tmp_path):
     recipe = tmp_path / "recipe.yaml"
     recipe.write_text("name: t\noutput: out\nsource: {files: {paths: [x.csv]}}\nkeep: a\n")
