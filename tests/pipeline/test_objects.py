@@ -185,6 +185,23 @@ def test_export_to_a_store(world, ending):
         assert read(stream.read())["text"].to_list() == ["the first text", "the second text"]
 
 
+def test_the_command_names_the_address_that_it_wrote(world):
+    from typer.testing import CliRunner
+
+    from pipeline.cli import app
+
+    world.put("in/a.jsonl", lines("the first text"))
+    recipe = str(world.recipe(world.address("in")))
+    where = world.address("rows.jsonl")
+    for command in (["check", recipe], ["curate", recipe], ["export", recipe, "--out", where]):
+        done = CliRunner().invoke(app, [*command, "--json"])
+        assert done.exit_code == 0, done.output
+    assert json.loads(done.stdout)["out"] == where
+    assert [found.address for found in find_objects(where)] == [where]
+    done = CliRunner().invoke(app, ["export", recipe, "--out", "ftp://host/a.csv"])
+    assert (done.exit_code, done.stderr.count("\n")) == (2, 1)
+
+
 def test_the_copy_is_the_same_table(world):
     world.put("in/a.jsonl", lines("the first text"))
     mirror = world.address("copy/set")
