@@ -47,8 +47,7 @@ def canonical(values: pl.Series) -> pl.Series:
 
 def number_text(values: pl.Series) -> pl.Series:
     """Return numbers as text: whole ones without point, the others in their shortest form."""
-    small = values.dtype.is_integer() and values.dtype not in (pl.Int64, pl.UInt64, pl.Int128)
-    if small:
+    if values.dtype.is_integer() and _exact_as_floats(values):
         return values.cast(pl.String)
     floats = values if values.dtype == pl.Float32 else values.cast(pl.Float64)
     whole = (floats == floats.floor()) & (floats.abs() < EXACT)
@@ -58,6 +57,13 @@ def number_text(values: pl.Series) -> pl.Series:
     text = pl.col("x").cast(pl.String)
     integer = pl.col("x").cast(pl.Int64, strict=False).cast(pl.String)
     return frame.select(pl.when("whole").then(integer).otherwise(text))["x"]
+
+
+def _exact_as_floats(values: pl.Series) -> bool:
+    if values.dtype not in (pl.Int64, pl.UInt64, pl.Int128):
+        return True
+    low, high = values.min(), values.max()
+    return low is None or (-EXACT < int(low) and int(high) < EXACT)  # type: ignore[arg-type]
 
 
 def content_hashes(frame: pl.DataFrame) -> Hashes:
