@@ -1,0 +1,81 @@
+"""An S3 server on loopback, and a recipe that reads from it."""
+
+from __future__ import annotations
+
+import json
+import logging
+
+import polars as pl
+import pytest
+
+from pipeline.objects import file_system
+
+KEYS = {"AWS_ACCESS_KEY_ID": "k", "AWS_SECRET_ACCESS_KEY": "s", "AWS_REGION": "us-east-1"}
+
+
+@pytest.fixture(scope="session")
+def server():
+    pytest.importorskip("s3fs")
+    pytest.importorskip("moto.server")
+    from moto.server import ThreadedMotoServer
+
+    logging.getLogger("werkzeug").setLevel(logging.ERROR)
+    found = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    found.start()
+    host, port = found.get_host_and_port()
+    yield f"http://{host}:{port}"
+    found.stop()
+
+
+@pytest.fixture
+def bucket(server, monkeypatch, request):
+    """A bucket of the test's own, its name; the environment says where it is."""
+    import boto3
+
+    for name, value in {**KEYS, "AWS_ENDPOINT_URL": server, "AWS_ALLOW_HTTP": "true"}.items():
+        monkeypatch.setenv(name, value)
+    name = f"b{abs(hash(request.node.nodeid))}"
+    boto3.client("s3", region_name="us-east-1").create_bucket(Bucket=name)
+    return name
+
+
+@pytest.fixture
+def world(tmp_path, bucket):
+    """A recipe that reads addresses; `put` writes an object, `local` its twin on this machine."""
+    return _World(tmp_path, bucket)
+
+
+class _World:
+    def __init__(self, folder, bucket):
+        self.folder, self.bucket = folder, bucket
+        self.store = file_system("s3://")
+
+    def put(self, name, data):
+        data = data if isinstance(data, bytes) else data.encode()
+        self.store.pipe_file(f"{self.bucket}/{name}", data, mode="overwrite")
+        path = self.folder / "local" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(data)
+
+    def lines(self, name, *texts):
+        self.put(name, lines(*texts))
+
+    def recipe(self, *paths, output="out", **sections):
+        path = self.folder / f"{output}.json"
+        files = {"files": {"paths": paths}}
+        path.write_text(json.dumps({
+            "name": "t", "output": output, "source": files, "keep": "long", "analysis": "off",
+            "signals": {"long": {"length": {"min": 3}}}, **sections,
+        }))  # fmt: skip
+        return path
+
+    def address(self, name=""):
+        return f"s3://{self.bucket}/{name}"
+
+    def rows(self, output="out"):
+        rows = pl.read_delta(str(self.folder / output / "set")).drop("run_id")
+        return rows.sort("row_id")
+
+
+def lines(*texts):
+    return "".join(json.dumps({"text": text}) + "\n" for text in texts)
