@@ -105,7 +105,9 @@ def disturb(cluster, output: Path) -> threading.Thread:
 
     def work() -> None:
         wait(2)
-        os.kill(cluster.processes(1, "ray::do_shard")[0], signal.SIGKILL)
+        while not (workers := cluster.processes(1, "ray::do_shard")):
+            time.sleep(0.01)
+        os.kill(workers[0], signal.SIGKILL)
         wait(6)
         cluster.kill(2)
 

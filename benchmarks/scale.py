@@ -1,9 +1,9 @@
 """What a curation costs on many machines: a simulation from measured rates.
 
     python benchmarks/scale.py                        the plan for 10 billion rows on 100 machines
-    python benchmarks/scale.py --check few.json many.json others.json ...
-        rates from two outputs of cluster.py, of the same rows in few and in many shards, held
-        against what the others measured
+    python benchmarks/scale.py --check few.json many.json large.json others.json ...
+        rates from three outputs of cluster.py (few rows in few shards, in many shards, many rows),
+        held against what the others measured
     python benchmarks/scale.py --exchange             rates of the exchange and of writing the set
 
 Shards go to free places in order, as the engine hands them out; stragglers, lost nodes and repeated
@@ -35,8 +35,10 @@ class Rates:
     """Seconds of a shard beside its rows: scheduling, syncing, renaming."""
     start: float = 12.0
     """Seconds until the first shard is under way."""
-    take: float = 0.006
-    """Seconds in which the driver takes one result."""
+    worker: float = 0.3
+    """Seconds in which a worker makes itself ready."""
+    take: float = 0.025
+    """Seconds in which the driver opens, hands out and takes one shard."""
     key: float = 7_500_000.0
     """Rows a second and place of parting keys into buckets."""
     search: float = 5_000_000.0
@@ -115,22 +117,28 @@ def stages(job: Job, rates: Rates) -> dict[str, float]:
 
 def cpu_seconds(job: Job, rates: Rates) -> dict[str, float]:
     """Return the CPU seconds of the nodes and of the driver."""
+    nodes = job.rows / rates.sift + job.shards * rates.shard + job.places * rates.worker
+    kept = job.rows * job.kept
     return {
-        "nodes": job.rows / rates.sift + job.shards * rates.shard,
-        "driver": rates.end + job.shards * rates.take + job.rows * job.kept / rates.settle,
+        "nodes": nodes,
+        "driver": rates.end + job.shards * rates.take + kept / rates.settle,
     }
 
 
-def measured_rates(few: dict[str, dict[str, object]], many: dict[str, dict[str, object]]) -> Rates:
-    """Return the rates that two runs of the same rows in few and in many shards show."""
-    rates, one, other = Rates(settle=535_000.0), job_of(few), job_of(many)
-    apart = other.shards - one.shards
-    spent, more = cpu_of(few), cpu_of(many)
-    shard = max(0.0, (more["nodes"] - spent["nodes"]) / apart)
-    take = max(0.0, (more["driver"] - spent["driver"]) / apart)
-    sift = one.rows / (spent["nodes"] - one.shards * shard)
-    end = spent["driver"] - one.shards * take - one.rows * one.kept / rates.settle
-    return replace(rates, sift=sift, shard=shard, take=take, end=end)
+def measured_rates(runs: list[dict[str, dict[str, object]]]) -> Rates:
+    """Return the rates that three runs show: few rows in few and in many shards, and many rows."""
+    few, many, large = (job_of(run) for run in runs)
+    spent = [cpu_of(run) for run in runs]
+    apart = many.shards - few.shards
+    shard = max(0.0, (spent[1]["nodes"] - spent[0]["nodes"]) / apart)
+    take = max(0.0, (spent[1]["driver"] - spent[0]["driver"]) / apart)
+    more = spent[2]["nodes"] - spent[0]["nodes"] - (large.shards - few.shards) * shard
+    sift = (large.rows - few.rows) / more
+    worker = (spent[0]["nodes"] - few.shards * shard - few.rows / sift) / few.places
+    driver = spent[2]["driver"] - spent[0]["driver"] - (large.shards - few.shards) * take
+    settle = (large.rows * large.kept - few.rows * few.kept) / max(driver, 1e-3)
+    end = spent[0]["driver"] - few.shards * take - few.rows * few.kept / settle
+    return Rates(sift=sift, shard=shard, worker=worker, take=take, settle=settle, end=end)
 
 
 def cpu_of(found: dict[str, dict[str, object]]) -> dict[str, float]:
@@ -147,11 +155,12 @@ def job_of(found: dict[str, dict[str, object]]) -> Job:
 
 
 def check(paths: list[Path]) -> None:
-    """Take the rates from the first two runs and hold all of them against the simulation."""
+    """Take the rates from the first three runs and hold all of them against the simulation."""
     runs = [json.loads(path.read_text()) for path in paths]
-    rates = measured_rates(runs[0], runs[1])
+    rates = measured_rates(runs[:3])
     print(
         f"rates: {rates.sift:,.0f} rows a CPU second, {rates.shard:.3f} CPU s a shard, "
+        f"{rates.worker:.2f} a worker, "
         f"{rates.take * 1000:.1f} ms a result, {rates.end:.1f} CPU s at the ends"
     )
     for path, found in zip(paths, runs, strict=True):

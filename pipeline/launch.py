@@ -33,6 +33,7 @@ LAUNCHED: Final = "SIFTSET_LAUNCHED"
 """Set in the processes that siftset started, so that none of them starts others."""
 REFUSAL: Final = "refusal.json"
 _NOISE: Final = re.compile(r"^([IWE]\d{4} |\*+$|Setting OMP|  warnings\.warn)")
+_ERROR: Final = re.compile(r"^(\[rank\d+\]: )?([\w.]*(Error|Exception)|error): ")
 _GRACE: Final = 60.0
 """Seconds that processes have to write a checkpoint when the run is stopped."""
 
@@ -157,7 +158,7 @@ def _tell(stream: IO[str], progress: Progress, last: list[str]) -> None:
     for line in stream:
         text = line.rstrip()
         if text and not _NOISE.match(text):
-            last[0] = text
+            last[0] = text if _ERROR.match(text) else last[0]
             progress.say(text)
 
 
