@@ -32,6 +32,9 @@ if TYPE_CHECKING:
 LAUNCHED: Final = "SIFTSET_LAUNCHED"
 """Set in the processes that siftset started, so that none of them starts others."""
 REFUSAL: Final = "refusal.json"
+_OWN_STORE: Final = {"TORCH_DISABLE_SHARE_RDZV_TCP_STORE": "1"}
+"""Each start gets a store of its own: in a shared one the processes of a restart find the addresses
+of those before them, and wait for the dead."""
 _NOISE: Final = re.compile(r"^([IWE]\d{4} |\*+$|Setting OMP|  warnings\.warn)")
 _ERROR: Final = re.compile(r"^(\[rank\d+\]: )?([\w.]*(Error|Exception)|error): ")
 _GRACE: Final = 60.0
@@ -110,7 +113,7 @@ def launch(run: Launch, progress: Progress) -> None:
 
 def _run_under_torchrun(run: Launch, task: dict[str, JsonValue], progress: Progress) -> str | None:
     """Return None, or the last line that was said where training failed."""
-    environment = {**os.environ, LAUNCHED: "1", "PYTHONSAFEPATH": "1"}
+    environment = {**os.environ, **_OWN_STORE, LAUNCHED: "1", "PYTHONSAFEPATH": "1"}
     process = subprocess.Popen(
         [*_launcher(run), "-m", "pipeline.launched", json.dumps(task)],
         env=environment,
@@ -137,6 +140,7 @@ def _launcher(run: Launch) -> list[str]:
     if distributed.accelerate is None:
         return [
             *(sys.executable, "-m", "torch.distributed.run", "--standalone"),
+            "--local_addr=127.0.0.1",
             f"--nproc_per_node={distributed.processes}",
             f"--max_restarts={distributed.restarts}",
         ]

@@ -175,7 +175,11 @@ class Checkpoints(TrainerCallback):
     def on_save(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: object
     ) -> None:
-        """Mark the checkpoint as complete."""
+        """Mark the checkpoint as complete, once every process has written its part of it."""
+        import torch
+
+        if torch.distributed.is_initialized():
+            torch.distributed.barrier()
         if args.should_save and args.output_dir:
             folder = Path(args.output_dir) / f"checkpoint-{state.global_step}"
             (folder / COMPLETE).touch()
