@@ -29,7 +29,7 @@ def explain(
     version: Version = None,
     set_: Overrides = None,
 ) -> None:
-    """Explain the plan, or a row. Show measured cost and selectivity, or why rows are kept or not."""
+    """Explain the plan, or a row: measured cost and selectivity, or why rows are kept or not."""
     from pipeline.explain import explain_difference, explain_one, explain_plan
 
     changes = set_ or ()

@@ -63,7 +63,7 @@ def _exact_as_floats(values: pl.Series) -> bool:
     if values.dtype not in (pl.Int64, pl.UInt64, pl.Int128):
         return True
     low, high = values.min(), values.max()
-    return low is None or (-EXACT < int(low) and int(high) < EXACT)  # type: ignore[arg-type]
+    return low is None or (int(low) > -EXACT and int(high) < EXACT)  # type: ignore[arg-type]
 
 
 def content_hashes(frame: pl.DataFrame) -> Hashes:
