@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 from pydantic import JsonValue
 
 from pipeline.reports.charts import bar, sparkline
-from pipeline.reports.compare.figures import VERDICTS, number
 from pipeline.reports.markup import Child, Markup, h, link
 from pipeline.reports.page import (
     Column,
@@ -187,6 +186,8 @@ def _models(models: Sequence[Model]) -> Child:
 
 
 def _model(model: Model) -> list[Child]:
+    from pipeline.reports.compare.figures import VERDICTS, number  # runs have no need of it
+
     name = link(model.page, model.name) if model.page else model.name
     found = model.comparison
     if found is None or not found.changes:
