@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final
 
 import schemas.errors
 from pipeline.engines.kept import Kept, get, open_shards, shard_name
-from pipeline.engines.nodes import Nodes, connected
+from pipeline.engines.nodes import NODE_LOST, Nodes, connected
 from pipeline.engines.remote import ATTEMPTS, MARK, Parcel, Refusal, do_shard
 from pipeline.sources.assemble import FileParts, FileShard
 from schemas.errors import SiftsetError, SourceError
@@ -182,10 +182,12 @@ class Crew:
     def _again(self, errand: Errand, why: str, nodes: Nodes) -> None:
         """Try a shard on another node, or set it aside where it was tried often enough."""
         note = self.parcel.attempts / f"{errand.index:06d}-{errand.attempts}"
-        why = _read(note.with_suffix(".why")) or why
+        own = _read(note.with_suffix(".why"))
         node = _read(note.with_suffix(".node"))
         errand.attempts += 1
-        if not node or not nodes.is_alive(node):
+        lost = not own and (not node or why == NODE_LOST or not nodes.is_alive(node))
+        why = own or why
+        if lost:
             errand.lost += 1
             why = f"its node went ({why})"
         else:

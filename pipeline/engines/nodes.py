@@ -27,10 +27,13 @@ if TYPE_CHECKING:
 
 LOOPBACK: Final = "127.0.0.2"
 """Where a cluster of one machine listens: Ray takes 127.0.0.1 for the machine's outer address."""
+NODE_LOST: Final = "the node was lost"
 T = TypeVar("T")
 R = TypeVar("R")
 
 _POLL: Final = 1.0
+_LATE: Final = 1.0
+"""Seconds after which a cluster knows that a node was killed."""
 _FRESH: Final = 1.0
 """Seconds for which the list of nodes holds."""
 
@@ -132,7 +135,8 @@ class Nodes:
                           for n in self._fitting()))  # fmt: skip
 
     def is_alive(self, node: str) -> bool:
-        """Whether a node still takes part."""
+        """Whether a node still takes part, a moment from now: the cluster hears of it late."""
+        time.sleep(_LATE)
         self._asked = 0.0
         return any(found["NodeID"] == node for found in self._alive())
 
@@ -202,6 +206,8 @@ class Nodes:
             if not isinstance(error.cause, MemoryError):
                 raise
             return None, "its process found no memory"
+        except e.NodeDiedError:
+            return None, NODE_LOST
         except e.OutOfMemoryError:
             return None, "Ray ended its process because its node ran out of memory"
         except e.RayError as error:
