@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import sys
+import time
 import traceback
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final
 
 from schemas.errors import SiftsetError
 
@@ -16,6 +17,10 @@ if TYPE_CHECKING:
     from pydantic import JsonValue
 
     from schemas.progress import Progress, Stage
+
+
+EVERY: Final = 30.0
+"""Seconds between the lines of a long stage where there is no terminal."""
 
 
 @dataclass(slots=True)
@@ -75,29 +80,40 @@ class Screen:
 
 @dataclass(slots=True)
 class _Count:
+    screen: Screen
+    label: str
+    total: int | None
     done: int = 0
     note: str = ""
+    told: float = field(default_factory=time.monotonic)
 
     def advance(self, done: int, note: str = "") -> None:
-        """Count `done` units more."""
+        """Count `done` units more; say so now and then, as a log has no bar that moves."""
         self.done += done
         self.note = note or self.note
+        if time.monotonic() - self.told >= EVERY:
+            self.tell()
+
+    def tell(self) -> None:
+        """Say how far it has come."""
+        self.told = time.monotonic()
+        counted = f"{self.done:,}" if self.done else "done"
+        done = counted if self.total is None else f"{self.done:,} of {self.total:,}"
+        self.screen.note(f"{self.label}: {done}{'  ' + self.note if self.note else ''}")
 
 
 @dataclass(slots=True)
 class Lines:
-    """One plain line when a stage ends."""
+    """A plain line when a stage ends, and every half minute of a long one."""
 
     screen: Screen
 
     @contextmanager
     def stage(self, label: str, total: int | None = None) -> Iterator[Stage]:
         """Open a stage and say so at its end."""
-        count = _Count()
+        count = _Count(self.screen, label, total)
         yield count
-        counted = f"{count.done:,}" if count.done else "done"
-        done = counted if total is None else f"{count.done:,} of {total:,}"
-        self.screen.note(f"{label}: {done}{'  ' + count.note if count.note else ''}")
+        count.tell()
 
     def say(self, line: str) -> None:
         """Show one line."""

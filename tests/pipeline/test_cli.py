@@ -279,3 +279,16 @@ def test_a_folder_full_of_our_names_does_not_hurt(project):
         capture_output=True, text=True, check=False, cwd=project,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
+
+
+def test_a_long_stage_is_told_of_now_and_then(capsys, monkeypatch):
+    from pipeline.cli import screen
+
+    with screen.Lines(screen.Screen()).stage("train", 4) as stage:
+        stage.advance(1, "loss 3")
+        monkeypatch.setattr(screen, "EVERY", 0.0)
+        stage.advance(2, "loss 2")
+        monkeypatch.undo()
+        stage.advance(1)
+    told = capsys.readouterr().err.splitlines()
+    assert told == ["train: 3 of 4  loss 2", "train: 4 of 4  loss 2"]
