@@ -95,14 +95,22 @@ def _of_the_set(metrics: RunMetrics) -> Iterator[tuple[str, str]]:
 
 
 def _of_the_model(model: Path) -> dict[str, str]:
-    """Return the figure that says most of a comparison: mass on positive words, where measured."""
+    """Return the figure that says most of a comparison.
+
+    That is the mass on positive words where it was measured, unless the model before had an
+    untrained head, which puts it anywhere.
+    """
     found = Comparison.model_validate_json((model / COMPARE_JSON).read_bytes())
-    for change in found.mlm.mass if found.mlm else ():
+    untrained = found.before.head == "untrained"
+    for change in found.mlm.mass if found.mlm and not untrained else ():
         if change.name == _POSITIVE and change.before is not None and change.after is not None:
             return {"mass on positive words": f"{change.before:.2%} -> {change.after:.2%}"}
     before, after = found.metrics.get("before", {}), found.metrics.get("after", {})
     name = next((name for name in _MAIN if after.get(name) is not None), None)
-    return {} if name is None else {name: f"{_plain(before.get(name))} -> {_plain(after[name])}"}
+    if name is None:
+        return {}
+    said = "(the head before was untrained)" if untrained else ""
+    return {name: f"{_plain(before.get(name))} -> {_plain(after[name])} {said}".rstrip()}
 
 
 def _plain(figure: float | None) -> str:
