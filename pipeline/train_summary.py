@@ -24,11 +24,17 @@ def train_summary(result: TrainResult) -> str:
     if comparison is not None and comparison.mlm is not None:
         lines += [*_masses(comparison.mlm), "", *_prompts(comparison.mlm)]
     if result.untrained_head:
-        said = "  NOTE: the head of the model before was newly initialised: its answers are noise."
-        lines += ["", said]
+        lines += ["", f"  NOTE: {_before(comparison)}"]
     told = (f for f in result.findings if f.level != "note" and f.name != _UNTRAINED)
     lines += [f"  {f.level}: {f.message}" for f in told]
     return "\n".join([*lines, "", f"  model     {result.model}", f"  report    {result.report}"])
+
+
+def _before(found: Comparison | None) -> str:
+    """Say what stands under "before" for a model whose head is new."""
+    if found is not None and found.before_kind == "linear probe":
+        return "before: a linear probe on the untouched encoder, as the model's own head is new."
+    return "the head of the model before was newly initialised: its answers are noise."
 
 
 def _headline(result: TrainResult) -> str:

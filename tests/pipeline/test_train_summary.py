@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -138,3 +139,12 @@ def test_a_report_names_every_place_and_the_figures(tmp_path: Path, trained: Tra
     assert found.report.is_file()
     shown = CliRunner().invoke(app, ["report", str(recipe)])
     assert (shown.exit_code, str(found.report) in shown.stdout) == (0, True)
+
+
+@pytest.mark.parametrize(
+    ("kind", "said"), [("linear probe", "a linear probe on"), ("base model", "answers are noise")]
+)
+def test_what_stands_before_a_new_head_is_said(trained: TrainResult, kind: str, said: str):
+    path = trained.model / "compare.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), "before_kind": kind}))
+    assert said in train_summary(replace(trained, untrained_head=("cls.bias",)))
