@@ -58,7 +58,7 @@ def curated(tiny_bert, tmp_path):
     return run
 
 
-TWO = ("--nproc_per_node", "2", "--master_port", "29621")
+TWO = ("--standalone", "--nproc_per_node", "2")
 LAUNCHERS = {
     "torchrun": [sys.executable, "-m", "torch.distributed.run", *TWO, "--no-python"],
     "torchrun module": [sys.executable, "-m", "torch.distributed.run", *TWO, "-m", "pipeline.cli"],
@@ -66,7 +66,7 @@ LAUNCHERS = {
         str(BIN / "accelerate"),
         "launch",
         *("--multi_gpu", "--num_processes", "2", "--num_machines", "1"),
-        *("--mixed_precision", "no", "--dynamo_backend", "no", "--main_process_port", "29622"),
+        *("--mixed_precision", "no", "--dynamo_backend", "no", "--main_process_port", "0"),
         "--no_python",
     ],
 }

@@ -63,8 +63,7 @@ def test_two_processes_equal_one(task, tiny_bert, small_set, tmp_path):
             learning_rate=0.5,
             load_best_model_at_end=False,
         )
-        launch = ["-m", "torch.distributed.run", "--nproc_per_node", str(processes)]
-        launch += ["--master_port", "29617"] if processes > 1 else []
+        launch = ["-m", "torch.distributed.run", "--standalone", "--nproc_per_node", str(processes)]
         command = [sys.executable, *(launch if processes > 1 else []), str(script)]
         done = subprocess.run(
             [
