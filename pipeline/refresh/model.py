@@ -215,8 +215,11 @@ def _judge(
 
 def judged(comparison: Comparison, refresh: Refresh) -> tuple[bool, str]:
     """Return whether the model after may take the place of the one before, and why."""
-    if comparison.forgetting is not None and comparison.forgetting.verdict == "fail":
-        return False, f"it forgets general text: {comparison.forgetting.note}"
+    forgot = comparison.forgetting
+    if forgot is not None and forgot.verdict == "fail":
+        rise = "" if forgot.increase is None else f" {forgot.increase:+.1%}"
+        limit = "" if forgot.limit is None else f", at most {forgot.limit:+.1%} is allowed"
+        return False, f"it forgets general text: perplexity{rise}{limit}"
     golden = comparison.golden
     changes = comparison.changes if golden is None else golden.changes
     metric = refresh.promote_metric or MAIN[comparison.task]

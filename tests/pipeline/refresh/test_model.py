@@ -106,7 +106,7 @@ def comparison(before, after, verdict, *, golden=None, forgets=False):
         task="mlm", before=info, after=info, before_kind="previous model",
         questions=Questions(hash="x", seed=0), metrics={},
         changes=(change,), golden=Golden(source="g", n=9, changes=(other,)) if golden else None,
-        forgetting=Forgetting(verdict="fail", note="by half") if forgets else None,
+        forgetting=Forgetting(verdict="fail", increase=0.5, limit=0.1) if forgets else None,
     )  # fmt: skip
 
 
@@ -136,7 +136,7 @@ GATES = [
     (comparison(1.0, 2.0, "worse"), {}, False, "worse: loss 1 before, 2 after"),
     (comparison(1.0, 2.0, "not judged"), {}, False, "not judged"),
     (comparison(2.0, 1.0, "better", golden="worse"), {}, False, "the golden set"),
-    (comparison(2.0, 1.0, "better", forgets=True), {}, False, "forgets general text: by half"),
+    (comparison(2.0, 1.0, "better", forgets=True), {}, False, "perplexity +50.0%, at most +10.0%"),
     (comparison(None, 1.0, "better"), {}, False, "cannot be compared"),
     (comparison(2.0, 1.0, "better"), {"promote_metric": "speed"}, False, "known are loss"),
 ]
