@@ -20,8 +20,7 @@ from typing import IO, TYPE_CHECKING, Final
 
 from pydantic import JsonValue
 
-import schemas.errors
-from schemas.errors import RecipeError, SiftsetError, TrainingError
+from schemas.errors import RecipeError, SiftsetError, TrainingError, error_named
 from schemas.loading import LoadedRecipe
 from schemas.progress import Progress
 from schemas.train import Train
@@ -186,7 +185,4 @@ def _refusal(folder: Path, run: Launch, told: str) -> SiftsetError:
             "again to go on from the last one"
         )
     found = json.loads(path.read_text(encoding="utf-8"))
-    kind = getattr(schemas.errors, found["kind"], TrainingError)
-    error: SiftsetError = kind.__new__(kind)
-    error.args = (found["message"],)
-    return error
+    return error_named(found["kind"], found["message"])

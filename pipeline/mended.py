@@ -19,6 +19,7 @@ import polars as pl
 from pipeline.files import whole
 from pipeline.gate.quarantine import read_quarantine
 from pipeline.runs import RunFolder, digest, run_folders
+from pipeline.sources.batch import ShardView
 from schemas.errors import SourceError
 
 if TYPE_CHECKING:
@@ -68,21 +69,8 @@ class Mended:
 
 
 @dataclass(frozen=True, slots=True)
-class _MendedShard:
-    shard: Shard
+class _MendedShard(ShardView):
     rows: pl.DataFrame
-
-    @property
-    def name(self) -> str:
-        return self.shard.name
-
-    @property
-    def fingerprint(self) -> str:
-        return self.shard.fingerprint
-
-    @property
-    def records(self) -> int:
-        return self.shard.records
 
     def limited(self, limit: int) -> Shard:
         return _MendedShard(self.shard.limited(limit), self.rows)

@@ -95,3 +95,13 @@ class BalanceError(SiftsetError):
     """Rows read and rows accounted for differ: a defect of siftset."""
 
     exit_code = 1
+
+
+def error_named(kind: str, message: str) -> SiftsetError:
+    """Return the error that another process raised, from the name of its class and its message."""
+    found = globals().get(kind)
+    if not (isinstance(found, type) and issubclass(found, SiftsetError)):
+        found = SiftsetError
+    error: SiftsetError = found.__new__(found)  # some classes are made of other things than text
+    error.args = (message,)
+    return error

@@ -57,7 +57,7 @@ def type_of(leaf: Leaf) -> str:
         if not (leaf.flags.c_contiguous and leaf.flags.aligned):
             raise TypeError("a kernel takes arrays in C order")
         return f"{leaf.dtype.str}{leaf.ndim}"
-    return type(leaf).__name__
+    return next(kind.__name__ for kind in (bool, int, float) if isinstance(leaf, kind))
 
 
 def arguments(given: tuple[Leaf, ...]) -> Iterator[float | None]:

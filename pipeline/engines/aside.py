@@ -14,7 +14,7 @@ from pipeline.dedupe import ids_of
 from pipeline.delta_types import storable
 from pipeline.parts import PartWriter
 from pipeline.shard import FLEETING, OUTCOMES, WHOLE_SHARD, Outcome, ShardResult, work_on
-from pipeline.sources.batch import Batch
+from pipeline.sources.batch import Batch, ShardView
 from schemas.results import Balance
 
 if TYPE_CHECKING:
@@ -47,18 +47,8 @@ def set_aside(shard: Shard, index: int, work: Work, reason: str) -> ShardResult:
 
 
 @dataclass(frozen=True, slots=True)
-class _Emptied:
+class _Emptied(ShardView):
     """A shard without its rows: the columns of what the first shard puts aside are its own."""
-
-    shard: Shard
-
-    @property
-    def name(self) -> str:
-        return self.shard.name
-
-    @property
-    def fingerprint(self) -> str:
-        return self.shard.fingerprint
 
     @property
     def records(self) -> int:

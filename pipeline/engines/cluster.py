@@ -13,12 +13,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-import schemas.errors
 from pipeline.engines.kept import Kept, get, open_shards, shard_name
 from pipeline.engines.nodes import NODE_LOST, Nodes, connected
 from pipeline.engines.remote import ATTEMPTS, MARK, Parcel, Refusal, do_shard
 from pipeline.sources.assemble import FileParts, FileShard
-from schemas.errors import SiftsetError, SourceError
+from pipeline.sources.batch import ShardView
+from schemas.errors import SourceError, error_named
 
 if TYPE_CHECKING:
     from ray import ObjectRef
@@ -70,7 +70,7 @@ def count_equal_records(shards: Sequence[tuple[int, Shard]], nodes: Nodes) -> No
     """Have each file of many shards read once for what its row ids need of the whole file."""
     files: dict[int, FileParts] = {}
     for _, shard in shards:
-        inner = getattr(shard, "shard", shard)
+        inner = shard.shard if isinstance(shard, ShardView) else shard
         if isinstance(inner, FileShard) and inner.plan.id is None and not inner.file.is_counted:
             files[id(inner.file)] = inner.file
     for file, found in zip(files.values(), nodes.each(_counted, [*files.values()]), strict=True):
@@ -165,7 +165,7 @@ class Crew:
         errand = self._under_way.pop(ref)
         refusal, why = nodes.answer(ref)
         if refusal is not None:
-            raise _mendable(refusal)
+            raise error_named(refusal.kind, refusal.message)
         kept = get(self._place(errand.index, errand.shard, aside=errand.reason is not None))
         if kept is None:
             self._again(errand, why or "its result is not on the storage", nodes)
@@ -214,11 +214,3 @@ class Crew:
 
 def _read(path: Path) -> str:
     return path.read_text(encoding="utf-8") if path.is_file() else ""
-
-
-def _mendable(refusal: Refusal) -> SiftsetError:
-    """Return the error that a worker raised."""
-    kind = getattr(schemas.errors, refusal.kind, SiftsetError)
-    error: SiftsetError = kind.__new__(kind)
-    error.args = (refusal.message,)
-    return error

@@ -82,6 +82,28 @@ class Shard(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class ShardView:
+    """What every shard has in common that shows another one, its batches changed."""
+
+    shard: Shard
+
+    @property
+    def name(self) -> str:
+        """Say which file and part this is, for people."""
+        return self.shard.name
+
+    @property
+    def fingerprint(self) -> str:
+        """Return the fingerprint of the shard that is shown."""
+        return self.shard.fingerprint
+
+    @property
+    def records(self) -> int:
+        """Return how many records there are, unreadable ones included."""
+        return self.shard.records
+
+
+@dataclass(frozen=True, slots=True)
 class Sources:
     """Everything a recipe reads, opened and checked."""
 

@@ -1,6 +1,10 @@
-"""Texts that try to become tags, scripts or requests; every page is shown them."""
+"""Texts that attack pages (every page is shown them), and a server that hears what is posted."""
 
 from __future__ import annotations
+
+import json
+import threading
+from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
 
@@ -27,3 +31,40 @@ PAYLOADS = (
 @pytest.fixture(scope="session")
 def payloads() -> tuple[str, ...]:
     return PAYLOADS
+
+
+class Listener:
+    """What was posted to an address of this machine, and how posts are answered."""
+
+    def __init__(self, port: int) -> None:
+        self.url = f"http://127.0.0.1:{port}"
+        self.status = 200
+        self.bodies: list[dict] = []
+        self.authorizations: list[str] = []
+
+
+@pytest.fixture
+def listener():
+    """A server that hears what is posted; one that answers 302 sends on to an address beside it."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self):
+            body = self.rfile.read(int(self.headers["Content-Length"]))
+            heard.bodies.append(json.loads(body))
+            heard.authorizations.append(self.headers.get("Authorization", ""))
+            self.send_response(heard.status)
+            if heard.status == 302:
+                self.send_header("Location", "http://127.0.0.1:1/elsewhere")
+            self.end_headers()
+
+        def log_message(self, *args):
+            pass
+
+    server = HTTPServer(("127.0.0.1", 0), Handler)
+    heard = Listener(server.server_port)
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    yield heard
+    server.shutdown()
+    server.server_close()
+    thread.join()

@@ -1,8 +1,5 @@
 from __future__ import annotations
 
-import json
-import threading
-from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
 import pytest
@@ -20,29 +17,8 @@ def _metrics(verdict: str) -> RunMetrics:
 
 
 @pytest.fixture
-def receiver():
-    received: list[dict] = []
-
-    class Handler(BaseHTTPRequestHandler):
-        status = 200
-
-        def do_POST(self):
-            received.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
-            self.send_response(self.status)
-            if self.status == 302:
-                self.send_header("Location", "http://127.0.0.1:1/elsewhere")
-            self.end_headers()
-
-        def log_message(self, *args):
-            pass
-
-    server = HTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    yield f"http://127.0.0.1:{server.server_port}/hook-secret", received, Handler
-    server.shutdown()
-    server.server_close()
-    thread.join()
+def receiver(listener):
+    return f"{listener.url}/hook-secret", listener.bodies, listener
 
 
 @pytest.mark.parametrize(("verdict", "posts"), [("pass", 0), ("warn", 1), ("fail", 1)])

@@ -43,7 +43,7 @@ def test_arrays_numbers_and_tuples_reach_the_machine_code() -> None:
     given = room()
     scale(given, True, 0.5, 1)
     assert given.values.tolist() == [0.0, -1.5, -3.5, -5.5]
-    scale(given, False, 0.0, 3)
+    scale(given, False, np.float64(0), 3)  # numpy's is a float of Python too
     assert given.values.tolist() == [0.0, -1.5, -3.5, 5.5]
 
 

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import threading
-from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
 
@@ -15,28 +13,9 @@ from schemas.progress import Silent
 
 
 @pytest.fixture
-def receiver():
-    heard: list[tuple[str, dict]] = []
-
-    class Handler(BaseHTTPRequestHandler):
-        status = 201
-
-        def do_POST(self):
-            event = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-            heard.append((self.headers.get("Authorization", ""), event))
-            self.send_response(self.status)
-            self.end_headers()
-
-        def log_message(self, *args):
-            pass
-
-    server = HTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    yield f"http://127.0.0.1:{server.server_port}/api/v1/lineage", heard, Handler
-    server.shutdown()
-    server.server_close()
-    thread.join()
+def receiver(listener):
+    listener.status = 201
+    return f"{listener.url}/api/v1/lineage", listener
 
 
 def told(world):
@@ -107,21 +86,20 @@ def test_a_refusal_and_an_interrupt_are_told(world, monkeypatch):
 
 
 def test_events_go_to_an_address(world, receiver, monkeypatch):
-    url, heard, _ = receiver
+    url, listener = receiver
     monkeypatch.setenv("OPENLINEAGE_URL", url)
     monkeypatch.setenv("OPENLINEAGE_API_KEY", "secret")
     monkeypatch.setenv("OPENLINEAGE_NAMESPACE", "prod")
     world.change(refresh={"lineage": "${OPENLINEAGE_URL:-}"})
     refresh(world.path())
-    assert [(who, event["eventType"]) for who, event in heard] == [
-        ("Bearer secret", "START"), ("Bearer secret", "COMPLETE"),
-    ]  # fmt: skip
-    assert heard[0][1]["job"]["namespace"] == "prod"
+    assert listener.authorizations == ["Bearer secret", "Bearer secret"]
+    assert [event["eventType"] for event in listener.bodies] == ["START", "COMPLETE"]
+    assert listener.bodies[0]["job"]["namespace"] == "prod"
 
 
 def test_what_does_not_arrive_is_a_warning(world, receiver):
-    url, heard, handler = receiver
-    handler.status = 500
+    url, listener = receiver
+    listener.status = 500
     said: list[str] = []
 
     class Listening(Silent):
@@ -130,7 +108,7 @@ def test_what_does_not_arrive_is_a_warning(world, receiver):
 
     world.change(refresh={"lineage": url})
     assert refresh(world.path(), progress=Listening()).version == 0
-    assert len(heard) == 2
+    assert len(listener.bodies) == 2
     assert said.count("warning: OpenLineage event not sent: the address answered 500") == 2
     (world.folder / "taken").write_text("")
     world.change(refresh={"lineage": "taken/lineage.jsonl"})
