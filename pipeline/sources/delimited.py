@@ -84,7 +84,7 @@ class Delimited:
         self, records: Records, bad: list[BadRecord], header: Sequence[str], grammar: Grammar
     ) -> RawBlock:
         data = records.joined()
-        parsed = None if LONE_RETURN.search(data) else self._fast(data, records, header)
+        parsed = None if _lone_return(data, records) else self._fast(data, records, header)
         parsed = parsed or _exact(records, header, grammar)
         numbers = pl.Series("record", parsed.good.numbers, dtype=pl.Int64)
         return RawBlock(parsed.frame, numbers, tuple(sorted([*bad, *parsed.bad])))
@@ -115,6 +115,14 @@ class Delimited:
         if table.num_rows + len(wrong) != len(records) or max(wrong, default=0) >= len(records):
             return None
         return _without(to_frame(table), records, wrong, header)
+
+
+def _lone_return(data: bytes, records: Records) -> bool:
+    """Whether a carriage return ends no line; at the end of a record, joining would hide it."""
+    if LONE_RETURN.search(data):
+        return True
+    last = np.frombuffer(records.data, np.uint8)[np.maximum(records.ends - 1, 0)]
+    return bool(((records.ends > records.starts) & (last == ord("\r"))).any())
 
 
 def _without(

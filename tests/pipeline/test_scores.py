@@ -183,7 +183,9 @@ def test_a_folder_that_takes_no_files_costs_a_warning(tmp_path):
     assert "scores cannot be stored" in cache.warnings[0]
 
 
-def test_two_runs_at_once_lose_nothing(tmp_path):
+def test_two_runs_at_once_lose_nothing(tmp_path, monkeypatch):
+    monkeypatch.setattr(module, "SAVES", 0.0)
+
     def work(start: int) -> None:
         for step in range(6):
             cache = StoredScores(tmp_path, worth=0.0)
@@ -201,7 +203,8 @@ def test_two_runs_at_once_lose_nothing(tmp_path):
     assert not CALLS
 
 
-def test_many_small_files_become_one(tmp_path):
+def test_many_small_files_become_one(tmp_path, monkeypatch):
+    monkeypatch.setattr(module, "SAVES", 0.0)
     for step in range(module.SMALL_SEGMENTS + 1):
         _run(tmp_path, "size > 1", _frame(*(f"{step}-{i}" for i in range(100))))
     assert len(_files(tmp_path)) <= 2

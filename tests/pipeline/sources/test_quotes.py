@@ -43,6 +43,7 @@ def read(folder: Path, content: bytes, *, block: int, exact: bool) -> Found:
 @example(b'x,y\n"a"\r\n"b\r\n",c\r\n', 3)
 @example(b'x,y\na,"b', 2)
 @example(b'x,y\na"b,c\n"d""",e', 4)
+@example(b"x,y\n\r\r\n\na\n", 1)
 def test_blocks_and_the_exact_way_change_nothing(tmp_path_factory, content, block):
     folder = tmp_path_factory.getbasetemp()
     whole = read(folder, content, block=1_000, exact=False)
