@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import json
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib import resources
 from pathlib import Path
@@ -11,13 +12,18 @@ from typing import Final
 import polars as pl
 from pydantic import JsonValue
 
-from schemas.errors import OutputError, SourceError
+from schemas.errors import OutputError, RecipeError, SourceError
 
 RECIPE: Final = "recipe.yaml"
-_FOLDER: Final = "project"
+DEFAULT: Final = "reviews"
+_FOLDER: Final = "templates"
+_SIGNALS: Final = "signals_mine.py"
 _SNIFFED: Final = 2_000
 _SHOWN: Final = 5
-_LABELS: Final = ("label", "labels", "sentiment", "stars", "rating", "score", "class", "category")
+_LABELS: Final = (
+    "label", "labels", "sentiment", "stars", "rating", "score", "class", "category",
+    "team", "queue", "topic", "priority", "intent",
+)  # fmt: skip
 _IDS: Final = ("id", "row_id", "uid", "uuid", "key")
 
 
@@ -55,39 +61,75 @@ class Project:
         }
 
 
-def init_project(folder: Path) -> Project:
-    """Write the example project; raises OutputError where one of its files is there already."""
+def known_templates() -> tuple[str, ...]:
+    """Return the names of the templates."""
     shipped = resources.files("data").joinpath(_FOLDER)
-    files = {entry.name: entry.read_text("utf-8") for entry in shipped.iterdir() if entry.is_file()}
-    return Project(folder, _write(folder, files))
+    return tuple(sorted(entry.name for entry in shipped.iterdir() if entry.is_dir()))
 
 
-def init_from(folder: Path, data: Path) -> Project:
+def init_project(folder: Path, template: str = DEFAULT) -> Project:
+    """Write an example project; raises OutputError where one of its files is there already."""
+    return Project(folder, _write(folder, _shipped(template)))
+
+
+def init_from(folder: Path, data: Path, template: str = DEFAULT) -> Project:
     """Write a recipe that runs on `data`, from the names and contents of its columns."""
+    shipped = _shipped(template)
     if not data.is_file():
         raise SourceError(f"{data}: no such file, expected data such as reviews.csv")
-    columns = sniff(data)
-    text = _recipe(folder.resolve().name, data.resolve(), columns)
-    shipped = resources.files("data").joinpath(_FOLDER, "signals_mine.py").read_text("utf-8")
-    files = _write(folder, {RECIPE: text, "signals_mine.py": shipped})
+    columns = sniff(data, pairs="column: question" in shipped[RECIPE])
+    text = _recipe(shipped[RECIPE], folder.resolve().name, data.resolve(), columns)
+    files = _write(folder, {RECIPE: text, _SIGNALS: shipped[_SIGNALS]})
     kept, rejected = _look(folder / RECIPE)
     return Project(folder, files, kept, rejected, columns)
 
 
-def sniff(data: Path) -> dict[str, str | None]:
-    """Tell which columns of a file hold text, label and id, from its first rows."""
+def _shipped(template: str) -> dict[str, str]:
+    known = known_templates()
+    if template not in known:
+        raise RecipeError(
+            f"--template {template}: no such template, expected one of {', '.join(known)}"
+        )
+    folder = resources.files("data").joinpath(_FOLDER, template)
+    return {entry.name: entry.read_text("utf-8") for entry in folder.iterdir() if entry.is_file()}
+
+
+def sniff(data: Path, *, pairs: bool = False) -> dict[str, str | None]:
+    """Tell which columns of a file hold text, label and id, from its first rows.
+
+    With `pairs` the text is the answer of a question, which must be there too.
+    """
+    frame = _first_rows(data)
+    names = [n for n, dtype in frame.schema.items() if dtype == pl.String]
+    if not names:
+        raise SourceError(f"{data}: no column holds text, it has {', '.join(frame.columns)}")
+    length = frame.select(pl.col(names).str.len_chars().mean().fill_null(0)).row(0, named=True)
+    longest = max(names, key=lambda name: float(length[name]))
+    pair = _pair(data, names) if pairs else {"text": longest}
+    return {**pair, "label": _label(frame, pair["text"]), "id": _id(frame, pair["text"])}
+
+
+def _first_rows(data: Path) -> pl.DataFrame:
     from pipeline.sources.files import open_files
     from schemas.source import Files
 
     opened = open_files(Files(paths=(str(data.resolve()),)), Path.cwd())
     block = next(opened.files[0].parts[0].blocks(), None)
-    frame = pl.DataFrame() if block is None else block.frame.head(_SNIFFED)
-    names = [n for n, dtype in frame.schema.items() if dtype == pl.String]
-    if not names:
-        raise SourceError(f"{data}: no column holds text, it has {', '.join(frame.columns)}")
-    length = frame.select(pl.col(names).str.len_chars().mean().fill_null(0)).row(0, named=True)
-    text = max(names, key=lambda name: float(length[name]))
-    return {"text": text, "label": _label(frame, text), "id": _id(frame, text)}
+    return pl.DataFrame() if block is None else block.frame.head(_SNIFFED)
+
+
+def _pair(data: Path, names: Sequence[str]) -> dict[str, str]:
+    from trainer.tasks.templates import PAIRS
+
+    here = {name.lower(): name for name in names}
+    for question, answer in PAIRS:
+        if question in here and answer in here:
+            return {"text": here[answer], "question": here[question]}
+    expected = " or ".join(dict.fromkeys(f"{one} and {two}" for one, two in PAIRS))
+    raise SourceError(
+        f"{data}: no columns of questions and answers, expected {expected}; it has "
+        f"{', '.join(names)}"
+    )
 
 
 def _label(frame: pl.DataFrame, text: str) -> str | None:
@@ -105,13 +147,18 @@ def _id(frame: pl.DataFrame, text: str) -> str | None:
     return None
 
 
-def _recipe(name: str, data: Path, columns: Mapping[str, str | None]) -> str:
-    import json
-
-    template = resources.files("data").joinpath(_FOLDER, RECIPE).read_text("utf-8")
+def _recipe(template: str, name: str, data: Path, columns: Mapping[str, str | None]) -> str:
     head, rest = template.split("source:\n", 1)
     tail = rest[rest.index("\n\n") :]
-    mapped = "".join(f", {key}: {json.dumps(value)}" for key, value in columns.items() if value)
+    question = columns.get("question")
+    mapped = "".join(
+        f", {key}: {json.dumps(value)}"
+        for key, value in columns.items()
+        if value and key != "question"
+    )
+    if question and question != "question":
+        renamed = f"prepare: {{columns: {{question: {json.dumps(question)}}}, "
+        tail = tail.replace("prepare: {", renamed, 1)
     source = f"source:\n  files: {{paths: [{json.dumps(str(data))}]{mapped}}}"
     safe = "".join(c if c.isalnum() or c in "._-" else "-" for c in name).lstrip("._-") or "mine"
     lines = [f"name: {safe}" if line.startswith("name:") else line for line in head.splitlines()]

@@ -13,18 +13,26 @@ from pipeline.cli.commands import command
 from pipeline.cli.screen import Screen
 
 
-@command(app, "init", example="siftset init my-project --from reviews.csv")
+@command(app, "init", example="siftset init my-project --template tickets --from tickets.csv")
 def init(
     screen: Screen,
     folder: Annotated[str, typer.Argument(metavar="DIR", help="The folder to make.")],
     from_: Annotated[
         str | None, typer.Option("--from", metavar="FILE", help="Data of your own to begin with.")
     ] = None,
+    template: Annotated[
+        str,
+        typer.Option(metavar="NAME", help="What to begin with: reviews, tickets, tweets, answers."),
+    ] = "reviews",
 ) -> None:
     """Start a project. Make a recipe, a signal of your own and sample data, ready to curate."""
     from pipeline.init import init_from, init_project
 
-    made = init_project(Path(folder)) if from_ is None else init_from(Path(folder), Path(from_))
+    made = (
+        init_project(Path(folder), template)
+        if from_ is None
+        else init_from(Path(folder), Path(from_), template)
+    )
     for line in made.lines():
         screen.show(line)
     screen.result(made.to_json())
