@@ -26,14 +26,28 @@ def corpora() -> Path:
 
 
 @pytest.fixture(scope="session")
-def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
-    """A headless Chromium (tests/browser.py); tests that need it skip where there is none."""
-    pytest.importorskip("selenium")
-    spec = importlib.util.spec_from_file_location("_browser", Path(__file__).parent / "browser.py")
+def sample_corpora(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Folder of made-up text in the shape of the corpora that the examples read."""
+    folder = tmp_path_factory.mktemp("corpora")
+    _beside("made_corpora").write(folder)
+    return folder
+
+
+def _beside(name: str) -> Any:
+    path = Path(__file__).parent / f"{name}.py"
+    spec = importlib.util.spec_from_file_location(f"_{name}", path)
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture(scope="session")
+def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    """A headless Chromium (tests/browser.py); tests that need it skip where there is none."""
+    pytest.importorskip("selenium")
+    module = _beside("browser")
     if not (module.CHROMIUM and module.DRIVER):
         pytest.skip("chromium and chromedriver are not installed")
     with module.chromium(tmp_path_factory.mktemp("chromium")) as opened:

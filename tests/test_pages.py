@@ -19,6 +19,7 @@ PAGES = (
     "docs/integrity.md",
     "docs/coming-from.md",
     "docs/troubleshooting.md",
+    *sorted(str(page.relative_to(ROOT)) for page in ROOT.glob("docs/examples/*.md")),
 )
 FENCE = re.compile(r"^```(\w+)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 LINK = re.compile(r"\]\(([^)#]+)\)")
@@ -55,9 +56,10 @@ def run_block(language: str, text: str, folder: Path) -> None:
 
 
 @pytest.mark.parametrize("page", PAGES)
-def test_every_block_runs(page: str, tmp_path: Path):
+def test_every_block_runs(page: str, tmp_path: Path, sample_corpora: Path):
     pytest.importorskip("duckdb")
     (tmp_path / "reviews.csv").write_text(REVIEWS, "utf-8")
+    (tmp_path / "corpora").symlink_to(sample_corpora)
     for language, text in FENCE.findall((ROOT / page).read_text("utf-8")):
         run_block(language, text, tmp_path)
     if page == "README.md":
@@ -74,7 +76,7 @@ def test_make_knows_the_commands():
         assert "siftset" in planned or "pytest" in planned
 
 
-@pytest.mark.parametrize("page", [path.relative_to(ROOT) for path in ROOT.glob("docs/*.md")])
+@pytest.mark.parametrize("page", [path.relative_to(ROOT) for path in ROOT.glob("docs/**/*.md")])
 def test_links_of_pages_lead_somewhere(page: Path):
     for link in LINK.findall((ROOT / page).read_text("utf-8")):
         assert link.startswith("http") or (ROOT / page.parent / link).exists(), link
@@ -99,8 +101,8 @@ def test_the_site_builds_and_asks_the_network_for_nothing(tmp_path: Path):
     if not (ROOT / "mkdocs.yml").is_file():
         pytest.skip("only the wheel is here")
     run([sys.executable, "-m", "mkdocs", "build", "--quiet", "--site-dir", str(tmp_path)], ROOT)
-    pages = list(tmp_path.glob("*.html"))
-    assert {page.stem for page in pages} >= {path.stem for path in ROOT.glob("docs/*.md")}
+    pages = list(tmp_path.rglob("*.html"))
+    assert {page.stem for page in pages} >= {path.stem for path in ROOT.glob("docs/**/*.md")}
     for page in pages:
         text = page.read_text("utf-8")
         assert not re.search(r"""<(?:script|img|iframe)[^>]*src=["']?(?:https?:)?//""", text), page
