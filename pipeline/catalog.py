@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 from pydantic import JsonValue, ValidationError
 
+from pipeline.bucket.origin import NOTE
 from pipeline.files import whole
 from pipeline.profile.history import METRICS, read_metrics
 from schemas.metrics import RunMetrics
@@ -48,6 +49,7 @@ class Catalog:
     runs: tuple[Entry, ...] = ()
     models: tuple[Model, ...] = ()
     versions: tuple[int, ...] = ()
+    """Those that lie as plain files beside the page; none where the page is for a store."""
     progress: dict[str, JsonValue] | None = None
     others: tuple[str, ...] = ()
     """Output folders that lie directly under this one."""
@@ -60,7 +62,8 @@ class Catalog:
 
 def read_catalog(output: Path) -> Catalog:
     """Read an output folder; what cannot be read is left out."""
-    versions = [int(one.name) for one in _folders(output / "versions") if one.name.isdigit()]
+    laid = () if (output / NOTE).is_file() else _folders(output / "versions")
+    versions = [int(one.name) for one in laid if one.name.isdigit()]
     others = [one.name for one in _folders(output) if is_output(one)]
     return Catalog(
         name=output.resolve().name,

@@ -18,6 +18,7 @@ from pipeline.context import CurateOptions, Run
 from pipeline.diff import turnover
 from pipeline.engines.kept import close_shards
 from pipeline.engines.local import map_ordered
+from pipeline.export import open_store
 from pipeline.files import told_when_full
 from pipeline.gating import check_kinds
 from pipeline.guard import output_of_ours
@@ -25,7 +26,7 @@ from pipeline.job import Job, load_job
 from pipeline.live import Live
 from pipeline.lock import locked
 from pipeline.mended import release
-from pipeline.publish import complete, earlier, leave, preview, publish
+from pipeline.publish import complete, copy, earlier, leave, preview, publish
 from pipeline.settle import settle_rows
 from pipeline.shard import ShardResult, Work, work_on
 from pipeline.store import Store
@@ -60,6 +61,7 @@ def curate(
     wanted = options or CurateOptions()
     check_engine(wanted)
     shown = progress or Silent()
+    open_store(recipe, overrides=overrides, progress=shown)
     job = load_job(recipe, data, overrides=overrides, limit=wanted.limit)
     if wanted.release_quarantine:
         job = _released(job, wanted, shown)
@@ -68,6 +70,7 @@ def curate(
         complete(store)
         done = None if wanted.fresh or wanted.is_preview else earlier(store, job.key)
         if done is not None:
+            copy(job.loaded, store)
             return done
         with work_folder(job.output) as folder:
             run = Run(job, store, wanted, shown, folder, clock=clock)

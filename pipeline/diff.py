@@ -34,7 +34,7 @@ def turnover(store: Store, files: Sequence[Path]) -> Turnover | None:
     version = store.version()
     if version is None:
         return None
-    before = store.files(version)
+    before = store.local_files(version)
     rows = max(_rows(before), _rows(files))
     passes = rows // PASS_ROWS + 1
     entered = left = 0

@@ -9,13 +9,14 @@ from pathlib import Path
 import polars as pl
 from pydantic import JsonValue
 
+from pipeline.bucket.origin import fetch_below
 from pipeline.context import CurateOptions
 from pipeline.curate import curate
 from pipeline.diff import Side, difference, version_side
 from pipeline.export import open_store
 from pipeline.job import Job, load_job
 from pipeline.publish import PREVIEW
-from pipeline.runs import RunFolder, run_folders
+from pipeline.runs import RUNS, RunFolder, run_folders
 from pipeline.store import Store
 from pipeline.watch import SAMPLE_ROWS
 from schemas.errors import OutputError
@@ -118,6 +119,7 @@ def _recorded(
 
 
 def _rows_of(folder: RunFolder, place: str, wanted: pl.Expr) -> list[dict[str, object]]:
+    fetch_below(folder.output, f"{RUNS}/{folder.run_id}/{place}")
     files = sorted((folder.path / place).glob("*.parquet"))
     return pl.scan_parquet(files).filter(wanted).collect().to_dicts() if files else []
 

@@ -22,9 +22,15 @@ ENDINGS: Final = (".parquet", ".jsonl", ".ndjson", ".csv")
 _CHUNK: Final = 50_000
 
 
-def open_store(recipe: str | Path, *, overrides: Sequence[str] = ()) -> tuple[LoadedRecipe, Store]:
-    """Return a recipe and the set it publishes to."""
-    loaded = load_recipe(recipe, overrides=overrides, uses=("output",))
+def open_store(
+    recipe: str | Path, *, overrides: Sequence[str] = (), progress: Progress | None = None
+) -> tuple[LoadedRecipe, Store]:
+    """Return a recipe and the set it publishes to, as it is now where that lies in a store."""
+    loaded = load_recipe(recipe, overrides=overrides, uses=("output", "mirror"))
+    if is_address(loaded.recipe.output):
+        from pipeline.bucket.take import follow
+
+        follow(loaded, progress)
     return loaded, Store(output_folder(loaded))
 
 

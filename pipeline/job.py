@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING, Final
 import polars as pl
 from pydantic import JsonValue
 
+from pipeline.bucket.address import output_address, working_folder
 from pipeline.gating import check_thresholds, prepare_gate, suite_rules
 from pipeline.mended import Mended, with_mended
 from pipeline.rules import PlainRules, RowRuleSet
 from pipeline.runs import recipe_hash, run_key
 from pipeline.scores import StoredScores
 from pipeline.split import split_expr
-from schemas.errors import RecipeError, SourceError
+from schemas.errors import SourceError
 from schemas.loading import LoadedRecipe, load_recipe
 from schemas.recipe import Recipe
 from schemas.source import Synthesize
@@ -86,14 +87,11 @@ class Job:
 
 
 def output_folder(loaded: LoadedRecipe) -> Path:
-    """Return the output folder of a recipe; raises RecipeError for an address."""
-    output = loaded.recipe.output
-    if "://" in output:
-        raise RecipeError(
-            f"output: '{output}' is an address, expected a folder of this machine: name one, and "
-            f"have the set copied to the store with  mirror: {output.rstrip('/')}/set"
-        )
-    return loaded.resolve(output).resolve()
+    """Return the folder of this machine that holds a recipe's output, or works for its address."""
+    at = output_address(loaded)
+    return (
+        loaded.resolve(loaded.recipe.output) if at is None else working_folder(loaded)
+    ).resolve()
 
 
 def load_job(

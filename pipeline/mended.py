@@ -16,9 +16,10 @@ from typing import TYPE_CHECKING, Final
 
 import polars as pl
 
+from pipeline.bucket.origin import fetch_below
 from pipeline.files import whole
 from pipeline.gate.quarantine import read_quarantine
-from pipeline.runs import RunFolder, digest, run_folders
+from pipeline.runs import RUNS, RunFolder, digest, run_folders
 from pipeline.sources.batch import ShardView
 from schemas.errors import SourceError
 
@@ -173,6 +174,7 @@ def _files(job: Job, mended: Path | None) -> list[Path]:
                 "siftset curate  first"
             )
         mended = last.path / "quarantine"
+        fetch_below(job.output, f"{RUNS}/{last.run_id}/{mended.name}")
     found = [mended] if mended.is_file() else sorted(mended.glob("*.parquet"))
     if not found:
         raise SourceError(f"quarantine: {mended} holds no Parquet file: expected one, or a folder")

@@ -15,30 +15,50 @@ from typing import Final
 from urllib.parse import unquote
 
 from pipeline.files import sync
-from pipeline.objects import FileSystem, bare, download, file_system, find_objects, told, upload
+from pipeline.objects import FileSystem, bare, download, file_system, find_objects, told, upload_all
 from pipeline.store import SET, Store
 from schemas.errors import OutputError
 
 _LOG: Final = "_delta_log"
 _DRAFT: Final = ".restored"
+_ADVICE: Final = (
+    "the set here is published: name an address that is free, or move this output folder away "
+    "and refresh to go on from what lies there"
+)
 
 
-def mirror_set(store: Store, address: str) -> int:
+def mirror_set(store: Store, address: str, *, advice: str = _ADVICE) -> int:
     """Bring the copy at `address` up to the set; return how many versions were added.
 
-    Raises OutputError where another table lies there, SourceError where the store refuses.
+    Raises OutputError where another table lies there, with `advice` on what to do, and SourceError
+    where the store refuses.
     """
     root = address.rstrip("/")
     system = file_system(root)
     there = {found.address.removeprefix(f"{root}/") for found in find_objects(root)}
     entries = sorted((store.path / _LOG).glob("*.json"))
-    _check_same(entries, there, system, root)
+    try:
+        _check_same(entries, there, system, root)
+        return _add(store, root, entries, there)
+    except _OtherTableError:
+        raise OutputError(
+            f"{root} holds another table than this set, perhaps of a machine that was faster: "
+            f"{advice}"
+        ) from None
+
+
+class _OtherTableError(Exception):
+    """Another table lies there."""
+
+
+def _add(store: Store, root: str, entries: list[Path], there: set[str]) -> int:
+    """Add what the copy lacks, data before entries."""
     new = [path for path in entries if f"{_LOG}/{path.name}" not in there]
-    for name in dict.fromkeys(_files(store, new)):
-        if name not in there and (store.path / name).is_file():
-            upload(store.path / name, f"{root}/{name}")
+    missing = [name for name in dict.fromkeys(_files(store, new)) if name not in there]
+    here = [(store.path / name, f"{root}/{name}") for name in missing]
+    upload_all([pair for pair in here if pair[0].is_file()])
     for path in new:
-        _enter(path, system, root)
+        _enter(path, file_system(root), root)
     return len(new)
 
 
@@ -77,7 +97,7 @@ def _files(store: Store, entries: list[Path]) -> Iterator[str]:
 
 
 def _check_same(entries: list[Path], there: set[str], system: FileSystem, root: str) -> None:
-    """Raise OutputError unless the copy's log is a beginning of ours."""
+    """Raise _OtherTableError unless the copy's log is a beginning of ours."""
     ours = {f"{_LOG}/{path.name}": path for path in entries}
     theirs = sorted(n for n in there if n.startswith(f"{_LOG}/") and n.endswith(".json"))
     last = theirs[-1] if theirs else None
@@ -87,7 +107,7 @@ def _check_same(entries: list[Path], there: set[str], system: FileSystem, root: 
         with told(root):
             if system.cat_file(f"{bare(root)}/{last}") == ours[last].read_bytes():
                 return
-    raise _other(root)
+    raise _OtherTableError
 
 
 def _enter(path: Path, system: FileSystem, root: str) -> None:
@@ -98,12 +118,4 @@ def _enter(path: Path, system: FileSystem, root: str) -> None:
             system.pipe_file(place, entry, mode="create")
         except FileExistsError:
             if system.cat_file(place) != entry:
-                raise _other(root) from None
-
-
-def _other(root: str) -> OutputError:
-    return OutputError(
-        f"mirror: {root} holds another table than this set, perhaps of a machine that was faster; "
-        "the set here is published: name an address that is free, or move this output folder away "
-        "and refresh to go on from what lies there"
-    )
+                raise _OtherTableError from None

@@ -7,11 +7,13 @@ AWS_SECRET_ACCESS_KEY, AWS_SKIP_SIGNATURE for s3; what gcsfs and adlfs read for 
 
 from __future__ import annotations
 
+import errno
 import io
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, BinaryIO, Final, Protocol, cast
 
@@ -24,6 +26,7 @@ STORES: Final = {"s3": "s3", "gs": "gs", "az": "az"}
 """The extra that each kind of address needs."""
 READ_AHEAD: Final = 8 * 2**20
 _TAGS: Final = ("ETag", "etag", "md5Hash", "content_md5")
+_TIMES: Final = ("LastModified", "last_modified", "mtime", "updated")
 
 Info = Mapping[str, object]
 
@@ -49,6 +52,15 @@ class FileSystem(Protocol):
     def get_file(self, remote: str, local: str) -> None:
         """Download an object."""
 
+    def get(self, remote: list[str], local: list[str]) -> None:
+        """Download objects, several at once."""
+
+    def put(self, local: list[str], remote: list[str]) -> None:
+        """Upload files, several at once; each object appears whole."""
+
+    def rm(self, paths: list[str]) -> None:
+        """Remove objects."""
+
     def cat_file(self, path: str) -> bytes:
         """Return the bytes of an object."""
 
@@ -61,6 +73,8 @@ class Object:
     size: int
     tag: str
     """What the store says of its content, which changes with it; empty where it says nothing."""
+    written: float | None = field(default=None, repr=False, compare=False)
+    """When it was written, in seconds since 1970; None where the store does not say."""
 
     def __str__(self) -> str:
         return self.address
@@ -152,7 +166,7 @@ def find_objects(address: str) -> list[Object]:
     with told(address):
         infos = look(bare(address), detail=True).values()
     found = [
-        Object(f"{kind}://{info['name']}", int(str(info["size"])), _tag(info))
+        Object(f"{kind}://{info['name']}", int(str(info["size"])), _tag(info), _time(info))
         for info in infos
         if info["type"] == "file" and not str(info["name"]).endswith("/")
     ]
@@ -179,6 +193,53 @@ def download(address: str, local: Path) -> None:
         store.get_file(bare(address), str(local))
 
 
+def upload_all(pairs: Sequence[tuple[Path, str]]) -> None:
+    """Put files into one store, several at once; each appears whole. Raises SourceError."""
+    if pairs:
+        store = file_system(pairs[0][1])
+        with told(pairs[0][1]):
+            store.put([str(path) for path, _ in pairs], [bare(there) for _, there in pairs])
+
+
+def download_all(pairs: Sequence[tuple[str, Path]]) -> None:
+    """Write objects of one store to files, several at once; each appears whole. Raises SourceError.
+
+    Folders are made.
+    """
+    if not pairs:
+        return
+    store = file_system(pairs[0][0])
+    drafts = [path.with_name(f".{path.name}.{os.getpid()}.part") for _, path in pairs]
+    for draft in drafts:
+        draft.parent.mkdir(parents=True, exist_ok=True)
+    with told(pairs[0][0]):
+        store.get([bare(there) for there, _ in pairs], [str(draft) for draft in drafts])
+    for draft, (_, path) in zip(drafts, pairs, strict=True):
+        draft.replace(path)
+
+
+def read_object(address: str) -> bytes:
+    """Return the bytes of an object; raises SourceError."""
+    store = file_system(address)
+    with told(address):
+        return store.cat_file(bare(address))
+
+
+def write_object(address: str, data: bytes) -> None:
+    """Write an object, in place of one that is there; raises SourceError."""
+    store = file_system(address)
+    with told(address):
+        store.pipe_file(bare(address), data, mode="overwrite")
+
+
+def remove_objects(addresses: Sequence[str]) -> None:
+    """Remove objects of one store; raises SourceError."""
+    if addresses:
+        store = file_system(addresses[0])
+        with told(addresses[0]):
+            store.rm([bare(address) for address in addresses])
+
+
 @contextmanager
 def told(address: str) -> Iterator[None]:
     """Raise SourceError in place of what a store or the network says."""
@@ -186,6 +247,8 @@ def told(address: str) -> Iterator[None]:
         with refusals():
             yield
     except (OSError, ValueError) as error:
+        if isinstance(error, OSError) and error.errno == errno.ENOSPC:
+            raise
         reason = " ".join(str(error).split())[:300] or type(error).__name__
         raise SourceError(
             f"{address}: the store cannot be reached or refuses ({reason}); check the address and "
@@ -219,3 +282,10 @@ def _settings(kind: str) -> dict[str, object]:
 
 def _tag(info: Info) -> str:
     return next((str(info[name]).strip('"') for name in _TAGS if info.get(name)), "")
+
+
+def _time(info: Info) -> float | None:
+    found = next((info[name] for name in _TIMES if info.get(name)), None)
+    if isinstance(found, datetime):
+        return found.timestamp()
+    return datetime.fromisoformat(found).timestamp() if isinstance(found, str) else None

@@ -88,7 +88,12 @@ def _predictor(model: str, wanted: Wanted) -> Predictor:
 
     require_extra()
     examples = read_examples(wanted.examples) if wanted.examples is not None else ()
-    return load_predictor(_named(model), Asking(wanted.top_k, wanted.max_new_tokens, examples))
+    named = _named(model)
+    if Path(named).is_dir():
+        from pipeline.bucket.origin import fetch_model
+
+        fetch_model(Path(named))
+    return load_predictor(named, Asking(wanted.top_k, wanted.max_new_tokens, examples))
 
 
 def _named(model: str) -> str:

@@ -21,18 +21,20 @@ from pipeline.catalog import write_index
 from pipeline.files import sync, told_when_full, whole, write_json
 from pipeline.gating import FOLDER, point_to
 from pipeline.job import describe
+from pipeline.objects import is_address
 from pipeline.parts import Part
 from pipeline.populations import PROFILE
 from pipeline.profile.history import METRICS, read_history, read_metrics
 from pipeline.runs import MANIFEST, RunFolder, State, software
 from pipeline.settle import Settlement
-from schemas.errors import OutputError
+from schemas.errors import OutputError, SiftsetError
 from schemas.metrics import RunMetrics
 from schemas.results import Balance, CurateResult
 
 if TYPE_CHECKING:
     from pipeline.context import Run
     from pipeline.store import Commit, DataFile, Mode, Store
+    from schemas.loading import LoadedRecipe
 
 PREVIEW: Final = "preview"
 FAULTS: Final = "faults.json"
@@ -73,16 +75,20 @@ def publish(
         },
     )
     complete(run.store)
-    copy(run.store, run.job.recipe.mirror)
+    copy(run.job.loaded, run.store)
     return replace(result, version=version, seconds=run.seconds)
 
 
-def copy(store: Store, mirror: str | None) -> None:
-    """Bring the copy of the set up to date, where a recipe names one."""
-    if mirror is not None:
+def copy(loaded: LoadedRecipe, store: Store) -> None:
+    """Bring the output in a store, or the copy of the set, up to date where a recipe names one."""
+    if is_address(loaded.recipe.output):
+        from pipeline.bucket.send import send_output
+
+        send_output(loaded)
+    elif loaded.recipe.mirror is not None:
         from pipeline.mirror import mirror_set
 
-        mirror_set(store, mirror)
+        mirror_set(store, loaded.recipe.mirror)
 
 
 def preview(run: Run, settlement: Settlement, assessment: Assessment) -> CurateResult:
@@ -110,6 +116,11 @@ def leave(run: Run, settlement: Settlement, assessment: Assessment) -> Path:
     render(draft, history=read_history(run.store.output))
     place = _place(run, draft).path
     write_index(run.store.output)
+    try:
+        if is_address(run.job.recipe.output):
+            copy(run.job.loaded, run.store)
+    except SiftsetError as error:
+        run.progress.say(f"warning: the refused run stays on this machine: {error}")
     return place
 
 

@@ -96,10 +96,18 @@ class Store:
         actions = pl.DataFrame(table.get_add_actions(flatten=True))
         return sorted(self.path / name for name in actions["path"])
 
+    def local_files(self, version: int | None = None) -> list[Path]:
+        """Return the data files of a version, fetched where they lie in a store only."""
+        from pipeline.bucket.origin import fetch_missing
+
+        paths = self.files(version)
+        fetch_missing(self.output, paths)
+        return paths
+
     def split_files(self, version: int | None = None) -> dict[str, tuple[Path, ...]]:
         """Return the data files of a version by split, without the splits that have none."""
         found: dict[str, list[Path]] = {name: [] for name in SPLITS}
-        for path in self.files(version):
+        for path in self.local_files(version):
             if split_of(path) not in found:
                 raise OutputError(
                     f"{path} was not written by siftset (another tool compacted the set): "
@@ -110,7 +118,7 @@ class Store:
 
     def scan(self, version: int | None = None) -> pl.LazyFrame:
         """Return a lazy frame over a version."""
-        return pl.scan_parquet(self.files(version), missing_columns="insert")
+        return pl.scan_parquet(self.local_files(version), missing_columns="insert")
 
     def publish(
         self,

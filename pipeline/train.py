@@ -10,6 +10,7 @@ from typing import Final
 import polars as pl
 from pydantic import JsonValue
 
+from pipeline.bucket.origin import fetch_model, place_of
 from pipeline.catalog import write_index
 from pipeline.export import open_store
 from pipeline.files import read_json, whole, writable_folder
@@ -17,6 +18,7 @@ from pipeline.job import output_folder
 from pipeline.launch import Launch, check_processes, launch, starts_processes
 from pipeline.lock import locked
 from pipeline.new_rows import with_new_rows
+from pipeline.objects import is_address
 from pipeline.processes import leads
 from pipeline.runs import RUNS, digest
 from pipeline.store import Commit, Store
@@ -63,16 +65,20 @@ def train_recipe(
     second run of the same returns the first one's result. Raises a SiftsetError.
     """
     wanted, shown = options or TrainOptions(), progress or Silent()
-    loaded = load_recipe(recipe, overrides=overrides, uses=("output", "train", "compare", "seed"))
+    _, store = open_store(recipe, overrides=overrides, progress=shown)
+    loaded = load_recipe(
+        recipe, overrides=overrides, uses=("output", "mirror", "train", "compare", "seed")
+    )
     config = train_section(loaded)
-    store = Store(output_folder(loaded))
     data = training_data(loaded, store, wanted.version)
     models = store.output / MODELS
     out = models / model_id(config, data.lineage, loaded.recipe.seed)
     if wanted.resume and not wanted.again and (out / RESULT).is_file():
+        fetch_model(out)
         return finished(out)
     if starts_processes(config):
         launch(Launch(recipe, tuple(overrides), wanted, loaded, config, out), shown)
+        copy_model(loaded)
         return replace(finished(out), new=True)
     check_processes(config)
     if not leads():
@@ -86,7 +92,16 @@ def train_recipe(
             compare_with_arms(run, result.steps, shown)
         report = render_comparison(out)
         write_index(store.output)
+        copy_model(loaded)
         return replace(result, report=report)
+
+
+def copy_model(loaded: LoadedRecipe) -> None:
+    """Leave a new model in the store that the output lies in, where it does."""
+    if is_address(loaded.recipe.output):
+        from pipeline.bucket.send import send_output
+
+        send_output(loaded)
 
 
 def _fit(
@@ -159,7 +174,7 @@ def _lineage(loaded: LoadedRecipe, store: Store, commit: Commit, rows: dict[str,
     return Lineage(
         recipe=loaded.recipe.name,
         recipe_hash=commit.metadata.get("siftset_recipe", ""),
-        set_path=str(store.path),
+        set_path=place_of(store),
         version=commit.version,
         run_id=commit.run_id,
         formula=commit.metadata.get("siftset_formula_text", loaded.recipe.keep),
@@ -233,7 +248,9 @@ def latest_of(models: Path) -> Path:
     found = [p for p in models.glob(f"*/{RESULT}") if not p.parent.is_symlink()]
     if not found:
         raise OutputError(f"{models} holds no model yet: run  siftset train  first")
-    return max(found, key=lambda path: path.stat().st_mtime).parent
+    latest = max(found, key=lambda path: path.stat().st_mtime).parent
+    fetch_model(latest)
+    return latest
 
 
 def wants_embedded_model(recipe: str, overrides: Sequence[str] = ()) -> bool:
@@ -255,7 +272,10 @@ def _named(model: str) -> str:
     here = Path(model).expanduser()
     if here.name == "latest" and here.parent.is_dir() and not here.exists():
         return str(latest_of(here.parent).resolve())
-    return str(here.resolve()) if here.is_dir() else model
+    if here.is_dir():
+        fetch_model(here)
+        return str(here.resolve())
+    return model
 
 
 def _list(value: JsonValue) -> list[JsonValue]:

@@ -61,13 +61,15 @@ def rollback(
     lock_timeout: LockTimeout = 0.0,
 ) -> None:
     """Bring an earlier version of the set back. Without --version: the model before."""
+    from pipeline.bucket.send import send_output
     from pipeline.export import open_store
     from pipeline.refresh.model import MODELS, roll_back_model
     from pipeline.refresh.versions import resolve_version, roll_back
 
-    _, store = open_store(recipe, overrides=set_ or ())
+    loaded, store = open_store(recipe, overrides=set_ or ())
     if version is None:
         name = roll_back_model(store.output / MODELS)
+        send_output(loaded)
         screen.show(f"The current model is {name}")
         screen.result({"model": name})
         return

@@ -19,6 +19,7 @@ from uuid import uuid4
 import polars as pl
 from pydantic import JsonValue
 
+from pipeline.bucket.origin import place_of
 from pipeline.notify import send
 from pipeline.objects import bare, is_address
 from pipeline.runs import software
@@ -128,7 +129,7 @@ def events_of(
 def tell_of_training(events: Events, model: str, result: CurateResult) -> None:
     """Tell of a training that followed a refresh: from a version of the set to a model folder."""
     name = f"{events.loaded.recipe.name}.train"
-    inputs = [_named(str(Store(result.output).path)) | _version(result.version)]
+    inputs = [_named(place_of(Store(result.output))) | _version(result.version)]
     training = Events(events.loaded, events.place, name, events.progress, inputs)
     training.tell("START")
     training.outputs.append(_named(model))
@@ -193,7 +194,7 @@ def _set(store: Store, result: CurateResult) -> Json:
         {"name": name, "type": str(dtype)} for name, dtype in _schema(files[0]).items()
     ]
     return {
-        **_named(str(store.path)),
+        **_named(place_of(store)),
         "facets": {
             **_facet("schema", fields=fields),
             **_facet("version", datasetVersion=str(result.version)),

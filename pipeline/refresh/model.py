@@ -19,6 +19,7 @@ import numpy as np
 import polars as pl
 from pydantic import JsonValue
 
+from pipeline.bucket.origin import fetch_model
 from pipeline.files import read_json, sync, writable_folder, write_json
 from pipeline.lock import locked
 from pipeline.profile.history import METRICS, read_metrics
@@ -150,7 +151,7 @@ def promote(models: Path, name: str, why: str) -> None:
         "why": why,
     }
     write_json(models / PROMOTIONS, {"promotions": [*log, entry]})
-    _point(models, name)
+    point(models, name)
 
 
 def roll_back_model(models: Path) -> str:
@@ -163,11 +164,13 @@ def roll_back_model(models: Path) -> str:
             f"{models} has no model before the current one: name a version of the set to bring "
             "back with  --version N"
         )
-    _point(models, before)
+    fetch_model(models / before)
+    point(models, before)
     return before
 
 
-def _point(models: Path, name: str) -> None:
+def point(models: Path, name: str) -> None:
+    """Make a model the current one, at once, and note nothing."""
     draft = models / f".{CURRENT}.{os.getpid()}"
     draft.unlink(missing_ok=True)
     draft.symlink_to(name, target_is_directory=True)

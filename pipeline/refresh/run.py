@@ -18,6 +18,7 @@ from pipeline.guard import output_of_ours
 from pipeline.job import load_job
 from pipeline.live import Live
 from pipeline.lock import locked
+from pipeline.objects import is_address
 from pipeline.populations import PROFILE
 from pipeline.profile.state import ProfileState
 from pipeline.publish import Addition, complete, earlier, leave, preview, publish
@@ -35,6 +36,7 @@ from schemas.results import Balance, CurateResult, Turnover
 
 if TYPE_CHECKING:
     from pipeline.shard import Outcome
+    from schemas.loading import LoadedRecipe
 
 
 def refresh_set(
@@ -52,12 +54,14 @@ def refresh_set(
     clock = time.perf_counter()
     wanted, shown = options or CurateOptions(), progress or Silent()
     check_engine(wanted)
-    _, store = open_store(recipe, overrides=overrides)
+    loaded, store = open_store(recipe, overrides=overrides, progress=shown)
     ledger = Ledger(store.output)
+    _take_ledger(loaded, store)
     scans = Scans(ledger.path / SCANS)
     job = load_job(recipe, overrides=overrides, scans=scans)
     with locked(output_of_ours(job.output), timeout=wanted.lock_timeout):
-        _take_over(store, job.recipe.mirror, shown)
+        _take_over(loaded, store, shown)
+        _take_ledger(loaded, store)
         complete(store)
         with work_folder(job.output) as folder:
             plan = make_plan(job, store, _book(store, ledger), folder)
@@ -76,9 +80,26 @@ def refresh_set(
                     shown.say(f"warning: {warning}")
 
 
-def _take_over(store: Store, mirror: str | None, progress: Progress) -> None:
+def _take_ledger(loaded: LoadedRecipe, store: Store) -> None:
+    """Fetch what a refresh knows of earlier inputs, where that lies in a store."""
+    if is_address(loaded.recipe.output):
+        from pipeline.bucket.take import open_origin, take_ledger
+
+        origin, commit = open_origin(loaded), store.current()
+        if origin is not None:
+            take_ledger(origin, None if commit is None else commit.metadata.get(METADATA))
+
+
+def _take_over(loaded: LoadedRecipe, store: Store, progress: Progress) -> None:
     """Go on from the copy of the set on a machine that has none."""
-    if mirror is not None:
+    mirror = loaded.recipe.mirror
+    if is_address(loaded.recipe.output):
+        from pipeline.bucket.take import open_origin, take_over
+
+        origin = open_origin(loaded)
+        if origin is not None:
+            take_over(origin)
+    elif mirror is not None:
         from pipeline.mirror import restore_set
 
         if restore_set(store, mirror):

@@ -13,11 +13,12 @@ from typing import Final
 import pyarrow.parquet as pq
 from pydantic import JsonValue
 
+from pipeline.bucket.keep import stored_versions
 from pipeline.curate import work_folder
 from pipeline.export import open_store
 from pipeline.files import link_or_copy, writable_folder
 from pipeline.lock import locked
-from pipeline.publish import complete
+from pipeline.publish import complete, copy
 from pipeline.runs import new_run_id
 from pipeline.store import VERSIONS, Commit, DataFile, Store, split_of
 from schemas.errors import OutputError
@@ -53,7 +54,7 @@ def list_history(
 ) -> list[dict[str, JsonValue]]:
     """Return the versions of the set, latest first: what made each, and whether it can be read."""
     _, store = open_store(recipe, overrides=overrides)
-    models = models_of(store.output)
+    models, there = models_of(store.output), stored_versions(store)
     found: list[dict[str, JsonValue]] = []
     for commit in store.history():
         said = json.loads(commit.metadata.get(_RESULT, "{}"))
@@ -66,7 +67,7 @@ def list_history(
                 "rows": said.get("set_rows", 0),
                 "verdict": said.get("verdict", "pass"),
                 "formula": commit.metadata.get("siftset_formula", ""),
-                "available": _laid(store, commit.version),
+                "available": _laid(store, commit.version) or commit.version in there,
                 "models": names,
             }
         )
@@ -94,7 +95,7 @@ def roll_back(
 
     Nothing is lost: the versions in between stay. Does nothing where `version` is the current one.
     """
-    _, store = open_store(recipe, overrides=overrides)
+    loaded, store = open_store(recipe, overrides=overrides)
     with locked(writable_folder(store.output), timeout=lock_timeout):
         complete(store)
         current = store.current()
@@ -110,6 +111,7 @@ def roll_back(
                 metadata={k: v for k, v in commit.metadata.items() if _carried(k)},
             )
         complete(store)
+        copy(loaded, store)
         return number
 
 
@@ -151,7 +153,8 @@ def _laid(store: Store, version: int) -> bool:
 
 
 def _available(store: Store, version: int) -> bool:
-    return all(path.is_file() for path in store.files(version))
+    here = all(path.is_file() for path in store.files(version))
+    return here or version in stored_versions(store)
 
 
 def _there(store: Store, version: int) -> int:
@@ -166,7 +169,7 @@ def _there(store: Store, version: int) -> int:
 
 def _linked(store: Store, version: int, folder: Path) -> list[DataFile]:
     files = []
-    for number, path in enumerate(store.files(version)):
+    for number, path in enumerate(store.local_files(version)):
         target = folder / f"{split_of(path)}-kept-{number:05d}.parquet"
         link_or_copy(path, target)
         files.append(DataFile(target, split_of(path), int(pq.read_metadata(path).num_rows)))

@@ -6,10 +6,12 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from pipeline.bucket.keep import let_go
 from pipeline.context import CurateOptions
 from pipeline.files import told_when_full
 from pipeline.job import output_folder
 from pipeline.notify import notify
+from pipeline.objects import is_address
 from pipeline.profile.history import METRICS, read_metrics
 from pipeline.publish import copy
 from pipeline.refresh.events import events_of, tell_of_training
@@ -68,12 +70,15 @@ def _follow(
     """Do what follows from the set: its copy, retention, the model, the alert."""
     store = Store(result.output)
     if not result.new:
-        copy(store, loaded.recipe.mirror)
+        copy(loaded, store)
     keep = loaded.recipe.refresh.keep_versions
     if keep is not None and result.new:
         for version in retain(store, keep):
             progress.say(f"version {version} removed: refresh.keep_versions is {keep}")
+        let_go(store, keep)
     model = renew_model(loaded, recipe, overrides, progress)
+    if is_address(loaded.recipe.output):
+        copy(loaded, store)
     refused = model is not None and model.get("promoted") is False
     lines = (f"model kept but not promoted: {model['because']}",) if model and refused else ()
     if result.new or lines:
