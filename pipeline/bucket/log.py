@@ -72,7 +72,10 @@ def drop_lost(origin: Origin, agreed: int) -> None:
 
 
 def files_by_version(store: Store) -> dict[int, frozenset[str]]:
-    """Return the data files of every version, relative to the table; none where entries are gone."""
+    """Return the data files of every version, relative to the table.
+
+    Nothing where the first entries of the log are gone.
+    """
     held: set[str] = set()
     found: dict[int, frozenset[str]] = {}
     entries = sorted((store.output / LOG).glob("*.json"))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -100,7 +99,7 @@ def _send_changing(origin: Origin, names: tuple[str, ...]) -> None:
 def _send_current(origin: Origin) -> None:
     link = origin.folder / CURRENT
     if link.is_symlink():
-        name = os.readlink(link).encode()
+        name = str(link.readlink()).encode()
         if digest(name) != origin.agreed().get(CURRENT):
             origin.write(CURRENT, name)
             origin.agree(CURRENT, name)

@@ -158,7 +158,7 @@ def _current(origin: Origin, there: Listing) -> str | None:
         return None
     data = origin.read(CURRENT)
     link = origin.folder / CURRENT
-    here = os.readlink(link).encode() if link.is_symlink() else None
+    here = str(link.readlink()).encode() if link.is_symlink() else None
     if here is not None and digest(here) != origin.agreed().get(CURRENT):
         return None
     return data.decode()
