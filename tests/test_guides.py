@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-GUIDES = ("docs/label-review.md",)
+GUIDES = ("docs/gpu.md", "docs/label-review.md")
 
 
 def pages():
@@ -20,7 +20,7 @@ def pages():
 
 @pytest.mark.parametrize("page", GUIDES)
 def test_every_block_of_a_guide_runs(page, tmp_path):
-    pytest.importorskip("sklearn")
+    pytest.importorskip("torch")
     module = pages()
     for language, text in module.FENCE.findall((ROOT / page).read_text("utf-8")):
         module.run_block(language, text, tmp_path)

@@ -126,7 +126,8 @@ def cpu_has_bf16() -> bool:
 def _precision(device: str, asked: bool | str) -> Precision:
     import torch
 
-    can = {"cuda": device == "cuda" and torch.cuda.is_bf16_supported(), "cpu": cpu_has_bf16()}
+    on_cuda = device == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False)
+    can = {"cuda": on_cuda, "cpu": cpu_has_bf16()}
     if asked is True and not can.get(device, False):
         raise TrainingError(f"train.bf16: this {device} has no bf16 arithmetic: use  bf16: auto")
     if asked == "auto":

@@ -5,6 +5,7 @@ import resource
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -126,6 +127,17 @@ def test_bf16_is_chosen_where_it_pays(device, width, settings, expected):
 def test_bf16_is_refused_where_the_hardware_lacks_it():
     with pytest.raises(TrainingError, match="this cpu has no bf16 arithmetic"):
         choose_hardware(Train(task="mlm", bf16=True))
+
+
+@pytest.mark.parametrize(("generation", "expected"), [(7, "fp32"), (8, "bf16"), (9, "bf16")])
+def test_a_gpu_that_only_emulates_bf16_trains_in_fp32(monkeypatch, generation, expected):
+    card = SimpleNamespace(major=generation)
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "current_device", lambda: 0)
+    monkeypatch.setattr(torch.cuda, "get_device_properties", lambda *_: card)
+    monkeypatch.setattr(torch.cuda, "get_device_name", lambda: "a card")
+    monkeypatch.setattr(torch.cuda, "_check_bf16_tensor_supported", lambda _: True)
+    assert choose_hardware(Train(task="mlm", threads=1)).precision == expected
 
 
 def test_what_a_run_costs_is_said_before_it_starts(fit, progress):
