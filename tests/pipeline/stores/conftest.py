@@ -60,8 +60,8 @@ class _World:
     def lines(self, name, *texts):
         self.put(name, lines(*texts))
 
-    def recipe(self, *paths, output="out", **sections):
-        path = self.folder / f"{output}.json"
+    def recipe(self, *paths, output="out", file=None, **sections):
+        path = self.folder / f"{file or output}.json"
         files = {"files": {"paths": paths}}
         path.write_text(json.dumps({
             "name": "t", "output": output, "source": files, "keep": "long", "analysis": "off",
@@ -79,3 +79,46 @@ class _World:
 
 def lines(*texts):
     return "".join(json.dumps({"text": text}) + "\n" for text in texts)
+
+
+@pytest.fixture
+def machines(world):
+    """Make folders with nothing but a recipe whose output is an address."""
+    return _Machines(world)
+
+
+class _Machines:
+    def __init__(self, world):
+        self.world, self.address = world, world.address("reviews")
+
+    def __call__(self, name, **sections):
+        """Return the recipe of a machine; its working folder is out/t beside it."""
+        folder = self.world.folder / name
+        folder.mkdir(exist_ok=True)
+        return self.world.recipe(
+            self.world.address("in/*.jsonl"), file=f"{name}/recipe",
+            **{"output": self.address, **sections},
+        )  # fmt: skip
+
+    def full(self):
+        """Return the set that one run over the same input makes, elsewhere."""
+        from pipeline.curate import curate
+
+        curate(self.world.recipe(self.world.address("in/*.jsonl"), output="full"))
+        return self.same(pl.read_delta(str(self.world.folder / "full/set")))
+
+    def set(self, version=None):
+        """Return the set in the store."""
+        return self.same(pl.read_delta(f"{self.address}/set", version=version))
+
+    def same(self, rows):
+        return rows.drop("run_id", "signals", strict=False).sort("row_id")
+
+    def names(self, below=""):
+        """Return what lies in the store below the output."""
+        place = f"{self.world.bucket}/reviews/"
+        found = self.world.store.find(place + below, detail=True)
+        return {name.removeprefix(place) for name in found}
+
+    def remove(self, *names):
+        self.world.store.rm([f"{self.world.bucket}/reviews/{name}" for name in names])

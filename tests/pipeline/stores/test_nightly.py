@@ -1,0 +1,96 @@
+"""A nightly job in a container with an empty disk: killed at any moment, and with a model."""
+
+from __future__ import annotations
+
+import random
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from pipeline.cli.commands import TERMINATED
+from pipeline.refresh import refresh
+from pipeline.refresh.model import current_model
+from pipeline.refresh.versions import list_history
+
+ROOT = Path(__file__).parents[3]
+PROGRAM = "from pipeline.cli import app; app()"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("stop", ["kill", "terminate"])
+def test_a_job_that_is_stopped_never_leaves_half_a_version(machines, stop):
+    world, chance, stopped = machines.world, random.Random(1), 0
+    world.lines("in/a.jsonl", "text number 0")
+    refresh(machines("start"))
+    wanted = {"text number 0"}
+    for number in range(1, 13):
+        before, wanted = wanted, {*wanted, f"text number {number}"}
+        world.lines(f"in/b{number}.jsonl", f"text number {number}")
+        job = subprocess.Popen(
+            [sys.executable, "-c", PROGRAM, "refresh", str(machines(f"m{number}"))], cwd=ROOT,
+            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+        )  # fmt: skip
+        end = time.monotonic() + chance.uniform(1.0, 5.0)
+        while time.monotonic() < end and job.poll() is None:
+            assert set(machines.set()["text"]) in (before, wanted)
+        is_running = job.poll() is None
+        getattr(job, stop)()
+        code = job.wait()
+        assert not is_running or stop == "kill" or code in (0, TERMINATED)
+        stopped += is_running and code != 0
+        assert set(machines.set()["text"]) in (before, wanted)
+        refresh(machines(f"m{number}" if chance.random() < 0.5 else f"n{number}"))
+        assert set(machines.set()["text"]) == wanted
+    assert stopped > 2
+    assert machines.set().equals(machines.full())
+    assert not refresh(machines("end")).new
+
+
+@pytest.mark.slow
+def test_three_days_with_a_training_on_the_second(machines, tiny_encoder):
+    sections = {
+        "split": {"train": 0.7, "validation": 0.3},
+        "train": {"task": "mlm", "model": str(tiny_encoder), "epochs": 1, "max_length": 32},
+        "compare": {"positive": None, "negative": None, "resamples": 50},
+        "refresh": {"retrain_after": 50, "promote": "always"},
+    }
+    found = []
+    for day in range(3):
+        words = ("the soft shoe is good", "a warm hat was great", "the light bag is strong")
+        texts = (f"{words[n % 3]} and {n + 40 * day} more" for n in range(40))
+        machines.world.lines(f"in/{day}.jsonl", *texts)
+        found.append(refresh(machines(f"day{day}", **sections)))
+    assert [one.rows.read for one in found] == [40, 40, 40]
+    assert [one.set_rows for one in found] == [40, 80, 120]
+    assert [one.model["due"] for one in found] == [False, True, False]
+    assert "40 new rows since the last training" in found[2].model["why"]
+    days = [machines.world.folder / f"day{day}/out/t" for day in range(3)]
+    current = current_model(days[2] / "models")
+    assert current.name == found[1].model["current"] == found[2].model["current"]
+    assert weights(current) == weights(current_model(days[1] / "models"))
+    listed = list_history(machines("another"))
+    assert [(one["version"], one["rows"]) for one in listed] == [(2, 120), (1, 80), (0, 40)]
+    assert [one["models"] for one in listed] == [[], [current.name], []]
+    assert machines.set().equals(full(machines, sections))
+    assert not any("checkpoint" in name for name in machines.names("models"))
+    answered = subprocess.run(
+        [sys.executable, "-c", PROGRAM, "predict", str(current), "the soft [MASK] is good"],
+        cwd=ROOT, capture_output=True, text=True,
+    )  # fmt: skip
+    assert answered.returncode == 0, answered.stderr
+
+
+def weights(model):
+    return (model / "model.safetensors").read_bytes()
+
+
+def full(machines, sections):
+    from pipeline.curate import curate
+
+    source = machines.world.address("in/*.jsonl")
+    curate(machines.world.recipe(source, output="full", split=sections["split"]))
+    return machines.same(pl.read_delta(str(machines.world.folder / "full/set")))
