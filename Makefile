@@ -50,7 +50,7 @@ wheel: $(READY_DEV) ## Build the wheel and the sdist into dist/.
 	@rm -rf dist && $(BIN)/python -m build --outdir dist .
 
 docs: $(READY_DEV)  ## Build the documentation site into site/, without a network.
-	@$(BIN)/python docs/make_kinds.py && $(BIN)/python docs/make_recipe.py
+	@for page in kinds recipe api notebook; do $(BIN)/python docs/make_$$page.py || exit 1; done
 	@$(BIN)/python -m mkdocs build --quiet
 
 bench: $(READY_DEV) ## Measure against the peers (see benchmarks/README.md).

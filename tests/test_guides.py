@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import sys
 from pathlib import Path
 
 import pytest
@@ -24,3 +25,16 @@ def test_every_block_of_a_guide_runs(page, tmp_path):
     module = pages()
     for language, text in module.FENCE.findall((ROOT / page).read_text("utf-8")):
         module.run_block(language, text, tmp_path)
+
+
+@pytest.mark.parametrize("page", ["api", "notebook"])
+def test_made_pages_are_those_of_their_source(page):
+    code = f"import runpy; print(runpy.run_path('make_{page}.py')['page'](), end='')"
+    made = pages().run([sys.executable, "-c", code], ROOT / "docs")
+    assert made == (ROOT / f"docs/{page}.md").read_text("utf-8"), f"run docs/make_{page}.py"
+
+
+def test_the_first_lines_of_the_reference_run(tmp_path):
+    module = pages()
+    language, text = module.FENCE.findall((ROOT / "docs/api.md").read_text("utf-8"))[0]
+    module.run_block(language, text + "assert wanted('I love these shoes!')\n", tmp_path)
