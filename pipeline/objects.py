@@ -17,6 +17,7 @@ from datetime import datetime
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, BinaryIO, Final, Protocol, cast
 
+from pipeline.bucket.settings import settings
 from schemas.errors import MissingExtraError, SourceError
 
 if TYPE_CHECKING:
@@ -31,14 +32,21 @@ _TIMES: Final = ("LastModified", "last_modified", "mtime", "updated")
 Info = Mapping[str, object]
 
 
+class _Look(Protocol):
+    def __call__(self, path: str, *, detail: bool) -> Mapping[str, Info] | list[str]: ...
+
+
 class FileSystem(Protocol):
     """What is used of an fsspec file system."""
 
     def open(self, path: str, mode: str, block_size: int) -> BinaryIO:
         """Open an object."""
 
-    def find(self, path: str, *, detail: bool) -> Mapping[str, Info]:
-        """Return all objects below a prefix, or the one of that very name."""
+    def find(self, path: str, *, detail: bool) -> Mapping[str, Info] | list[str]:
+        """Return all objects below a prefix, or the one of that very name: adlfs just its name."""
+
+    def info(self, path: str) -> Info:
+        """Return what is known of an object."""
 
     def glob(self, path: str, *, detail: bool) -> Mapping[str, Info]:
         """Return the objects that match a pattern."""
@@ -150,7 +158,7 @@ def file_system(address: str) -> FileSystem:
     try:
         import fsspec
 
-        found = fsspec.filesystem(kind, use_listings_cache=False, **_settings(kind))
+        found = fsspec.filesystem(kind, use_listings_cache=False, **settings(kind))
     except ImportError:
         raise MissingExtraError(f"reaching {kind}:// addresses", STORES[kind]) from None
     return cast(FileSystem, found)
@@ -162,9 +170,10 @@ def find_objects(address: str) -> list[Object]:
     In order of their names; raises SourceError where the store cannot be reached.
     """
     store, kind = file_system(address), address.partition("://")[0]
-    look = store.glob if is_pattern(address) else store.find
+    look: _Look = store.glob if is_pattern(address) else store.find
     with told(address):
-        infos = look(bare(address), detail=True).values()
+        listed = look(bare(address), detail=True)
+        infos = listed.values() if isinstance(listed, Mapping) else map(store.info, listed)
     found = [
         Object(f"{kind}://{info['name']}", int(str(info["size"])), _tag(info), _time(info))
         for info in infos
@@ -265,19 +274,6 @@ def refusals() -> Iterator[None]:
         if isinstance(error, OSError) or not type(error).__module__.startswith("botocore"):
             raise
         raise OSError(str(error)) from error
-
-
-def _settings(kind: str) -> dict[str, object]:
-    """Return what the S3 library does not read from the environment by itself."""
-    if kind != "s3":
-        return {}
-    region = os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION")
-    unsigned = os.environ.get("AWS_SKIP_SIGNATURE", "").lower() in ("1", "true", "yes")
-    return {
-        "anon": unsigned,
-        "endpoint_url": os.environ.get("AWS_ENDPOINT_URL"),
-        "client_kwargs": {"region_name": region} if region else {},
-    }
 
 
 def _tag(info: Info) -> str:

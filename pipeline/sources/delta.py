@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 from urllib.parse import unquote
 
 from pipeline.objects import Object, file_system, is_address
@@ -19,6 +20,8 @@ from schemas.source import Delta
 
 if TYPE_CHECKING:
     from deltalake import DeltaTable
+
+_COLOURS: Final = re.compile(r"\x1b\[[0-9;]*m")
 
 
 def open_delta(config: Delta, folder: Path) -> OpenedFiles:
@@ -73,7 +76,7 @@ def _table(where: Path | str, version: int | None) -> DeltaTable:
     try:
         return DeltaTable(str(where), version=version)
     except (DeltaError, OSError, ValueError) as error:
-        reason = " ".join(str(error).split())
+        reason = " ".join(_COLOURS.sub("", str(error)).split())
         at = "" if version is None else f" at version {version}"
         raise SourceError(f"Delta table {where}: cannot be opened{at}: {reason}") from None
 

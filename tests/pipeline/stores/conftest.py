@@ -42,13 +42,21 @@ def bucket(server, monkeypatch, request):
 @pytest.fixture
 def world(tmp_path, bucket):
     """A recipe that reads addresses; `put` writes an object, `local` its twin on this machine."""
-    return _World(tmp_path, bucket)
+    return World(tmp_path, bucket)
 
 
-class _World:
-    def __init__(self, folder, bucket):
-        self.folder, self.bucket = folder, bucket
-        self.store = file_system("s3://")
+@pytest.fixture
+def new_store():
+    """Make a world of another kind of store."""
+    return World
+
+
+class World:
+    """Objects in a bucket, the same files on this machine, and recipes that read them."""
+
+    def __init__(self, folder, bucket, kind="s3"):
+        self.folder, self.bucket, self.kind = folder, bucket, kind
+        self.store = file_system(f"{kind}://")
 
     def put(self, name, data):
         data = data if isinstance(data, bytes) else data.encode()
@@ -70,7 +78,7 @@ class _World:
         return path
 
     def address(self, name=""):
-        return f"s3://{self.bucket}/{name}"
+        return f"{self.kind}://{self.bucket}/{name}"
 
     def rows(self, output="out"):
         rows = pl.read_delta(str(self.folder / output / "set")).drop("run_id")
@@ -84,10 +92,12 @@ def lines(*texts):
 @pytest.fixture
 def machines(world):
     """Make folders with nothing but a recipe whose output is an address."""
-    return _Machines(world)
+    return Machines(world)
 
 
-class _Machines:
+class Machines:
+    """Machines that share nothing but a store."""
+
     def __init__(self, world):
         self.world, self.address = world, world.address("reviews")
 
