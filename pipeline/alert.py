@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pipeline.notify import notify
 from pipeline.profile.history import METRICS, read_metrics
 from schemas.environment import VARIABLE
 
@@ -25,6 +24,8 @@ def alert(run: Run, folder: Path, lines: tuple[str, ...] = ()) -> None:
     if VARIABLE.search(url):
         failed: str | None = "alert not sent: the variable that refresh.notify names is not set"
     else:
+        from pipeline.notify import notify
+
         failed = notify(url, metrics, lines)
     if failed:
         run.progress.say(f"warning: {failed}")

@@ -3,15 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Final
 
+import numpy as np
 import polars as pl
+import pyarrow as pa
+
+from signals.arrow_text import text_bytes, with_nulls_of
 
 Fold = Callable[[pl.Expr], pl.Expr]
+
+_SMALL: Final = bytes(range(256)).lower()
+_BARE: Final = np.array([chr(byte).isascii() and chr(byte).isalnum() for byte in range(256)])
+_DROPPED: Final = bytes(np.flatnonzero(~_BARE).tolist())
 
 
 def same_text(text: pl.Expr) -> pl.Expr:
     """Return the text after NFC and white-space folding: equal ones are exact duplicates."""
-    return _by_script(text, _fold_space, lambda t: _fold_space(t.str.normalize("NFC")))
+    space = pl.col("text").pipe(_fold_space)
+    return _by_script(
+        text,
+        lambda texts: texts.to_frame().select(space).to_series(),
+        lambda t: _fold_space(t.str.normalize("NFC")),
+    )
 
 
 def bare_text(text: pl.Expr) -> pl.Expr:
@@ -26,8 +40,18 @@ def _fold_space(text: pl.Expr) -> pl.Expr:
     return text.str.replace_all(r"\s{2,}|[^\S ]", " ").str.strip_chars(" ")
 
 
-def _bare_ascii(text: pl.Expr) -> pl.Expr:
-    return text.str.to_lowercase().str.replace_all("[^a-z0-9]+", "")
+def _bare_ascii(texts: pl.Series) -> pl.Series:
+    """Drop and fold the bytes of all texts at once, which takes a third of a pattern's time."""
+    offsets, data = text_bytes(texts)
+    data = data[offsets[0] : offsets[-1]]
+    bare = data.tobytes().translate(_SMALL, _DROPPED)
+    ends = np.zeros(len(offsets), np.int64)
+    full = np.diff(offsets) > 0  # between equal starts reduceat gives what lies there
+    starts = offsets[:-1][full] - offsets[0]
+    ends[1:][full] = np.add.reduceat(_BARE[data], starts, dtype=np.int64) if len(starts) else 0
+    ends.cumsum(out=ends)
+    arrow = pa.LargeStringArray.from_buffers(len(texts), pa.py_buffer(ends), pa.py_buffer(bare))
+    return with_nulls_of(texts, pl.Series(texts.name, arrow))
 
 
 def _bare(text: pl.Expr) -> pl.Expr:
@@ -38,7 +62,9 @@ def _bare(text: pl.Expr) -> pl.Expr:
     return sigma.str.replace_all(r"[\W_]+", "")
 
 
-def _by_script(text: pl.Expr, ascii_only: Fold, any_script: Fold) -> pl.Expr:
+def _by_script(
+    text: pl.Expr, ascii_only: Callable[[pl.Series], pl.Series], any_script: Fold
+) -> pl.Expr:
     """Fold ASCII texts, for which both ways agree, by the way that costs a fraction."""
 
     def fold(values: pl.Series) -> pl.Series:
@@ -47,8 +73,8 @@ def _by_script(text: pl.Expr, ascii_only: Fold, any_script: Fold) -> pl.Expr:
         other = frame.select(column.str.len_bytes() != column.str.len_chars()).to_series()
         other = other.fill_null(False)
         if not other.any():
-            return frame.select(ascii_only(column)).to_series()
-        plain = frame.filter(~other).select(ascii_only(column)).to_series()
+            return ascii_only(frame["text"])
+        plain = ascii_only(frame["text"].filter(~other))
         rest = frame.filter(other).select(any_script(column)).to_series()
         order = pl.concat([(~other).arg_true(), other.arg_true()]).arg_sort()
         return pl.concat([plain, rest]).gather(order)

@@ -9,7 +9,6 @@ from typing import Final
 from pydantic import JsonValue
 
 from pipeline.files import read_json, whole
-from schemas.comparison import Comparison
 from schemas.results import Finding, TrainResult
 
 RESULT: Final = "training.json"
@@ -43,6 +42,7 @@ def finished(out: Path) -> TrainResult:
 def render_comparison(folder: Path) -> Path:
     """Write compare.html from compare.json and return where it lies."""
     from pipeline.reports.compare import compare_report
+    from schemas.comparison import Comparison
 
     comparison = Comparison.model_validate_json((folder / COMPARE_JSON).read_bytes())
     with whole(folder / COMPARE_HTML) as draft:

@@ -4,16 +4,11 @@ from __future__ import annotations
 
 import json
 import tomllib
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
 from pydantic import JsonValue
-from ruamel.yaml import YAML
-from ruamel.yaml.constructor import DuplicateKeyError, SafeConstructor
-from ruamel.yaml.error import MarkedYAMLError, YAMLError
-from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
 from schemas.errors import RecipeError
 
@@ -36,23 +31,9 @@ class Document:
         """Return the line, from 1, of a key, or None where it is not known."""
         if self.path.suffix.lower() == ".toml":
             return None
-        try:
-            return dict(_lines(_yaml().compose(self.text), ())).get(place)
-        except YAMLError:
-            return None
+        from schemas.yaml_text import key_lines
 
-
-class _CoreConstructor(SafeConstructor):
-    """YAML's core schema, which has no dates."""
-
-
-_CoreConstructor.add_constructor("tag:yaml.org,2002:timestamp", SafeConstructor.construct_yaml_str)
-
-
-def _yaml() -> YAML:
-    yaml = YAML(typ="safe", pure=True)
-    yaml.Constructor = _CoreConstructor
-    return yaml
+        return key_lines(self.text).get(place)
 
 
 def parse(text: str, path: Path) -> Document:
@@ -68,9 +49,11 @@ def parse(text: str, path: Path) -> Document:
 
 def parse_value(text: str) -> JsonValue:
     """Parse one YAML value, as in `--set key=value`; raise RecipeError."""
+    from schemas.yaml_text import read_value
+
     try:
-        value: JsonValue = _plain(_yaml().load(text), Path("--set"))
-    except YAMLError:
+        value: JsonValue = _plain(read_value(text), Path("--set"))
+    except ValueError:
         raise RecipeError(f"--set: '{text}' is not a YAML value; quote it") from None
     return value
 
@@ -83,25 +66,12 @@ def _parsed(text: str, path: Path) -> object:
             case ".json":
                 return json.loads(text, object_pairs_hook=_unique)
             case _:
-                return _yaml().load(text)
-    except DuplicateKeyError as error:
-        raise RecipeError(_located(path, error, _duplicate(error))) from None
-    except MarkedYAMLError as error:
-        raise RecipeError(_located(path, error, f"not valid YAML: {error.problem}")) from None
-    except (YAMLError, ValueError, RecursionError) as error:
+                from schemas.yaml_text import read_yaml
+
+                return read_yaml(text, path)
+    except (ValueError, RecursionError) as error:
         reason = " ".join(str(error).split()) or type(error).__name__
         raise RecipeError(f"recipe {path}: not valid: {reason}") from None
-
-
-def _located(path: Path, error: MarkedYAMLError, problem: str) -> str:
-    mark = error.problem_mark
-    return f"recipe {path}, line {mark.line + 1}: {problem}" if mark else f"{path}: {problem}"
-
-
-def _duplicate(error: DuplicateKeyError) -> str:
-    named = str(error.problem).split('"')
-    key = f" '{named[1]}'" if len(named) > 1 else ""
-    return f"the key{key} is given twice; keep one"
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -134,19 +104,6 @@ def _key(key: object, path: Path) -> str:
     if isinstance(key, str | int | float):
         return str(key)
     raise RecipeError(f"recipe {path}: the key {key!r} is not text; quote it")
-
-
-def _lines(node: Node | None, place: Place) -> Iterator[tuple[Place, int]]:
-    if isinstance(node, MappingNode):
-        for key, value in node.value:
-            if isinstance(key, ScalarNode):
-                inner = (*place, key.value)
-                yield inner, key.start_mark.line + 1
-                yield from _lines(value, inner)
-    elif isinstance(node, SequenceNode):
-        for index, item in enumerate(node.value):
-            yield (*place, index), item.start_mark.line + 1
-            yield from _lines(item, (*place, index))
 
 
 def _kind(value: object) -> str:

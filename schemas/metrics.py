@@ -17,7 +17,7 @@ Severity = Literal["info", "warning", "critical"]
 class Metrics(BaseModel):
     """A frozen part of metrics.json."""
 
-    model_config = ConfigDict(extra="ignore", frozen=True, allow_inf_nan=False)
+    model_config = ConfigDict(extra="ignore", frozen=True, allow_inf_nan=False, defer_build=True)
 
 
 class Run(Metrics):

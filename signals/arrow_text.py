@@ -36,7 +36,7 @@ def text_bytes(texts: pl.Series) -> TextBytes:
     )
 
 
-def with_nulls_of(texts: pl.Series, values: NDArray[np.generic]) -> pl.Series:
+def with_nulls_of(texts: pl.Series, values: NDArray[np.generic] | pl.Series) -> pl.Series:
     """Make a series of values, null where the text is null."""
     series = pl.Series(texts.name, values)
     if not texts.null_count():

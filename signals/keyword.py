@@ -17,6 +17,10 @@ from signals.wordset import WordSet
 ALTERNATION_LIMIT = 200
 """Entries up to which a regular expression is faster than looking each word up."""
 
+LOOKING_LIMIT = 6
+"""Entries up to which a search that looks around an entry, without taking in what stands there, is
+faster: it jumps from one place that may be an entry to the next."""
+
 _WHITE = r"\s+"
 _RUST_ESCAPE = re.compile(r"[\\.+*?()|\[\]{}^$#&\-~]")
 
@@ -74,7 +78,8 @@ def keyword(parameters: Keyword, build: Build) -> Signal:
             lambda text: _plain(text, entries, parameters).str.contains_any(list(entries))
         )
     if len(entries) <= ALTERNATION_LIMIT:
-        pattern = alternation(entries, match=parameters.match, case=parameters.case)
+        write = alternation if len(entries) <= LOOKING_LIMIT else enclosed
+        pattern = write(entries, match=parameters.match, case=parameters.case)
         return build.expression(lambda text: text.str.contains(pattern))
     return build.batch(_word_set(entries, parameters).hits)
 
@@ -109,11 +114,24 @@ def normalised(entries: tuple[str, ...], *, case: bool) -> tuple[str, ...]:
 
 
 def alternation(entries: tuple[str, ...], *, match: Match, case: bool) -> str:
-    """Write a list as one regular expression in Rust's syntax."""
-    words = "|".join(_WHITE.join(_escape(part) for part in entry.split(" ")) for entry in entries)
+    """Write a list as one regular expression in Rust's syntax; matches are the entries alone."""
     before = "" if match == "substring" else r"\b{start-half}"
     after = r"\b{end-half}" if match == "word" else ""
-    return f"{'' if case else '(?i)'}{before}(?:{words}){after}"
+    return f"{'' if case else '(?i)'}{before}(?:{_any_of(entries)}){after}"
+
+
+def enclosed(entries: tuple[str, ...], *, match: Match, case: bool) -> str:
+    """Write a list as an expression that matches the same texts, with what encloses an entry.
+
+    Without looking around, Rust's automaton stays in its fast mode, on texts in any script.
+    """
+    before = "" if match == "substring" else r"(?:\A|\W)"
+    after = r"(?:\W|\z)" if match == "word" else ""
+    return f"{'' if case else '(?i)'}{before}(?:{_any_of(entries)}){after}"
+
+
+def _any_of(entries: tuple[str, ...]) -> str:
+    return "|".join(_WHITE.join(_escape(part) for part in entry.split(" ")) for entry in entries)
 
 
 def _substrings(text: pl.Expr, entries: tuple[str, ...], parameters: Keyword) -> pl.Expr:

@@ -48,7 +48,7 @@ from signals.vader_words import (
 if TYPE_CHECKING:
     from signals.vader_tables import Tables
 
-LOAD_BYTES: Final = 1_000_000
+LOAD_BYTES: Final = 500_000
 """Size of texts at which loading the kernel from the cache costs less than scoring without it."""
 COMPILE_BYTES: Final = 20_000_000
 """Size at which the kernel is compiled: less than would pay at once, as later runs gain too."""

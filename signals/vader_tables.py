@@ -22,6 +22,7 @@ from signals.vader_words import (
 EMPHASIS = 1 << 14  # a text with exclamation or question marks
 CASE_OTHER, CASE_CAPITAL, CASE_SMALL, CASE_LEFT = 0, 1, 2, 3
 _CASED = 0x20000  # no letter beyond has a case
+_BLOCK = 256
 
 
 class Words(NamedTuple):
@@ -87,14 +88,20 @@ def _make_idioms() -> Idioms:
 
 @cache
 def _make_cases() -> Bytes:
-    """Ask the running Python for the case of each letter."""
-    letters = [chr(point) for point in range(_CASED)]
+    """Ask the running Python for the case of each letter, and of blocks whether any has one."""
     cases = np.zeros(_CASED, np.uint8)
-    cases[[letter.islower() or letter.istitle() for letter in letters]] = CASE_SMALL
-    cases[[letter.isupper() for letter in letters]] = CASE_CAPITAL
-    for point in np.flatnonzero(cases[128:] == CASE_CAPITAL) + 128:
-        small = letters[point].lower()
-        known = letters[point] == "\N{KELVIN SIGN}"
-        if not known and (small.isascii() or not set(small).isdisjoint("n't")):
-            cases[point] = CASE_LEFT
+    for start in range(0, _CASED, _BLOCK):
+        letters = "".join(map(chr, range(start, start + _BLOCK)))
+        # a text is in small letters if it has one and no other cased letter
+        if not ((letters + "a").islower() and (letters + "A").isupper()):
+            cases[start : start + _BLOCK] = [_case(letter) for letter in letters]
     return cases
+
+
+def _case(letter: str) -> int:
+    if not letter.isupper():
+        return CASE_SMALL if letter.islower() or letter.istitle() else CASE_OTHER
+    small = letter.lower()
+    known = letter.isascii() or letter == "\N{KELVIN SIGN}"
+    left = not known and (small.isascii() or not set(small).isdisjoint("n't"))
+    return CASE_LEFT if left else CASE_CAPITAL

@@ -187,7 +187,7 @@ def test_files_that_are_no_recipe(tmp_path):
         (tmp_path / "latin.yaml", "not UTF-8 (byte 6)"),
         (tmp_path / "folder.yaml", "cannot be read"),
         (tmp_path / "data.csv", "expected a file that ends in .yaml, .yml, .toml, .json"),
-        ("nikee", "no shipped recipe has this name; expected one of minilm-head, nike"),
+        ("nikee", "no shipped recipe has this name; expected one of film-reviews"),
         ("./nike", "expected a file that ends in"),
     ]
     for path, message in table:

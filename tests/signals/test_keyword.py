@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from schemas.errors import SignalError
 from signals import keyword as module
 from signals.folding import fold_table
-from signals.keyword import alternation, keyword, normalised
+from signals.keyword import alternation, enclosed, keyword, normalised
 from signals.lists import read_words
 from signals.phrases import Phrases
 from signals.registry import build
@@ -38,6 +38,8 @@ def test_looking_up_and_matching_agree(entries, texts, match, case):
     expected = pl.Series(texts).str.count_matches(pattern).to_list()
     assert [phrases.count(text) for text in texts] == expected
     assert [phrases.any(text) for text in texts] == [count > 0 for count in expected]
+    around = pl.Series(texts).str.contains(enclosed(kept, match=match, case=case)).to_list()
+    assert around == [count > 0 for count in expected]
 
 
 @settings(deadline=None, max_examples=150)
@@ -101,10 +103,10 @@ def test_the_fold_is_that_of_the_regular_expressions():
 )
 def test_what_matches(words, options, text, expected):
     small = keyword(*words, name="small", **options)
-    fillers = [f"filler{number}" for number in range(module.ALTERNATION_LIMIT + 1)]
-    large = keyword(*words, *fillers, name="large", **options)
     assert small(text) is expected
-    assert large(text) is expected
+    for limit in (module.LOOKING_LIMIT, module.ALTERNATION_LIMIT):
+        fillers = [f"filler{number}" for number in range(limit + 1)]
+        assert keyword(*words, *fillers, name="long", **options)(text) is expected
 
 
 @pytest.mark.parametrize("more", [0, 300])
