@@ -148,6 +148,14 @@ class WordListInfo(Section):
     skipped: tuple[str, ...] = Field((), description="Words that are more than one token.")
 
 
+class SliceChange(Section):
+    """The main metric on a part of the rows."""
+
+    column: str
+    value: str
+    change: Change
+
+
 class MlmComparison(Section):
     """Masks of the prompts, filled before and after."""
 
@@ -156,6 +164,7 @@ class MlmComparison(Section):
     lists: tuple[WordListInfo, ...] = ()
     mass: tuple[Change, ...] = Field((), description="Mean mass over masks; paired intervals.")
     wins: tuple[WinRate, ...] = ()
+    slices: tuple[SliceChange, ...] = ()
 
 
 class ClassScores(Section):
@@ -218,14 +227,6 @@ class McNemar(Section):
     fixed: int
     broken: int
     p_value: float
-
-
-class SliceChange(Section):
-    """The main metric on a part of the rows."""
-
-    column: str
-    value: str
-    change: Change
 
 
 class RowChange(Section):

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import polars as pl
 
-from schemas.comparison import Change, Forgetting, WinRate
+from schemas.comparison import Change, Forgetting, SliceChange, WinRate
 from trainer.comparison.protocols import HITS_1, HITS_5, LOSS, RECIPROCAL, TOKENS
+from trainer.comparison.slices import parts_of
 from trainer.intervals import Array, Bootstrap, Figure, change, finite, ratio_draws, win_rate
 
 Scored = tuple[Array | None, Array]
@@ -69,6 +72,20 @@ def language_changes(scored: Scored, bootstrap: Bootstrap) -> tuple[Change, ...]
             higher_is_better=name not in LOWER_IS_BETTER,
         )
         for name, figure in language_figures(after, bootstrap).items()
+    )
+
+
+def language_slices(
+    frame: pl.DataFrame, scored: Scored, names: Sequence[str], bootstrap: Bootstrap
+) -> tuple[SliceChange, ...]:
+    """Return the changes of what `language_figures` measures, but for loss, on parts of rows."""
+    before, after = scored
+    return tuple(
+        SliceChange(column=name, value=value, change=one)
+        for name, value, chosen in parts_of(frame, names)
+        for one in language_changes(
+            (None if before is None else before[chosen], after[chosen]), bootstrap
+        )[1:]
     )
 
 

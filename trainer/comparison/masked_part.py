@@ -7,7 +7,13 @@ from collections.abc import Iterator, Sequence
 import polars as pl
 
 from schemas.comparison import Golden
-from trainer.comparison.heldout import Scored, forgetting, language_changes, loss_wins
+from trainer.comparison.heldout import (
+    Scored,
+    forgetting,
+    language_changes,
+    language_slices,
+    loss_wins,
+)
 from trainer.comparison.masked import Pair, compare_masks
 from trainer.comparison.protocols import MaskedModel
 from trainer.comparison.questions import QuestionSet
@@ -28,7 +34,14 @@ def compare_masked(
     general = _score(pair, general_rows(questions), questions.seed) if questions.general else None
     return Part(
         changes=language_changes(scored, bootstrap),
-        mlm=found.model_copy(update={"wins": (*found.wins, *loss_wins(scored, bootstrap))}),
+        mlm=found.model_copy(
+            update={
+                "wins": (*found.wins, *loss_wins(scored, bootstrap)),
+                "slices": language_slices(
+                    questions.rows, scored, setting.compare.slices, bootstrap
+                ),
+            }
+        ),
         forgetting=forgetting(scored, general, bootstrap, setting.compare.max_general_ppl_increase),
         golden=None
         if golden is None

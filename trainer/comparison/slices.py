@@ -8,7 +8,7 @@ from itertools import pairwise
 import numpy as np
 import polars as pl
 
-from schemas.comparison import SliceChange
+from schemas.comparison import Change, SliceChange
 from trainer.intervals import Array, Bootstrap, Figure, Flags, change, ratio_draws
 
 MAX_VALUES = 20
@@ -58,37 +58,30 @@ def slice_changes(
 ) -> tuple[SliceChange, ...]:
     """Return the mean of each row's score before and after, by slice of at least 10 rows."""
     return tuple(
-        found for name in names for found in _slices(frame, scores, name, bootstrap, metric)
+        SliceChange(
+            column=name,
+            value=value,
+            change=_mean_change(metric, [score[chosen] for score in scores], bootstrap),
+        )
+        for name, value, chosen in parts_of(frame, names)
     )
 
 
-def _slices(
-    frame: pl.DataFrame,
-    scores: tuple[Array | Flags, ...],
-    name: str,
-    bootstrap: Bootstrap,
-    metric: str,
-) -> Iterator[SliceChange]:
-    values = slice_values(frame, name)
-    if values is None:
-        return
-    filled = values.fill_null("null")
-    counts = filled.value_counts().filter(pl.col("count") >= MIN_ROWS)
-    counts = counts.sort(["count", filled.name], descending=[True, False]).head(MAX_VALUES)
-    for value in sorted(counts[filled.name].to_list()):
-        chosen = (filled == value).to_numpy()
-        parts = np.stack([score[chosen].astype(np.float64) for score in scores], 1)
-        draws = ratio_draws(parts, bootstrap) / len(parts)
-        before, after = (Figure(parts[:, i].mean(), draws[:, i]) for i in (0, 1))
-        yield SliceChange(
-            column=name,
-            value=str(value),
-            change=change(
-                metric,
-                before,
-                after,
-                n=len(parts),
-                bootstrap=bootstrap,
-                higher_is_better=True,
-            ),
-        )
+def parts_of(frame: pl.DataFrame, names: Sequence[str]) -> Iterator[tuple[str, str, Flags]]:
+    """Yield the slices of at least 10 rows: their column, its value, and which rows they are."""
+    for name in names:
+        values = slice_values(frame, name)
+        if values is None:
+            continue
+        filled = values.fill_null("null")
+        counts = filled.value_counts().filter(pl.col("count") >= MIN_ROWS)
+        counts = counts.sort(["count", filled.name], descending=[True, False]).head(MAX_VALUES)
+        for value in sorted(counts[filled.name].to_list()):
+            yield name, str(value), (filled == value).to_numpy()
+
+
+def _mean_change(metric: str, scores: Sequence[Array | Flags], bootstrap: Bootstrap) -> Change:
+    parts = np.stack([score.astype(np.float64) for score in scores], 1)
+    draws = ratio_draws(parts, bootstrap) / len(parts)
+    before, after = (Figure(parts[:, i].mean(), draws[:, i]) for i in (0, 1))
+    return change(metric, before, after, n=len(parts), bootstrap=bootstrap, higher_is_better=True)

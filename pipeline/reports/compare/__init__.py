@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from pydantic import JsonValue
 
 from pipeline.reports.compare import causal, classes, masks
@@ -29,7 +31,7 @@ from pipeline.reports.page import (
     pill,
     table,
 )
-from schemas.comparison import ArmsTable, Change, Comparison, Forgetting
+from schemas.comparison import ArmsTable, Change, Comparison, Forgetting, SliceChange
 
 __all__ = ["compare_report"]
 
@@ -63,6 +65,7 @@ def _answers(found: Comparison) -> list[Part]:
         return [
             Part("prompts", "Prompts", masks.prompts(found.mlm), lede=lede),
             Part("mass", "Mass on word lists", masks.mass(found.mlm)),
+            *_by_slice(found.mlm.slices),
         ]
     if found.classification is not None:
         one = found.classification
@@ -75,6 +78,13 @@ def _answers(found: Comparison) -> list[Part]:
     if found.causal is not None:
         return [Part("answers", "Answers side by side", causal.answers(found.causal))]
     return []
+
+
+def _by_slice(slices: Sequence[SliceChange]) -> list[Part]:
+    """Return the share of right guesses on parts of the rows; no part where there is none."""
+    shown = classes.slices([one for one in slices if one.change.name == "accuracy_at_1"])
+    lede = "The share of masked tokens of held-out rows that the model guessed first."
+    return [Part("slices", "Accuracy on parts of the rows", shown, lede=lede)] if shown else []
 
 
 def _header(found: Comparison) -> Header:

@@ -123,6 +123,27 @@ def test_the_whole_comparison_is_json_and_back():
     assert Comparison.model_validate_json(found.model_dump_json()) == found
 
 
+def test_parts_of_the_rows_are_measured_apart():
+    frame = pl.DataFrame(
+        {
+            "row_id": [str(i) for i in range(22)],
+            "text": ["abcd"] * 10 + ["ab"] * 12,
+            "source": [{"file": "a"}] * 10 + [{"file": "b"}] * 12,
+        }
+    )
+    questions = QuestionSet(frame, (Prompt("Shoes are [MASK]"),))
+    setting = Setting(Compare(resamples=50, slices=("source", "none")))
+    found = compare_models("mlm", side(BEFORE, "old"), side(AFTER, "new"), questions, setting)
+    named = {(one.value, one.change.name): one.change for one in found.mlm.slices}
+    accuracy = [named[value, "accuracy_at_1"] for value in "ab"]
+    assert [one.n for one in accuracy] == [10, 12]
+    assert [one.after for one in accuracy] == pytest.approx([1 / 4, 1 / 2])
+    assert [one.before for one in accuracy] == [0, 0]
+    whole = found.metrics["after"]["accuracy_at_1"]
+    assert whole == pytest.approx((10 * 4 * 1 / 4 + 12 * 2 * 1 / 2) / (10 * 4 + 12 * 2))
+    assert named["a", "perplexity"].after == pytest.approx(np.e)
+
+
 def test_the_gate_trips_when_general_text_is_forgotten():
     setting = Setting(Compare(max_general_ppl_increase=0.1, resamples=50))
     found = compare_models("mlm", side(AFTER, "old"), side(BEFORE, "new"), asked(), setting)

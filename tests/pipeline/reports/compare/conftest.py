@@ -91,6 +91,10 @@ def _mlm() -> c.MlmComparison:
         lists=(c.WordListInfo(name="positive", words=("good", "soft"), skipped=("lightweight",)),),
         mass=(_change("positive", 0.21, 0.66), _change("negative", 0.14, 0.01)),
         wins=(c.WinRate(name="held-out rows", wins=600, ties=20, n=690, value=0.88),),
+        slices=tuple(
+            c.SliceChange(column="source", value="reviews", change=_change(name, 0.3, 0.5))
+            for name in ("perplexity", "accuracy_at_1")
+        ),
     )
 
 

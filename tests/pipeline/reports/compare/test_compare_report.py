@@ -111,6 +111,10 @@ def test_tokens_show_probability_and_move(build) -> None:
     assert "&lt; 0.1%" in page
 
 
+def test_a_masked_model_is_measured_on_parts_of_the_rows(build) -> None:
+    assert compare_report(build("mlm")).count("source = reviews") == 1
+
+
 def test_a_comparison_with_nothing_to_show_is_a_page_too() -> None:
     bare = c.Comparison(
         task="mlm",
