@@ -8,6 +8,7 @@ from pathlib import Path
 
 from pydantic import JsonValue
 
+from pipeline.bucket.address import output_address
 from pipeline.gating import check_kinds
 from pipeline.job import Job, load_job
 from schemas.loading import LoadedRecipe, load_recipe
@@ -31,10 +32,16 @@ class Checked:
         for name, question in job.decider.questions.items():
             signal = question.signal
             yield f"  {name:<16}{signal.defined} on {', '.join(signal.columns)}"
-        yield f"output    {job.output}"
+        yield f"output    {self._output()}"
         yield f"training  {self.model or 'none: the recipe has no train section'}"
         yield from (f"warning   {line}" for line in self.warnings)
         yield "The recipe is good."
+
+    def _output(self) -> str:
+        """Return where the output is, and where it is worked on if that is elsewhere."""
+        address = output_address(self.job.loaded)
+        here = str(self.job.output)
+        return here if address is None else f"{address}, worked on in {here}"
 
     def to_json(self) -> dict[str, JsonValue]:
         """Return the JSON object of `--json`."""

@@ -25,11 +25,15 @@ class Recipe(Section):
     """Where text comes from, which rows are kept, what integrity means, what is trained."""
 
     name: Name
-    output: str = Field(description="Folder of the set, the runs and the models.")
+    output: str = Field(
+        description="Folder of the set, the runs and the models, or an address in a store, such as "
+        "s3://bucket/nike; the work is then done in out/NAME beside the recipe, or in NAME under "
+        "the folder that the environment variable SIFTSET_WORK names."
+    )
     mirror: str | None = Field(
         None,
         description="Address in a store, such as s3://bucket/nike/set, where the set is copied to: "
-        "the same Delta table with the same versions.",
+        "the same Delta table with the same versions; for an output that is a folder.",
     )
     seed: int = Field(0, ge=0, lt=2**63)
     source: Annotated[tuple[Source, ...], BeforeValidator(_as_list)] = Field(min_length=1)

@@ -58,8 +58,15 @@ class Origin:
         self.fetch_again(wanted)
 
     def fetch_again(self, names: Iterable[str]) -> None:
-        """Write objects to their places in the folder."""
-        download_all([(f"{self.address}/{name}", self.folder / name) for name in names])
+        """Write objects to their places in the folder; raise OutputError for one outside of it."""
+        pairs = [(f"{self.address}/{name}", self.folder / name) for name in names]
+        for there, path in pairs:
+            if ".." in path.parts or not path.is_relative_to(self.folder):
+                raise OutputError(
+                    f"{there} leads out of {self.folder}, expected names that siftset wrote: see "
+                    "who else writes there"
+                )
+        download_all(pairs)
 
     def send(self, names: Iterable[str], there: Listing) -> None:
         """Upload files, except those that are there by name and size."""

@@ -76,14 +76,20 @@ def _lists(store: Store) -> Iterator[str]:
 
 
 def _send_models(origin: Origin, there: Listing) -> None:
-    """Upload models that are finished, what says so last."""
+    """Upload models that are finished, what says so last; one trained anew replaces the old."""
     models = origin.folder / MODELS
     for result in sorted(models.glob(f"v*-*/{RESULT}")):
         name = f"{MODELS}/{result.parent.name}"
-        if f"{name}/{RESULT}" not in there:
-            files = [n for n in _files(origin.folder, name) if n != f"{name}/{RESULT}"]
-            origin.send(files, there)
-            origin.send([f"{name}/{RESULT}"], there)
+        said, data = f"{name}/{RESULT}", result.read_bytes()
+        if said in there and digest(data) == origin.agreed().get(said):
+            continue
+        if said in there:
+            origin.remove([said])
+        is_new = said not in there
+        files = [n for n in _files(origin.folder, name) if n != said]
+        origin.send(files, there if is_new else {})
+        origin.write(said, data)
+        origin.agree(said, data)
 
 
 def _send_changing(origin: Origin, names: tuple[str, ...]) -> None:

@@ -10,8 +10,10 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Sequence
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Final
+
+import polars as pl
 
 from pipeline.bucket.address import output_address, working_folder
 from pipeline.bucket.log import LOG, compare_logs, drop_lost, fetch_log
@@ -81,11 +83,28 @@ def take_ledger(origin: Origin, name: str | None) -> None:
 
     `name` is the list that the current version rests on. Whatever is missing is read again.
     """
-    there = origin.names("ledger")
+    there, listed = origin.names("ledger"), f"ledger/{name}/list.json"
     wanted = [n for n in there if n.startswith((f"ledger/{name}/", "ledger/scans/"))]
-    if f"ledger/{name}/list.json" in there:
-        wanted += [n for n in there if n.startswith("ledger/rows/")]
-    origin.fetch(wanted)
+    if listed in there and not (origin.folder / listed).is_file():
+        origin.fetch(n for n in there if n.startswith("ledger/rows/"))
+        origin.fetch(n for n in wanted if n != listed)
+        origin.fetch([listed])
+        if not _holds_together(origin.folder, name):
+            (origin.folder / listed).unlink()
+    origin.fetch(n for n in wanted if n != listed)
+
+
+def _holds_together(folder: Path, name: str | None) -> bool:
+    """Return whether the parts have the rows that the list says, as a cut-off send may not."""
+    from pipeline.refresh.ledger import Ledger
+
+    book = Ledger(folder).read(name)
+    parts = [part for entry in book.entries for part in entry.candidates] if book else []
+    return all(_height(part.path) == part.rows for part in parts)
+
+
+def _height(path: Path) -> int:
+    return int(pl.scan_parquet(path).select(pl.len()).collect().item())
 
 
 def _version(origin: Origin) -> int:
@@ -136,13 +155,13 @@ def _take_models(origin: Origin, there: Listing) -> None:
     of_models = [n for n in there if n.startswith(f"{MODELS}/") and _part(n, 1) in names]
     origin.fetch(n for n in of_models if there[n].size < _HEAVY and n not in finished)
     current = _current(origin, there)
-    if current is not None:
-        origin.fetch(n for n in of_models if _part(n, 1) == current)
+    origin.fetch(n for n in of_models if _part(n, 1) == current and n not in finished)
     for name in finished:
         if not (origin.folder / name).is_file():
             origin.fetch([name])
+            origin.agree(name, (origin.folder / name).read_bytes())
             _date(origin, name, there[name].written)
-    if current is not None:
+    if current is not None and current in names:
         _point_at(origin, current)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from pipeline.bucket.origin import origin_of
 from schemas.results import CurateResult
 
 
@@ -21,6 +22,8 @@ def curate_summary(result: CurateResult, recipe: str) -> str:
             f"  set       {near(result.output / 'set')}  version {result.version}  ({held})",
             f"  files     {near(result.output / 'versions' / str(result.version))}",
         ]
+        origin = origin_of(result.output)
+        lines += [] if origin is None else [f"  store     {origin.address}"]
     lines += [
         f"  report    {near(result.report)}",
         f"  next      {_next(result, recipe)}",

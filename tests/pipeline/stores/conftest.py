@@ -132,3 +132,14 @@ class Machines:
 
     def remove(self, *names):
         self.world.store.rm([f"{self.world.bucket}/reviews/{name}" for name in names])
+
+    @staticmethod
+    def run(*arguments):
+        """Run a command and return what it says as JSON."""
+        from typer.testing import CliRunner
+
+        from pipeline.cli import app
+
+        done = CliRunner().invoke(app, [*map(str, arguments), "--json"])
+        assert done.exit_code == 0, done.output
+        return json.loads(done.stdout.splitlines()[-1])

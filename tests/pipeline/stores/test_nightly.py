@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pkgutil
 import random
 import signal
 import subprocess
@@ -97,3 +98,72 @@ def full(machines, sections):
     source = machines.world.address("in/*.jsonl")
     curate(machines.world.recipe(source, output="full", split=sections["split"]))
     return machines.same(pl.read_delta(str(machines.world.folder / "full/set")))
+
+
+STEPS = [
+    "pipeline.bucket.send._lists",
+    "pipeline.bucket.send._send_changing",
+    "pipeline.bucket.send.send_runs",
+    "pipeline.bucket.send.mirror_set",
+    "pipeline.mirror._enter",
+    "pipeline.bucket.send._send_models",
+    "pipeline.bucket.send._send_current",
+    "pipeline.bucket.send._send_index",
+    "pipeline.bucket.send._sweep",
+]
+TAKING = [
+    "pipeline.bucket.take.fetch_log",
+    "pipeline.bucket.take._take_changing",
+    "pipeline.bucket.take._take_runs",
+    "pipeline.bucket.take._drop_unpublished",
+    "pipeline.bucket.take._take_models",
+    "pipeline.refresh.run._take_ledger",
+]
+
+
+FEW = ["pipeline.bucket.send.mirror_set", "pipeline.mirror._enter"]
+
+
+@pytest.mark.parametrize(
+    ("steps", "again", "after"),
+    [
+        (FEW, "an empty machine", False),
+        (FEW, "the same machine", True),
+        *(
+            pytest.param((*TAKING, *STEPS), again, after, marks=pytest.mark.slow)
+            for again in ("an empty machine", "the same machine")
+            for after in (False, True)
+        ),
+    ],
+)
+def test_a_run_that_ends_at_any_step_is_finished_by_the_next(
+    machines, monkeypatch, steps, again, after
+):
+    world = machines.world
+    world.lines("in/a.jsonl", "text number 0")
+    refresh(machines("start"))
+    for number, name in enumerate(steps, 1):
+        before = set(machines.set()["text"])
+        world.lines(f"in/b{number:02}.jsonl", f"text number {number}", "text number 0")
+        with monkeypatch.context() as patch:
+            patch.setattr(name, stopping(pkgutil.resolve_name(name), after=after))
+            with pytest.raises(KeyboardInterrupt):
+                refresh(machines(f"m{number}"))
+        wanted = {*before, f"text number {number}"}
+        assert set(machines.set()["text"]) in (before, wanted), name
+        refresh(machines(f"m{number}" if again == "the same machine" else f"n{number}"))
+        assert set(machines.set()["text"]) == wanted, name
+    assert machines.set().equals(machines.full())
+    assert not refresh(machines("end")).new
+    pages = {p.name for p in (world.folder / "end/out/t/runs").iterdir()}
+    made = {one["run_id"] for one in machines.run("history", machines("end"))["versions"]}
+    assert pages == made
+
+
+def stopping(step, *, after):
+    def stopped(*given, **named):
+        if after:
+            step(*given, **named)
+        raise KeyboardInterrupt
+
+    return stopped

@@ -2,24 +2,18 @@
 
 from __future__ import annotations
 
-import json
-import os
-import pkgutil
 import shutil
 
 import polars as pl
 import pytest
 from typer.testing import CliRunner
 
-from pipeline.bucket.send import send_output
 from pipeline.cli import app
 from pipeline.context import CurateOptions
 from pipeline.curate import curate
-from pipeline.objects import Object, find_objects
+from pipeline.objects import Object
 from pipeline.refresh import refresh
-from pipeline.refresh.model import current_model, promote
 from schemas.errors import GateFailed, OutputError, RecipeError, SiftsetError, SourceError
-from schemas.loading import load_recipe
 
 
 def test_days_on_empty_machines_equal_one_full_run(machines, monkeypatch):
@@ -36,17 +30,10 @@ def test_days_on_empty_machines_equal_one_full_run(machines, monkeypatch):
         assert machines.set().height == found.set_rows == 10 + 7 * day
     assert machines.set().equals(machines.full())
     assert machines.set(0).height == 10
-    said = run("history", machines("another"))
+    said = machines.run("history", machines("another"))
     assert [one["version"] for one in said["versions"]] == [2, 1, 0]
     assert all(one["available"] for one in said["versions"])
     assert not refresh(machines("another")).new
-
-
-def run(*arguments):
-    """Run a command and return what it says as JSON."""
-    done = CliRunner().invoke(app, [*map(str, arguments), "--json"])
-    assert done.exit_code == 0, done.output
-    return json.loads(done.stdout.splitlines()[-1])
 
 
 def test_commands_on_an_empty_machine_know_what_is_in_the_store(machines):
@@ -56,16 +43,16 @@ def test_commands_on_an_empty_machine_know_what_is_in_the_store(machines):
     world.lines("in/b.jsonl", "the second text")
     refresh(machines("one"))
     out = world.folder / "rows.parquet"
-    assert run("export", machines("two"), "--out", out, "--version", 0)["rows"] == 1
-    assert run("export", machines("two"), "--out", out)["rows"] == 2
+    assert machines.run("export", machines("two"), "--out", out, "--version", 0)["rows"] == 1
+    assert machines.run("export", machines("two"), "--out", out)["rows"] == 2
     rows = pl.read_delta(f"{machines.address}/set")
-    assert run("explain", machines("three"), "--row", rows["row_id"][0])["where"] == "kept"
-    assert "rows kept" in run("report", machines("four"))["figures"]
+    assert machines.run("explain", machines("three"), "--row", rows["row_id"][0])["where"] == "kept"
+    assert "rows kept" in machines.run("report", machines("four"))["figures"]
     (rejected,) = (n for n in machines.names("runs") if "/rejected/" in n and n < max_run(machines))
     lost = pl.read_parquet(f"{machines.address}/{rejected}")["row_id"][0]
-    assert run("explain", machines("five"), "--row", lost)["where"] == "rejected"
-    assert run("explain", machines("five"), "--diff")["entered"] == 0
-    assert run("rollback", machines("six"), "--version", 0)["version"] == 2
+    assert machines.run("explain", machines("five"), "--row", lost)["where"] == "rejected"
+    assert machines.run("explain", machines("five"), "--diff")["entered"] == 0
+    assert machines.run("rollback", machines("six"), "--version", 0)["version"] == 2
     assert machines.set()["text"].to_list() == ["the first text"]
 
 
@@ -112,7 +99,7 @@ def test_of_two_machines_at_once_one_commits_and_the_other_goes_on_from_there(ma
     first_publishes_while_second_works(one, two)
     assert machines.set().height == 2
     assert not refresh(two).new
-    assert run("history", two)["versions"][0]["version"] == 1
+    assert machines.run("history", two)["versions"][0]["version"] == 1
     world.lines("in/c.jsonl", "the third text")
     assert (refresh(two).version, refresh(one).new) == (2, False)
     runs = {name.split("/")[1] for name in machines.names("runs")}
@@ -138,67 +125,6 @@ def first_publishes_while_second_works(one, two):
             refresh(two)
     finally:
         publish.copy = plain
-
-
-STEPS = [
-    "pipeline.bucket.send._lists",
-    "pipeline.bucket.send._send_changing",
-    "pipeline.bucket.send.send_runs",
-    "pipeline.bucket.send.mirror_set",
-    "pipeline.mirror._enter",
-    "pipeline.bucket.send._send_models",
-    "pipeline.bucket.send._send_current",
-    "pipeline.bucket.send._send_index",
-    "pipeline.bucket.send._sweep",
-]
-TAKING = [
-    "pipeline.bucket.take.fetch_log",
-    "pipeline.bucket.take._take_changing",
-    "pipeline.bucket.take._take_runs",
-    "pipeline.bucket.take._drop_unpublished",
-    "pipeline.bucket.take._take_models",
-    "pipeline.refresh.run._take_ledger",
-]
-
-
-@pytest.mark.parametrize(
-    ("again", "after"),
-    [
-        ("an empty machine", True),
-        pytest.param("an empty machine", False, marks=pytest.mark.slow),
-        pytest.param("the same machine", False, marks=pytest.mark.slow),
-        pytest.param("the same machine", True, marks=pytest.mark.slow),
-    ],
-)
-def test_a_run_that_ends_at_any_step_is_finished_by_the_next(machines, monkeypatch, again, after):
-    world = machines.world
-    world.lines("in/a.jsonl", "text number 0")
-    refresh(machines("start"))
-    for number, name in enumerate((*TAKING, *STEPS), 1):
-        before = set(machines.set()["text"])
-        world.lines(f"in/b{number:02}.jsonl", f"text number {number}", "text number 0")
-        with monkeypatch.context() as patch:
-            patch.setattr(name, stopping(pkgutil.resolve_name(name), after=after))
-            with pytest.raises(KeyboardInterrupt):
-                refresh(machines(f"m{number}"))
-        wanted = {*before, f"text number {number}"}
-        assert set(machines.set()["text"]) in (before, wanted), name
-        refresh(machines(f"m{number}" if again == "the same machine" else f"n{number}"))
-        assert set(machines.set()["text"]) == wanted, name
-    assert machines.set().equals(machines.full())
-    assert not refresh(machines("end")).new
-    pages = {p.name for p in (world.folder / "end/out/t/runs").iterdir()}
-    made = {one["run_id"] for one in run("history", machines("end"))["versions"]}
-    assert pages == made
-
-
-def stopping(step, *, after):
-    def stopped(*given, **named):
-        if after:
-            step(*given, **named)
-        raise KeyboardInterrupt
-
-    return stopped
 
 
 def test_a_refused_run_can_be_read_in_the_store(machines):
@@ -233,7 +159,7 @@ def test_old_versions_leave_the_store_and_the_ledger_does_not_grow(machines):
     for day in range(4):
         machines.world.lines("in/a.jsonl", f"text number {day}")
         refresh(machines(f"day{day}", refresh={"keep_versions": 2}))
-    said = run("history", machines("other"))["versions"]
+    said = machines.run("history", machines("other"))["versions"]
     assert [one["available"] for one in said] == [True, True, False, False]
     assert machines.set(2)["text"].to_list() == ["text number 2"]
     done = CliRunner().invoke(
@@ -242,58 +168,6 @@ def test_old_versions_leave_the_store_and_the_ledger_does_not_grow(machines):
     assert (done.exit_code, "were removed" in done.stderr) == (2, True)
     assert len([name for name in machines.names("ledger") if "/rows/" in name]) == 1
     assert len([name for name in machines.names("ledger") if name.endswith("list.json")]) == 1
-
-
-def finished(folder, name, *, hours):
-    """Leave what a training leaves that ended some hours ago."""
-    model = folder / "out/t/models" / name
-    model.mkdir(parents=True)
-    (model / "training.json").write_text("{}")
-    (model / "model.safetensors").write_bytes(name.encode() * 2**20)
-    (model / "checkpoint-1").mkdir()
-    moment = (model / "training.json").stat().st_mtime - 3600 * hours
-    os.utime(model / "training.json", (moment, moment))
-    return model
-
-
-def test_models_and_the_current_one_come_along(machines):
-    world = machines.world
-    world.lines("in/a.jsonl", "the first text")
-    one = machines("one")
-    refresh(one)
-    for name in ("v0-mlm-a", "v0-mlm-b"):
-        model = finished(one.parent, name, hours=5)
-        promote(model.parent, name, "better")
-    (model.parent / "v0-mlm-c").mkdir()
-    (model.parent / "v0-mlm-c/model.safetensors").write_text("not finished")
-    send_output(load_recipe(one))
-    assert world.store.cat_file(f"{world.bucket}/reviews/models/current") == b"v0-mlm-b"
-    assert not any("v0-mlm-c" in name for name in machines.names("models"))
-    two = machines("two")
-    assert run("history", two)["versions"][0]["models"] == ["v0-mlm-a", "v0-mlm-b"]
-    models = two.parent / "out/t/models"
-    assert current_model(models).name == "v0-mlm-b"
-    assert (models / "v0-mlm-b/model.safetensors").stat().st_size > 2**20
-    assert not (models / "v0-mlm-a/model.safetensors").exists()
-    assert run("rollback", two)["model"] == "v0-mlm-a"
-    assert (models / "v0-mlm-a/model.safetensors").stat().st_size > 2**20
-    run("history", one)
-    assert current_model(one.parent / "out/t/models").name == "v0-mlm-a"
-
-
-def test_the_time_since_a_training_is_counted_from_its_object(machines):
-    machines.world.lines("in/a.jsonl", "the first text")
-    one = machines("one")
-    refresh(one)
-    finished(one.parent, "v0-mlm-a", hours=0)
-    send_output(load_recipe(one))
-    (stored,) = (
-        found for found in find_objects(f"{machines.address}/models")
-        if found.name == "training.json"
-    )  # fmt: skip
-    run("history", machines("two"))
-    here = machines.world.folder / "two/out/t/models/v0-mlm-a/training.json"
-    assert here.stat().st_mtime == pytest.approx(stored.written)
 
 
 def test_a_folder_that_was_an_output_of_its_own_moves_to_a_store(machines):
@@ -332,3 +206,26 @@ def test_a_mistake_is_one_line(machines, sections, error, message, command):
         command(machines("one", **sections))
     assert "\n" not in str(told.value)
     assert isinstance(told.value, SiftsetError)
+
+
+def test_a_ledger_that_does_not_fit_its_list_is_not_trusted(machines):
+    world = machines.world
+    world.lines("in/a.jsonl", "the first text", "the second text")
+    refresh(machines("one"))
+    (name,) = (n for n in machines.names("ledger") if "/candidates" in n)
+    short = world.folder / "short.parquet"
+    pl.read_parquet(f"{machines.address}/{name}").head(1).write_parquet(short)
+    world.store.put_file(str(short), f"{world.bucket}/reviews/{name}")
+    world.lines("in/b.jsonl", "the third text")
+    assert refresh(machines("two")).rows.read == 3
+    assert machines.set().equals(machines.full())
+
+
+def test_a_name_that_leads_out_of_the_folder_is_refused(machines):
+    from pipeline.bucket.origin import Origin
+
+    machines.world.put("reviews/ledger/scans/../../../../mine", "evil")
+    with pytest.raises(OutputError, match="leads out of"):
+        refresh(machines("one"))
+    with pytest.raises(OutputError, match="leads out of"):
+        Origin(machines.world.folder, machines.address).fetch(["/etc/mine"])
