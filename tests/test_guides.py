@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import re
 import sys
 from pathlib import Path
 
@@ -38,3 +39,15 @@ def test_the_first_lines_of_the_reference_run(tmp_path):
     module = pages()
     language, text = module.FENCE.findall((ROOT / "docs/api.md").read_text("utf-8"))[0]
     module.run_block(language, text + "assert wanted('I love these shoes!')\n", tmp_path)
+
+
+def test_the_page_of_benchmarks_names_every_program():
+    if not (ROOT / "benchmarks").is_dir():
+        pytest.skip("only the wheel is here")
+    page = (ROOT / "docs/benchmarks.md").read_text("utf-8")
+    named = {
+        f"{name}.py" for name in re.findall(r"python (?:benchmarks/|-m benchmarks\.)(\w+)", page)
+    }
+    here = {path.name for path in (ROOT / "benchmarks").glob("*.py")}
+    assert named | {"against_peers.py"} == here - {"corpus.py", "tiny.py"}
+    assert "make bench" in page
