@@ -41,10 +41,14 @@ def mirror_set(store: Store, address: str, *, advice: str = _ADVICE) -> int:
         _check_same(entries, there, system, root)
         return _add(store, root, entries, there)
     except _OtherTableError:
-        raise OutputError(
-            f"{root} holds another table than this set, perhaps of a machine that was faster: "
-            f"{advice}"
-        ) from None
+        raise other_table(root, advice) from None
+
+
+def other_table(root: str, advice: str) -> OutputError:
+    """Return the error of a set that cannot be brought to an address."""
+    return OutputError(
+        f"{root} holds another table than this set, perhaps of a machine that was faster: {advice}"
+    )
 
 
 class _OtherTableError(Exception):

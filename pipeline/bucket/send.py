@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from pipeline.bucket.current import MODELS, send_current
+from pipeline.bucket.log import compare_logs
 from pipeline.bucket.origin import Listing, Origin, digest
-from pipeline.bucket.take import CHANGING, CURRENT, MODELS, open_origin
+from pipeline.bucket.take import MENDED, open_origin
 from pipeline.catalog import INDEX
-from pipeline.mirror import mirror_set
+from pipeline.mirror import mirror_set, other_table
 from pipeline.processes import leads
 from pipeline.refresh.ledger import METADATA, Ledger
 from pipeline.runs import MANIFEST, run_folders
@@ -24,8 +27,8 @@ _ADVICE: Final = (
     "anew"
 )
 _ENDED: Final = ("published", "refused")
-_BEFORE: Final = CHANGING[:1]
-"""Mended rows: a version that rests on them is no use without them."""
+GRACE: Final = 3600.0
+"""Seconds that a part of the ledger stays that nobody needs: another machine may be sending it."""
 
 
 def send_output(loaded: LoadedRecipe) -> None:
@@ -38,25 +41,36 @@ def send_output(loaded: LoadedRecipe) -> None:
 def send(origin: Origin) -> None:
     """Bring the store up to a working folder.
 
-    A send that is cut off is finished by the next one. Raises OutputError where another machine
-    published meanwhile.
+    A send that is cut off is finished by the next one. Where the store went on meanwhile, it gets
+    models and runs only. Raises OutputError where another machine published in our place.
     """
     origin.note()
     there = origin.names()
+    standing = compare_logs(origin, there).kind
+    if standing == "parted":
+        raise other_table(f"{origin.address}/{SET}", _ADVICE)
+    if standing == "together":
+        _send_set(origin, there)
+    else:
+        _send_runs(origin, there)
+    _send_models(origin, there)
+    send_current(origin, there)
+    if standing == "together":
+        _send_changing(origin, INDEX)
+        _sweep(origin, there)
+
+
+def _send_set(origin: Origin, there: Listing) -> None:
+    """Upload versions, after what they rest on."""
     store = Store(origin.folder)
     origin.send(_files(origin.folder, "ledger/rows", "ledger/scans"), there)
     origin.send(_lists(store), there)
-    _send_changing(origin, _BEFORE)
-    send_runs(origin, there)
+    _send_changing(origin, MENDED)
+    _send_runs(origin, there)
     mirror_set(store, f"{origin.address}/{SET}", advice=_ADVICE)
-    _send_models(origin, there)
-    _send_changing(origin, CHANGING[1:])
-    _send_current(origin)
-    _send_index(origin, there)
-    _sweep(store, origin, there)
 
 
-def send_runs(origin: Origin, there: Listing) -> None:
+def _send_runs(origin: Origin, there: Listing) -> None:
     """Upload the folders of runs that ended, the manifest of each last."""
     for run in run_folders(origin.folder):
         name = f"runs/{run.run_id}"
@@ -92,40 +106,23 @@ def _send_models(origin: Origin, there: Listing) -> None:
         origin.agree(said, data)
 
 
-def _send_changing(origin: Origin, names: tuple[str, ...]) -> None:
-    agreed = origin.agreed()
-    for name in names:
-        path = origin.folder / name
-        data = path.read_bytes() if path.is_file() else None
-        if data is not None and digest(data) != agreed.get(name):
-            origin.write(name, data)
-            origin.agree(name, data)
+def _send_changing(origin: Origin, name: str) -> None:
+    """Upload a file that changes in place, where it did since both sides agreed."""
+    path = origin.folder / name
+    data = path.read_bytes() if path.is_file() else None
+    if data is not None and digest(data) != origin.agreed().get(name):
+        origin.write(name, data)
+        origin.agree(name, data)
 
 
-def _send_current(origin: Origin) -> None:
-    link = origin.folder / CURRENT
-    if link.is_symlink():
-        name = str(link.readlink()).encode()
-        if digest(name) != origin.agreed().get(CURRENT):
-            origin.write(CURRENT, name)
-            origin.agree(CURRENT, name)
-
-
-def _send_index(origin: Origin, there: Listing) -> None:
-    path = origin.folder / INDEX
-    if path.is_file():
-        data = path.read_bytes()
-        if INDEX not in there or digest(data) != origin.agreed().get(INDEX):
-            origin.write(INDEX, data)
-            origin.agree(INDEX, data)
-
-
-def _sweep(store: Store, origin: Origin, there: Listing) -> None:
+def _sweep(origin: Origin, there: Listing) -> None:
     """Remove from the store what the ledger no longer needs, where this folder has all of it."""
+    store = Store(origin.folder)
     current = store.current()
     name = None if current is None else current.metadata.get(METADATA)
     if Ledger(store.output).read(name) is not None:
-        old = (n for n in there if n.startswith("ledger/"))
+        before = time.time() - GRACE
+        old = (n for n in there if n.startswith("ledger/") and (there[n].written or 0) <= before)
         origin.remove([n for n in old if not (origin.folder / n).is_file()])
 
 

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Final
 import polars as pl
 
 from pipeline.bucket.address import output_address, working_folder
+from pipeline.bucket.current import MODELS, take_current
 from pipeline.bucket.log import LOG, compare_logs, drop_lost, fetch_log
 from pipeline.bucket.origin import Listing, Origin, digest
 from pipeline.guard import output_of_ours
@@ -29,10 +30,7 @@ if TYPE_CHECKING:
     from schemas.loading import LoadedRecipe
     from schemas.progress import Progress
 
-MODELS: Final = "models"
-CURRENT: Final = f"{MODELS}/current"
-CHANGING: Final = ("mended.parquet", f"{MODELS}/promotions.json")
-"""Files that change in place; whoever changed one last since both sides agreed has the say."""
+MENDED: Final = "mended.parquet"
 LATEST_RUNS: Final = 200
 _OF_RUN: Final = ("metrics.json", "report.html", "manifest.json")
 _OF_CURRENT_RUN: Final = "profile.json"
@@ -70,7 +68,7 @@ def take_over(origin: Origin, progress: Progress | None = None) -> None:
         drop_lost(origin, standing.agreed)
     if standing.kind != "together":
         fetch_log(origin, there)
-    _take_changing(origin, there)
+    _take_mended(origin, there)
     _take_runs(origin, there)
     _take_models(origin, there)
     if progress is not None:
@@ -99,7 +97,9 @@ def _holds_together(folder: Path, name: str | None) -> bool:
     from pipeline.refresh.ledger import Ledger
 
     book = Ledger(folder).read(name)
-    parts = [part for entry in book.entries for part in entry.candidates] if book else []
+    parts = (
+        [part for entry in book.entries for part in (*entry.candidates, *entry.ids)] if book else []
+    )
     return all(_height(part.path) == part.rows for part in parts)
 
 
@@ -111,17 +111,13 @@ def _version(origin: Origin) -> int:
     return max(int(path.stem) for path in (origin.folder / LOG).glob("*.json"))
 
 
-def _take_changing(origin: Origin, there: Listing) -> None:
-    agreed = origin.agreed()
-    for name in CHANGING:
-        path = origin.folder / name
-        here = path.read_bytes() if path.is_file() else None
-        is_ours = here is not None and digest(here) != agreed.get(name)
-        if name in there and not is_ours:
-            data = origin.read(name)
-            if data != here:
-                origin.fetch_again([name])
-            origin.agree(name, data)
+def _take_mended(origin: Origin, there: Listing) -> None:
+    """Fetch the rows that were mended, unless they were changed here since both sides agreed."""
+    path = origin.folder / MENDED
+    here = path.read_bytes() if path.is_file() else None
+    if MENDED in there and (here is None or digest(here) == origin.agreed().get(MENDED)):
+        origin.fetch_again([MENDED])
+        origin.agree(MENDED, path.read_bytes())
 
 
 def _take_runs(origin: Origin, there: Listing) -> None:
@@ -149,45 +145,23 @@ def _drop_unpublished(origin: Origin, runs: Sequence[str]) -> None:
 
 
 def _take_models(origin: Origin, there: Listing) -> None:
-    """Fetch what tells of finished models, and the whole of the current one; that last."""
+    """Fetch what tells of finished models, and the whole of the current one."""
     finished = [n for n in there if n.startswith(f"{MODELS}/") and _part(n, 2) == _FINISHED]
     names = {_part(name, 1) for name in finished}
     of_models = [n for n in there if n.startswith(f"{MODELS}/") and _part(n, 1) in names]
     origin.fetch(n for n in of_models if there[n].size < _HEAVY and n not in finished)
-    current = _current(origin, there)
-    origin.fetch(n for n in of_models if _part(n, 1) == current and n not in finished)
     for name in finished:
         if not (origin.folder / name).is_file():
             origin.fetch([name])
             origin.agree(name, (origin.folder / name).read_bytes())
             _date(origin, name, there[name].written)
-    if current is not None and current in names:
-        _point_at(origin, current)
+    take_current(origin, there, names)
 
 
 def _date(origin: Origin, name: str, written: float | None) -> None:
     """Give a file the time of its object: the time since a training is counted from it."""
     if written is not None:
         os.utime(origin.folder / name, (written, written))
-
-
-def _current(origin: Origin, there: Listing) -> str | None:
-    """Return the name of the model that is current in the store, unless it was changed here."""
-    if CURRENT not in there:
-        return None
-    data = origin.read(CURRENT)
-    link = origin.folder / CURRENT
-    here = str(link.readlink()).encode() if link.is_symlink() else None
-    if here is not None and digest(here) != origin.agreed().get(CURRENT):
-        return None
-    return data.decode()
-
-
-def _point_at(origin: Origin, name: str) -> None:
-    from pipeline.refresh.model import point
-
-    point(origin.folder / MODELS, name)
-    origin.agree(CURRENT, name.encode())
 
 
 def _part(name: str, number: int) -> str:

@@ -103,17 +103,16 @@ def full(machines, sections):
 STEPS = [
     "pipeline.bucket.send._lists",
     "pipeline.bucket.send._send_changing",
-    "pipeline.bucket.send.send_runs",
+    "pipeline.bucket.send._send_runs",
     "pipeline.bucket.send.mirror_set",
     "pipeline.mirror._enter",
     "pipeline.bucket.send._send_models",
-    "pipeline.bucket.send._send_current",
-    "pipeline.bucket.send._send_index",
+    "pipeline.bucket.send.send_current",
     "pipeline.bucket.send._sweep",
 ]
 TAKING = [
     "pipeline.bucket.take.fetch_log",
-    "pipeline.bucket.take._take_changing",
+    "pipeline.bucket.take._take_mended",
     "pipeline.bucket.take._take_runs",
     "pipeline.bucket.take._drop_unpublished",
     "pipeline.bucket.take._take_models",

@@ -10,6 +10,7 @@ from pipeline.bucket.send import send_output
 from pipeline.objects import find_objects
 from pipeline.refresh import refresh
 from pipeline.refresh.model import current_model, promote
+from schemas.errors import OutputError
 from schemas.loading import load_recipe
 
 
@@ -78,3 +79,38 @@ def test_a_model_trained_anew_replaces_the_one_in_the_store(machines):
     where = f"{world.bucket}/reviews/models/v0-mlm-a"
     assert world.store.cat_file(f"{where}/model.safetensors") == b"weights." * 2**20
     assert world.store.cat_file(f"{where}/training.json") == b'{"seed": 1}'
+
+
+def test_a_model_is_sent_although_the_set_went_on_meanwhile(machines):
+    world = machines.world
+    world.lines("in/a.jsonl", "the first text")
+    one = machines("one")
+    refresh(one)
+    model = finished(one.parent, "v0-mlm-a", hours=0)
+    promote(model.parent, model.name, "the first model")
+    world.lines("in/b.jsonl", "the second text")
+    refresh(machines("two"))
+    send_output(load_recipe(one))
+    assert "models/v0-mlm-a/model.safetensors" in machines.names("models")
+    assert machines.set().height == 2
+    assert not refresh(machines("three")).new
+    assert current_model(world.folder / "three/out/t/models").name == "v0-mlm-a"
+    world.lines("in/c.jsonl", "the third text")
+    assert refresh(machines("four")).rows.read == 1
+
+
+def test_of_two_promotions_at_once_the_first_holds(machines):
+    machines.world.lines("in/a.jsonl", "the first text")
+    recipes = [machines(name) for name in ("one", "two")]
+    for recipe, name in zip(recipes, ("v0-mlm-a", "v0-mlm-b"), strict=True):
+        refresh(recipe)
+        promote(finished(recipe.parent, name, hours=0).parent, name, "the first model")
+    send_output(load_recipe(recipes[0]))
+    with pytest.raises(OutputError, match="current is v0-mlm-a, which another machine promoted"):
+        send_output(load_recipe(recipes[1]))
+    assert {"models/v0-mlm-b/training.json"} < machines.names("models")
+    assert current_model(recipes[1].parent / "out/t/models").name == "v0-mlm-a"
+    send_output(load_recipe(recipes[1]))
+    assert machines.run("history", machines("three"))["versions"][0]["models"] == [
+        "v0-mlm-a", "v0-mlm-b",
+    ]  # fmt: skip
