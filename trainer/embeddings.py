@@ -57,7 +57,7 @@ def embeddings(model: Encoder, texts: Sequence[str]) -> Array:
 def write_embeddings(
     model: Encoder, batches: Iterable[pl.DataFrame], target: Path, *, column: str = "text"
 ) -> int:
-    """Write row_id (where there is one) and embedding (list of float32) to Parquet.
+    """Write every column but the text, and embedding (list of float32), to Parquet.
 
     Null texts have a null embedding. The file appears whole, or not at all; memory does not grow
     with the rows. Returns the number of rows.
@@ -88,5 +88,5 @@ def _table(model: Encoder, rows: pl.DataFrame, column: str) -> pa.Table:
     present = rows[column].is_not_null()
     vectors = iter(model.embed(rows[column].drop_nulls().to_list()).astype("float32"))
     values = [next(vectors) if here else None for here in present]
-    columns = {"row_id": rows["row_id"].to_arrow()} if "row_id" in rows.columns else {}
+    columns = {name: rows[name].to_arrow() for name in rows.columns if name != column}
     return pa.table({**columns, "embedding": pa.array(values, pa.list_(pa.float32()))})

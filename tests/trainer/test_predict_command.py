@@ -60,8 +60,10 @@ def test_vectors_of_a_file_go_to_parquet(tiny_bert, lines, tmp_path):
     done = run("predict", tiny_bert, *flags)
     assert done.exit_code == 0, done.stderr
     assert json.loads(done.stdout)["rows"] == 2
-    vectors = pl.read_parquet(out)["embedding"]
-    assert [len(one) for one in vectors] == [32, 32]
+    vectors = pl.read_parquet(out)
+    assert vectors.columns == ["n", "embedding"]
+    assert vectors["n"].to_list() == [0, 1]
+    assert vectors["embedding"].list.len().to_list() == [32, 32]
 
 
 @pytest.mark.parametrize(
