@@ -25,7 +25,9 @@ TERMINATED: Final = 143
 
 _COMMON: Final[dict[str, object]] = {
     "json_": Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")],
-    "quiet": Annotated[bool, typer.Option("--quiet", "-q", help="Show errors and what was asked for.")],
+    "quiet": Annotated[
+        bool, typer.Option("--quiet", "-q", help="Only errors and what was asked for.")
+    ],
     "verbose": Annotated[bool, typer.Option("--verbose", "-v", help="Show more; tracebacks too.")],
 }
 
