@@ -9,7 +9,6 @@ import typer
 app = typer.Typer(
     name="siftset",
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},

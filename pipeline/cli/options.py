@@ -6,8 +6,20 @@ from typing import Annotated
 
 import typer
 
+
+def _shipped(incomplete: str) -> list[str]:
+    """Complete the name of a shipped recipe; a shell completes files by itself."""
+    from schemas.loading import shipped_recipes
+
+    return [name for name in shipped_recipes() if name.startswith(incomplete)]
+
+
 Recipe = Annotated[
-    str, typer.Argument(help="A recipe file (YAML, TOML, JSON), or the name of a shipped one.")
+    str,
+    typer.Argument(
+        help="A recipe file (YAML, TOML, JSON), or the name of a shipped one.",
+        autocompletion=_shipped,
+    ),
 ]
 Overrides = Annotated[
     list[str] | None,

@@ -76,6 +76,14 @@ def test_help_is_light():
     assert ours <= 3 * min(cpu_seconds("import polars") for _ in range(3))
 
 
+@pytest.mark.parametrize(
+    ("words", "place", "expected"), [("siftset cur", 1, "curate"), ("siftset train ni", 2, "nike")]
+)
+def test_a_shell_completes_commands_and_recipes(words, place, expected):
+    asked = {"COMP_WORDS": words, "COMP_CWORD": str(place), "_SIFTSET_COMPLETE": "complete_bash"}
+    assert CliRunner().invoke(app, [], env=asked, prog_name="siftset").output.split() == [expected]
+
+
 def test_a_project_curates_at_once(project):
     recipe = str(project / "recipe.yaml")
     assert told("check", recipe)["ok"] is True
