@@ -1,6 +1,6 @@
 """Make the file that ships of a masked LM trained on the embedded encoder.
 
-python -m trainer.ship_head out/minilm/models/ID data/models/minilm/head.safetensors
+python -m trainer.ship_head out/minilm-head/models/ID data/models/minilm/head.safetensors
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from pathlib import Path
 
 from schemas.errors import ModelError
 from trainer.embedded import changed_weights, find_embedded
+from trainer.models import quiet
 
 
 def ship_head(model: Path, out: Path) -> int:
@@ -17,8 +18,9 @@ def ship_head(model: Path, out: Path) -> int:
     from safetensors.torch import save_file
     from transformers import AutoModel, AutoModelForMaskedLM
 
-    trained = AutoModelForMaskedLM.from_pretrained(model, use_safetensors=True)
-    encoder = AutoModel.from_pretrained(find_embedded(), use_safetensors=True)
+    with quiet():
+        trained = AutoModelForMaskedLM.from_pretrained(model, use_safetensors=True)
+        encoder = AutoModel.from_pretrained(find_embedded(), use_safetensors=True)
     shipped = changed_weights(trained, encoder)
     if any(name.endswith("word_embeddings.weight.delta") for name in shipped):
         raise ModelError(f"{model} has other embeddings: train with  freeze_embeddings: true")

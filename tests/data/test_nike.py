@@ -18,6 +18,7 @@ from signals.registry import build
 LISTS = Path(str(resources.files("data"))) / "lists"
 FILTERS = ("nike_products", "praise", "criticism")
 PROBES = ("positive_probe", "negative_probe")
+MEASURED = ("nike_positive", "nike_negative")
 
 
 def entries(name: str) -> list[str]:
@@ -29,7 +30,7 @@ def words(phrases: object) -> set[str]:
     return {word for phrase in phrases for word in phrase.lower().split()}
 
 
-@pytest.mark.parametrize("name", [*FILTERS, *PROBES])
+@pytest.mark.parametrize("name", [*FILTERS, *PROBES, *MEASURED])
 def test_lists_have_no_entry_twice(name):
     assert len(entries(name)) == len(set(entries(name)))
     assert all(entry == entry.strip().lower() for entry in entries(name))
@@ -50,6 +51,16 @@ def test_probes_share_no_word_with_synthesis_or_filters(probe):
 
 def test_probes_are_opposed():
     assert not set(entries(PROBES[0])) & set(entries(PROBES[1]))
+    assert not set(entries(MEASURED[0])) & set(entries(MEASURED[1]))
+
+
+def test_what_the_demo_measures_holds_its_adjectives_and_the_probes():
+    lexicon = load_lexicon("nike", Path.cwd())
+    for name, probe, made in zip(
+        MEASURED, PROBES, (lexicon.positive, lexicon.negative), strict=True
+    ):
+        single = {adjective for adjective in made if " " not in adjective}
+        assert {*entries(probe), *single} <= set(entries(name))
 
 
 def test_filter_lists_are_no_copy_of_the_synthesis():
