@@ -6,6 +6,7 @@ import json
 import re
 import subprocess
 import sys
+from importlib import resources
 from pathlib import Path
 from typing import Any
 
@@ -83,7 +84,7 @@ def needs_model() -> None:
 
 @pytest.mark.parametrize("name", STEPS)
 def test_the_page_shows_the_recipe_that_ships(name: str):
-    shipped = (ROOT / "data" / "recipes" / f"{name}.yaml").read_text("utf-8")
+    shipped = resources.files("data").joinpath("recipes", f"{name}.yaml").read_text("utf-8")
     assert block(name, "yaml", f"{name}.yaml") == shipped
 
 
