@@ -120,7 +120,7 @@ def _conflict(name: str, first: FileTypes, dtype: pl.DataType, file: FileTypes) 
 def _cast(values: pl.Series, dtype: pl.DataType) -> pl.Series:
     if values.dtype == dtype:
         return values
-    if dtype == pl.String and values.dtype.is_numeric():
+    if dtype == pl.String and values.dtype.is_float():
         return number_text(values).alias(values.name)
     if dtype == pl.Boolean and values.dtype == pl.String:
         return values.str.to_lowercase() == "true"

@@ -134,4 +134,5 @@ def test_it_is_written_whole(tmp_path):
 def test_versions_are_those_installed():
     import torch
 
-    assert versions()["torch"] == torch.__version__
+    # a wheel says which build it is (+cpu) in its name or only in the library
+    assert versions()["torch"].split("+")[0] == torch.__version__.split("+")[0]

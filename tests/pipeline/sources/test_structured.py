@@ -54,6 +54,7 @@ def read(folder: Path, lines: list[str], *, block: int, exact: bool) -> tuple[ob
 @given(records, st.lists(st.sampled_from(BROKEN), max_size=2), st.integers(1, 60))
 @example([{"a": 1}, {"a": 2**60}, {"a": 0.5}], [], 9)
 @example([{"a": 2**64}, {"a": 0.5}], [], 9)
+@example([{"a": False}, {"a": 2**53}, {}], [], 1)
 @example([{"a": "2024-01-02"}, {"a": "x"}], ['{"a":NaN}'], 9)
 def test_blocks_and_the_exact_way_change_nothing(tmp_path_factory, records, broken, block):
     folder = tmp_path_factory.getbasetemp()
