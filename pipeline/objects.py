@@ -17,7 +17,7 @@ from datetime import datetime
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, BinaryIO, Final, Protocol, cast
 
-from pipeline.bucket.settings import settings
+from pipeline.object_settings import settings
 from schemas.errors import MissingExtraError, SourceError
 
 if TYPE_CHECKING:

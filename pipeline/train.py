@@ -11,6 +11,7 @@ import polars as pl
 from pydantic import JsonValue
 
 from pipeline.bucket.origin import fetch_model, place_of
+from pipeline.bucket.send import send_output
 from pipeline.catalog import write_index
 from pipeline.export import open_store
 from pipeline.files import read_json, whole, writable_folder
@@ -18,7 +19,6 @@ from pipeline.job import output_folder
 from pipeline.launch import Launch, check_processes, launch, starts_processes
 from pipeline.lock import locked
 from pipeline.new_rows import with_new_rows
-from pipeline.objects import is_address
 from pipeline.processes import leads
 from pipeline.runs import RUNS, digest
 from pipeline.store import Commit, Store
@@ -78,7 +78,7 @@ def train_recipe(
         return finished(out)
     if starts_processes(config):
         launch(Launch(recipe, tuple(overrides), wanted, loaded, config, out), shown)
-        copy_model(loaded)
+        send_output(loaded)
         return replace(finished(out), new=True)
     check_processes(config)
     if not leads():
@@ -92,16 +92,8 @@ def train_recipe(
             compare_with_arms(run, result.steps, shown)
         report = render_comparison(out)
         write_index(store.output)
-        copy_model(loaded)
-        return replace(result, report=report)
-
-
-def copy_model(loaded: LoadedRecipe) -> None:
-    """Leave a new model in the store that the output lies in, where it does."""
-    if is_address(loaded.recipe.output):
-        from pipeline.bucket.send import send_output
-
         send_output(loaded)
+        return replace(result, report=report)
 
 
 def _fit(

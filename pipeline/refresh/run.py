@@ -61,7 +61,7 @@ def refresh_set(
     job = load_job(recipe, overrides=overrides, scans=scans)
     with locked(output_of_ours(job.output), timeout=wanted.lock_timeout):
         _take_over(loaded, store, shown)
-        _take_ledger(loaded, store)
+        _take_ledger(loaded, store)  # again: another machine may have published before the lock
         complete(store)
         with work_folder(job.output) as folder:
             plan = make_plan(job, store, _book(store, ledger), folder)
