@@ -126,8 +126,8 @@ def parse_lexicon(text: str) -> dict[str, float]:
     """Read a lexicon in NLTK's format: word, tab, valence, and columns that are not used."""
     lexicon: dict[str, float] = {}
     for line in text.split("\n"):
-        if line.strip():
-            word, valence = line.strip().split("\t")[:2]
+        if stripped := line.strip():
+            word, valence, *_ = stripped.split("\t", 2)
             lexicon[word] = float(valence)
     return lexicon
 
