@@ -10,6 +10,7 @@ from pydantic import ValidationError
 from pipeline.trained import COMPARE_JSON
 from schemas.comparison import Comparison, MaskChange, MlmComparison, Token
 from schemas.results import TrainResult
+from schemas.trials import FoldFigure, SearchFound
 
 TOP: Final = 5
 _LARGE: Final = 1000
@@ -21,8 +22,10 @@ def train_summary(result: TrainResult) -> str:
     """Return the figures before and after, the likeliest words, what was found, and all places."""
     lines = [_headline(result), "", *_figures(result)]
     comparison = _comparison(result)
-    if comparison is not None and comparison.mlm is not None:
-        lines += [*_masses(comparison.mlm), "", *_prompts(comparison.mlm)]
+    if comparison is not None:
+        if comparison.mlm is not None:
+            lines += [*_masses(comparison.mlm), "", *_prompts(comparison.mlm)]
+        lines += [*_folds(comparison.trials.folds), *_search(comparison.trials.search)]
     if result.untrained_head:
         lines += ["", f"  NOTE: {_before(comparison)}"]
     told = (f for f in result.findings if f.level != "note" and f.name != _UNTRAINED)
@@ -48,6 +51,26 @@ def _figures(result: TrainResult) -> Iterator[str]:
     yield f"  {'':<20}{'before':>12}{'after':>12}"
     for name in dict.fromkeys([*before, *after]):
         yield f"  {name:<20}{_figure(before.get(name))}{_figure(after.get(name))}"
+
+
+def _folds(found: Sequence[FoldFigure]) -> Iterator[str]:
+    """Yield the figures of cross-validation."""
+    if found:
+        each = f"{len(found[0].values)} folds"
+        yield from ("", f"  {'cross-validation':<20}{'mean':>12}{'deviation':>12}  {each}")
+    for one in found:
+        values = " ".join(_figure(value).strip() for value in one.values)
+        yield f"  {one.name:<20}{_figure(one.mean)}{_figure(one.deviation)}  {values}"
+
+
+def _search(found: SearchFound | None) -> Iterator[str]:
+    """Yield the settings that were tried before training, the best ones marked."""
+    if found is None:
+        return
+    yield from ("", f"  {'search':<20}{found.metric:>12}  settings tried on validation")
+    for one in found.trials:
+        chosen = "  chosen" if one.settings == found.chosen else ""
+        yield f"  {'':<20}{_figure(one.value)}  {one.describe()}{chosen}"
 
 
 def _comparison(result: TrainResult) -> Comparison | None:

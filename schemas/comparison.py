@@ -11,6 +11,7 @@ from pydantic import Field, JsonValue
 
 from schemas.results import Finding
 from schemas.section import Section
+from schemas.trials import Trials
 
 Task = Literal["mlm", "classification", "causal"]
 BeforeKind = Literal["base model", "previous model", "linear probe", "none"]
@@ -340,6 +341,7 @@ class Comparison(Section):
     forgetting: Forgetting | None = None
     golden: Golden | None = None
     arms: ArmsTable | None = None
+    trials: Trials = Trials()
     curves: tuple[TrainingCurve, ...] = ()
     findings: tuple[Finding, ...] = ()
     """What was wrong with the training data or the run, by name."""

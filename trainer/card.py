@@ -16,6 +16,7 @@ from schemas.comparison import Change, Comparison, Interval, Task
 from schemas.lineage import Lineage
 from schemas.results import TrainResult
 from schemas.train import Train
+from schemas.trials import FoldFigure, Trials
 
 PIPELINES: Final[Mapping[Task, str]] = {
     "mlm": "fill-mask",
@@ -129,6 +130,8 @@ def _sections(facts: CardFacts) -> Iterator[str]:
     yield table(("", ""), _lineage(facts))
     yield "## How it was trained"
     yield table(("", ""), _training(facts))
+    if facts.comparison is not None:
+        yield from _trials(facts.comparison.trials)
     yield "## Limits"
     yield _LIMITS[facts.config.task]
 
@@ -228,6 +231,27 @@ def _training(facts: CardFacts) -> list[tuple[str, ...]]:
         ("Hardware", _plain(hardware) or "not recorded"),
         ("Versions", ", ".join(f"{name} {v}" for name, v in versions().items())),
     ]
+
+
+def _trials(trials: Trials) -> Iterator[str]:
+    if trials.search is not None:
+        found = trials.search
+        yield "Settings were searched; the chosen ones are those above:"
+        rows = [
+            (one.describe(), figure(one.value), "chosen" if one.settings == found.chosen else "")
+            for one in found.trials
+        ]
+        yield table(("Settings", found.metric, ""), rows)
+    if trials.folds:
+        folds = len(trials.folds[0].values)
+        yield f"Cross-validation over {folds} folds of train and validation:"
+        header = ("Metric", "Mean", "Standard deviation", "Each fold")
+        yield table(header, [_fold_figure(one) for one in trials.folds])
+
+
+def _fold_figure(one: FoldFigure) -> tuple[str, ...]:
+    each = ", ".join(figure(value) for value in one.values)
+    return one.name, figure(one.mean), figure(one.deviation), each
 
 
 def _method(config: Train) -> str:

@@ -52,7 +52,8 @@ def compare_trained(session: Session, trained: Loaded, compare: Compare) -> Comp
         found = found.model_copy(update={"forgetting": lost})
     session.tell(check_forgetting(found.forgetting))
     curves, findings = training_curves(session.curves()), tuple(session.findings)
-    return found.model_copy(update={"curves": curves, "findings": findings})
+    told = {"curves": curves, "findings": findings, "trials": session.trials}
+    return found.model_copy(update=told)
 
 
 def questions_of(session: Session, compare: Compare, held: str) -> QuestionSet:

@@ -40,9 +40,9 @@ def train(
     began = time.monotonic()
     seed = config.seed if config.seed is not None else seed
     check_single(config, int(os.environ.get("WORLD_SIZE", "1")))
-    config, tried = make_trials(config, data, out, seed=seed, progress=progress)
+    config, trials = make_trials(config, data, out, seed=seed, progress=progress)
     session = Session(config, data, out, seed=seed, progress=progress)
-    session.details |= tried
+    session.trials = trials
     with session.quietly():
         session.prepare(resume=resume)
         session.fit()

@@ -19,6 +19,7 @@ from schemas.lineage import TrainingData
 from schemas.progress import Progress
 from schemas.results import Finding, TrainResult
 from schemas.train import Train
+from schemas.trials import Trials
 from trainer.arguments import arguments
 from trainer.batches import steps_of
 from trainer.callbacks import (
@@ -71,9 +72,8 @@ class Session:
         self.seed, self.progress = seed, progress
         self.work, self.hardware = work_folder(out), choose_hardware(config)
         self.findings: list[Finding] = []
-        self.details: dict[str, JsonValue] = {}
-        self.leads = self.hardware.rank == 0
-        self.trained_seconds = 0.0
+        self.trials = Trials()
+        self.leads, self.trained_seconds = self.hardware.rank == 0, 0.0
         self.cached: CachedTask | None = None
 
     @contextlib.contextmanager
@@ -270,7 +270,7 @@ class Session:
             "best_step": state.best_global_step,
             "flos": state.total_flos,
             **self.estimate.to_json(),
-            **self.details,
+            **self.trials.details(),
         }
         return TrainResult(
             model=out,

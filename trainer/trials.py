@@ -11,13 +11,14 @@ from typing import Final
 
 import numpy as np
 import polars as pl
-from pydantic import JsonValue
 
 from schemas.errors import MissingExtraError, TrainingError
 from schemas.lineage import TrainingData
 from schemas.progress import Progress, Silent
 from schemas.train import Search, Train
+from schemas.trials import FoldFigure, SearchFound, SearchTrial, Settings, Trials
 from trainer.arguments import greater_is_better
+from trainer.intervals import finite
 from trainer.session import Session
 
 SEARCHED: Final = ("learning_rate", "batch_size", "epochs")
@@ -64,7 +65,7 @@ def plain(config: Train) -> Train:
     return config.model_copy(update={"search": None, "folds": None})
 
 
-def search_settings(config: Train, search: Search, trial: Trial) -> tuple[Train, JsonValue]:
+def search_settings(config: Train, search: Search, trial: Trial) -> tuple[Train, SearchFound]:
     """Try settings with optuna (TPE, seeded); return the best ones and all that was tried."""
     if find_spec("optuna") is None:
         raise MissingExtraError("train.search", "search")
@@ -87,11 +88,13 @@ def search_settings(config: Train, search: Search, trial: Trial) -> tuple[Train,
 
     with trial.progress.stage("search", search.trials) as stage:
         study.optimize(attempt, n_trials=search.trials, callbacks=[lambda *_: stage.advance(1)])
-    rows: list[JsonValue] = [
-        {**dict(zip(choices, key, strict=True)), config.metric_for_best_model: value}
+    trials = (
+        SearchTrial(settings=dict(zip(choices, key, strict=True)), value=finite(value))
         for key, value in tried.items()
-    ]
-    return config.model_copy(update={**study.best_params, "search": None}), rows
+    )
+    chosen: Settings = dict(study.best_params)
+    found = SearchFound(metric=config.metric_for_best_model, trials=tuple(trials), chosen=chosen)
+    return config.model_copy(update={**chosen, "search": None}), found
 
 
 def _try(config: Train, trial: Trial, made: Mapping[str, float]) -> float:
@@ -103,11 +106,8 @@ def _try(config: Train, trial: Trial, made: Mapping[str, float]) -> float:
     return value
 
 
-def cross_validate(config: Train, folds: int, trial: Trial) -> JsonValue:
-    """Train on k - 1 parts and measure on the other, k times; rows alike stay in one part.
-
-    Returns every figure's mean, standard deviation (n - 1) and values.
-    """
+def cross_validate(config: Train, folds: int, trial: Trial) -> tuple[FoldFigure, ...]:
+    """Train on k - 1 parts and measure on the other, k times; rows alike stay in one part."""
     rows = _all_rows(trial.data.files)
     parts = _parts(rows, folds, trial.seed)
     found: list[dict[str, float]] = []
@@ -116,8 +116,7 @@ def cross_validate(config: Train, folds: int, trial: Trial) -> JsonValue:
             data = _fold(trial, rows, parts, k)
             found.append(trial.run(plain(config), f"fold-{k}", data))
             stage.advance(1)
-    table = {name: [one[name] for one in found] for name in found[0]}
-    return {name: _spread(values) for name, values in table.items()}
+    return tuple(_figure(name, [one[name] for one in found]) for name in found[0])
 
 
 def _all_rows(files: Mapping[str, Sequence[Path]]) -> pl.DataFrame:
@@ -158,26 +157,28 @@ def _fold(trial: Trial, rows: pl.DataFrame, parts: pl.Series, k: int) -> Trainin
     return replace(trial.data, files=files)
 
 
-def _spread(values: Sequence[float]) -> JsonValue:
-    return {
-        "mean": float(np.mean(values)),
-        "deviation": float(np.std(values, ddof=1)),
-        "values": [float(value) for value in values],
-    }
+def _figure(name: str, values: Sequence[float]) -> FoldFigure:
+    return FoldFigure(
+        name=name,
+        mean=finite(np.mean(values)),
+        deviation=finite(np.std(values, ddof=1)) if np.isfinite(values).all() else None,
+        values=tuple(finite(value) for value in values),
+    )
 
 
 def make_trials(
     config: Train, data: TrainingData, out: Path, *, seed: int, progress: Progress
-) -> tuple[Train, dict[str, JsonValue]]:
-    """Search and cross-validate where asked; return the settings to train with, and findings."""
+) -> tuple[Train, Trials]:
+    """Search and cross-validate where asked; return the settings to train with, and why."""
     folder = out.parent / f".{out.name}.trials"
     trial = Trial(data, folder, seed, progress)
-    found: dict[str, JsonValue] = {}
+    search: SearchFound | None = None
+    folds: tuple[FoldFigure, ...] = ()
     try:
         if config.search is not None:
-            config, found["search"] = search_settings(config, config.search, trial)
+            config, search = search_settings(config, config.search, trial)
         if config.folds is not None:
-            found["folds"] = cross_validate(config, config.folds, trial)
+            folds = cross_validate(config, config.folds, trial)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
-    return plain(config), found
+    return plain(config), Trials(search=search, folds=folds)

@@ -24,6 +24,7 @@ from schemas.comparison import (
     Token,
 )
 from schemas.results import Finding, TrainResult
+from schemas.trials import FoldFigure, SearchFound, SearchTrial, Trials
 
 BEFORE, AFTER = (
     ("worn", "old", "cheap", "red", "wet", "late"),
@@ -94,6 +95,30 @@ def test_the_end_of_training_shows_what_changed(trained: TrainResult):
     assert "UNTRAINED HEAD" not in told
     assert "texts were cut" not in told
     assert lines[-1] == f"report {trained.model}/compare.html"
+
+
+def test_folds_and_searched_settings_are_told(trained: TrainResult):
+    path = trained.model / "compare.json"
+    trials = Trials(
+        search=SearchFound(
+            metric="loss",
+            trials=(
+                SearchTrial(settings={"learning_rate": 1e-5, "epochs": 2}, value=0.9),
+                SearchTrial(settings={"learning_rate": 1e-4, "epochs": 2}, value=0.7),
+            ),
+            chosen={"learning_rate": 1e-4, "epochs": 2},
+        ),
+        folds=(FoldFigure(name="loss", mean=0.8, deviation=0.1, values=(0.7, 0.8, 0.9)),),
+    )
+    path.write_text(comparison().model_copy(update={"trials": trials}).model_dump_json())
+    lines = [" ".join(line.split()) for line in train_summary(trained).splitlines()]
+    at = lines.index("cross-validation mean deviation 3 folds")
+    assert lines[at + 1] == "loss 0.8 0.1 0.7 0.8 0.9"
+    at = lines.index("search loss settings tried on validation")
+    assert lines[at + 1 : at + 3] == [
+        "0.9 learning_rate 1e-05, epochs 2",
+        "0.7 learning_rate 0.0001, epochs 2 chosen",
+    ]
 
 
 def test_an_untrained_head_is_said_once_and_loudly(trained: TrainResult):

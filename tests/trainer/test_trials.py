@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import json
+import statistics
+
 import pytest
 
 from schemas.errors import TrainingError
@@ -26,9 +29,11 @@ def test_cross_validation_gives_mean_and_deviation(tiny_bert, small_set, tmp_pat
     config = Train(task="classification", model=str(tiny_bert), epochs=1)
     trial = Trial(small_set, tmp_path / "t", 1, progress)
     found = cross_validate(config, 3, trial)
-    assert len(found["accuracy"]["values"]) == 3
-    assert min(found["loss"]["values"]) <= found["loss"]["mean"] <= max(found["loss"]["values"])
-    assert found["loss"]["deviation"] >= 0
+    figures = {one.name: one for one in found}
+    assert len(figures["accuracy"].values) == 3
+    loss = figures["loss"]
+    assert loss.mean == pytest.approx(statistics.mean(loss.values))
+    assert loss.deviation == pytest.approx(statistics.stdev(loss.values))
 
 
 def test_a_search_trains_with_the_best_settings(tiny_bert, small_set, tmp_path, progress):
@@ -44,7 +49,14 @@ def test_a_search_trains_with_the_best_settings(tiny_bert, small_set, tmp_path, 
     tried = {row["learning_rate"]: row["loss"] for row in result.details["search"]}
     assert tried[5e-3] < tried[1e-7]
     assert result.metrics["after"]["loss"] < 0.95 * result.metrics["before"]["loss"]
-    assert len(result.details["folds"]["loss"]["values"]) == 2
+    assert result.details["chosen"] == {"learning_rate": 5e-3}
+    folds = result.to_json()["details"]["folds"]["loss"]
+    assert len(folds["values"]) == 2
+    kept = json.loads((tmp_path / "m" / "compare.json").read_text())["trials"]
+    assert kept["folds"][0] == {"name": "loss", **folds}
+    card = (tmp_path / "m" / "README.md").read_text()
+    assert f"| loss | {folds['mean']:.4g} | {folds['deviation']:.4g} | " in card
+    assert f"| learning_rate 0.005 | {tried[5e-3]:.4g} | chosen |" in card
     assert sorted(p.name for p in tmp_path.iterdir() if p.is_dir()) == ["m"]
 
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from pydantic import JsonValue
 
-from pipeline.reports.compare import causal, classes, masks
+from pipeline.reports.compare import causal, classes, masks, trials
 from pipeline.reports.compare.figures import (
     VERDICTS,
     changes_table,
@@ -47,6 +47,7 @@ def _parts(found: Comparison) -> list[Part]:
     parts = [Part("summary", "What changed", _summary(found))]
     parts += _answers(found)
     parts.append(Part("training", "Training", [findings(found.findings), curves(found.curves)]))
+    parts += trials.parts(found.trials)
     if found.golden is not None:
         body = [changes_table(found.golden.changes), wins_table(found.golden.wins)]
         lede = f"{found.golden.source}, {count(found.golden.n)} rows, never trained on."

@@ -9,6 +9,7 @@ from pydantic import JsonValue
 
 from schemas import comparison as c
 from schemas.results import Finding
+from schemas.trials import FoldFigure, SearchFound, SearchTrial, Trials
 
 
 def _tokens(*found: tuple[str, float]) -> tuple[c.Token, ...]:
@@ -193,6 +194,20 @@ def build_comparison(task: str, **more) -> c.Comparison:
                     verdict="worse",
                     difference=c.Estimate(value=0.4),
                 ),
+            ),
+        ),
+        trials=Trials(
+            search=SearchFound(
+                metric="macro_f1",
+                trials=(
+                    SearchTrial(settings={"learning_rate": 1e-5, "batch_size": 16}, value=0.61),
+                    SearchTrial(settings={"learning_rate": 1e-4, "batch_size": 16}, value=0.72),
+                ),
+                chosen={"learning_rate": 1e-4, "batch_size": 16},
+            ),
+            folds=(
+                FoldFigure(name="macro_f1", mean=0.7, deviation=0.02, values=(0.68, 0.7, 0.72)),
+                FoldFigure(name="loss", mean=None, deviation=None, values=(0.9, None, 0.8)),
             ),
         ),
         curves=(

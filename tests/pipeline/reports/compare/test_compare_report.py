@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import get_args
@@ -115,6 +116,26 @@ def test_a_masked_model_is_measured_on_parts_of_the_rows(build) -> None:
     assert compare_report(build("mlm")).count("source = reviews") == 1
 
 
+def _cells(page: str, anchor: str) -> list[list[str]]:
+    body = page[page.index(f'id="{anchor}"') :].partition("</section>")[0]
+    rows = re.findall(r"<tr>(.*?)</tr>", body)
+    return [re.findall(r">([^<>]*)</(?:td|th|span)>", row) for row in rows]
+
+
+def test_folds_and_searched_settings_are_tables(build) -> None:
+    page = compare_report(build("classification"))
+    assert _cells(page, "folds") == [
+        ["", "Mean", "Standard deviation", "Fold 1", "Fold 2", "Fold 3"],
+        ["macro f1", "0.7", "0.02", "0.68", "0.7", "0.72"],
+        ["loss", "–", "–", "0.9", "–", "0.8"],  # noqa: RUF001
+    ]
+    assert _cells(page, "search") == [
+        ["learning rate", "batch size", "macro f1", ""],
+        ["1e-05", "16", "0.61", ""],
+        ["0.0001", "16", "0.72", "chosen"],
+    ]
+
+
 def test_a_comparison_with_nothing_to_show_is_a_page_too() -> None:
     bare = c.Comparison(
         task="mlm",
@@ -126,4 +147,5 @@ def test_a_comparison_with_nothing_to_show_is_a_page_too() -> None:
         changes=(c.Change(name="loss", before=None, after=None, difference=None, n=0),),
     )
     assert "What changed" in compare_report(bare)
+    assert "Cross-validation" not in compare_report(bare)
     assert "nan" not in compare_report(bare).lower().replace("provenance", "")
