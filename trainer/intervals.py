@@ -61,16 +61,22 @@ def ratio_draws(parts: Array, bootstrap: Bootstrap) -> Array:
     return np.concatenate([block @ parts for block in bootstrap.weights(len(parts))])
 
 
-def count_draws(counts: Integers, bootstrap: Bootstrap) -> Integers:
-    """Return (resamples, cells) tables of counts resampled as the rows behind them would be.
+def count_draws(cells: Integers, size: int, bootstrap: Bootstrap) -> Array:
+    """Return (resamples, size) counts of resampled rows by the cell that each row is in.
 
-    Drawing n rows with replacement and counting them by cell is one multinomial draw.
+    Rows are drawn, not cells: one multinomial draw would do too, but would change with the cells,
+    which depend on everyone who is compared, and so give the same answers other intervals.
     """
-    total = int(counts.sum())
-    if total == 0:
-        return np.empty((0, counts.size), dtype=np.int64)
-    draws = bootstrap.generator().multinomial(total, counts / total, size=bootstrap.resamples)
-    return draws.astype(np.int64)
+    if not len(cells):
+        return np.empty((0, size))
+    order = np.argsort(cells, kind="stable")
+    found, starts = np.unique(cells[order], return_index=True)
+    draws = np.zeros((bootstrap.resamples, size))
+    done = 0
+    for block in bootstrap.weights(len(cells)):
+        draws[done : done + len(block), found] = np.add.reduceat(block[:, order], starts, axis=1)
+        done += len(block)
+    return draws
 
 
 def statistic_draws(statistic: Callable[[Array], Array], n: int, bootstrap: Bootstrap) -> Array:

@@ -38,8 +38,8 @@ def test_an_interval_of_a_mean_is_close_to_the_normal_one():
 
 
 def test_counts_are_resampled_as_their_rows_would_be():
-    counts = np.array([70, 20, 10])
-    draws = count_draws(counts, Bootstrap(4000))
+    counts = np.array([70, 0, 20, 10])
+    draws = count_draws(np.repeat(np.arange(4), counts), 4, Bootstrap(4000))
     assert (draws.sum(1) == 100).all()
     assert draws.mean(0) == pytest.approx(counts, abs=0.5)
     assert draws.std(0) == pytest.approx(np.sqrt(100 * counts / 100 * (1 - counts / 100)), abs=0.3)

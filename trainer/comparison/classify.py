@@ -85,17 +85,14 @@ def measure(
 
 
 def _counted(truth: Labels, outcomes: Sequence[Outcome], bootstrap: Bootstrap) -> list[Figures]:
-    """Resample the distinct (truth, answers of all) cells, then count each confusion table."""
+    """Resample the rows, and count the confusion table of every classifier in each resample."""
     classes = outcomes[0].probabilities.shape[1]
-    answers = np.stack([truth, *(outcome.predicted for outcome in outcomes)], 1)
-    cells, counts = np.unique(answers, axis=0, return_counts=True)
-    draws = count_draws(counts, bootstrap)
     found = []
-    for i in range(1, answers.shape[1]):
-        places = np.zeros((len(cells), classes * classes))
-        places[np.arange(len(cells)), cells[:, 0] * classes + cells[:, i]] = 1
-        tables = (np.vstack([counts, draws]) @ places).reshape(-1, classes, classes)
-        values = from_confusion(tables)
+    for outcome in outcomes:
+        cells = truth * classes + outcome.predicted
+        counts = np.bincount(cells, minlength=classes * classes)
+        draws = count_draws(cells, classes * classes, bootstrap)
+        values = from_confusion(np.vstack([counts, draws]).reshape(-1, classes, classes))
         found.append({name: Figure(float(v[0]), v[1:]) for name, v in values.items()})
     return found
 

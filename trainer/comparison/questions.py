@@ -74,12 +74,15 @@ def gather(
 ) -> QuestionSet:
     """Collect what a recipe asks; paths are relative to `folder`.
 
-    Of more than `max_rows` rows those with the lowest row_id are asked: a row_id is a hash, so
-    this is a random sample that does not depend on the order of the rows.
+    Rows are asked in the order of their row_id, so that neither the answers nor the resamples of
+    them depend on how the rows lie in files. Of more than `max_rows` the first are asked: a row_id
+    is a hash, so this is a random sample.
     """
     asked = rows.filter(pl.col("text").is_not_null())
+    if "row_id" in asked.columns:
+        asked = asked.sort("row_id")
     if compare.max_rows is not None:
-        asked = asked.sort("row_id").head(compare.max_rows)
+        asked = asked.head(compare.max_rows)
     return QuestionSet(
         rows=asked,
         prompts=prompts_of(compare, folder),

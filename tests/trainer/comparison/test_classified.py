@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import polars as pl
 import pytest
@@ -7,7 +9,7 @@ import pytest
 from schemas.comparison import Comparison, ModelInfo
 from schemas.errors import TrainingError
 from schemas.train import Compare
-from trainer.comparison import QuestionSet, Setting, Side, compare_models
+from trainer.comparison import QuestionSet, Setting, Side, compare_models, gather
 from trainer.comparison.adapters import TextClassifier
 from trainer.comparison.slices import slice_values
 
@@ -72,6 +74,19 @@ def test_metrics_before_and_after_with_verdicts():
     assert by["accuracy"].interval.low < 2 / 6 < by["accuracy"].interval.high
     names = {"roc_auc", "pr_auc", "mcc", "brier", "ece", "specificity", "balanced_accuracy"}
     assert names <= set(by)
+
+
+def test_a_baseline_has_the_same_intervals_whatever_it_is_compared_with():
+    lessons, every = rows(20), ("majority", "tfidf", "probe")
+    measured = []
+    for asked, taught, word in ((rows(), lessons, "good"), (rows()[::-1], lessons[::-1], "film")):
+        setting = Setting(Compare(resamples=100, baselines=every), encoder=Letters())
+        questions = gather(setting.compare, asked, folder=Path(), seed=3, train=taught)
+        old, new = side(Guess("dull"), "old"), side(Guess(word), "new")
+        found = compare_models("classification", old, new, questions, setting).classification
+        measured.append([one for one in found.models if one.kind == "baseline"])
+    assert len(measured[0]) == 3
+    assert measured[0] == measured[1]
 
 
 def test_the_table_holds_the_baselines_and_both_models():
