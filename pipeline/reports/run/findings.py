@@ -90,7 +90,8 @@ def _funnel(metrics: RunMetrics) -> Iterator[Finding]:
             todo = f"see the faults of the run; try it with: siftset signals try {signal.name}"
             yield Finding("balance", "warn", claim, todo)
         elif signal.false and not signal.true:
-            claim = f"The `{signal.name}` signal is true of none of {signal.false:,} rows."
+            asked = f"the {signal.evaluated:,} rows that it was asked about"
+            claim = f"The `{signal.name}` signal is true of none of {asked}."
             yield Finding("balance", "warn", claim, "check its words or its limits")
 
 
