@@ -4,7 +4,6 @@
     python benchmarks/scale.py --check few.json many.json large.json others.json ...
         rates from three outputs of cluster.py (few rows in few shards, in many shards, many rows),
         held against what the others measured
-    python benchmarks/scale.py --exchange             rates of the exchange and of writing the set
 
 Shards go to free places in order, as the engine hands them out; stragglers, lost nodes and repeated
 attempts are drawn from a seed. Then follows what the driver does alone.
@@ -17,8 +16,6 @@ import heapq
 import json
 import math
 import random
-import tempfile
-import time
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -43,6 +40,12 @@ class Rates:
     """Rows a second and place of parting keys into buckets."""
     search: float = 5_000_000.0
     """Rows a second and place of searching a bucket."""
+    near: float = 20_000.0
+    """Rows of 1 kB a second and place of all that nodes do for near duplicates at 0.9."""
+    join: float = 2_000_000.0
+    """Pairs of rows that share a key, a second, that the driver joins."""
+    pairs: float = 2.0
+    """Pairs for each kept row: assumed, a fifth of the rows shares ten keys with others."""
     settle: float = 240_000.0
     """Kept rows of 1 kB a second and place that are written into the set."""
     scan: float = 17_000_000.0
@@ -108,6 +111,8 @@ def stages(job: Job, rates: Rates) -> dict[str, float]:
         "sift (nodes)": max(sift, reading),
         "take results (driver)": job.shards * rates.take,
         "exchange of keys (nodes)": exchange / spread,
+        "near duplicates (nodes)": kept / rates.near / spread,
+        "join near ones (driver)": kept * rates.pairs / rates.join,
         "write the set (nodes)": kept / rates.settle / spread,
         "draw the profile (driver)": kept / rates.scan,
         "sync and commit (driver)": kept / rates.per_file * rates.file,
@@ -173,57 +178,6 @@ def check(paths: list[Path]) -> None:
             )
 
 
-def measure_exchange(rows: int = 2_000_000) -> tuple[float, float]:
-    """Return rows a CPU second of parting keys into buckets, and of searching a bucket."""
-    import polars as pl
-
-    from pipeline.dedupe import TEXT_KEY, text_key
-    from pipeline.engines.exchange import Bucket, Keys, part_keys, search_bucket
-
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        texts = pl.DataFrame({"text": pl.int_range(rows, eager=True).cast(pl.String)})
-        path = folder / "000000-a-00000.parquet"
-        texts.select(text_key().alias(TEXT_KEY)).write_parquet(path, compression="lz4")
-        for number in range(8):
-            (folder / "exact" / f"{number:06d}").mkdir(parents=True)
-        began = time.process_time()
-        part_keys(Keys("exact", 0, 8, folder, (((path,), 0),)))
-        parted = time.process_time()
-        for number in range(8):
-            search_bucket(Bucket("exact", number, folder, latest=False))
-        return rows / (parted - began), rows / (time.process_time() - parted)
-
-
-def measure_settle(rows: int = 200_000, size: int = 1_000) -> tuple[float, float]:
-    """Return rows of `size` bytes a CPU second that are written, and whose row_id is read."""
-    import polars as pl
-
-    from pipeline.dedupe import TEXT_KEY, none, settle, text_key
-    from pipeline.parts import Part, PartWriter
-
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        word = pl.int_range(rows, eager=True).hash().cast(pl.String)
-        texts = pl.DataFrame({"row_id": word, "text": pl.select(
-            pl.concat_str([word.hash(seed).cast(pl.String) + " " for seed in range(size // 20)])
-        ).to_series()})  # fmt: skip
-        states = pl.struct(nike=pl.lit("true"), praise=pl.lit("skipped"))
-        frame = texts.with_columns(text_key().alias(TEXT_KEY), signals=states)
-        frame = frame.with_columns(split=pl.lit("train"))
-        frame.write_parquet(folder / "in.parquet", compression="lz4")
-        writer = PartWriter(folder / "set", "train")
-        began = time.process_time()
-        for kept, _ in settle([Part(folder / "in.parquet", rows)], none()):
-            writer.add(kept.drop(TEXT_KEY))
-        writer.close()
-        settled = rows / (time.process_time() - began)
-        ids = pl.scan_parquet(folder / "set").select("row_id")
-        began = time.process_time()
-        ids.filter(pl.col("row_id") < "5").collect()
-        return settled, rows / (time.process_time() - began)
-
-
 def plan(rates: Rates) -> None:
     job = Job(
         rows=1e10, shards=20_000, kept=0.3, places=3200, nodes=100, straggle=0.3, lost_after=50.0
@@ -248,13 +202,8 @@ def plan(rates: Rates) -> None:
 def main() -> None:
     options = argparse.ArgumentParser(description=__doc__)
     options.add_argument("--check", nargs="+", type=Path, metavar="JSON")
-    options.add_argument("--exchange", action="store_true", help="measure the rates of an exchange")
     chosen = options.parse_args()
-    if chosen.exchange:
-        parted, searched = measure_exchange()
-        print(f"rows a CPU second: parting {parted:,.0f}, searching {searched:,.0f}, ", end="")
-        print("writing the set {:,.0f}, reading row_id {:,.0f}".format(*measure_settle()))
-    elif chosen.check:
+    if chosen.check:
         check(chosen.check)
     else:
         plan(Rates())

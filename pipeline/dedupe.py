@@ -8,7 +8,7 @@ one with the lowest place, whatever the order in which the work was done. Rows a
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 import polars as pl
@@ -80,13 +80,28 @@ def near_duplicates(
 
     The duplicates at the places `without` take no part.
     """
+    return near_repeats(texts_of(parts, without), threshold, seed=seed)
+
+
+def texts_of(
+    parts: Sequence[Part], without: pl.Series, *, start: int = 0
+) -> Iterator[pl.DataFrame]:
+    """Yield text and place of the rows outside of `without`; the first has the place `start`."""
+    for frame in read_parts(parts, ["text"]):
+        yield _outside(_numbered(frame, start), without)
+        start += frame.height
+
+
+def near_repeats(frames: Iterable[pl.DataFrame], threshold: float, *, seed: int) -> pl.DataFrame:
+    """Return place, keeper and kind of rows, given by place and text, that nearly repeat another.
+
+    The keeper is the first of the rows kept so far that is alike, in the order of the frames.
+    """
     from signals.near import NearDuplicates
 
     finder = NearDuplicates(threshold, seed=seed)
-    places, found, place = [pl.Series("place", dtype=pl.Int64)], [none()], 0
-    for frame in read_parts(parts, ["text"]):
-        rows = _outside(_numbered(frame, place), without)
-        place += frame.height
+    places, found = [pl.Series("place", dtype=pl.Int64)], [none()]
+    for rows in frames:
         places.append(rows["place"])
         number = finder.add(rows["text"])
         found.append(rows.select("place", keeper=number, kind=pl.lit("near")).drop_nulls())

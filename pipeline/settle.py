@@ -49,6 +49,11 @@ class Settler(Protocol):
     def texts(self, parts: Sequence[Part], without: pl.Series | None) -> pl.DataFrame:
         """Return place, keeper and kind of the rows that repeat the text of an earlier one."""
 
+    def near(
+        self, parts: Sequence[Part], threshold: float, *, without: pl.Series, seed: int
+    ) -> pl.DataFrame:
+        """Return place, keeper and kind of the rows that nearly repeat an earlier kept one."""
+
     def write(
         self, run: Run, candidates: Sequence[Part], repeated: pl.DataFrame
     ) -> tuple[tuple[DataFile, ...], tuple[Part, ...]]:
@@ -65,6 +70,12 @@ class Here:
     def texts(self, parts: Sequence[Part], without: pl.Series | None) -> pl.DataFrame:
         """Return place, keeper and kind of the rows that repeat the text of an earlier one."""
         return exact_duplicates(parts, without=without)
+
+    def near(
+        self, parts: Sequence[Part], threshold: float, *, without: pl.Series, seed: int
+    ) -> pl.DataFrame:
+        """Return place, keeper and kind of the rows that nearly repeat an earlier kept one."""
+        return near_duplicates(parts, threshold, without=without, seed=seed)
 
     def write(
         self, run: Run, candidates: Sequence[Part], repeated: pl.DataFrame
@@ -171,10 +182,13 @@ def find_repeats(
     candidates: Sequence[Part],
     ids: Sequence[Part],
     *,
-    near: Near = near_duplicates,
+    near: Near | None = None,
     settler: Settler | None = None,
 ) -> pl.DataFrame:
-    """Return place, keeper and kind of the candidates that repeat another row, in order."""
+    """Return place, keeper and kind of the candidates that repeat another row, in order.
+
+    `near` takes the place of the settler's way to find near duplicates.
+    """
     recipe = job.recipe
     upsert = recipe.refresh.merge == "upsert"
     finder = settler or Here()
@@ -183,8 +197,8 @@ def find_repeats(
         without = found["place"] if upsert else None
         found = merged(found, finder.texts(candidates, without))
     if recipe.dedupe.near is not None:
-        limit, without = recipe.dedupe.near, found["place"]
-        found = merged(found, near(candidates, limit, without=without, seed=recipe.seed))
+        limit, without, find = recipe.dedupe.near, found["place"], near or finder.near
+        found = merged(found, find(candidates, limit, without=without, seed=recipe.seed))
     return found.sort("place")
 
 

@@ -2,8 +2,9 @@
 
 A text repeats a kept one if the Jaccard similarity of their sets of word 3-grams (case folded,
 punctuation left out) is at least the threshold. Candidates come from MinHash (Broder 1997) in
-bands, each is verified, so that no pair is wrong; a pair at the threshold is found with a chance
-of 99.5 %, one above it with a greater. A text that repeats another keeps none away: no chains.
+bands: texts that share the 64-bit key of one. Each is verified, so that no pair is wrong; a pair at
+the threshold is found with a chance of 99.5 %, one above it with a greater. A text that repeats
+another keeps none away: no chains.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import mmap
 import tempfile
 import weakref
 from collections.abc import Iterable, Iterator
-from typing import Final, Protocol, TypeVar
+from typing import Final, NamedTuple, Protocol, TypeVar
 
 import numpy as np
 import polars as pl
@@ -20,7 +21,7 @@ from numpy.typing import NDArray
 
 from signals.arrow_text import text_bytes
 from signals.compiled import has_numba
-from signals.near_hash import band_shape, permutations
+from signals.near_hash import MinHash, min_hash
 from signals.near_plain import Search, band_keys, hash_shingles
 from signals.wordset import letter_tables
 
@@ -32,6 +33,15 @@ LEAST_WORDS: Final = 10
 """Texts of fewer words are never near duplicates."""
 _BLOCK: Final = 4096
 _ALL: Final = 2.0
+_NO_KEYS: Final = pl.DataFrame(schema={"row": pl.Int64, "key": pl.UInt64})
+
+
+class Keyed(NamedTuple):
+    """The shingles of texts, in order within each, where each text's begin, its bands' keys."""
+
+    shingles: Hashes
+    offsets: Integers
+    keys: Hashes
 
 
 def near_duplicates(
@@ -46,22 +56,36 @@ def near_duplicates(
         yield found.add(block)
 
 
+def keys_of_bands(
+    texts: pl.Series, threshold: float, *, seed: int = 0, use_numba: bool | None = None
+) -> pl.DataFrame:
+    """Return row and key of every band of each text that has enough words, in order of the rows.
+
+    NearDuplicates with this threshold and seed compares only texts that share a key. A text has
+    signals.near_hash.band_shape(threshold)[0] keys.
+    """
+    made, found = min_hash(threshold, seed), [_NO_KEYS]
+    for start in range(0, len(texts), _BLOCK):
+        block = _filled(texts[start : start + _BLOCK])
+        keyed = _keys(block, made, use_numba=use_numba)
+        rows = np.flatnonzero(np.diff(keyed.offsets))
+        keys = keyed.keys[rows].ravel()
+        found.append(pl.DataFrame({"row": np.repeat(rows + start, made.bands), "key": keys}))
+    return pl.concat(found)
+
+
 class NearDuplicates:
     """Remembers the kept rows; texts come in blocks, in the order that decides who is kept.
 
-    Each kept row takes at most 26 bytes of memory for each band (12 bands at a threshold of 0.9, 42
+    Each kept row takes at most 26 bytes of memory for each band (14 bands at a threshold of 0.9, 42
     at 0.5); its shingles lie in a temporary file, without numba in memory. The seed draws the
     permutations of MinHash: with another one the few pairs that are missed are others.
     """
 
     def __init__(self, threshold: float, *, seed: int = 0, use_numba: bool | None = None) -> None:
-        if not 0 < threshold <= 1:
-            raise ValueError(f"a threshold of similarity is above 0 and at most 1, not {threshold}")
-        bands, rows = band_shape(threshold)
-        factors, terms = permutations(bands * rows, seed)
         compiled = has_numba() if use_numba is None else use_numba
         make = _Compiled if compiled else _Plain
-        self._finder: _Finder = make(threshold, bands, factors, terms)
+        self._finder: _Finder = make(threshold, min_hash(threshold, seed))
         self._numbers: list[Integers] = []
         self._kept = np.empty(0, np.int64)
         self._met = 0
@@ -86,7 +110,7 @@ class NearDuplicates:
         return answer.set(pl.Series(found < 0, dtype=pl.Boolean), None)
 
     def _block(self, texts: pl.Series, keep_all: bool) -> Integers:
-        found = self._finder.match(texts.cast(pl.String).fill_null(""), keep_all=keep_all)
+        found = self._finder.match(_filled(texts), keep_all=keep_all)
         self._numbers.append(np.flatnonzero(found == -1) + self._met)
         self._met += len(texts)
         repeats = found >= 0
@@ -105,24 +129,18 @@ class _Finder(Protocol):
 
 
 class _Plain:
-    def __init__(self, threshold: float, bands: int, factors: Hashes, terms: Hashes) -> None:
-        self._bands, self._factors, self._terms = bands, factors, terms
-        self._search = Search(threshold)
+    def __init__(self, threshold: float, made: MinHash) -> None:
+        self._made, self._search = made, Search(threshold)
 
     def match(self, texts: pl.Series, *, keep_all: bool) -> Integers:
-        words, folded = letter_tables(case=False)
-        shingles, offsets = hash_shingles(texts.to_list(), words, folded, LEAST_WORDS)
-        keys = np.zeros((len(texts), self._bands), np.uint64)
-        band_keys(shingles, offsets, self._factors, self._terms, keys)
-        return self._search.match(shingles, offsets, keys, keep_all=keep_all)
+        return self._search.match(*_plain_keys(texts, self._made), keep_all=keep_all)
 
 
 class _Compiled:
-    def __init__(self, threshold: float, bands: int, factors: Hashes, terms: Hashes) -> None:
+    def __init__(self, threshold: float, made: MinHash) -> None:
         from signals.near_kernel import Kept
 
-        self._threshold, self._bands = threshold, bands
-        self._factors, self._terms = factors, terms
+        self._threshold, self._made = threshold, made
         self._counts = np.zeros(2, np.int64)
         self._stamps = np.zeros(0, np.int64)
         self._file = tempfile.TemporaryFile(prefix="siftset-near-")  # noqa: SIM115
@@ -135,23 +153,14 @@ class _Compiled:
         )
 
     def match(self, texts: pl.Series, *, keep_all: bool) -> Integers:
-        from signals import near_kernel as kernel
-        from signals.wordset import letters_of
+        from signals.near_kernel import match_rows
 
-        text = text_bytes(texts)
-        longest = int(np.diff(text.offsets).max(initial=0))
-        size = int(text.offsets[-1] - text.offsets[0]) // 2 + len(texts)
-        words, shingles = np.empty(longest // 2 + 1, np.uint64), np.empty(size, np.uint64)
-        offsets, found = np.zeros(len(texts) + 1, np.int64), np.empty(len(texts), np.int64)
-        letters = letters_of(text, case=False)
-        kernel.hash_shingles(text, letters, LEAST_WORDS, words, offsets, shingles)
-        keys = np.zeros((len(texts), self._bands), np.uint64)
-        kernel.band_keys(shingles, offsets, self._factors, self._terms, keys)
+        shingles, offsets, keys = _compiled_keys(texts, self._made)
+        found = np.empty(len(texts), np.int64)
         self._reserve(len(texts), int(offsets[-1]))
+        state = self._kept, self._counts, self._stamps
         threshold = _ALL if keep_all else self._threshold
-        kernel.match_rows(
-            shingles, offsets, keys, self._kept, self._counts, self._stamps, threshold, found
-        )
+        match_rows(shingles, offsets, keys, self._made, *state, threshold, found)
         return found
 
     def _reserve(self, rows: int, shingles: int) -> None:
@@ -162,8 +171,8 @@ class _Compiled:
         if rows > len(kept.offsets) - 1:
             self._stamps = _longer(self._stamps, rows)
             kept = kept._replace(
-                slots=self._more_slots(rows * self._bands),
-                following=_longer(kept.following, rows * self._bands),
+                slots=self._more_slots(rows * self._made.bands),
+                following=_longer(kept.following, rows * self._made.bands),
                 offsets=_longer(kept.offsets, rows + 1),
             )
         size = _grown(len(kept.shingles), held + shingles)
@@ -181,6 +190,39 @@ class _Compiled:
         slots = np.full(1 << (entries * 4 // 3).bit_length(), -1, np.int64)
         move_slots(self._kept.slots, slots)
         return slots
+
+
+def _filled(texts: pl.Series) -> pl.Series:
+    return texts.cast(pl.String).fill_null("")
+
+
+def _keys(texts: pl.Series, made: MinHash, *, use_numba: bool | None) -> Keyed:
+    compiled = has_numba() if use_numba is None else use_numba
+    return (_compiled_keys if compiled else _plain_keys)(texts, made)
+
+
+def _plain_keys(texts: pl.Series, made: MinHash) -> Keyed:
+    words, folded = letter_tables(case=False)
+    shingles, offsets = hash_shingles(texts.to_list(), words, folded, LEAST_WORDS)
+    keys = np.zeros((len(texts), made.bands), np.uint64)
+    band_keys(shingles, offsets, made, keys)
+    return Keyed(shingles, offsets, keys)
+
+
+def _compiled_keys(texts: pl.Series, made: MinHash) -> Keyed:
+    from signals import near_kernel as kernel
+    from signals.wordset import letters_of
+
+    text = text_bytes(texts)
+    longest = int(np.diff(text.offsets).max(initial=0))
+    size = int(text.offsets[-1] - text.offsets[0]) // 2 + len(texts)
+    words, shingles = np.empty(longest // 2 + 1, np.uint64), np.empty(size, np.uint64)
+    offsets = np.zeros(len(texts) + 1, np.int64)
+    letters = letters_of(text, case=False)
+    kernel.hash_shingles(text, letters, LEAST_WORDS, words, offsets, shingles)
+    keys = np.zeros((len(texts), made.bands), np.uint64)
+    kernel.band_keys(shingles, offsets, made, keys)
+    return Keyed(shingles, offsets, keys)
 
 
 def _grown(have: int, need: int) -> int:

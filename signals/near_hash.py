@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Final
+from typing import Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,15 +14,20 @@ FIRST: Final = np.uint64(0x9E3779B97F4A7C15)
 SECOND: Final = np.uint64(0xC2B2AE3D27D4EB4F)
 THIRD: Final = np.uint64(0x165667B19E3779F9)
 
-KEY_SHIFT: Final = np.uint64(33)
-"""Keys of bands have 31 bits: with a number of 32 they fit into a signed integer."""
-
 _FACTOR: Final = np.uint64(0xFF51AFD7ED558CCD)
 _SHIFT: Final = np.uint64(33)
 
 PERMUTATIONS: Final = 128
 RECALL: Final = 0.995
 """Least chance that two texts just at the threshold share a band."""
+
+
+class MinHash(NamedTuple):
+    """Hash functions, value * factor + term, whose least values over a text make its bands."""
+
+    bands: int
+    factors: NDArray[np.uint64]
+    terms: NDArray[np.uint64]
 
 
 def mix(value: np.uint64) -> np.uint64:
@@ -43,11 +48,14 @@ def band_shape(threshold: float) -> tuple[int, int]:
     return PERMUTATIONS, 1
 
 
-def permutations(size: int, seed: int) -> tuple[NDArray[np.uint64], NDArray[np.uint64]]:
-    """Draw the factors, which are odd, and terms of the hash functions of MinHash."""
+def min_hash(threshold: float, seed: int) -> MinHash:
+    """Draw the hash functions for a threshold; the factors are odd."""
+    if not 0 < threshold <= 1:
+        raise ValueError(f"a threshold of similarity is above 0 and at most 1, not {threshold}")
+    bands, rows = band_shape(threshold)
     draw = np.random.default_rng(seed)
-    factors, terms = draw.integers(0, 2**64, (2, size), np.uint64)
-    return factors | np.uint64(1), terms
+    factors, terms = draw.integers(0, 2**64, (2, bands * rows), np.uint64)
+    return MinHash(bands, factors | np.uint64(1), terms)
 
 
 def chance(similarity: float, threshold: float) -> float:

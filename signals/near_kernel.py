@@ -13,11 +13,13 @@ from numpy.typing import NDArray
 from signals.arrow_text import TextBytes
 from signals.bytes_kernel import Bytes, Integers, Whole, decode
 from signals.compiled import compiled, inlined
-from signals.near_hash import FIRST, KEY_SHIFT, PRIME, SECOND, THIRD, mix
+from signals.near_hash import FIRST, PRIME, SECOND, THIRD, MinHash, mix
 from signals.wordset_kernel import WORD, Letters
 
 Hashes = NDArray[np.uint64]
 _HIGH = np.uint64(32)
+_SLOT = np.uint64(33)
+"""Entries are met by 31 bits of a key: with a number of 32 they fit into a signed integer."""
 _ROW = np.int64((1 << 32) - 1)
 _mix = inlined(mix)
 
@@ -26,9 +28,9 @@ class Kept(NamedTuple):
     """The rows kept so far, k = 0, 1, 2...; entry k * bands + j is band j of row k."""
 
     slots: Integers
-    """Hash table: a band's key above the last entry that has it, -1 in a free slot."""
+    """Hash table: 31 bits of a key above the last entry that has them, -1 in a free slot."""
     following: NDArray[np.int32]
-    """The entry before with the same key, -1 for none."""
+    """The entry before with the same bits, -1 for none."""
     offsets: Integers
     """Row k has shingles[offsets[k] : offsets[k + 1]], in order."""
     shingles: Hashes
@@ -107,29 +109,28 @@ def hash_shingles(
         offsets[r + 1] = end
 
 
+@inlined
+def _band_key(shingles: Hashes, start: Whole, end: Whole, band: Whole, made: MinHash) -> np.uint64:
+    """Return the key of one band of a row."""
+    size = len(made.factors) // made.bands
+    key = np.uint64(band + 1)
+    for p in range(band * size, (band + 1) * size):
+        factor, term = made.factors[p], made.terms[p]
+        least = ~np.uint64(0)
+        for i in range(start, end):
+            least = min(least, shingles[i] * factor + term)
+        key = _mix(key ^ (least >> _HIGH))
+    return key
+
+
 @compiled
-def band_keys(
-    shingles: Hashes,
-    offsets: Integers,
-    factors: Hashes,
-    terms: Hashes,
-    keys: Hashes,
-) -> None:
+def band_keys(shingles: Hashes, offsets: Integers, made: MinHash, keys: Hashes) -> None:
     """Write the key of each band of each row's MinHash signature."""
-    bands = keys.shape[1]
-    size = len(factors) // bands
     for r in range(len(offsets) - 1):
         if offsets[r] == offsets[r + 1]:
             continue
-        for band in range(bands):
-            key = np.uint64(band + 1)
-            for p in range(band * size, (band + 1) * size):
-                factor, term = factors[p], terms[p]
-                least = ~np.uint64(0)
-                for i in range(offsets[r], offsets[r + 1]):
-                    least = min(least, shingles[i] * factor + term)
-                key = _mix(key ^ (least >> _HIGH))
-            keys[r, band] = key >> KEY_SHIFT
+        for band in range(made.bands):
+            keys[r, band] = _band_key(shingles, offsets[r], offsets[r + 1], band, made)
 
 
 @inlined
@@ -167,7 +168,7 @@ def _keep(kept: Kept, k: Whole, keys: Hashes, shingles: Hashes, start: Whole, en
     """Add a row to those kept, as row k."""
     bands = len(keys)
     for band in range(bands):
-        key = np.int64(keys[band])
+        key = np.int64(keys[band] >> _SLOT)
         slot = _slot(kept.slots, key)
         entry = k * bands + band
         before = kept.slots[slot]
@@ -184,19 +185,19 @@ def match_rows(
     shingles: Hashes,
     offsets: Integers,
     keys: Hashes,
+    made: MinHash,
     kept: Kept,
     counts: Integers,
     stamps: Integers,
     threshold: float,
     found: Integers,
 ) -> None:
-    """Match each row in order with those kept, and keep the others.
+    """Match each row in order with those kept that share a key, and keep the others.
 
     counts holds the number of kept rows and that of rows met, both of which grow; found gets the
     kept row that each row repeats, -1 where it was kept, -2 where it has no shingles. A threshold
     above 1 keeps all.
     """
-    bands = keys.shape[1]
     for r in range(len(offsets) - 1):
         start, end = offsets[r], offsets[r + 1]
         counts[1] += 1
@@ -204,17 +205,21 @@ def match_rows(
         if start == end:
             continue
         best = counts[0]
-        for band in range(bands):
-            entry = kept.slots[_slot(kept.slots, np.int64(keys[r, band]))]
+        for band in range(made.bands):
+            entry = kept.slots[_slot(kept.slots, np.int64(keys[r, band] >> _SLOT))]
             entry = entry & _ROW if entry >= 0 else -1
             while entry >= 0:
-                k = entry // bands
+                k = entry // made.bands
                 if k < best and stamps[k] != counts[1]:
                     stamps[k] = counts[1]
                     begin, stop = kept.offsets[k], kept.offsets[k + 1]
                     alike = _similarity(shingles, start, end, kept.shingles, begin, stop)
                     if alike >= threshold:
-                        best = k
+                        theirs = _band_key(kept.shingles, begin, stop, entry % made.bands, made)
+                        if theirs == keys[r, band]:
+                            best = k
+                        else:  # they share 31 bits by chance, and may share a key elsewhere
+                            stamps[k] = 0
                 entry = kept.following[entry]
         found[r] = best if best < counts[0] else -1
         if best == counts[0]:

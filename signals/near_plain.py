@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from signals.near_hash import FIRST, KEY_SHIFT, PRIME, SECOND, THIRD, mix
+from signals.near_hash import FIRST, PRIME, SECOND, THIRD, MinHash, mix
 
 Hashes = NDArray[np.uint64]
 Integers = NDArray[np.int64]
@@ -57,21 +57,18 @@ def _words(
     return hashes, np.searchsorted(limits, starts, side="right")
 
 
-def band_keys(
-    shingles: Hashes, offsets: Integers, factors: Hashes, terms: Hashes, keys: Hashes
-) -> None:
+def band_keys(shingles: Hashes, offsets: Integers, made: MinHash, keys: Hashes) -> None:
     """Write the key of each band of each row's MinHash signature."""
-    bands = keys.shape[1]
-    size = len(factors) // bands
+    size = len(made.factors) // made.bands
     filled = np.flatnonzero(np.diff(offsets))
     if not len(filled):
         return
-    for band in range(bands):
+    for band in range(made.bands):
         key = np.full(len(filled), band + 1, np.uint64)
         for p in range(band * size, (band + 1) * size):
-            least = np.minimum.reduceat(shingles * factors[p] + terms[p], offsets[filled])
+            least = np.minimum.reduceat(shingles * made.factors[p] + made.terms[p], offsets[filled])
             key = mix_all(key ^ (least >> _HIGH))
-        keys[filled, band] = key >> KEY_SHIFT
+        keys[filled, band] = key
 
 
 def mix_all(values: Hashes) -> Hashes:

@@ -1,4 +1,4 @@
-"""Repeated ids and texts found by many machines: an exchange of keys by their hash.
+"""Repeats found by many machines: of ids and texts, by an exchange of keys by their hash.
 
 Tasks part the keys of some shards into buckets by hash; then each bucket, which holds all rows of
 its keys, is searched by one task. A task holds the keys of one bucket, about 4 million rows of 24
@@ -26,6 +26,8 @@ from pipeline.dedupe import (
     repeats_in,
     text_keys,
 )
+from pipeline.engines.buckets import BUCKET, name_of, read_bucket, write_buckets
+from pipeline.engines.near_exchange import Alike, NearExchange
 from pipeline.engines.nodes import Nodes, connected
 from pipeline.engines.settling import write_all
 from pipeline.files import whole
@@ -95,6 +97,13 @@ class Exchange:
         keys = self._keys("exact", _placed(parts, parts), count_rows(parts), without)
         return self._found(keys, latest=False)
 
+    def near(
+        self, parts: Sequence[Part], threshold: float, *, without: pl.Series, seed: int
+    ) -> pl.DataFrame:
+        """Return place, keeper and kind of the rows that nearly repeat an earlier kept one."""
+        exchange = NearExchange(self.nodes, self.folder / "near", rows=self.rows)
+        return exchange.find(parts, Alike(threshold, seed), without)
+
     def write(
         self, run: Run, candidates: Sequence[Part], repeated: pl.DataFrame
     ) -> tuple[tuple[DataFile, ...], tuple[Part, ...]]:
@@ -124,9 +133,8 @@ class Exchange:
         if not keys:
             return none()
         shutil.rmtree(self.folder / keys[0].kind, ignore_errors=True)
-        for number in range(keys[0].buckets):
-            _folder_of(keys[0], number).mkdir(parents=True, exist_ok=True)
-        list(self.nodes.each(part_keys, keys))
+        (self.folder / keys[0].kind).mkdir(parents=True)
+        self.nodes.each(part_keys, keys)
         buckets = [
             Bucket(keys[0].kind, number, self.folder, latest) for number in range(keys[0].buckets)
         ]
@@ -135,24 +143,20 @@ class Exchange:
 
 
 def part_keys(keys: Keys) -> int:
-    """Write the keys of some shards into their buckets, one file a bucket; return their number."""
+    """Write the keys of some shards into buckets; return their number."""
     frames = [frame for paths, start in keys.shards for frame in _frames(keys, paths, start)]
-    together = pl.concat(frames)
-    bucket = pl.col("key").hash(0) % keys.buckets
-    for (number,), frame in together.group_by(bucket, maintain_order=True):
-        with whole(_folder_of(keys, int(str(number))) / f"{keys.number:06d}.arrow") as draft:
-            frame.write_ipc(draft)
+    bucket = (pl.col("key").hash(0) % keys.buckets).alias(BUCKET)
+    together = pl.concat(frames).with_columns(bucket)
+    write_buckets(name_of(keys.folder / keys.kind, keys.number), together, keys.buckets)
     return together.height
 
 
 def search_bucket(bucket: Bucket) -> str:
     """Find the rows whose key another row of the bucket has; return the file that names them."""
-    files = sorted(_folder_of(bucket, bucket.number).glob("*.arrow"))
-    found = none()
-    if files:
-        keys = pl.concat([pl.read_ipc(path) for path in files])
+    found, frames = none(), [*read_bucket(bucket.folder / bucket.kind, bucket.number)]
+    if frames:
         keep = "last" if bucket.latest else "first"
-        found = repeats_in(keys, keep=keep, kind=bucket.kind)
+        found = repeats_in(pl.concat(frames), keep=keep, kind=bucket.kind)
     place = bucket.folder / f"{bucket.kind}-{bucket.number:06d}.arrow"
     with whole(place) as draft:
         found.write_ipc(draft)
@@ -193,7 +197,3 @@ def _placed(
 def _shard(part: Part) -> int:
     """Return the number of the shard that a part is of, which its name begins with."""
     return int(part.path.name.partition("-")[0])
-
-
-def _folder_of(of: Keys | Bucket, number: int) -> Path:
-    return of.folder / of.kind / f"{number:06d}"

@@ -7,7 +7,7 @@ learn the row_ids of keepers, and once to write.
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -43,6 +43,18 @@ class Group:
         """Return the rows of a frame whose place lies here."""
         return frame.filter(pl.col(column).is_between(self.start, self.end - 1))
 
+    def cut(self, ordered: pl.DataFrame) -> pl.DataFrame:
+        """Return the rows whose place lies here of a frame in the order of places, uncopied."""
+        start, end = (ordered["place"].search_sorted(at, "left") for at in (self.start, self.end))
+        return ordered.slice(start, end - start)
+
+    def singly(self) -> Iterator[Group]:
+        """Yield each part as a group of its own."""
+        start = self.start
+        for part in self.parts:
+            yield Group(self.number, (part,), start)
+            start += part.rows
+
 
 @dataclass(frozen=True, slots=True)
 class Named:
@@ -77,7 +89,7 @@ def write_all(
     run: Run, nodes: Nodes, candidates: Sequence[Part], repeated: pl.DataFrame, *, rows: int
 ) -> tuple[tuple[DataFile, ...], tuple[Part, ...]]:
     """Write the candidates by split, duplicates apart, in the order of one machine."""
-    groups = _grouped(candidates, rows)
+    groups = grouped(candidates, rows)
     keepers = repeated.select(place="keeper").unique()
     asked = [Named(group, group.of(keepers)) for group in groups]
     named = nodes.each(name_rows, [one for one in asked if one.places.height])
@@ -161,15 +173,15 @@ def _nothing_known() -> pl.DataFrame:
     return pl.DataFrame(schema={"place": pl.Int64, "duplicate_of": pl.String})
 
 
-def _grouped(candidates: Sequence[Part], rows: int) -> list[Group]:
-    """Return the parts in groups of about `rows` rows, in order."""
+def grouped(candidates: Sequence[Part], rows: int, *, most: int | None = None) -> list[Group]:
+    """Return the parts in groups of about `rows` rows and at most so many parts, in order."""
     groups: list[Group] = []
     pending: list[Part] = []
     start = waiting = 0
     for part in candidates:
         pending.append(part)
         waiting += part.rows
-        if waiting >= rows:
+        if waiting >= rows or len(pending) == most:
             groups.append(Group(len(groups), tuple(pending), start))
             start, waiting, pending = start + waiting, 0, []
     if pending:

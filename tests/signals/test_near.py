@@ -10,9 +10,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from signals import near
 from signals.compiled import has_numba
 from signals.folding import fold, word_class
-from signals.near import NearDuplicates, near_duplicates
+from signals.near import NearDuplicates, keys_of_bands, near_duplicates
 from signals.near_hash import RECALL, band_shape, chance
 
 THRESHOLDS = (0.5, 0.7, 0.8, 0.9)
@@ -177,6 +178,36 @@ def test_many_rows_make_the_tables_grow(way: bool) -> None:
     long_enough = texts.str.count_matches(r"\w+") >= 10
     assert again.filter(first.is_null() & long_enough).null_count() == 0
     assert again.filter(~long_enough).null_count() == (~long_enough).sum()
+
+
+@pytest.mark.parametrize("size", [3, 300])
+def test_rows_that_repeat_share_a_key_with_their_keeper(way: bool, size: int, monkeypatch) -> None:
+    monkeypatch.setattr(near, "_BLOCK", size)
+    texts = pl.Series([None, "too short", *edited(made_up(60, 5), 800, 6)])
+    found = NearDuplicates(0.7, seed=3, use_numba=way).add(texts).to_list()
+    keys = keys_of_bands(texts, 0.7, seed=3, use_numba=way)
+    assert keys.equals(keys_of_bands(texts, 0.7, seed=3, use_numba=False))
+    of_row = dict(keys.group_by("row").agg("key").iter_rows())
+    assert sorted(of_row) == [row for row, text in enumerate(texts) if text and shingles(text)]
+    pairs = [(row, keeper) for row, keeper in enumerate(found) if keeper is not None]
+    assert len(pairs) > 100
+    assert all(set(of_row[row]) & set(of_row[keeper]) for row, keeper in pairs)
+
+
+@pytest.mark.skipif(not has_numba(), reason="numba is not installed")
+@pytest.mark.parametrize(("cut", "keeper"), [(0, None), (1, 0)])
+def test_rows_that_share_a_part_of_a_key_are_not_compared(cut, keeper, monkeypatch) -> None:
+    """Rows are met by 31 bits of a key; where the others differ it was by chance."""
+    finder, honest = NearDuplicates(0.9, use_numba=True), near._compiled_keys
+    finder.add(pl.Series([TEN]))
+
+    def by_chance(texts, made):
+        keyed = honest(texts, made)
+        keyed.keys[:, : made.bands - cut] ^= 1
+        return keyed
+
+    monkeypatch.setattr(near, "_compiled_keys", by_chance)
+    assert finder.add(pl.Series([TEN])).to_list() == [keeper]
 
 
 @pytest.mark.parametrize("threshold", [0.0, -1.0, 1.01])
