@@ -1,7 +1,8 @@
 from __future__ import annotations
 
 import importlib.util
-from collections.abc import Iterator
+import json
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +32,33 @@ def sample_corpora(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("corpora")
     _beside("made_corpora").write(folder)
     return folder
+
+
+@pytest.fixture(scope="session")
+def run() -> Callable[..., Any]:
+    """Run a command line of siftset in this process; returns its exit code, stdout and stderr."""
+    from typer.testing import CliRunner
+
+    from pipeline.cli import app
+
+    def invoke(*arguments: object) -> Any:
+        return CliRunner().invoke(app, [str(one) for one in arguments], catch_exceptions=False)
+
+    return invoke
+
+
+@pytest.fixture(scope="session")
+def told(run: Callable[..., Any]) -> Callable[..., dict[str, Any]]:
+    """Run a command that must succeed; returns the one JSON object that it answers."""
+
+    def ask(*arguments: object) -> dict[str, Any]:
+        done = run(*arguments, "--json")
+        assert done.exit_code == 0, done.output
+        found = json.loads(done.stdout)
+        assert isinstance(found, dict)
+        return found
+
+    return ask
 
 
 def _beside(name: str) -> Any:

@@ -26,13 +26,14 @@ def refresh(
     lock_timeout: LockTimeout = 0.0,
 ) -> None:
     """Curate what is new. Gate it, publish it, and train when that is due."""
-    from pipeline.cli.summary import curate_summary
+    from pipeline.cli.summary import curate_summary, next_command
     from pipeline.context import CurateOptions
     from pipeline.refresh import refresh as run
 
     options = CurateOptions(dry_run=dry_run, lock_timeout=lock_timeout)
     result = run(recipe, overrides=set_ or (), options=options, progress=screen.progress())
-    screen.show(curate_summary(result, recipe))
+    following = next_command(result, recipe, set_ or (), again="refresh")
+    screen.show(curate_summary(result, following))
     if result.model is not None:
         screen.show(_model(result.model))
     screen.result(result.to_json())

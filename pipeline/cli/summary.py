@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import os
+import shlex
+from collections.abc import Sequence
 from pathlib import Path
 
 from pipeline.bucket.origin import origin_of
+from schemas.loading import load_recipe
 from schemas.results import CurateResult
 
 
-def curate_summary(result: CurateResult, recipe: str) -> str:
-    """Return the verdict, the closing balance, and where everything lies."""
+def curate_summary(result: CurateResult, following: str) -> str:
+    """Return the verdict, the closing balance, where everything lies, and the command to follow."""
     lines = [_headline(result), "", *_balance(result), "", *_changes(result)]
     if result.notes:
         lines += [*(f"  note      {note}" for note in result.notes), ""]
@@ -26,7 +29,7 @@ def curate_summary(result: CurateResult, recipe: str) -> str:
         lines += [] if origin is None else [f"  store     {origin.address}"]
     lines += [
         f"  report    {near(result.report)}",
-        f"  next      {_next(result, recipe)}",
+        f"  next      {following}",
     ]
     return "\n".join(lines)
 
@@ -84,7 +87,20 @@ def _changes(result: CurateResult) -> list[str]:
     return lines
 
 
-def _next(result: CurateResult, recipe: str) -> str:
+def next_command(
+    result: CurateResult, recipe: str, overrides: Sequence[str] = (), *, again: str = "curate"
+) -> str:
+    """Return the command that goes on from a run, about the same set.
+
+    It is `again` after a preview, and `train` where the recipe trains and the run has not.
+    """
+    changes = [part for change in overrides for part in ("--set", change)]
+    return shlex.join(["siftset", _next(result, recipe, overrides, again), recipe, *changes])
+
+
+def _next(result: CurateResult, recipe: str, overrides: Sequence[str], again: str) -> str:
     if result.version is None:
-        return f"siftset curate {recipe}"
-    return f"siftset train {recipe}"
+        return again
+    if load_recipe(recipe, overrides=overrides, uses=()).recipe.train is None:
+        return "explain"
+    return "report" if result.model and result.model.get("due") else "train"

@@ -63,7 +63,7 @@ def curate(
     lock_timeout: LockTimeout = 0.0,
 ) -> None:
     """Make a version of the retraining set. Keep the rows that the recipe's formula says yes to."""
-    from pipeline.cli.summary import curate_summary
+    from pipeline.cli.summary import curate_summary, next_command
     from pipeline.context import CurateOptions
     from pipeline.curate import curate as run
 
@@ -78,7 +78,7 @@ def curate(
         engine=engine,
     )
     result = run(recipe, overrides=set_ or (), options=options, progress=screen.progress())
-    screen.show(curate_summary(result, recipe))
+    screen.show(curate_summary(result, next_command(result, recipe, set_ or ())))
     screen.result(result.to_json())
 
 

@@ -11,9 +11,7 @@ from pathlib import Path
 
 import polars as pl
 import pytest
-from typer.testing import CliRunner, Result
-
-from pipeline.cli import app
+from typer.testing import Result
 
 ROOT = Path(__file__).parents[2]
 GOOD = b"text,stars\nhello world,5\ngood bye,1\n"
@@ -24,10 +22,6 @@ BASE = {
     "signals": "{long: {length: {min: 2}}}",
     "keep": "long",
 }
-
-
-def run(*arguments: str) -> Result:
-    return CliRunner().invoke(app, list(arguments), catch_exceptions=False)
 
 
 def written(folder: Path, changes: Mapping[str, str] | str, files: Mapping[str, bytes]) -> str:
@@ -112,7 +106,7 @@ def refused(done: Result, code: int, said: list[str]) -> None:
 
 @pytest.mark.parametrize(("what", "changes", "said"), RECIPES, ids=[r[0] for r in RECIPES])
 @pytest.mark.parametrize("command", ["check", "curate"])
-def test_a_mistake_in_a_recipe(tmp_path, command, what, changes, said):
+def test_a_mistake_in_a_recipe(tmp_path, command, what, changes, said, run):
     recipe = written(tmp_path, changes, {})
     before = sorted(tmp_path.rglob("*"))
     refused(run(command, recipe), 2, said)
@@ -120,7 +114,7 @@ def test_a_mistake_in_a_recipe(tmp_path, command, what, changes, said):
 
 
 @pytest.mark.parametrize(("what", "settings", "files", "said"), DATA, ids=[r[0] for r in DATA])
-def test_a_source_that_cannot_be_read(tmp_path, what, settings, files, said):
+def test_a_source_that_cannot_be_read(tmp_path, what, settings, files, said, run):
     done = run("curate", written(tmp_path, source(settings), files))
     refused(done, 2, said)
     assert not (tmp_path / "out/set").exists()
@@ -130,7 +124,7 @@ def test_a_source_that_cannot_be_read(tmp_path, what, settings, files, said):
 @pytest.mark.parametrize(
     ("what", "name", "content", "read", "bad"), RECORDS, ids=[r[0] for r in RECORDS]
 )
-def test_bad_records_cost_themselves_only(tmp_path, what, name, content, read, bad):
+def test_bad_records_cost_themselves_only(tmp_path, what, name, content, read, bad, run):
     recipe = written(tmp_path, source(f"paths: [{name}]"), {name: content})
     done = run("curate", recipe, "--json", "--set", "max_unreadable_share=0.02")
     assert done.exit_code == 0, done.output
@@ -143,21 +137,21 @@ def test_bad_records_cost_themselves_only(tmp_path, what, name, content, read, b
         refused(run("curate", recipe), 4, ["unreadable", "max_unreadable_share"])
 
 
-def test_parquet_schemas_that_conflict_name_both_files(tmp_path):
+def test_parquet_schemas_that_conflict_name_both_files(tmp_path, run):
     values = {"a.parquet": [1, 2], "b.parquet": ["x", "y"]}
     files = {name: parquet(tmp_path, name, given) for name, given in values.items()}
     recipe = written(tmp_path, source("paths: [a.parquet, b.parquet]"), files)
     refused(run("curate", recipe), 2, ["a.parquet", "b.parquet", "'n'"])
 
 
-def test_the_same_id_with_other_content(tmp_path):
+def test_the_same_id_with_other_content(tmp_path, run):
     settings = source("paths: [in.csv], id: n")
     recipe = written(tmp_path, settings, {"in.csv": b"text,n\none thing,1\nother thing,1\n"})
     refused(run("curate", recipe), 2, ["in.csv record 0 and in.csv record 1", "different contents"])
     assert not (tmp_path / "out/set").exists()
 
 
-def test_the_same_id_with_the_same_content_is_a_duplicate(tmp_path):
+def test_the_same_id_with_the_same_content_is_a_duplicate(tmp_path, run):
     settings = source("paths: [in.csv], id: n")
     recipe = written(tmp_path, settings, {"in.csv": b"text,n\none thing,1\none thing,1\n"})
     rows = json.loads(run("curate", recipe, "--json").stdout)["rows"]
@@ -165,14 +159,14 @@ def test_the_same_id_with_the_same_content_is_a_duplicate(tmp_path):
 
 
 @pytest.mark.parametrize("output", ["in.csv", "in.csv/out"])
-def test_an_output_that_cannot_be_written(tmp_path, output):
+def test_an_output_that_cannot_be_written(tmp_path, output, run):
     recipe = written(tmp_path, {"output": output}, {})
     refused(run("curate", recipe), 2, ["in.csv"])
     assert (tmp_path / "in.csv").read_bytes() == GOOD
 
 
 @pytest.mark.parametrize("name", ["set", "runs", "versions/0", "models", "preview", ".work"])
-def test_nothing_of_the_users_is_replaced(tmp_path, name):
+def test_nothing_of_the_users_is_replaced(tmp_path, name, run):
     recipe = written(tmp_path, {}, {})
     mine = tmp_path / "out" / name / "mine.txt"
     mine.parent.mkdir(parents=True)
@@ -181,26 +175,26 @@ def test_nothing_of_the_users_is_replaced(tmp_path, name):
     assert [path for path in (tmp_path / "out").rglob("*") if path.is_file()] == [mine]
 
 
-def test_an_index_of_the_users_is_kept(tmp_path):
+def test_an_index_of_the_users_is_kept(tmp_path, run):
     recipe = written(tmp_path, {"output": "."}, {"index.html": b"my own page"})
     refused(run("curate", recipe), 2, ["index.html", "rename it"])
     assert (tmp_path / "index.html").read_bytes() == b"my own page"
 
 
-def test_an_export_that_cannot_be_written(tmp_path):
+def test_an_export_that_cannot_be_written(tmp_path, run):
     recipe = written(tmp_path, {}, {})
     assert run("curate", recipe, "-q").exit_code == 0
     refused(run("export", recipe, "--out", str(tmp_path / "in.csv/x.csv")), 2, ["in.csv"])
     refused(run("export", recipe, "--out", str(tmp_path / "x.docx")), 2, ["x.docx", ".parquet"])
 
 
-def test_nothing_kept_fails_the_gate(tmp_path):
+def test_nothing_kept_fails_the_gate(tmp_path, run):
     recipe = written(tmp_path, {"signals": "{long: {length: {min: 1000}}}"}, {})
     refused(run("curate", recipe), 3, ["no row", "allow_empty"])
     assert not (tmp_path / "out/set").exists()
 
 
-def test_a_signal_that_fails_beyond_the_budget(tmp_path):
+def test_a_signal_that_fails_beyond_the_budget(tmp_path, run):
     code = (
         b"from siftset import signal\n\n\n@signal\ndef long(text: str) -> bool:\n"
         b'    """Whether it is long."""\n    return text[0] / 2 > 1\n'

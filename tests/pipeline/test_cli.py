@@ -1,7 +1,9 @@
 from __future__ import annotations
 
 import json
+import re
 import resource
+import shlex
 import subprocess
 import sys
 from importlib.metadata import version
@@ -9,7 +11,7 @@ from pathlib import Path
 
 import polars as pl
 import pytest
-from typer.testing import CliRunner, Result
+from typer.testing import CliRunner
 
 from pipeline.cli import app
 
@@ -22,27 +24,15 @@ GROUPED = ["list", "show", "try", "test"]
 HEAVY = {"polars", "pydantic", "pyarrow", "numpy", "torch", "transformers", "great_expectations"}
 
 
-def run(*arguments: str) -> Result:
-    return CliRunner().invoke(app, list(arguments), catch_exceptions=False)
-
-
-def told(*arguments: str) -> dict[str, object]:
-    done = run(*arguments, "--json")
-    assert done.exit_code == 0, done.output
-    found = json.loads(done.stdout)
-    assert isinstance(found, dict)
-    return found
-
-
 @pytest.fixture
-def project(tmp_path: Path) -> Path:
+def project(tmp_path: Path, run) -> Path:
     folder = tmp_path / "project"
     assert run("init", str(folder)).exit_code == 0
     return folder
 
 
 @pytest.mark.parametrize("arguments", [[c] for c in COMMANDS] + [["signals", c] for c in GROUPED])
-def test_every_command_has_help_with_an_example(arguments):
+def test_every_command_has_help_with_an_example(arguments, run):
     done = run(*arguments, "--help")
     assert done.exit_code == 0
     assert f"Example:  siftset {' '.join(arguments)}" in " ".join(done.stdout.split("\n"))
@@ -50,7 +40,7 @@ def test_every_command_has_help_with_an_example(arguments):
     assert "--quiet" in done.stdout
 
 
-def test_version():
+def test_version(run):
     assert run("--version").stdout == f"siftset {version('siftset')}\n"
 
 
@@ -84,7 +74,7 @@ def test_a_shell_completes_commands_and_recipes(words, place, expected):
     assert CliRunner().invoke(app, [], env=asked, prog_name="siftset").output.split() == [expected]
 
 
-def test_a_project_curates_at_once(project):
+def test_a_project_curates_at_once(project, told):
     recipe = str(project / "recipe.yaml")
     assert told("check", recipe)["ok"] is True
     found = told("curate", recipe)
@@ -97,20 +87,41 @@ def test_a_project_curates_at_once(project):
     assert (again["new"], again["run_id"]) == (False, found["run_id"])
 
 
-def test_what_a_person_reads(project):
+def test_what_a_person_reads(project, run):
     recipe = str(project / "recipe.yaml")
     shown = run("curate", recipe)
     assert "Published version 0" in shown.stdout
     assert "read and sift" in shown.stderr
     for word in ("read", "kept", "rejected", "quarantined", "duplicate", "unreadable", "report"):
         assert f"  {word}" in shown.stdout
-    assert "siftset train" in shown.stdout
+    assert following(shown.stdout) == f"siftset train {recipe}"
     assert "Nothing new: version 0" in run("curate", recipe).stdout
     quiet = run("curate", recipe, "--fresh", "-q")
     assert (quiet.stdout, quiet.stderr) == ("", "")
 
 
-def test_init_leaves_what_is_there(project):
+def following(shown: str) -> str:
+    return re.findall(r"^  next +(.*)$", shown, re.MULTILINE)[0]
+
+
+def test_the_next_command_is_one_that_works(tmp_path, run):
+    (tmp_path / "in.csv").write_text("text\nhello there\ngood bye\n")
+    recipe = tmp_path / "my recipe.yaml"
+    recipe.write_text(
+        "name: t\noutput: out\nsource: {files: {paths: [in.csv]}}\n"
+        "signals: {long: {length: {min: 2}}}\nkeep: long\n"
+    )
+    named = f"'{recipe}'"
+    assert following(run("curate", recipe, "--dry-run").stdout) == f"siftset curate {named}"
+    assert following(run("refresh", recipe, "--dry-run").stdout) == f"siftset refresh {named}"
+    explain = following(run("curate", recipe).stdout)
+    assert explain == f"siftset explain {named}"
+    assert run(*shlex.split(explain)[1:]).exit_code == 0
+    changed = run("curate", recipe, "--set", "train={task: mlm}", "--set", "seed=2").stdout
+    assert following(changed) == f"siftset train {named} --set 'train={{task: mlm}}' --set seed=2"
+
+
+def test_init_leaves_what_is_there(project, run):
     (project / "recipe.yaml").write_text("mine")
     done = run("init", str(project))
     assert done.exit_code == 2
@@ -118,7 +129,7 @@ def test_init_leaves_what_is_there(project):
     assert (project / "recipe.yaml").read_text() == "mine"
 
 
-def test_init_from_data_of_ones_own(tmp_path):
+def test_init_from_data_of_ones_own(tmp_path, told):
     data = tmp_path / "reviews.csv"
     rows = [("id", "review body", "rating")]
     rows += [(str(n), f"I love this and it works well, number {n}", "5") for n in range(10)]
@@ -126,7 +137,7 @@ def test_init_from_data_of_ones_own(tmp_path):
     data.write_text("\n".join(",".join(f'"{c}"' for c in row) for row in rows) + "\n")
     found = told("init", str(tmp_path / "new"), "--from", str(data))
     assert found["columns"] == {"text": "review body", "label": "rating", "id": "id"}
-    assert (len(found["kept"]), len(found["rejected"])) == (5, 5)  # type: ignore[arg-type]
+    assert (len(found["kept"]), len(found["rejected"])) == (5, 5)
     rows_kept = told("curate", str(tmp_path / "new/recipe.yaml"))["rows"]
     assert rows_kept == {
         "read": 20, "kept": 10, "rejected": 10, "quarantined": 0, "duplicate": 0, "unreadable": 0,
@@ -134,7 +145,7 @@ def test_init_from_data_of_ones_own(tmp_path):
 
 
 @pytest.mark.parametrize("ending", ["parquet", "jsonl", "csv"])
-def test_export_by_ending(project, tmp_path, ending):
+def test_export_by_ending(project, tmp_path, ending, told):
     recipe = str(project / "recipe.yaml")
     kept = told("curate", recipe)["set_rows"]
     out = tmp_path / f"set.{ending}"
@@ -147,16 +158,16 @@ def test_export_by_ending(project, tmp_path, ending):
     assert (json.loads(signals) if ending == "csv" else signals)["positive"] == "true"
 
 
-def test_export_of_an_earlier_version(project, tmp_path):
+def test_export_of_an_earlier_version(project, tmp_path, told):
     recipe = str(project / "recipe.yaml")
     first = told("curate", recipe)["set_rows"]
     told("curate", recipe, "--set", "keep=positive & long_enough & mine")
     out = str(tmp_path / "old.jsonl")
     assert told("export", recipe, "--out", out, "--version", "0")["rows"] == first
-    assert [v["version"] for v in told("history", recipe)["versions"]] == [1, 0]  # type: ignore[attr-defined]
+    assert [v["version"] for v in told("history", recipe)["versions"]] == [1, 0]
 
 
-def test_synthesize(tmp_path):
+def test_synthesize(tmp_path, told):
     out = tmp_path / "made.parquet"
     changes = ["--set", "source.synthesize.rows=2000"]
     assert told("synthesize", "nike", "--out", str(out), *changes)["rows"] == 2000
@@ -165,7 +176,7 @@ def test_synthesize(tmp_path):
     assert frame["label"].value_counts().sort("label")["count"].to_list() == [500, 1500]
 
 
-def test_explain_a_plan_and_rows(project):
+def test_explain_a_plan_and_rows(project, run, told):
     recipe = str(project / "recipe.yaml")
     run_id = told("curate", recipe)["run_id"]
     assert "positive" in run("explain", recipe, "--analyze").stdout
@@ -180,12 +191,12 @@ def test_explain_a_plan_and_rows(project):
     assert "take a row_id from" in done.stderr
 
 
-def test_explain_what_enters_and_leaves(project):
+def test_explain_what_enters_and_leaves(project, run, told):
     recipe = str(project / "recipe.yaml")
     before = told("curate", recipe)["set_rows"]
     found = told("explain", recipe, "--diff", "--set", "keep=long_enough & mine")
     after = told("curate", recipe, "--set", "keep=long_enough & mine")["set_rows"]
-    assert before - len(found["leave"]) + len(found["enter"]) == after  # type: ignore[arg-type,operator]
+    assert before - len(found["leave"]) + len(found["enter"]) == after
     assert found["leave"]
     keep = ("--set", "keep=long_enough & mine")
     assert not told("explain", recipe, "--diff", *keep)["leave"]
@@ -193,7 +204,7 @@ def test_explain_what_enters_and_leaves(project):
     assert "add --row or --diff" in run("explain", recipe, "--version", "0").stderr
 
 
-def test_signals(project):
+def test_signals(project, run, told):
     assert "keyword" in run("signals", "list").stdout
     assert "words" in run("signals", "show", "keyword").stdout
     data = str(project / "reviews.jsonl")
@@ -210,7 +221,7 @@ def test_signals(project):
     assert "FAIL always" in done.stdout
 
 
-def test_doctor_and_schema():
+def test_doctor_and_schema(run, told):
     assert told("doctor")["extras"]
     assert told("schema")["properties"]
     assert json.loads(run("schema").stdout)["title"] == "Recipe"
@@ -229,7 +240,7 @@ MISTAKES = [
 
 
 @pytest.mark.parametrize(("what", "text", "message"), MISTAKES)
-def test_a_mistake_is_one_line_and_exit_2(tmp_path, what, text, message):
+def test_a_mistake_is_one_line_and_exit_2(tmp_path, what, text, message, run):
     base = {
         "name": "name: t\n",
         "output": "output: out\n",
@@ -253,7 +264,7 @@ def test_a_mistake_is_one_line_and_exit_2(tmp_path, what, text, message):
     assert message in as_json["error"]
 
 
-def test_training_without_a_section_shows_what_to_paste(tmp_path):
+def test_training_without_a_section_shows_what_to_paste(tmp_path, run):
     recipe = tmp_path / "recipe.yaml"
     recipe.write_text("name: t\noutput: out\nsource: {files: {paths: [x.csv]}}\nkeep: a\n")
     done = run("train", str(recipe))

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import polars as pl
 import pytest
-from typer.testing import CliRunner, Result
 
-from pipeline.cli import app
 from pipeline.init import init_project, known_templates
 from schemas.errors import RecipeError
 from schemas.loading import load_recipe
@@ -17,24 +14,12 @@ from schemas.loading import load_recipe
 TEMPLATES = ("answers", "reviews", "tickets", "tweets")
 
 
-def run(*arguments: str) -> Result:
-    return CliRunner().invoke(app, list(arguments), catch_exceptions=False)
-
-
-def told(*arguments: str) -> dict[str, object]:
-    done = run(*arguments, "--json")
-    assert done.exit_code == 0, done.output
-    found = json.loads(done.stdout)
-    assert isinstance(found, dict)
-    return found
-
-
 def needs(template: str) -> None:
     if template == "tickets":
         pytest.importorskip("py3langid")
 
 
-def test_the_help_names_every_template():
+def test_the_help_names_every_template(run):
     assert known_templates() == TEMPLATES
     shown = run("init", "--help").stdout
     assert "siftset init my-project --template tickets" in " ".join(shown.split())
@@ -42,11 +27,11 @@ def test_the_help_names_every_template():
 
 
 @pytest.mark.parametrize("template", TEMPLATES)
-def test_a_template_checks_and_curates_at_once(template, tmp_path):
+def test_a_template_checks_and_curates_at_once(template, tmp_path, run, told):
     needs(template)
     made = told("init", str(tmp_path / "mine"), "--template", template)
     recipe = str(tmp_path / "mine" / "recipe.yaml")
-    assert {"recipe.yaml", "signals_mine.py"} < set(made["files"])  # type: ignore[call-overload]
+    assert {"recipe.yaml", "signals_mine.py"} < set(made["files"])
     checked = told("check", recipe)
     assert checked["ok"] is True
     assert checked["model"] is not None
@@ -62,7 +47,7 @@ def test_a_template_checks_and_curates_at_once(template, tmp_path):
 
 
 @pytest.mark.parametrize("template", ["answers", "tickets", "tweets"])
-def test_every_signal_of_a_template_refuses_a_row_of_its_sample(template, tmp_path):
+def test_every_signal_of_a_template_refuses_a_row_of_its_sample(template, tmp_path, run):
     needs(template)
     init_project(tmp_path / "mine", template)
     done = run("curate", str(tmp_path / "mine" / "recipe.yaml"))
@@ -117,7 +102,7 @@ FOUND = {
 
 
 @pytest.mark.parametrize("template", TEMPLATES)
-def test_a_template_runs_on_data_of_ones_own(template, tmp_path):
+def test_a_template_runs_on_data_of_ones_own(template, tmp_path, told):
     needs(template)
     things = ["lamp", "kettle", "drill", "sofa", "chair", "table", "shelf", "phone"]
     columns = {
@@ -154,7 +139,7 @@ REFUSED = [
 
 
 @pytest.mark.parametrize(("arguments", "message"), REFUSED)
-def test_what_cannot_be_made_is_one_line(arguments, message, tmp_path, monkeypatch):
+def test_what_cannot_be_made_is_one_line(arguments, message, tmp_path, monkeypatch, run):
     monkeypatch.chdir(tmp_path)
     Path("own.csv").write_text("body,stars\ngood,5\n", "utf-8")
     pl.DataFrame({"number": [1, 2]}).write_parquet("numbers.parquet")
@@ -166,7 +151,7 @@ def test_what_cannot_be_made_is_one_line(arguments, message, tmp_path, monkeypat
 
 
 @pytest.mark.parametrize("taken", ["recipe.yaml", "signals_mine.py", "tweets.jsonl"])
-def test_nothing_is_overwritten(taken, tmp_path):
+def test_nothing_is_overwritten(taken, tmp_path, run):
     (tmp_path / taken).write_text("mine", "utf-8")
     done = run("init", str(tmp_path), "--template", "tweets")
     assert done.exit_code == 2

@@ -32,23 +32,16 @@ compare: {{max_rows: 20, resamples: 50, arms: true}}
 """
 
 
-def run(*arguments: str) -> dict[str, object]:
-    done = CliRunner().invoke(app, [*arguments, "--json"], catch_exceptions=False)
-    assert done.exit_code == 0, done.stderr
-    found: dict[str, object] = json.loads(done.stdout)
-    return found
-
-
 @pytest.mark.parametrize("task", ["mlm", "classification"])
 def test_arms_are_trained_on_other_rows_and_none_is_held_out(
-    task, tiny_bert, rows_of, tmp_path, monkeypatch
+    task, tiny_bert, rows_of, tmp_path, monkeypatch, told
 ):
     monkeypatch.chdir(tmp_path)
     rows = pl.DataFrame(rows_of(200)).with_row_index("id")
     rows.drop(["row_id"], strict=False).write_ndjson("rows.jsonl")
     Path("r.yaml").write_text(RECIPE.format(model=tiny_bert, task=task))
-    run("curate", "r.yaml")
-    model = Path(str(run("train", "r.yaml")["model"]))
+    told("curate", "r.yaml")
+    model = Path(str(told("train", "r.yaml")["model"]))
     table = json.loads((model / "compare.json").read_text())["arms"]
     assert [arm["name"] for arm in table["arms"]] == [
         "curated",
@@ -66,7 +59,7 @@ def test_arms_are_trained_on_other_rows_and_none_is_held_out(
         losses = {arm["metrics"]["loss"]["value"] for arm in table["arms"]}
         assert len(losses) == 3, "every arm learned something else"
         return
-    again = run("compare", "r.yaml", "--arms")
+    again = told("compare", "r.yaml", "--arms")
     assert again["arms"] == table["arms"], "trained arms are asked again, not trained again"
     assert (model / "README.md").read_text().count("## Did the curation help?") == 1
 

@@ -6,13 +6,6 @@ import json
 
 import polars as pl
 import pytest
-from typer.testing import CliRunner
-
-from pipeline.cli import app
-
-
-def run(*arguments):
-    return CliRunner().invoke(app, [str(one) for one in arguments], catch_exceptions=False)
 
 
 @pytest.fixture
@@ -23,7 +16,7 @@ def lines(tmp_path):
     return path
 
 
-def test_a_file_is_answered_line_by_line(tiny_bert, lines, tmp_path):
+def test_a_file_is_answered_line_by_line(tiny_bert, lines, tmp_path, run):
     out = tmp_path / "out.jsonl"
     done = run(
         "predict", tiny_bert, "--file", lines, "--out", out, "--column", "body", "--top-k", 2
@@ -34,7 +27,7 @@ def test_a_file_is_answered_line_by_line(tiny_bert, lines, tmp_path):
     assert len(second["masks"][0]) == 2
 
 
-def test_worked_examples_come_before_the_prompt(tiny_gpt2, tmp_path, monkeypatch):
+def test_worked_examples_come_before_the_prompt(tiny_gpt2, tmp_path, monkeypatch, run):
     examples = tmp_path / "examples.jsonl"
     examples.write_text('["the shoe", "good"]\n')
     asked = []
@@ -54,7 +47,7 @@ def test_worked_examples_come_before_the_prompt(tiny_gpt2, tmp_path, monkeypatch
     assert asked == [(["the shoe\ngood\n\nthe sock\n"], 3)]
 
 
-def test_vectors_of_a_file_go_to_parquet(tiny_bert, lines, tmp_path):
+def test_vectors_of_a_file_go_to_parquet(tiny_bert, lines, tmp_path, run):
     out = tmp_path / "v.parquet"
     flags = ("--file", lines, "--out", out, "--column", "body", "--embeddings", "--json")
     done = run("predict", tiny_bert, *flags)
@@ -75,13 +68,13 @@ def test_vectors_of_a_file_go_to_parquet(tiny_bert, lines, tmp_path):
         (("a text", "--embeddings"), "--embeddings reads --file"),
     ],
 )
-def test_what_does_not_go_together_is_said(tiny_bert, more, message):
+def test_what_does_not_go_together_is_said(tiny_bert, more, message, run):
     done = run("predict", tiny_bert, *more)
     assert done.exit_code == 2
     assert message in " ".join(done.stderr.replace("│", " ").split())
 
 
-def test_vectors_of_a_column_that_is_not_there(tiny_bert, lines, tmp_path):
+def test_vectors_of_a_column_that_is_not_there(tiny_bert, lines, tmp_path, run):
     done = run(
         "predict", tiny_bert, "--file", lines, "--out", tmp_path / "v.parquet", "--embeddings"
     )
