@@ -13,6 +13,7 @@ from trainer.batches import BatchPlan, RankSampler, Rows, plan_for
 from trainer.masks import EVALUATION
 from trainer.methods import Prepared
 from trainer.schedules import factor, warmup
+from trainer.sharding import Whole, is_sharded, shard
 from trainer.tasks.base import Task
 from trainer.tokens import Tokens
 
@@ -41,6 +42,7 @@ class Loop(Trainer):
     ) -> None:
         from transformers import PrinterCallback, ProgressCallback
 
+        self.prepared, self._whole = prepared, Whole(prepared.model)
         super().__init__(
             model=prepared.model,
             args=args,
@@ -51,9 +53,28 @@ class Loop(Trainer):
         )
         self.remove_callback(PrinterCallback)
         self.remove_callback(ProgressCallback)
-        self.task, self.prepared, self.data, self.config = task, prepared, data, config
+        self.task, self.data, self.config = task, data, config
         self.loss_is_scaled_for_ga = True  # compute_loss divides by the items of the whole step
         self.tokens_seen = 0
+
+    def create_accelerator_and_postprocess(self) -> None:
+        """Create the accelerator, which shards where the launcher asks for it."""
+        super().create_accelerator_and_postprocess()
+        if is_sharded():
+            shard(self.accelerator, self.prepared.model)
+            self.is_fsdp_enabled = True
+
+    def _run_epoch(self, *given: object, **named: object) -> None:
+        """Train for an epoch; a run that goes on with no step left would take one more."""
+        if self.state.global_step < self.state.max_steps:
+            super()._run_epoch(*given, **named)  # type: ignore[no-untyped-call]
+        else:
+            self.control.should_training_stop = True
+
+    def whole(self) -> nn.Module:
+        """Return the model with all its weights, in the first process; every one takes part."""
+        assert self.model is not None
+        return self._whole.of(self.accelerator, self.model)
 
     def get_train_dataloader(self) -> DataLoader[object]:
         """Return the stripe of this rank."""

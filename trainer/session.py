@@ -49,6 +49,7 @@ from trainer.packing import use_padded
 from trainer.replay import replayed
 from trainer.saving import writing
 from trainer.schedules import check_settings
+from trainer.sharding import check_sharded
 from trainer.shared_tokens import read_once
 from trainer.tasks import Task, prepare_task
 from trainer.tasks.base import choose_packing
@@ -85,6 +86,7 @@ class Session:
 
     def prepare(self, *, resume: bool) -> None:
         """Load, tokenize, check and describe, before anything takes long."""
+        check_sharded(self.config)
         check_splits(self.data, self.config)
         check_reporters(self.config)
         check_settings(self.config.lr_scheduler_type, self.config.lr_scheduler_kwargs)
@@ -180,12 +182,8 @@ class Session:
         checkpoints = Checkpoints(self.config.save_steps)
         steps = steps_of(self.config, self.tokens["train"].lengths, self.hardware.processes)
         with self.progress.stage("train", steps) as stage:
-            callbacks = [
-                StepSeed(self.seed, self.hardware.rank),
-                Unfreeze(self.prepared),
-                Watch(stage),
-                checkpoints,
-            ]
+            callbacks = [StepSeed(self.seed, self.hardware.rank), Unfreeze(self.prepared)]
+            callbacks += [Watch(stage), checkpoints]
             callbacks += asked_for(self.config, self.out, leads=self.leads)
             self.loop = Loop(
                 self.task,
@@ -234,13 +232,15 @@ class Session:
         self.tell(shapes)
 
     def trained(self) -> Loaded:
-        """Return the trained model, adapters merged, on the CPU in fp32."""
+        """Return the trained model, adapters merged, on the CPU in fp32, to the first process."""
         import torch
 
-        assert self.loop.model is not None
+        whole = self.loop.whole()
         if self.cached is not None:
             self.cached.leave()
-        model = merged(self.loop.model)
+        if not self.leads:
+            return self.task.loaded
+        model = merged(whole)
         use_padded(model, self.hardware.attention)
         torch.nn.Module.to(model, device="cpu", dtype=torch.float32)
         torch.nn.Module.eval(model)

@@ -12,6 +12,7 @@ from schemas.progress import Progress
 from schemas.train import Train
 from trainer.callbacks import last_checkpoint
 from trainer.saving import save_json
+from trainer.sharding import is_sharded
 
 FREE = {"threads", "report_to", "logging_steps", "distributed"}
 """Settings that do not decide the weights; how many processes there are does, by itself."""
@@ -35,6 +36,7 @@ def run_key(config: Train, data: TrainingData, seed: int, processes: int) -> str
         data.lineage.version,
         data.lineage.formula_hash,
         processes,
+        *(["sharded"] if is_sharded() else []),
     ]
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 

@@ -18,6 +18,7 @@ import pytest
 from pipeline.launch import LAUNCHED, check_processes, starts_processes
 from schemas.errors import TrainingError
 from schemas.train import Train
+from trainer.sharding import check_sharded
 
 SIFTSET = str(Path(sys.executable).parent / "siftset")
 ROOT = Path(__file__).parents[2]
@@ -133,6 +134,64 @@ def test_two_processes_begin_with_the_loss_of_one(tiny_bert, tmp_path):
     assert two == pytest.approx(one, abs=1e-4)
 
 
+FSDP = """
+compute_environment: LOCAL_MACHINE
+distributed_type: FSDP
+use_cpu: true
+mixed_precision: 'no'
+num_machines: 1
+main_process_port: 0
+fsdp_config: {fsdp_version: 2, fsdp_auto_wrap_policy: TRANSFORMER_BASED_WRAP}
+"""
+
+
+@pytest.mark.slow
+def test_weights_that_are_shared_out_train_as_whole_ones(tiny_bert, tmp_path):
+    """FSDP over gloo, a process killed on the way: the losses and the weights of one process."""
+    import torch
+    from transformers import AutoModelForMaskedLM
+
+    (tmp_path / "fsdp.yaml").write_text(FSDP)
+    how = {"processes": 2, "accelerate": "fsdp.yaml"}
+    one = write(tmp_path, tiny_bert, "whole", size=8, steps=100)
+    two = write(tmp_path, tiny_bert, "shared", size=4, steps=100, **how)
+    curate(one)
+    curate(two)
+    expected = trained(one)
+    run = started(two)
+    work = wait_for_checkpoint(run, tmp_path / "shared")
+    parts = {path.name for path in work.glob("checkpoint-*/pytorch_model_fsdp_0/*.distcp")}
+    assert parts == {"__0_0.distcp", "__1_0.distcp"}
+    os.kill(last_rank(run.pid, r"-m pipeline\.launched"), signal.SIGKILL)
+    out, said = run.communicate(timeout=400)
+    assert run.returncode == 0, said
+    assert re.search(r"resuming at step \d+", said)
+    found = json.loads(out)
+    assert losses(found) == pytest.approx(losses(expected), abs=1e-5)
+    models = [AutoModelForMaskedLM.from_pretrained(str(one["model"])) for one in (expected, found)]
+    for left, right in zip(*(model.state_dict().values() for model in models), strict=True):
+        assert torch.allclose(left, right, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("section", "version", "said"),
+    [
+        ({}, "1", "asks for FSDP version 1, expected fsdp_version: 2"),
+        ({"method": "frozen"}, "2", "method: frozen was never tried with FSDP"),
+        ({"torch_compile": True}, "2", "torch_compile: true was never tried with FSDP"),
+    ],
+)
+def test_what_cannot_be_shared_out_is_said_first(section, version, said, monkeypatch):
+    config = Train.model_validate({"task": "mlm", **section})
+    check_sharded(config)
+    for name, value in {"RANK": "0", "ACCELERATE_USE_FSDP": "true"}.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("FSDP_CPU_RAM_EFFICIENT_LOADING", "true")
+    monkeypatch.setenv("FSDP_VERSION", version)
+    with pytest.raises(TrainingError, match=said):
+        check_sharded(config)
+
+
 def below(parent: int) -> list[int]:
     path = ROOT / "tests" / "raylets.py"
     spec = importlib.util.spec_from_file_location("_raylets_of_trainer", path)
@@ -153,6 +212,16 @@ def last_rank(parent: int, mark: str) -> int | None:
     return max(found, default=None)
 
 
+def wait_for_checkpoint(run: subprocess.Popen[str], output: Path) -> Path:
+    """Return the work folder of a training under way, once a whole checkpoint lies in it."""
+    deadline = time.monotonic() + 300
+    while not (found := list(output.glob("models/.*.work/checkpoint-*/complete"))):
+        assert run.poll() is None, run.communicate()
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    return found[0].parents[1]
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("engine", "mark"),
@@ -166,11 +235,7 @@ def test_a_lost_process_is_replaced_and_training_goes_on(engine, mark, tiny_bert
     )
     curate(recipe)
     run = started(recipe)
-    deadline = time.monotonic() + 300
-    while not list(tmp_path.glob("lost/models/.*.work/checkpoint-*/complete")):
-        assert run.poll() is None, run.communicate()
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
+    wait_for_checkpoint(run, tmp_path / "lost")
     victim = last_rank(run.pid, mark)
     assert victim is not None
     os.kill(victim, signal.SIGKILL)

@@ -151,3 +151,21 @@ def test_other_settings_begin_afresh(tiny_bert, small_set, tmp_path, progress):
             assert session.checkpoint is None
             session.fit()
         assert any("starting afresh" in line for line in progress.lines) is said
+
+
+def test_a_run_ended_after_its_last_step_takes_no_more(tiny_bert, small_set, tmp_path, progress):
+    from trainer.session import Session
+
+    config = Train(
+        task="mlm", model=str(tiny_bert), max_steps=2, save_steps=2, lr_scheduler_type="constant"
+    )
+    found = []
+    for _ in range(2):
+        session = Session(config, small_set, tmp_path / "o", seed=1, progress=progress)
+        with session.quietly():
+            session.prepare(resume=True)
+            session.fit()
+        assert session.loop.state.global_step == 2
+        found.append(session.trained().model.state_dict())
+    assert "resuming at step 2" in progress.lines
+    assert all(torch.equal(found[0][name], value) for name, value in found[1].items())
