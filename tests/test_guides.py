@@ -28,6 +28,33 @@ def test_every_block_of_a_guide_runs(page, tmp_path):
         module.run_block(language, text, tmp_path)
 
 
+# the fields of RayJobSpec and RayClusterSpec of KubeRay 1.6 that the page needs, with their types
+JOB = {"entrypoint": str, "shutdownAfterJobFinishes": bool, "backoffLimit": int}
+POD = {"rayStartParams": dict, "template": dict}
+
+
+def test_what_the_page_of_clusters_hands_to_others_can_be_read():
+    import yaml
+
+    blocks = [text for _, text in pages().FENCE.findall((ROOT / "docs/ray.md").read_text("utf-8"))]
+    (script,) = (text for text in blocks if text.startswith("#!/bin/bash"))
+    pages().run(["bash", "-n", "-c", script], ROOT)
+    (job,) = (yaml.safe_load(text) for text in blocks if text.startswith("apiVersion"))
+    assert (job["apiVersion"], job["kind"]) == ("ray.io/v1", "RayJob")
+    cluster = job["spec"].pop("rayClusterSpec")
+    assert {name: type(value) for name, value in job["spec"].items()} == JOB
+    assert set(cluster) == {"authOptions", "headGroupSpec", "workerGroupSpecs"}
+    (workers,) = cluster["workerGroupSpecs"]
+    assert {name: type(value) for name, value in cluster["headGroupSpec"].items()} == POD
+    assert {n: type(v) for n, v in workers.items()} == {**POD, "groupName": str, "replicas": int}
+    for group in (cluster["headGroupSpec"], workers):
+        assert all(type(value) is str for value in group["rayStartParams"].values())
+        pod = group["template"]["spec"]
+        (container,) = pod["containers"]
+        mounted = {mount["name"] for mount in container["volumeMounts"]}
+        assert mounted == {volume["name"] for volume in pod["volumes"]}
+
+
 @pytest.mark.parametrize("page", ["api", "notebook"])
 def test_made_pages_are_those_of_their_source(page):
     code = f"import runpy; print(runpy.run_path('make_{page}.py')['page'](), end='')"

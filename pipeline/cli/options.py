@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -33,6 +33,7 @@ Version = Annotated[
         help="A version of the set, or a date; by default the current one.",
     ),
 ]
+Engine = Annotated[Literal["local", "ray"], typer.Option("--engine", help="Who does the work.")]
 LockTimeout = Annotated[
     float, typer.Option("--lock-timeout", help="Seconds to wait for another run to end.")
 ]

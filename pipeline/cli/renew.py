@@ -8,7 +8,7 @@ import typer
 
 from pipeline.cli.app import app
 from pipeline.cli.commands import command
-from pipeline.cli.options import LockTimeout, Overrides, Recipe, Version
+from pipeline.cli.options import Engine, LockTimeout, Overrides, Recipe, Version
 from pipeline.cli.screen import Screen
 
 if TYPE_CHECKING:
@@ -20,6 +20,7 @@ def refresh(
     screen: Screen,
     recipe: Recipe,
     set_: Overrides = None,
+    engine: Engine = "local",
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Do everything but publish; lays preview/.")
     ] = False,
@@ -30,7 +31,7 @@ def refresh(
     from pipeline.context import CurateOptions
     from pipeline.refresh import refresh as run
 
-    options = CurateOptions(dry_run=dry_run, lock_timeout=lock_timeout)
+    options = CurateOptions(dry_run=dry_run, lock_timeout=lock_timeout, engine=engine)
     result = run(recipe, overrides=set_ or (), options=options, progress=screen.progress())
     following = next_command(result, recipe, set_ or (), again="refresh")
     screen.show(curate_summary(result, following))

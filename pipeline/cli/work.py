@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 import typer
 
 from pipeline.cli.app import app
 from pipeline.cli.commands import command
-from pipeline.cli.options import LockTimeout, Out, Overrides, Recipe, Version, numbered
+from pipeline.cli.options import Engine, LockTimeout, Out, Overrides, Recipe, Version, numbered
 from pipeline.cli.screen import Screen
 
 
@@ -39,7 +39,7 @@ def curate(
     screen: Screen,
     recipe: Recipe,
     set_: Overrides = None,
-    engine: Annotated[Literal["local", "ray"], typer.Option(help="Who does the work.")] = "local",
+    engine: Engine = "local",
     limit: Annotated[
         int | None, typer.Option(min=1, help="Read the first rows only; publishes nothing.")
     ] = None,

@@ -118,6 +118,7 @@ class Crew:
         for index, shard in shards:
             kept = get(self._place(index, shard))
             if kept is None:
+                shutil.rmtree(self._place(index, shard), ignore_errors=True)  # its files have gone
                 yield index, shard
             else:
                 found += 1

@@ -17,8 +17,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from pipeline.bucket.address import WORK
 from pipeline.engines.aside import set_aside
 from pipeline.engines.kept import DRAFT, Cost, Kept, put, shard_name
+from pipeline.objects import is_address
 from pipeline.scores import StoredScores
 from pipeline.shard import ShardResult, Watch, Work, work_on
 from pipeline.split import split_expr
@@ -173,9 +175,12 @@ def _check_storage(parcel: Parcel) -> None:
     except OSError:
         seen = ""
     if seen != parcel.mark:
+        output, named = parcel.loaded.recipe.output, ""
+        if is_address(output):
+            named = f", where the work for {output} is done: name one with {WORK}"
         raise OutputError(
-            f"node {_node()} does not see {parcel.output}: expected the output folder on storage "
-            "that every node mounts at the same path"
+            f"node {_node()} does not see {parcel.output}: expected a folder on storage that every "
+            f"node mounts at the same path{named}"
         )
 
 

@@ -13,6 +13,7 @@ from pipeline.catalog import PROGRESS
 from pipeline.context import CurateOptions, Run
 from pipeline.curate import check_engine, scored, sift, work_folder
 from pipeline.diff import turnover
+from pipeline.engines.kept import close_shards
 from pipeline.export import open_store
 from pipeline.guard import output_of_ours
 from pipeline.job import load_job
@@ -126,10 +127,12 @@ def _carry_out(run: Run, plan: Plan, ledger: Ledger) -> CurateResult:
     assessment = assess(run, results, settlement)
     if assessment.refusal is not None:
         where = leave(run, settlement, assessment)
+        close_shards(run.store.output)
         raise type(assessment.refusal)(f"{assessment.refusal}; see {where}")
     moved = _moved(run, settled)
     result = _publish(run, settlement, assessment, settled, ledger)
-    return replace(result, turnover=moved, scores=scored(run))
+    close_shards(run.store.output)
+    return replace(result, turnover=moved, scores=scored(run), nodes=run.nodes)
 
 
 class _Settled(NamedTuple):
@@ -185,8 +188,10 @@ def _moved(run: Run, settled: _Settled) -> Turnover | None:
 
 def _read(run: Run, plan: Plan) -> list[ShardResult]:
     """Read the shards that are new; at least one, so that there are columns."""
-    shards = tuple(plan.todo.values()) or (NoRows(run.job.sources.schema),)
-    return sift(run, replace(run.job.sources, shards=shards))
+    if not plan.todo:
+        nothing = replace(run.job.sources, shards=(NoRows(run.job.sources.schema),))
+        return sift(replace(run, options=replace(run.options, engine="local")), nothing)
+    return sift(run, replace(run.job.sources, shards=tuple(plan.todo.values())))
 
 
 def _filled(plan: Plan, results: Sequence[ShardResult]) -> tuple[Entry, ...]:

@@ -90,13 +90,15 @@ def write_signals(folder: Path, pause: float = 0) -> None:
     (folder / "signals.py").write_text(SIGNALS.replace("{pause}", str(pause)))
 
 
-def command(recipe: Path, engine: str) -> list[str]:
-    return [SIFTSET, "curate", str(recipe), "--engine", engine, "--json"]
+def command(recipe: Path, engine: str, name: str = "curate") -> list[str]:
+    return [SIFTSET, name, str(recipe), "--engine", engine, "--json"]
 
 
-def curate(recipe: Path, engine: str, environment: dict[str, str] | None = None):
+def curate(
+    recipe: Path, engine: str, environment: dict[str, str] | None = None, name: str = "curate"
+):
     done = subprocess.run(
-        command(recipe, engine), cwd=recipe.parent, env=environment or os.environ | {},
+        command(recipe, engine, name), cwd=recipe.parent, env=environment or os.environ | {},
         capture_output=True, text=True, timeout=300, check=False,
     )  # fmt: skip
     return done, json.loads(done.stdout.splitlines()[-1]) if done.stdout else {}
@@ -168,6 +170,27 @@ def test_ray_equals_local(tmp_path):
     (node,) = found["nodes"].values()
     assert node["rows"] == FILES * ROWS
     assert node["shards"] == FILES
+
+
+@pytest.mark.slow
+def test_refreshes_on_ray_equal_local_ones(tmp_path):
+    """A file comes and a file goes; a cluster is started only where there is something to read."""
+    write_input(tmp_path)
+    write_signals(tmp_path)
+    environment = {k: v for k, v in os.environ.items() if k != "RAY_ADDRESS"}
+    recipes = {engine: write_recipe(tmp_path, engine) for engine in ("local", "ray")}
+    (tmp_path / "in/11.jsonl").rename(tmp_path / "kept-back.jsonl")
+    for read, change in [(11, None), (1, ("kept-back.jsonl", "in/11.jsonl")), (0, None)]:
+        if change is not None:
+            (tmp_path / change[0]).rename(tmp_path / change[1])
+            (tmp_path / "in/03.jsonl").unlink()
+        for engine, recipe in recipes.items():
+            done, found = curate(recipe, engine, environment, "refresh")
+            assert done.returncode == 0, done.stderr
+            assert found["new"] is (read > 0)
+        assert sum(node["shards"] for node in found["nodes"].values()) == read
+        assert rows_of(tmp_path / "local") == rows_of(tmp_path / "ray")
+    assert not (tmp_path / "ray/.shards").exists()
 
 
 def started(recipe: Path, environment: dict[str, str]) -> subprocess.Popen[str]:

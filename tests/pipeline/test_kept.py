@@ -7,19 +7,22 @@ import shutil
 import threading
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import polars as pl
 import pytest
 
+from pipeline.engines import remote
 from pipeline.engines.aside import set_aside
-from pipeline.engines.cluster import count_equal_records
+from pipeline.engines.cluster import Crew, count_equal_records
 from pipeline.engines.kept import Cost, Kept, close_shards, get, open_shards, put, shard_name
 from pipeline.engines.shipping import stage
 from pipeline.job import Job, load_job
 from pipeline.parts import count_rows
 from pipeline.shard import OUTCOMES, ShardResult, Work, work_on
 from pipeline.watch import SampleWatch
-from schemas.errors import RecipeError
+from schemas.errors import OutputError, RecipeError
+from schemas.progress import Silent
 
 RECIPE = """
 name: travels
@@ -136,11 +139,34 @@ def test_the_second_of_two_equal_results_is_dropped(job, tmp_path):
         shutil.rmtree,
     ],
 )
-def test_a_result_that_lost_a_file_is_none(harm, job, tmp_path):
-    place = open_shards(tmp_path / "out", job.key) / "000000-a"
+def test_a_result_that_lost_a_file_is_none_and_makes_room_for_another(harm, job, tmp_path):
+    root, shard = open_shards(tmp_path / "out", job.key), job.shards[0]
+    place = root / shard_name(job.key, shard, 0)
     put(kept_of(job, tmp_path / "out" / "draft"), tmp_path / "out" / "draft", place)
     harm(place)
     assert get(place) is None
+    run = SimpleNamespace(job=job, progress=Silent())
+    crew = Crew(run, SimpleNamespace(place=root), SimpleNamespace())
+    assert list(crew.not_there([(0, shard)])) == [(0, shard)]
+    put(kept_of(job, tmp_path / "out" / "draft"), tmp_path / "out" / "draft", place)
+    assert get(place) is not None
+
+
+@pytest.mark.parametrize(
+    ("output", "said"),
+    [
+        ("out", "at the same path$"),
+        ("s3://b/out", "path, where the work for s3://b/out is done: name one with SIFTSET_WORK$"),
+    ],
+)
+def test_a_node_without_the_storage_says_what_it_lacks(output, said, tmp_path, monkeypatch):
+    monkeypatch.setattr(remote, "_node", lambda: "n1")
+    loaded = SimpleNamespace(recipe=SimpleNamespace(output=output))
+    parcel = SimpleNamespace(loaded=loaded, output=tmp_path, place=tmp_path, mark="m")
+    with pytest.raises(OutputError, match=f"node n1 does not see .*{said}"):
+        remote._check_storage(parcel)
+    (tmp_path / "mark").write_text("m")
+    remote._check_storage(parcel)
 
 
 def test_only_the_shards_of_this_run_stay(tmp_path):
