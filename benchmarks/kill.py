@@ -6,25 +6,27 @@ Each round changes the input (a new file, a file that grew, a file that changed,
 begins `curate` or `refresh`, and kills it somewhere on its way. A reader polls all the while: each
 time it opens the set it must find the rows of before or those of after, whole, through Delta and
 through `versions/<N>/`. Then the next run, which nobody kills, must finish the work exactly.
-Trainings of a tiny model are killed too; the next one must leave a model that loads.
+Trainings of a tiny model are killed too, while a reader opens every model that is there; the next
+training must leave a model that loads.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-import os
 import random
-import signal
 import sys
 import tempfile
 import time
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field, fields
+from functools import partial
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from benchmarks.children import WRONG, Looks, child, killed, looking
 
 RECIPE = {
     "name": "kill",
@@ -35,10 +37,8 @@ RECIPE = {
     "refresh": {"removed": "delete"},
 }
 ROWS = 200
-POLL = 0.02
 KILLS_A_FOLDER = 25
 """Kills after which a new folder is begun, so that the input stays small."""
-WRONG = 9
 
 
 @dataclass
@@ -58,12 +58,19 @@ class Outcome:
             setattr(self, one.name, getattr(self, one.name) + getattr(other, one.name))
         return self
 
+    def saw(self, looks: Looks) -> None:
+        """Count what a reader saw in the round that ends."""
+        self.reads += looks.made
+        if looks.wrong:
+            self.wrong.append(f"a reader, in round {self.rounds.total()}")
+
     def table(self) -> str:
         """Return the figures as a table."""
         lines = [f"{'command':<10}{'rounds':>8}{'killed':>8}"]
         lines += [f"{c:<10}{n:>8}{self.killed[c]:>8}" for c, n in sorted(self.rounds.items())]
+        if "train" not in self.rounds:
+            lines.append(f"killed after the commit: {self.committed}")
         lines += [
-            f"killed after the commit: {self.committed}",
             f"reads while runs were killed: {self.reads}",
             f"lost, doubled or unreadable: {len(self.wrong)}",
             f"seconds: {self.seconds:.0f}",
@@ -126,19 +133,15 @@ def torment(folder: Path, *, kills: int, seed: int = 0) -> Outcome:
         source.change()
         both, kind = (before, source.wanted()), chance.choice(("curate", "refresh", "refresh"))
         outcome.rounds[kind] += 1
-        reader = _spawn(lambda both=both: read_on(output, both, folder))
-        if _killed(lambda kind=kind: run(kind, recipe), chance.uniform(0, slowest)):
-            outcome.killed[kind] += 1
-            outcome.committed += _child(lambda both=both: check(output, both[1:])) == 0
-        slowest = _finish(chance.choice(("curate", "refresh")), recipe)
-        (folder / "stop").touch()
-        if os.waitstatus_to_exitcode(os.waitpid(reader, 0)[1]):
-            outcome.wrong.append(f"a reader, in round {outcome.rounds.total()}")
-        (folder / "stop").unlink()
-        if _child(lambda both=both: check(output, both[1:])):
+        with looking(lambda both=both: check(output, both), folder) as looks:
+            if killed(lambda kind=kind: run(kind, recipe), chance.uniform(0, slowest)):
+                outcome.killed[kind] += 1
+                outcome.committed += child(lambda both=both: check(output, both[1:])) == 0
+            slowest = _finish(chance.choice(("curate", "refresh")), recipe)
+        outcome.saw(looks)
+        if child(lambda both=both: check(output, both[1:])):
             outcome.wrong.append(f"after the next run, in round {outcome.rounds.total()}")
         before = both[1]
-    outcome.reads = (folder / "reads").stat().st_size
     outcome.seconds = time.perf_counter() - start
     return outcome
 
@@ -154,17 +157,19 @@ def torment_training(folder: Path, *, kills: int, seed: int = 0) -> Outcome:
     _finish("curate", recipe)
     from benchmarks.tiny import tiny_model
 
-    if _child(lambda: tiny_model(folder / "tiny")):
+    if child(lambda: tiny_model(folder / "tiny")):
         raise RuntimeError("the tiny model could not be made")
     slowest, number = _timed_child(lambda: learn(recipe, 0, folder)), 0
     while sum(outcome.killed.values()) < kills and not outcome.wrong:
         number += 1
         outcome.rounds["train"] += 1
         moment = chance.uniform(0, slowest)
-        killed = _killed(lambda number=number: learn(recipe, number, folder), moment)
-        outcome.killed["train"] += killed
-        if _child(lambda number=number: learn(recipe, number, folder)):
-            outcome.wrong.append(f"training {number} after it was killed")
+        with looking(lambda: check_models(folder / "out/models"), folder) as looks:
+            work = partial(learn, recipe, number, folder)
+            outcome.killed["train"] += killed(work, moment)
+            if child(work):
+                outcome.wrong.append(f"training {number} after it was killed")
+        outcome.saw(looks)
     outcome.seconds = time.perf_counter() - start
     return outcome
 
@@ -215,60 +220,32 @@ def check(output: Path, allowed: tuple[list[str], ...]) -> int:
     return 0
 
 
-def read_on(output: Path, allowed: tuple[list[str], ...], folder: Path) -> int:
-    """Read again and again until the file `stop` is there."""
-    while not (folder / "stop").exists():
-        found = check(output, allowed)
-        with (folder / "reads").open("ab") as counted:
-            counted.write(b".")
-        if found:
-            return found
-        time.sleep(POLL)
+def check_models(models: Path) -> int:
+    """Return 0 if every model that has its name has its result and all its weights."""
+    from safetensors import safe_open
+
+    for folder in models.glob("v*"):
+        json.loads((folder / "training.json").read_bytes())
+        with safe_open(folder / "model.safetensors", "np") as weights:
+            if not all(weights.get_tensor(name).size for name in weights.keys()):  # noqa: SIM118
+                return WRONG
     return 0
 
 
 def _finish(kind: str, recipe: Path) -> float:
     """Let a run come to its end and return its seconds."""
     start = time.perf_counter()
-    code = _child(lambda: run(kind, recipe))
+    code = child(lambda: run(kind, recipe))
     if code:
         raise RuntimeError(f"{kind} that nobody killed ended with {code}")
     return time.perf_counter() - start
 
 
-def _killed(work: Callable[[], int], moment: float) -> bool:
-    """Kill work after so many seconds; return whether it was still under way."""
-    runner = _spawn(work)
-    time.sleep(moment)
-    os.kill(runner, signal.SIGKILL)
-    return os.waitstatus_to_exitcode(os.waitpid(runner, 0)[1]) == -signal.SIGKILL
-
-
 def _timed_child(work: Callable[[], int]) -> float:
     start = time.perf_counter()
-    if _child(work):
+    if child(work):
         raise RuntimeError("a training that nobody killed failed")
     return time.perf_counter() - start
-
-
-def _child(work: Callable[[], int]) -> int:
-    return os.waitstatus_to_exitcode(os.waitpid(_spawn(work), 0)[1])
-
-
-def _spawn(work: Callable[[], int]) -> int:
-    """Do `work` in a child of this process, which has threads of its own."""
-    child = os.fork()
-    if child:
-        return child
-    code = WRONG
-    try:
-        code = work()
-    except BaseException:  # a child must never return into its parent's work
-        import traceback
-
-        traceback.print_exc()
-    finally:
-        os._exit(code)
 
 
 def main() -> int:

@@ -6,6 +6,7 @@ import importlib.util
 import json
 import os
 import pkgutil
+import re
 import shutil
 import signal
 import subprocess
@@ -48,6 +49,9 @@ def test_killed_runs_lose_and_double_nothing(tmp_path):
     )  # fmt: skip
     assert done.returncode == 0, done.stdout + done.stderr
     assert "lost, doubled or unreadable: 0" in done.stdout
+    reads = re.search(r"reads while runs were killed: (\d+)", done.stdout)
+    assert reads is not None
+    assert int(reads[1]) >= 20, "each round is looked at once at least"
 
 
 @harness
