@@ -89,6 +89,16 @@ def check_processes(config: Train) -> None:
         )
 
 
+def check_arms(loaded: LoadedRecipe, config: Train) -> None:
+    """Raise TrainingError where several processes train and other arms are to be compared."""
+    several = starts_processes(config) or int(os.environ.get("WORLD_SIZE", "1")) > 1
+    if several and loaded.recipe.compare.arms:
+        raise TrainingError(
+            "compare.arms trains the other arms in one process, which several cannot wait for: "
+            "leave compare.arms out, or train in one process"
+        )
+
+
 def launch(run: Launch, progress: Progress) -> None:
     """Train in the processes of the recipe; raises the SiftsetError that one of them raised."""
     distributed = run.config.distributed

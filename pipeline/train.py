@@ -16,7 +16,7 @@ from pipeline.catalog import write_index
 from pipeline.export import open_store
 from pipeline.files import read_json, whole, writable_folder
 from pipeline.job import output_folder
-from pipeline.launch import Launch, check_processes, launch, starts_processes
+from pipeline.launch import Launch, check_arms, check_processes, launch, starts_processes
 from pipeline.lock import locked
 from pipeline.new_rows import with_new_rows
 from pipeline.processes import leads
@@ -76,6 +76,7 @@ def train_recipe(
     if wanted.resume and not wanted.again and (out / RESULT).is_file():
         fetch_model(out)
         return finished(out)
+    check_arms(loaded, config)
     if starts_processes(config):
         launch(Launch(recipe, tuple(overrides), wanted, loaded, config, out), shown)
         send_output(loaded)

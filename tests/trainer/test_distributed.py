@@ -12,12 +12,13 @@ import sys
 import time
 from contextlib import suppress
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
-from pipeline.launch import LAUNCHED, check_processes, starts_processes
+from pipeline.launch import LAUNCHED, check_arms, check_processes, starts_processes
 from schemas.errors import TrainingError
-from schemas.train import Train
+from schemas.train import Compare, Train
 from trainer.sharding import check_sharded
 
 SIFTSET = str(Path(sys.executable).parent / "siftset")
@@ -76,6 +77,18 @@ def test_the_world_has_the_size_of_the_recipe(world, said, monkeypatch):
         check_processes(config_of(processes=2))
     monkeypatch.setenv("WORLD_SIZE", "2")
     check_processes(config_of(processes=2))
+
+
+def test_arms_are_trained_by_one_process(monkeypatch):
+    for name in ("RANK", "WORLD_SIZE", LAUNCHED):
+        monkeypatch.delenv(name, raising=False)
+    loaded = SimpleNamespace(recipe=SimpleNamespace(compare=Compare(arms=True)))
+    check_arms(loaded, Train(task="mlm"))
+    with pytest.raises(TrainingError, match="trains the other arms in one process"):
+        check_arms(loaded, config_of(processes=2))
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    with pytest.raises(TrainingError, match="trains the other arms in one process"):
+        check_arms(loaded, Train(task="mlm"))
 
 
 def write(folder: Path, model: Path, output: str, *, size: int = 8, steps: int = 5, **how) -> Path:
