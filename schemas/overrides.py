@@ -19,7 +19,6 @@ PATHS: Final = frozenset(
         ("integrity", "reference"),
         ("integrity", "held_out"),
         ("compare", "golden"),
-        ("compare", "general"),
     }
 )
 """Keys that hold a path."""
@@ -32,6 +31,7 @@ NAMES_OR_PATHS: Final = frozenset(
         ("compare", "positive"),
         ("compare", "negative"),
         ("compare", "prompts_file"),
+        ("compare", "general"),
     }
 )
 """Keys that hold a shipped name, or a path, which has a slash or an ending."""

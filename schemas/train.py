@@ -239,7 +239,9 @@ class Compare(Section):
         None, description="Frozen rows (text with label or answer): Parquet, CSV or JSON Lines."
     )
     general: str | None = Field(
-        None, description="General text for the check of forgetting: text, JSON Lines, Parquet."
+        None,
+        description="General text for the check of forgetting: text, JSON Lines, Parquet, or the "
+        "name of a shipped file, `general`.",
     )
     max_general_ppl_increase: NonNegativeFloat | None = Field(
         None, description="Gate: largest rise of perplexity on general text, as a share."

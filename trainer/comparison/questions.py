@@ -188,10 +188,8 @@ def _general(compare: Compare, folder: Path) -> Sequence[str]:
     if compare.general is None:
         return ()
     path = folder / compare.general
-    if path.suffix == ".txt":
-        if not path.is_file():
-            raise RecipeError(f"compare.general: no file '{path}'")
-        lines = path.read_text(encoding="utf-8").splitlines()
+    if path.suffix in ("", ".txt"):
+        lines = read_resource(compare.general, "texts", folder).splitlines()
         return [line for line in lines if line.strip()]
     frame = read_rows(path, "compare.general")
     if "text" not in frame.columns:
