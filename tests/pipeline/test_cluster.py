@@ -30,7 +30,7 @@ signals:
   mine: {{python: "signals.py:mine"}}
 keep: (positive | listed) & mine
 order: pinned
-integrity: {{rows: {{text: {{not_null: true, max_chars: 60}}}}}}
+integrity: {{rows: {{text: {{not_null: true, max_chars: 200}}}}}}
 dedupe: {{exact: true, near: 0.9}}
 max_fault_rate: {budget}
 ray: {{timeout: {timeout}, retries: 1, memory: 900000000, exchange_above: 1000}}
@@ -57,11 +57,17 @@ def mine(text: str) -> bool:
 WORDS = "sturdy\nlight\n"
 VERBS = ("love", "hate", "wear", "bought", "returned")
 THINGS = ("sturdy shoes", "light boots", "bad socks", "great laces", "a belt")
+LONG = (
+    "I love these great shoes that carried me through the park and over the hill on every morning "
+    "of a long and rainy summer and that is all I can say of"
+)
 
 
 def text_of(number: int) -> str | None:
     if number % 17 == 0:
         return None
+    if number % 13 == 5:
+        return f"{LONG} number {number % 700}"
     return f"I {VERBS[number % 5]} {THINGS[number * 7 % 5 - 1]} number {number % 1500}"
 
 
@@ -167,6 +173,8 @@ def test_ray_equals_local(tmp_path):
     done, found = curate(write_recipe(tmp_path, "ray"), "ray", environment)
     assert done.returncode == 0, done.stderr
     same(tmp_path / "local", tmp_path / "ray")
+    assert {row[-1] for row in put_aside(tmp_path / "ray", "duplicates")} == {"id", "exact", "near"}
+    assert found["rows"]["kept"] + found["rows"]["duplicate"] > 1000  # ray.exchange_above
     (node,) = found["nodes"].values()
     assert node["rows"] == FILES * ROWS
     assert node["shards"] == FILES
