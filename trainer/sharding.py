@@ -39,11 +39,11 @@ def check_sharded(config: Train) -> None:
             "train.distributed.accelerate asks for FSDP version 1, expected fsdp_version: 2: "
             "convert the file with  accelerate to-fsdp2"
         )
-    if config.method == "frozen" or config.torch_compile:
-        named = "torch_compile: true" if config.torch_compile else "method: frozen"
+    if config.method != "full" or config.torch_compile:
+        named = "torch_compile: true" if config.torch_compile else "a method other than full"
         raise TrainingError(
-            f"train: {named} was never tried with FSDP: leave it out, or leave FSDP out of the "
-            "file that train.distributed.accelerate names"
+            f"train: {named} does not go with FSDP: leave it out, or leave FSDP out of the file "
+            "that train.distributed.accelerate names"
         )
     os.environ[LOADING] = "false"  # else every process but the first starts from empty weights
 
