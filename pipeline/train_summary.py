@@ -8,7 +8,7 @@ from typing import Final
 from pydantic import ValidationError
 
 from pipeline.trained import COMPARE_JSON
-from schemas.comparison import Comparison, MaskChange, MlmComparison, Token
+from schemas.comparison import Comparison, Forgetting, MaskChange, MlmComparison, Token
 from schemas.results import TrainResult
 from schemas.trials import FoldFigure, SearchFound
 
@@ -23,6 +23,7 @@ def train_summary(result: TrainResult) -> str:
     lines = [_headline(result), "", *_figures(result)]
     comparison = _comparison(result)
     if comparison is not None:
+        lines += _forgetting(comparison.forgetting)
         if comparison.mlm is not None:
             lines += [*_masses(comparison.mlm), "", *_prompts(comparison.mlm)]
         lines += [*_folds(comparison.trials.folds), *_search(comparison.trials.search)]
@@ -51,6 +52,15 @@ def _figures(result: TrainResult) -> Iterator[str]:
     yield f"  {'':<20}{'before':>12}{'after':>12}"
     for name in dict.fromkeys([*before, *after]):
         yield f"  {name:<20}{_figure(before.get(name))}{_figure(after.get(name))}"
+
+
+def _forgetting(found: Forgetting | None) -> Iterator[str]:
+    """Yield perplexity on general text, and what the gate says of its rise."""
+    if found is None or found.general is None or found.increase is None:
+        return
+    gate = "" if found.limit is None else f", at most {found.limit:+.0%} wanted: {found.verdict}"
+    figures = _figure(found.general.before) + _figure(found.general.after)
+    yield f"  {'on general text':<20}{figures}  perplexity {found.increase:+.1%}{gate}"
 
 
 def _folds(found: Sequence[FoldFigure]) -> Iterator[str]:

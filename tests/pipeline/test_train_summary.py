@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from pathlib import Path
+from typing import Literal
 
 import pytest
 from typer.testing import CliRunner
@@ -16,6 +17,7 @@ from pipeline.train_summary import train_summary
 from schemas.comparison import (
     Change,
     Comparison,
+    Forgetting,
     MaskChange,
     MlmComparison,
     ModelInfo,
@@ -95,6 +97,22 @@ def test_the_end_of_training_shows_what_changed(trained: TrainResult):
     assert "UNTRAINED HEAD" not in told
     assert "texts were cut" not in told
     assert lines[-1] == f"report {trained.model}/compare.html"
+
+
+@pytest.mark.parametrize(
+    ("limit", "verdict", "judged"),
+    [(None, "not judged", ""), (0.2, "pass", ", at most +20% wanted: pass")],
+)
+def test_forgetting_is_told_with_what_its_gate_says(
+    limit: float | None, verdict: Literal["pass", "not judged"], judged: str, trained: TrainResult
+):
+    found = Forgetting(
+        general=changed("perplexity", 40, 44), increase=0.1, limit=limit, verdict=verdict
+    )
+    told = comparison().model_copy(update={"forgetting": found})
+    (trained.model / "compare.json").write_text(told.model_dump_json())
+    lines = [" ".join(line.split()) for line in train_summary(trained).splitlines()]
+    assert f"on general text 40 44 perplexity +10.0%{judged}" in lines
 
 
 def test_folds_and_searched_settings_are_told(trained: TrainResult):

@@ -188,6 +188,8 @@ def _general(compare: Compare, folder: Path) -> Sequence[str]:
     if compare.general is None:
         return ()
     path = folder / compare.general
+    if path.suffix == ".txt" and not path.is_file():
+        raise RecipeError(f"compare.general: no file '{path}'")
     if path.suffix in ("", ".txt"):
         lines = read_resource(compare.general, "texts", folder).splitlines()
         return [line for line in lines if line.strip()]

@@ -61,12 +61,20 @@ def test_a_broken_prompt_file_is_said(tmp_path, text, message):
         (Compare(golden="golden.xlsx"), "must end in .parquet"),
         (Compare(golden="golden.csv"), "cannot be read"),
         (Compare(general="general.txt"), "no file"),
+        (Compare(general="common"), "no shipped texts of the name 'common'"),
         (Compare(prompts_file="../lists/positive_probe"), "no file"),
     ],
 )
 def test_a_missing_file_is_said(tmp_path, compare, message):
     with pytest.raises(RecipeError, match=message):
         gather(compare, ROWS, folder=tmp_path)
+
+
+def test_the_shipped_general_text_has_a_hundred_sentences_and_no_prompt(tmp_path):
+    found = gather(Compare(general="general"), ROWS, folder=tmp_path).general
+    assert len(set(found)) == 100
+    for name in ("nike", "reviews", "everyday"):
+        assert not {p.text for p in prompts_of(Compare(prompts_file=name), tmp_path)} & set(found)
 
 
 def test_golden_and_general_rows_are_read(tmp_path):
