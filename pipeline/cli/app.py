@@ -2,9 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+import os
+from typing import Annotated, Final
 
 import typer
+
+_SPARED: Final = {
+    "OPENBLAS_THREAD_TIMEOUT": "4",  # numpy's idle threads would spin for 2**26 cycles, then sleep
+    "PYDANTIC_DISABLE_PLUGINS": "__all__",  # looked for in the metadata of all that is installed
+}
+"""What a short process can do without; set before numpy and pydantic are imported."""
+
+for _name, _value in _SPARED.items():
+    os.environ.setdefault(_name, _value)
 
 app = typer.Typer(
     name="siftset",

@@ -77,7 +77,7 @@ def _dress(run: Callable[..., None], function: Callable[..., None]) -> None:
 
 
 def _run(screen: Screen, work: Callable[[], None]) -> None:
-    _start_cheaply()
+    _collect_rarely()
     from pipeline.guard import refuse_strangers
 
     try:
@@ -100,15 +100,8 @@ def _run(screen: Screen, work: Callable[[], None]) -> None:
         raise typer.Exit(1) from None
 
 
-def _start_cheaply() -> None:
-    """Spare a short process what only long ones gain by; what the user has set stays.
-
-    The garbage collector meets little but modules; idle threads of numpy's OpenBLAS would spin for
-    2**26 cycles before they sleep, as soon as numpy is imported; for plug-ins, of which it needs
-    none here, pydantic would read the metadata of every installed package.
-    """
-    os.environ.setdefault("OPENBLAS_THREAD_TIMEOUT", "4")
-    os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
+def _collect_rarely() -> None:
+    """Spare a short process most of the collector's work: modules are not garbage."""
     gc.set_threshold(50_000, 20, 50)
     atexit.unregister(gc.freeze)
     atexit.register(gc.freeze)
