@@ -56,3 +56,10 @@ def read_bucket(folder: Path, number: int) -> Iterator[pl.DataFrame]:
 def name_of(folder: Path, number: int) -> Path:
     """Return where a task writes its buckets; the order of tasks is that of the names."""
     return folder / f"{number:06d}.buckets"
+
+
+def write_found(path: Path, found: pl.DataFrame) -> str:
+    """Write what a task found in a bucket whole; return the file's name."""
+    with whole(path) as draft:
+        found.write_ipc(draft)
+    return str(path)

@@ -26,11 +26,10 @@ from pipeline.dedupe import (
     repeats_in,
     text_keys,
 )
-from pipeline.engines.buckets import BUCKET, name_of, read_bucket, write_buckets
+from pipeline.engines.buckets import BUCKET, name_of, read_bucket, write_buckets, write_found
 from pipeline.engines.near_exchange import Alike, NearExchange
 from pipeline.engines.nodes import Nodes, connected
 from pipeline.engines.settling import write_all
-from pipeline.files import whole
 from pipeline.parts import Part, count_rows
 
 if TYPE_CHECKING:
@@ -157,10 +156,7 @@ def search_bucket(bucket: Bucket) -> str:
     if frames:
         keep = "last" if bucket.latest else "first"
         found = repeats_in(pl.concat(frames), keep=keep, kind=bucket.kind)
-    place = bucket.folder / f"{bucket.kind}-{bucket.number:06d}.arrow"
-    with whole(place) as draft:
-        found.write_ipc(draft)
-    return str(place)
+    return write_found(bucket.folder / f"{bucket.kind}-{bucket.number:06d}.arrow", found)
 
 
 def _frames(keys: Keys, paths: Sequence[Path], start: int) -> Iterator[pl.DataFrame]:

@@ -19,10 +19,9 @@ import polars as pl
 
 from pipeline.compact import compact
 from pipeline.dedupe import near_repeats, none, repeats_in, texts_of
-from pipeline.engines.buckets import BUCKET, name_of, read_bucket, write_buckets
+from pipeline.engines.buckets import BUCKET, name_of, read_bucket, write_buckets, write_found
 from pipeline.engines.components import connected, packed
 from pipeline.engines.settling import Group, grouped
-from pipeline.files import whole
 from pipeline.parts import Part, count_rows
 from signals.near import keys_of_bands
 from signals.near_hash import band_shape
@@ -174,10 +173,7 @@ def search_component(searched: Searched) -> str:
 
 
 def _written(found: pl.DataFrame, searched: Searched) -> str:
-    place = searched.found / f"{searched.number:06d}.arrow"
-    with whole(place) as draft:
-        found.write_ipc(draft)
-    return str(place)
+    return write_found(searched.found / f"{searched.number:06d}.arrow", found)
 
 
 def _read(names: Sequence[str]) -> Iterator[pl.DataFrame]:
