@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import polars as pl
 
+from signals.arrays import to_series
+
 _NESTED = (pl.List, pl.Array, pl.Struct)
 
 
@@ -23,4 +25,4 @@ def _refers(dtype: pl.DataType) -> bool:
 def _copied(column: pl.Series) -> pl.Series:
     # oldest: texts laid out one after the other, which cannot refer to foreign buffers
     arrow = column.to_arrow(compat_level=pl.CompatLevel.oldest())
-    return pl.Series(column.name, arrow).cast(column.dtype)
+    return to_series(column.name, arrow).cast(column.dtype)

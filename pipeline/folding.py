@@ -51,7 +51,7 @@ def _bare_ascii(texts: pl.Series) -> pl.Series:
     ends[1:][full] = np.add.reduceat(_BARE[data], starts, dtype=np.int64) if len(starts) else 0
     ends.cumsum(out=ends)
     arrow = pa.LargeStringArray.from_buffers(len(texts), pa.py_buffer(ends), pa.py_buffer(bare))
-    return with_nulls_of(texts, pl.Series(texts.name, arrow))
+    return with_nulls_of(texts, arrow)
 
 
 def _bare(text: pl.Expr) -> pl.Expr:

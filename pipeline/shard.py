@@ -23,6 +23,7 @@ from pipeline.parts import Part, PartWriter
 from pipeline.profile.funnel import analysed
 from pipeline.split import check_official
 from schemas.results import Balance
+from signals.arrays import to_series
 
 if TYPE_CHECKING:
     from pipeline.rules import RowRuleSet, Rules
@@ -280,7 +281,7 @@ def _ids(batch: Batch, failing: pl.Series | None, kept: pl.Series) -> pl.DataFra
     if failing is not None:
         candidate = np.zeros(batch.frame.height, bool)
         candidate[~failing.to_numpy()] = kept.to_numpy()
-    return ids_of(batch, pl.Series(candidate))
+    return ids_of(batch, to_series("candidate", candidate))
 
 
 def _count_rules(frame: pl.DataFrame, rules: Rules, counts: Counter[tuple[str, ...]]) -> None:

@@ -18,6 +18,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from signals.arrays import to_series
 from signals.bodies import Codes, Scores
 from signals.score_cache import Keys
 
@@ -100,7 +101,8 @@ def write_segment(folder: Path, answers: Answers) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     draft = folder / f".{os.getpid()}-{secrets.token_hex(4)}{DRAFT}"
     try:
-        pl.DataFrame(answers._asdict()).write_parquet(draft, compression_level=1)
+        columns = [to_series(name, held) for name, held in answers._asdict().items()]
+        pl.DataFrame(columns).write_parquet(draft, compression_level=1)
         name = f"{time.time_ns():016x}-{_checksum(draft.read_bytes())}{ENDING}"
         return draft.replace(folder / name)
     finally:

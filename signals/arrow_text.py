@@ -6,7 +6,10 @@ from typing import NamedTuple, TypeVar
 
 import numpy as np
 import polars as pl
+import pyarrow as pa
 from numpy.typing import NDArray
+
+from signals.arrays import to_series
 
 Item = TypeVar("Item", bound=np.generic)
 
@@ -36,9 +39,9 @@ def text_bytes(texts: pl.Series) -> TextBytes:
     )
 
 
-def with_nulls_of(texts: pl.Series, values: NDArray[np.generic] | pl.Series) -> pl.Series:
+def with_nulls_of(texts: pl.Series, values: NDArray[np.generic] | pa.Array) -> pl.Series:
     """Make a series of values, null where the text is null."""
-    series = pl.Series(texts.name, values)
+    series = to_series(texts.name, values)
     if not texts.null_count():
         return series
     return (

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from schemas.errors import SignalError
 from schemas.rows import STATES
+from signals.arrays import to_series
 from signals.bodies import SKIPPED, TRUE, UNKNOWN, Codes
 from signals.decisions import Decisions, to_boolean, to_scores, to_states
 from signals.evaluate import answer, caused, join_terms
@@ -103,7 +104,7 @@ class Decider:
             scores=to_scores(space),
             clause=clause,
             faults=space.faults(faulted),
-            faulted=pl.Series("faulted", faulted),
+            faulted=to_series("faulted", faulted),
         )
         self._record(space, plan, codes, faulted, perf_counter() - start)
         return made
@@ -149,7 +150,7 @@ class Decider:
         for position in range(len(terms) - 1, -1, -1):
             if terms[position].size:
                 index[terms[position] == codes] = self._clause_of[position]
-        chosen = pl.Series("clause", index).set(pl.Series(codes == TRUE), None)
+        chosen = to_series("clause", index).set(to_series("true", codes == TRUE), None)
         return chosen.cat.to(pl.Enum(self._clauses))
 
     def _faulted(self, space: Workspace, codes: Codes, plan: Plan) -> NDArray[np.bool_]:

@@ -8,6 +8,7 @@ import numpy as np
 import polars as pl
 
 from schemas.rows import STATE
+from signals.arrays import to_series
 from signals.bodies import SKIPPED, TRUE, UNKNOWN, Codes
 from signals.faults import Fault
 from signals.workspace import Workspace
@@ -38,8 +39,8 @@ class Decisions:
 
 def to_boolean(name: str, codes: Codes) -> pl.Series:
     """Make codes yes, no and null."""
-    kept = pl.Series(name, codes == TRUE)
-    return kept.set(pl.Series(codes == UNKNOWN), None)
+    kept = to_series(name, codes == TRUE)
+    return kept.set(to_series("unknown", codes == UNKNOWN), None)
 
 
 def to_states(space: Workspace) -> pl.Series:
@@ -49,7 +50,7 @@ def to_states(space: Workspace) -> pl.Series:
         codes = space.codes.get(name)
         if codes is None:
             codes = np.full(space.size, SKIPPED, np.uint8)
-        columns.append(pl.Series(name, codes).cat.to(STATE))
+        columns.append(to_series(name, codes).cat.to(STATE))
     return pl.DataFrame(columns).to_struct("signals")
 
 
@@ -62,6 +63,6 @@ def to_scores(space: Workspace) -> pl.Series | None:
     columns = []
     for name in names:
         scores = space.scores.get(name)
-        made = pl.Series(name, np.full(space.size, np.nan) if scores is None else scores)
+        made = to_series(name, np.full(space.size, np.nan) if scores is None else scores)
         columns.append(made.fill_nan(None))
     return pl.DataFrame(columns).to_struct("scores")

@@ -14,6 +14,7 @@ import polars as pl
 
 from schemas.cache import embedded_model
 from schemas.errors import MissingExtraError, SignalError
+from signals.arrays import to_series
 from signals.family import Build
 
 if TYPE_CHECKING:
@@ -77,4 +78,4 @@ def scored(texts: pl.Series, score: Callable[[list[str]], torch.Tensor]) -> pl.S
     with torch.inference_mode():
         for places, batch in by_length(texts.to_list()):
             scores[places] = score(batch).double().cpu().numpy()
-    return pl.Series(texts.name, scores)
+    return to_series(texts.name, scores)

@@ -19,6 +19,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from signals.arrays import to_series
 from signals.arrow_text import text_bytes
 from signals.compiled import has_numba
 from signals.near_hash import MinHash, min_hash
@@ -106,8 +107,8 @@ class NearDuplicates:
     def _take(self, texts: pl.Series, *, keep_all: bool) -> pl.Series:
         parts = [self._block(texts[i : i + _BLOCK], keep_all) for i in range(0, len(texts), _BLOCK)]
         found = np.concatenate(parts) if parts else np.empty(0, np.int64)
-        answer = pl.Series(texts.name, found)
-        return answer.set(pl.Series(found < 0, dtype=pl.Boolean), None)
+        answer = to_series(texts.name, found)
+        return answer.set(to_series("new", found < 0), None)
 
     def _block(self, texts: pl.Series, keep_all: bool) -> Integers:
         found = self._finder.match(_filled(texts), keep_all=keep_all)

@@ -17,6 +17,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from signals.arrays import to_series
 from signals.bodies import FALSE, SKIPPED, TRUE, UNKNOWN, Codes
 from signals.evaluate import DECIDES, TABLES
 from signals.score_cache import ScoreCache
@@ -104,7 +105,7 @@ def measured(
     """Plan from a sample of a frame; what is stored costs what looking it up costs."""
     size = min(SAMPLE[-1], frame.height)
     rows = np.random.default_rng(seed).choice(frame.height, size, replace=False)
-    sample = Workspace(frame[rows], questions, cache=cache)
+    sample = Workspace(frame[to_series("rows", rows)], questions, cache=cache)
     costs = {name: _measure(sample, name) for name in questions}
     return _Planner(root, questions, sample, costs, frame.height).plan()
 

@@ -10,6 +10,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from signals.arrays import to_series
 from signals.bodies import SKIPPED, UNKNOWN, Codes, Rows, Scores, Values, run, run_step, to_answers
 from signals.faults import TRACEBACKS, Fault, fault
 from signals.score_cache import ScoreCache, Shelf, content_keys
@@ -163,7 +164,7 @@ class Workspace:
     def _recall(self, signal: Signal, shelf: Shelf, rows: Rows | None) -> Rows:
         """Take the answers that are stored; give the rows that are left."""
         wanted = np.arange(self.size) if rows is None else rows
-        keys = content_keys(self.frame.select(signal.columns)[wanted])
+        keys = content_keys(self.frame.select(signal.columns)[to_series("rows", wanted)])
         if keys is None:
             return wanted
         found = shelf.find(keys)
@@ -182,7 +183,7 @@ class Workspace:
         raised: list[int],
     ) -> None:
         wanted = np.delete(np.arange(self.size) if rows is None else rows, raised)
-        keys = content_keys(self.frame.select(signal.columns)[wanted])
+        keys = content_keys(self.frame.select(signal.columns)[to_series("rows", wanted)])
         if keys is not None and wanted.size:
             sound = np.ones(answers.size, bool)
             sound[raised] = False
@@ -248,7 +249,7 @@ class Workspace:
 
     def _column(self, name: str, rows: Rows | None) -> pl.Series:
         series = self.frame.get_column(name)
-        return series if rows is None else series.gather(rows)
+        return series if rows is None else series.gather(to_series("rows", rows))
 
     def faults(self, rows: NDArray[np.bool_]) -> tuple[Fault, ...]:
         """Describe the faults on the marked rows."""

@@ -17,6 +17,7 @@ from pipeline.sources.prepare import prepare_texts
 from pipeline.sources.types import Types, fitted
 from schemas.rows import SOURCE
 from schemas.source import Prepare
+from signals.arrays import to_series
 
 if TYPE_CHECKING:
     from pipeline.sources.joined import Joined
@@ -151,7 +152,7 @@ class FileShard:
         prepared = fitted(prepare_texts(named, self.plan.prepare), dict(self.plan.schema))
         places = _places(self.file.name, block.records)
         whole = pl.DataFrame([ids, places, *prepared.get_columns()])
-        hashes = pl.Series("content", content, dtype=pl.UInt64)
+        hashes = to_series("content", content)
         unreadable = self._unreadable(block.bad)
         if ids.null_count():
             given = ids.is_not_null()

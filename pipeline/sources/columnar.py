@@ -112,7 +112,7 @@ def raw_block(batch: pa.RecordBatch, number: int) -> RawBlock:
     except pa.ArrowInvalid:
         batch, bad = _only_utf8(batch)
     frame = to_frame(batch)
-    records = pl.Series("record", np.arange(number, number + frame.height), dtype=pl.Int64)
+    records = pl.int_range(number, number + frame.height, eager=True).alias("record")
     if not bad:
         return RawBlock(frame, records)
     keep = np.ones(frame.height, dtype=np.bool_)

@@ -16,6 +16,7 @@ import polars_hash as plh
 from numpy.typing import NDArray
 
 from schemas.errors import SourceError
+from signals.arrays import to_series
 
 INTEGER: Final = r"^-?(?:0|[1-9][0-9]*)$"
 NUMBER: Final = r"^-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?$"
@@ -79,7 +80,7 @@ def content_hashes(frame: pl.DataFrame) -> Hashes:
 
 def record_ids(content: Hashes, occurrence: NDArray[np.int64], prefix: str) -> pl.Series:
     """Return row ids from content and how many earlier records equal it; prefix is the file."""
-    parts = {"content": pl.Series(content, dtype=pl.UInt64), "n": pl.Series(occurrence)}
+    parts = [to_series("content", content), to_series("n", occurrence)]
     text = pl.concat_str(pl.lit(prefix), "content", pl.lit("\0"), "n")
     return hex_ids(pl.DataFrame(parts).select(x=text)["x"])
 

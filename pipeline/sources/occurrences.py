@@ -9,6 +9,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from pipeline.sources.content import Hashes
+from signals.arrays import to_series
 
 Counts = NDArray[np.int64]
 Earlier = Mapping[int, int]
@@ -77,7 +78,7 @@ def earlier_in_parts(parts: Iterable[Hashes]) -> tuple[Earlier, ...]:
 
 def _ranks(hashes: Hashes) -> Counts:
     ranks = np.zeros(len(hashes), dtype=np.int64)
-    if pl.Series(hashes).n_unique() == len(hashes):
+    if to_series("hash", hashes).n_unique() == len(hashes):
         return ranks
     order = np.argsort(hashes, kind="stable")
     ordered = hashes[order]
@@ -90,5 +91,5 @@ def _ranks(hashes: Hashes) -> Counts:
 def _looked_up(hashes: Hashes, earlier: Earlier) -> Counts:
     keys = pl.Series(list(earlier), dtype=pl.UInt64)
     values = pl.Series(list(earlier.values()), dtype=pl.Int64)
-    found = pl.Series(hashes).replace_strict(keys, values, default=0, return_dtype=pl.Int64)
+    found = to_series("hash", hashes).replace_strict(keys, values, default=0, return_dtype=pl.Int64)
     return found.to_numpy()

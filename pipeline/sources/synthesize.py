@@ -21,6 +21,7 @@ from pipeline.sources.prepare import final_names, prepare_texts
 from pipeline.sources.types import Types, fitted
 from schemas.rows import SOURCE
 from schemas.source import Prepare, Synthesize
+from signals.arrays import to_series
 
 SHARD_ROWS: Final = 100_000
 BATCH_ROWS: Final = 50_000
@@ -170,7 +171,7 @@ class SynthesisShard:
         keys = numbers.to_frame().select(x=pl.concat_str(pl.lit(prefix), "record"))["x"]
         place = pl.struct(pl.lit(self.config.lexicon).alias("file"), pl.col("record"))
         places = numbers.to_frame().select(source=place)["source"].cast(SOURCE)
-        content = pl.Series("content", content_hashes(rows), dtype=pl.UInt64)
+        content = to_series("content", content_hashes(rows))
         frame = pl.DataFrame([hex_ids(keys), places, *prepared.get_columns()])
         return Batch(frame, content, UNREADABLE.to_frame())
 
