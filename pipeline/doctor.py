@@ -45,6 +45,8 @@ class Health:
     cache: str
     free_bytes: int
     model: str
+    kernels: dict[str, bool]
+    """What is compiled for this processor already."""
 
     def lines(self) -> Iterator[str]:
         """Yield what a person wants to know."""
@@ -56,6 +58,9 @@ class Health:
             yield f"extra     {name:<10}{how}"
         yield f"cache     {self.cache}  ({self.free_bytes / 2**30:,.1f} GiB free)"
         yield f"model     minilm: {self.model}"
+        for use, there in self.kernels.items():
+            how = "compiled" if there else "by the first run large enough: siftset doctor --compile"
+            yield f"kernel    {use}: {how}"
 
     def to_json(self) -> dict[str, JsonValue]:
         """Return the JSON object of `--json`."""
@@ -68,11 +73,13 @@ class Health:
             "cache": self.cache,
             "free_bytes": self.free_bytes,
             "model": self.model,
+            "kernels": dict(self.kernels),
         }
 
 
 def examine() -> Health:
     """Look at the environment; imports nothing heavy and touches no network."""
+    from signals.kernels import compiled_kernels
     from trainer.embedded import embedded_folder, is_fetched
 
     cache = cache_folder()
@@ -91,6 +98,7 @@ def examine() -> Health:
         cache=str(cache),
         free_bytes=shutil.disk_usage(there).free,
         model=str(embedded_folder()) if is_fetched() else "not fetched: siftset doctor --fetch",
+        kernels=compiled_kernels(),
     )
 
 

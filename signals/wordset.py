@@ -56,25 +56,25 @@ class WordSet:
         """Tell of each text whether it holds an entry: Boolean, null for null."""
         if not self._break_even.reached(texts):
             return self._each(texts, self._phrases.any, pl.Boolean)
-        return with_nulls_of(texts, self._find(texts, every=False).counts > 0)
+        return with_nulls_of(texts, self.find_compiled(texts, every=False).counts > 0)
 
     def counts(self, texts: pl.Series) -> pl.Series:
         """Count the matches in each text: Int64, null for null."""
         if not self._break_even.reached(texts):
             return self._each(texts, lambda text: int(self._phrases.count(text)), pl.Int64)
-        return with_nulls_of(texts, self._find(texts, every=True).counts)
+        return with_nulls_of(texts, self.find_compiled(texts, every=True).counts)
 
     def distinct(self, texts: pl.Series) -> pl.Series:
         """Count the entries that each text holds: Int64, null for null."""
         if not self._break_even.reached(texts):
             return self._each(texts, lambda text: int(self._phrases.distinct(text)), pl.Int64)
-        return with_nulls_of(texts, self._find(texts, every=True).distinct)
+        return with_nulls_of(texts, self.find_compiled(texts, every=True).distinct)
 
     def firsts(self, texts: pl.Series) -> pl.Series:
         """Give the position in the list of each text's first match: Int64, null for none."""
         if not self._break_even.reached(texts):
             return self._each(texts, self._first, pl.Int64)
-        firsts = with_nulls_of(texts, self._find(texts, every=False).firsts)
+        firsts = with_nulls_of(texts, self.find_compiled(texts, every=False).firsts)
         return firsts.to_frame().select(pl.when(pl.first() >= 0).then(pl.first())).to_series()
 
     def _first(self, text: str) -> int | None:
@@ -87,7 +87,8 @@ class WordSet:
         answers = [None if text is None else ask(text) for text in texts.to_list()]
         return pl.Series(texts.name, answers, dtype)
 
-    def _find(self, texts: pl.Series, *, every: bool) -> Found:
+    def find_compiled(self, texts: pl.Series, *, every: bool) -> Found:
+        """Find entries by the kernel, which needs numba."""
         from signals.wordset_kernel import Folded, Found, find_entries
 
         text = text_bytes(texts)

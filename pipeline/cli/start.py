@@ -44,12 +44,18 @@ def doctor(
     fetch: Annotated[
         bool, typer.Option("--fetch", help="Fetch the embedded model into the cache.")
     ] = False,
+    compile_: Annotated[
+        bool, typer.Option("--compile", help="Compile the kernels that large runs need.")
+    ] = False,
 ) -> None:
-    """Show the environment. Versions, extras, caches, the embedded model."""
+    """Show the environment. Versions, extras, caches, the embedded model, compiled kernels."""
     from pipeline.doctor import examine, fetch_model
+    from signals.kernels import compile_kernels
 
     if fetch:
         fetch_model(screen.progress())
+    if compile_:
+        compile_kernels(screen.progress())
     health = examine()
     for line in health.lines():
         screen.answer(line)

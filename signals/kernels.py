@@ -1,0 +1,56 @@
+"""Kernels compiled ahead of the runs that would need them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final
+
+import polars as pl
+
+from schemas.errors import MissingExtraError
+from schemas.progress import Progress
+from signals.compiled import has_numba, is_cached
+
+_TEXTS: Final = pl.Series(["one good day has more than the ten words that are asked of a text"])
+
+
+def _sentiment() -> None:
+    from signals.vader import VaderScorer
+
+    VaderScorer().score_compiled(_TEXTS)
+
+
+def _words() -> None:
+    from signals.wordset import WordSet
+
+    WordSet(["good"]).find_compiled(_TEXTS, every=True)
+
+
+def _near() -> None:
+    from signals.near import NearDuplicates
+
+    NearDuplicates(0.9).add(_TEXTS)
+
+
+_KERNELS: Final[dict[str, tuple[str, Callable[[], None]]]] = {
+    "sentiment": ("compounds", _sentiment),
+    "word lists": ("find_entries", _words),
+    "near duplicates": ("match_rows", _near),
+}
+"""What a kernel is for: the function that is compiled last, and what compiles all it needs."""
+
+
+def compile_kernels(progress: Progress) -> None:
+    """Compile what lies in no cache yet; raises MissingExtraError without numba."""
+    if not has_numba():
+        raise MissingExtraError("compiled kernels", "fast")
+    with progress.stage("compile kernels", len(_KERNELS)) as stage:
+        for _, make in _KERNELS.values():
+            make()
+            stage.advance(1)
+
+
+def compiled_kernels() -> dict[str, bool]:
+    """Tell what each kernel is for, and whether its machine code is in the cache."""
+    there = has_numba()
+    return {use: there and is_cached(function) for use, (function, _) in _KERNELS.items()}
