@@ -11,6 +11,7 @@ from schemas.errors import MissingExtraError
 from schemas.progress import Progress
 from signals.compiled import has_numba, is_cached
 
+NEAR: Final = "near duplicates"
 _TEXTS: Final = pl.Series(["one good day has more than the ten words that are asked of a text"])
 
 
@@ -35,7 +36,7 @@ def _near() -> None:
 _KERNELS: Final[dict[str, tuple[str, Callable[[], None]]]] = {
     "sentiment": ("compounds", _sentiment),
     "word lists": ("find_entries", _words),
-    "near duplicates": ("match_rows", _near),
+    NEAR: ("match_rows", _near),
 }
 """What a kernel is for: the function that is compiled last, and what compiles all it needs."""
 
@@ -50,7 +51,11 @@ def compile_kernels(progress: Progress) -> None:
             stage.advance(1)
 
 
+def is_compiled(use: str) -> bool:
+    """Tell whether the machine code for a use can be loaded from the cache."""
+    return has_numba() and is_cached(_KERNELS[use][0])
+
+
 def compiled_kernels() -> dict[str, bool]:
     """Tell what each kernel is for, and whether its machine code is in the cache."""
-    there = has_numba()
-    return {use: there and is_cached(function) for use, (function, _) in _KERNELS.items()}
+    return {use: is_compiled(use) for use in _KERNELS}

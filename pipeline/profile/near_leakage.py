@@ -13,6 +13,9 @@ from schemas.rows import SPLITS
 THRESHOLD: Final = 0.8
 MOST_ROWS: Final = 200_000
 _PLAIN_ROWS: Final = 20_000
+"""Rows up to which plain Python takes less time than compiling the kernel."""
+_LOADED_ROWS: Final = 500
+"""Rows from which loading a kernel that is compiled takes less."""
 _SHOWN: Final = 5
 _CUT: Final = 160
 
@@ -33,12 +36,13 @@ def near_leakage(rows: pl.LazyFrame, *, threshold: float = THRESHOLD) -> tuple[L
 
 
 def _pair(sides: dict[str, pl.DataFrame], left: str, right: str, threshold: float) -> Leak:
+    from signals.kernels import NEAR, is_compiled
     from signals.near import NearDuplicates
 
     seen, asked = sides[right], sides[left]
-    # Compiling costs seconds, more than a small set takes without.
-    small = seen.height + asked.height <= _PLAIN_ROWS
-    finder = NearDuplicates(threshold, use_numba=False if small else None)
+    rows = seen.height + asked.height
+    plain = rows < _LOADED_ROWS or (rows <= _PLAIN_ROWS and not is_compiled(NEAR))
+    finder = NearDuplicates(threshold, use_numba=False if plain else None)
     finder.seed_with(seen["text"])
     repeats = finder.add(asked["text"])
     found = asked.with_columns(_repeats=repeats).filter(pl.col("_repeats") < seen.height)
