@@ -16,7 +16,7 @@ _SPARED: Final = {
 
 for _name, _value in _SPARED.items():
     os.environ.setdefault(_name, _value)
-gc.set_threshold(50_000)  # what imports make stays: to look through it takes a tenth of the start
+gc.set_threshold(10_000)  # what imports make stays: to look through it takes a tenth of the start
 
 app = typer.Typer(
     name="siftset",
