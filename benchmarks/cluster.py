@@ -1,6 +1,7 @@
 """The engine ray against the local one on the same cores: the same rows, and what they cost.
 
     python benchmarks/cluster.py --rows 2000000 --files 32 [--kill] [--json figures.json]
+    python benchmarks/cluster.py --rows 1000000 --files 16 --near 0.8
 
 Three raylets on loopback: a head that takes no shard, and two nodes of one core each; the local
 engine has two threads. Wall time of the whole command, process start and connecting included.
@@ -19,9 +20,12 @@ import sys
 import tempfile
 import threading
 import time
+from functools import cache
 from pathlib import Path
 
+import numpy as np
 import polars as pl
+from watched import watched
 
 ROOT = Path(__file__).parents[1]
 SIFTSET = str(Path(sys.executable).parent / "siftset")
@@ -37,16 +41,28 @@ signals:
 keep: nike & (positive | praise)
 order: pinned
 integrity: {{rows: {{text: {{not_null: true, max_chars: 2000}}}}}}
-analysis: {analysis}
+analysis: sample
+"""
+NEAR = """
+name: many
+output: {output}
+seed: 7
+source: {{files: {{paths: ["in/*.parquet"], text: text}}}}
+signals: {{some: {{length: {{min: 3}}}}}}
+keep: some
+order: pinned
+dedupe: {{near: {near}}}
+ray: {{exchange_above: 100000}}
 """
 
 
-def raylets():
+@cache
+def of_raylets():
     spec = importlib.util.spec_from_file_location("_raylets", ROOT / "tests" / "raylets.py")
     module = importlib.util.module_from_spec(spec)
     sys.modules[spec.name] = module
     spec.loader.exec_module(module)
-    return module.raylets
+    return module
 
 
 def make_input(folder: Path, rows: int, files: int, sentences: int) -> None:
@@ -70,20 +86,59 @@ def make_input(folder: Path, rows: int, files: int, sentences: int) -> None:
     whole.unlink()
 
 
-def run(folder: Path, name: str, engine: str, environment: dict[str, str]) -> dict[str, object]:
+def make_edited(folder: Path, rows: int, files: int, corpora: Path) -> None:
+    """Write texts of five runs of eight words of the corpora, a fifth of them edits of others."""
+    draw, words = np.random.default_rng(7), corpus_words(corpora)
+    starts = draw.integers(len(words) - 8, size=(rows, 5))
+    (folder / "in").mkdir()
+    each, size = -(-rows // files), 0
+    for number in range(files):
+        texts: list[list[str]] = []
+        for row in range(number * each, min(rows, (number + 1) * each)):
+            edits = draw.integers(1, 3) if row and draw.random() < 0.2 else 0
+            of = draw.integers(row) if edits else row
+            text = [word for start in starts[of] for word in words[start : start + 8]]
+            for place in draw.integers(40, size=edits):
+                text[place] = words[draw.integers(len(words))]
+            texts.append(text)
+        part = pl.DataFrame({"text": [" ".join(text) for text in texts]})
+        size += int(part["text"].str.len_bytes().sum())
+        part.write_parquet(folder / "in" / f"{number:04d}.parquet")
+    print(f"{rows:,} rows of {size / rows:,.0f} bytes")
+
+
+def corpus_words(corpora: Path) -> list[str]:
+    files = [pl.read_parquet(path) for path in sorted(corpora.glob("*.parquet"))]
+    texts = [one["text"].drop_nulls() for one in files if "text" in one.columns]
+    if not texts:
+        raise SystemExit(f"--corpora {corpora}: no .parquet files with a column text")
+    return pl.concat(texts).str.join(" ").item().split()
+
+
+def run(
+    folder: Path, name: str, engine: str, environment: dict[str, str], near: float | None
+) -> dict[str, object]:
     recipe = folder / f"{name}.yaml"
-    recipe.write_text(RECIPE.format(output=name, analysis="sample"))
+    recipe.write_text((NEAR if near else RECIPE).format(output=name, near=near))
     began, spent = time.monotonic(), cpu_of_children()
-    done = subprocess.run(
-        [SIFTSET, "curate", str(recipe), "--engine", engine, "--json"], env=environment,
-        capture_output=True, text=True, check=False,
-    )  # fmt: skip
-    if done.returncode:
-        raise SystemExit(done.stderr)
-    found = json.loads(done.stdout)
+    command = [SIFTSET, "curate", str(recipe), "--engine", engine, "--json"]
+    process = subprocess.Popen(
+        command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    with watched(lambda: [process.pid, *of_raylets()._below(process.pid)]) as costs:
+        out, told = process.communicate()
+    if process.returncode:
+        raise SystemExit(told)
+    found = json.loads(out)
     spent = round(cpu_of_children() - spent, 2)
-    said = [line for line in done.stderr.splitlines() if "again" in line or "aside" in line]
-    return {"wall": round(time.monotonic() - began, 2), "cpu": spent, "said": said, **found}
+    said = [line for line in told.splitlines() if "again" in line or "aside" in line]
+    return {
+        "wall": round(time.monotonic() - began, 2),
+        "cpu": spent,
+        "said": said,
+        "here": str(costs),
+        **found,
+    }
 
 
 def cpu_of_children() -> float:
@@ -116,13 +171,19 @@ def disturb(cluster, output: Path) -> threading.Thread:
     return thread
 
 
-def on_ray(folder: Path, name: str, *, kill: bool) -> dict[str, object]:
-    with raylets()(0) as cluster:
+def each_process(cluster) -> list[int]:
+    return [pid for number in range(len(cluster.nodes)) for pid in cluster.processes(number)]
+
+
+def on_ray(folder: Path, name: str, near: float | None, *, kill: bool) -> dict[str, object]:
+    with of_raylets().raylets(0) as cluster:
         cluster.start(0)
         cluster.start(1)
         cluster.start(1)
         thread = disturb(cluster, folder / name) if kill else None
-        found = run(folder, name, "ray", cluster.environment)
+        with watched(lambda: each_process(cluster)) as costs:
+            found = run(folder, name, "ray", cluster.environment, near)
+        found["there"] = str(costs)
         if thread is not None:
             thread.join()
         return found
@@ -134,16 +195,21 @@ def main() -> None:
     options.add_argument("--files", type=int, default=32)
     options.add_argument("--sentences", type=int, default=1, help="of a row")
     options.add_argument("--kill", action="store_true", help="kill a worker and a node midway")
+    options.add_argument("--near", type=float, help="look for near duplicates among edited texts")
+    options.add_argument("--corpora", type=Path, default=ROOT.parent / "shared" / "corpora")
     options.add_argument("--json", type=Path)
     chosen = options.parse_args()
     plain = {k: v for k, v in os.environ.items() if k != "RAY_ADDRESS"} | {"SIFTSET_WORKERS": "2"}
     with tempfile.TemporaryDirectory(prefix="siftset-bench-") as name:
         folder = Path(name)
-        make_input(folder, chosen.rows, chosen.files, chosen.sentences)
-        found = {"local": run(folder, "local", "local", plain)}
-        found["ray"] = on_ray(folder, "ray", kill=False)
+        if chosen.near:
+            make_edited(folder, chosen.rows, chosen.files, chosen.corpora)
+        else:
+            make_input(folder, chosen.rows, chosen.files, chosen.sentences)
+        found = {"local": run(folder, "local", "local", plain, chosen.near)}
+        found["ray"] = on_ray(folder, "ray", chosen.near, kill=False)
         if chosen.kill:
-            found["killed"] = on_ray(folder, "killed", kill=True)
+            found["killed"] = on_ray(folder, "killed", chosen.near, kill=True)
         expected = ids(folder, "local")
         for engine, one in found.items():
             equal = one["rows"] == found["local"]["rows"] and ids(folder, engine) == expected
@@ -151,7 +217,8 @@ def main() -> None:
             print(
                 f"{engine:7} {one['wall']:8.1f} s wall  {one['seconds']:8.1f} s run  "
                 f"{one['cpu']:6.1f} CPU s here  {spent:6.1f} CPU s on nodes  "
-                f"same rows: {equal}  {len(one['said'])} set-backs"
+                f"same rows: {equal}  {len(one['said'])} set-backs\n"
+                f"        {one['rows']}, here {one['here']}; nodes {one.get('there', 'none')}"
             )
         if chosen.json:
             chosen.json.write_text(json.dumps(found, indent=1))

@@ -31,9 +31,14 @@ if TYPE_CHECKING:
 LAUNCHED: Final = "SIFTSET_LAUNCHED"
 """Set in the processes that siftset started, so that none of them starts others."""
 REFUSAL: Final = "refusal.json"
-_OWN_STORE: Final = {"TORCH_DISABLE_SHARE_RDZV_TCP_STORE": "1"}
+_OWN_STORE: Final = {
+    "PET_STANDALONE": "1",
+    "PET_LOCAL_ADDR": "127.0.0.1",
+    "TORCH_DISABLE_SHARE_RDZV_TCP_STORE": "1",
+}
 """Each start gets a store of its own: in a shared one the processes of a restart find the addresses
-of those before them, and wait for the dead."""
+of those before them, and wait for the dead. The store of accelerate's own kind of rendezvous cannot
+but be shared; the environment has its torchrun take another kind."""
 _NOISE: Final = re.compile(r"^([IWE]\d{4} |\*+$|Setting OMP|  warnings\.warn)")
 _ERROR: Final = re.compile(r"^(\[rank\d+\]: )?([\w.]*(Error|Exception)|error): ")
 _GRACE: Final = 60.0
@@ -99,6 +104,25 @@ def check_arms(loaded: LoadedRecipe, config: Train) -> None:
         )
 
 
+def check_file(path: Path) -> None:
+    """Raise RecipeError unless accelerate's file is there and means this machine alone."""
+    if not path.is_file():
+        raise RecipeError(
+            f"train.distributed.accelerate: {path} is no file, expected one that  accelerate "
+            f"config --config_file {path}  wrote"
+        )
+    from schemas.yaml_text import read_yaml
+
+    said = read_yaml(path.read_text(encoding="utf-8"), path)
+    machines = said.get("num_machines", 1) if isinstance(said, dict) else 1
+    if machines != 1:
+        raise RecipeError(
+            f"train.distributed.accelerate: {path} has num_machines: {machines}, expected 1, as "
+            "siftset starts the processes of this machine: for more take engine: ray, or start  "
+            "accelerate launch  on each of them"
+        )
+
+
 def launch(run: Launch, progress: Progress) -> None:
     """Train in the processes of the recipe; raises the SiftsetError that one of them raised."""
     distributed = run.config.distributed
@@ -148,17 +172,12 @@ def _launcher(run: Launch) -> list[str]:
     assert distributed is not None
     if distributed.accelerate is None:
         return [
-            *(sys.executable, "-m", "torch.distributed.run", "--standalone"),
-            "--local_addr=127.0.0.1",
+            *(sys.executable, "-m", "torch.distributed.run"),
             f"--nproc_per_node={distributed.processes}",
             f"--max_restarts={distributed.restarts}",
         ]
     path = run.loaded.resolve(distributed.accelerate)
-    if not path.is_file():
-        raise RecipeError(
-            f"train.distributed.accelerate: {path} is no file, expected one that  accelerate "
-            f"config --config_file {path}  wrote"
-        )
+    check_file(path)
     return [
         *(sys.executable, "-m", "accelerate.commands.accelerate_cli", "launch"),
         *("--config_file", str(path), "--num_processes", str(distributed.processes)),

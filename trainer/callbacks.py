@@ -16,6 +16,7 @@ from trainer.arguments import greater_is_better
 from trainer.methods import Prepared
 
 if TYPE_CHECKING:
+    from torch.distributed import ProcessGroup
     from transformers import TrainerControl, TrainerState, TrainingArguments
 
 from transformers import TrainerCallback  # noqa: TID253  this module is itself loaded late
@@ -145,7 +146,8 @@ class Checkpoints(TrainerCallback):
 
     def __init__(self, save_steps: int | None) -> None:
         self.save_steps = save_steps
-        self.asked_to_stop = False
+        self._asked = False
+        self._together: ProcessGroup | None = None
         self._before: signal.Handlers | object = signal.SIG_DFL
 
     def listen(self) -> None:
@@ -161,13 +163,35 @@ class Checkpoints(TrainerCallback):
             signal.signal(signal.SIGTERM, self._before)  # type: ignore[arg-type]
 
     def _ask(self, _: int, __: FrameType | None) -> None:
-        self.asked_to_stop = True
+        self._asked = True
+
+    def asked_to_stop(self) -> bool:
+        """Say whether a process got SIGTERM; every process asks at once, and all stop at one step.
+
+        One that stopped alone would wait in its checkpoint, and the others in their next step.
+        """
+        if self._together is not None:
+            import torch
+
+            asked = torch.tensor(int(self._asked))
+            torch.distributed.all_reduce(asked, torch.distributed.ReduceOp.MAX, self._together)
+            self._asked = bool(asked)
+        return self._asked
+
+    def on_train_begin(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: object
+    ) -> None:
+        """Open a way to ask each other that does not wait for a GPU."""
+        if args.world_size > 1:
+            import torch
+
+            self._together = torch.distributed.new_group(backend="gloo")
 
     def on_step_end(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: object
     ) -> None:
         """Ask for a checkpoint when one is due."""
-        if self.asked_to_stop:
+        if self.asked_to_stop():
             control.should_save = control.should_training_stop = True
         elif self.save_steps and state.global_step % self.save_steps == 0:
             control.should_save = True

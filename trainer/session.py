@@ -218,7 +218,7 @@ class Session:
 
     def _check_stopped(self, checkpoints: Checkpoints) -> None:
         state = self.loop.state
-        if checkpoints.asked_to_stop:
+        if checkpoints.asked_to_stop():
             raise Interrupted(
                 f"stopped by SIGTERM at step {state.global_step} of {state.max_steps}; a "
                 "checkpoint was saved: train again to resume"

@@ -16,8 +16,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from pipeline.launch import LAUNCHED, check_arms, check_processes, starts_processes
-from schemas.errors import TrainingError
+from pipeline.launch import LAUNCHED, check_arms, check_file, check_processes, starts_processes
+from schemas.errors import RecipeError, TrainingError
 from schemas.train import Compare, Train
 from trainer.sharding import check_sharded
 
@@ -153,7 +153,6 @@ distributed_type: FSDP
 use_cpu: true
 mixed_precision: 'no'
 num_machines: 1
-main_process_port: 0
 fsdp_config: {fsdp_version: 2, fsdp_auto_wrap_policy: TRANSFORMER_BASED_WRAP}
 """
 
@@ -176,13 +175,7 @@ def test_weights_that_are_shared_out_train_as_whole_ones(tiny_bert, tmp_path):
     parts = {path.name for path in work.glob("checkpoint-*/pytorch_model_fsdp_0/*.distcp")}
     assert parts == {"__0_0.distcp", "__1_0.distcp"}
     os.kill(last_rank(run.pid, r"-m pipeline\.launched"), signal.SIGKILL)
-    try:
-        out, said = run.communicate(timeout=150)
-    except subprocess.TimeoutExpired:  # gloo's new groups may wait for each other on a busy machine
-        run.terminate()
-        run.communicate(timeout=100)
-        run = started(two)
-        out, said = run.communicate(timeout=300)
+    out, said = run.communicate(timeout=400)
     assert run.returncode == 0, said
     assert re.search(r"resuming at step \d+", said)
     found = json.loads(out)
@@ -190,6 +183,40 @@ def test_weights_that_are_shared_out_train_as_whole_ones(tiny_bert, tmp_path):
     models = [AutoModelForMaskedLM.from_pretrained(str(one["model"])) for one in (expected, found)]
     for left, right in zip(*(model.state_dict().values() for model in models), strict=True):
         assert torch.allclose(left, right, atol=1e-5)
+
+
+@pytest.mark.slow
+def test_a_signal_that_one_process_gets_ends_all_at_one_step(tiny_bert, tmp_path):
+    """One that stopped alone would wait for the others in its checkpoint, and they for it."""
+    (tmp_path / "fsdp.yaml").write_text(FSDP)
+    how = {"processes": 2, "accelerate": "fsdp.yaml"}
+    recipe = write(tmp_path, tiny_bert, "signalled", size=4, steps=600, **how)
+    curate(recipe)
+    run = started(recipe)
+    work = wait_for_checkpoint(run, tmp_path / "signalled")
+    os.kill(last_rank(run.pid, r"-m pipeline\.launched"), signal.SIGTERM)
+    _, said = run.communicate(timeout=150)
+    assert run.returncode == 143, said
+    step = re.search(r"stopped by SIGTERM at step (\d+) of 600", said)
+    assert step is not None
+    kept = work / f"checkpoint-{step[1]}"
+    assert (kept / "complete").is_file()
+    assert len(list(kept.glob("pytorch_model_fsdp_0/*.distcp"))) == 2
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [(None, "is no file"), ("num_machines: 2", "has num_machines: 2, expected 1")],
+)
+def test_the_file_of_accelerate_means_this_machine(text, said, tmp_path):
+    path = tmp_path / "fsdp.yaml"
+    path.write_text(FSDP)
+    check_file(path)
+    path.unlink()
+    if text is not None:
+        path.write_text(text)
+    with pytest.raises(RecipeError, match=said):
+        check_file(path)
 
 
 @pytest.mark.parametrize(
