@@ -140,7 +140,7 @@ def launch(run: Launch, progress: Progress) -> None:
             failed = run_on_ray(run, task, progress)
         else:
             failed = _run_under_torchrun(run, task, progress)
-        if failed is not None:
+        if failed is not None or (Path(folder) / REFUSAL).is_file():
             raise _refusal(Path(folder), run, failed)
 
 
@@ -205,7 +205,7 @@ def _end(process: subprocess.Popen[str]) -> None:
             process.wait()
 
 
-def _refusal(folder: Path, run: Launch, told: str) -> SiftsetError:
+def _refusal(folder: Path, run: Launch, told: str | None) -> SiftsetError:
     """Return the error that a process wrote down, else one that says how the last of them ended."""
     path = folder / REFUSAL
     if not path.is_file():

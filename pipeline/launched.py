@@ -15,11 +15,11 @@ from pipeline.files import whole
 from pipeline.launch import LAUNCHED, REFUSAL
 from pipeline.processes import leads
 from pipeline.train import TrainOptions, train_recipe
-from schemas.errors import SiftsetError
+from schemas.errors import Interrupted, SiftsetError
 
 
 def take_part(task: Mapping[str, JsonValue]) -> None:
-    """Train as one of several processes; raises what training raises, and writes it down."""
+    """Train as one of several processes; note the SiftsetError that ends it, and raise it."""
     os.environ[LAUNCHED] = "1"
     os.chdir(str(task["folder"]))
     note = Path(str(task["refusals"])) / REFUSAL
@@ -41,7 +41,8 @@ def take_part(task: Mapping[str, JsonValue]) -> None:
     except SiftsetError as error:
         with whole(note) as draft:
             draft.write_text(json.dumps({"kind": type(error).__name__, "message": str(error)}))
-        raise
+        if not isinstance(error, Interrupted):  # all have stopped: none is to be started again
+            raise
 
 
 def _recipe(text: str) -> str | Path:

@@ -62,6 +62,12 @@ class TrainingError(SiftsetError):
     """The training data or settings cannot work."""
 
 
+class Interrupted(TrainingError):  # noqa: N818  the name of what happened
+    """SIGTERM stopped the training; it can be resumed."""
+
+    exit_code = 143
+
+
 class MissingExtraError(SiftsetError):
     """An optional package is not installed."""
 

@@ -9,7 +9,6 @@ from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Final
 
-from schemas.errors import TrainingError
 from schemas.progress import Stage
 from schemas.train import Train
 from trainer.arguments import greater_is_better
@@ -236,9 +235,3 @@ def last_checkpoint(folder: Path) -> Path | None:
     """Return the newest checkpoint that was written to its end."""
     complete = [path.parent for path in folder.glob(f"checkpoint-*/{COMPLETE}")]
     return max(complete, key=lambda path: int(path.name.rpartition("-")[2]), default=None)
-
-
-class Interrupted(TrainingError):  # noqa: N818  the name of what happened
-    """SIGTERM stopped the training; it can be resumed."""
-
-    exit_code = 143

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Literal
 from pydantic import JsonValue
 
 from schemas.comparison import Comparison
-from schemas.errors import TrainingError
+from schemas.errors import Interrupted, TrainingError
 from schemas.lineage import TrainingData
 from schemas.progress import Progress
 from schemas.results import Finding, TrainResult
@@ -24,7 +24,6 @@ from trainer.arguments import arguments
 from trainer.batches import steps_of
 from trainer.callbacks import (
     Checkpoints,
-    Interrupted,
     StepSeed,
     Unfreeze,
     Watch,

@@ -147,6 +147,9 @@ def test_two_processes_begin_with_the_loss_of_one(tiny_bert, tmp_path):
     assert two == pytest.approx(one, abs=1e-4)
 
 
+RANKS = r" -u -m pipeline\.launched"
+"""What torchrun starts, and not torchrun, whose number may be above theirs."""
+
 FSDP = """
 compute_environment: LOCAL_MACHINE
 distributed_type: FSDP
@@ -174,7 +177,7 @@ def test_weights_that_are_shared_out_train_as_whole_ones(tiny_bert, tmp_path):
     work = wait_for_checkpoint(run, tmp_path / "shared")
     parts = {path.name for path in work.glob("checkpoint-*/pytorch_model_fsdp_0/*.distcp")}
     assert parts == {"__0_0.distcp", "__1_0.distcp"}
-    os.kill(last_rank(run.pid, r"-m pipeline\.launched"), signal.SIGKILL)
+    os.kill(last_rank(run.pid, RANKS), signal.SIGKILL)
     out, said = run.communicate(timeout=400)
     assert run.returncode == 0, said
     assert re.search(r"resuming at step \d+", said)
@@ -194,7 +197,7 @@ def test_a_signal_that_one_process_gets_ends_all_at_one_step(tiny_bert, tmp_path
     curate(recipe)
     run = started(recipe)
     work = wait_for_checkpoint(run, tmp_path / "signalled")
-    os.kill(last_rank(run.pid, r"-m pipeline\.launched"), signal.SIGTERM)
+    os.kill(last_rank(run.pid, RANKS), signal.SIGTERM)
     _, said = run.communicate(timeout=150)
     assert run.returncode == 143, said
     step = re.search(r"stopped by SIGTERM at step (\d+) of 600", said)
@@ -249,7 +252,7 @@ def below(parent: int) -> list[int]:
 
 
 def last_rank(parent: int, mark: str) -> int | None:
-    """Return a training process under `parent` that is not the first one."""
+    """Return a training process under `parent`: the last one, as long as numbers grow."""
     found = []
     for pid in below(parent):
         with suppress(OSError):
@@ -272,7 +275,7 @@ def wait_for_checkpoint(run: subprocess.Popen[str], output: Path) -> Path:
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("engine", "mark"),
-    [("torchrun", r"-m pipeline\.launched"), ("ray", r"ray::.*RayTrainWorker")],
+    [("torchrun", RANKS), ("ray", r"ray::.*RayTrainWorker")],
 )
 def test_a_lost_process_is_replaced_and_training_goes_on(engine, mark, tiny_bert, tmp_path):
     if engine == "ray":
