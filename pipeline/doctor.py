@@ -25,6 +25,7 @@ EXTRAS: Final = {
     "language": "py3langid",
     "train": "transformers",
     "search": "optuna",
+    "onnx": "onnxscript",
     "ray": "ray",
     "s3": "s3fs",
     "gs": "gcsfs",

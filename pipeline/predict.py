@@ -77,7 +77,7 @@ def embed_rows(model: str, source: Path, target: Path, wanted: Wanted) -> dict[s
     if wanted.column not in frame.columns:
         found = ", ".join(frame.columns)
         raise SourceError(f"{source} has no column '{wanted.column}', expected one of: {found}")
-    encoder = load_encoder(_named(model))
+    encoder = load_encoder(located(model))
     rows = write_embeddings(encoder, [frame], target, column=wanted.column)
     return {"rows": rows, "out": str(target)}
 
@@ -88,21 +88,20 @@ def _predictor(model: str, wanted: Wanted) -> Predictor:
 
     require_extra()
     examples = read_examples(wanted.examples) if wanted.examples is not None else ()
-    named = _named(model)
-    if Path(named).is_dir():
-        from pipeline.bucket.origin import fetch_model
-
-        fetch_model(Path(named))
-    return load_predictor(named, Asking(wanted.top_k, wanted.max_new_tokens, examples))
+    return load_predictor(located(model), Asking(wanted.top_k, wanted.max_new_tokens, examples))
 
 
-def _named(model: str) -> str:
-    path = Path(model).expanduser()
-    if path.name != LATEST or path.exists() or not path.parent.is_dir():
-        return model
+def located(model: str) -> str:
+    """Return the name of a model that is at hand: `latest` looked up, files in a store fetched."""
+    from pipeline.bucket.origin import fetch_model
     from pipeline.train import latest_of
 
-    return str(latest_of(path.parent))
+    path = Path(model).expanduser()
+    if path.name == LATEST and not path.exists() and path.parent.is_dir():
+        model = str(latest_of(path.parent))
+    if Path(model).is_dir():
+        fetch_model(Path(model))
+    return model
 
 
 def _answer_lines(answer: Mapping[str, JsonValue]) -> Iterator[str]:

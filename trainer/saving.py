@@ -47,7 +47,7 @@ def whole_folder(out: Path) -> Iterator[Path]:
 
 
 @contextlib.contextmanager
-def writing(place: Path) -> Iterator[None]:
+def writing(place: Path, then: str = "train again (it resumes)") -> Iterator[None]:
     """Turn a full disk or a folder without permission into one line."""
     from safetensors import SafetensorError
 
@@ -58,7 +58,7 @@ def writing(place: Path) -> Iterator[None]:
             raise
         raise OutputError(
             f"{place} cannot be written: {_reason(error)}; no half-written model was left: make "
-            "room or choose another output, then train again (it resumes)"
+            f"room or choose another output, then {then}"
         ) from error
 
 

@@ -46,8 +46,8 @@ def _main(
 
 
 _ORDER = (
-    "init", "check", "curate", "explain", "train", "compare", "predict", "refresh", "synthesize",
-    "export", "report", "serve", "history", "rollback", "doctor", "schema",
+    "init", "check", "curate", "explain", "train", "compare", "predict", "onnx", "refresh",
+    "synthesize", "export", "report", "serve", "history", "rollback", "doctor", "schema",
 )  # fmt: skip
 
 

@@ -1,4 +1,4 @@
-"""Commands about models: train, compare, predict."""
+"""Commands about models: train, compare, predict, onnx."""
 
 from __future__ import annotations
 
@@ -111,6 +111,24 @@ def predict(
     for line in answers.lines():
         screen.answer(line)
     screen.result(answers.to_json())
+
+
+@command(app, "onnx", example="siftset onnx out/nike/models/latest --out nike.onnx")
+def onnx(
+    screen: Screen,
+    model: Annotated[str, typer.Argument(help="A model folder, an embedded name, a hub name.")],
+    out: Annotated[Path, typer.Option(help="The file, ending in .onnx; it is replaced.")],
+) -> None:
+    """Write a model as ONNX, and check that it answers the same."""
+    from pipeline.onnx import write_onnx
+
+    with screen.progress().stage("write and check"):
+        written = write_onnx(model, out)
+    screen.show(
+        f"Written: {written.out}  ({written.size / 1e6:,.1f} MB; {written.task}; logits within "
+        f"{written.difference:.0e} of the model's)"
+    )
+    screen.result(written.to_json())
 
 
 def _ask(screen: Screen, recipe: str, overrides: list[str] | None) -> bool:
