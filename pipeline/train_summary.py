@@ -43,7 +43,10 @@ def _before(found: Comparison | None) -> str:
 
 def _headline(result: TrainResult) -> str:
     if not result.new:
-        return f"Nothing new: this {result.task} model was trained before; --fresh trains it again"
+        return (
+            f"Nothing new: this {result.task} model was trained before, and stands as it was "
+            "compared then; siftset compare asks it anew, --fresh trains it again"
+        )
     return f"Trained {result.task} in {result.seconds:.1f} s, {result.steps:,} steps"
 
 

@@ -71,6 +71,20 @@ def check_model(loaded: Loaded) -> list[Finding]:
     ]
 
 
+def check_metric(task: Task, config: Train) -> None:
+    """Raise TrainingError for a metric_for_best_model that an evaluation does not give."""
+    labels = getattr(task, "labels", None)
+    classes = len(labels.names) if labels else 0
+    counts = np.zeros(classes * 4 if config.multi_label else classes**2)
+    zeros = {name: np.zeros(()) for name in ("loss", "items", "hits_1", "hits_5")}
+    known = task.metrics({**zeros, "counts": counts})
+    if config.metric_for_best_model not in known:
+        raise TrainingError(
+            f"train.metric_for_best_model: there is no '{config.metric_for_best_model}', expected "
+            f"one of {', '.join(known)}"
+        )
+
+
 def check_data(task: Task, tokens: Mapping[str, Tokens], config: Train) -> list[Finding]:
     """Return what is wrong with the tokens: cut, unknown, few, unbalanced, leaking."""
     found = []

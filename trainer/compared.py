@@ -29,8 +29,8 @@ SHOWN: Final = ("loss", "learning_rate", "perplexity", "eval_loss", "eval_perple
 
 
 def compare_trained(session: Session, trained: Loaded, compare: Compare) -> Comparison:
-    """Ask the model before and after; on the test split where there is one, else validation."""
-    held = "test" if session.data.files.get("test") else "validation"
+    """Ask the model before and after."""
+    held = held_out(session)
     questions = questions_of(session, compare, held)
     before, kind = _before(session)
     setting = Setting(
@@ -56,16 +56,21 @@ def compare_trained(session: Session, trained: Loaded, compare: Compare) -> Comp
     return found.model_copy(update=told)
 
 
+def held_out(session: Session) -> str:
+    """Return the split that is asked: test where there is one, else validation."""
+    return "test" if session.data.files.get("test") else "validation"
+
+
 def questions_of(session: Session, compare: Compare, held: str) -> QuestionSet:
     """Return what both models are asked; baselines learn from the rows that the model saw."""
     classes = session.config.task == "classification"
     training = None
     if classes and not session.config.multi_label:
-        rows = _rows(session, "train")
+        rows = rows_of(session, "train")
         seen = sampled(rows.height, session.config.max_train_samples, session.seed)
         training = rows.filter(pl.Series(seen))
     template = getattr(session.task, "template", None)
-    rows = _rows(session, held)
+    rows = rows_of(session, held)
     if template is not None and "text" not in rows.columns:
         rows = rows.with_columns(text=pl.Series(map(template.ask, rows.iter_rows(named=True))))
     questions = gather(compare, rows, folder=Path.cwd(), seed=session.seed, train=training)
@@ -74,7 +79,7 @@ def questions_of(session: Session, compare: Compare, held: str) -> QuestionSet:
     return with_pairs(questions, template)
 
 
-def _rows(session: Session, split: str) -> pl.DataFrame:
+def rows_of(session: Session, split: str) -> pl.DataFrame:
     """Return the rows of a split, labels by their names."""
     files = session.data.files.get(split, ())
     frame = pl.read_parquet(list(files)) if files else pl.DataFrame({"text": []})

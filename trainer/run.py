@@ -44,7 +44,7 @@ def train(
     session = Session(config, data, out, seed=seed, progress=progress)
     session.trials = trials
     with session.quietly():
-        session.prepare(resume=resume)
+        session.prepare(resume=resume, compare=compare)
         session.fit()
         return finish(session, compare, began)
 

@@ -18,20 +18,16 @@ from schemas.errors import Interrupted, TrainingError
 from schemas.lineage import TrainingData
 from schemas.progress import Progress
 from schemas.results import Finding, TrainResult
-from schemas.train import Train
+from schemas.train import Compare, Train
 from schemas.trials import Trials
 from trainer.arguments import arguments
 from trainer.batches import steps_of
-from trainer.callbacks import (
-    Checkpoints,
-    StepSeed,
-    Unfreeze,
-    Watch,
-    asked_for,
-)
+from trainer.beforehand import check_compare
+from trainer.callbacks import Checkpoints, StepSeed, Unfreeze, Watch, asked_for
 from trainer.checks import (
     check_curves,
     check_data,
+    check_metric,
     check_model,
     check_reporters,
     check_splits,
@@ -83,7 +79,7 @@ class Session:
             warnings.simplefilter("ignore")
             yield
 
-    def prepare(self, *, resume: bool) -> None:
+    def prepare(self, *, resume: bool, compare: Compare | None = None) -> None:
         """Load, tokenize, check and describe, before anything takes long."""
         check_sharded(self.config)
         check_splits(self.data, self.config)
@@ -97,6 +93,9 @@ class Session:
                 "the split train holds no text to learn from: every row is empty or null"
             )
         self.tell(check_data(self.task, self.tokens, self.config))
+        check_metric(self.task, self.config)
+        if compare is not None:
+            check_compare(self, compare)
         self._choose_method()
 
     def _load(self) -> None:

@@ -16,6 +16,16 @@ if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 
+def room_for_prompts(length: int, max_new_tokens: int) -> int:
+    """Return how many tokens a prompt may have; raise ModelError where none is left."""
+    if max_new_tokens >= length:
+        raise ModelError(
+            f"max_new_tokens {max_new_tokens} leaves no room for a prompt in the model's "
+            f"{length} tokens: lower it"
+        )
+    return length - max_new_tokens
+
+
 class CausalLM(Asked):
     """A causal language model: greedy answers, and the loss of answers and texts."""
 
@@ -32,12 +42,7 @@ class CausalLM(Asked):
 
     def prompt_tokens(self, prompts: Sequence[str], max_new_tokens: int) -> list[list[int]]:
         """Tokenize prompts, cut on the left so that the answer still fits."""
-        room = self.max_length - max_new_tokens
-        if room < 1:
-            raise ModelError(
-                f"max_new_tokens {max_new_tokens} leaves no room for a prompt in the model's "
-                f"{self.max_length} tokens: lower it"
-            )
+        room = room_for_prompts(self.max_length, max_new_tokens)
         rows = [list(ids) for ids in self.tokenizer(list(prompts))["input_ids"]]
         self.cut_prompts += sum(len(row) > room for row in rows)
         return [row[-room:] for row in rows]

@@ -13,6 +13,7 @@ import polars as pl
 
 from schemas.errors import RecipeError
 from schemas.train import Compare
+from trainer.comparison.slices import check_slices
 from trainer.tasks.templates import Template
 
 
@@ -76,8 +77,9 @@ def gather(
 
     Rows are asked in the order of their row_id, so that neither the answers nor the resamples of
     them depend on how the rows lie in files. Of more than `max_rows` the first are asked: a row_id
-    is a hash, so this is a random sample.
+    is a hash, so this is a random sample. Raises RecipeError for a slice that they do not have.
     """
+    check_slices(rows, compare.slices)
     asked = rows.filter(pl.col("text").is_not_null())
     if "row_id" in asked.columns:
         asked = asked.sort("row_id")

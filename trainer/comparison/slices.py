@@ -9,6 +9,8 @@ import numpy as np
 import polars as pl
 
 from schemas.comparison import Change, SliceChange
+from schemas.errors import RecipeError
+from schemas.train import Compare
 from trainer.intervals import Array, Bootstrap, Figure, Flags, change, ratio_draws
 
 MAX_VALUES = 20
@@ -38,6 +40,19 @@ def slice_values(frame: pl.DataFrame, name: str) -> pl.Series | None:
     if isinstance(signals, pl.Struct) and name in {field.name for field in signals.fields}:
         return frame["signals"].struct.field(name).cast(pl.String)
     return None
+
+
+def check_slices(frame: pl.DataFrame, names: Sequence[str]) -> None:
+    """Raise RecipeError for a slice that the rows do not have; those asked by default may lack."""
+    optional = Compare.model_fields["slices"].default
+    for name in names:
+        if name not in optional and slice_values(frame.head(1), name) is None:
+            signals = frame.schema.get("signals")
+            inside = signals.fields if isinstance(signals, pl.Struct) else []
+            known = dict.fromkeys(("length", *frame.columns, *(field.name for field in inside)))
+            raise RecipeError(
+                f"compare.slices: the rows have no '{name}': expected some of {', '.join(known)}"
+            )
 
 
 def _length_band(length: pl.Expr) -> pl.Expr:
