@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import re
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
 
@@ -91,8 +93,14 @@ def parts_of(frame: pl.DataFrame, names: Sequence[str]) -> Iterator[tuple[str, s
         filled = values.fill_null("null")
         counts = filled.value_counts().filter(pl.col("count") >= MIN_ROWS)
         counts = counts.sort(["count", filled.name], descending=[True, False]).head(MAX_VALUES)
-        for value in sorted(counts[filled.name].to_list()):
+        for value in sorted(counts[filled.name].to_list(), key=_as_numbered):
             yield name, str(value), (filled == value).to_numpy()
+
+
+def _as_numbered(value: str) -> tuple[float, str]:
+    """Return a key that sorts bands by the number that they begin with, and words after them."""
+    number = re.match(r"[\d,]+", value)
+    return (float(number[0].replace(",", "") or "inf") if number else math.inf, value)
 
 
 def _mean_change(metric: str, scores: Sequence[Array | Flags], bootstrap: Bootstrap) -> Change:

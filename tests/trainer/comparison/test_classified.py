@@ -11,7 +11,7 @@ from schemas.errors import TrainingError
 from schemas.train import Compare
 from trainer.comparison import QuestionSet, Setting, Side, compare_models, gather
 from trainer.comparison.adapters import TextClassifier
-from trainer.comparison.slices import slice_values
+from trainer.comparison.slices import parts_of, slice_values
 
 
 class Guess:
@@ -151,6 +151,16 @@ def test_lengths_fall_into_bands():
         "50 to 99 characters",
         "100 to 199 characters",
         "500 to 999 characters",
+        "1,000 characters and more",
+    ]
+
+
+def test_bands_are_shown_in_their_order():
+    frame = pl.DataFrame({"text": ["a" * n for n in (0, 50, 100, 1000) for _ in range(10)]})
+    assert [value for _, value, _ in parts_of(frame, ["length"])] == [
+        "0 to 49 characters",
+        "50 to 99 characters",
+        "100 to 199 characters",
         "1,000 characters and more",
     ]
 
