@@ -17,8 +17,8 @@ from pipeline.cli import app
 
 ROOT = Path(__file__).parents[2]
 COMMANDS = [
-    "init", "check", "curate", "explain", "train", "compare", "predict", "refresh", "synthesize",
-    "export", "report", "serve", "history", "rollback", "doctor", "schema",
+    "init", "check", "curate", "explain", "train", "compare", "predict", "onnx", "refresh",
+    "synthesize", "export", "report", "serve", "history", "rollback", "doctor", "schema",
 ]  # fmt: skip
 GROUPED = ["list", "show", "try", "test"]
 HEAVY = {"polars", "pydantic", "pyarrow", "numpy", "torch", "transformers", "great_expectations"}
