@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import os
 from typing import Annotated, Final
 
@@ -16,7 +15,6 @@ _SPARED: Final = {
 
 for _name, _value in _SPARED.items():
     os.environ.setdefault(_name, _value)
-gc.set_threshold(10_000)  # what imports make stays: to look through it takes a tenth of the start
 
 app = typer.Typer(
     name="siftset",
