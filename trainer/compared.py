@@ -69,20 +69,20 @@ def questions_of(session: Session, compare: Compare, held: str) -> QuestionSet:
         rows = rows_of(session, "train")
         seen = sampled(rows.height, session.config.max_train_samples, session.seed)
         training = rows.filter(pl.Series(seen))
-    template = getattr(session.task, "template", None)
     rows = rows_of(session, held)
-    if template is not None and "text" not in rows.columns:
-        rows = rows.with_columns(text=pl.Series(map(template.ask, rows.iter_rows(named=True))))
     questions = gather(compare, rows, folder=Path.cwd(), seed=session.seed, train=training)
     if classes and questions.golden is not None:
         questions = replace(questions, golden=named(questions.golden, session.config.labels))
-    return with_pairs(questions, template)
+    return with_pairs(questions, getattr(session.task, "template", None))
 
 
 def rows_of(session: Session, split: str) -> pl.DataFrame:
-    """Return the rows of a split, labels by their names."""
+    """Return the rows of a split: labels by their names, prompts as texts where there are none."""
     files = session.data.files.get(split, ())
     frame = pl.read_parquet(list(files)) if files else pl.DataFrame({"text": []})
+    template = getattr(session.task, "template", None)
+    if template is not None and "text" not in frame.columns:
+        frame = frame.with_columns(text=pl.Series(map(template.ask, frame.iter_rows(named=True))))
     return named(frame, session.config.labels) if session.config.task == "classification" else frame
 
 

@@ -64,3 +64,14 @@ def test_a_golden_row_with_a_label_of_its_own(tiny_bert, small_set, tmp_path, pr
     config = Train(task="classification", model=str(tiny_bert))
     with pytest.raises(SiftsetError, match="the label 'fair', which the model does not know"):
         train(config, Compare(golden=str(golden)), small_set, out=tmp_path / "m", progress=progress)
+
+
+def test_pairs_need_no_text(tiny_gpt2, make_data, tmp_path, progress):
+    rows = {
+        "question": ["what is it ?"] * 4,
+        "answer": ["a shoe .", "a bag .", "a sock .", "a hat ."],
+    }
+    data = make_data({"train": rows, "validation": rows})
+    config = Train(task="causal", model=str(tiny_gpt2), max_length=64, max_steps=1)
+    compare = Compare(max_new_tokens=4, answers=1, generated=1, resamples=2)
+    assert train(config, compare, data, out=tmp_path / "m", progress=progress).steps == 1
