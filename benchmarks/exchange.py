@@ -17,11 +17,11 @@ import polars as pl
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from pipeline.dedupe import TEXT_KEY, near_duplicates, none, settle, text_key
-from pipeline.engines.components import connected
-from pipeline.engines.exchange import Bucket, Keys, part_keys, search_bucket
-from pipeline.engines.near_exchange import Alike, NearExchange
-from pipeline.parts import Part, PartWriter
+from siftset.pipeline.engines.ray.connected_components import connected
+from siftset.pipeline.engines.ray.shuffle import Bucket, Keys, part_keys, search_bucket
+from siftset.pipeline.engines.ray.shuffle_near import Alike, NearExchange
+from siftset.pipeline.stages.dedupe import TEXT_KEY, near_duplicates, none, settle, text_key
+from siftset.pipeline.storage.part_files import Part, PartWriter
 
 
 def measure_exchange(rows: int = 2_000_000) -> tuple[float, float]:

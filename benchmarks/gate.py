@@ -102,7 +102,7 @@ def floor(path: Path, key: str = "row_id") -> dict[str, float]:
 
 def gx_polars(path: Path) -> dict[str, float]:
     """Run the suite through the gate's engine, Data Docs included."""
-    from pipeline.gate.run import run_gate
+    from siftset.pipeline.gate.checkpoint import run_gate
 
     with tempfile.TemporaryDirectory() as folder:
         suite = Path(folder) / "suite.json"
@@ -158,7 +158,7 @@ def measure(which: str, path: Path) -> None:
     if which.startswith("gx"):
         # Imports are not what is measured.
 
-        import pipeline.gate.pages  # noqa: F401
+        import siftset.pipeline.gate.gx.data_docs  # noqa: F401
     import polars as pl
 
     pl.scan_parquet(path).head(1).collect(engine="streaming")

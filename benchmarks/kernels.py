@@ -25,12 +25,12 @@ HERE = Path(__file__).parent
 sys.path[:0] = [str(HERE.parent), str(HERE)]
 from corpus import SNIPPETS, snippets  # noqa: E402
 
-from signals.compiled import BreakEven, has_numba  # noqa: E402
-from signals.keyword import alternation, normalised  # noqa: E402
-from signals.near import NearDuplicates  # noqa: E402
-from signals.vader import VaderScorer  # noqa: E402
-from signals.vader_words import lexicon_path  # noqa: E402
-from signals.wordset import WordSet  # noqa: E402
+from siftset.signals.builtin.keyword import alternation, normalised  # noqa: E402
+from siftset.signals.kernels.compiled import BreakEven, has_numba  # noqa: E402
+from siftset.signals.near_duplicates.finder import NearDuplicates  # noqa: E402
+from siftset.signals.sentiment_vader.lexicon import lexicon_path  # noqa: E402
+from siftset.signals.sentiment_vader.scorer import VaderScorer  # noqa: E402
+from siftset.signals.words.wordset import WordSet  # noqa: E402
 
 Work = Callable[[pl.Series], pl.Series]
 

@@ -178,7 +178,7 @@ def learn(recipe: Path, seed: int, folder: Path) -> int:
     """Train under a seed of its own, and load what came of it."""
     from transformers import AutoModelForMaskedLM
 
-    from pipeline.train import train_recipe
+    from siftset.pipeline.commands.train import train_recipe
 
     done = train_recipe(recipe, overrides=[f"train.weight_decay={seed / 1000}"])
     AutoModelForMaskedLM.from_pretrained(done.model)
@@ -190,15 +190,15 @@ def warm_up() -> None:
     """Import what runs need, so that a child is at work at once; nothing is computed here."""
     import deltalake  # noqa: F401
 
-    import pipeline.curate
-    import pipeline.refresh
-    import pipeline.reports.run  # noqa: F401
+    import siftset.pipeline.commands.curate
+    import siftset.pipeline.refresh
+    import siftset.pipeline.reports.run  # noqa: F401
 
 
 def run(kind: str, recipe: Path) -> int:
     """Do one run in this process, and return its exit code."""
-    from pipeline.curate import curate
-    from pipeline.refresh import refresh
+    from siftset.pipeline.commands.curate import curate
+    from siftset.pipeline.refresh import refresh
 
     {"curate": curate, "refresh": refresh}[kind](recipe)
     return 0

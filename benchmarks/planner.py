@@ -34,11 +34,11 @@ from against_peers import BENCH, measure  # noqa: E402
 from corpus import corpus  # noqa: E402
 from peers.job import PRODUCTS, THRESHOLD  # noqa: E402
 
-from signals.decide import Decider  # noqa: E402
-from signals.decorator import signal  # noqa: E402
-from signals.formula import parse  # noqa: E402
-from signals.registry import build  # noqa: E402
-from signals.signal import Signal  # noqa: E402
+from siftset.signals.decorator import signal  # noqa: E402
+from siftset.signals.evaluation.decider import Decider  # noqa: E402
+from siftset.signals.formula.formula import parse  # noqa: E402
+from siftset.signals.registry import build  # noqa: E402
+from siftset.signals.signal import Signal  # noqa: E402
 
 BATCH = 65_536
 PART = 500_000

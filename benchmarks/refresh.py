@@ -20,8 +20,8 @@ import polars as pl
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from pipeline.curate import curate
-from pipeline.refresh import refresh
+from siftset.pipeline.commands.curate import curate
+from siftset.pipeline.refresh import refresh
 
 RECIPE = """
 name: daily

@@ -44,10 +44,10 @@ from transformers import (
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from schemas.lineage import Lineage, TrainingData
-from schemas.progress import Silent
-from schemas.train import Train
-from trainer.session import Session
+from siftset.schemas.progress import Silent
+from siftset.schemas.recipe.train import Train
+from siftset.schemas.results.lineage import Lineage, TrainingData
+from siftset.trainer.training.session import Session
 
 CUDA = torch.cuda.is_available()
 VOCABULARY = 30522

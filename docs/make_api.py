@@ -9,9 +9,10 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import siftset
-from schemas import errors, results
-from schemas.errors import SiftsetError
-from signals.family import Family
+from siftset.schemas import errors
+from siftset.schemas.errors import SiftsetError
+from siftset.schemas.results import summary as results
+from siftset.signals.family import Family
 
 HEAD = """# Python
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from signals.family import Family
-from signals.registry import KINDS, builtin
+from siftset.signals.family import Family
+from siftset.signals.registry import KINDS, builtin
 
 HEAD = """# Kinds of signals
 

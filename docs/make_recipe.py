@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from schemas.recipe import Recipe
+from siftset.schemas.recipe.model import Recipe
 
 HEAD = """# The recipe
 

@@ -15,16 +15,16 @@ import polars as pl
 from numpy.typing import NDArray
 from pydantic import JsonValue
 
-from schemas.errors import SignalError
-from signals.bodies import FALSE, TRUE, UNKNOWN, Codes
-from signals.decide import Decider
-from signals.evaluate import answer
-from signals.formula import Formula
-from signals.planner import written
-from signals.score_cache import ScoreCache
-from signals.signal import Signal
-from signals.tree import Ask, Fill, Node, Not, Op, join, show
-from signals.workspace import Workspace
+from siftset.schemas.errors import SignalError
+from siftset.signals.evaluation.bodies import FALSE, TRUE, UNKNOWN, Codes
+from siftset.signals.evaluation.decider import Decider
+from siftset.signals.evaluation.kleene import answer
+from siftset.signals.evaluation.planner import written
+from siftset.signals.evaluation.score_cache import ScoreCache
+from siftset.signals.evaluation.workspace import Workspace
+from siftset.signals.formula.formula import Formula
+from siftset.signals.formula.tree import Ask, Fill, Node, Not, Op, join, show
+from siftset.signals.signal import Signal
 
 WRONG_ROWS = 20
 """Wrong rows that are kept for each signal."""

@@ -24,10 +24,10 @@ from typing import overload
 from pydantic import BaseModel, JsonValue, ValidationError, create_model
 from pydantic.fields import FieldInfo
 
-from schemas.errors import SignalError
-from schemas.section import Section
-from signals.definition import Bound, Definition, Resource, resource_path, type_names
-from signals.signal import (
+from siftset.schemas.errors import SignalError
+from siftset.schemas.recipe.section import Section
+from siftset.signals.definition import Bound, Definition, Resource, resource_path, type_names
+from siftset.signals.signal import (
     Accepts,
     Body,
     Bounds,

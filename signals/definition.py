@@ -11,10 +11,10 @@ from pathlib import Path
 
 from pydantic import BaseModel
 
-from schemas.errors import SignalError
-from signals.fingerprint import file_fingerprint, fingerprint
-from signals.signal import Body, Kind, Preprocessor, first_line
-from signals.tree import digest
+from siftset.schemas.errors import SignalError
+from siftset.signals.fingerprint import file_fingerprint, fingerprint
+from siftset.signals.formula.tree import digest
+from siftset.signals.signal import Body, Kind, Preprocessor, first_line
 
 Resource = str | Path | Callable[[], object]
 

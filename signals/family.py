@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING
 
 from pydantic import Field, JsonValue, ValidationError
 
-from schemas.errors import SignalError
-from schemas.section import Section
-from signals.signal import Accepts, Body, Bounds, Kind, Nulls, Returns, Signal
-from signals.tree import digest
+from siftset.schemas.errors import SignalError
+from siftset.schemas.recipe.section import Section
+from siftset.signals.formula.tree import digest
+from siftset.signals.signal import Accepts, Body, Bounds, Kind, Nulls, Returns, Signal
 
 if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
@@ -60,7 +60,7 @@ class Build:
 
     def words(self, source: str) -> tuple[str, ...]:
         """Read a shipped list by name, or a text, CSV or Parquet file beside the recipe."""
-        from signals.lists import read_words
+        from siftset.signals.words.lists import read_words
 
         words = read_words(source, folder=self.folder, signal=self.name)
         self.depends(*words)

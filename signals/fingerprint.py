@@ -20,7 +20,7 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from types import CodeType, FunctionType, MethodType, ModuleType
 
-from signals.tree import digest
+from siftset.signals.formula.tree import digest
 
 _PLAIN = (str, bytes, int, float, complex, bool, type(None), range, Path)
 

@@ -8,13 +8,13 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
-from schemas.errors import SiftsetError
-from signals.bodies import UNKNOWN
-from signals.faults import excerpt
-from signals.scores import Asked
-from signals.signal import Signal, first_line
-from signals.tree import Ask
-from signals.workspace import Workspace
+from siftset.schemas.errors import SiftsetError
+from siftset.signals.evaluation.bodies import UNKNOWN
+from siftset.signals.evaluation.faults import excerpt
+from siftset.signals.evaluation.thresholds import Asked
+from siftset.signals.evaluation.workspace import Workspace
+from siftset.signals.formula.tree import Ask
+from siftset.signals.signal import Signal, first_line
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,10 +19,10 @@ from importlib import metadata
 from pathlib import Path
 from types import ModuleType
 
-from schemas.errors import SignalError
-from signals.definition import Bound
-from signals.family import Family
-from signals.signal import Signal, first_line
+from siftset.schemas.errors import SignalError
+from siftset.signals.definition import Bound
+from siftset.signals.family import Family
+from siftset.signals.signal import Signal, first_line
 
 GROUP = "siftset.signals"
 PRIVATE = "_siftset_user_"

@@ -2,8 +2,8 @@
 
 A kind lives in a file of this folder, named after its family, and is listed in KINDS:
 
-    from signals.family import Build, Family, Thresholds, family
-    from signals.signal import Signal
+    from siftset.signals.family import Build, Family, Thresholds, family
+    from siftset.signals.signal import Signal
 
     class Capitals(Thresholds):                      # typed parameters: a frozen Section
         \"\"\"Parameters of `capitals`.\"\"\"
@@ -44,41 +44,41 @@ from pathlib import Path
 
 from pydantic import JsonValue
 
-from schemas.errors import SiftsetError, SignalError
-from signals.family import Family
-from signals.formula import Formula
-from signals.signal import Signal, first_line
+from siftset.schemas.errors import SiftsetError, SignalError
+from siftset.signals.family import Family
+from siftset.signals.formula.formula import Formula
+from siftset.signals.signal import Signal, first_line
 
 KINDS: dict[str, str] = {
-    "c4_quality": "signals.web_quality",
-    "classifier": "signals.model",
-    "confidence": "signals.model",
-    "drift": "signals.reference",
-    "encoding_faults": "signals.encoding",
-    "fineweb_quality": "signals.web_quality",
-    "gopher_quality": "signals.gopher",
-    "gopher_repetition": "signals.gopher",
-    "html": "signals.markup",
-    "is_null": "signals.text",
-    "keyword": "signals.keyword",
-    "label": "signals.columns",
-    "language": "signals.language",
-    "length": "signals.text",
-    "near_duplicate_of": "signals.reference",
-    "negative": "signals.sentiment",
-    "neutral": "signals.sentiment",
-    "number": "signals.columns",
-    "perplexity": "signals.model",
-    "pii": "signals.pii",
-    "positive": "signals.sentiment",
-    "profanity": "signals.profanity",
-    "readability": "signals.readability",
-    "regex": "signals.text",
-    "sample": "signals.columns",
-    "sentiment": "signals.sentiment",
-    "similar": "signals.similar",
-    "tokens": "signals.model",
-    "urls": "signals.markup",
+    "c4_quality": "siftset.signals.builtin.web_quality",
+    "classifier": "siftset.signals.builtin.classifier",
+    "confidence": "siftset.signals.builtin.classifier",
+    "drift": "siftset.signals.builtin.reference",
+    "encoding_faults": "siftset.signals.builtin.encoding",
+    "fineweb_quality": "siftset.signals.builtin.web_quality",
+    "gopher_quality": "siftset.signals.builtin.gopher",
+    "gopher_repetition": "siftset.signals.builtin.gopher",
+    "html": "siftset.signals.builtin.markup",
+    "is_null": "siftset.signals.builtin.text",
+    "keyword": "siftset.signals.builtin.keyword",
+    "label": "siftset.signals.builtin.columns",
+    "language": "siftset.signals.builtin.language",
+    "length": "siftset.signals.builtin.text",
+    "near_duplicate_of": "siftset.signals.builtin.reference",
+    "negative": "siftset.signals.builtin.sentiment",
+    "neutral": "siftset.signals.builtin.sentiment",
+    "number": "siftset.signals.builtin.columns",
+    "perplexity": "siftset.signals.builtin.classifier",
+    "pii": "siftset.signals.builtin.pii",
+    "positive": "siftset.signals.builtin.sentiment",
+    "profanity": "siftset.signals.builtin.profanity",
+    "readability": "siftset.signals.builtin.readability",
+    "regex": "siftset.signals.builtin.text",
+    "sample": "siftset.signals.builtin.columns",
+    "sentiment": "siftset.signals.builtin.sentiment",
+    "similar": "siftset.signals.builtin.similar",
+    "tokens": "siftset.signals.builtin.classifier",
+    "urls": "siftset.signals.builtin.markup",
 }
 """Built-in kinds and the module of each; the module has a Family of the kind's name."""
 
@@ -132,7 +132,7 @@ def _from_kind(name: str, kind: str, given: dict[str, JsonValue], folder: Path) 
 
 
 def _from_python(name: str, spec: Mapping[str, JsonValue], folder: Path) -> Signal:
-    from signals.plugins import load_signal
+    from siftset.signals.plugins import load_signal
 
     unknown = sorted(set(spec) - {"python", "parameters"})
     if unknown:
@@ -150,14 +150,14 @@ def _from_python(name: str, spec: Mapping[str, JsonValue], folder: Path) -> Sign
 
 def bind(found: Signal, given: Mapping[str, JsonValue]) -> Signal:
     """Set the parameters of a signal made by @signal."""
-    from signals.decorator import rebuild
+    from siftset.signals.decorator import rebuild
 
     return rebuild(found, given)
 
 
 def find(kind: str, *, signal: str = "?") -> Family | Signal:
     """Find a kind by name, built in or from an entry point."""
-    from signals.plugins import entry_points, load_entry
+    from siftset.signals.plugins import entry_points, load_entry
 
     found = entry_points()
     if kind in KINDS and kind not in found:
@@ -184,7 +184,7 @@ def builtin(kind: str) -> Family:
 
 def kinds() -> dict[str, Family | Signal | SiftsetError]:
     """Load every kind; a broken one is given as its error and stops no other."""
-    from signals.plugins import entry_points
+    from siftset.signals.plugins import entry_points
 
     found: dict[str, Family | Signal | SiftsetError] = {}
     for kind in sorted({*KINDS, *entry_points()}):

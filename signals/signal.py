@@ -16,12 +16,22 @@ from typing import TYPE_CHECKING, Literal, NoReturn, Self
 import polars as pl
 from pydantic import JsonValue
 
-from schemas.errors import SignalError
-from signals.formula import Formula
-from signals.tree import Ask, Comparison, Fill, Node, Not, Symbol, Test, digest, join
+from siftset.schemas.errors import SignalError
+from siftset.signals.formula.formula import Formula
+from siftset.signals.formula.tree import (
+    Ask,
+    Comparison,
+    Fill,
+    Node,
+    Not,
+    Symbol,
+    Test,
+    digest,
+    join,
+)
 
 if TYPE_CHECKING:
-    from signals.decisions import Decisions
+    from siftset.signals.evaluation.decisions import Decisions
 
 Kind = Literal["expression", "batch", "row"]
 Returns = Literal["bool", "score"]
@@ -75,13 +85,13 @@ class Question:
 
     def decide(self, frame: pl.DataFrame) -> Decisions:
         """Ask every row of a frame."""
-        from signals.decide import decider_of
+        from siftset.signals.evaluation.decider import decider_of
 
         return decider_of(self).decide(frame)
 
     def __call__(self, row: Row) -> bool | None:
         """Ask one row: its text, or a mapping of its columns; None stands for unknown."""
-        from signals.decide import decide_row
+        from siftset.signals.evaluation.decider import decide_row
 
         return decide_row(self, row)
 

@@ -39,7 +39,7 @@ def run() -> Callable[..., Any]:
     """Run a command line of siftset in this process; returns its exit code, stdout and stderr."""
     from typer.testing import CliRunner
 
-    from pipeline.cli import app
+    from siftset.pipeline.cli import app
 
     def invoke(*arguments: object) -> Any:
         return CliRunner().invoke(app, [str(one) for one in arguments], catch_exceptions=False)

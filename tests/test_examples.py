@@ -13,10 +13,10 @@ from typing import Any
 import polars as pl
 import pytest
 
-from pipeline.check import check_recipe
-from pipeline.curate import curate
-from pipeline.train import train_recipe
-from schemas.results import CurateResult, TrainResult
+from siftset.pipeline.commands.check import check_recipe
+from siftset.pipeline.commands.curate import curate
+from siftset.pipeline.commands.train import train_recipe
+from siftset.schemas.results.summary import CurateResult, TrainResult
 
 ROOT = Path(__file__).parents[1]
 PAGES = ROOT / "docs" / "examples"
@@ -76,7 +76,7 @@ def small_gpt2(page: str, *arguments: str) -> None:
 
 
 def needs_model() -> None:
-    from trainer.embedded import is_fetched
+    from siftset.trainer.models.embedded import is_fetched
 
     if not is_fetched():
         pytest.skip("the embedded model is not in the cache: siftset doctor --fetch")
@@ -84,7 +84,7 @@ def needs_model() -> None:
 
 @pytest.mark.parametrize("name", STEPS)
 def test_the_page_shows_the_recipe_that_ships(name: str):
-    shipped = resources.files("data").joinpath("recipes", f"{name}.yaml").read_text("utf-8")
+    shipped = resources.files("siftset.data").joinpath("recipes", f"{name}.yaml").read_text("utf-8")
     assert block(name, "yaml", f"{name}.yaml") == shipped
 
 

@@ -19,7 +19,7 @@ def tiny_model(folder: Path) -> None:
     from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
     from transformers import BertConfig, BertForMaskedLM, PreTrainedTokenizerFast
 
-    lexicon = resources.files("data").joinpath("lexicons", "nike.yaml").read_text("utf-8")
+    lexicon = resources.files("siftset.data").joinpath("lexicons", "nike.yaml").read_text("utf-8")
     words = dict.fromkeys([*SPECIAL, *re.findall(r"[a-z]+", lexicon.lower()), "and", "the", "are"])
     made = Tokenizer(models.WordPiece({word: n for n, word in enumerate(words)}, unk_token="[UNK]"))
     made.normalizer = normalizers.Lowercase()

@@ -9,9 +9,9 @@ import polars as pl
 import pyarrow as pa
 import pytest
 
-from pipeline.curate import curate
-from pipeline.train import train_recipe
-from schemas.results import CurateResult
+from siftset.pipeline.commands.curate import curate
+from siftset.pipeline.commands.train import train_recipe
+from siftset.schemas.results.summary import CurateResult
 
 SIGNALS = '''
 from siftset import signal
@@ -69,7 +69,7 @@ def kept(result: CurateResult) -> pl.DataFrame:
 
 
 def needs_model() -> None:
-    from trainer.embedded import is_fetched
+    from siftset.trainer.models.embedded import is_fetched
 
     if not is_fetched():
         pytest.skip("the embedded model is not in the cache: siftset doctor --fetch")

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from typer.main import get_command
 
-from pipeline.cli import app
-from schemas.loading import load_recipe
+from siftset.pipeline.cli import app
+from siftset.schemas.recipe.loading import load_recipe
 
 ROOT = Path(__file__).parents[1]
 PAGE = (ROOT / "docs/requirements.md").read_text(encoding="utf-8")

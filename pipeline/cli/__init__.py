@@ -2,8 +2,15 @@
 
 from __future__ import annotations
 
-from pipeline.cli import learn, look, renew, signals, start, work  # noqa: F401  they add their commands
-from pipeline.cli.app import app, in_order
+from siftset.pipeline.cli import (  # noqa: F401  they add their commands
+    models,
+    project,
+    reports,
+    sets,
+    signals,
+    versions,
+)
+from siftset.pipeline.cli.app import app, in_order
 
 in_order(app)
 

@@ -1,7 +1,7 @@
-"""`python -m pipeline.cli` is the command, for launchers that take a module."""
+"""`python -m siftset.pipeline.cli` is the command, for launchers that take a module."""
 
 from __future__ import annotations
 
-from pipeline.cli import app
+from siftset.pipeline.cli import app
 
 app(prog_name="siftset")

@@ -9,7 +9,7 @@ import typer
 
 def _shipped(incomplete: str) -> list[str]:
     """Complete the name of a shipped recipe; a shell completes files by itself."""
-    from schemas.loading import shipped_recipes
+    from siftset.schemas.recipe.loading import shipped_recipes
 
     return [name for name in shipped_recipes() if name.startswith(incomplete)]
 
@@ -44,7 +44,7 @@ def numbered(recipe: str, version: str | None, overrides: list[str] | None) -> i
     """Return the version that a number or a date names; None for the current one."""
     if version is None:
         return None
-    from pipeline.export import open_store
-    from pipeline.refresh.versions import resolve_version
+    from siftset.pipeline.commands.export import open_store
+    from siftset.pipeline.refresh.versions import resolve_version
 
     return resolve_version(open_store(recipe, overrides=overrides or ())[1], version)

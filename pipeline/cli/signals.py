@@ -7,9 +7,9 @@ from typing import Annotated
 
 import typer
 
-from pipeline.cli.app import app
-from pipeline.cli.commands import command
-from pipeline.cli.screen import Screen
+from siftset.pipeline.cli.app import app
+from siftset.pipeline.cli.command import command
+from siftset.pipeline.cli.console import Screen
 
 group = typer.Typer(
     name="signals", help="List, show, try and test signals.", no_args_is_help=True,
@@ -21,7 +21,7 @@ app.add_typer(group)
 @command(group, "list", example="siftset signals list")
 def list_(screen: Screen) -> None:
     """List the kinds of signals there are."""
-    from pipeline.tryout import list_kinds
+    from siftset.pipeline.commands.signals import list_kinds
 
     found = list_kinds()
     screen.answer(found.text)
@@ -31,7 +31,7 @@ def list_(screen: Screen) -> None:
 @command(group, "show", example="siftset signals show keyword")
 def show(screen: Screen, name: Annotated[str, typer.Argument(help="A kind of signal.")]) -> None:
     """Show a kind's parameters, examples and the source of its definition."""
-    from pipeline.tryout import show_kind
+    from siftset.pipeline.commands.signals import show_kind
 
     found = show_kind(name)
     screen.answer(found.text)
@@ -47,7 +47,7 @@ def try_(
     sample: Annotated[int | None, typer.Option(min=1, help="How many rows to look at.")] = None,
 ) -> None:
     """Decide the rows of a file by a formula and show some of them."""
-    from pipeline.tryout import try_formula
+    from siftset.pipeline.commands.signals import try_formula
 
     found = try_formula(formula, Path(data), column=column, sample=sample)
     screen.answer(found.text)
@@ -63,8 +63,8 @@ def check(
     data: Annotated[str | None, typer.Option("--data", help="A file with texts.")] = None,
 ) -> None:
     """Run the examples of your signals and check the laws that every signal keeps."""
-    from pipeline.tryout import check_signals
-    from schemas.errors import SignalError
+    from siftset.pipeline.commands.signals import check_signals
+    from siftset.schemas.errors import SignalError
 
     found = check_signals(Path(file), data=None if data is None else Path(data))
     for law in found.laws:

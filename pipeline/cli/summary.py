@@ -7,9 +7,9 @@ import shlex
 from collections.abc import Sequence
 from pathlib import Path
 
-from pipeline.bucket.origin import origin_of
-from schemas.loading import load_recipe
-from schemas.results import CurateResult
+from siftset.pipeline.storage.remote import origin_of
+from siftset.schemas.recipe.loading import load_recipe
+from siftset.schemas.results.summary import CurateResult
 
 
 def curate_summary(result: CurateResult, following: str) -> str:

@@ -6,18 +6,18 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from pipeline.gate.quarantine import SuiteRules, read_quarantine, suite_reasons
-    from pipeline.gate.run import GateResult, run_gate
-    from pipeline.gate.suites import read_suites, suite_path
-    from pipeline.gate.thresholds import apply_thresholds, verdict_of
+    from siftset.pipeline.gate.checkpoint import GateResult, run_gate
+    from siftset.pipeline.gate.quarantine import SuiteRules, read_quarantine, suite_reasons
+    from siftset.pipeline.gate.suites import read_suites, suite_path
+    from siftset.pipeline.gate.thresholds import apply_thresholds, verdict_of
 
 _HOMES = {
-    "GateResult": "run",
+    "GateResult": "checkpoint",
     "SuiteRules": "quarantine",
     "apply_thresholds": "thresholds",
     "read_quarantine": "quarantine",
     "read_suites": "suites",
-    "run_gate": "run",
+    "run_gate": "checkpoint",
     "suite_path": "suites",
     "suite_reasons": "quarantine",
     "verdict_of": "thresholds",
@@ -39,5 +39,5 @@ __all__ = [
 def __getattr__(name: str) -> object:
     """Load a module when it is first used: a run without suites needs none of them."""
     if name not in _HOMES:
-        raise AttributeError(f"module 'pipeline.gate' has no attribute '{name}'")
-    return getattr(import_module(f"pipeline.gate.{_HOMES[name]}"), name)
+        raise AttributeError(f"module 'siftset.pipeline.gate' has no attribute '{name}'")
+    return getattr(import_module(f"siftset.pipeline.gate.{_HOMES[name]}"), name)

@@ -6,9 +6,9 @@ import json
 from collections.abc import Mapping
 from typing import Any, Final, Literal
 
-from pipeline.gate.examples import flat
-from schemas.errors import SuiteError
-from schemas.metrics import Check, Example, Severity
+from siftset.pipeline.gate.gx.examples import flat
+from siftset.schemas.errors import SuiteError
+from siftset.schemas.results.metrics import Check, Example, Severity
 
 SHOWN: Final = 5
 _SUBJECT: Final = {"batch_id", "column", "column_A", "column_B", "column_list"}

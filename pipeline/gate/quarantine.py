@@ -9,13 +9,19 @@ from typing import Final
 
 import polars as pl
 
-from pipeline.delta_types import delta_type
-from pipeline.gate.conditions import DUPLICATES, ORDERED, STATISTICAL, TRANSLATED, condition
-from pipeline.gate.suites import ACTIONS, Expectation, Suite
-from pipeline.rules import RowRule, Rules
-from schemas.errors import SourceError, SuiteError
-from schemas.integrity import Action
-from schemas.metrics import Severity
+from siftset.pipeline.gate.gx.conditions import (
+    DUPLICATES,
+    ORDERED,
+    STATISTICAL,
+    TRANSLATED,
+    condition,
+)
+from siftset.pipeline.gate.row_rules import RowRule, Rules
+from siftset.pipeline.gate.suites import ACTIONS, Expectation, Suite
+from siftset.pipeline.storage.delta_types import delta_type
+from siftset.schemas.errors import SourceError, SuiteError
+from siftset.schemas.recipe.integrity import Action
+from siftset.schemas.results.metrics import Severity
 
 _BY_SEVERITY: Final[dict[Severity, Action]] = {
     "critical": "block",

@@ -14,11 +14,11 @@ from typing import Any, Final
 import polars as pl
 from pydantic import JsonValue
 
-from pipeline.gate.context import import_quietly
-from pipeline.gate.row_condition import condition_columns, missing_column
-from schemas.errors import SuiteError
-from schemas.integrity import Action
-from schemas.metrics import Severity
+from siftset.pipeline.gate.gx.context import import_quietly
+from siftset.pipeline.gate.gx.row_condition import condition_columns, missing_column
+from siftset.schemas.errors import SuiteError
+from siftset.schemas.recipe.integrity import Action
+from siftset.schemas.results.metrics import Severity
 
 DEFAULT: Final = "default"
 _SEVERITIES: Final[tuple[Severity, ...]] = ("critical", "warning", "info")
@@ -105,9 +105,11 @@ def suite_path(suite: str, folder: Path, *, shipped: bool = False) -> Path:
         return folder / suite
     own = folder / "suites" / "default.json"
     if shipped:
-        return Path(str(files("data").joinpath("suites", "default.json")))
+        return Path(str(files("siftset.data").joinpath("suites", "default.json")))
     if not own.exists():
-        content = files("data").joinpath("suites", "default.json").read_text(encoding="utf-8")
+        content = (
+            files("siftset.data").joinpath("suites", "default.json").read_text(encoding="utf-8")
+        )
         try:
             own.parent.mkdir(parents=True, exist_ok=True)
             own.write_text(content, encoding="utf-8")

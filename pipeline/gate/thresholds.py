@@ -6,9 +6,9 @@ import difflib
 from collections.abc import Collection, Mapping
 from typing import Final
 
-from schemas.errors import RecipeError
-from schemas.integrity import Threshold
-from schemas.metrics import Check, Severity, Verdict
+from siftset.schemas.errors import RecipeError
+from siftset.schemas.recipe.integrity import Threshold
+from siftset.schemas.results.metrics import Check, Severity, Verdict
 
 _LEVELS: Final[tuple[Severity, ...]] = ("critical", "warning", "info")
 

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import polars as pl
 
-from schemas.errors import SignalError
-from signals.plugins import load_file
+from siftset.schemas.errors import SignalError
+from siftset.signals.plugins import load_file
 
 Metric = Callable[[pl.LazyFrame], float | int]
 

@@ -6,11 +6,11 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from pipeline.profile.distances import earth_mover, jensen_shannon, psi, total_variation
-from pipeline.profile.lengths import Lengths, edge
-from pipeline.profile.state import ALL_ROWS, UNLABELLED, ProfileState
-from pipeline.profile.vocabulary import gini, new_share
-from schemas.metrics import Drift, Verdict
+from siftset.pipeline.profile.distances import earth_mover, jensen_shannon, psi, total_variation
+from siftset.pipeline.profile.lengths import Lengths, edge
+from siftset.pipeline.profile.state import ALL_ROWS, UNLABELLED, ProfileState
+from siftset.pipeline.profile.vocabulary import gini, new_share
+from siftset.schemas.results.metrics import Drift, Verdict
 
 FEWEST: Final = 100
 _BINS: Final = 10

@@ -8,16 +8,16 @@ from typing import TYPE_CHECKING, Final
 
 from pydantic import JsonValue
 
-from schemas.metrics import Funnel, LeaveOneOut, Pair, SignalMetrics, Step, Tree
-from signals.analysis import Analysis, analyse
-from signals.statistics import SignalStatistics, Statistics
-from signals.tree import Ask, Fill, Node, Not, Op, join, show
+from siftset.schemas.results.metrics import Funnel, LeaveOneOut, Pair, SignalMetrics, Step, Tree
+from siftset.signals.analysis import Analysis, analyse
+from siftset.signals.evaluation.statistics import SignalStatistics, Statistics
+from siftset.signals.formula.tree import Ask, Fill, Node, Not, Op, join, show
 
 if TYPE_CHECKING:
     import polars as pl
 
-    from signals.decide import Decider
-    from signals.signal import Signal
+    from siftset.signals.evaluation.decider import Decider
+    from siftset.signals.signal import Signal
 
 _WORDS: Final = {"&": "and", "|": "or", "^": "xor"}
 _LONGEST: Final = 300

@@ -9,7 +9,7 @@ from typing import Final
 
 from pydantic import ValidationError
 
-from schemas.metrics import RunMetrics
+from siftset.schemas.results.metrics import RunMetrics
 
 METRICS: Final = "metrics.json"
 LAST: Final = 20

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Final
 
-from schemas.errors import MissingExtraError
+from siftset.schemas.errors import MissingExtraError
 
 ROWS: Final = 500
 _FEWEST_LETTERS: Final = 12
@@ -17,7 +17,7 @@ UNSURE: Final = "unsure"
 
 def languages(texts: Sequence[str]) -> dict[str, int] | None:
     """Count the texts by their likeliest language (ISO 639-1); None without the extra."""
-    from signals.language import identifier
+    from siftset.signals.builtin.language import identifier
 
     try:
         told = identifier()

@@ -9,8 +9,8 @@ from typing import Final, Literal
 import polars as pl
 import polars_hash as plh
 
-from schemas.metrics import Example, Leak
-from schemas.rows import SPLITS
+from siftset.schemas.results.columns import SPLITS
+from siftset.schemas.results.metrics import Example, Leak
 
 NGRAM: Final = 13
 """Words in a row that make a contamination (Brown et al. 2020, appendix C)."""

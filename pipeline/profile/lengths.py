@@ -9,7 +9,7 @@ from typing import Final
 import polars as pl
 from pydantic import Field
 
-from schemas.metrics import Histogram, Metrics
+from siftset.schemas.results.metrics import Histogram, Metrics
 
 PER_OCTAVE: Final = 8
 """Bins per doubling: a quantile is off by at most 2 ** (1 / 8) - 1, or 9 %."""

@@ -7,8 +7,8 @@ from typing import Final
 
 import polars as pl
 
-from schemas.metrics import Example, Leak
-from schemas.rows import SPLITS
+from siftset.schemas.results.columns import SPLITS
+from siftset.schemas.results.metrics import Example, Leak
 
 THRESHOLD: Final = 0.8
 MOST_ROWS: Final = 200_000
@@ -36,8 +36,8 @@ def near_leakage(rows: pl.LazyFrame, *, threshold: float = THRESHOLD) -> tuple[L
 
 
 def _pair(sides: dict[str, pl.DataFrame], left: str, right: str, threshold: float) -> Leak:
-    from signals.kernels import NEAR, is_compiled
-    from signals.near import NearDuplicates
+    from siftset.signals.near_duplicates.finder import NearDuplicates
+    from siftset.signals.warm_up import NEAR, is_compiled
 
     seen, asked = sides[right], sides[left]
     rows = seen.height + asked.height

@@ -8,7 +8,7 @@ from typing import Final
 
 import polars as pl
 
-from schemas.errors import SourceError
+from siftset.schemas.errors import SourceError
 
 _READERS: Final[dict[str, Callable[[Path], pl.LazyFrame]]] = {
     ".parquet": lambda path: pl.scan_parquet(path),

@@ -6,7 +6,7 @@ from typing import Final
 
 import polars as pl
 
-from schemas.metrics import Group, LabelPrecision, Sample
+from siftset.schemas.results.metrics import Group, LabelPrecision, Sample
 
 SHOWN: Final = 12
 CUT: Final = 400

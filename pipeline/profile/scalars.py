@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Final
 
-from schemas.metrics import Profile, RunMetrics
+from siftset.schemas.results.metrics import Profile, RunMetrics
 
 _COUNTS: Final = ("kept", "rejected", "quarantined", "duplicate", "unreadable", "unknown")
 _LEAKS: Final = ("leaked_rows", "leaked_share")
@@ -24,7 +24,7 @@ def profile_names(columns: Iterable[str]) -> tuple[str, ...]:
 
     Not every run measures each of them: drift needs an earlier version, leaks need two splits.
     """
-    from pipeline.profile.drift import DEFAULTS
+    from siftset.pipeline.profile.drift import DEFAULTS
 
     return (
         *(f"{name}_share" for name in (*_ENCODING, "over_max", "smallest_label", "label_error")),

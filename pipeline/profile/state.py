@@ -10,10 +10,10 @@ from typing import Final
 import polars as pl
 from pydantic import Field
 
-from pipeline.profile.lengths import Lengths, measure, tally
-from pipeline.profile.texts import peculiarities, scripts
-from pipeline.profile.vocabulary import Vocabulary, count_words
-from schemas.metrics import Column, Metrics, Profile
+from siftset.pipeline.profile.lengths import Lengths, measure, tally
+from siftset.pipeline.profile.texts import peculiarities, scripts
+from siftset.pipeline.profile.vocabulary import Vocabulary, count_words
+from siftset.schemas.results.metrics import Column, Metrics, Profile
 
 _MOST_NAMES: Final = 50
 _OTHER: Final = "(others)"
@@ -141,7 +141,7 @@ def with_tokens(
 
 
 def _foreign(frame: pl.DataFrame) -> list[str]:
-    from schemas.rows import OWN_COLUMNS
+    from siftset.schemas.results.columns import OWN_COLUMNS
 
     return [name for name in frame.columns if name not in OWN_COLUMNS and not name.startswith("_")]
 

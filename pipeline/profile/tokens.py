@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from schemas.train import Train
+    from siftset.schemas.recipe.train import Train
 
 _FILE: Final = "tokenizer.json"
 _BATCH: Final = 1_000
@@ -21,7 +21,7 @@ def tokenizer_file(train: Train | None) -> Path | None:
     if path.is_file():
         return path
     if train.model == "minilm":
-        from trainer.embedded import embedded_folder, is_fetched
+        from siftset.trainer.models.embedded import embedded_folder, is_fetched
 
         path = embedded_folder() / _FILE
         return path if is_fetched() and path.is_file() else None

@@ -13,8 +13,8 @@ import polars as pl
 import polars_hash as plh
 from pydantic import Field
 
-from pipeline.profile.lengths import tally
-from schemas.metrics import Metrics, TokenUse, Words
+from siftset.pipeline.profile.lengths import tally
+from siftset.schemas.results.metrics import Metrics, TokenUse, Words
 
 SAMPLE: Final = 4096
 TOP: Final = 512

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 import polars as pl
 
-from pipeline.parts import Part
-from pipeline.refresh.ledger import Book, Entry
-from pipeline.refresh.near import Mask, NearPublished, rows_at
-from pipeline.settle import find_repeats
+from siftset.pipeline.refresh.near_published import Mask, NearPublished, rows_at
+from siftset.pipeline.stages.resolve_duplicates import find_repeats
+from siftset.pipeline.storage.part_files import Part
+from siftset.pipeline.storage.refresh_ledger import Book, Entry
 
 if TYPE_CHECKING:
-    from pipeline.job import Job
+    from siftset.pipeline.run.job import Job
 
 _ROW: Final = ("row_id", "file", "record")
 

@@ -10,17 +10,17 @@ from typing import TYPE_CHECKING
 import polars as pl
 from pydantic import JsonValue
 
-from pipeline.parts import Part
-from pipeline.refresh.ledger import Book, Entry
-from pipeline.refresh.stored import StoredShard
-from pipeline.runs import MEANING, digest
-from pipeline.sources.assemble import FileShard
-from pipeline.sources.synthesize import SynthesisShard
+from siftset.pipeline.refresh.stored_input import StoredShard
+from siftset.pipeline.sources.assemble import FileShard
+from siftset.pipeline.sources.synthesize import SynthesisShard
+from siftset.pipeline.storage.part_files import Part
+from siftset.pipeline.storage.refresh_ledger import Book, Entry
+from siftset.pipeline.storage.run_folder import MEANING, digest
 
 if TYPE_CHECKING:
-    from pipeline.job import Job
-    from pipeline.sources import Shard
-    from pipeline.store import Store
+    from siftset.pipeline.run.job import Job
+    from siftset.pipeline.sources import Shard
+    from siftset.pipeline.storage.table import Store
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,15 +13,15 @@ from typing import Final
 import pyarrow.parquet as pq
 from pydantic import JsonValue
 
-from pipeline.bucket.keep import stored_versions
-from pipeline.curate import work_folder
-from pipeline.export import open_store
-from pipeline.files import link_or_copy, writable_folder
-from pipeline.lock import locked
-from pipeline.publish import complete, copy
-from pipeline.runs import new_run_id
-from pipeline.store import VERSIONS, Commit, DataFile, Store, split_of
-from schemas.errors import OutputError
+from siftset.pipeline.commands.curate import work_folder
+from siftset.pipeline.commands.export import open_store
+from siftset.pipeline.remote_output.retention import stored_versions
+from siftset.pipeline.stages.publish import complete, copy
+from siftset.pipeline.storage.atomic_files import link_or_copy, writable_folder
+from siftset.pipeline.storage.lock import locked
+from siftset.pipeline.storage.run_folder import new_run_id
+from siftset.pipeline.storage.table import VERSIONS, Commit, DataFile, Store, split_of
+from siftset.schemas.errors import OutputError
 
 _MODEL: Final = re.compile(r"v(\d+)-")
 _RESULT: Final = "siftset_result"

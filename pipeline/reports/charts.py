@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from pipeline.reports.markup import Child, Markup, h
+from siftset.pipeline.reports.markup import Child, Markup, h
 
 COLOURS: Final = 7
 

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 from pydantic import JsonValue
 
-from pipeline.reports.charts import bar, sparkline
-from pipeline.reports.markup import Child, Markup, h, link
-from pipeline.reports.page import (
+from siftset.pipeline.reports.charts import bar, sparkline
+from siftset.pipeline.reports.markup import Child, Markup, h, link
+from siftset.pipeline.reports.page import (
     Column,
     Header,
     Part,
@@ -22,11 +22,11 @@ from pipeline.reports.page import (
     share,
     table,
 )
-from pipeline.reports.run.summary import moment
-from schemas.metrics import RunMetrics
+from siftset.pipeline.reports.run.summary import moment
+from siftset.schemas.results.metrics import RunMetrics
 
 if TYPE_CHECKING:
-    from pipeline.catalog import Catalog, Entry, Model
+    from siftset.pipeline.storage.catalog import Catalog, Entry, Model
 
 REFRESH = 2
 """Seconds between two looks at a run in progress."""
@@ -186,7 +186,7 @@ def _models(models: Sequence[Model]) -> Child:
 
 
 def _model(model: Model) -> list[Child]:
-    from pipeline.reports.compare.figures import VERDICTS, number  # runs have no need of it
+    from siftset.pipeline.reports.compare.figures import VERDICTS, number  # runs have no need of it
 
     name = link(model.page, model.name) if model.page else model.name
     found = model.comparison

@@ -10,7 +10,7 @@ from functools import cache
 from importlib.resources import files
 from typing import Literal
 
-from pipeline.reports.markup import Child, Markup, breakable, h, text
+from siftset.pipeline.reports.markup import Child, Markup, breakable, h, text
 
 Status = Literal["pass", "warn", "fail", "none"]
 """How a part stands; none means that it was not measured."""
@@ -42,7 +42,7 @@ class Header:
 @cache
 def stylesheet() -> str:
     """Return the style of every page."""
-    return files("data").joinpath("report.css").read_text(encoding="utf-8")
+    return files("siftset.data").joinpath("report.css").read_text(encoding="utf-8")
 
 
 @cache

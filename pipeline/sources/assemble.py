@@ -10,17 +10,17 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 import polars as pl
 
-from pipeline.sources.batch import EXCERPT, UNREADABLE, BadRecord, Batch, RawBlock
-from pipeline.sources.content import content_hashes, hex_ids, mapped_ids, record_ids
-from pipeline.sources.occurrences import Earlier, OccurrenceCounter, earlier_in_parts
-from pipeline.sources.prepare import prepare_texts
-from pipeline.sources.types import Types, fitted
-from schemas.rows import SOURCE
-from schemas.source import Prepare
-from signals.arrays import to_series
+from siftset.pipeline.sources.batch import EXCERPT, UNREADABLE, BadRecord, Batch, RawBlock
+from siftset.pipeline.sources.occurrences import Earlier, OccurrenceCounter, earlier_in_parts
+from siftset.pipeline.sources.prepare import prepare_texts
+from siftset.pipeline.sources.row_ids import content_hashes, hex_ids, mapped_ids, record_ids
+from siftset.pipeline.sources.types import Types, fitted
+from siftset.schemas.recipe.source import Prepare
+from siftset.schemas.results.columns import SOURCE
+from siftset.signals.kernels.arrays import to_series
 
 if TYPE_CHECKING:
-    from pipeline.sources.joined import Joined
+    from siftset.pipeline.sources.join import Joined
 
 
 class Part(Protocol):

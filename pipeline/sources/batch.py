@@ -9,7 +9,7 @@ from typing import Final, NamedTuple, Protocol
 import polars as pl
 from pydantic import JsonValue
 
-from schemas.rows import SOURCE
+from siftset.schemas.results.columns import SOURCE
 
 BATCH_ROWS: Final = 65_536
 PART_ROWS: Final = 500_000

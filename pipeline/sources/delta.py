@@ -10,13 +10,13 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Final
 from urllib.parse import unquote
 
-from pipeline.objects import Object, file_system, is_address
-from pipeline.sources.columnar import ParquetPart, declared_types, open_parquet
-from pipeline.sources.files import Opened, OpenedFiles
-from pipeline.sources.locate import InputFile
-from pipeline.sources.types import FileTypes, Types
-from schemas.errors import SourceError
-from schemas.source import Delta
+from siftset.pipeline.sources.files import Opened, OpenedFiles
+from siftset.pipeline.sources.find_files import InputFile
+from siftset.pipeline.sources.formats.columnar import ParquetPart, declared_types, open_parquet
+from siftset.pipeline.sources.types import FileTypes, Types
+from siftset.pipeline.storage.object_store import Object, file_system, is_address
+from siftset.schemas.errors import SourceError
+from siftset.schemas.recipe.source import Delta
 
 if TYPE_CHECKING:
     from deltalake import DeltaTable

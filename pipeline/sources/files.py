@@ -11,15 +11,15 @@ from typing import NamedTuple, Protocol
 
 import polars as pl
 
-from pipeline.objects import Object
-from pipeline.sources.assemble import Part
-from pipeline.sources.batch import RawBlock
-from pipeline.sources.columnar import open_arrow, open_parquet
-from pipeline.sources.locate import InputFile, find_files
-from pipeline.sources.streams import identity, prefix_digests
-from pipeline.sources.types import FileTypes, Types
-from schemas.errors import SourceError
-from schemas.source import Files
+from siftset.pipeline.sources.assemble import Part
+from siftset.pipeline.sources.batch import RawBlock
+from siftset.pipeline.sources.find_files import InputFile, find_files
+from siftset.pipeline.sources.formats.columnar import open_arrow, open_parquet
+from siftset.pipeline.sources.formats.streams import identity, prefix_digests
+from siftset.pipeline.sources.types import FileTypes, Types
+from siftset.pipeline.storage.object_store import Object
+from siftset.schemas.errors import SourceError
+from siftset.schemas.recipe.source import Files
 
 
 class Opened(NamedTuple):
@@ -151,14 +151,14 @@ def _reader(file: InputFile, config: Files) -> TextReader:
                 raise SourceError(
                     f"source.files.delimiter: {delimiter!r} is not one ASCII character"
                 )
-            from pipeline.sources.delimited import Delimited
+            from siftset.pipeline.sources.formats.delimited import Delimited
 
             return Delimited(file, delimiter, longest)
         case "jsonl" | "json":
-            from pipeline.sources.structured import JsonRecords
+            from siftset.pipeline.sources.formats.structured import JsonRecords
 
             return JsonRecords(file, longest)
-    from pipeline.sources.plain import Lines, Whole
+    from siftset.pipeline.sources.formats.plain import Lines, Whole
 
     return Lines(file, longest) if file.format == "lines" else Whole(file, longest)
 

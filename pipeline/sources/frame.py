@@ -11,16 +11,16 @@ from typing import Any
 import polars as pl
 import pyarrow as pa
 
-from pipeline.sources.batch import BATCH_ROWS, PART_ROWS, RawBlock, Sources
-from pipeline.sources.columnar import raw_block
-from pipeline.sources.content import content_hashes
-from pipeline.sources.files import Opened, OpenedFiles
-from pipeline.sources.joined import open_join
-from pipeline.sources.opening import map_files, together
-from pipeline.sources.types import FileTypes, stored
-from schemas.errors import SourceError
-from schemas.recipe import Recipe
-from schemas.source import Delta, Files, Hub
+from siftset.pipeline.sources.batch import BATCH_ROWS, PART_ROWS, RawBlock, Sources
+from siftset.pipeline.sources.files import Opened, OpenedFiles
+from siftset.pipeline.sources.formats.columnar import raw_block
+from siftset.pipeline.sources.join import open_join
+from siftset.pipeline.sources.open import map_files, together
+from siftset.pipeline.sources.row_ids import content_hashes
+from siftset.pipeline.sources.types import FileTypes, stored
+from siftset.schemas.errors import SourceError
+from siftset.schemas.recipe.model import Recipe
+from siftset.schemas.recipe.source import Delta, Files, Hub
 
 NAME = "frame"
 

@@ -6,12 +6,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from pipeline.sources.batch import BATCH_ROWS, PART_ROWS, RawBlock
-from pipeline.sources.columnar import declared_types, raw_block
-from pipeline.sources.files import Opened, OpenedFiles
-from pipeline.sources.types import FileTypes
-from schemas.errors import MissingExtraError, SourceError
-from schemas.source import Hub
+from siftset.pipeline.sources.batch import BATCH_ROWS, PART_ROWS, RawBlock
+from siftset.pipeline.sources.files import Opened, OpenedFiles
+from siftset.pipeline.sources.formats.columnar import declared_types, raw_block
+from siftset.pipeline.sources.types import FileTypes
+from siftset.schemas.errors import MissingExtraError, SourceError
+from siftset.schemas.recipe.source import Hub
 
 if TYPE_CHECKING:
     from datasets import Dataset

@@ -12,9 +12,9 @@ from typing import Annotated, Any, Final
 
 from pydantic import BeforeValidator, Field, PositiveFloat, ValidationError
 
-from schemas.documents import parse
-from schemas.errors import RecipeError, SourceError
-from schemas.section import Section
+from siftset.schemas.errors import RecipeError, SourceError
+from siftset.schemas.recipe.documents import parse
+from siftset.schemas.recipe.section import Section
 
 SLOT: Final = re.compile(r"\{(\w+)\}")
 ADJECTIVE: Final = "adjective"
@@ -79,7 +79,7 @@ def load_lexicon(name_or_path: str, folder: Path) -> Lexicon:
 def _locate(name_or_path: str, folder: Path) -> Path:
     if "/" in name_or_path or Path(name_or_path).suffix:
         return folder / Path(name_or_path).expanduser()
-    shipped = resources.files("data").joinpath("lexicons")
+    shipped = resources.files("siftset.data").joinpath("lexicons")
     names = sorted(e.name.removesuffix(".yaml") for e in shipped.iterdir() if e.name[0] != "_")
     if name_or_path not in names:
         raise SourceError(

@@ -8,8 +8,8 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from pipeline.sources.content import Hashes
-from signals.arrays import to_series
+from siftset.pipeline.sources.row_ids import Hashes
+from siftset.signals.kernels.arrays import to_series
 
 Counts = NDArray[np.int64]
 Earlier = Mapping[int, int]

@@ -6,9 +6,9 @@ from collections.abc import Iterable
 
 import polars as pl
 
-from schemas.errors import SourceError
-from schemas.rows import OWN_COLUMNS
-from schemas.source import Prepare
+from siftset.schemas.errors import SourceError
+from siftset.schemas.recipe.source import Prepare
+from siftset.schemas.results.columns import OWN_COLUMNS
 
 
 def final_names(

@@ -14,14 +14,14 @@ import polars as pl
 from numpy.typing import NDArray
 from pydantic import JsonValue
 
-from pipeline.sources.batch import UNREADABLE, Batch, Shard
-from pipeline.sources.content import content_hashes, hex_ids
-from pipeline.sources.lexicon import ADJECTIVE, SLOT, Lexicon, load_lexicon
-from pipeline.sources.prepare import final_names, prepare_texts
-from pipeline.sources.types import Types, fitted
-from schemas.rows import SOURCE
-from schemas.source import Prepare, Synthesize
-from signals.arrays import to_series
+from siftset.pipeline.sources.batch import UNREADABLE, Batch, Shard
+from siftset.pipeline.sources.lexicon import ADJECTIVE, SLOT, Lexicon, load_lexicon
+from siftset.pipeline.sources.prepare import final_names, prepare_texts
+from siftset.pipeline.sources.row_ids import content_hashes, hex_ids
+from siftset.pipeline.sources.types import Types, fitted
+from siftset.schemas.recipe.source import Prepare, Synthesize
+from siftset.schemas.results.columns import SOURCE
+from siftset.signals.kernels.arrays import to_series
 
 SHARD_ROWS: Final = 100_000
 BATCH_ROWS: Final = 50_000

@@ -7,8 +7,8 @@ from typing import Final, NamedTuple
 
 import polars as pl
 
-from pipeline.sources.content import BOOLEAN, INTEGER, NUMBER, number_text
-from schemas.errors import SourceError
+from siftset.pipeline.sources.row_ids import BOOLEAN, INTEGER, NUMBER, number_text
+from siftset.schemas.errors import SourceError
 
 Types = dict[str, pl.DataType]
 

@@ -8,14 +8,14 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from pipeline.sources import open_sources
-from pipeline.sources.lexicon import load_lexicon
-from schemas.loading import load_recipe
-from signals.decide import Decider
-from signals.formula import parse
-from signals.registry import build
+from siftset.pipeline.sources import open_sources
+from siftset.pipeline.sources.lexicon import load_lexicon
+from siftset.schemas.recipe.loading import load_recipe
+from siftset.signals.evaluation.decider import Decider
+from siftset.signals.formula.formula import parse
+from siftset.signals.registry import build
 
-LISTS = Path(str(resources.files("data"))) / "lists"
+LISTS = Path(str(resources.files("siftset.data"))) / "lists"
 FILTERS = ("nike_products", "praise", "criticism")
 PROBES = ("positive_probe", "negative_probe")
 MEASURED = ("nike_positive", "nike_negative")

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from schemas.cache import cache_folder
+from siftset.schemas.cache import cache_folder
 
 
 def test_the_user_chooses_the_folder(tmp_path: Path, monkeypatch):

@@ -6,15 +6,15 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from schemas.errors import SignalError
-from signals.analysis import analyse
-from signals.decide import Decider
-from signals.decorator import signal
-from signals.explain import explain, explain_row
-from signals.formula import parse
-from signals.laws import check_laws
-from signals.registry import build, builtin, kinds
-from signals.signal import Signal
+from siftset.schemas.errors import SignalError
+from siftset.signals.analysis import analyse
+from siftset.signals.decorator import signal
+from siftset.signals.evaluation.decider import Decider
+from siftset.signals.evaluation.explain import explain, explain_row
+from siftset.signals.formula.formula import parse
+from siftset.signals.laws import check_laws
+from siftset.signals.registry import build, builtin, kinds
+from siftset.signals.signal import Signal
 
 TEXTS = ["nike shoe good", "nike shoe", "shoe good", "nike good", None, "nike bad", "x"]
 FRAME = pl.DataFrame({"text": TEXTS})

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from signals.fingerprint import fingerprint
+from siftset.signals.fingerprint import fingerprint
 
 BASE = '''
 import re

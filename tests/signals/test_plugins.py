@@ -7,13 +7,13 @@ from pathlib import Path
 
 import pytest
 
-import signals.plugins
-from schemas.errors import SignalError
-from signals.plugins import load_signal, signals_in
-from signals.registry import build, find, kinds
+import siftset
+from siftset.schemas.errors import SignalError
+from siftset.signals.plugins import GROUP, load_signal, signals_in
+from siftset.signals.registry import build, find, kinds
 
 POLITE = """
-from signals.decorator import signal
+from siftset.signals.decorator import signal
 from helper_words import WORDS
 
 @signal
@@ -75,11 +75,11 @@ def test_a_folder_cannot_shadow_siftset(folder):
     for name in ("signals.py", "data/__init__.py", "pipeline.py", "json.py"):
         (folder / name).write_text("raise RuntimeError('the wrong file was imported')\n", "utf-8")
     code = (
-        "from pathlib import Path; from signals.registry import build;"
+        "from pathlib import Path; from siftset.signals.registry import build;"
         "known = build({'p': {'python': 'signals_mine.py:polite'}}, folder=Path.cwd());"
-        "import data, signals, json; print(known['p']('please'))"
+        "import siftset.data, siftset.signals, json; print(known['p']('please'))"
     )
-    root = str(Path(signals.plugins.__file__).parents[1])
+    root = str(Path(siftset.__file__).parents[1])
     done = subprocess.run(
         [sys.executable, "-P", "-c", f"import sys; sys.path.insert(0, {root!r}); {code}"],
         cwd=folder, capture_output=True, text=True, check=False,
@@ -105,7 +105,7 @@ def test_what_cannot_be_loaded_says_why_in_one_line(folder, target, message):
     (folder / "broken.py").write_text("x = 1\ndef polite(:\n", "utf-8")
     (folder / "needy.py").write_text("import a_missing_module\n", "utf-8")
     (folder / "failing.py").write_text("1 / 0\n", "utf-8")
-    wrong = "from signals.decorator import signal\n@signal\ndef polite(text: str): ...\n"
+    wrong = "from siftset.signals.decorator import signal\n@signal\ndef polite(text: str): ...\n"
     (folder / "wrong.py").write_text(wrong, "utf-8")
     with pytest.raises(SignalError) as caught:
         load_signal(target, folder=folder, signal="mine")
@@ -122,7 +122,7 @@ def _points(*found: tuple[str, str, str]):
     """Entry points as installed packages would give them."""
     made = []
     for kind, value, package in found:
-        point = metadata.EntryPoint(kind, value, signals.plugins.GROUP)
+        point = metadata.EntryPoint(kind, value, GROUP)
         vars(point)["dist"] = _Package(package)
         made.append(point)
     return lambda *, group: [point for point in made if point.group == group]
@@ -130,12 +130,12 @@ def _points(*found: tuple[str, str, str]):
 
 def test_entry_points(monkeypatch):
     found = _points(
-        ("extent", "signals.text:length", "good-package"),
+        ("extent", "siftset.signals.builtin.text:length", "good-package"),
         ("gone", "no_such_module:thing", "broken-package"),
-        ("odd", "signals.text:pl", "odd-package"),
-        ("twice", "signals.text:length", "one"),
-        ("twice", "signals.text:regex", "two"),
-        ("keyword", "signals.text:regex", "taker"),
+        ("odd", "siftset.signals.builtin.text:pl", "odd-package"),
+        ("twice", "siftset.signals.builtin.text:length", "one"),
+        ("twice", "siftset.signals.builtin.text:regex", "two"),
+        ("keyword", "siftset.signals.builtin.text:regex", "taker"),
     )
     monkeypatch.setattr(metadata, "entry_points", found)
     assert build({"x": {"extent": {"min": 2}}}, folder=Path.cwd())["x"]("ab") is True

@@ -3,11 +3,11 @@ from __future__ import annotations
 import polars as pl
 import pytest
 
-from schemas.errors import SignalError
-from signals.decorator import preprocessor, rebuild, signal
-from signals.keyword import keyword
-from signals.signal import Signal
-from signals.text import length, regex
+from siftset.schemas.errors import SignalError
+from siftset.signals.builtin.keyword import keyword
+from siftset.signals.builtin.text import length, regex
+from siftset.signals.decorator import preprocessor, rebuild, signal
+from siftset.signals.signal import Signal
 
 
 @signal(examples=[("Thank you", True), ("no", False), (None, None)])

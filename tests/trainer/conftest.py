@@ -9,8 +9,8 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from schemas.lineage import Lineage, TrainingData
-from schemas.progress import Silent
+from siftset.schemas.progress import Silent
+from siftset.schemas.results.lineage import Lineage, TrainingData
 
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 

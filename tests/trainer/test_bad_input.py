@@ -7,10 +7,10 @@ import shutil
 import pytest
 import torch
 
-from schemas.errors import ModelError, OutputError, RecipeError, TrainingError
-from schemas.train import Train
-from trainer.models import load
-from trainer.session import Session
+from siftset.schemas.errors import ModelError, OutputError, RecipeError, TrainingError
+from siftset.schemas.recipe.train import Train
+from siftset.trainer.models.loading import load
+from siftset.trainer.training.session import Session
 
 
 @pytest.fixture
@@ -98,7 +98,7 @@ def test_an_empty_validation_split(make_data, attempt, rows_of):
     ("loss", "kept"), [(float("nan"), True), (float("inf"), True), (float("nan"), False)]
 )
 def test_a_loss_that_is_no_number(loss, kept, small_set, attempt, monkeypatch):
-    from trainer.tasks.classification import ClassificationTask
+    from siftset.trainer.tasks.classification import ClassificationTask
 
     real, calls = ClassificationTask.loss, []
 
@@ -225,7 +225,7 @@ def test_a_file_of_the_set_that_is_gone(small_set, attempt):
     ],
 )
 def test_torch_writing_to_a_full_disk_is_told_from_a_defect(raised, becomes, tmp_path):
-    from trainer.saving import writing
+    from siftset.trainer.models.saving import writing
 
     with pytest.raises(becomes) as caught, writing(tmp_path / "checkpoint"):
         raise raised

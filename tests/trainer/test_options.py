@@ -12,10 +12,10 @@ import numpy as np
 import pytest
 import torch
 
-from schemas.errors import TrainingError
-from schemas.train import Train
-from trainer.hardware import Hardware, choose_hardware, cpu_has_bf16, suited
-from trainer.session import Session
+from siftset.schemas.errors import TrainingError
+from siftset.schemas.recipe.train import Train
+from siftset.trainer.models.hardware import Hardware, choose_hardware, cpu_has_bf16, suited
+from siftset.trainer.training.session import Session
 
 
 @pytest.fixture
@@ -181,7 +181,7 @@ def test_memory_of_an_evaluation_does_not_grow_with_its_rows(
 
 
 def test_a_logger_that_is_not_installed(fit, monkeypatch):
-    monkeypatch.setattr("trainer.checks.find_spec", lambda _: None)
+    monkeypatch.setattr("siftset.trainer.training.checks.find_spec", lambda _: None)
     with pytest.raises(TrainingError, match="mlflow is not installed: run  pip install mlflow"):
         fit(report_to=["mlflow"])
 

@@ -7,9 +7,9 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from schemas.train import Compare, Train
-from trainer.run import train
-from trainer.session import Session
+from siftset.schemas.recipe.train import Compare, Train
+from siftset.trainer.train import train
+from siftset.trainer.training.session import Session
 
 ASK = Compare(resamples=50, positive=None, negative=None, prompts=("the shoe is very [MASK] .",))
 
@@ -186,7 +186,7 @@ def test_evaluation_does_not_depend_on_its_batches(tiny_bert, small_set, fit, mo
     config = Train(task="mlm", model=str(tiny_bert), max_steps=2, line_by_line=True)
     session = fit(config, small_set)
     whole = session.task.metrics(session.loop.measured(session.tokens["validation"]))
-    monkeypatch.setattr("trainer.loop.EVALUATED_TOKENS", {"cpu": 1})
+    monkeypatch.setattr("siftset.trainer.training.trainer.EVALUATED_TOKENS", {"cpu": 1})
     parts = session.task.metrics(session.loop.measured(session.tokens["validation"]))
     assert parts == pytest.approx(whole, abs=1e-6)
     assert set(whole) == {"loss", "perplexity", "accuracy_at_1", "accuracy_at_5"}

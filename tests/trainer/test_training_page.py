@@ -9,8 +9,8 @@ import pytest
 from ruamel.yaml import YAML
 from typer.testing import CliRunner
 
-from pipeline.cli import app
-from schemas.train import Compare, Train
+from siftset.pipeline.cli import app
+from siftset.schemas.recipe.train import Compare, Train
 
 PAGE = Path(__file__).parents[2] / "docs" / "training.md"
 BLOCKS = re.findall(r"^```yaml\n# (\S+)\n(.*?)^```$", PAGE.read_text("utf-8"), re.S | re.M)

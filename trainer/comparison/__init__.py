@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from trainer.comparison.arms import Contender, compare_arms
-from trainer.comparison.compare import compare_models
-from trainer.comparison.folders import ArmFolder, Ask, compare_arm_folders, compare_folders
-from trainer.comparison.questions import Prompt, QuestionSet, gather, with_pairs
-from trainer.comparison.setting import Setting, Side
+from siftset.trainer.comparison.ablation import Contender, compare_arms
+from siftset.trainer.comparison.compare import compare_models
+from siftset.trainer.comparison.context import Setting, Side
+from siftset.trainer.comparison.folders import ArmFolder, Ask, compare_arm_folders, compare_folders
+from siftset.trainer.comparison.questions import Prompt, QuestionSet, gather, with_pairs
 
 __all__ = [
     "ArmFolder",

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
-from trainer.comparison.protocols import Classifier, Encoder
-from trainer.intervals import Array
-from trainer.metrics import Labels
+from siftset.trainer.inference.protocols import Classifier, Encoder
+from siftset.trainer.metrics.bootstrap import Array
+from siftset.trainer.metrics.classification import Labels
 
 MAX_ROWS = 20_000
 """Training rows of a baseline; those with the lowest row_id, which is a hash."""

@@ -6,12 +6,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import fields
 from typing import Final
 
-from schemas.comparison import Comparison, ModelInfo, Questions, Task
-from trainer.comparison.causal_part import compare_answers
-from trainer.comparison.classified_part import compare_classified
-from trainer.comparison.masked_part import compare_masked
-from trainer.comparison.questions import QuestionSet
-from trainer.comparison.setting import Part, Setting, Side
+from siftset.schemas.results.comparison import Comparison, ModelInfo, Questions, Task
+from siftset.trainer.comparison.compare_causal import compare_answers
+from siftset.trainer.comparison.compare_classification import compare_classified
+from siftset.trainer.comparison.compare_mlm import compare_masked
+from siftset.trainer.comparison.context import Part, Setting, Side
+from siftset.trainer.comparison.questions import QuestionSet
 
 _Compare = Callable[[Side | None, Side, QuestionSet, Setting], Part]
 

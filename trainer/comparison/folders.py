@@ -11,16 +11,16 @@ from typing import Final
 import polars as pl
 from pydantic import JsonValue
 
-from schemas.comparison import ArmsTable, BeforeKind, Comparison, Task
-from schemas.errors import ModelError, TrainingError
-from schemas.lineage import TrainingData
-from schemas.train import Compare, Train, label_text
-from trainer.comparison.arms import Contender, compare_arms
-from trainer.comparison.compare import compare_models
-from trainer.comparison.protocols import Encoder
-from trainer.comparison.questions import QuestionSet, gather, with_pairs
-from trainer.comparison.setting import Setting, Side
-from trainer.tasks.templates import template_for
+from siftset.schemas.errors import ModelError, TrainingError
+from siftset.schemas.recipe.train import Compare, Train, label_text
+from siftset.schemas.results.comparison import ArmsTable, BeforeKind, Comparison, Task
+from siftset.schemas.results.lineage import TrainingData
+from siftset.trainer.comparison.ablation import Contender, compare_arms
+from siftset.trainer.comparison.compare import compare_models
+from siftset.trainer.comparison.context import Setting, Side
+from siftset.trainer.comparison.questions import QuestionSet, gather, with_pairs
+from siftset.trainer.inference.protocols import Encoder
+from siftset.trainer.tasks.templates import template_for
 
 MAX_LENGTH: Final = 512
 
@@ -36,7 +36,7 @@ class Ask:
 
     def max_length(self, model: str) -> int:
         """Return the tokens of an input: as trained, else as the recipe says."""
-        from trainer.usage import read_usage
+        from siftset.trainer.inference.usage_snippets import read_usage
 
         recipe = self.train.max_length if self.train is not None else MAX_LENGTH
         return read_usage(model).max_length or recipe
@@ -48,7 +48,7 @@ def compare_folders(before: str | None, after: str, data: TrainingData, ask: Ask
     A classifier without a model before, or with one that has no trained head, is compared with a
     linear probe on that model's frozen features. Raises ModelError or TrainingError.
     """
-    from trainer.usage import read_usage
+    from siftset.trainer.inference.usage_snippets import read_usage
 
     task = read_usage(after).task
     split = _held_out(data)
@@ -76,14 +76,14 @@ def _before(
     try:
         return _side(name, task, ask), "previous model", None
     except ModelError:
-        from trainer.embeddings import load_encoder
+        from siftset.trainer.inference.embeddings import load_encoder
 
         length = ask.train.max_length if ask.train is not None else MAX_LENGTH
         return None, "linear probe", load_encoder(name, max_length=length)
 
 
 def _side(name: str, task: Task, ask: Ask) -> Side:
-    from trainer.asked import load_trained, side
+    from siftset.trainer.inference.load_model import load_trained, side
 
     return side(load_trained(name, task), task, ask.max_length(name))
 
@@ -100,7 +100,7 @@ def compare_arm_folders(
     arms: Mapping[str, ArmFolder], data: TrainingData, ask: Ask, *, budget: str = ""
 ) -> ArmsTable:
     """Compare the models of several arms, by name of the arm; the first one is the reference."""
-    from trainer.usage import read_usage
+    from siftset.trainer.inference.usage_snippets import read_usage
 
     task = read_usage(next(iter(arms.values())).model).task
     split = _held_out(data)

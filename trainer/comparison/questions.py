@@ -11,10 +11,10 @@ from pathlib import Path
 
 import polars as pl
 
-from schemas.errors import RecipeError
-from schemas.train import Compare
-from trainer.comparison.slices import check_slices
-from trainer.tasks.templates import Template
+from siftset.schemas.errors import RecipeError
+from siftset.schemas.recipe.train import Compare
+from siftset.trainer.comparison.slices import check_slices
+from siftset.trainer.tasks.templates import Template
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,7 +145,7 @@ def read_resource(name: str, kind: str, folder: Path) -> str:
     path = folder / name
     if path.is_file():
         return path.read_text(encoding="utf-8")
-    shipped = files("data") / kind
+    shipped = files("siftset.data") / kind
     for ending in ("", ".jsonl", ".txt"):
         candidate = shipped / f"{name}{ending}"
         if "/" not in name and candidate.is_file():

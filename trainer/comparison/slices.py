@@ -10,10 +10,10 @@ from itertools import pairwise
 import numpy as np
 import polars as pl
 
-from schemas.comparison import Change, SliceChange
-from schemas.errors import RecipeError
-from schemas.train import Compare
-from trainer.intervals import Array, Bootstrap, Figure, Flags, change, ratio_draws
+from siftset.schemas.errors import RecipeError
+from siftset.schemas.recipe.train import Compare
+from siftset.schemas.results.comparison import Change, SliceChange
+from siftset.trainer.metrics.bootstrap import Array, Bootstrap, Figure, Flags, change, ratio_draws
 
 MAX_VALUES = 20
 """Values of one column that become slices: the most frequent ones."""

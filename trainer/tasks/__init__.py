@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from trainer.tasks.base import Batch, Collator, Task
-from trainer.tasks.choose import prepare_task
+from siftset.trainer.tasks.base import Batch, Collator, Task
+from siftset.trainer.tasks.choose import prepare_task
 
 __all__ = ["Batch", "Collator", "Task", "prepare_task"]

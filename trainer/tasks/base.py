@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 import numpy as np
 
-from schemas.train import Train
-from trainer.hardware import Hardware
-from trainer.models import Loaded
-from trainer.packing import first_position, pack, use_packed, wanted
-from trainer.sparse_head import logits_at
-from trainer.tokens import Integers, Specials, Tokens
+from siftset.schemas.recipe.train import Train
+from siftset.trainer.data.tokens import Integers, Specials, Tokens
+from siftset.trainer.models.hardware import Hardware
+from siftset.trainer.models.loading import Loaded
+from siftset.trainer.models.packing import first_position, pack, use_packed, wanted
+from siftset.trainer.models.sparse_head import logits_at
 
 if TYPE_CHECKING:
     from torch import Tensor, nn

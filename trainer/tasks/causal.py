@@ -9,12 +9,19 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from schemas.lineage import TrainingData
-from trainer.models import Loaded
-from trainer.tasks.base import Batch, Collator, LanguageTask, Setting, as_tensors, padded_inputs
-from trainer.tasks.reading import columns_of, frames
-from trainer.tasks.templates import Template, template_for
-from trainer.tokens import Chunker, Sequences, Tokens, TokenWriter, encode, surrounded
+from siftset.schemas.results.lineage import TrainingData
+from siftset.trainer.data.tokens import Chunker, Sequences, Tokens, TokenWriter, encode, surrounded
+from siftset.trainer.models.loading import Loaded
+from siftset.trainer.tasks.base import (
+    Batch,
+    Collator,
+    LanguageTask,
+    Setting,
+    as_tensors,
+    padded_inputs,
+)
+from siftset.trainer.tasks.reading import columns_of, frames
+from siftset.trainer.tasks.templates import Template, template_for
 
 
 class CausalTask(LanguageTask):

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from schemas.errors import TrainingError
-from schemas.lineage import TrainingData
-from schemas.train import Train
-from trainer.averaging import add_averaging_layer, averages, wants_mean
-from trainer.models import Loaded, load
-from trainer.tasks.base import Task, setting
-from trainer.tasks.reading import count
+from siftset.schemas.errors import TrainingError
+from siftset.schemas.recipe.train import Train
+from siftset.schemas.results.lineage import TrainingData
+from siftset.trainer.models.loading import Loaded, load
+from siftset.trainer.models.mean_pooling import add_averaging_layer, averages, wants_mean
+from siftset.trainer.tasks.base import Task, setting
+from siftset.trainer.tasks.reading import count
 
 
 def prepare_task(
@@ -19,10 +19,10 @@ def prepare_task(
     attention: str | None = None,
 ) -> Task:
     """Load the model for the task and what the data says of it (labels, template)."""
-    from trainer.tasks.causal import CausalTask, choose_template
-    from trainer.tasks.classification import ClassificationTask
-    from trainer.tasks.labels import find_labels
-    from trainer.tasks.mlm import MlmTask
+    from siftset.trainer.tasks.causal import CausalTask, choose_template
+    from siftset.trainer.tasks.classification import ClassificationTask
+    from siftset.trainer.tasks.labels import find_labels
+    from siftset.trainer.tasks.mlm import MlmTask
 
     files = data.files
     if not count(files.get("train", ())):

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from trainer.metrics import from_confusion
-from trainer.models import Loaded
-from trainer.tasks.base import Batch, Collator, Setting, Sums, Totals, padded_inputs
-from trainer.tasks.labels import Labels, class_weights
-from trainer.tasks.reading import frames
-from trainer.tokens import Sequences, Tokens, TokenWriter, encode, surrounded
+from siftset.trainer.data.tokens import Sequences, Tokens, TokenWriter, encode, surrounded
+from siftset.trainer.metrics.classification import from_confusion
+from siftset.trainer.models.loading import Loaded
+from siftset.trainer.tasks.base import Batch, Collator, Setting, Sums, Totals, padded_inputs
+from siftset.trainer.tasks.labels import Labels, class_weights
+from siftset.trainer.tasks.reading import frames
 
 if TYPE_CHECKING:
     from torch import Tensor, nn

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import polars as pl
 
-from schemas.errors import TrainingError
-from schemas.train import Train, label_text
-from trainer.tasks.reading import columns_of, scan
+from siftset.schemas.errors import TrainingError
+from siftset.schemas.recipe.train import Train, label_text
+from siftset.trainer.tasks.reading import columns_of, scan
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,12 +8,19 @@ from pathlib import Path
 
 import numpy as np
 
-from schemas.errors import ModelError
-from trainer.masks import Masking
-from trainer.models import Loaded
-from trainer.tasks.base import Batch, Collator, LanguageTask, Setting, as_tensors, padded_inputs
-from trainer.tasks.reading import frames
-from trainer.tokens import Chunker, Tokens, TokenWriter, encode, surrounded
+from siftset.schemas.errors import ModelError
+from siftset.trainer.data.masks import Masking
+from siftset.trainer.data.tokens import Chunker, Tokens, TokenWriter, encode, surrounded
+from siftset.trainer.models.loading import Loaded
+from siftset.trainer.tasks.base import (
+    Batch,
+    Collator,
+    LanguageTask,
+    Setting,
+    as_tensors,
+    padded_inputs,
+)
+from siftset.trainer.tasks.reading import frames
 
 
 class MlmTask(LanguageTask):

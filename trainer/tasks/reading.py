@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from schemas.errors import TrainingError
+from siftset.schemas.errors import TrainingError
 
 READ_AT_ONCE = 4096
 """Rows that are tokenized together."""

@@ -7,7 +7,7 @@ from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from schemas.errors import RecipeError
+from siftset.schemas.errors import RecipeError
 
 PAIRS: Final = (
     ("question", "answer"),

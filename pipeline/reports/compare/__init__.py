@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 from pydantic import JsonValue
 
-from pipeline.reports.compare import causal, classes, masks, trials
-from pipeline.reports.compare.figures import (
+from siftset.pipeline.reports.compare import causal, classes, masks, trials
+from siftset.pipeline.reports.compare.figures import (
     VERDICTS,
     changes_table,
     estimate,
@@ -15,9 +15,9 @@ from pipeline.reports.compare.figures import (
     short,
     wins_table,
 )
-from pipeline.reports.compare.training import curves, findings
-from pipeline.reports.markup import Child, Markup, h
-from pipeline.reports.page import (
+from siftset.pipeline.reports.compare.training import curves, findings
+from siftset.pipeline.reports.markup import Child, Markup, h
+from siftset.pipeline.reports.page import (
     Column,
     Header,
     Part,
@@ -31,7 +31,13 @@ from pipeline.reports.page import (
     pill,
     table,
 )
-from schemas.comparison import ArmsTable, Change, Comparison, Forgetting, SliceChange
+from siftset.schemas.results.comparison import (
+    ArmsTable,
+    Change,
+    Comparison,
+    Forgetting,
+    SliceChange,
+)
 
 __all__ = ["compare_report"]
 

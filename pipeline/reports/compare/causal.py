@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from pipeline.reports.compare.classes import slices
-from pipeline.reports.compare.figures import wins_table
-from pipeline.reports.markup import Child, Markup, h
-from pipeline.reports.page import absent, pill
-from schemas.comparison import AnswerPair, CausalComparison
+from siftset.pipeline.reports.compare.classes import slices
+from siftset.pipeline.reports.compare.figures import wins_table
+from siftset.pipeline.reports.markup import Child, Markup, h
+from siftset.pipeline.reports.page import absent, pill
+from siftset.schemas.results.comparison import AnswerPair, CausalComparison
 
 
 def answers(found: CausalComparison) -> Child:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from pipeline.reports.charts import Series, curve, heat
-from pipeline.reports.compare.figures import changes_table, number, short, stacked
-from pipeline.reports.markup import Child, Markup, h
-from pipeline.reports.page import Column, absent, count, table
-from schemas.comparison import (
+from siftset.pipeline.reports.charts import Series, curve, heat
+from siftset.pipeline.reports.compare.figures import changes_table, number, short, stacked
+from siftset.pipeline.reports.markup import Child, Markup, h
+from siftset.pipeline.reports.page import Column, absent, count, table
+from siftset.schemas.results.comparison import (
     ClassificationComparison,
     ClassifierScores,
     Curve,

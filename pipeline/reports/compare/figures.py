@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from pathlib import PurePath
 from typing import Final
 
-from pipeline.reports.charts import Axis
-from pipeline.reports.markup import Child, Markup, h
-from pipeline.reports.page import Column, Status, count, pill, table
-from schemas.comparison import Change, Estimate, Interval, Verdict, WinRate
+from siftset.pipeline.reports.charts import Axis
+from siftset.pipeline.reports.markup import Child, Markup, h
+from siftset.pipeline.reports.page import Column, Status, count, pill, table
+from siftset.schemas.results.comparison import Change, Estimate, Interval, Verdict, WinRate
 
 VERDICTS: Final[dict[Verdict, Status]] = {
     "better": "pass",

@@ -4,11 +4,17 @@ from __future__ import annotations
 
 from typing import Final
 
-from pipeline.reports.charts import bar
-from pipeline.reports.compare.figures import changes_table, pair, wins_table
-from pipeline.reports.markup import Child, Markup, h
-from pipeline.reports.page import Column, absent, facts, table
-from schemas.comparison import MaskChange, MlmComparison, PromptChange, RankMove, Token
+from siftset.pipeline.reports.charts import bar
+from siftset.pipeline.reports.compare.figures import changes_table, pair, wins_table
+from siftset.pipeline.reports.markup import Child, Markup, h
+from siftset.pipeline.reports.page import Column, absent, facts, table
+from siftset.schemas.results.comparison import (
+    MaskChange,
+    MlmComparison,
+    PromptChange,
+    RankMove,
+    Token,
+)
 
 SHOWN: Final = 10
 

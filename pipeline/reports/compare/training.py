@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-from pipeline.reports.charts import Series, lines
-from pipeline.reports.markup import Child, h
-from pipeline.reports.page import absent, finding
-from schemas.comparison import TrainingCurve
-from schemas.results import Finding
+from siftset.pipeline.reports.charts import Series, lines
+from siftset.pipeline.reports.markup import Child, h
+from siftset.pipeline.reports.page import absent, finding
+from siftset.schemas.results.comparison import TrainingCurve
+from siftset.schemas.results.summary import Finding
 
 _PANELS: Final = {
     "Loss by step": ("loss", "eval_loss"),

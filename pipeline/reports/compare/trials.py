@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from pipeline.reports.compare.figures import number
-from pipeline.reports.markup import Child, Markup
-from pipeline.reports.page import Column, Part, pill, table
-from schemas.trials import FoldFigure, SearchFound, Trials
+from siftset.pipeline.reports.compare.figures import number
+from siftset.pipeline.reports.markup import Child, Markup
+from siftset.pipeline.reports.page import Column, Part, pill, table
+from siftset.schemas.results.trials import FoldFigure, SearchFound, Trials
 
 
 def parts(found: Trials) -> list[Part]:

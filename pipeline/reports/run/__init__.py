@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from pipeline.reports.markup import Child
-from pipeline.reports.page import Part, page
-from pipeline.reports.page import finding as callout
-from pipeline.reports.run import checks, drift, funnel, summary, texts
-from pipeline.reports.run.findings import WORST_FIRST, Finding, findings, status
-from schemas.metrics import RunMetrics
+from siftset.pipeline.reports.markup import Child
+from siftset.pipeline.reports.page import Part, page
+from siftset.pipeline.reports.page import finding as callout
+from siftset.pipeline.reports.run import checks, drift, funnel, summary, texts
+from siftset.pipeline.reports.run.findings import WORST_FIRST, Finding, findings, status
+from siftset.schemas.results.metrics import RunMetrics
 
 __all__ = ["findings", "run_report"]
 

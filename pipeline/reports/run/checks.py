@@ -6,11 +6,11 @@ from collections.abc import Sequence
 
 from pydantic import JsonValue
 
-from pipeline.reports.charts import bar, sparkline
-from pipeline.reports.markup import Child, Markup, breakable, h
-from pipeline.reports.page import Column, absent, count, number, pill, share, table
-from pipeline.reports.run.findings import check_level
-from schemas.metrics import Check, Example, Group, Profile, RunMetrics
+from siftset.pipeline.reports.charts import bar, sparkline
+from siftset.pipeline.reports.markup import Child, Markup, breakable, h
+from siftset.pipeline.reports.page import Column, absent, count, number, pill, share, table
+from siftset.pipeline.reports.run.findings import check_level
+from siftset.schemas.results.metrics import Check, Example, Group, Profile, RunMetrics
 
 _WORDS = {"note": "info", "warn": "warning", "fail": "critical", "pass": "passed"}
 _MOST, _MOST_EXAMPLES = 200, 40

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from pipeline.reports.charts import bar
-from pipeline.reports.markup import Child, Markup, h
-from pipeline.reports.page import Column, absent, count, pill, share, table
-from pipeline.reports.run.checks import example
-from schemas.metrics import Drift, Leak, Profile, RunMetrics, Sample, TokenUse
+from siftset.pipeline.reports.charts import bar
+from siftset.pipeline.reports.markup import Child, Markup, h
+from siftset.pipeline.reports.page import Column, absent, count, pill, share, table
+from siftset.pipeline.reports.run.checks import example
+from siftset.schemas.results.metrics import Drift, Leak, Profile, RunMetrics, Sample, TokenUse
 
 _TITLES = {
     "kept": "Kept",

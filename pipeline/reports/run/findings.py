@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Final, Literal
 
-from pipeline.reports.page import Status, percent
-from schemas.metrics import Check, Funnel, RunMetrics, Severity
-from schemas.rows import SPLITS
+from siftset.pipeline.reports.page import Status, percent
+from siftset.schemas.results.columns import SPLITS
+from siftset.schemas.results.metrics import Check, Funnel, RunMetrics, Severity
 
 Level = Literal["note", "warn", "fail"]
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from pipeline.reports.charts import bar, split, stack
-from pipeline.reports.markup import Child, Markup, h
-from pipeline.reports.page import Column, absent, count, percent, share, table
-from schemas.metrics import Funnel, RunMetrics, SignalMetrics, Tree
+from siftset.pipeline.reports.charts import bar, split, stack
+from siftset.pipeline.reports.markup import Child, Markup, h
+from siftset.pipeline.reports.page import Column, absent, count, percent, share, table
+from siftset.schemas.results.metrics import Funnel, RunMetrics, SignalMetrics, Tree
 
 _FILLS = {
     "kept": "fgood",

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from pipeline.reports.charts import sparkline
-from pipeline.reports.markup import Child, Markup, h, link
-from pipeline.reports.page import (
+from siftset.pipeline.reports.charts import sparkline
+from siftset.pipeline.reports.markup import Child, Markup, h, link
+from siftset.pipeline.reports.page import (
     Column,
     Header,
     Part,
@@ -20,8 +20,8 @@ from pipeline.reports.page import (
     pill,
     table,
 )
-from pipeline.reports.run.findings import WORST_FIRST, Finding
-from schemas.metrics import Input, RunMetrics
+from siftset.pipeline.reports.run.findings import WORST_FIRST, Finding
+from siftset.schemas.results.metrics import Input, RunMetrics
 
 VERDICTS = {
     "pass": "Passed",

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from pipeline.reports.charts import bar, heat, histogram, short
-from pipeline.reports.markup import Child, Markup, h
-from pipeline.reports.page import Column, absent, count, percent, share, table
-from pipeline.reports.run.checks import population
-from schemas.metrics import Histogram, Profile, RunMetrics
+from siftset.pipeline.reports.charts import bar, heat, histogram, short
+from siftset.pipeline.reports.markup import Child, Markup, h
+from siftset.pipeline.reports.page import Column, absent, count, percent, share, table
+from siftset.pipeline.reports.run.checks import population
+from siftset.schemas.results.metrics import Histogram, Profile, RunMetrics
 
 ENCODING = {
     "replacement": "U+FFFD, the sign of a wrong decoding",

@@ -157,7 +157,7 @@ def engines(frame: pl.DataFrame, request: pytest.FixtureRequest) -> tuple[Valida
     import great_expectations as gx
     from great_expectations.data_context.types.base import ProgressBarsConfig
 
-    import pipeline.gate.datasource  # noqa: F401  registers the datasource
+    import siftset.pipeline.gate.gx.datasource  # noqa: F401  registers the datasource
 
     frame = frame.head(request.param)
     context = gx.get_context(mode="ephemeral")

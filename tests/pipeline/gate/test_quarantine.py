@@ -7,10 +7,10 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from pipeline.gate import SuiteRules, read_quarantine, read_suites, run_gate, suite_reasons
-from pipeline.gate.conditions import DUPLICATES, ORDERED, STATISTICAL, TRANSLATED
-from pipeline.gate.quarantine import _METRICS
-from schemas.errors import SourceError, SuiteError
+from siftset.pipeline.gate import SuiteRules, read_quarantine, read_suites, run_gate, suite_reasons
+from siftset.pipeline.gate.gx.conditions import DUPLICATES, ORDERED, STATISTICAL, TRANSLATED
+from siftset.pipeline.gate.quarantine import _METRICS
+from siftset.schemas.errors import SourceError, SuiteError
 
 
 def suite_of(folder: Path, *expectations: dict):

@@ -2,9 +2,9 @@ from __future__ import annotations
 
 import pytest
 
-from pipeline.gate import apply_thresholds, verdict_of
-from schemas.errors import RecipeError
-from schemas.integrity import Threshold
+from siftset.pipeline.gate import apply_thresholds, verdict_of
+from siftset.schemas.errors import RecipeError
+from siftset.schemas.recipe.integrity import Threshold
 
 LEVELS = Threshold(info=0.01, warning=0.05, critical=0.2)
 

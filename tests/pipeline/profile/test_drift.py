@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.profile.distances import earth_mover, jensen_shannon, psi, total_variation
-from pipeline.profile.drift import Limits, drift
-from pipeline.profile.state import profile
+from siftset.pipeline.profile.distances import earth_mover, jensen_shannon, psi, total_variation
+from siftset.pipeline.profile.drift import Limits, drift
+from siftset.pipeline.profile.state import profile
 
 COUNTS = st.dictionaries(st.integers(0, 20), st.integers(1, 1000), min_size=1, max_size=12)
 

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.profile.history import alerts, read_history
-from schemas.metrics import LabelPrecision, Rows, Run, RunMetrics
+from siftset.pipeline.profile.history import alerts, read_history
+from siftset.schemas.results.metrics import LabelPrecision, Rows, Run, RunMetrics
 
 
 def _run(number: int, kept: int, *, version: int | None = 1, right: int = 50) -> RunMetrics:

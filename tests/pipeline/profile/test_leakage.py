@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import polars as pl
 
-from pipeline.profile.leakage import contamination, leakage
-from pipeline.profile.near_leakage import near_leakage
+from siftset.pipeline.profile.leakage import contamination, leakage
+from siftset.pipeline.profile.near_leakage import near_leakage
 
 
 def _set(rows: list[tuple[str, str | None, str]]) -> pl.LazyFrame:

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.profile.lengths import bin_of, edge
-from pipeline.profile.state import ProfileState, Spec, merge, profile, profile_batches
-from pipeline.profile.vocabulary import SAMPLE, count_words, gini, new_share
+from siftset.pipeline.profile.lengths import bin_of, edge
+from siftset.pipeline.profile.state import ProfileState, Spec, merge, profile, profile_batches
+from siftset.pipeline.profile.vocabulary import SAMPLE, count_words, gini, new_share
 
 ROWS = st.lists(
     st.tuples(

@@ -3,7 +3,7 @@ from __future__ import annotations
 import polars as pl
 import pytest
 
-from pipeline.profile.texts import peculiarities, scripts
+from siftset.pipeline.profile.texts import peculiarities, scripts
 
 CASES = [
     ("replacement", "caf\ufffd"),

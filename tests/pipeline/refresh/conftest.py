@@ -10,10 +10,10 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from pipeline.context import CurateOptions
-from pipeline.curate import curate
-from pipeline.refresh import refresh_set
-from schemas.results import CurateResult
+from siftset.pipeline.commands.curate import curate
+from siftset.pipeline.refresh import refresh_set
+from siftset.pipeline.run.context import CurateOptions
+from siftset.schemas.results.summary import CurateResult
 
 RECIPE: dict[str, object] = {
     "name": "world",

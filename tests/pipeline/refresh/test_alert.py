@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from pipeline.refresh import refresh
-from schemas.errors import GateFailed
+from siftset.pipeline.refresh import refresh
+from siftset.schemas.errors import GateFailed
 
 
 @pytest.fixture

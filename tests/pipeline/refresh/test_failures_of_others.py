@@ -12,13 +12,13 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from pipeline.context import CurateOptions
-from pipeline.curate import curate
-from pipeline.refresh import refresh
-from schemas.errors import FaultBudgetExceeded
+from siftset.pipeline.commands.curate import curate
+from siftset.pipeline.refresh import refresh
+from siftset.pipeline.run.context import CurateOptions
+from siftset.schemas.errors import FaultBudgetExceeded
 
 ROOT = Path(__file__).parents[3]
-PROGRAM = "from pipeline.cli import app; app()"
+PROGRAM = "from siftset.pipeline.cli import app; app()"
 FRESH = CurateOptions(fresh=True)
 
 

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from pipeline.curate import curate
-from pipeline.refresh import refresh
-from schemas.errors import RecipeError, SourceError
+from siftset.pipeline.commands.curate import curate
+from siftset.pipeline.refresh import refresh
+from siftset.schemas.errors import RecipeError, SourceError
 
 JOIN = {"path": "truth.csv"}
 

@@ -10,9 +10,9 @@ import pytest
 from ruamel.yaml import YAML
 from typer.testing import CliRunner
 
-from pipeline.cli import app
-from schemas.recipe import Recipe
-from schemas.refresh import Refresh
+from siftset.pipeline.cli import app
+from siftset.schemas.recipe.model import Recipe
+from siftset.schemas.recipe.refresh import Refresh
 
 PAGE = (Path(__file__).parents[3] / "docs/refresh.md").read_text("utf-8")
 BLOCKS = re.findall(r"^```(\w+)\n(.*?)^```$", PAGE, re.DOTALL | re.MULTILINE)

@@ -7,10 +7,10 @@ import json
 import polars as pl
 import pytest
 
-from pipeline.context import CurateOptions
-from pipeline.curate import curate
-from pipeline.refresh import refresh, refresh_set
-from schemas.errors import GateFailed, RecipeError, SourceError
+from siftset.pipeline.commands.curate import curate
+from siftset.pipeline.refresh import refresh, refresh_set
+from siftset.pipeline.run.context import CurateOptions
+from siftset.schemas.errors import GateFailed, RecipeError, SourceError
 
 IDS = {"files": {"paths": ["in/*.jsonl"], "id": "id"}}
 
@@ -201,7 +201,7 @@ def test_the_gate_judges_what_is_new(new_world):
 
 
 def test_many_small_files_become_few(new_world, monkeypatch):
-    monkeypatch.setattr("pipeline.refresh.write.MANY_FILES", 3)
+    monkeypatch.setattr("siftset.pipeline.refresh.write_version.MANY_FILES", 3)
     world = new_world(split={"train": 1.0, "validation": 0.0})
     for number in range(5):
         world.texts(f"f{number}", f"text number {number}")

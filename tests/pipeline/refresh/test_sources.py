@@ -7,7 +7,7 @@ import gzip
 import polars as pl
 import pytest
 
-from schemas.errors import SourceError
+from siftset.schemas.errors import SourceError
 
 TWO = [
     {"files": {"name": "first", "paths": ["in/x*.jsonl"]}},
@@ -65,7 +65,7 @@ def test_a_delta_table_that_is_appended_to(new_world):
 
 
 def test_row_groups_of_a_file_that_grew_are_not_read_again(new_world, monkeypatch):
-    monkeypatch.setattr("pipeline.sources.columnar.PART_ROWS", 4)
+    monkeypatch.setattr("siftset.pipeline.sources.formats.columnar.PART_ROWS", 4)
     world = new_world(source={"files": {"paths": ["in/a.parquet"]}})
     path = world.folder / "in/a.parquet"
 

@@ -17,12 +17,12 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from pipeline.curate import curate
-from pipeline.refresh import refresh
-from schemas.errors import OutputError
+from siftset.pipeline.commands.curate import curate
+from siftset.pipeline.refresh import refresh
+from siftset.schemas.errors import OutputError
 
 ROOT = Path(__file__).parents[3]
-PROGRAM = "from pipeline.cli import app; app()"
+PROGRAM = "from siftset.pipeline.cli import app; app()"
 KILL = ROOT / "benchmarks/kill.py"
 harness = pytest.mark.skipif(not KILL.is_file(), reason="the benchmarks are not here")
 
@@ -91,7 +91,7 @@ def test_sixteen_refreshes_at_once_take_turns(new_world):
 
 
 def test_a_refresh_beside_another_is_refused_at_once(new_world):
-    from pipeline.lock import locked
+    from siftset.pipeline.storage.lock import locked
 
     world = new_world()
     world.texts("a", "the first text")
@@ -172,31 +172,31 @@ def test_a_full_disk_leaves_the_set_as_it_was(new_world, small_disk):
 
 
 PUBLISHING = [
-    "pipeline.publish._assemble",
-    "pipeline.publish._place",
-    "pipeline.store.Store._place",
-    "pipeline.store.Store._commit",
-    "pipeline.store.Store.lay_version",
-    "pipeline.publish.render",
-    "pipeline.publish.write_index",
+    "siftset.pipeline.stages.publish._assemble",
+    "siftset.pipeline.stages.publish._place",
+    "siftset.pipeline.storage.table.Store._place",
+    "siftset.pipeline.storage.table.Store._commit",
+    "siftset.pipeline.storage.table.Store.lay_version",
+    "siftset.pipeline.stages.publish.render",
+    "siftset.pipeline.stages.publish.write_index",
 ]
 STEPS = [
-    "pipeline.refresh.run.make_plan",
-    "pipeline.refresh.run.sift",
-    "pipeline.refresh.run.find_change",
-    "pipeline.refresh.run.write_change",
-    "pipeline.refresh.run.assess",
-    "pipeline.refresh.ledger.Ledger.store",
+    "siftset.pipeline.refresh.refresh_set.make_plan",
+    "siftset.pipeline.refresh.refresh_set.sift",
+    "siftset.pipeline.refresh.refresh_set.find_change",
+    "siftset.pipeline.refresh.refresh_set.write_change",
+    "siftset.pipeline.refresh.refresh_set.assess",
+    "siftset.pipeline.storage.refresh_ledger.Ledger.store",
     *PUBLISHING,
-    "pipeline.refresh.ledger.Ledger.sweep",
-    "pipeline.refresh.whole.retain",
-    "pipeline.refresh.whole.renew_model",
+    "siftset.pipeline.storage.refresh_ledger.Ledger.sweep",
+    "siftset.pipeline.refresh.set_and_model.retain",
+    "siftset.pipeline.refresh.set_and_model.renew_model",
 ]
 """What a refresh does, in order."""
 CURATE_STEPS = [
-    "pipeline.curate.sift",
-    "pipeline.curate.settle_rows",
-    "pipeline.curate.assess",
+    "siftset.pipeline.commands.curate.sift",
+    "siftset.pipeline.commands.curate.settle_rows",
+    "siftset.pipeline.commands.curate.assess",
     *PUBLISHING,
 ]
 

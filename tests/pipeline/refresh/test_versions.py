@@ -7,11 +7,17 @@ from datetime import UTC, datetime, timedelta
 import polars as pl
 import pytest
 
-from pipeline.export import export_set
-from pipeline.refresh import refresh
-from pipeline.refresh.versions import committed, list_history, resolve_version, retain, roll_back
-from pipeline.store import Store
-from schemas.errors import OutputError
+from siftset.pipeline.commands.export import export_set
+from siftset.pipeline.refresh import refresh
+from siftset.pipeline.refresh.versions import (
+    committed,
+    list_history,
+    resolve_version,
+    retain,
+    roll_back,
+)
+from siftset.pipeline.storage.table import Store
+from siftset.schemas.errors import OutputError
 
 
 @pytest.fixture
@@ -96,7 +102,7 @@ def test_what_no_version_needs_and_is_a_day_old_goes(world, monkeypatch):
         def now(cls, tz=None):
             return datetime.now(UTC) + timedelta(days=2)
 
-    monkeypatch.setattr("pipeline.refresh.versions.datetime", Tomorrow)
+    monkeypatch.setattr("siftset.pipeline.refresh.versions.datetime", Tomorrow)
     assert retain(store_of(world), 2) == [0]
     assert not left.exists()
     assert world.set().height == 3

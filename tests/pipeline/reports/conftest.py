@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from schemas.metrics import (
+from siftset.schemas.results.metrics import (
     Check,
     Column,
     Drift,

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.reports.markup import Markup, h, link, text, visible
+from siftset.pipeline.reports.markup import Markup, h, link, text, visible
 
 
 class _Reader(HTMLParser):

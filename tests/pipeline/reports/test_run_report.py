@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.reports.page import stylesheet
-from pipeline.reports.run import findings, run_report
-from schemas.metrics import (
+from siftset.pipeline.reports.page import stylesheet
+from siftset.pipeline.reports.run import findings, run_report
+from siftset.schemas.results.metrics import (
     Check,
     Example,
     Leak,

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from pipeline.sources import Sources, open_sources
-from schemas.recipe import Recipe
+from siftset.pipeline.sources import Sources, open_sources
+from siftset.schemas.recipe.model import Recipe
 
 Open = Callable[..., Sources]
 

@@ -11,8 +11,9 @@ import polars as pl
 import pyarrow as pa
 import pytest
 
-from pipeline.sources import Sources, streams
-from schemas.errors import SourceError
+from siftset.pipeline.sources import Sources
+from siftset.pipeline.sources.formats import streams
+from siftset.schemas.errors import SourceError
 
 Open = Callable[..., Sources]
 rows = Sources.frame

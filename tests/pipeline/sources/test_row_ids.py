@@ -15,11 +15,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.sources import Sources, batch, columnar, open_sources, streams
-from pipeline.sources.content import canonical, content_hashes, hex_ids
-from pipeline.sources.occurrences import OccurrenceCounter, earlier_in_parts
-from schemas.recipe import Recipe
-from schemas.rows import SOURCE
+from siftset.pipeline.sources import Sources, batch, open_sources
+from siftset.pipeline.sources.formats import columnar, streams
+from siftset.pipeline.sources.occurrences import OccurrenceCounter, earlier_in_parts
+from siftset.pipeline.sources.row_ids import canonical, content_hashes, hex_ids
+from siftset.schemas.recipe.model import Recipe
+from siftset.schemas.results.columns import SOURCE
 
 Open = Callable[..., Sources]
 rows = Sources.frame

@@ -11,9 +11,9 @@ import polars as pl
 import pyarrow as pa
 import pytest
 
-from pipeline.sources import Sources, frame_source, open_sources
-from schemas.errors import MissingExtraError, SourceError
-from schemas.recipe import Recipe
+from siftset.pipeline.sources import Sources, frame_source, open_sources
+from siftset.schemas.errors import MissingExtraError, SourceError
+from siftset.schemas.recipe.model import Recipe
 
 Open = Callable[..., Sources]
 rows = Sources.frame

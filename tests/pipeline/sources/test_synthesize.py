@@ -9,12 +9,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.sources import Sources, open_sources
-from pipeline.sources.lexicon import load_lexicon
-from pipeline.sources.synthesize import Synthesizer, draw
-from schemas.errors import SourceError
-from schemas.recipe import Recipe
-from schemas.source import Synthesize
+from siftset.pipeline.sources import Sources, open_sources
+from siftset.pipeline.sources.lexicon import load_lexicon
+from siftset.pipeline.sources.synthesize import Synthesizer, draw
+from siftset.schemas.errors import SourceError
+from siftset.schemas.recipe.model import Recipe
+from siftset.schemas.recipe.source import Synthesize
 
 rows = Sources.frame
 

@@ -4,8 +4,8 @@ import numpy as np
 import polars as pl
 import pytest
 
-from trainer.comparison.baselines import Lessons, linear_probe, majority, tfidf
-from trainer.metrics import log_loss
+from siftset.trainer.comparison.baselines import Lessons, linear_probe, majority, tfidf
+from siftset.trainer.metrics.classification import log_loss
 
 LABELS = ("neg", "pos")
 

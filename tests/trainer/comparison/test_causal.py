@@ -5,13 +5,13 @@ import polars as pl
 import pytest
 import torch
 
-from schemas.comparison import Comparison, ModelInfo
-from schemas.errors import ModelError
-from schemas.train import Compare
-from trainer.comparison import Prompt, QuestionSet, Setting, Side, compare_models
-from trainer.comparison.causal_adapter import CausalLM
-from trainer.comparison.questions import with_pairs
-from trainer.tasks.templates import Template
+from siftset.schemas.errors import ModelError
+from siftset.schemas.recipe.train import Compare
+from siftset.schemas.results.comparison import Comparison, ModelInfo
+from siftset.trainer.comparison import Prompt, QuestionSet, Setting, Side, compare_models
+from siftset.trainer.comparison.questions import with_pairs
+from siftset.trainer.inference.generate import CausalLM
+from siftset.trainer.tasks.templates import Template
 
 
 class Parrot:

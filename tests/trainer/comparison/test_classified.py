@@ -6,12 +6,12 @@ import numpy as np
 import polars as pl
 import pytest
 
-from schemas.comparison import Comparison, ModelInfo
-from schemas.errors import TrainingError
-from schemas.train import Compare
-from trainer.comparison import QuestionSet, Setting, Side, compare_models, gather
-from trainer.comparison.adapters import TextClassifier
-from trainer.comparison.slices import parts_of, slice_values
+from siftset.schemas.errors import TrainingError
+from siftset.schemas.recipe.train import Compare
+from siftset.schemas.results.comparison import Comparison, ModelInfo
+from siftset.trainer.comparison import QuestionSet, Setting, Side, compare_models, gather
+from siftset.trainer.comparison.slices import parts_of, slice_values
+from siftset.trainer.inference.adapters import TextClassifier
 
 
 class Guess:

@@ -3,10 +3,10 @@ from __future__ import annotations
 import polars as pl
 import pytest
 
-from schemas.errors import TrainingError
-from schemas.lineage import Lineage, TrainingData
-from schemas.train import Compare, Train
-from trainer.comparison import ArmFolder, Ask, compare_arm_folders, compare_folders
+from siftset.schemas.errors import TrainingError
+from siftset.schemas.recipe.train import Compare, Train
+from siftset.schemas.results.lineage import Lineage, TrainingData
+from siftset.trainer.comparison import ArmFolder, Ask, compare_arm_folders, compare_folders
 
 TEXTS = ["a good film", "a bad film", "fun and great", "dull and boring", "nice shoes"]
 

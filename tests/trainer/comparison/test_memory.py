@@ -8,12 +8,12 @@ import polars as pl
 import pytest
 import torch
 
-from schemas.comparison import ModelInfo
-from schemas.train import Compare
-from trainer.comparison import QuestionSet, Setting, compare_models
-from trainer.comparison.adapters import LOGITS_AT_ONCE, MaskedLM
-from trainer.comparison.causal_adapter import CausalLM
-from trainer.comparison.setting import Side
+from siftset.schemas.recipe.train import Compare
+from siftset.schemas.results.comparison import ModelInfo
+from siftset.trainer.comparison import QuestionSet, Setting, compare_models
+from siftset.trainer.comparison.context import Side
+from siftset.trainer.inference.adapters import LOGITS_AT_ONCE, MaskedLM
+from siftset.trainer.inference.generate import CausalLM
 
 TEXT = "the shoes are very good and not bad , a film was great fun"
 

@@ -7,10 +7,10 @@ import polars as pl
 import pytest
 from transformers import BertModel
 
-from schemas.errors import ModelError, OutputError, RecipeError, SourceError
-from trainer.comparison.adapters import Asked
-from trainer.embeddings import embeddings, load_encoder, write_embeddings
-from trainer.predict import (
+from siftset.schemas.errors import ModelError, OutputError, RecipeError, SourceError
+from siftset.trainer.inference.adapters import Asked
+from siftset.trainer.inference.embeddings import embeddings, load_encoder, write_embeddings
+from siftset.trainer.inference.predict import (
     Asking,
     answers_predictor,
     fill_mask,
@@ -18,8 +18,8 @@ from trainer.predict import (
     predict_file,
     read_examples,
 )
-from trainer.tasks.templates import Template
-from trainer.usage import read_usage, write_usage
+from siftset.trainer.inference.usage_snippets import read_usage, write_usage
+from siftset.trainer.tasks.templates import Template
 
 
 @pytest.fixture
@@ -48,7 +48,7 @@ def test_every_mask_is_filled(saved, masked_model):
 def test_the_tokens_are_the_models_own(masked_model, wordpiece):
     from transformers import pipeline
 
-    from trainer.comparison.adapters import MaskedLM
+    from siftset.trainer.inference.adapters import MaskedLM
 
     ours = fill_mask(MaskedLM(masked_model(1), wordpiece), "the shoes are [MASK] .", 4)[0]
     theirs = pipeline("fill-mask", model=masked_model(1), tokenizer=wordpiece, top_k=4)

@@ -6,12 +6,12 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from schemas.errors import RecipeError
-from schemas.train import Compare
-from trainer.comparison import Prompt, QuestionSet, gather
-from trainer.comparison.questions import prompts_of
-from trainer.comparison.setting import Setting
-from trainer.comparison.words import MASKS, read_words
+from siftset.schemas.errors import RecipeError
+from siftset.schemas.recipe.train import Compare
+from siftset.trainer.comparison import Prompt, QuestionSet, gather
+from siftset.trainer.comparison.context import Setting
+from siftset.trainer.comparison.questions import prompts_of
+from siftset.trainer.inference.word_lists import MASKS, read_words
 
 ROWS = pl.DataFrame({"row_id": ["c", "a", "b"], "text": ["x", None, "z"]})
 
@@ -36,7 +36,7 @@ def test_shipped_prompts_have_masks_and_targets(name):
 
 
 def test_every_shipped_prompt_file_is_read():
-    for entry in (files("data") / "prompts").iterdir():
+    for entry in (files("siftset.data") / "prompts").iterdir():
         assert prompts_of(Compare(prompts_file=entry.name), Path())
 
 

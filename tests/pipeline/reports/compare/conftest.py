@@ -7,9 +7,9 @@ from collections.abc import Callable
 import pytest
 from pydantic import JsonValue
 
-from schemas import comparison as c
-from schemas.results import Finding
-from schemas.trials import FoldFigure, SearchFound, SearchTrial, Trials
+from siftset.schemas.results import comparison as c
+from siftset.schemas.results.summary import Finding
+from siftset.schemas.results.trials import FoldFigure, SearchFound, SearchTrial, Trials
 
 
 def _tokens(*found: tuple[str, float]) -> tuple[c.Token, ...]:

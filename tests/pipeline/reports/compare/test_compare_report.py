@@ -7,8 +7,8 @@ from typing import get_args
 
 import pytest
 
-from pipeline.reports.compare import compare_report
-from schemas import comparison as c
+from siftset.pipeline.reports.compare import compare_report
+from siftset.schemas.results import comparison as c
 
 _ALIASES = (c.Task, c.BeforeKind, c.Verdict, c.Move)
 ENUMS = {value for alias in _ALIASES for value in get_args(alias)}

@@ -1,0 +1,129 @@
+"""How a function becomes a command: common options, plain errors, exit codes, signals."""
+
+from __future__ import annotations
+
+import atexit
+import gc
+import inspect
+import os
+import signal
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from types import FrameType
+from typing import Annotated, Final, get_type_hints
+
+import typer
+
+from siftset.pipeline.cli.console import Screen
+from siftset.pipeline.model_registry.ranks import leads
+from siftset.schemas.errors import SiftsetError
+
+INTERRUPTED: Final = 130
+TERMINATED: Final = 143
+
+_COMMON: Final[dict[str, object]] = {
+    "json_": Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")],
+    "quiet": Annotated[
+        bool, typer.Option("--quiet", "-q", help="Only errors and what was asked for.")
+    ],
+    "verbose": Annotated[bool, typer.Option("--verbose", "-v", help="Show more; tracebacks too.")],
+}
+
+
+class Terminated(BaseException):
+    """SIGTERM came."""
+
+
+def command(
+    app: typer.Typer, name: str, *, example: str, hidden: bool = False
+) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Register a function whose first parameter is a Screen as the command `name`."""
+
+    def register(function: Callable[..., None]) -> Callable[..., None]:
+        def run(**given: object) -> None:
+            flags = {key: bool(given.pop(key)) for key in _COMMON}
+            speaks = leads()
+            screen = Screen(
+                flags["json_"] and speaks, flags["quiet"] or not speaks, flags["verbose"]
+            )
+            _run(screen, lambda: function(screen, **given))
+
+        _dress(run, function)
+        epilog = f"Example:  {example}"
+        app.command(name, epilog=epilog, hidden=hidden)(run)
+        return function
+
+    return register
+
+
+def _dress(run: Callable[..., None], function: Callable[..., None]) -> None:
+    """Give `run` the parameters of `function` and the common options."""
+    hints = get_type_hints(function, include_extras=True)
+    signature = inspect.signature(function)
+    own = [
+        p.replace(annotation=hints[p.name], kind=inspect.Parameter.KEYWORD_ONLY)
+        for p in list(signature.parameters.values())[1:]
+    ]
+    common = [
+        inspect.Parameter(key, inspect.Parameter.KEYWORD_ONLY, default=False, annotation=hint)
+        for key, hint in _COMMON.items()
+    ]
+    parameters = [*own, *common]
+    run.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+    run.__annotations__ = {p.name: p.annotation for p in parameters}
+    run.__doc__, run.__name__ = function.__doc__, function.__name__
+
+
+def _run(screen: Screen, work: Callable[[], None]) -> None:
+    _collect_rarely()
+    try:
+        with _terminable():
+            work()
+    except SiftsetError as error:
+        screen.failure(error, error.exit_code)
+        raise typer.Exit(error.exit_code) from None
+    except (KeyboardInterrupt, Terminated) as stop:
+        code = TERMINATED if isinstance(stop, Terminated) else INTERRUPTED
+        screen.result({"error": "interrupted; nothing was published", "exit_code": code})
+        screen.note("interrupted; nothing was published")
+        _leave(code)
+        raise typer.Exit(code) from None
+    except (typer.Exit, typer.Abort, BrokenPipeError):
+        raise
+    except Exception as error:
+        screen.failure(error, 1)
+        raise typer.Exit(1) from None
+
+
+def _collect_rarely() -> None:
+    """Spare a short process most of the collector's work: modules are not garbage."""
+    gc.set_threshold(50_000, 20, 50)
+    atexit.unregister(gc.freeze)
+    atexit.register(gc.freeze)
+
+
+def _leave(code: int) -> None:
+    """End the process at once where threads are still busy; the kernel frees the lock."""
+    if any(thread.name.startswith("shard") for thread in threading.enumerate()):
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
+
+
+@contextmanager
+def _terminable() -> Iterator[None]:
+    """Let SIGTERM end the work as Ctrl-C does, with what was begun put in order."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def end(_number: int, _frame: FrameType | None) -> None:
+        raise Terminated
+
+    before = signal.signal(signal.SIGTERM, end)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)

@@ -1,0 +1,120 @@
+"""What a command shows: lines for people, or one JSON object for programs."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+import traceback
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final
+
+from siftset.schemas.errors import SiftsetError
+
+if TYPE_CHECKING:
+    from pydantic import JsonValue
+
+    from siftset.schemas.progress import Progress, Stage
+
+
+EVERY: Final = 30.0
+"""Seconds between the lines of a long stage where there is no terminal."""
+
+
+@dataclass(slots=True)
+class Screen:
+    """Where a command writes: results on stdout, everything else on stderr."""
+
+    json: bool = False
+    quiet: bool = False
+    verbose: bool = False
+
+    def show(self, text: str = "") -> None:
+        """Show a result to people; nothing of it under --json or -q."""
+        if not self.json and not self.quiet:
+            print(text, flush=True)  # noqa: T201  the command line's own voice
+
+    def answer(self, text: str) -> None:
+        """Show what was asked for, also under -q."""
+        if not self.json:
+            print(text, flush=True)  # noqa: T201
+
+    def result(self, value: Mapping[str, JsonValue]) -> None:
+        """Write the one JSON object of --json."""
+        if self.json:
+            print(json.dumps(value, ensure_ascii=False), flush=True)  # noqa: T201
+
+    def note(self, text: str) -> None:
+        """Say something beside the result."""
+        if not self.quiet:
+            print(text, file=sys.stderr, flush=True)  # noqa: T201
+
+    def detail(self, text: str) -> None:
+        """Say something that only -v wants."""
+        if self.verbose:
+            print(text, file=sys.stderr, flush=True)  # noqa: T201
+
+    def failure(self, error: BaseException, code: int) -> None:
+        """Tell an error: a line where the user can mend it, a traceback where it is our defect."""
+        known = isinstance(error, SiftsetError)
+        message = str(error) if known else f"{type(error).__name__}: {error}"
+        self.result({"error": message, "exit_code": code})
+        if self.verbose or not known:
+            traceback.print_exception(error)
+        print(f"error: {message}" if known else message, file=sys.stderr)  # noqa: T201
+
+    def progress(self) -> Progress:
+        """Return bars on a terminal, plain lines elsewhere, nothing under -q."""
+        if self.quiet:
+            from siftset.schemas.progress import Silent
+
+            return Silent()
+        if sys.stderr.isatty():
+            from siftset.pipeline.cli.progress_bars import Bars
+
+            return Bars()
+        return Lines(self)
+
+
+@dataclass(slots=True)
+class _Count:
+    screen: Screen
+    label: str
+    total: int | None
+    done: int = 0
+    note: str = ""
+    told: float = field(default_factory=time.monotonic)
+
+    def advance(self, done: int, note: str = "") -> None:
+        """Count `done` units more; say so now and then, as a log has no bar that moves."""
+        self.done += done
+        self.note = note or self.note
+        if time.monotonic() - self.told >= EVERY:
+            self.tell()
+
+    def tell(self) -> None:
+        """Say how far it has come."""
+        self.told = time.monotonic()
+        counted = f"{self.done:,}" if self.done else "done"
+        done = counted if self.total is None else f"{self.done:,} of {self.total:,}"
+        self.screen.note(f"{self.label}: {done}{'  ' + self.note if self.note else ''}")
+
+
+@dataclass(slots=True)
+class Lines:
+    """A plain line when a stage ends, and every half minute of a long one."""
+
+    screen: Screen
+
+    @contextmanager
+    def stage(self, label: str, total: int | None = None) -> Iterator[Stage]:
+        """Open a stage and say so at its end."""
+        count = _Count(self.screen, label, total)
+        yield count
+        count.tell()
+
+    def say(self, line: str) -> None:
+        """Show one line."""
+        self.screen.note(line)

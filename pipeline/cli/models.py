@@ -1,0 +1,142 @@
+"""Commands about models: train, compare, predict, onnx."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from siftset.pipeline.cli.app import app
+from siftset.pipeline.cli.command import command
+from siftset.pipeline.cli.console import Screen
+from siftset.pipeline.cli.options import Overrides, Recipe, Version, numbered
+from siftset.schemas.errors import SiftsetError
+
+
+@command(app, "train", example="siftset train nike")
+def train(
+    screen: Screen,
+    recipe: Recipe,
+    version: Version = None,
+    resume: Annotated[
+        bool, typer.Option("--resume/--fresh", help="Go on where a run was stopped, or start anew.")
+    ] = True,
+    yes: Annotated[
+        bool, typer.Option("--yes", help="Fetch the embedded model without asking.")
+    ] = False,
+    push: Annotated[
+        str | None, typer.Option(metavar="OWNER/NAME", help="Upload the model to the hub, private.")
+    ] = None,
+    set_: Overrides = None,
+) -> None:
+    """Fine-tune the recipe's model on a version of the set. Show what changed."""
+    from siftset.pipeline.commands.train import TrainOptions, train_recipe
+    from siftset.pipeline.model_registry.train_summary import train_summary
+
+    options = TrainOptions(
+        version=numbered(recipe, version, set_),
+        resume=resume,
+        fetch=yes or _ask(screen, recipe, set_),
+    )
+    result = train_recipe(recipe, overrides=set_ or (), options=options, progress=screen.progress())
+    if push is not None:
+        from siftset.pipeline.model_registry.push_to_hub import push_model
+
+        screen.show(f"Pushed: {push_model(result.model, push)}")
+    screen.show(train_summary(result))
+    screen.result(result.to_json())
+
+
+@command(app, "compare", example="siftset compare nike --before minilm")
+def compare(
+    screen: Screen,
+    recipe: Recipe,
+    before: Annotated[str | None, typer.Option(help="Model before; default: the base.")] = None,
+    after: Annotated[str | None, typer.Option(help="Model after; default: the latest.")] = None,
+    arms: Annotated[
+        bool, typer.Option("--arms", help="Did the curation help: train on other rows, compare.")
+    ] = False,
+    set_: Overrides = None,
+) -> None:
+    """Compare two models on prompts and held-out rows."""
+    from siftset.pipeline.commands.ablation import compare_arms_of
+    from siftset.pipeline.commands.train import compare_models
+
+    if arms and (before or after):
+        raise SiftsetError("--arms compares the latest model: leave out --before and --after")
+    if arms:
+        result = compare_arms_of(recipe, overrides=set_ or (), progress=screen.progress())
+    else:
+        result = compare_models(
+            recipe, before=before, after=after, overrides=set_ or (), progress=screen.progress()
+        )
+    screen.show(f"Compared: {result['report']}")
+    screen.result(result)
+
+
+@command(app, "predict", example='siftset predict out/nike/models/latest "Nike shoes are [MASK]"')
+def predict(
+    screen: Screen,
+    model: Annotated[str, typer.Argument(help="A model folder, an embedded name, a hub name.")],
+    texts: Annotated[
+        list[str] | None, typer.Argument(metavar="TEXT...", help="Texts to answer.")
+    ] = None,
+    top_k: Annotated[int, typer.Option(min=1, help="Answers for each mask.")] = 5,
+    max_new_tokens: Annotated[int, typer.Option(min=1, help="Longest generated answer.")] = 64,
+    examples: Annotated[
+        Path | None, typer.Option(help="Worked examples before every prompt (JSON Lines).")
+    ] = None,
+    file: Annotated[Path | None, typer.Option(help="Texts to answer: JSON Lines.")] = None,
+    out: Annotated[Path | None, typer.Option(help="Where the answers to --file go.")] = None,
+    column: Annotated[str, typer.Option(help="The field of --file that holds the text.")] = "text",
+    embeddings: Annotated[
+        bool, typer.Option("--embeddings", help="Write vectors of --file to --out (Parquet).")
+    ] = False,
+) -> None:
+    """Fill masks, name classes, or answer, by the model's task."""
+    from siftset.pipeline.commands.predict import Wanted, embed_rows, predict_lines, predict_texts
+
+    wanted = Wanted(top_k, max_new_tokens, examples, column)
+    if bool(texts) == (file is not None) or (file is None) != (out is None):
+        raise SiftsetError("predict: give texts, or --file with --out")
+    if embeddings and file is None:
+        raise SiftsetError("--embeddings reads --file and writes --out")
+    if file is not None and out is not None:
+        answered = (embed_rows if embeddings else predict_lines)(model, file, out, wanted)
+        screen.show(f"{answered['rows']:,} rows: {out}")
+        screen.result(answered)
+        return
+    answers = predict_texts(model, texts or [], wanted=wanted)
+    for line in answers.lines():
+        screen.answer(line)
+    screen.result(answers.to_json())
+
+
+@command(app, "onnx", example="siftset onnx out/nike/models/latest --out nike.onnx")
+def onnx(
+    screen: Screen,
+    model: Annotated[str, typer.Argument(help="A model folder, an embedded name, a hub name.")],
+    out: Annotated[Path, typer.Option(help="The file, ending in .onnx; it is replaced.")],
+) -> None:
+    """Write a model as ONNX, and check that it answers the same."""
+    from siftset.pipeline.commands.onnx import write_onnx
+
+    with screen.progress().stage("write and check"):
+        written = write_onnx(model, out)
+    screen.show(
+        f"Written: {written.out}  ({written.size / 1e6:,.1f} MB; {written.task}; logits within "
+        f"{written.difference:.0e} of the model's)"
+    )
+    screen.result(written.to_json())
+
+
+def _ask(screen: Screen, recipe: str, overrides: list[str] | None) -> bool:
+    """Offer to fetch the embedded model, to a person at a terminal only."""
+    import sys
+
+    from siftset.pipeline.commands.train import wants_embedded_model
+
+    if screen.json or not sys.stdin.isatty() or not wants_embedded_model(recipe, overrides or ()):
+        return False
+    return typer.confirm("The embedded model is not in the cache. Fetch it (90 MB)?", err=True)

@@ -1,0 +1,72 @@
+"""Commands to start with: init, doctor, schema."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from siftset.pipeline.cli.app import app
+from siftset.pipeline.cli.command import command
+from siftset.pipeline.cli.console import Screen
+
+
+@command(app, "init", example="siftset init my-project --template tickets --from tickets.csv")
+def init(
+    screen: Screen,
+    folder: Annotated[str, typer.Argument(metavar="DIR", help="The folder to make.")],
+    from_: Annotated[
+        str | None, typer.Option("--from", metavar="FILE", help="Data of your own to begin with.")
+    ] = None,
+    template: Annotated[
+        str,
+        typer.Option(metavar="NAME", help="What to begin with: reviews, tickets, tweets, answers."),
+    ] = "reviews",
+) -> None:
+    """Start a project. Make a recipe, a signal of your own and sample data, ready to curate."""
+    from siftset.pipeline.commands.init import init_from, init_project
+
+    made = (
+        init_project(Path(folder), template)
+        if from_ is None
+        else init_from(Path(folder), Path(from_), template)
+    )
+    for line in made.lines():
+        screen.show(line)
+    screen.result(made.to_json())
+
+
+@command(app, "doctor", example="siftset doctor --fetch")
+def doctor(
+    screen: Screen,
+    fetch: Annotated[
+        bool, typer.Option("--fetch", help="Fetch the embedded model into the cache.")
+    ] = False,
+    compile_: Annotated[
+        bool, typer.Option("--compile", help="Compile the kernels that large runs need.")
+    ] = False,
+) -> None:
+    """Show the environment. Versions, extras, caches, the embedded model, compiled kernels."""
+    from siftset.pipeline.commands.doctor import examine, fetch_model
+    from siftset.signals.warm_up import compile_kernels
+
+    if fetch:
+        fetch_model(screen.progress())
+    if compile_:
+        compile_kernels(screen.progress())
+    health = examine()
+    for line in health.lines():
+        screen.answer(line)
+    screen.result(health.to_json())
+
+
+@command(app, "schema", example="siftset schema > siftset.schema.json")
+def schema(screen: Screen) -> None:
+    """Print the JSON Schema of a recipe, for editors."""
+    from siftset.schemas.recipe.loading import recipe_json_schema
+
+    found = recipe_json_schema()
+    screen.answer(json.dumps(found, indent=2, ensure_ascii=False))
+    screen.result(found)

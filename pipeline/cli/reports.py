@@ -1,0 +1,89 @@
+"""Commands that show: explain, report, serve."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from siftset.pipeline.cli.app import app
+from siftset.pipeline.cli.command import command
+from siftset.pipeline.cli.console import Screen
+from siftset.pipeline.cli.options import Overrides, Recipe, Version, numbered
+from siftset.schemas.errors import SiftsetError
+
+
+@command(app, "explain", example="siftset explain nike --analyze")
+def explain(
+    screen: Screen,
+    recipe: Recipe,
+    analyze: Annotated[
+        bool, typer.Option("--analyze", help="Decide every row, not a sample.")
+    ] = False,
+    row: Annotated[
+        str | None, typer.Option("--row", help="Why this row_id was kept or not.")
+    ] = None,
+    diff: Annotated[
+        bool, typer.Option("--diff", help="Rows that would enter and leave the set.")
+    ] = False,
+    version: Version = None,
+    set_: Overrides = None,
+) -> None:
+    """Explain the plan, or a row: measured cost and selectivity, or why rows are kept or not."""
+    from siftset.pipeline.commands.explain import explain_difference, explain_one, explain_plan
+
+    changes = set_ or ()
+    if version is not None and row is None and not diff:
+        raise SiftsetError(
+            "--version asks about a row of the set, or its change: add --row or --diff"
+        )
+    number = numbered(recipe, version, set_)
+    if row is not None:
+        found = explain_one(recipe, row, overrides=changes, version=number)
+    elif diff:
+        found = explain_difference(
+            recipe, overrides=changes, progress=screen.progress(), version=number
+        )
+    else:
+        progress = screen.progress()
+        found = explain_plan(recipe, analyze=analyze, overrides=changes, progress=progress)
+    screen.answer(found.text)
+    screen.result(found.facts)
+
+
+@command(app, "report", example="siftset report nike --open")
+def report(
+    screen: Screen,
+    recipe: Recipe,
+    open_: Annotated[bool, typer.Option("--open", help="Open it in the browser.")] = False,
+    version: Version = None,
+    set_: Overrides = None,
+) -> None:
+    """Say where everything lies. Show the figures of the set and the model that matter."""
+    from siftset.pipeline.commands.report import overview
+
+    number = numbered(recipe, version, set_)
+    found = overview(recipe, overrides=set_ or (), version=number)
+    for line in found.lines():
+        screen.answer(line)
+    screen.result(found.to_json())
+    if open_:
+        typer.launch(found.report.as_uri())
+
+
+@command(app, "serve", example="siftset serve out/nike --port 8000")
+def serve(
+    screen: Screen,
+    folder: Annotated[str, typer.Argument(metavar="DIR", help="An output folder.")],
+    port: Annotated[int, typer.Option(min=0, max=65535, help="0 takes a free one.")] = 8321,
+) -> None:
+    """Serve the reports on the loopback address."""
+    from pathlib import Path
+
+    from siftset.pipeline.commands.serve import serve as run
+
+    def ready(address: str) -> None:
+        screen.answer(f"{address}  (Ctrl-C ends it)")
+        screen.result({"address": address})
+
+    run(Path(folder), port, ready=ready)

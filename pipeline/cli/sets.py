@@ -1,0 +1,104 @@
+"""Commands that make or change files: check, synthesize, curate, export."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from siftset.pipeline.cli.app import app
+from siftset.pipeline.cli.command import command
+from siftset.pipeline.cli.console import Screen
+from siftset.pipeline.cli.options import (
+    Engine,
+    LockTimeout,
+    Out,
+    Overrides,
+    Recipe,
+    Version,
+    numbered,
+)
+
+
+@command(app, "check", example="siftset check recipe.yaml")
+def check(screen: Screen, recipe: Recipe, set_: Overrides = None) -> None:
+    """Check a recipe before a long run. Look at its source, its formula and what training needs."""
+    from siftset.pipeline.commands.check import check_recipe
+
+    found = check_recipe(recipe, overrides=set_ or ())
+    for line in found.lines():
+        screen.answer(line)
+    screen.result(found.to_json())
+
+
+@command(app, "synthesize", example="siftset synthesize nike --out sentences.parquet")
+def synthesize(screen: Screen, recipe: Recipe, out: Out, set_: Overrides = None) -> None:
+    """Write the recipe's synthetic sentences to one file."""
+    from siftset.pipeline.commands.export import synthesize_to
+
+    rows = synthesize_to(recipe, Path(out), overrides=set_ or (), progress=screen.progress())
+    screen.show(f"Wrote {rows:,} rows to {out}")
+    screen.result({"rows": rows, "out": str(Path(out).resolve())})
+
+
+@command(app, "curate", example="siftset curate nike --set output=out/nike")
+def curate(
+    screen: Screen,
+    recipe: Recipe,
+    set_: Overrides = None,
+    engine: Engine = "local",
+    limit: Annotated[
+        int | None, typer.Option(min=1, help="Read the first rows only; publishes nothing.")
+    ] = None,
+    sample: Annotated[
+        int | None, typer.Option(min=1, help="Read a seeded sample; publishes nothing.")
+    ] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Do everything but publish; lays preview/.")
+    ] = False,
+    fresh: Annotated[
+        bool, typer.Option("--fresh", help="Publish again although nothing is new.")
+    ] = False,
+    release_quarantine: Annotated[
+        bool,
+        typer.Option("--release-quarantine", help="Put mended rows back through."),
+    ] = False,
+    mended: Annotated[
+        Path | None,
+        typer.Option(help="Parquet with the mended rows; by default the last run's quarantine."),
+    ] = None,
+    lock_timeout: LockTimeout = 0.0,
+) -> None:
+    """Make a version of the retraining set. Keep the rows that the recipe's formula says yes to."""
+    from siftset.pipeline.cli.summary import curate_summary, next_command
+    from siftset.pipeline.commands.curate import curate as run
+    from siftset.pipeline.run.context import CurateOptions
+
+    options = CurateOptions(
+        limit=limit,
+        sample=sample,
+        dry_run=dry_run,
+        fresh=fresh,
+        release_quarantine=release_quarantine or mended is not None,
+        mended=mended,
+        lock_timeout=lock_timeout,
+        engine=engine,
+    )
+    result = run(recipe, overrides=set_ or (), options=options, progress=screen.progress())
+    screen.show(curate_summary(result, next_command(result, recipe, set_ or ())))
+    screen.result(result.to_json())
+
+
+@command(app, "export", example="siftset export nike --out nike.jsonl --version 0")
+def export(
+    screen: Screen, recipe: Recipe, out: Out, version: Version = None, set_: Overrides = None
+) -> None:
+    """Write a version of the set to one file. Parquet, JSON Lines or CSV, here or in a store."""
+    from siftset.pipeline.commands.export import export_set
+
+    number = numbered(recipe, version, set_)
+    rows = export_set(recipe, out, version=number, overrides=set_ or ())
+    where = out if "://" in out else str(Path(out).resolve())
+    screen.show(f"Wrote {rows:,} rows to {out}")
+    screen.result({"rows": rows, "out": where, "version": number})

@@ -1,0 +1,99 @@
+"""Commands about a set through time: refresh, history, rollback."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from siftset.pipeline.cli.app import app
+from siftset.pipeline.cli.command import command
+from siftset.pipeline.cli.console import Screen
+from siftset.pipeline.cli.options import Engine, LockTimeout, Overrides, Recipe, Version
+
+if TYPE_CHECKING:
+    from pydantic import JsonValue
+
+
+@command(app, "refresh", example="siftset refresh recipe.yaml --lock-timeout 600")
+def refresh(
+    screen: Screen,
+    recipe: Recipe,
+    set_: Overrides = None,
+    engine: Engine = "local",
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Do everything but publish; lays preview/.")
+    ] = False,
+    lock_timeout: LockTimeout = 0.0,
+) -> None:
+    """Curate what is new. Gate it, publish it, and train when that is due."""
+    from siftset.pipeline.cli.summary import curate_summary, next_command
+    from siftset.pipeline.refresh import refresh as run
+    from siftset.pipeline.run.context import CurateOptions
+
+    options = CurateOptions(dry_run=dry_run, lock_timeout=lock_timeout, engine=engine)
+    result = run(recipe, overrides=set_ or (), options=options, progress=screen.progress())
+    following = next_command(result, recipe, set_ or (), again="refresh")
+    screen.show(curate_summary(result, following))
+    if result.model is not None:
+        screen.show(_model(result.model))
+    screen.result(result.to_json())
+
+
+@command(app, "history", example="siftset history nike")
+def history(screen: Screen, recipe: Recipe, set_: Overrides = None) -> None:
+    """List the versions of the set. Name the runs that made them and the models trained on them."""
+    from siftset.pipeline.refresh.versions import list_history
+
+    versions = list_history(recipe, overrides=set_ or ())
+    for entry in versions:
+        screen.answer(
+            f"version {entry['version']}  {entry['published']}  {entry['run_id']}  "
+            f"{entry['rows']:,} rows  {entry['verdict']}{_more(entry)}"
+        )
+    screen.result({"versions": [dict(entry) for entry in versions]})
+
+
+@command(app, "rollback", example="siftset rollback nike --version 0")
+def rollback(
+    screen: Screen,
+    recipe: Recipe,
+    version: Version = None,
+    set_: Overrides = None,
+    lock_timeout: LockTimeout = 0.0,
+) -> None:
+    """Bring an earlier version of the set back. Without --version: the model before."""
+    from siftset.pipeline.commands.export import open_store
+    from siftset.pipeline.refresh.promotion import MODELS, roll_back_model
+    from siftset.pipeline.refresh.versions import resolve_version, roll_back
+    from siftset.pipeline.remote_output.push import send_output
+
+    loaded, store = open_store(recipe, overrides=set_ or ())
+    if version is None:
+        name = roll_back_model(store.output / MODELS)
+        send_output(loaded)
+        screen.show(f"The current model is {name}")
+        screen.result({"model": name})
+        return
+    wanted = resolve_version(store, version)
+    number = roll_back(recipe, wanted, overrides=set_ or (), lock_timeout=lock_timeout)
+    screen.show(
+        f"Version {number} holds the rows of version {wanted}. The next refresh follows the "
+        "source again: mend the source or the recipe first."
+    )
+    screen.result({"version": number, "of": wanted})
+
+
+def _model(found: dict[str, JsonValue]) -> str:
+    if not found.get("due"):
+        return f"  model     not trained: {found['why']}"
+    promoted = "promoted" if found.get("promoted") else "kept, not promoted"
+    return (
+        f"  model     {found['model']} ({found['why']})\n            {promoted}: {found['because']}"
+    )
+
+
+def _more(entry: dict[str, JsonValue]) -> str:
+    models = entry["models"] if isinstance(entry["models"], list) else []
+    gone = "" if entry["available"] else "  (files removed)"
+    return f"{gone}  {' '.join(map(str, models))}".rstrip()

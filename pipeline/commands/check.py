@@ -1,0 +1,91 @@
+"""A recipe checked before a long run starts; nothing is written."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from pydantic import JsonValue
+
+from siftset.pipeline.run.job import Job, load_job
+from siftset.pipeline.stages.run_gate import check_kinds
+from siftset.pipeline.storage.address import output_address
+from siftset.schemas.recipe.loading import LoadedRecipe, load_recipe
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """What a recipe would do."""
+
+    job: Job
+    model: str | None
+    warnings: tuple[str, ...]
+
+    def lines(self) -> Iterator[str]:
+        """Yield what a person wants to know."""
+        job = self.job
+        yield f"recipe    {job.recipe.name}  ({job.loaded.path})"
+        yield f"input     {job.sources.records:,} records in {len(job.sources.shards)} shards"
+        yield f"columns   {', '.join(f'{n}: {t}' for n, t in job.sources.schema.items())}"
+        yield f"formula   {job.decider.formula.text}"
+        for name, question in job.decider.questions.items():
+            signal = question.signal
+            yield f"  {name:<16}{signal.defined} on {', '.join(signal.columns)}"
+        yield f"output    {self._output()}"
+        yield f"training  {self.model or 'none: the recipe has no train section'}"
+        yield from (f"warning   {line}" for line in self.warnings)
+        yield "The recipe is good."
+
+    def _output(self) -> str:
+        """Return where the output is, and where it is worked on if that is elsewhere."""
+        address = output_address(self.job.loaded)
+        here = str(self.job.output)
+        return here if address is None else f"{address}, worked on in {here}"
+
+    def to_json(self) -> dict[str, JsonValue]:
+        """Return the JSON object of `--json`."""
+        job = self.job
+        return {
+            "ok": True,
+            "name": job.recipe.name,
+            "records": job.sources.records,
+            "columns": {name: str(dtype) for name, dtype in job.sources.schema.items()},
+            "formula": job.decider.formula.text,
+            "signals": job.fingerprints(),
+            "key": job.key,
+            "output": str(job.output),
+            "model": self.model,
+            "warnings": list(self.warnings),
+        }
+
+
+def check_recipe(recipe: str | Path, *, overrides: Sequence[str] = ()) -> Checked:
+    """Check definitions, recipe, schema, extras and model; raises the first error found."""
+    loaded = load_recipe(recipe, overrides=overrides)
+    job = load_job(recipe, overrides=overrides)
+    check_kinds(loaded)
+    warnings = list(job.sources.warnings)
+    unused = sorted(set(job.recipe.signals) - set(job.decider.questions))
+    if unused:
+        warnings.append(f"signals that the formula does not ask: {', '.join(unused)}")
+    return Checked(job, _model(loaded, warnings), tuple(warnings))
+
+
+def _model(loaded: LoadedRecipe, warnings: list[str]) -> str | None:
+    train = loaded.recipe.train
+    if train is None:
+        return None
+    from siftset.trainer.train import require_extra
+
+    require_extra()
+    from siftset.trainer.models.embedded import EMBEDDED, is_fetched
+    from siftset.trainer.models.loading import locate
+
+    if train.model in EMBEDDED and not is_fetched():
+        warnings.append(
+            f"the model {train.model} is not in the cache yet: run  siftset doctor --fetch"
+        )
+    else:
+        locate(train.model, train.revision)
+    return f"{train.task} with {train.model}"

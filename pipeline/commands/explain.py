@@ -1,0 +1,161 @@
+"""Why rows are kept or not: the plan of a recipe, one row, or what a change lets in and out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import polars as pl
+from pydantic import JsonValue
+
+from siftset.pipeline.commands.curate import curate
+from siftset.pipeline.commands.diff import Side, difference, version_side
+from siftset.pipeline.commands.export import open_store
+from siftset.pipeline.run.context import CurateOptions
+from siftset.pipeline.run.job import Job, load_job
+from siftset.pipeline.run.row_sample import SAMPLE_ROWS
+from siftset.pipeline.stages.publish import PREVIEW
+from siftset.pipeline.storage.remote import fetch_below
+from siftset.pipeline.storage.run_folder import RUNS, RunFolder, run_folders
+from siftset.pipeline.storage.table import Store
+from siftset.schemas.errors import OutputError
+from siftset.schemas.progress import Progress, Silent
+from siftset.signals.evaluation.explain import explain, explain_row
+
+_PLACES = ("rejected", "quarantine", "duplicates", "unreadable")
+
+
+@dataclass(frozen=True, slots=True)
+class Explained:
+    """An answer to a person and to a program."""
+
+    text: str
+    facts: dict[str, JsonValue] = field(default_factory=dict)
+
+
+def explain_plan(
+    recipe: str | Path,
+    *,
+    analyze: bool = False,
+    overrides: Sequence[str] = (),
+    progress: Progress | None = None,
+) -> Explained:
+    """Decide rows (the first 20,000, or all with `analyze`) and tell how that was done."""
+    job = load_job(recipe, overrides=overrides, limit=None if analyze else SAMPLE_ROWS)
+    with (progress or Silent()).stage("decide", job.sources.records) as stage:
+        for frame in _frames(job):
+            good = frame.filter(~job.rules.failing()) if job.rules.columns else frame
+            job.decider.decide(good)
+            stage.advance(frame.height)
+    job.decider.close()
+    statistics = job.decider.statistics()
+    looked = "all rows" if analyze else f"the first {SAMPLE_ROWS:,} rows at most"
+    return Explained(f"{explain(statistics)}\nmeasured on {looked}", statistics.to_json())
+
+
+def explain_one(
+    recipe: str | Path,
+    row_id: str,
+    *,
+    overrides: Sequence[str] = (),
+    version: int | None = None,
+) -> Explained:
+    """Tell where a row ended in the latest run that has it, and why; else ask the source.
+
+    With a version, the set as it was then is looked at first.
+    """
+    _, store = open_store(recipe, overrides=overrides)
+    for where, row in _recorded(store, row_id, version):
+        return Explained(_tell(where, row), {"where": where, "row": _plain(row)})
+    job = load_job(recipe, overrides=overrides)
+    for frame in _frames(job):
+        found = frame.filter(pl.col("row_id") == row_id)
+        if found.height:
+            text = f"in no run yet; decided now\n{explain_row(job.decider, found)}"
+            return Explained(text, {"where": "source", "row": _plain(found.row(0, named=True))})
+    raise OutputError(
+        f"row {row_id}: neither the set, the runs under {store.output} nor the source has it: "
+        "take a row_id from the set or from a run's rejected/ folder"
+    )
+
+
+def explain_difference(
+    recipe: str | Path,
+    *,
+    overrides: Sequence[str] = (),
+    progress: Progress | None = None,
+    version: int | None = None,
+) -> Explained:
+    """List which rows a run would let in and out against a version (the current one), and why."""
+    _, store = open_store(recipe, overrides=overrides)
+    version = store.version() if version is None else version
+    if version is None:
+        raise OutputError(f"{store.path} holds no version to compare with: run  siftset curate")
+    options = CurateOptions(dry_run=True)
+    result = curate(recipe, overrides=overrides, options=options, progress=progress)
+    folder = result.output / PREVIEW
+    after = Side(pl.scan_parquet(folder / "set" / "*.parquet"), (folder,))
+    found = difference(version, version_side(store, version), after)
+    return Explained("\n".join(found.lines()), found.to_json())
+
+
+def _frames(job: Job) -> Iterator[pl.DataFrame]:
+    return (batch.frame for shard in job.shards for batch in shard.batches())
+
+
+def _recorded(
+    store: Store, row_id: str, version: int | None
+) -> Iterator[tuple[str, dict[str, object]]]:
+    """Find a row in a version, the current one by default, then in the runs, latest first."""
+    wanted = pl.col("row_id") == row_id
+    if store.version() is not None:
+        for row in store.scan(version).filter(wanted).collect().iter_rows(named=True):
+            yield "kept", row
+    for folder in run_folders(store.output):
+        for place in _PLACES:
+            for row in _rows_of(folder, place, wanted):
+                yield place, {**row, "run_id": folder.run_id}
+
+
+def _rows_of(folder: RunFolder, place: str, wanted: pl.Expr) -> list[dict[str, object]]:
+    fetch_below(folder.output, f"{RUNS}/{folder.run_id}/{place}")
+    files = sorted((folder.path / place).glob("*.parquet"))
+    return pl.scan_parquet(files).filter(wanted).collect().to_dicts() if files else []
+
+
+def _tell(where: str, row: dict[str, object]) -> str:
+    source = row.get("source")
+    place = f"{source['file']} record {source['record']}" if isinstance(source, dict) else ""
+    lines = [f"{row['row_id']}  {place}  run {row['run_id']}", f"  {_verdict(where, row)}"]
+    signals, scores = row.get("signals"), row.get("scores")
+    if isinstance(signals, dict):
+        for name, state in signals.items():
+            score = scores.get(name) if isinstance(scores, dict) else None
+            lines.append(f"  {name}: {state}" + ("" if score is None else f" (score {score:.4g})"))
+    return "\n".join([*lines, f"  text: {_cut(row.get('text'))}"])
+
+
+def _verdict(where: str, row: dict[str, object]) -> str:
+    reasons = row.get("_reasons")
+    told = {
+        "kept": f"kept, in split {row.get('split')}",
+        "rejected": f"rejected, because of  {row.get('clause')}",
+        "duplicates": f"duplicate ({row.get('kind')}) of {row.get('duplicate_of')}",
+        "quarantine": "quarantined: "
+        + ", ".join(map(str, reasons if isinstance(reasons, list) else ())),
+        "unreadable": f"unreadable: {row.get('reason')}",
+    }
+    return told[where]
+
+
+def _cut(text: object, width: int = 100) -> str:
+    shown = " ".join(str(text).split())
+    return shown if len(shown) <= width else shown[: width - 3] + "..."
+
+
+def _plain(row: dict[str, object]) -> dict[str, JsonValue]:
+    import json
+
+    plain: dict[str, JsonValue] = json.loads(json.dumps(row, default=str))
+    return plain

@@ -1,0 +1,157 @@
+"""Rows out of siftset: a version of the set, or synthetic sentences, as one file."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path, PurePath
+from tempfile import TemporaryDirectory
+from typing import Final
+
+import polars as pl
+
+from siftset.pipeline.run.job import output_folder
+from siftset.pipeline.storage.atomic_files import whole
+from siftset.pipeline.storage.object_store import file_system, is_address, upload
+from siftset.pipeline.storage.table import Store
+from siftset.schemas.errors import OutputError, RecipeError
+from siftset.schemas.progress import Progress, Silent
+from siftset.schemas.recipe.loading import LoadedRecipe, load_recipe
+
+ENDINGS: Final = (".parquet", ".jsonl", ".ndjson", ".csv")
+_CHUNK: Final = 50_000
+
+
+def open_store(
+    recipe: str | Path, *, overrides: Sequence[str] = (), progress: Progress | None = None
+) -> tuple[LoadedRecipe, Store]:
+    """Return a recipe and the set it publishes to, as it is now where that lies in a store."""
+    loaded = load_recipe(recipe, overrides=overrides, uses=("output", "mirror"))
+    if is_address(loaded.recipe.output):
+        from siftset.pipeline.remote_output.pull import follow
+
+        follow(loaded, progress)
+    return loaded, Store(output_folder(loaded))
+
+
+def export_set(
+    recipe: str | Path,
+    out: str | Path,
+    *,
+    version: int | None = None,
+    overrides: Sequence[str] = (),
+) -> int:
+    """Write a version of the set to one file and return its rows; an existing file is replaced.
+
+    `out` is a path, or an address in a store. Columns that hold structures are written as JSON
+    text in CSV. Raises OutputError, and SourceError where a store refuses.
+    """
+    _, store = open_store(recipe, overrides=overrides)
+    _check_ending(out)
+    if version is not None:
+        store.commit_of(version)
+    rows = store.scan(version)
+    frames = rows.collect_batches(chunk_size=_CHUNK, maintain_order=True)
+    return _send(frames, out) if is_address(str(out)) else _write(frames, Path(out))
+
+
+def synthesize_to(
+    recipe: str | Path,
+    out: Path,
+    *,
+    overrides: Sequence[str] = (),
+    progress: Progress | None = None,
+) -> int:
+    """Write the rows of the recipe's synthetic sources to one file and return how many."""
+    from siftset.pipeline.sources import open_sources
+
+    _check_ending(out)
+    loaded = load_recipe(recipe, overrides=overrides, uses=("source", "prepare", "seed"))
+    given = tuple(s for s in loaded.recipe.source if s.synthesize is not None)
+    if not given:
+        raise RecipeError(
+            f"{loaded.path}: source has no 'synthesize', expected one such as  "
+            "source: {synthesize: {lexicon: nike, rows: 25000}}"
+        )
+    sources = open_sources(loaded.recipe.model_copy(update={"source": given}), loaded.folder)
+    with (progress or Silent()).stage("synthesize", sources.records) as stage:
+
+        def frames() -> Iterator[pl.DataFrame]:
+            for shard in sources.shards:
+                for batch in shard.batches():
+                    stage.advance(batch.frame.height)
+                    yield batch.frame.drop("source")
+
+        return _write(frames(), out)
+
+
+def _check_ending(out: str | Path) -> None:
+    if is_address(str(out)):
+        file_system(str(out))
+    ending = PurePath(out).suffix
+    if ending.lower() not in ENDINGS:
+        raise OutputError(
+            f"{out} ends in '{ending}', expected one of {', '.join(ENDINGS)}: "
+            "the ending names the format"
+        )
+
+
+def _send(frames: Iterable[pl.DataFrame], address: str | Path) -> int:
+    """Write frames to a file aside and put it into a store."""
+    with TemporaryDirectory(prefix="siftset-") as folder:
+        draft = Path(folder) / PurePath(address).name
+        rows = _write(frames, draft)
+        upload(draft, str(address))
+        return rows
+
+
+def _write(frames: Iterable[pl.DataFrame], out: Path) -> int:
+    """Write frames to one file, whole or not at all."""
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        with whole(out) as draft:
+            if out.suffix.lower() == ".parquet":
+                return _write_parquet(frames, draft)
+            return _write_text(frames, draft, as_csv=out.suffix.lower() == ".csv")
+    except OSError as error:
+        raise OutputError(
+            f"{out} cannot be written ({error.strerror or error}): choose another --out"
+        ) from error
+
+
+def _write_parquet(frames: Iterable[pl.DataFrame], draft: Path) -> int:
+    import pyarrow.parquet as pq
+
+    rows, writer = 0, None
+    try:
+        for frame in frames:
+            table = frame.to_arrow(compat_level=pl.CompatLevel.oldest())
+            writer = writer or pq.ParquetWriter(draft, table.schema, compression="zstd")
+            writer.write_table(table)
+            rows += frame.height
+    finally:
+        if writer is not None:
+            writer.close()
+    return rows
+
+
+def _write_text(frames: Iterable[pl.DataFrame], draft: Path, *, as_csv: bool) -> int:
+    rows = 0
+    with draft.open("wb") as handle:
+        for frame in frames:
+            if as_csv:
+                _flat(frame).write_csv(handle, include_header=rows == 0)
+            else:
+                frame.write_ndjson(handle)
+            rows += frame.height
+    return rows
+
+
+def _flat(frame: pl.DataFrame) -> pl.DataFrame:
+    """Turn what a CSV field cannot hold into JSON text."""
+    nested = [name for name, dtype in frame.schema.items() if dtype.is_nested()]
+    packed = [
+        pl.Series(name, [json.dumps(v, ensure_ascii=False, default=str) for v in frame[name]])
+        for name in nested
+    ]
+    return frame.with_columns(packed) if packed else frame

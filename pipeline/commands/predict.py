@@ -1,0 +1,122 @@
+"""What a model says of texts, by its task."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from pydantic import JsonValue
+
+if TYPE_CHECKING:
+    from siftset.trainer.inference.predict import Predictor
+
+LATEST: Final = "latest"
+
+
+@dataclass(frozen=True, slots=True)
+class Answers:
+    """What a model says of texts."""
+
+    task: str
+    answers: list[dict[str, JsonValue]]
+
+    def lines(self) -> Iterator[str]:
+        """Yield what a person wants to read."""
+        for answer in self.answers:
+            yield str(answer.get("text"))
+            yield from (f"  {line}" for line in _answer_lines(answer))
+
+    def to_json(self) -> dict[str, JsonValue]:
+        """Return the JSON object of `--json`."""
+        return {"task": self.task, "answers": [dict(answer) for answer in self.answers]}
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """How a model is asked on the command line."""
+
+    top_k: int = 5
+    max_new_tokens: int = 64
+    examples: Path | None = None
+    """Worked examples (JSON Lines) that are set before every prompt of a causal model."""
+    column: str = "text"
+
+
+def predict_texts(
+    model: str, texts: Sequence[str], *, top_k: int = 5, wanted: Wanted | None = None
+) -> Answers:
+    """Ask a model by its task.
+
+    `model` is a folder, an embedded name or a hub name; `OUTPUT/models/latest` is the model of that
+    output folder that was trained last.
+    """
+    predictor = _predictor(model, wanted or Wanted(top_k))
+    return Answers(predictor.task, predictor(texts))
+
+
+def predict_lines(model: str, source: Path, target: Path, wanted: Wanted) -> dict[str, JsonValue]:
+    """Answer a JSON Lines file line by line into another; other fields of a line are kept."""
+    from siftset.trainer.inference.predict import predict_file
+
+    predictor = _predictor(model, wanted)
+    rows = predict_file(predictor, source, target, column=wanted.column)
+    return {"task": predictor.task, "rows": rows, "out": str(target)}
+
+
+def embed_rows(model: str, source: Path, target: Path, wanted: Wanted) -> dict[str, JsonValue]:
+    """Write the vector of every text of a Parquet, CSV or JSON Lines file to a Parquet file."""
+    from siftset.schemas.errors import SourceError
+    from siftset.trainer.comparison.questions import read_rows
+    from siftset.trainer.inference.embeddings import load_encoder, write_embeddings
+    from siftset.trainer.train import require_extra
+
+    require_extra()
+    frame = read_rows(source, "predict --embeddings")
+    if wanted.column not in frame.columns:
+        found = ", ".join(frame.columns)
+        raise SourceError(f"{source} has no column '{wanted.column}', expected one of: {found}")
+    encoder = load_encoder(located(model))
+    rows = write_embeddings(encoder, [frame], target, column=wanted.column)
+    return {"rows": rows, "out": str(target)}
+
+
+def _predictor(model: str, wanted: Wanted) -> Predictor:
+    from siftset.trainer.inference.predict import Asking, load_predictor, read_examples
+    from siftset.trainer.train import require_extra
+
+    require_extra()
+    examples = read_examples(wanted.examples) if wanted.examples is not None else ()
+    return load_predictor(located(model), Asking(wanted.top_k, wanted.max_new_tokens, examples))
+
+
+def located(model: str) -> str:
+    """Return the name of a model that is at hand: `latest` looked up, files in a store fetched."""
+    from siftset.pipeline.commands.train import latest_of
+    from siftset.pipeline.storage.remote import fetch_model
+
+    path = Path(model).expanduser()
+    if path.name == LATEST and not path.exists() and path.parent.is_dir():
+        model = str(latest_of(path.parent))
+    if Path(model).is_dir():
+        fetch_model(Path(model))
+    return model
+
+
+def _answer_lines(answer: Mapping[str, JsonValue]) -> Iterator[str]:
+    if "answer" in answer:
+        yield str(answer["answer"])
+    probabilities = answer.get("probabilities")
+    if isinstance(probabilities, dict):
+        ranked = sorted(probabilities.items(), key=lambda pair: -float(str(pair[1])))
+        yield from (f"{label:<20}{float(str(p)):.3f}" for label, p in ranked)
+    for number, mask in enumerate(_list(answer.get("masks")), 1):
+        yield f"mask {number}"
+        for token in _list(mask):
+            if isinstance(token, dict):
+                yield f"  {token.get('token')!s:<18}{float(str(token.get('probability'))):.3f}"
+
+
+def _list(value: JsonValue) -> list[JsonValue]:
+    return value if isinstance(value, list) else []

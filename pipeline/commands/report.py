@@ -1,0 +1,119 @@
+"""What an output folder holds: where the set, the reports and the model lie, and what matters."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from pydantic import JsonValue
+
+from siftset.pipeline.commands.export import open_store
+from siftset.pipeline.commands.train import MODELS, latest_of
+from siftset.pipeline.model_registry.result import COMPARE_HTML, COMPARE_JSON, RESULT
+from siftset.pipeline.profile.history import METRICS, read_metrics
+from siftset.pipeline.storage.catalog import INDEX
+from siftset.pipeline.storage.run_folder import run_folders
+from siftset.pipeline.storage.table import Store
+from siftset.schemas.errors import OutputError
+from siftset.schemas.results.comparison import Comparison
+from siftset.schemas.results.metrics import RunMetrics
+
+_POSITIVE: Final = "positive_mass"
+_MAIN: Final = ("perplexity", "accuracy")
+_LARGE: Final = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Overview:
+    """Paths and figures of an output folder, by name; figures as people read them."""
+
+    report: Path
+    places: dict[str, Path]
+    figures: dict[str, str]
+
+    def lines(self) -> Iterator[str]:
+        """Yield what a person wants to know."""
+        yield from (f"  {name:<28}{figure}" for name, figure in self.figures.items())
+        if self.figures:
+            yield ""
+        yield from (f"  {name:<28}{path}" for name, path in self.places.items())
+
+    def to_json(self) -> dict[str, JsonValue]:
+        """Return the JSON object of `--json`."""
+        return {
+            "report": str(self.report),
+            "places": {name: str(path) for name, path in self.places.items()},
+            "figures": dict(self.figures),
+        }
+
+
+def overview(
+    recipe: str | Path, *, overrides: Sequence[str] = (), version: int | None = None
+) -> Overview:
+    """Look at what a recipe has made, or at the run that made a version.
+
+    Raises OutputError where there is no report yet.
+    """
+    _, store = open_store(recipe, overrides=overrides)
+    made = None if version is None else store.commit_of(version).run_id
+    runs = (run for run in run_folders(store.output) if made in (None, run.run_id))
+    run = next((run for run in runs if run.report.is_file()), None)
+    if run is None:
+        raise OutputError(f"{store.output} has no report yet: run  siftset curate {recipe}")
+    metrics = read_metrics(run.path / METRICS)
+    figures = {} if metrics is None else dict(_of_the_set(metrics))
+    places = dict(_places(store, run.report))
+    model = places.get("model")
+    if model is not None:
+        figures |= _of_the_model(model)
+    return Overview(run.report, places, figures)
+
+
+def _places(store: Store, report: Path) -> Iterator[tuple[str, Path]]:
+    if store.version() is not None:
+        yield "set", store.path
+    yield "report of the set", report
+    if any((store.output / MODELS).glob(f"*/{RESULT}")):
+        model = latest_of(store.output / MODELS)
+        yield "model", model
+        yield "before and after", model / COMPARE_HTML
+    yield "everything", store.output / INDEX
+
+
+def _of_the_set(metrics: RunMetrics) -> Iterator[tuple[str, str]]:
+    precision = metrics.label_precision
+    kept = f"{metrics.rows.kept:,} of {metrics.rows.read:,}"
+    if precision is not None and precision.labelled:
+        share = precision.right / precision.labelled
+        kept += f", {share:.2%} of them labelled {' or '.join(precision.wanted)}"
+    yield "rows kept", kept
+    exact = [leak.rows for leak in metrics.leakage if leak.kind == "exact"]
+    if exact:
+        yield "duplicates across the split", f"{sum(exact):,} exact"
+
+
+def _of_the_model(model: Path) -> dict[str, str]:
+    """Return the figure that says most of a comparison.
+
+    That is the mass on positive words where it was measured, unless the model before had an
+    untrained head, which puts it anywhere.
+    """
+    found = Comparison.model_validate_json((model / COMPARE_JSON).read_bytes())
+    untrained = found.before.head == "untrained"
+    for change in found.mlm.mass if found.mlm and not untrained else ():
+        if change.name == _POSITIVE and change.before is not None and change.after is not None:
+            return {"mass on positive words": f"{change.before:.2%} -> {change.after:.2%}"}
+    before, after = found.metrics.get("before", {}), found.metrics.get("after", {})
+    name = next((name for name in _MAIN if after.get(name) is not None), None)
+    if name is None:
+        return {}
+    said = "(the head before was untrained)" if untrained else ""
+    return {name: f"{_plain(before.get(name))} -> {_plain(after[name])} {said}".rstrip()}
+
+
+def _plain(figure: float | None) -> str:
+    return (
+        "none" if figure is None else f"{figure:,.4g}" if abs(figure) < _LARGE else f"{figure:,.0f}"
+    )

@@ -1,0 +1,151 @@
+"""Signals looked at by themselves: what there is, what one does, whether a user's own hold."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import polars as pl
+from pydantic import JsonValue
+
+from siftset.pipeline.commands.explain import Explained
+from siftset.schemas.errors import SiftsetError, SourceError
+from siftset.schemas.recipe.model import Recipe
+from siftset.schemas.recipe.source import Files, Source
+from siftset.signals.evaluation.decider import Decider
+from siftset.signals.family import Family
+from siftset.signals.formula.formula import parse
+from siftset.signals.laws import Law, check_laws
+from siftset.signals.plugins import signals_in
+from siftset.signals.registry import build_for, find, kinds
+from siftset.signals.signal import Signal
+
+_SHOWN = 5
+_DEFAULT_ROWS = 10_000
+
+
+def list_kinds() -> Explained:
+    """List the kinds of signals, built in and from plug-ins."""
+    lines, facts = [], {}
+    for name, kind in kinds().items():
+        if isinstance(kind, SiftsetError):
+            said = f"cannot be loaded: {kind}"
+        else:
+            said = kind.description.splitlines()[0] if kind.description else ""
+        lines.append(f"{name:<24}{said}")
+        facts[name] = said
+    return Explained("\n".join(lines), dict(facts))
+
+
+def show_kind(name: str) -> Explained:
+    """Tell a kind's parameters, definition and examples."""
+    kind = find(name)
+    if isinstance(kind, Signal):
+        return Explained(f"{name}: {kind.description}", {"name": name, "text": kind.description})
+    lines = [f"{name}: {kind.description}", "", "parameters"]
+    parameters: dict[str, JsonValue] = {}
+    for key, info in kind.parameters.model_fields.items():
+        default = "required" if info.is_required() else f"default {info.get_default()!r}"
+        lines.append(f"  {key:<16}{default:<20}{info.description or ''}".rstrip())
+        parameters[key] = default
+    lines += ["", *_examples(kind), "", f"nulls: {kind.nulls}", f"definition: {kind.definition}"]
+    facts: dict[str, JsonValue] = {
+        "name": name,
+        "text": kind.description,
+        "parameters": parameters,
+        "definition": kind.definition,
+    }
+    return Explained("\n".join(lines), facts)
+
+
+def _examples(kind: Family) -> Iterator[str]:
+    yield "examples"
+    for sample in kind.examples:
+        given = ", ".join(f"{key}: {value!r}" for key, value in sample.parameters.items())
+        yield f"  {{{given}}}  {sample.value!r}  ->  {sample.expected!r}"
+
+
+def try_formula(
+    text: str, data: Path, *, column: str = "text", sample: int | None = None
+) -> Explained:
+    """Decide the rows of a file by a formula, or by signals written out in it; show some."""
+    formula = parse(text)
+    decider = Decider(formula, build_for(formula, _bare(formula.names), folder=Path.cwd()))
+    frame = read_some(data, column=column, rows=sample or _DEFAULT_ROWS)
+    decider.check(frame.schema)
+    decisions = decider.decide(frame)
+    keep = decisions.keep
+    kept, unknown = int(keep.fill_null(False).sum()), keep.null_count()
+    lines = [f"{kept:,} of {frame.height:,} rows kept ({kept / max(frame.height, 1):.1%}), "
+             f"{unknown:,} unknown"]  # fmt: skip
+    for title, mask in (("kept", keep.fill_null(False)), ("not kept", ~keep.fill_null(False))):
+        lines.append(title)
+        for row in frame.filter(mask).head(_SHOWN)["text"]:
+            lines.append(f"  {_cut(row)}")
+    facts: dict[str, JsonValue] = {"rows": frame.height, "kept": kept, "unknown": unknown}
+    return Explained("\n".join(lines), facts)
+
+
+def _bare(names: tuple[str, ...]) -> dict[str, dict[str, JsonValue]]:
+    """Take a name in a formula for the kind of that name, without parameters."""
+    known = kinds()
+    return {name: {name: {}} for name in names if name in known}
+
+
+def read_some(data: Path, *, column: str = "text", rows: int = _DEFAULT_ROWS) -> pl.DataFrame:
+    """Read the first rows of a file, its text under the name `text`."""
+    from siftset.pipeline.sources import open_sources
+
+    source = Source(files=Files(paths=(str(data),), text=column))
+    recipe = Recipe(name="tryout", output="-", source=(source,), keep="-")
+    sources = open_sources(recipe, Path.cwd(), limit=rows)
+    frames = [batch.frame for shard in sources.shards for batch in shard.batches()]
+    if not frames:
+        raise SourceError(f"{data} has no rows, expected at least one")
+    return pl.concat(frames)
+
+
+@dataclass(frozen=True, slots=True)
+class Tested:
+    """Whether signals keep the laws."""
+
+    laws: tuple[Law, ...]
+    facts: dict[str, JsonValue] = field(default_factory=dict)
+
+    @property
+    def broken(self) -> int:
+        """How many laws are broken."""
+        return sum(not law.holds for law in self.laws)
+
+
+def check_signals(file: Path, *, data: Path | None = None) -> Tested:
+    """Run the examples and the laws of the signals in a file, on `data` if it is given."""
+    if not file.is_file():
+        raise SourceError(f"{file}: no such file, expected Python with @signal functions")
+    frame = read_some(data) if data is not None else _plain_rows()
+    laws: list[Law] = []
+    for signal in signals_in(file).values():
+        usable = frame if set(signal.columns) <= set(frame.columns) else frame.clear().head(0)
+        laws += check_laws(signal, usable if usable.height else pl.DataFrame())
+    facts: dict[str, JsonValue] = {
+        "laws": [
+            {"signal": law.signal, "name": law.name, "holds": law.holds, "detail": law.detail}
+            for law in laws
+        ]
+    }
+    return Tested(tuple(laws), facts)
+
+
+def _plain_rows() -> pl.DataFrame:
+    """Texts that trip careless signals: empty, blank, long, foreign, with line ends and nulls."""
+    texts = [
+        "Good shoes, would buy again.", "", "   ", "LOUD", "a\nb\tc", "naïve café", "日本語の文",
+        "\N{GRINNING FACE} yes", "word " * 500, "1,234.5 %", "<b>html</b>", "it's not bad", None,
+    ]  # fmt: skip
+    return pl.DataFrame({"text": texts, "row_id": [f"{i:032x}" for i in range(len(texts))]})
+
+
+def _cut(text: object, width: int = 100) -> str:
+    shown = " ".join(str(text).split())
+    return shown if len(shown) <= width else shown[: width - 3] + "..."

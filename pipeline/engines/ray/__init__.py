@@ -1,0 +1,1 @@
+"""Shards as tasks on a Ray cluster."""

@@ -1,0 +1,92 @@
+"""The files of a recipe's folder that its signals read, made ready to travel to other machines.
+
+They travel in Ray's runtime environment, in a folder of their own below the worker's, so that
+nothing of the user's takes the name of a module of ours.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from pydantic import JsonValue
+
+from siftset.pipeline.engines.ray.worker import SHIPPED
+from siftset.schemas.errors import RecipeError
+
+if TYPE_CHECKING:
+    from siftset.pipeline.run.job import Job
+
+LARGEST: Final = 100 * 2**20
+"""Bytes that travel: Ray keeps them in the memory of its head."""
+_MODULE: Final = ".py"
+
+
+def stage(job: Job, folder: Path) -> Path:
+    """Copy what the signals name below `folder` and return it; raises RecipeError for too much."""
+    root = job.loaded.folder.resolve()
+    target = folder / SHIPPED
+    target.mkdir(parents=True)
+    travelled = 0
+    for path in sorted(_needed(job, root)):
+        travelled += path.stat().st_size
+        if travelled > LARGEST:
+            raise RecipeError(
+                f"signals: what they name in {root} holds more than {LARGEST >> 20} MB, too much "
+                "to travel to every node: name it by an absolute path on shared storage"
+            )
+        place = target / path.relative_to(root)
+        place.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(path, place)
+    return folder
+
+
+def _needed(job: Job, root: Path) -> set[Path]:
+    """Return the files that exist under the recipe's folder and are named by a signal."""
+    recipe = job.recipe
+    specs: dict[str, JsonValue] = {name: dict(spec) for name, spec in recipe.signals.items()}
+    calls: dict[str, JsonValue] = {
+        name: dict(call.spec) for name, call in job.decider.formula.calls.items()
+    }
+    found: set[Path] = set()
+    for text in _texts({**specs, **calls}):
+        found |= _files(root, text, job.output)
+    return found
+
+
+def _texts(value: JsonValue | Mapping[str, JsonValue]) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, Mapping):
+        for inner in value.values():
+            yield from _texts(inner)
+    elif isinstance(value, list | tuple):
+        for inner in value:
+            yield from _texts(inner)
+
+
+def _files(root: Path, text: str, output: Path) -> set[Path]:
+    """Return what a name leads to: a file, all of a folder, or a module with its neighbours."""
+    name = text.partition(f"{_MODULE}:")[0] + _MODULE if f"{_MODULE}:" in text else text
+    if not name or len(name) > 1_000 or "\n" in name or "\0" in name or Path(name).is_absolute():
+        return set()
+    path = (root / name).resolve()
+    if path == root or not path.is_relative_to(root):
+        return set()
+    if path.is_dir():
+        return {one for one in path.rglob("*") if one.is_file()}
+    if not path.is_file():
+        return set()
+    if path.suffix != _MODULE:
+        return {path}
+    beside = (one for one in path.parent.iterdir() if one.is_file() and _travels(one))
+    return {path, *(one for one in beside if not one.is_relative_to(output))}
+
+
+def _travels(path: Path) -> bool:
+    """Whether a file beside a module is one that the module may read."""
+    return path.suffix in (_MODULE, ".txt", ".json", ".yaml", ".toml") and not path.name.startswith(
+        "."
+    )

@@ -1,0 +1,86 @@
+"""A shard that no node gets done: all its rows are set aside, so that the others go on."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import islice
+from typing import TYPE_CHECKING
+
+import polars as pl
+
+from siftset.pipeline.sources.batch import Batch, ShardView
+from siftset.pipeline.stages.dedupe import ids_of
+from siftset.pipeline.stages.process_shard import (
+    FLEETING,
+    OUTCOMES,
+    WHOLE_SHARD,
+    Outcome,
+    ShardResult,
+    work_on,
+)
+from siftset.pipeline.storage.delta_types import storable
+from siftset.pipeline.storage.part_files import PartWriter
+from siftset.schemas.results.summary import Balance
+
+if TYPE_CHECKING:
+    from siftset.pipeline.sources import Shard
+    from siftset.pipeline.stages.process_shard import Work
+
+
+def set_aside(shard: Shard, index: int, work: Work, reason: str) -> ShardResult:
+    """Put every readable row of a shard into quarantine, without asking a signal.
+
+    None of them is in the sample of the run either, on which every signal is evaluated.
+    """
+    name = hashlib.sha256(f"{work.key}:{shard.fingerprint}:aside".encode()).hexdigest()[:16]
+    writers = {
+        o: PartWriter(work.folder / o, f"{index:06d}-{name}", lasting=o not in FLEETING)
+        for o in OUTCOMES
+    }
+    result = ShardResult(Balance(), {}, work.watch())
+    empty = work_on(_Emptied(shard), index, work).parts if index == 0 else {}
+    for batch in shard.batches():
+        for outcome, frame in _frames(batch, work, reason).items():
+            writers[outcome].add(frame)
+        rows, lost = batch.frame.height, batch.unreadable.height
+        result.balance += Balance(read=rows + lost, quarantined=rows, unreadable=lost)
+        result.faulted += rows
+        if rows and not result.faults:
+            result.faults.append(_fault(str(batch.frame["row_id"][0]), shard.name, reason))
+    result.parts = {o: (*empty.get(o, ()), *writer.close()) for o, writer in writers.items()}
+    return result
+
+
+@dataclass(frozen=True, slots=True)
+class _Emptied(ShardView):
+    """A shard without its rows: the columns of what the first shard puts aside are its own."""
+
+    @property
+    def records(self) -> int:
+        return 0
+
+    def limited(self, limit: int) -> Shard:
+        return self
+
+    def batches(self) -> Iterator[Batch]:
+        for batch in islice(self.shard.batches(), 1):
+            yield Batch(batch.frame.clear(), batch.content.clear(), batch.unreadable.clear())
+
+
+def _frames(batch: Batch, work: Work, reason: str) -> dict[Outcome, pl.DataFrame]:
+    reasons = pl.lit([reason], dtype=pl.List(pl.String))
+    frames: dict[Outcome, pl.DataFrame] = {
+        "quarantine": storable(batch.frame.with_columns(_reasons=reasons)),
+        "unreadable": batch.unreadable,
+    }
+    if work.keep_input:
+        frames["input"] = storable(batch.frame)
+    if work.track_ids:
+        frames["ids"] = ids_of(batch, pl.repeat(False, batch.frame.height, eager=True))
+    return frames
+
+
+def _fault(row_id: str, name: str, reason: str) -> dict[str, str]:
+    return {"signal": WHOLE_SHARD, "row_id": row_id, "text": name, "error": reason, "traceback": ""}

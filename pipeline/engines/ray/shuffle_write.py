@@ -1,0 +1,189 @@
+"""Kept rows and their duplicates written by many machines, each those of some parts.
+
+The driver names the rows that repeat another one; a task reads the candidates of its parts once to
+learn the row_ids of keepers, and once to write.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import polars as pl
+
+from siftset.pipeline.stages.dedupe import settle
+from siftset.pipeline.stages.resolve_duplicates import stamp
+from siftset.pipeline.storage.atomic_files import sync
+from siftset.pipeline.storage.part_files import Part, PartWriter
+from siftset.pipeline.storage.table import DataFile
+from siftset.schemas.results.columns import SPLITS
+
+if TYPE_CHECKING:
+    from siftset.pipeline.engines.ray.nodes import Nodes
+    from siftset.pipeline.run.context import Run
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Parts that follow each other, and the place of their first row."""
+
+    number: int
+    parts: tuple[Part, ...]
+    start: int
+
+    @property
+    def end(self) -> int:
+        """The place after the last row."""
+        return self.start + sum(part.rows for part in self.parts)
+
+    def of(self, frame: pl.DataFrame, column: str = "place") -> pl.DataFrame:
+        """Return the rows of a frame whose place lies here."""
+        return frame.filter(pl.col(column).is_between(self.start, self.end - 1))
+
+    def cut(self, ordered: pl.DataFrame) -> pl.DataFrame:
+        """Return the rows whose place lies here of a frame in the order of places, uncopied."""
+        start, end = (ordered["place"].search_sorted(at, "left") for at in (self.start, self.end))
+        return ordered.slice(start, end - start)
+
+    def singly(self) -> Iterator[Group]:
+        """Yield each part as a group of its own."""
+        start = self.start
+        for part in self.parts:
+            yield Group(self.number, (part,), start)
+            start += part.rows
+
+
+@dataclass(frozen=True, slots=True)
+class Named:
+    """Places of a group whose row_id is wanted."""
+
+    group: Group
+    places: pl.DataFrame
+
+
+@dataclass(frozen=True, slots=True)
+class Writing:
+    """What a task writes."""
+
+    group: Group
+    repeated: pl.DataFrame
+    known: pl.DataFrame
+    """place and duplicate_of of the keepers that these rows repeat."""
+    folder: Path
+    run_id: str
+    formula: str
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """The files that a task wrote."""
+
+    files: tuple[DataFile, ...]
+    duplicates: tuple[Part, ...]
+
+
+def write_all(
+    run: Run, nodes: Nodes, candidates: Sequence[Part], repeated: pl.DataFrame, *, rows: int
+) -> tuple[tuple[DataFile, ...], tuple[Part, ...]]:
+    """Write the candidates by split, duplicates apart, in the order of one machine."""
+    groups = grouped(candidates, rows)
+    keepers = repeated.select(place="keeper").unique()
+    asked = [Named(group, group.of(keepers)) for group in groups]
+    named = nodes.each(name_rows, [one for one in asked if one.places.height])
+    known = pl.concat([_nothing_known(), *named])
+    written = nodes.each(write_group, _writings(run, groups, repeated, known))
+    files = [
+        replace(file, path=_lifted(file.path))
+        for split in SPLITS
+        for one in written
+        for file in one.files
+        if file.split == split
+    ]
+    return tuple(files), tuple(part for one in written for part in one.duplicates)
+
+
+def _lifted(path: Path) -> Path:
+    """Move a file out of the folder of the attempt that wrote it."""
+    place = path.parents[1] / path.name
+    path.replace(place)
+    return place
+
+
+def _writings(
+    run: Run, groups: Iterable[Group], repeated: pl.DataFrame, known: pl.DataFrame
+) -> list[Writing]:
+    writings = []
+    for group in groups:
+        mine = group.of(repeated)
+        wanted = known.join(mine.select(place="keeper").unique(), on="place", how="semi")
+        writings.append(Writing(group, mine, wanted, run.folder, run.run_id, run.job.decider.hash))
+    return writings
+
+
+def name_rows(named: Named) -> pl.DataFrame:
+    """Return place and duplicate_of, the row_id, of some rows of a group."""
+    found, place = [_nothing_known()], named.group.start
+    for part in named.group.parts:
+        ids = pl.read_parquet(part.path, columns=["row_id"])
+        numbered = ids.with_columns(
+            place=pl.int_range(place, place + pl.len(), dtype=pl.Int64), duplicate_of="row_id"
+        )
+        found.append(
+            numbered.join(named.places, on="place", how="semi").select("place", "duplicate_of")
+        )
+        place += ids.height
+    return pl.concat(found)
+
+
+def write_group(writing: Writing) -> Written:
+    """Write the rows of a group; each attempt has a folder of its own."""
+    group = writing.group
+    place = f"{group.number:06d}-{uuid.uuid4().hex[:8]}"
+    writers = {s: _writer(writing, "set", place, f"{s}-{group.number:06d}") for s in SPLITS}
+    first = group.number == 0
+    duplicates = _writer(writing, "duplicates", place, f"part-{group.number:06d}", even_empty=first)
+    settled = settle(group.parts, writing.repeated, start=group.start, known=writing.known)
+    for kept, repeats in settled:
+        rows = stamp(kept, writing.run_id, writing.formula)
+        for split, writer in writers.items():
+            writer.add(rows.filter(pl.col("split") == split))
+        plain = stamp(repeats.drop("duplicate_of", "kind"), writing.run_id, writing.formula)
+        duplicates.add(plain.hstack(repeats.select("duplicate_of", "kind")))
+    files = tuple(
+        DataFile(part.path, split, part.rows)
+        for split, writer in writers.items()
+        for part in writer.close()
+    )
+    apart = duplicates.close()
+    for path in (*(file.path for file in files), *(part.path for part in apart)):
+        sync(path)
+    return Written(files, apart)
+
+
+def _writer(
+    writing: Writing, what: str, place: str, stem: str, *, even_empty: bool = False
+) -> PartWriter:
+    return PartWriter(writing.folder / what / place, stem, even_empty=even_empty)
+
+
+def _nothing_known() -> pl.DataFrame:
+    return pl.DataFrame(schema={"place": pl.Int64, "duplicate_of": pl.String})
+
+
+def grouped(candidates: Sequence[Part], rows: int, *, most: int | None = None) -> list[Group]:
+    """Return the parts in groups of about `rows` rows and at most so many parts, in order."""
+    groups: list[Group] = []
+    pending: list[Part] = []
+    start = waiting = 0
+    for part in candidates:
+        pending.append(part)
+        waiting += part.rows
+        if waiting >= rows or len(pending) == most:
+            groups.append(Group(len(groups), tuple(pending), start))
+            start, waiting, pending = start + waiting, 0, []
+    if pending:
+        groups.append(Group(len(groups), tuple(pending), start))
+    return groups

@@ -1,0 +1,250 @@
+"""What a worker of a cluster does: one shard, its result whole on the shared storage."""
+
+from __future__ import annotations
+
+import copy
+import os
+import resource
+import shutil
+import signal
+import sys
+import threading
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from siftset.pipeline.engines.ray.failed_shard import set_aside
+from siftset.pipeline.engines.shard_results import DRAFT, Cost, Kept, put, shard_name
+from siftset.pipeline.run.score_store import StoredScores
+from siftset.pipeline.run.split import split_expr
+from siftset.pipeline.stages.process_shard import ShardResult, Watch, Work, work_on
+from siftset.pipeline.storage.address import WORK
+from siftset.pipeline.storage.object_store import is_address
+from siftset.schemas.errors import OutputError, SiftsetError, SignalError
+from siftset.schemas.results.summary import Balance
+from siftset.signals.evaluation.decider import Decider
+from siftset.signals.formula.formula import parse
+from siftset.signals.registry import build_for
+
+if TYPE_CHECKING:
+    from siftset.pipeline.sources import Shard
+    from siftset.schemas.recipe.loading import LoadedRecipe
+
+SHIPPED: Final = "recipe"
+"""The folder, in the worker's own, that holds what the signals read from the recipe's folder."""
+ATTEMPTS: Final = "attempts"
+MARK: Final = "mark"
+ENDED: Final = 87
+"""Exit status of a worker that ended itself."""
+_GRACE: Final = 3.0
+"""Seconds after which the kernel ends a worker that could not end itself."""
+_LOOK: Final = 0.1
+
+
+@dataclass(frozen=True, slots=True)
+class Parcel:
+    """Everything that a worker needs beside the shard."""
+
+    loaded: LoadedRecipe
+    plain: dict[str, Any]
+    """The fields of Work that travel as they are."""
+    watch: Watch
+    columns: tuple[str, ...]
+    formula: str
+    """Hash of the formula with its signals: theirs must be the same on every node."""
+    output: Path
+    place: Path
+    """The folder of the run's shards."""
+    mark: str
+    timeout: float
+    memory: int | None
+
+    @property
+    def attempts(self) -> Path:
+        """Where workers say which attempt they are at."""
+        return self.place / ATTEMPTS
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """An error that the user can mend, on its way to the driver."""
+
+    kind: str
+    message: str
+
+
+def do_shard(
+    parcel: Parcel, shard: Shard, index: int, attempt: int, reason: str | None = None
+) -> Refusal | None:
+    """Work on a shard; with a `reason`, set its rows aside instead.
+
+    What the shard cost and gave lies on the storage. Ends its process where the time or the memory
+    of an attempt runs out.
+    """
+    begun = _Begun()
+    try:
+        _check_storage(parcel)
+        with _limits(parcel, f"{index:06d}-{attempt}"):
+            _do(parcel, shard, index, reason, begun)
+    except SiftsetError as error:
+        return Refusal(type(error).__name__, str(error))
+    return None
+
+
+class _Begun:
+    def __init__(self) -> None:
+        self.wall, self.cpu = time.monotonic(), time.process_time()
+
+    def cost(self, rows: int) -> Cost:
+        """Return what was spent since."""
+        return Cost(
+            node=_node(),
+            rows=rows,
+            seconds=time.monotonic() - self.wall,
+            cpu_seconds=time.process_time() - self.cpu,
+            peak_bytes=_peak_bytes(),
+        )
+
+
+def _do(parcel: Parcel, shard: Shard, index: int, reason: str | None, begun: _Begun) -> None:
+    name = shard_name(str(parcel.plain["key"]), shard, index)
+    name = name if reason is None else f"{name}-aside"
+    draft = parcel.place / f"{DRAFT}{name}-{uuid.uuid4().hex[:8]}"
+    draft.mkdir()
+    try:
+        work = _work(parcel, draft)
+        work.decider.taken()
+        result = _asked(work, shard, index, reason)
+        work.decider.close()
+        kept = Kept(result, work.decider.taken(), begun.cost(result.balance.read))
+        put(kept, draft, parcel.place / name)
+    finally:
+        shutil.rmtree(draft, ignore_errors=True)
+
+
+def _asked(work: Work, shard: Shard, index: int, reason: str | None) -> ShardResult:
+    if reason is None:
+        return work_on(shard, index, work)
+    return set_aside(shard, index, work, reason)
+
+
+def _work(parcel: Parcel, folder: Path) -> Work:
+    recipe = parcel.loaded.recipe
+    return Work(
+        **parcel.plain,
+        decider=_decider(parcel),
+        split=split_expr(recipe.split, recipe.seed, parcel.columns),
+        folder=folder,
+        watch=lambda: copy.deepcopy(parcel.watch),
+        stop=threading.Event(),
+        advance=_nothing,
+        tally=_no_balance,
+    )
+
+
+_deciders: dict[str, Decider] = {}
+
+
+def _decider(parcel: Parcel) -> Decider:
+    """Return the decider of a run, made once in a process; raises SignalError if it is another."""
+    found = _deciders.get(parcel.mark)
+    if found is None:
+        _deciders.clear()
+        recipe = parcel.loaded.recipe
+        formula = parse(recipe.keep)
+        signals = build_for(formula, recipe.signals, folder=Path.cwd() / SHIPPED)
+        dear = sum(one.kind != "expression" for one in signals.values())
+        cache = StoredScores(parcel.output, signals=dear)
+        found = Decider(formula, signals, order=recipe.order, seed=recipe.seed, cache=cache)
+        if found.hash != parcel.formula:
+            raise SignalError(
+                f"the signals on node {_node()} are not those of this machine, expected the same "
+                "code, lists and versions: install the same siftset and packages on every node"
+            )
+        _deciders[parcel.mark] = found
+    return found
+
+
+def _check_storage(parcel: Parcel) -> None:
+    try:
+        seen = (parcel.place / MARK).read_text(encoding="utf-8")
+    except OSError:
+        seen = ""
+    if seen != parcel.mark:
+        output, named = parcel.loaded.recipe.output, ""
+        if is_address(output):
+            named = f", where the work for {output} is done: name one with {WORK}"
+        raise OutputError(
+            f"node {_node()} does not see {parcel.output}: expected a folder on storage that every "
+            f"node mounts at the same path{named}"
+        )
+
+
+@contextmanager
+def _limits(parcel: Parcel, attempt: str) -> Iterator[None]:
+    """End this process where an attempt takes too long or too much memory, and say why.
+
+    A thread looks; the kernel's alarm ends the process where a signal keeps it from running.
+    """
+    note = parcel.attempts / attempt
+    note.with_suffix(".node").write_text(_node(), encoding="utf-8")
+    over = threading.Event()
+    looking = threading.Thread(target=_look, args=(parcel, note, over), daemon=True)
+    looking.start()
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGALRM, signal.SIG_DFL)
+        signal.setitimer(signal.ITIMER_REAL, parcel.timeout + _GRACE)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        over.set()
+
+
+def _look(parcel: Parcel, note: Path, over: threading.Event) -> None:
+    deadline = time.monotonic() + parcel.timeout
+    while not over.wait(_LOOK):
+        if time.monotonic() > deadline:
+            _end(note, f"it took longer than ray.timeout {parcel.timeout:g} seconds")
+        used = _resident_bytes() if parcel.memory else 0
+        if parcel.memory and used > parcel.memory:
+            _end(note, f"it took {used:,} bytes of memory, ray.memory allows {parcel.memory:,}")
+
+
+def _end(note: Path, why: str) -> None:
+    note.with_suffix(".why").write_text(why, encoding="utf-8")
+    os._exit(ENDED)
+
+
+def _resident_bytes() -> int:
+    try:
+        pages = int(Path("/proc/self/statm").read_text().split()[1])
+    except OSError:
+        return _peak_bytes()
+    return pages * resource.getpagesize()
+
+
+def _peak_bytes() -> int:
+    unit = 1 if sys.platform == "darwin" else 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
+
+
+def _node() -> str:
+    import ray
+
+    return str(ray.get_runtime_context().get_node_id())
+
+
+def _nothing(done: int) -> None:
+    """Tell nobody: the driver hears of whole shards."""
+
+
+def _no_balance(balance: Balance) -> None:
+    """Tell nobody."""
+
+
+Task = Callable[[Parcel, "Shard", int, int, str | None], Refusal | None]

@@ -1,0 +1,1 @@
+"""The adaptor to Great Expectations: its engine, datasource and pages over polars."""

@@ -1,0 +1,75 @@
+"""A project of Great Expectations on disk, kept in the folder of a run."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import warnings
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from great_expectations.data_context.data_context.file_data_context import FileDataContext
+
+_STORE: Final = "TupleFilesystemStoreBackend"
+_SUFFIXED: Final = {"filepath_suffix": ".json"}
+
+
+def import_quietly() -> None:
+    """Import Great Expectations without its analytics, its log and its warnings."""
+    os.environ["GX_ANALYTICS_ENABLED"] = "false"
+    # What goes wrong is raised with one line of ours; its log repeats it with tracebacks.
+    logging.getLogger("great_expectations").setLevel(logging.CRITICAL)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        import great_expectations  # noqa: F401
+
+
+def open_context(folder: Path) -> FileDataContext:
+    """Open the project in `folder`/gx, making it on first use.
+
+    Offline: no analytics, no progress bars, Data Docs of our own pages in `folder`/data_docs.
+    It loads in any process that calls this, or imports pipeline.gate.datasource before
+    `great_expectations.get_context`.
+    """
+    import_quietly()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        import great_expectations as gx
+
+        from siftset.pipeline.gate.gx import data_docs, datasource  # noqa: F401  registers the datasource
+
+        config = folder / "gx" / "great_expectations.yml"
+        if not config.exists():
+            config.parent.mkdir(parents=True, exist_ok=True)
+            # JSON is YAML, and needs no writer of its own.
+            text = json.dumps(_config(data_docs.site("../data_docs/")), indent=2)
+            config.write_text(text + "\n", encoding="utf-8")
+        return gx.get_context(mode="file", project_root_dir=folder)
+
+
+def _config(site: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "config_version": 4.0,
+        "analytics_enabled": False,
+        "progress_bars": {"globally": False},
+        "plugins_directory": "plugins/",
+        "expectations_store_name": "expectations_store",
+        "validation_results_store_name": "validation_results_store",
+        "checkpoint_store_name": "checkpoint_store",
+        "stores": {
+            "expectations_store": _store("ExpectationsStore", "expectations/"),
+            "validation_results_store": _store("ValidationResultsStore", "validations/"),
+            "checkpoint_store": _store("CheckpointStore", "checkpoints/", **_SUFFIXED),
+            "validation_definition_store": _store(
+                "ValidationDefinitionStore", "validation_definitions/", **_SUFFIXED
+            ),
+        },
+        "data_docs_sites": {"data_docs": site},
+    }
+
+
+def _store(kind: str, folder: str, **options: str) -> dict[str, Any]:
+    backend = {"class_name": _STORE, "base_directory": folder, **options}
+    return {"class_name": kind, "store_backend": backend}

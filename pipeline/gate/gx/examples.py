@@ -1,0 +1,164 @@
+"""Examples of unexpected rows: read only where a count is above zero."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final, TypeAlias
+
+import polars as pl
+
+from siftset.pipeline.gate.gx.conditions import Condition
+from siftset.pipeline.gate.gx.scan import HASH, key_of, repeated, repeated_hashes
+
+if TYPE_CHECKING:
+    from great_expectations.validator.metric_configuration import MetricConfiguration
+
+ROW: Final = "__row"
+CHARACTERS: Final = 160
+MOST: Final = 200
+"""Great Expectations shows at most this many values, whatever is asked."""
+
+RARE: Final = 2_000
+"""Below this count a condition's rows are found in the common scan, not by an early stop."""
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """Examples of one condition, as one metric wants them."""
+
+    metric: MetricConfiguration
+    kind: str
+    condition: Condition
+    frame: pl.LazyFrame
+    result_format: Mapping[str, object]
+    count: int | None
+
+    @property
+    def limit(self) -> int | None:
+        """Return how many rows are wanted; None for all."""
+        if self.result_format.get("result_format") == "COMPLETE":
+            return None if self.kind == "unexpected_index_list" else MOST
+        few = self.result_format.get("partial_unexpected_count", 20)
+        return min(few, MOST) if isinstance(few, int) else 20
+
+    @property
+    def ids(self) -> tuple[str, ...]:
+        """Return the columns that name a row."""
+        names = self.result_format.get("unexpected_index_column_names") or ()
+        return tuple(str(name) for name in names) if isinstance(names, list | tuple) else ()
+
+
+Answer: TypeAlias = "list[tuple[MetricConfiguration, object]]"
+Failures: TypeAlias = "list[tuple[MetricConfiguration, Exception]]"
+
+
+def collect_examples(wanted: list[Wanted]) -> tuple[Answer, Failures]:
+    """Return the examples of each metric; conditions with few rows share one scan."""
+    found: Answer = []
+    failures: Failures = []
+    rare = [one for one in wanted if _is_rare(one)]
+    shared = _shared(rare)
+    for one in wanted:
+        try:
+            rows = shared[id(one)] if id(one) in shared else _rows(one)
+            found.append((one.metric, _shape(one, rows)))
+        except Exception as error:
+            failures.append((one.metric, error))
+    return found, failures
+
+
+def flat(value: object) -> object:
+    """Return a value with its texts cut and their control characters made visible."""
+    if isinstance(value, str):
+        cut = value[:CHARACTERS]
+        shown = "".join(c if c.isprintable() else _visible(c) for c in cut)
+        return shown + ("…" if len(value) > CHARACTERS else "")
+    if isinstance(value, Mapping):
+        return {key: flat(each) for key, each in value.items()}
+    return [flat(each) for each in value] if isinstance(value, list | tuple) else value
+
+
+def _visible(character: str) -> str:
+    code = ord(character)
+    return f"\\x{code:02x}" if code < 256 else f"\\u{code:04x}"
+
+
+def _is_rare(one: Wanted) -> bool:
+    is_plain = one.condition.kind == "row" and one.kind != "unexpected_rows"
+    return (
+        is_plain
+        and bool(one.ids or one.kind == "unexpected_values")
+        and 0 < (one.count or 0) <= RARE
+    )
+
+
+def _columns(one: Wanted) -> list[str]:
+    names = one.ids if one.kind == "unexpected_index_list" else ()
+    return list(dict.fromkeys([*names, *one.condition.columns]))
+
+
+def _shared(wanted: list[Wanted]) -> dict[int, pl.DataFrame]:
+    """Find the rows of all rare conditions of a frame in one scan."""
+    found: dict[int, pl.DataFrame] = {}
+    for frame in {id(one.frame): one.frame for one in wanted}.values():
+        group = [one for one in wanted if one.frame is frame]
+        conditions = {id(one.condition): one.condition for one in group}
+        flags = {f"__failing_{key}": made.failing for key, made in conditions.items()}
+        columns = list(dict.fromkeys(name for one in group for name in _columns(one)))
+        marked = frame.select(*columns, *[e.alias(name) for name, e in flags.items()])
+        rows = marked.filter(pl.any_horizontal(list(flags))).collect(engine="streaming")
+        for one in group:
+            mine = rows.filter(pl.col(f"__failing_{id(one.condition)}"))
+            found[id(one)] = mine.select(_columns(one)).head(one.limit or mine.height)
+    return found
+
+
+def _rows(one: Wanted) -> pl.DataFrame:
+    """Find the rows of one condition, stopping as soon as there are enough."""
+    plan = _failing(one)
+    if one.kind == "unexpected_index_list" and not one.ids:
+        plan = plan.select(ROW)
+    elif one.kind == "unexpected_rows":
+        plan = plan.drop(ROW, strict=False)
+    else:
+        plan = plan.select(_columns(one))
+    limited = plan if one.limit is None else plan.head(one.limit)
+    return limited.collect(engine="streaming")
+
+
+def _failing(one: Wanted) -> pl.LazyFrame:
+    numbered = one.kind == "unexpected_index_list" and not one.ids
+    frame = one.frame.with_row_index(ROW) if numbered else one.frame
+    condition = one.condition
+    if condition.kind == "row":
+        return frame.filter(condition.failing)
+    inside = condition.inside(frame)
+    if condition.kind == "ordered":
+        return inside.filter(condition.unexpected)
+    return _duplicates(one, inside)
+
+
+def _duplicates(one: Wanted, inside: pl.LazyFrame) -> pl.LazyFrame:
+    """Return rows of the first duplicate keys; all of them share a hash with another row."""
+    hashes = one.condition.found.get(HASH)
+    if hashes is None:
+        hashes = repeated_hashes(one.frame, one.condition).collect(engine="streaming")
+    if one.limit is not None:
+        first = hashes.sort(HASH).head(one.limit)
+        rows = inside.with_columns(key_of(one.condition))
+        return rows.join(first.lazy(), on=HASH, how="semi").drop(HASH)
+    keys = repeated(one.frame, one.condition, hashes).select(one.condition.columns)
+    return inside.join(keys, on=list(one.condition.columns), how="semi", nulls_equal=True)
+
+
+def _shape(one: Wanted, rows: pl.DataFrame) -> object:
+    if one.kind == "unexpected_rows":
+        return rows.to_pandas()
+    if ROW in rows.columns:
+        return rows[ROW].to_list()
+    records = [flat(record) for record in rows.to_dicts()]
+    if one.kind == "unexpected_index_list" or len(one.condition.columns) > 2:
+        return records
+    shown = [list(record.values()) for record in records if isinstance(record, dict)]
+    return [values[0] if len(values) == 1 else tuple(values) for values in shown]

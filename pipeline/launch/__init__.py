@@ -1,0 +1,1 @@
+"""Who runs training processes: torchrun, accelerate or Ray Train."""

@@ -1,0 +1,65 @@
+"""Training in the workers of Ray Train, on as many nodes as it takes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pydantic import JsonValue
+
+from siftset.pipeline.engines.ray.nodes import connect, handlers, retire
+from siftset.schemas.errors import MissingExtraError
+from siftset.schemas.progress import Progress
+
+if TYPE_CHECKING:
+    from siftset.pipeline.launch.torchrun import Launch
+
+
+def run_on_ray(run: Launch, task: dict[str, JsonValue], progress: Progress) -> str | None:
+    """Train on a Ray cluster; return None, or why training failed after all restarts."""
+    try:
+        import ray.train.torch as ray_torch
+        from ray import train as ray_train
+    except ImportError:
+        raise MissingExtraError("training on Ray", "ray") from None
+    distributed = run.config.distributed
+    assert distributed is not None
+    cluster = run.loaded.recipe.ray
+    with handlers():
+        connect(cluster, None)
+        try:
+            trainer = ray_torch.TorchTrainer(
+                take_part_on_ray,
+                train_loop_config=task,
+                scaling_config=ray_train.ScalingConfig(
+                    num_workers=distributed.processes,
+                    use_gpu=_has_gpus(),
+                    resources_per_worker=cluster.resources or None,
+                ),
+                run_config=ray_train.RunConfig(
+                    name="ray",
+                    storage_path=str(Path(str(task["refusals"])).resolve()),
+                    failure_config=ray_train.FailureConfig(max_failures=distributed.restarts),
+                ),
+            )
+            progress.say(f"training in {distributed.processes} workers of Ray Train")
+            trainer.fit()
+        except ray_train.base_trainer.TrainingFailedError as error:
+            return " ".join(str(error).split())[-300:]
+        finally:
+            retire()
+    return None
+
+
+def take_part_on_ray(task: Mapping[str, JsonValue]) -> None:
+    """Train as a worker of Ray Train, which has said in the environment which one it is."""
+    from siftset.pipeline.launch.worker import take_part
+
+    take_part(task)
+
+
+def _has_gpus() -> bool:
+    import ray
+
+    return bool(ray.cluster_resources().get("GPU", 0))

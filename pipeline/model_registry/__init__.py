@@ -1,0 +1,1 @@
+"""Which models exist, which is current, and how one is fitted."""

@@ -1,0 +1,63 @@
+"""What a training run left in its model folder: its result, and the page that compares."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Final
+
+from pydantic import JsonValue
+
+from siftset.pipeline.storage.atomic_files import read_json, whole
+from siftset.schemas.results.summary import Finding, TrainResult
+
+RESULT: Final = "training.json"
+COMPARE_JSON: Final = "compare.json"
+COMPARE_HTML: Final = "compare.html"
+
+
+def finished(out: Path) -> TrainResult:
+    """Return the result of a training run from its folder."""
+    found = read_json(out / RESULT)
+    if not (out / COMPARE_HTML).is_file():
+        render_comparison(out)
+    findings = found.get("findings")
+    listed = findings if isinstance(findings, list) else []
+    return TrainResult(
+        model=out,
+        task=str(found["task"]),
+        metrics=_metrics(found.get("metrics")),
+        report=out / COMPARE_HTML,
+        seconds=float(str(found["seconds"])),
+        steps=int(str(found.get("steps", 0))),
+        findings=tuple(Finding(**f) for f in listed if isinstance(f, dict)),  # type: ignore[arg-type]
+        untrained_head=tuple(map(str, _list(found.get("untrained_head")))),
+        tokens_per_second=float(str(found.get("tokens_per_second", 0))),
+        hardware=_object(found.get("hardware")),
+        details=_object(found.get("details")),
+        new=False,
+    )
+
+
+def render_comparison(folder: Path) -> Path:
+    """Write compare.html from compare.json and return where it lies."""
+    from siftset.pipeline.reports.compare import compare_report
+    from siftset.schemas.results.comparison import Comparison
+
+    comparison = Comparison.model_validate_json((folder / COMPARE_JSON).read_bytes())
+    with whole(folder / COMPARE_HTML) as draft:
+        draft.write_text(compare_report(comparison), encoding="utf-8")
+    return folder / COMPARE_HTML
+
+
+def _metrics(value: JsonValue) -> dict[str, dict[str, float | None]]:
+    found: dict[str, dict[str, float | None]] = json.loads(json.dumps(value or {}))
+    return found
+
+
+def _list(value: JsonValue) -> list[JsonValue]:
+    return value if isinstance(value, list) else []
+
+
+def _object(value: JsonValue) -> dict[str, JsonValue]:
+    return value if isinstance(value, dict) else {}

@@ -1,0 +1,1 @@
+"""The webhook, alerts and lineage events."""

@@ -1,0 +1,101 @@
+"""Tells a webhook (Slack's JSON) about a run that warns or fails."""
+
+from __future__ import annotations
+
+import json
+import urllib.error
+import urllib.request
+from collections.abc import Mapping
+from typing import Final
+
+from siftset.schemas.results.metrics import Check, RunMetrics
+
+TIMEOUT: Final = 5.0
+_MOST: Final = 10
+_SIGN: Final = {"warn": "Warning", "fail": "Failed", "pass": "Passed"}
+_ESCAPES: Final = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;"})
+
+
+class _NoRedirect(urllib.request.HTTPRedirectHandler):
+    """A webhook that moves is refused: its body would go to a place that nobody named."""
+
+    def redirect_request(self, *args: object, **kwargs: object) -> None:
+        """Follow nothing."""
+        return
+
+
+def notify(url: str, metrics: RunMetrics, lines: tuple[str, ...]) -> str | None:
+    """Post the verdict, `lines` and what failed on warning and failure, and on a change of pace.
+
+    Return why it did not arrive, or None.
+
+    Nothing is raised and the address is never part of the answer: it is a secret.
+    """
+    told = (*lines, *_failed(metrics, lines), *metrics.alerts)
+    if metrics.verdict == "pass" and not told:
+        return None
+    if not url.lower().startswith(("http://", "https://")):
+        return "alert not sent: refresh.notify is not an http or https address"
+    failed = send(url, message(metrics, told))
+    return f"alert not sent: {failed}" if failed else None
+
+
+def send(
+    url: str, content: Mapping[str, object], headers: Mapping[str, str] | None = None
+) -> str | None:
+    """Post JSON; return why it did not arrive, or None. The address is never part of the answer."""
+    if not url.lower().startswith(("http://", "https://")):
+        return "the address is not an http or https one"
+    known = {"Content-Type": "application/json", "User-Agent": "siftset", **(headers or {})}
+    opener = urllib.request.build_opener(_NoRedirect)
+    try:
+        body = json.dumps(content).encode()
+        request = urllib.request.Request(url, data=body, headers=known, method="POST")
+        with opener.open(request, timeout=TIMEOUT):
+            return None
+    except urllib.error.HTTPError as error:
+        error.close()
+        return f"the address answered {error.code}"
+    except (OSError, ValueError) as error:
+        return type(error).__name__
+
+
+def message(metrics: RunMetrics, lines: tuple[str, ...]) -> dict[str, object]:
+    """Return what is posted: `text` for Slack, the rest for other receivers."""
+    run, rows = metrics.run, metrics.rows
+    head = f"{_SIGN[metrics.verdict]}: {run.recipe}, run {run.run_id}"
+    kept = f"{rows.kept:,} of {rows.read:,} rows kept, {rows.quarantined:,} quarantined"
+    published = "nothing published" if run.version is None else f"version {run.version} published"
+    more = [f"and {len(lines) - _MOST} more"] if len(lines) > _MOST else []
+    said = [f"*{_slack(head)}*", f"{kept}; {published}"]
+    said += [f"- {_slack(line)}" for line in [*lines[:_MOST], *more]]
+    return {
+        "text": "\n".join(said),
+        "verdict": metrics.verdict,
+        "recipe": run.recipe,
+        "run_id": run.run_id,
+        "version": run.version,
+        "rows": {"read": rows.read, "kept": rows.kept, "quarantined": rows.quarantined},
+        "alerts": list(lines),
+    }
+
+
+def _failed(metrics: RunMetrics, lines: tuple[str, ...]) -> tuple[str, ...]:
+    """Return a line for every check that warns or fails and that `lines` do not tell."""
+    bad = [c for c in metrics.checks if not c.passed and c.severity != "info"]
+    untold = [c for c in bad if not any(_said(c) in line for line in lines)]
+    return tuple(f"{check.severity}: {_said(check)}" for check in untold)
+
+
+def _said(check: Check) -> str:
+    if check.message and check.stage != "row rules":
+        return check.message
+    where = f"{check.name} on {check.column}" if check.column else check.name
+    counted = check.failed is not None and check.rows is not None
+    rows = f": {check.failed:,} of {check.rows:,} rows" if counted else ""
+    return f"{where}{rows} {check.message}".strip()
+
+
+def _slack(text: str) -> str:
+    """Escape what Slack reads as a link or a mention."""
+    return " ".join(text.split()).translate(_ESCAPES)[:500]

@@ -1,0 +1,103 @@
+"""Rows whose input is gone, read from where a refresh kept them as if they were an input."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from itertools import repeat
+from typing import Final
+
+import polars as pl
+
+from siftset.pipeline.sources.batch import BATCH_ROWS, UNREADABLE, Batch
+from siftset.pipeline.sources.row_ids import content_hashes
+from siftset.pipeline.sources.types import fitted
+from siftset.pipeline.storage.part_files import Part
+from siftset.schemas.results.columns import SOURCE
+
+_OWN: Final = ("row_id", "source")
+
+
+@dataclass(frozen=True, slots=True)
+class StoredShard:
+    """Rows that were kept of an input that is gone, brought into the schema of today."""
+
+    name: str
+    key: str
+    schema: pl.Schema
+    rows: tuple[Part, ...]
+    ids: tuple[Part, ...] = ()
+    limit: int | None = None
+
+    @property
+    def fingerprint(self) -> str:
+        """Return a hash of the rows."""
+        return f"stored {self.key} {self.limit}"
+
+    @property
+    def records(self) -> int:
+        """Return how many rows there are."""
+        rows = sum(part.rows for part in self.rows)
+        return rows if self.limit is None else min(rows, self.limit)
+
+    def limited(self, limit: int) -> StoredShard:
+        """Return a shard of only the first rows."""
+        return replace(self, limit=limit)
+
+    def batches(self) -> Iterator[Batch]:
+        """Read the rows in order."""
+        left = self.records
+        for frame, content in zip(self._frames(), self._contents(), strict=False):
+            hashes = content if content is not None else self._hashed(frame)
+            for start in range(0, frame.height, BATCH_ROWS):
+                size = min(BATCH_ROWS, left, frame.height - start)
+                if not size:
+                    return
+                rows = fitted(frame.slice(start, size), self._types())
+                left -= size
+                yield Batch(rows, hashes.slice(start, size), UNREADABLE.to_frame())
+
+    def _types(self) -> dict[str, pl.DataType]:
+        types = pl.read_parquet_schema(self.rows[0].path)
+        return {**{name: types[name] for name in _OWN}, **self.schema}
+
+    def _frames(self) -> Iterator[pl.DataFrame]:
+        for part in self.rows:
+            frame = pl.read_parquet(part.path)
+            wanted = [name for name in (*_OWN, *self.schema) if name in frame.columns]
+            yield frame.select(wanted)
+
+    def _contents(self) -> Iterator[pl.Series | None]:
+        """Yield the hashes of the raw records where they are known, part by part."""
+        if not self.ids:
+            yield from repeat(None)
+        known = pl.concat(
+            [pl.read_parquet(p.path, columns=["candidate", "content"]) for p in self.ids]
+        )
+        hashes, start = known.filter("candidate")["content"], 0
+        for part in self.rows:
+            yield hashes.slice(start, part.rows)
+            start += part.rows
+
+    def _hashed(self, frame: pl.DataFrame) -> pl.Series:
+        columns = frame.drop(_OWN)
+        return pl.Series("content", content_hashes(columns), dtype=pl.UInt64)
+
+
+@dataclass(frozen=True, slots=True)
+class NoRows:
+    """A shard without rows, so that a run that reads nothing still knows its columns."""
+
+    schema: pl.Schema
+    name: str = "nothing"
+    fingerprint: str = "nothing"
+    records: int = 0
+
+    def limited(self, limit: int) -> NoRows:
+        """Return itself."""
+        return self
+
+    def batches(self) -> Iterator[Batch]:
+        """Yield one batch without rows."""
+        frame = pl.DataFrame(schema={"row_id": pl.String(), "source": SOURCE, **self.schema})
+        yield Batch(frame, pl.Series("content", [], dtype=pl.UInt64), UNREADABLE.to_frame())

@@ -1,0 +1,152 @@
+"""The files of the next version: new ones, those that stay, and those that lose rows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import chain
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+import polars as pl
+import pyarrow.parquet as pq
+
+from siftset.pipeline.refresh.change import Change
+from siftset.pipeline.refresh.near_published import Mask, rows_at
+from siftset.pipeline.stages.resolve_duplicates import stamped
+from siftset.pipeline.storage.atomic_files import link_or_copy
+from siftset.pipeline.storage.part_files import ROWS_PER_PART, Part, PartWriter
+from siftset.pipeline.storage.table import DataFile, Mode, split_of
+from siftset.schemas.results.columns import SPLITS
+
+if TYPE_CHECKING:
+    from siftset.pipeline.run.context import Run
+
+MANY_FILES: Final = 64
+"""Files of a split from which the small ones become one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """The files of the version that would result."""
+
+    added: tuple[DataFile, ...]
+    """With the rows that this run read."""
+    files: tuple[DataFile, ...]
+    """All files of the version."""
+    committed: tuple[DataFile, ...]
+    """Those that the commit names."""
+    mode: Mode
+    duplicates: tuple[Part, ...]
+
+
+def write_change(run: Run, change: Change, template: Part, *, whole: bool) -> Written:
+    """Write what enters, and anew what loses rows; `whole` replaces the version before.
+
+    `template` is a part of candidates, perhaps without rows, that has the columns.
+    """
+    columns = pl.read_parquet(template.path, n_rows=0).with_columns(place=pl.lit(0, pl.Int64))
+    added = _write_rows(run, change, change.entering & change.read, "new", columns)
+    back = _write_rows(run, change, change.entering & ~change.read, "back", None)
+    duplicates = _write_duplicates(run, change, columns)
+    new = (*added, *back)
+    old = [] if whole else run.store.files()
+    crowded = _crowded([*(split_of(path) for path in old), *(file.split for file in new)])
+    linked = whole or bool(change.leaving.height or crowded) or run.options.is_preview
+    if not linked:
+        staying = tuple(DataFile(path, split_of(path), _rows(path)) for path in old)
+        return Written(added, (*staying, *new), new, "append", duplicates)
+    files = (*_without(run, old, change.leaving, crowded), *new)
+    filled = tuple(file for file in files if file.rows) or added[:1]
+    return Written(added, filled, filled, "overwrite", duplicates)
+
+
+def _write_rows(
+    run: Run, change: Change, wanted: Mask, name: str, columns: pl.DataFrame | None
+) -> tuple[DataFile, ...]:
+    """Write candidates by split; where there are none, one file with the columns if given."""
+    folder = run.folder / "set"
+    empty = columns is not None and not wanted.any()
+    writers = {
+        s: PartWriter(folder, f"{s}-{name}", even_empty=empty and s == SPLITS[0]) for s in SPLITS
+    }
+    first = (columns,) if columns is not None and empty else ()
+    for frame in chain(first, rows_at(change.parts, wanted)):
+        rows = stamped(frame.drop("place"), run)
+        for split, writer in writers.items():
+            writer.add(rows.filter(pl.col("split") == split))
+    return tuple(
+        DataFile(part.path, split, part.rows)
+        for split, writer in writers.items()
+        for part in writer.close()
+    )
+
+
+def _write_duplicates(run: Run, change: Change, columns: pl.DataFrame) -> tuple[Part, ...]:
+    """Write the rows that this run read and that repeat others, with the row that they repeat."""
+    writer = PartWriter(run.folder / "duplicates", "part", even_empty=True)
+    repeats = change.repeats.filter(pl.Series(change.read[change.repeats["place"].to_numpy()]))
+    sought = np.zeros(len(change.kept), dtype=np.bool_)
+    sought[repeats.filter(pl.col("keeper") >= 0)["keeper"].to_numpy()] = True
+    empty = pl.DataFrame(schema={"row_id": pl.String, "place": pl.Int64})
+    keepers = pl.concat([empty, *rows_at(change.parts, sought, ["row_id"])])
+    named = repeats.join(
+        keepers.rename({"row_id": "duplicate_of", "place": "keeper"}), on="keeper", how="left"
+    )
+    for frame in chain((columns,), rows_at(change.parts, change.read & ~change.kept)):
+        met = frame.join(named, on="place", how="left", maintain_order="left")
+        rows = stamped(met.drop("place", "keeper", "duplicate_of", "kind"), run)
+        pointer = met.select(pl.col("duplicate_of").fill_null(pl.col("row_id")), "kind")
+        writer.add(rows.hstack(pointer))
+    return writer.close()
+
+
+def _without(
+    run: Run, old: Sequence[Path], leaving: pl.DataFrame, crowded: frozenset[str]
+) -> Iterator[DataFile]:
+    """Yield the files of the version before under new names, without the rows that leave.
+
+    A file that keeps all its rows is linked, not copied; small ones of a crowded split are joined.
+    """
+    folder = run.folder / "set"
+    folder.mkdir(exist_ok=True)
+    joined = {s: PartWriter(folder, f"{s}-joined") for s in crowded}
+    for number, path in enumerate(old):
+        split, rows = split_of(path), _rows(path)
+        hit = bool(leaving.height) and _holds(path, leaving)
+        if split in joined and rows < ROWS_PER_PART // 2:
+            joined[split].add(_left(path, leaving) if hit else pl.read_parquet(path))
+            continue
+        target = folder / f"{split}-kept-{number:05d}.parquet"
+        if hit:
+            frame = _left(path, leaving)
+            frame.write_parquet(target, compression="zstd", compression_level=1)
+            rows = frame.height
+        else:
+            link_or_copy(path, target)
+        yield DataFile(target, split, rows)
+    for split, writer in joined.items():
+        yield from (DataFile(part.path, split, part.rows) for part in writer.close())
+
+
+def _crowded(splits: Sequence[str]) -> frozenset[str]:
+    return frozenset(split for split in SPLITS if splits.count(split) > MANY_FILES)
+
+
+def _holds(path: Path, leaving: pl.DataFrame) -> bool:
+    rows = pl.read_parquet(path, columns=["row_id", "source"])
+    return bool(rows.unnest("source").join(leaving, on=leaving.columns, how="semi").height)
+
+
+def _left(path: Path, leaving: pl.DataFrame) -> pl.DataFrame:
+    frame = pl.read_parquet(path)
+    source = [pl.col("source").struct.field(name).alias(f"_{name}") for name in ("file", "record")]
+    on = ["row_id", "_file", "_record"]
+    lost = leaving.rename({"file": "_file", "record": "_record"})
+    met = frame.with_columns(source).join(lost, on=on, how="anti", maintain_order="left")
+    return met.drop("_file", "_record")
+
+
+def _rows(path: Path) -> int:
+    return int(pq.read_metadata(path).num_rows)

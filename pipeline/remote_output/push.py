@@ -1,0 +1,135 @@
+"""What a command leaves in the store: immutable files first, then the version, then pointers."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from siftset.pipeline.model_registry.ranks import leads
+from siftset.pipeline.model_registry.result import RESULT
+from siftset.pipeline.remote_output.current_model import MODELS, send_current
+from siftset.pipeline.remote_output.delta_log import compare_logs
+from siftset.pipeline.remote_output.mirror import mirror_set, other_table
+from siftset.pipeline.remote_output.pull import MENDED, open_origin
+from siftset.pipeline.storage.catalog import INDEX
+from siftset.pipeline.storage.refresh_ledger import METADATA, Ledger
+from siftset.pipeline.storage.remote import Listing, Origin, digest
+from siftset.pipeline.storage.run_folder import MANIFEST, run_folders
+from siftset.pipeline.storage.table import SET, Store
+
+if TYPE_CHECKING:
+    from siftset.schemas.recipe.loading import LoadedRecipe
+
+_ADVICE: Final = (
+    "nothing of this run is there; run again, it goes on from what lies there and reads the rest "
+    "anew"
+)
+_ENDED: Final = ("published", "refused")
+GRACE: Final = 3600.0
+"""Seconds that a part of the ledger stays that nobody needs: another machine may be sending it."""
+
+
+def send_output(loaded: LoadedRecipe) -> None:
+    """Bring the store of a recipe's output up to its folder; do nothing where it has none."""
+    origin = open_origin(loaded)
+    if origin is not None and leads():
+        send(origin)
+
+
+def send(origin: Origin) -> None:
+    """Bring the store up to a working folder.
+
+    A send that is cut off is finished by the next one. Where the store went on meanwhile, it gets
+    models and runs only. Raises OutputError where another machine published in our place.
+    """
+    origin.note()
+    there = origin.names()
+    standing = compare_logs(origin, there).kind
+    if standing == "parted":
+        raise other_table(f"{origin.address}/{SET}", _ADVICE)
+    if standing == "together":
+        _send_set(origin, there)
+    else:
+        _send_runs(origin, there)
+    _send_models(origin, there)
+    send_current(origin, there)
+    if standing == "together":
+        _send_changing(origin, INDEX)
+        _sweep(origin, there)
+
+
+def _send_set(origin: Origin, there: Listing) -> None:
+    """Upload versions, after what they rest on."""
+    store = Store(origin.folder)
+    origin.send(_files(origin.folder, "ledger/rows", "ledger/scans"), there)
+    origin.send(_lists(store), there)
+    _send_changing(origin, MENDED)
+    _send_runs(origin, there)
+    mirror_set(store, f"{origin.address}/{SET}", advice=_ADVICE)
+
+
+def _send_runs(origin: Origin, there: Listing) -> None:
+    """Upload the folders of runs that ended, the manifest of each last."""
+    for run in run_folders(origin.folder):
+        name = f"runs/{run.run_id}"
+        if f"{name}/{MANIFEST}" in there or run.manifest().get("state") not in _ENDED:
+            continue
+        files = sorted(_files(origin.folder, name), key=lambda n: n == f"{name}/{MANIFEST}")
+        origin.send(files[:-1], there)
+        origin.send(files[-1:], there)
+
+
+def _lists(store: Store) -> Iterator[str]:
+    """Yield the files of the ledger's list that the current version rests on."""
+    current = store.current()
+    name = None if current is None else current.metadata.get(METADATA)
+    if name:
+        yield from _files(store.output, f"ledger/{name}")
+
+
+def _send_models(origin: Origin, there: Listing) -> None:
+    """Upload models that are finished, what says so last; one trained anew replaces the old."""
+    models = origin.folder / MODELS
+    for result in sorted(models.glob(f"v*-*/{RESULT}")):
+        name = f"{MODELS}/{result.parent.name}"
+        said, data = f"{name}/{RESULT}", result.read_bytes()
+        if said in there and digest(data) == origin.agreed().get(said):
+            continue
+        if said in there:
+            origin.remove([said])
+        is_new = said not in there
+        files = [n for n in _files(origin.folder, name) if n != said]
+        origin.send(files, there if is_new else {})
+        origin.write(said, data)
+        origin.agree(said, data)
+
+
+def _send_changing(origin: Origin, name: str) -> None:
+    """Upload a file that changes in place, where it did since both sides agreed."""
+    path = origin.folder / name
+    data = path.read_bytes() if path.is_file() else None
+    if data is not None and digest(data) != origin.agreed().get(name):
+        origin.write(name, data)
+        origin.agree(name, data)
+
+
+def _sweep(origin: Origin, there: Listing) -> None:
+    """Remove from the store what the ledger no longer needs, where this folder has all of it."""
+    store = Store(origin.folder)
+    current = store.current()
+    name = None if current is None else current.metadata.get(METADATA)
+    if Ledger(store.output).read(name) is not None:
+        before = time.time() - GRACE
+        old = (n for n in there if n.startswith("ledger/") and (there[n].written or 0) <= before)
+        origin.remove([n for n in old if not (origin.folder / n).is_file()])
+
+
+def _files(folder: Path, *below: str) -> Iterator[str]:
+    """Yield the names of files below parts of a folder; hidden ones are drafts and locks."""
+    for part in below:
+        for path in sorted((folder / part).rglob("*")):
+            name = path.relative_to(folder)
+            if path.is_file() and not any(p.startswith(".") for p in name.parts):
+                yield name.as_posix()

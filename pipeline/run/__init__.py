@@ -1,0 +1,1 @@
+"""One prepared run: job, context, score store, split, work folder, progress file."""

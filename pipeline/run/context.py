@@ -1,0 +1,63 @@
+"""One run under way, and how it was asked to run."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from siftset.pipeline.storage.run_folder import new_run_id
+from siftset.schemas.progress import Progress
+
+if TYPE_CHECKING:
+    from siftset.pipeline.run.job import Job
+    from siftset.pipeline.storage.table import Store
+
+
+@dataclass(frozen=True, slots=True)
+class CurateOptions:
+    """How to run, as opposed to what: none of it changes a published row."""
+
+    limit: int | None = None
+    """Read the first rows only; writes a preview and publishes nothing."""
+    sample: int | None = None
+    """Read a seeded sample of so many rows; writes a preview and publishes nothing."""
+    dry_run: bool = False
+    """Read everything, write a preview, publish nothing."""
+    fresh: bool = False
+    """Run although the current version was made from the same recipe and input."""
+    release_quarantine: bool = False
+    """Put quarantined rows that were mended back through; they stay in force for later runs."""
+    mended: Path | None = None
+    """Where the mended rows lie; by default the quarantine of the last run."""
+    lock_timeout: float = 0.0
+    engine: Literal["local", "ray"] = "local"
+
+    @property
+    def is_preview(self) -> bool:
+        """Whether nothing is to be published."""
+        return self.dry_run or self.limit is not None or self.sample is not None
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One run under way."""
+
+    job: Job
+    store: Store
+    options: CurateOptions
+    progress: Progress
+    folder: Path
+    command: Literal["curate", "refresh"] = "curate"
+    run_id: str = field(default_factory=new_run_id)
+    started: datetime = field(default_factory=lambda: datetime.now(UTC))
+    clock: float = field(default_factory=time.perf_counter)
+    nodes: dict[str, dict[str, float]] = field(default_factory=dict)
+    """What the shards cost on each node of a cluster."""
+
+    @property
+    def seconds(self) -> float:
+        """Wall time since the run began."""
+        return time.perf_counter() - self.clock

@@ -1,0 +1,183 @@
+"""A recipe made ready to run: its source open, its formula bound, its rules checked."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import polars as pl
+from pydantic import JsonValue
+
+from siftset.pipeline.gate.row_rules import PlainRules, RowRuleSet
+from siftset.pipeline.run.score_store import StoredScores
+from siftset.pipeline.run.split import split_expr
+from siftset.pipeline.stages.release_quarantine import Mended, with_mended
+from siftset.pipeline.stages.run_gate import check_thresholds, prepare_gate, suite_rules
+from siftset.pipeline.storage.address import output_address, working_folder
+from siftset.pipeline.storage.run_folder import recipe_hash, run_key
+from siftset.schemas.errors import SourceError
+from siftset.schemas.recipe.loading import LoadedRecipe, load_recipe
+from siftset.schemas.recipe.model import Recipe
+from siftset.schemas.recipe.source import Synthesize
+from siftset.signals.evaluation.decider import Decider
+from siftset.signals.formula.formula import parse
+from siftset.signals.registry import build_for
+
+if TYPE_CHECKING:
+    from siftset.pipeline.sources import Shard, Sources
+    from siftset.pipeline.sources.files import Scans
+
+SECTIONS: Final = frozenset(Recipe.model_fields) - {"refresh", "train", "compare"}
+"""The sections that curating uses; environment variables of the others may be unset."""
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """Everything that is known before the first row is read."""
+
+    loaded: LoadedRecipe
+    sources: Sources
+    decider: Decider
+    rules: RowRuleSet
+    key: str
+    goes_out: PlainRules = field(default_factory=PlainRules)
+    """Rules of the suite for rows that the formula kept."""
+    suites: str = ""
+    """Hash of the suites where they set rows aside."""
+    mended: Mended | None = None
+    """Rows that take the place of records, None where nobody mended any."""
+
+    @property
+    def recipe(self) -> Recipe:
+        """The checked recipe."""
+        return self.loaded.recipe
+
+    @property
+    def output(self) -> Path:
+        """The output folder, absolute."""
+        return output_folder(self.loaded)
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The source's columns as they are stored."""
+        return tuple(self.sources.schema.names())
+
+    @property
+    def shards(self) -> tuple[Shard, ...]:
+        """The input in parts, with mended rows in their places."""
+        shards = self.sources.shards
+        return shards if self.mended is None else self.mended.over(shards)
+
+    @property
+    def has_ids(self) -> bool:
+        """Whether a source names a column that identifies records, so that ids may repeat."""
+        configs = [source.config for source in self.recipe.source]
+        return any(not isinstance(c, Synthesize) and c.id is not None for c in configs)
+
+    def split(self) -> pl.Expr:
+        """Return the expression of the column `split`."""
+        return split_expr(self.recipe.split, self.recipe.seed, self.columns)
+
+    def fingerprints(self) -> dict[str, JsonValue]:
+        """Return the fingerprint of every signal of the formula."""
+        asked = self.decider.questions.items()
+        return {name: question.signal.fingerprint for name, question in asked}
+
+
+def output_folder(loaded: LoadedRecipe) -> Path:
+    """Return the folder of this machine that holds a recipe's output, or works for its address."""
+    at = output_address(loaded)
+    return (
+        loaded.resolve(loaded.recipe.output) if at is None else working_folder(loaded)
+    ).resolve()
+
+
+def load_job(
+    recipe: str | Path,
+    data: pl.DataFrame | None = None,
+    *,
+    overrides: Sequence[str] = (),
+    limit: int | None = None,
+    scans: Scans | None = None,
+) -> Job:
+    """Load a recipe and make it ready to run on its source, or on `data` in its place.
+
+    Definitions are checked first, then the recipe, the schema and the data. Raises a SiftsetError
+    for the first thing that cannot work; writes nothing.
+    """
+    loaded = load_recipe(recipe, overrides=overrides, uses=SECTIONS)
+    output_folder(loaded)
+    if loaded.recipe.mirror is not None:
+        from siftset.pipeline.storage.object_store import file_system
+
+        file_system(loaded.recipe.mirror)
+    decider = bind_formula(loaded)
+    suites = prepare_gate(loaded)
+    return _ready(loaded, decider, _open(loaded, data, limit, scans), suites)
+
+
+def bind_formula(loaded: LoadedRecipe) -> Decider:
+    """Return the formula of a recipe with its signals; needs no data."""
+    formula = parse(loaded.recipe.keep)
+    signals = build_for(formula, loaded.recipe.signals, folder=loaded.folder)
+    dear = sum(signal.kind != "expression" for signal in signals.values())
+    return Decider(
+        formula,
+        signals,
+        order=loaded.recipe.order,
+        seed=loaded.recipe.seed,
+        cache=StoredScores(output_folder(loaded), signals=dear),
+    )
+
+
+def _ready(loaded: LoadedRecipe, decider: Decider, sources: Sources, suites: str) -> Job:
+    recipe, schema = loaded.recipe, sources.schema
+    _check_text(schema)
+    decider.check(schema)
+    check_thresholds(recipe, schema.names())
+    aside = suite_rules(loaded, schema)
+    rules = RowRuleSet(recipe.integrity.rows, schema, also=aside.comes_in)
+    rules.check()
+    split_expr(recipe.split, recipe.seed, tuple(schema.names()))
+    prints = {name: question.signal.fingerprint for name, question in decider.questions.items()}
+    key = run_key(
+        recipe,
+        sources.inputs,
+        {**prints, "(formula)": decider.formula.canonical, "(suites)": suites},
+    )
+    job = Job(loaded, sources, decider, rules, key, goes_out=PlainRules(aside.goes_out))
+    return with_mended(replace(job, suites=suites) if any(aside) else job)
+
+
+def describe(job: Job) -> dict[str, JsonValue]:
+    """Return what a manifest records of a recipe: no environment variable is filled in."""
+    return {
+        "name": job.recipe.name,
+        "file": str(job.loaded.path),
+        "hash": recipe_hash(job.recipe),
+        "document": job.loaded.raw,
+    }
+
+
+def _open(
+    loaded: LoadedRecipe, data: pl.DataFrame | None, limit: int | None, scans: Scans | None
+) -> Sources:
+    if data is not None:
+        from siftset.pipeline.sources.frame import frame_source
+
+        return frame_source(data, loaded.recipe, limit=limit, folder=loaded.folder)
+    from siftset.pipeline.sources import open_sources
+
+    return open_sources(loaded.recipe, loaded.folder, limit=limit, scans=scans)
+
+
+def _check_text(schema: pl.Schema) -> None:
+    if "text" not in schema:
+        raise SourceError(
+            "the source has no column 'text': name the column that holds the text with  "
+            f"text: COLUMN  in the source, one of: {', '.join(schema)}"
+        )
+    if schema["text"] not in (pl.String, pl.Null):
+        raise SourceError(f"column 'text' holds {schema['text']}, expected text")

@@ -1,0 +1,66 @@
+"""The split of a row: a pure function of the seed and of what the text says."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import polars as pl
+import polars_hash as plh
+
+from siftset.pipeline.run.text_normalisation import bare_text
+from siftset.schemas.errors import SourceError
+from siftset.schemas.recipe.integrity import Split
+from siftset.schemas.results.columns import OWN_COLUMNS, SPLITS
+
+_ALIASES: Final = {
+    **{name: name for name in SPLITS},
+    **dict.fromkeys(("val", "valid", "dev", "eval"), "validation"),
+}
+
+
+def split_expr(split: Split, seed: int, columns: tuple[str, ...]) -> pl.Expr:
+    """Return the expression of the column `split`: from the official column, else by hash.
+
+    A row without text is split by its row_id. Raises SourceError where the column is missing.
+    """
+    if split.column is not None:
+        return pl.col(_official(split.column, columns)).cast(pl.String).alias("split")
+    inner = plh.concat_str(pl.coalesce(bare_text(pl.col("text")), "row_id")).nchash.xxh3_64()
+    seeded = plh.concat_str(pl.lit(f"{seed}:"), inner.cast(pl.String)).nchash.xxh3_64()
+    point = (seeded // 2**11).cast(pl.Float64) / 2**53
+    return _by_share(point, split).alias("split")
+
+
+def check_official(found: pl.Series) -> pl.Series:
+    """Return the official split in our names; raises SourceError for another value."""
+    folded = found.str.strip_chars().str.to_lowercase()
+    mapped = folded.replace_strict(_ALIASES, default=None, return_dtype=pl.String)
+    if mapped.null_count():
+        strange = found.filter(mapped.is_null())[0]
+        raise SourceError(
+            f"split column holds {strange!r}: expected train, validation or test in every row"
+        )
+    return mapped
+
+
+def _official(name: str, columns: tuple[str, ...]) -> str:
+    stored = f"source_column_{name}" if name in OWN_COLUMNS else name
+    if stored not in columns:
+        raise SourceError(
+            f"split.column: the source has no column '{name}', expected one of: "
+            + ", ".join(columns)
+        )
+    return stored
+
+
+def _by_share(point: pl.Expr, split: Split) -> pl.Expr:
+    shares = {"train": split.train, "validation": split.validation, "test": split.test}
+    given = [name for name in SPLITS if shares[name] > 0]
+    edge, result = 0.0, pl.lit(given[-1])
+    branches: list[tuple[float, str]] = []
+    for name in given[:-1]:
+        edge += shares[name]
+        branches.append((edge, name))
+    for limit, name in reversed(branches):
+        result = pl.when(point < limit).then(pl.lit(name)).otherwise(result)
+    return result

@@ -1,0 +1,177 @@
+"""Finding input files: paths, folders and globs to a sorted list with formats."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, NamedTuple
+
+from siftset.pipeline.storage.object_store import Object, is_address
+from siftset.schemas.errors import SourceError
+from siftset.schemas.recipe.source import Files
+
+FORMATS: Final = {
+    ".csv": "csv",
+    ".tsv": "tsv",
+    ".tab": "tsv",
+    ".jsonl": "jsonl",
+    ".ndjson": "jsonl",
+    ".json": "json",
+    ".parquet": "parquet",
+    ".pq": "parquet",
+    ".arrow": "arrow",
+    ".ipc": "arrow",
+    ".feather": "arrow",
+    ".txt": "lines",
+    ".text": "lines",
+}
+COMPRESSIONS: Final = {".gz": "gzip", ".gzip": "gzip", ".zst": "zstd", ".zstd": "zstd"}
+
+
+@dataclass(frozen=True, slots=True)
+class InputFile:
+    """A file to read."""
+
+    path: Path | Object
+    name: str
+    """Relative to the root of its source, with slashes."""
+    stem: str
+    """The name without the endings of format and compression; part of row ids."""
+    format: str
+    compression: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """The files of a source, in order."""
+
+    files: tuple[InputFile, ...]
+    warnings: tuple[str, ...]
+
+
+class Match(NamedTuple):
+    """What a path of the recipe leads to."""
+
+    path: Path | Object
+    name: str
+    """Relative to the root."""
+    asked: bool
+    """By name or by pattern, rather than by folder."""
+
+
+def find_files(config: Files, folder: Path) -> Found:
+    """Return the files that a source names; raise SourceError where nothing matches."""
+    if any(map(is_address, config.paths)):
+        from siftset.pipeline.sources.find_objects import remote_matches
+
+        return _chosen(config, remote_matches(config))
+    return _chosen(config, _local_matches(config, folder))
+
+
+def _local_matches(config: Files, folder: Path) -> Iterator[tuple[str, list[Match]]]:
+    patterns = [folder / Path(path).expanduser() for path in config.paths]
+    root = _root(config, patterns, folder)
+    for pattern in patterns:
+        found = _matches(pattern)
+        named = [Match(p, Path(os.path.relpath(p, root)).as_posix(), asked) for p, asked in found]
+        yield str(pattern), named
+
+
+def _chosen(config: Files, found: Iterable[tuple[str, list[Match]]]) -> Found:
+    """Leave out what was found twice, and what lies in a folder and has no known format."""
+    files: dict[Path | Object, InputFile] = {}
+    warnings: list[str] = []
+    places: list[str] = []
+    for pattern, matches in found:
+        places.append(pattern)
+        skipped = 0
+        for match in matches:
+            if match.path in files:
+                continue
+            if match.asked or config.format or _endings(match.path)[0]:
+                files[match.path] = _input_file(match, config.format)
+            else:
+                skipped += 1
+        if skipped:
+            warnings.append(f"{pattern}: {skipped} files skipped, their endings name no format")
+    if not files:
+        raise SourceError(f"{places[0]}: no file of a known format there; set source.files.format")
+    return Found(tuple(files.values()), tuple(warnings))
+
+
+def _root(config: Files, patterns: list[Path], folder: Path) -> Path:
+    """Return the folder that names are relative to; it depends on the recipe, not on matches."""
+    if config.root is not None:
+        return folder / Path(config.root).expanduser()
+    return Path(os.path.commonpath([_fixed(pattern) for pattern in patterns]))
+
+
+def _fixed(pattern: Path) -> Path:
+    if not _is_glob(pattern):
+        return pattern if pattern.is_dir() else pattern.parent
+    parts = pattern.parts
+    first = next(i for i, part in enumerate(parts) if any(c in part for c in "*?["))
+    return Path(*parts[:first])
+
+
+def _is_glob(pattern: Path) -> bool:
+    return any(c in str(pattern) for c in "*?[") and not pattern.exists()
+
+
+def _matches(pattern: Path) -> Iterator[tuple[Path, bool]]:
+    """Yield paths, and whether each was asked for by name or pattern rather than by folder."""
+    if _is_glob(pattern):
+        fixed = _fixed(pattern)
+        found = sorted(fixed.glob(str(pattern.relative_to(fixed)))) if fixed.is_dir() else []
+        files = [path for path in found if path.is_file() and not _hidden(path, fixed)]
+        if not files:
+            raise SourceError(f"{pattern}: no file matches; check the pattern and its folder")
+        yield from ((path, True) for path in files)
+    elif pattern.is_dir():
+        yield from ((path, False) for path in _inside(pattern))
+    elif pattern.exists():
+        yield pattern, True
+    else:
+        raise SourceError(f"{pattern}: no such file or folder; check source.files.paths")
+
+
+def _inside(folder: Path) -> list[Path]:
+    if (folder / "_delta_log").is_dir():
+        raise SourceError(
+            f"{folder}: this is a Delta table, whose folder also holds old files; "
+            "read it with source: {delta: {path: ...}}"
+        )
+    files = sorted(path for path in folder.rglob("*") if path.is_file())
+    files = [path for path in files if not _hidden(path, folder)]
+    if not files:
+        raise SourceError(f"{folder}: the folder holds no files")
+    return files
+
+
+def _hidden(path: Path, folder: Path) -> bool:
+    return any(part.startswith((".", "_")) for part in path.relative_to(folder).parts)
+
+
+def _endings(path: Path | Object) -> tuple[str | None, str | None, str]:
+    """Return format, compression and the name without their endings."""
+    name = path.name
+    compression = COMPRESSIONS.get(path.suffix.lower())
+    if compression:
+        name = name[: -len(path.suffix)]
+    ending = Path(name).suffix
+    form = FORMATS.get(ending.lower())
+    return form, compression, name[: -len(ending)] if form else name
+
+
+def _input_file(match: Match, given: str | None) -> InputFile:
+    form, compression, bare = _endings(match.path)
+    form = given or form
+    if form is None:
+        raise SourceError(
+            f"{match.path}: the ending names no format; expected one of {', '.join(FORMATS)} "
+            "(also with .gz or .zst), or set source.files.format"
+        )
+    stem = str(Path(match.name).with_name(bare).as_posix())
+    return InputFile(match.path, match.name, stem, form, compression)

@@ -1,0 +1,93 @@
+"""Finding input in a store: addresses, prefixes and patterns to objects with names."""
+
+from __future__ import annotations
+
+import posixpath
+from collections.abc import Iterator
+from itertools import takewhile
+from typing import NamedTuple
+
+from siftset.pipeline.sources.find_files import Match
+from siftset.pipeline.storage.object_store import Object, bare, find_objects, is_address, is_pattern
+from siftset.schemas.errors import SourceError
+from siftset.schemas.recipe.source import Files
+
+
+class _Listed(NamedTuple):
+    """What an address of the recipe leads to."""
+
+    address: str
+    objects: list[Object]
+    fixed: str
+    """The part of the address that is no pattern: a bucket, perhaps with a prefix."""
+    is_folder: bool
+
+
+def remote_matches(config: Files) -> Iterator[tuple[str, list[Match]]]:
+    """Yield what each address of a source leads to; raise SourceError where that is nothing."""
+    _check_alike(config)
+    listed = [_listed(address.rstrip("/")) for address in config.paths]
+    root = _root(config, [one.fixed for one in listed])
+    for one in listed:
+        yield (
+            one.address,
+            [Match(o, _name(o, root), asked=not one.is_folder) for o in one.objects],
+        )
+
+
+def _check_alike(config: Files) -> None:
+    given = (*config.paths, *((config.root,) if config.root is not None else ()))
+    kinds = {path.partition("://")[0] if is_address(path) else "" for path in given}
+    if len(kinds) > 1:
+        raise SourceError(
+            f"{next(filter(is_address, given))}: a source reads either one store or paths of this "
+            "machine, root included; expected them apart: write a list of two sources"
+        )
+
+
+def _listed(address: str) -> _Listed:
+    objects, fixed = find_objects(address), bare(address)
+    is_folder = False
+    if is_pattern(fixed):
+        fixed = "/".join(takewhile(lambda part: not is_pattern(part), fixed.split("/")))
+    elif [one.address for one in objects] == [address]:
+        fixed = posixpath.dirname(fixed)
+    else:
+        is_folder = True
+    _check_no_table(address, objects, fixed, is_folder=is_folder)
+    seen = [one for one in objects if not _hidden(_below(one, fixed))]
+    if not seen:
+        raise SourceError(
+            f"{address}: no object there, none that matches; check source.files.paths"
+        )
+    return _Listed(address, seen, fixed, is_folder)
+
+
+def _check_no_table(address: str, objects: list[Object], fixed: str, *, is_folder: bool) -> None:
+    if is_folder and any(_below(one, fixed).startswith("_delta_log/") for one in objects):
+        raise SourceError(
+            f"{address}: this is a Delta table, whose folder also holds old files; "
+            "read it with source: {delta: {path: ...}}"
+        )
+
+
+def _root(config: Files, fixed: list[str]) -> str:
+    """Return what names are relative to; it depends on the recipe, not on matches."""
+    return posixpath.commonpath(fixed) if config.root is None else bare(config.root).rstrip("/")
+
+
+def _name(found: Object, root: str) -> str:
+    if root and not bare(found.address).startswith(f"{root}/"):
+        raise SourceError(
+            f"{found.address}: it does not lie below the root '{root}'; name another "
+            "source.files.root"
+        )
+    return _below(found, root)
+
+
+def _below(found: Object, prefix: str) -> str:
+    return bare(found.address).removeprefix(f"{prefix}/" if prefix else "")
+
+
+def _hidden(name: str) -> bool:
+    return any(part.startswith((".", "_")) for part in name.split("/"))

@@ -1,0 +1,125 @@
+"""A JSON array of objects, read piece by piece: every element becomes one line."""
+
+from __future__ import annotations
+
+import codecs
+import json
+import re
+from collections.abc import Iterable, Iterator
+from typing import Final
+
+import numpy as np
+
+from siftset.pipeline.sources.find_files import InputFile
+from siftset.pipeline.sources.formats.records import Records
+from siftset.pipeline.sources.formats.streams import BLOCK_BYTES, MARK
+from siftset.schemas.errors import SourceError
+
+SPACE: Final = re.compile(r"[ \t\r\n]*")
+AFTER: Final = re.compile(r"[ \t\r\n]*(?:,|(?=\]))")
+DECODER: Final = json.JSONDecoder()
+
+
+def split_array(blocks: Iterable[bytes], file: InputFile, *, longest: int) -> Iterator[Records]:
+    """Yield the elements of an array as records; raise SourceError where the array is broken.
+
+    Bytes that are not UTF-8 stay as they are, so that they cost their own element only.
+    """
+    lines: list[bytes] = []
+    number = size = 0
+    elements = _Elements(file, longest)
+    for piece in _texts(blocks):
+        for element in elements.feed(piece):
+            line = element.replace("\n", " ").replace("\r", " ")
+            lines.append(line.encode(errors="surrogateescape"))
+            size += len(lines[-1])
+        if size >= BLOCK_BYTES or not piece:
+            yield _records(lines, number)
+            number, size, lines = number + len(lines), 0, []
+    elements.finish()
+
+
+class _Elements:
+    """The elements of an array whose text comes in pieces."""
+
+    def __init__(self, file: InputFile, longest: int) -> None:
+        self._file = file
+        self._longest = longest
+        self._text, self._at, self._passed = "", 0, 0
+        self._opened = self._closed = False
+
+    def feed(self, piece: str) -> Iterator[str]:
+        """Yield the elements that a further piece completes; an empty piece is the last."""
+        self._passed += self._at
+        self._text, self._at = self._text[self._at :] + piece, 0
+        self._open()
+        while self._opened and not self._closed:
+            element = self._next(last=not piece)
+            if element is None:
+                break
+            if element:
+                yield element
+
+    def finish(self) -> None:
+        """Raise SourceError unless the array was closed and nothing follows it."""
+        if not self._closed or self._text[self._at :].strip():
+            raise self._broken(self._at, "expected ] and then the end of the file")
+
+    def _open(self) -> None:
+        start = self._skip_space()
+        if self._opened or start == len(self._text):
+            return
+        if self._text[start] != "[":
+            raise self._broken(start, "expected [ and an array of objects")
+        self._opened, self._at = True, start + 1
+
+    def _next(self, *, last: bool) -> str | None:
+        """Return the next element, "" at the array's end, None where more text is needed."""
+        start = self._skip_space()
+        if self._text.startswith("]", start):
+            self._closed, self._at = True, start + 1
+            return ""
+        try:
+            _, end = DECODER.raw_decode(self._text, start)
+        except (ValueError, RecursionError) as error:
+            if not last and len(self._text) - start <= self._longest:
+                return None
+            raise self._broken(start, f"broken or cut off: {error}") from None
+        after = AFTER.match(self._text, end)
+        if after is None:
+            if not last and not self._text[end:].strip():
+                return None
+            raise self._broken(end, "expected a comma or ] after an element")
+        self._at = after.end()
+        return self._text[start:end]
+
+    def _skip_space(self) -> int:
+        found = SPACE.match(self._text, self._at)
+        assert found is not None, "the pattern also matches nothing"
+        return found.end()
+
+    def _broken(self, at: int, expected: str) -> SourceError:
+        return SourceError(
+            f"{self._file.path}: not a JSON array at character {self._passed + at:,}: {expected}; "
+            "for one object a line set source.files.format: jsonl"
+        )
+
+
+def _texts(blocks: Iterable[bytes]) -> Iterator[str]:
+    """Decode blocks; the empty text at the end says that no more will come."""
+    decoder = codecs.getincrementaldecoder("utf-8")("surrogateescape")
+    first = True
+    for block in blocks:
+        text = decoder.decode(block.removeprefix(MARK) if first else block)
+        first = False
+        if text:
+            yield text
+    yield decoder.decode(b"", final=True)
+    yield ""
+
+
+def _records(lines: list[bytes], number: int) -> Records:
+    lengths = np.array([len(line) for line in lines], dtype=np.int64)
+    ends = np.cumsum(lengths + 1) - 1
+    numbers = np.arange(number, number + len(lines), dtype=np.int64)
+    return Records(b"\n".join(lines), ends - lengths, ends, numbers, -1)

@@ -1,0 +1,196 @@
+"""Parquet and Arrow IPC: files that state their types."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+import polars as pl
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from siftset.pipeline.sources.batch import BATCH_ROWS, EXCERPT, PART_ROWS, BadRecord, RawBlock
+from siftset.pipeline.sources.find_files import InputFile
+from siftset.pipeline.sources.formats.arrow import to_frame
+from siftset.pipeline.sources.formats.streams import BROKEN, broken, open_bytes
+from siftset.pipeline.sources.types import Types, stored
+from siftset.pipeline.storage.object_store import Object
+
+BATCH_BYTES: Final = 64 * 2**20
+
+
+@dataclass(frozen=True, slots=True)
+class ParquetPart:
+    """Some row groups of a Parquet file that follow each other."""
+
+    file: InputFile
+    groups: tuple[int, ...]
+    first: int
+    """The number of the part's first record."""
+    rows: int
+    end: int = 0
+    """Where its bytes end in the file."""
+
+    def blocks(self) -> Iterator[RawBlock]:
+        """Yield the records in batches of bounded size."""
+        number = self.first
+        try:
+            with _parquet(self.file) as parquet:
+                size = _batch_rows(parquet.metadata, self.groups)
+                for batch in parquet.iter_batches(size, self.groups, use_threads=False):
+                    yield raw_block(batch, number)
+                    number += batch.num_rows
+        except BROKEN as error:
+            raise broken(self.file, error, f"after record {number:,}") from None
+
+
+@dataclass(frozen=True, slots=True)
+class ArrowPart:
+    """An Arrow IPC file or stream."""
+
+    file: InputFile
+    rows: int
+
+    def blocks(self) -> Iterator[RawBlock]:
+        """Yield the records in batches of bounded size."""
+        number = 0
+        try:
+            for whole in _arrow_batches(self.file):
+                for start in range(0, whole.num_rows, BATCH_ROWS):
+                    yield raw_block(whole.slice(start, BATCH_ROWS), number + start)
+                number += whole.num_rows
+        except BROKEN as error:
+            raise broken(self.file, error, f"after record {number:,}") from None
+
+
+def open_parquet(file: InputFile) -> tuple[Types, tuple[ParquetPart, ...]]:
+    """Read the footer of a Parquet file: its columns, and parts of whole row groups."""
+    try:
+        with _parquet(file) as parquet:
+            types = declared_types(parquet.schema_arrow)
+            metadata = parquet.metadata
+            sizes = [metadata.row_group(at).num_rows for at in range(metadata.num_row_groups)]
+    except BROKEN as error:
+        raise broken(file, error, "at its footer") from None
+    parts: list[ParquetPart] = []
+    groups: list[int] = []
+    first = rows = 0
+    for group, size in enumerate(sizes):
+        groups.append(group)
+        rows += size
+        if rows >= PART_ROWS or group == len(sizes) - 1:
+            end = _end_of(metadata.row_group(group))
+            parts.append(ParquetPart(file, tuple(groups), first, rows, end))
+            groups, first, rows = [], first + rows, 0
+    return types, tuple(parts)
+
+
+def open_arrow(file: InputFile) -> tuple[Types, tuple[ArrowPart, ...]]:
+    """Read an Arrow file through once: its columns and the number of its records."""
+    rows, schema = 0, None
+    try:
+        for batch in _arrow_batches(file):
+            rows += batch.num_rows
+            schema = batch.schema
+    except BROKEN as error:
+        raise broken(file, error, f"after record {rows:,}") from None
+    return declared_types(schema) if schema is not None else {}, (ArrowPart(file, rows),)
+
+
+def declared_types(schema: pa.Schema) -> Types:
+    """Return the columns of an Arrow schema as they will be stored."""
+    return {name: stored(dtype) for name, dtype in pl.Schema(schema).items()}
+
+
+def raw_block(batch: pa.RecordBatch, number: int) -> RawBlock:
+    """Return a batch as a block; rows with text that is not UTF-8 are set aside."""
+    bad: dict[int, str] = {}
+    try:
+        batch.validate(full=True)
+    except pa.ArrowInvalid:
+        batch, bad = _only_utf8(batch)
+    frame = to_frame(batch)
+    records = pl.int_range(number, number + frame.height, eager=True).alias("record")
+    if not bad:
+        return RawBlock(frame, records)
+    keep = np.ones(frame.height, dtype=np.bool_)
+    keep[list(bad)] = False
+    unreadable = tuple(
+        BadRecord(number + at, None, reason, repr(frame.row(at)).encode()[:EXCERPT])
+        for at, reason in sorted(bad.items())
+    )
+    return RawBlock(frame.filter(keep), records.filter(pl.Series(keep)), unreadable)
+
+
+def _only_utf8(batch: pa.RecordBatch) -> tuple[pa.RecordBatch, dict[int, str]]:
+    bad: dict[int, str] = {}
+    columns = []
+    for name, column in zip(batch.schema.names, batch.columns, strict=True):
+        if pa.types.is_string(column.type) or pa.types.is_large_string(column.type):
+            texts = [_decoded(value) for value in column.cast(pa.large_binary()).to_pylist()]
+            wrong = [at for at, text in enumerate(texts) if text is _WRONG]
+            bad |= dict.fromkeys(wrong, f"column '{name}' is not valid UTF-8")
+            column = pa.array([None if text is _WRONG else text for text in texts], pa.string())
+        columns.append(column)
+    return pa.RecordBatch.from_arrays(columns, batch.schema.names), bad
+
+
+_WRONG: Final = object()
+
+
+def _decoded(value: bytes | None) -> object:
+    try:
+        return None if value is None else value.decode()
+    except UnicodeDecodeError:
+        return _WRONG
+
+
+def _parquet(file: InputFile) -> pq.ParquetFile:
+    if file.compression is None:
+        if isinstance(file.path, Object):
+            return pq.ParquetFile(file.path.open(), pre_buffer=True)
+        return pq.ParquetFile(file.path, memory_map=True)
+    with open_bytes(file) as stream:
+        return pq.ParquetFile(pa.BufferReader(stream.read()))
+
+
+def _arrow_batches(file: InputFile) -> Iterator[pa.RecordBatch]:
+    if file.compression is None and isinstance(file.path, Object):
+        source = pa.PythonFile(file.path.open())
+    elif file.compression is None:
+        source = pa.memory_map(str(file.path))
+    else:
+        with open_bytes(file) as stream:
+            source = pa.BufferReader(stream.read())
+    with source:
+        if source.read(6) == b"ARROW1":
+            with pa.ipc.open_file(source) as reader:
+                yield from (reader.get_batch(at) for at in range(reader.num_record_batches))
+                if not reader.num_record_batches:
+                    yield from reader.schema.empty_table().to_batches()
+        else:
+            source.seek(0)
+            with pa.ipc.open_stream(source) as stream_reader:
+                yield from stream_reader
+
+
+def _end_of(group: pq.RowGroupMetaData) -> int:
+    """Return where the bytes of a row group end."""
+    columns = [group.column(at) for at in range(group.num_columns)]
+    return max(
+        (
+            min(c.dictionary_page_offset or c.data_page_offset, c.data_page_offset)
+            + c.total_compressed_size
+            for c in columns
+        ),
+        default=0,
+    )
+
+
+def _batch_rows(metadata: pq.FileMetaData, groups: tuple[int, ...]) -> int:
+    chosen = [metadata.row_group(group) for group in groups]
+    rows = max(1, sum(group.num_rows for group in chosen))
+    each: int = max(1, sum(group.total_byte_size for group in chosen) // rows)
+    return max(256, min(BATCH_ROWS, BATCH_BYTES // each))

@@ -1,0 +1,186 @@
+"""CSV and TSV: an empty field is null, a quoted empty one is the empty text.
+
+pyarrow parses; records are split here first, so that one bad record costs itself only.
+"""
+
+from __future__ import annotations
+
+import io
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Final, NamedTuple
+
+import numpy as np
+import polars as pl
+import pyarrow as pa
+import pyarrow.csv
+
+from siftset.pipeline.sources.batch import BadRecord, RawBlock
+from siftset.pipeline.sources.find_files import InputFile
+from siftset.pipeline.sources.formats.arrow import to_frame
+from siftset.pipeline.sources.formats.quotes import Grammar, Split
+from siftset.pipeline.sources.formats.records import Records, sound
+from siftset.pipeline.sources.formats.streams import text_blocks
+from siftset.pipeline.sources.types import lexeme_type
+from siftset.schemas.errors import SourceError
+
+LONE_RETURN: Final = re.compile(rb"\r(?!\n)")
+"""pyarrow takes it for a line end."""
+
+
+class _Parsed(NamedTuple):
+    frame: pl.DataFrame
+    good: Records
+    bad: list[BadRecord]
+
+
+@dataclass(frozen=True, slots=True)
+class Delimited:
+    """A CSV or TSV file with a header."""
+
+    file: InputFile
+    delimiter: str
+    longest: int
+
+    def blocks(self) -> Iterator[RawBlock]:
+        """Yield the records, every column as text."""
+        grammar = Grammar(self.delimiter, self.longest)
+        header: list[str] = []
+        number = 0
+        for split in grammar.split(text_blocks(self.file)):
+            records, bad = _sound(split, self.longest)
+            if not header:
+                header = self._header(split, grammar)
+                records = records.chosen(records.numbers > 0)
+                bad = [record for record in bad if record.record > 0]
+            if len(header) > 1:
+                records = records.chosen(records.ends > records.starts)
+            block = self._parsed(records, bad, header, grammar)
+            block = _renumbered(block, number)
+            number += block.frame.height + len(block.bad)
+            yield block
+
+    def narrowed(self, column: pl.Series, before: pl.DataType) -> pl.DataType:
+        """Return the narrowest type of a column's texts and of those seen before."""
+        return lexeme_type(column, before)
+
+    def _header(self, split: Split, grammar: Grammar) -> list[str]:
+        first = split.records.raw(0)
+        if 0 in split.flaws or not first.strip():
+            raise SourceError(f"{self.file.path}: no header; expected column names on line 1")
+        try:
+            names = [name or f"column_{at}" for at, name in enumerate(grammar.fields(first), 1)]
+        except UnicodeDecodeError:
+            raise SourceError(f"{self.file.path}: the header is not UTF-8; convert it") from None
+        twice = sorted({name for name in names if names.count(name) > 1})
+        if twice:
+            raise SourceError(
+                f"{self.file.path}: the header names column '{twice[0]}' twice; rename one"
+            )
+        return names
+
+    def _parsed(
+        self, records: Records, bad: list[BadRecord], header: Sequence[str], grammar: Grammar
+    ) -> RawBlock:
+        data = records.joined()
+        parsed = None if _lone_return(data, records) else self._fast(data, records, header)
+        parsed = parsed or _exact(records, header, grammar)
+        numbers = pl.Series("record", parsed.good.numbers, dtype=pl.Int64)
+        return RawBlock(parsed.frame, numbers, tuple(sorted([*bad, *parsed.bad])))
+
+    def _fast(self, data: bytes, records: Records, header: Sequence[str]) -> _Parsed | None:
+        """Parse with pyarrow; None where it counts other records than were split."""
+        wrong: dict[int, int] = {}
+
+        def misfit(row: pa.csv.InvalidRow) -> str:
+            wrong[row.number - 1] = row.actual_columns
+            return "skip"
+
+        if not len(records):
+            return _Parsed(pl.DataFrame(schema=dict.fromkeys(header, pl.String)), records, [])
+        reading = pa.csv.ReadOptions(
+            use_threads=False, column_names=header, block_size=len(data) + 2
+        )
+        parsing = pa.csv.ParseOptions(
+            delimiter=self.delimiter,
+            newlines_in_values=True,
+            ignore_empty_lines=False,
+            invalid_row_handler=misfit,
+        )
+        try:
+            table = pa.csv.read_csv(io.BytesIO(data + b"\n"), reading, parsing, _texts(header))
+        except pa.ArrowInvalid:
+            return None
+        if table.num_rows + len(wrong) != len(records) or max(wrong, default=0) >= len(records):
+            return None
+        return _without(to_frame(table), records, wrong, header)
+
+
+def _lone_return(data: bytes, records: Records) -> bool:
+    """Whether a carriage return ends no line; at the end of a record, joining would hide it."""
+    if LONE_RETURN.search(data):
+        return True
+    last = np.frombuffer(records.data, np.uint8)[np.maximum(records.ends - 1, 0)]
+    return bool(((records.ends > records.starts) & (last == ord("\r"))).any())
+
+
+def _without(
+    frame: pl.DataFrame, records: Records, wrong: dict[int, int], header: Sequence[str]
+) -> _Parsed:
+    """Return rows without the records whose number of fields is wrong."""
+    keep = np.ones(len(records), dtype=np.bool_)
+    keep[list(wrong)] = False
+    bad = [_misfit(records, at, fields, header) for at, fields in wrong.items()]
+    return _Parsed(frame, records.chosen(keep), bad)
+
+
+def _exact(records: Records, header: Sequence[str], grammar: Grammar) -> _Parsed:
+    rows: list[list[str | None]] = []
+    wrong: dict[int, int] = {}
+    for at in range(len(records)):
+        fields = grammar.fields(records.raw(at))
+        if len(fields) == len(header):
+            rows.append(fields)
+        else:
+            wrong[at] = len(fields)
+    frame = pl.DataFrame(rows, schema=dict.fromkeys(header, pl.String), orient="row")
+    return _without(frame, records, wrong, header)
+
+
+def _sound(split: Split, longest: int) -> tuple[Records, list[BadRecord]]:
+    if not split.flaws:
+        return sound(split.records, longest=longest)
+    keep = np.ones(len(split.records), dtype=np.bool_)
+    keep[list(split.flaws)] = False
+    _, too_long = sound(split.records.chosen(~keep), longest=longest)
+    told = {record.record for record in too_long}
+    flawed = [split.records.bad(at, reason) for at, reason in split.flaws.items()]
+    good, bad = sound(split.records.chosen(keep), longest=longest)
+    return good, [*too_long, *(record for record in flawed if record.record not in told), *bad]
+
+
+def _texts(header: Sequence[str]) -> pa.csv.ConvertOptions:
+    return pa.csv.ConvertOptions(
+        column_types=dict.fromkeys(header, pa.large_string()),
+        check_utf8=False,
+        strings_can_be_null=True,
+        quoted_strings_can_be_null=False,
+        null_values=[""],
+    )
+
+
+def _renumbered(block: RawBlock, first: int) -> RawBlock:
+    """Number records from `first` on, so that blank lines do not count."""
+    bad = np.array([record.record for record in block.bad], dtype=np.int64)
+    numbers = np.concatenate([block.records.to_numpy(), bad])
+    ranks = np.empty(len(numbers), dtype=np.int64)
+    ranks[np.argsort(numbers, kind="stable")] = np.arange(first, first + len(numbers))
+    rows = block.frame.height
+    records = pl.Series("record", ranks[:rows], dtype=pl.Int64)
+    renumbered = zip(block.bad, ranks[rows:].tolist(), strict=True)
+    return RawBlock(block.frame, records, tuple(r._replace(record=n) for r, n in renumbered))
+
+
+def _misfit(records: Records, at: int, fields: int, header: Sequence[str]) -> BadRecord:
+    return records.bad(at, f"{fields} fields where the header has {len(header)}")

@@ -1,0 +1,136 @@
+"""Records and fields of delimited text, whose quotes may hide line ends and delimiters."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from functools import cached_property
+from typing import Final, NamedTuple
+
+import numpy as np
+
+from siftset.pipeline.sources.formats.records import Positions, Records, bounded, whole_pieces
+
+QUOTE: Final = ord('"')
+LINE_END: Final = ord("\n")
+
+
+class Split(NamedTuple):
+    """Records, and those of them whose quotes are wrong."""
+
+    records: Records
+    flaws: dict[int, str]
+
+
+class _Cut(NamedTuple):
+    ends: list[int] | Positions
+    """The line end of every record."""
+    flawed: list[int]
+    """Those among `ends`, by position, whose record has a wrong quote."""
+
+
+class Grammar:
+    """RFC 4180 with one delimiter; a quote inside an unquoted field is text like any other."""
+
+    def __init__(self, delimiter: str, longest: int) -> None:
+        mark = re.escape(delimiter.encode())
+        quoted = rb'"(?>[^"]+|"")*+"(?=' + mark + rb"|\r?\n|\r?\Z)"
+        plain = rb'(?!")[^\n' + mark + rb"]*+"
+        field = rb"(?>" + quoted + rb"|" + plain + rb")"
+        row = rb"(?>" + field + rb"(?:" + mark + field + rb")*+)\r?"
+        self._delimiter = delimiter.encode()
+        self._inner = re.compile(row + rb"\n")
+        self._final = re.compile(row + rb"(?:\n|\Z)")
+        self._field = re.compile(rb"(" + quoted + rb"|" + plain + rb")(" + mark + rb")?")
+        self._known = _Cut([], [])
+        self.longest = longest
+
+    @cached_property
+    def flaw(self) -> str:
+        """The reason given for a record with a wrong quote."""
+        return f"a quote is not closed as it should be within {self.longest:,} bytes"
+
+    def split(self, blocks: Iterable[bytes]) -> Iterator[Split]:
+        """Yield the records of a file, blank lines included."""
+        number = 0
+        for piece in whole_pieces(blocks, self._whole, longest=self.longest):
+            cut, self._known = self._known, _Cut([], [])
+            if not len(cut.ends) or cut.ends[-1] + 1 != len(piece.data):
+                cut = self._cut(piece.data, last=True)
+            records = _records(piece.data, cut, piece.offset, number)
+            number += len(records)
+            yield Split(records, dict.fromkeys(cut.flawed, self.flaw))
+
+    def _whole(self, data: bytes) -> int:
+        self._known = self._cut(data, last=False)
+        ends = self._known.ends
+        return int(ends[-1]) + 1 if len(ends) else 0
+
+    def fields(self, record: bytes) -> list[str | None]:
+        """Return the fields of one sound record."""
+        found: list[str | None] = []
+        at, more = 0, True
+        while more:
+            match = self._field.match(record, at)
+            assert match is not None, "the record has been checked"
+            text = match[1].decode()
+            quoted = text.startswith('"')
+            found.append(text[1:-1].replace('""', '"') if quoted else text or None)
+            at, more = match.end(), match[2] is not None
+        return found
+
+    def _cut(self, data: bytes, *, last: bool) -> _Cut:
+        array = np.frombuffer(data, dtype=np.uint8)
+        lines = np.flatnonzero(array == LINE_END)
+        if last and not data.endswith(b"\n"):
+            lines = np.append(lines, len(data))
+        quotes = np.flatnonzero(array == QUOTE)
+        if not len(quotes):
+            return _Cut(lines, [])
+        outside = lines[np.searchsorted(quotes, lines) % 2 == 0]
+        finished = len(outside) > 0 and outside[-1] >= (lines[-1] if last else 0)
+        if finished and self._regular(array, quotes[quotes < outside[-1]]):
+            return _Cut(outside, [])
+        return self._scan(data, last=last)
+
+    def _regular(
+        self, array: np.ndarray[tuple[int], np.dtype[np.uint8]], quotes: Positions
+    ) -> bool:
+        """Tell whether quotes open after a delimiter and close before one, or come in pairs."""
+        opening, closing = quotes[::2], quotes[1::2]
+        before = array[np.maximum(opening - 1, 0)]
+        end = len(array) - 1
+        after, second = (array[np.minimum(closing + step, end)] for step in (1, 2))
+        mark = self._delimiter[0]
+        opens = (opening == 0) | (before == mark) | (before == LINE_END)
+        returns = (after == ord("\r")) & ((second == LINE_END) | (closing + 1 == end))
+        closes = (closing == end) | (after == mark) | (after == LINE_END) | returns
+        paired = quotes[2::2] - quotes[1:-1:2] == 1
+        opens[1:] |= paired
+        closes[: len(paired)] |= paired
+        return bool(opens.all() and closes.all())
+
+    def _scan(self, data: bytes, *, last: bool) -> _Cut:
+        """Find records one by one; a wrong quote spoils its line and no more."""
+        row = self._final if last else self._inner
+        ends: list[int] = []
+        flawed: list[int] = []
+        at = 0
+        while at < len(data):
+            match = row.match(data, at)
+            if match is None:
+                end = data.find(b"\n", at)
+                if not last and (end < 0 or len(data) - at <= self.longest):
+                    break
+                end = len(data) if end < 0 else end
+                flawed.append(len(ends))
+            else:
+                end = match.end() - (1 if data[match.end() - 1 : match.end()] == b"\n" else 0)
+            ends.append(end)
+            at = end + 1
+        return _Cut(ends, flawed)
+
+
+def _records(data: bytes, cut: _Cut, offset: int, number: int) -> Records:
+    ends = np.asarray(cut.ends, dtype=np.int64)
+    return bounded(data, ends, offset=offset, number=number, blank=True)

@@ -1,0 +1,184 @@
+"""Records of a text file: where each begins and ends, and which cannot be read."""
+
+from __future__ import annotations
+
+import codecs
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from itertools import chain
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from siftset.pipeline.sources.batch import EXCERPT, BadRecord
+from siftset.pipeline.sources.formats.streams import MARK
+
+Positions = NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True)
+class Records:
+    """Some records of a file that follow each other."""
+
+    data: bytes
+    starts: Positions
+    ends: Positions
+    """Where each record ends in `data`, without its line end."""
+    numbers: Positions
+    """The number of each record in the file, from 0."""
+    offset: int
+    """Where `data` begins in the file."""
+
+    def __len__(self) -> int:
+        return len(self.starts)
+
+    def raw(self, at: int) -> bytes:
+        """Return the bytes of one record."""
+        return self.data[self.starts[at] : self.ends[at]]
+
+    def chosen(self, mask: NDArray[np.bool_]) -> Records:
+        """Return the records where the mask is true."""
+        return Records(
+            self.data, self.starts[mask], self.ends[mask], self.numbers[mask], self.offset
+        )
+
+    def joined(self) -> bytes:
+        """Return the records as lines."""
+        if len(self) and self._adjacent():
+            return self.data[self.starts[0] : self.ends[-1]]
+        return b"\n".join(self.raw(at) for at in range(len(self)))
+
+    def numbered(self, first: int) -> Records:
+        """Return the records numbered from `first` on."""
+        numbers = np.arange(first, first + len(self), dtype=np.int64)
+        return Records(self.data, self.starts, self.ends, numbers, self.offset)
+
+    def _adjacent(self) -> bool:
+        gaps = self.starts[1:] - self.ends[:-1]
+        between = np.frombuffer(self.data, dtype=np.uint8)[self.ends[:-1]]
+        return bool(((gaps == 1) | ((gaps == 2) & (between == ord("\r")))).all())
+
+    def bad(self, at: int, reason: str) -> BadRecord:
+        """Return one record as unreadable."""
+        excerpt = self.raw(at)[:EXCERPT]
+        position = int(self.starts[at]) + self.offset if self.offset >= 0 else None
+        return BadRecord(int(self.numbers[at]), position, reason, excerpt)
+
+
+def split_lines(blocks: Iterable[bytes], *, longest: int, blank: bool = False) -> Iterator[Records]:
+    """Yield lines as records; blank ones only if `blank`.
+
+    Of a line longer than `longest` only its beginning is held, one byte more than allowed.
+    """
+    number = 0
+    for piece in whole_pieces(blocks, _last_line, longest=longest):
+        records = line_records(piece.data, offset=piece.offset, number=number, blank=blank)
+        number += len(records)
+        yield records
+
+
+def _last_line(data: bytes) -> int:
+    return data.rfind(b"\n") + 1
+
+
+class Piece(NamedTuple):
+    """Bytes of a file that hold whole records."""
+
+    data: bytes
+    offset: int
+    last: bool
+
+
+def whole_pieces(
+    blocks: Iterable[bytes], cut: Callable[[bytes], int], *, longest: int
+) -> Iterator[Piece]:
+    """Join and cut blocks so that records stay whole; `cut` tells how many bytes hold whole ones.
+
+    Of a line longer than `longest` only its beginning is held, one byte more than allowed, as a
+    piece of its own, so that the positions of what follows stay right.
+    """
+    blocks, offset = _without_mark(blocks)
+    tail, dropped = b"", 0
+    for block in blocks:
+        data = tail + block
+        if dropped and b"\n" in block:
+            end = data.index(b"\n") + 1
+            yield Piece(data[:end], offset, last=False)
+            offset, data, dropped = offset + end + dropped, data[end:], 0
+        end = 0 if dropped else cut(data)
+        if end:
+            yield Piece(data[:end], offset, last=False)
+        offset, tail = offset + end, data[end:]
+        if len(tail) > longest and b"\n" not in tail:
+            dropped += len(tail) - longest - 1
+            tail = tail[: longest + 1]
+    if tail:
+        yield Piece(tail, offset, last=True)
+
+
+def line_records(data: bytes, *, offset: int, number: int, blank: bool) -> Records:
+    """Split whole lines."""
+    newlines = np.flatnonzero(np.frombuffer(data, dtype=np.uint8) == ord("\n")).astype(np.int64)
+    if not data.endswith(b"\n"):
+        newlines = np.append(newlines, len(data))
+    return bounded(data, newlines, offset=offset, number=number, blank=blank)
+
+
+def bounded(data: bytes, newlines: Positions, *, offset: int, number: int, blank: bool) -> Records:
+    """Return the records between line ends, the carriage return before a line end left off."""
+    starts = np.concatenate([np.zeros(1, dtype=np.int64), newlines[:-1] + 1])
+    ends = newlines.copy()
+    array = np.frombuffer(data, dtype=np.uint8)
+    returns = (ends > starts) & (array[np.maximum(ends - 1, 0)] == ord("\r"))
+    ends[returns] -= 1
+    if not blank:
+        given = ends > starts
+        starts, ends = starts[given], ends[given]
+    numbers = np.arange(number, number + len(starts), dtype=np.int64)
+    return Records(data, starts, ends, numbers, offset)
+
+
+def sound(records: Records, *, longest: int) -> tuple[Records, list[BadRecord]]:
+    """Set records aside that are too long, hold a NUL byte or are not UTF-8."""
+    reasons: dict[int, str] = {}
+    for at in np.flatnonzero(records.ends - records.starts > longest).tolist():
+        reasons[at] = f"longer than {longest:,} bytes (max_record_bytes)"
+    if b"\0" in records.data:
+        zeros = np.flatnonzero(np.frombuffer(records.data, dtype=np.uint8) == 0)
+        for at in np.unique(np.searchsorted(records.starts, zeros, "right") - 1).tolist():
+            reasons.setdefault(at, "holds a NUL byte")
+    for at in _not_utf8(records):
+        reasons.setdefault(at, "not valid UTF-8")
+    if not reasons:
+        return records, []
+    keep = np.ones(len(records), dtype=np.bool_)
+    keep[list(reasons)] = False
+    bad = [records.bad(at, reason) for at, reason in sorted(reasons.items())]
+    return records.chosen(keep), bad
+
+
+def _not_utf8(records: Records) -> list[int]:
+    found: list[int] = []
+    view, start = memoryview(records.data), 0
+    while start < len(view):
+        try:
+            codecs.utf_8_decode(view[start:], "strict", True)
+            break
+        except UnicodeDecodeError as error:
+            at = int(np.searchsorted(records.starts, start + error.start, "right")) - 1
+            found.append(at)
+            start = int(records.ends[at]) + 1
+    return found
+
+
+def _without_mark(blocks: Iterable[bytes]) -> tuple[Iterator[bytes], int]:
+    """Leave off the byte order mark of UTF-8, which may come in pieces; return its length too."""
+    rest = iter(blocks)
+    start = b""
+    for block in rest:
+        start += block
+        if len(start) >= len(MARK):
+            break
+    bare = start.removeprefix(MARK)
+    return chain([bare] if bare else [], rest), len(start) - len(bare)

@@ -1,0 +1,97 @@
+"""Bytes of an input file, decompressed in blocks."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import zlib
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import BinaryIO, Final, cast
+
+import pyarrow as pa
+
+from siftset.pipeline.sources.find_files import InputFile
+from siftset.pipeline.storage.object_store import Object
+from siftset.schemas.errors import SourceError
+
+BLOCK_BYTES: Final = 4 * 2**20
+BROKEN: Final = (EOFError, gzip.BadGzipFile, zlib.error, OSError, pa.ArrowException)
+WIDE: Final = (b"\xff\xfe", b"\xfe\xff")
+MARK: Final = b"\xef\xbb\xbf"
+
+
+def read_blocks(file: InputFile, *, size: int = BLOCK_BYTES) -> Iterator[bytes]:
+    """Yield the decompressed bytes of a file; raise SourceError where it is cut off or corrupt."""
+    position = 0
+    try:
+        with open_bytes(file) as stream:
+            while block := stream.read(size):
+                position += len(block)
+                yield block
+    except BROKEN as error:
+        raise broken(file, error, f"after byte {position:,} of its text") from None
+
+
+def text_blocks(file: InputFile, *, size: int = BLOCK_BYTES) -> Iterator[bytes]:
+    """Yield the bytes of a text file; refuse UTF-16, which a byte order mark gives away."""
+    first = True
+    for block in read_blocks(file, size=size):
+        if first and block.startswith(WIDE):
+            raise SourceError(f"{file.path}: this is UTF-16 text; expected UTF-8: convert the file")
+        first = False
+        yield block
+
+
+def open_bytes(file: InputFile) -> BinaryIO:
+    """Open a file for reading its decompressed bytes."""
+    path = file.path
+    if file.compression == "gzip":
+        return cast(BinaryIO, gzip.open(path if isinstance(path, Path) else path.open(), "rb"))
+    if file.compression == "zstd":
+        whole = pa.OSFile(str(path)) if isinstance(path, Path) else pa.PythonFile(path.open())
+        return cast(BinaryIO, pa.CompressedInputStream(whole, "zstd"))
+    return path.open("rb") if isinstance(path, Path) else path.open()
+
+
+def broken(file: InputFile, error: Exception, where: str) -> SourceError:
+    """Return the error of a file that cannot be read on."""
+    reason = " ".join(str(error).split()) or type(error).__name__
+    return SourceError(
+        f"{file.path}: cannot be read {where}: {reason}; expected a whole {_expected(file)} file: "
+        "fetch or write it again"
+    )
+
+
+def identity(path: Path | Object) -> str:
+    """Return what changes with a file's bytes: their SHA-256, or that of what a store says.
+
+    Raises SourceError where the file cannot be opened.
+    """
+    if isinstance(path, Object) and path.tag:
+        return hashlib.sha256(repr(path).encode()).hexdigest()
+    try:
+        with path.open("rb") if isinstance(path, Path) else path.open() as stream:
+            return hashlib.file_digest(stream, "sha256").hexdigest()
+    except OSError as error:
+        raise SourceError(f"{path}: cannot be opened: {error.strerror or error}") from None
+
+
+def prefix_digests(path: Path, ends: Sequence[int]) -> tuple[str, tuple[str, ...]]:
+    """Return the SHA-256 of a file's bytes, and of those up to each of `ends`; reads it once."""
+    digest, found = hashlib.sha256(), []
+    with path.open("rb") as stream:
+        for end in ends:
+            while left := end - stream.tell():
+                block = stream.read(min(left, BLOCK_BYTES))
+                digest.update(block)
+                if not block:
+                    break
+            found.append(digest.hexdigest())
+        while block := stream.read(BLOCK_BYTES):
+            digest.update(block)
+    return digest.hexdigest(), tuple(found)
+
+
+def _expected(file: InputFile) -> str:
+    return f"{file.format} ({file.compression})" if file.compression else file.format

@@ -1,0 +1,149 @@
+"""JSON Lines, and JSON arrays of objects. A nested value is kept as its JSON text."""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+import polars as pl
+import pyarrow as pa
+import pyarrow.json
+
+from siftset.pipeline.sources.batch import RawBlock
+from siftset.pipeline.sources.find_files import InputFile
+from siftset.pipeline.sources.formats.array import split_array
+from siftset.pipeline.sources.formats.arrow import to_frame
+from siftset.pipeline.sources.formats.records import Records, sound, split_lines
+from siftset.pipeline.sources.formats.streams import text_blocks
+from siftset.pipeline.sources.row_ids import number_text
+from siftset.pipeline.sources.types import widened
+
+PLAIN: Final = (pl.Null, pl.Boolean, pl.Int64, pl.Float64, pl.String)
+INT64: Final = 2**63
+
+
+@dataclass(frozen=True, slots=True)
+class JsonRecords:
+    """A file of JSON objects, one a line or all in one array."""
+
+    file: InputFile
+    longest: int
+
+    def blocks(self) -> Iterator[RawBlock]:
+        """Yield the records; each block has the columns and types that it needs."""
+        blocks = text_blocks(self.file)
+        if self.file.format == "json":
+            split = split_array(blocks, self.file, longest=self.longest)
+        else:
+            split = split_lines(blocks, longest=self.longest)
+        for records in split:
+            good, bad = sound(records, longest=self.longest)
+            if not len(good) and not bad:
+                continue
+            frame = _fast(good)
+            wrong: dict[int, str] = {}
+            if frame is None:
+                frame, wrong = _exact(good)
+            keep = np.ones(len(good), dtype=np.bool_)
+            keep[list(wrong)] = False
+            bad += [good.bad(at, reason) for at, reason in wrong.items()]
+            numbers = pl.Series("record", good.numbers[keep], dtype=pl.Int64)
+            yield RawBlock(frame, numbers, tuple(sorted(bad)))
+
+    def narrowed(self, column: pl.Series, before: pl.DataType) -> pl.DataType:
+        """Return the type of both; a column of several kinds is text."""
+        return widened(before, column.dtype)
+
+
+def _fast(records: Records) -> pl.DataFrame | None:
+    """Parse with pyarrow; None where a record is broken or a column mixes kinds or nests."""
+    array = np.frombuffer(records.data, dtype=np.uint8)
+    if not len(records) or not (array[records.starts] == ord("{")).all():
+        return None
+    data = records.joined()
+    table = _parsed(data, {})
+    if table is None:
+        return None
+    dated = [field.name for field in table.schema if pa.types.is_temporal(field.type)]
+    if dated:
+        table = _parsed(data, dict.fromkeys(dated, pa.string()))
+    if table is None or table.num_rows != len(records):
+        return None
+    if any(pa.types.is_nested(field.type) for field in table.schema):
+        return None
+    frame = to_frame(table)
+    exact = all(column.dtype in PLAIN and _in_range(column) for column in frame.get_columns())
+    return frame if exact else None
+
+
+def _parsed(data: bytes, texts: dict[str, pa.DataType]) -> pa.Table | None:
+    reading = pa.json.ReadOptions(use_threads=False, block_size=len(data) + 2)
+    schema = pa.schema(list(texts.items())) if texts else None
+    parsing = pa.json.ParseOptions(explicit_schema=schema, newlines_in_values=False)
+    try:
+        return pa.json.read_json(io.BytesIO(data + b"\n"), reading, parsing)
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
+        return None
+
+
+def _in_range(column: pl.Series) -> bool:
+    """Tell whether floats can be no integers that were too large for 64 bits."""
+    return column.dtype != pl.Float64 or not (column.abs() >= float(INT64)).any()
+
+
+def _exact(records: Records) -> tuple[pl.DataFrame, dict[int, str]]:
+    """Parse line by line: the block has a broken, mixed or nested record."""
+    rows: list[dict[str, Any]] = []
+    wrong: dict[int, str] = {}
+    for at in range(len(records)):
+        try:
+            value = json.loads(records.raw(at))
+            if not isinstance(value, dict):
+                raise ValueError(f"expected an object, got {type(value).__name__}")
+            json.dumps(value, ensure_ascii=False).encode()
+        except (ValueError, RecursionError) as error:
+            wrong[at] = f"broken JSON: {error}"
+        else:
+            rows.append(value)
+    names = dict.fromkeys(name for row in rows for name in row)
+    columns = [_column(name, [row.get(name) for row in rows]) for name in names]
+    return pl.DataFrame(columns) if columns else pl.DataFrame(height=len(rows)), wrong
+
+
+def _column(name: str, values: list[Any]) -> pl.Series:
+    dtype: pl.DataType = pl.Null()
+    for kind in {_kind(value) for value in values}:
+        dtype = widened(dtype, kind)
+    if dtype == pl.String:
+        values = [_text(value) for value in values]
+    return pl.Series(name, values, dtype=dtype, strict=False)
+
+
+def _kind(value: object) -> pl.DataType:
+    match value:
+        case None:
+            return pl.Null()
+        case bool():
+            return pl.Boolean()
+        case int():
+            return pl.Int64() if -INT64 <= value < INT64 else pl.String()
+        case float():
+            return pl.Float64()
+    return pl.String()
+
+
+def _text(value: object) -> str | None:
+    match value:
+        case None | str():
+            return value
+        case bool():
+            return "true" if value else "false"
+        case int():
+            return str(value)
+        case float():
+            return str(number_text(pl.Series([value])).item())
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))

@@ -1,0 +1,101 @@
+"""Columns that another file holds, by id: ground truth that comes late, an annotator's answers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Final
+
+import polars as pl
+from pydantic import JsonValue
+
+from siftset.pipeline.sources.files import Opened, open_files
+from siftset.pipeline.sources.row_ids import canonical
+from siftset.pipeline.sources.types import FileTypes, Types, agreed, fitted
+from siftset.schemas.errors import SourceError
+from siftset.schemas.recipe.source import Columns, Files
+
+_KEY: Final = "_join_key"
+_THEIRS: Final = "_joined"
+
+
+@dataclass(frozen=True, slots=True)
+class Joined:
+    """The columns of a file by id; its values go before those of the records."""
+
+    file: str
+    id: str
+    """The source's column that identifies a record."""
+    types: Types
+    digest: str
+    inputs: tuple[dict[str, JsonValue], ...]
+    rows: pl.DataFrame = field(repr=False, compare=False)
+
+    @property
+    def stated(self) -> FileTypes:
+        """What the file says of its columns."""
+        return FileTypes(self.file, self.types, declared=False)
+
+    def as_types(self, types: Types) -> Joined:
+        """Return the same with its columns in the types that all files agreed on."""
+        fits = {name: types[name] for name in self.types}
+        rows = fitted(self.rows.drop(_KEY), fits).with_columns(self.rows[_KEY])
+        return replace(self, types=fits, rows=rows)
+
+    def onto(self, frame: pl.DataFrame) -> pl.DataFrame:
+        """Return a frame with the file's values where it has the record's id and a value."""
+        keyed = frame.with_columns(canonical(frame[self.id]).alias(_KEY))
+        met = keyed.join(self.rows, on=_KEY, how="left", suffix=_THEIRS, maintain_order="left")
+        better = [pl.coalesce(f"{name}{_THEIRS}", name).alias(name) for name in self.types]
+        return met.with_columns(better).select(frame.columns)
+
+
+def open_join(config: Columns, folder: Path, source: str) -> Joined | None:
+    """Read the file that a source joins, None where it joins none; raise SourceError."""
+    join = config.join
+    if join is None or config.id is None:
+        return None
+    opened = open_files(Files(paths=(join.path,)), folder).files
+    types = agreed([file.types for file in opened])
+    key = join.id or config.id
+    taken = join.columns or tuple(name for name in types if name != key)
+    for name in (key, *taken):
+        if name not in types:
+            raise SourceError(
+                f"{opened[0].types.file}: no column '{name}' (join); it has {', '.join(types)}: "
+                "name its id as 'id' and what to take as 'columns' in the source's join"
+            )
+    chosen = {name: types[name] if types[name] != pl.Null else pl.String() for name in taken}
+    return Joined(
+        file=opened[0].types.file,
+        id=config.id,
+        types=chosen,
+        digest=" ".join(file.digest for file in opened),
+        inputs=tuple(_input(file, source) for file in opened),
+        rows=_keyed(opened, types, key, join.path).select(_KEY, *chosen),
+    )
+
+
+def _keyed(opened: tuple[Opened, ...], types: Types, key: str, path: str) -> pl.DataFrame:
+    """Return all rows that have an id, by its text; raise SourceError where one comes twice."""
+    blocks = [b.frame for file in opened for part in file.parts for b in part.blocks()]
+    rows = pl.concat([fitted(frame, types) for frame in blocks])
+    keyed = rows.with_columns(canonical(rows[key]).alias(_KEY)).filter(pl.col(_KEY).is_not_null())
+    twice = keyed.filter(pl.col(_KEY).is_duplicated())
+    if twice.height:
+        raise SourceError(
+            f"{path}: the id {twice[_KEY][0]} comes twice in '{key}'; expected one row an id: "
+            "leave one of them"
+        )
+    return keyed
+
+
+def _input(file: Opened, source: str) -> dict[str, JsonValue]:
+    return {
+        "source": source,
+        "kind": "join",
+        "name": file.name,
+        "bytes": file.bytes,
+        "records": sum(part.rows for part in file.parts),
+        "fingerprint": file.digest,
+    }

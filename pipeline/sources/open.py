@@ -1,0 +1,222 @@
+"""Opening sources: everything is checked here, before anything is written."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+import polars as pl
+from pydantic import JsonValue
+
+from siftset.pipeline.sources.assemble import FileParts, FileShard, Plan
+from siftset.pipeline.sources.batch import Shard, Sources
+from siftset.pipeline.sources.files import Opened, OpenedFiles, Scans, open_files
+from siftset.pipeline.sources.prepare import final_names
+from siftset.pipeline.sources.types import FileTypes, Types, agreed
+from siftset.schemas.errors import SourceError
+from siftset.schemas.recipe.model import Recipe
+from siftset.schemas.recipe.source import Columns, Delta, Files, Hub, Prepare, Synthesize
+
+if TYPE_CHECKING:
+    from siftset.pipeline.sources.join import Joined
+
+
+class _Opened(Protocol):
+    """A source that has been opened."""
+
+    @property
+    def name(self) -> str:
+        """Return its name, which row ids hold."""
+
+    @property
+    def types(self) -> Types:
+        """Return its columns by their stored names."""
+
+    @property
+    def inputs(self) -> tuple[dict[str, JsonValue], ...]:
+        """Return one fingerprint an input."""
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """Return what the user should know."""
+
+    def shards(self, schema: pl.Schema) -> list[Shard]:
+        """Return its parts, read into this schema."""
+
+
+@dataclass(frozen=True, slots=True)
+class MappedFiles:
+    """Files, with what their columns become."""
+
+    name: str
+    kind: str
+    opened: OpenedFiles
+    plan: Plan
+
+    @property
+    def types(self) -> Types:
+        """Return the columns by their stored names."""
+        return dict(self.plan.schema)
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """Return what the user should know."""
+        moved = [
+            f"{self.name}: column '{old}' is stored as '{new}', its own name is taken"
+            for old, new in self.plan.names.items()
+            if new == f"source_column_{old}"
+        ]
+        return (*self.opened.warnings, *moved)
+
+    @property
+    def inputs(self) -> tuple[dict[str, JsonValue], ...]:
+        """Return one fingerprint a file."""
+        joined = () if self.plan.joined is None else self.plan.joined.inputs
+        return joined + tuple(
+            {
+                "source": self.name,
+                "kind": self.kind,
+                "name": file.name,
+                "bytes": file.bytes,
+                "records": sum(part.rows for part in file.parts),
+                "fingerprint": file.digest,
+            }
+            for file in self.opened.files
+        )
+
+    def shards(self, schema: pl.Schema) -> list[Shard]:
+        """Return the parts of all files."""
+        plan = replace(self.plan, schema=schema)
+        found: list[Shard] = []
+        for file in self.opened.files:
+            place = file.stem if self.kind == "delta" else file.name
+            parts = FileParts(place, file.stem, file.parts)
+            marks = file.marks or (file.digest,) * len(file.parts)
+            found += [FileShard(plan, parts, at, mark) for at, mark in enumerate(marks)]
+        return found
+
+
+def open_sources(
+    recipe: Recipe, folder: Path, *, limit: int | None = None, scans: Scans | None = None
+) -> Sources:
+    """Open and check everything that a recipe reads; paths are relative to `folder`.
+
+    `limit` keeps only the first rows, as prepare.take does; `scans` remembers text files. Raises
+    SourceError, and MissingExtraError where the hub is asked for and its package is not there.
+    """
+    opened = [_open(source.config, recipe, folder, scans) for source in recipe.source]
+    _names_differ(opened)
+    return together(opened, recipe, limit)
+
+
+def _open(
+    config: Synthesize | Files | Hub | Delta, recipe: Recipe, folder: Path, scans: Scans | None
+) -> _Opened:
+    match config:
+        case Synthesize():
+            from siftset.pipeline.sources.synthesize import open_synthesis
+
+            return open_synthesis(config, recipe.prepare, seed=recipe.seed, folder=folder)
+        case Files():
+            opened, kind = open_files(config, folder, scans=scans), "files"
+        case Hub():
+            from siftset.pipeline.sources.hub import open_hub
+
+            opened, kind = open_hub(config), "hub"
+        case Delta():
+            from siftset.pipeline.sources.delta import open_delta
+
+            opened, kind = open_delta(config, folder), "delta"
+    joined = None
+    if config.join is not None:
+        from siftset.pipeline.sources.join import open_join
+
+        joined = open_join(config, folder, config.name)
+    return map_files(config, opened, recipe.prepare, kind=kind, joined=joined)
+
+
+def map_files(
+    config: Files | Hub | Delta,
+    opened: OpenedFiles,
+    prepare: Prepare,
+    *,
+    kind: str,
+    joined: Joined | None = None,
+) -> MappedFiles:
+    """Check that the columns of files agree and hold what the source names."""
+    stated = [file.types for file in opened.files]
+    types = agreed(stated if joined is None else [*stated, joined.stated])
+    if not types:
+        raise SourceError(
+            f"{opened.files[0].types.file}: no column there; expected at least one readable record"
+        )
+    mapping = _mapping(config, types, opened.files, prepare)
+    types |= {name: pl.String() for name, dtype in types.items() if dtype == pl.Null}
+    if mapping.get("text") in types:
+        types[mapping["text"]] = _text_type(mapping["text"], types, opened.files)
+    names = final_names(types, mapping, prepare)
+    schema = pl.Schema({names[name]: dtype for name, dtype in types.items()})
+    fits = None if joined is None else joined.as_types(types)
+    plan = Plan(config.name, types, names, config.id, prepare, schema, fits)
+    return MappedFiles(config.name, kind, opened, plan)
+
+
+def _mapping(
+    config: Columns, types: Types, files: Sequence[Opened], prepare: Prepare
+) -> dict[str, str]:
+    wanted = {"text": config.text, "label": config.label, "id": config.id}
+    mapping = {new: old for new, old in wanted.items() if old is not None}
+    renamed = "text" in prepare.columns and "text" not in config.model_fields_set
+    if renamed and config.text not in types:
+        del mapping["text"]
+    for key, column in mapping.items():
+        if column not in types:
+            raise SourceError(
+                f"{files[0].types.file}: no column '{column}' ({key}); "
+                f"it has {', '.join(types)}: name one as '{key}' in the source"
+            )
+    return mapping
+
+
+def _text_type(column: str, types: Types, files: Sequence[Opened]) -> pl.DataType:
+    if types[column] == pl.String or not any(file.types.declared for file in files):
+        return pl.String()
+    raise SourceError(
+        f"{files[0].types.file}: column '{column}' holds {types[column]}; expected text: "
+        "name another column as 'text' in the source"
+    )
+
+
+def _names_differ(opened: Sequence[_Opened]) -> None:
+    names = [source.name for source in opened]
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise SourceError(
+            f"two sources are named '{twice[0]}'; give each a name of its own, "
+            "because row ids hold it"
+        )
+
+
+def together(opened: Sequence[_Opened], recipe: Recipe, limit: int | None) -> Sources:
+    """Put opened sources after each other, under one schema."""
+    stated = [FileTypes(f"source '{s.name}'", s.types, declared=False) for s in opened]
+    schema = pl.Schema(agreed(stated))
+    shards = [shard for source in opened for shard in source.shards(schema)]
+    takes = [take for take in (recipe.prepare.take, limit) if take is not None]
+    if takes:
+        shards = _limited(shards, min(takes))
+    inputs = tuple(entry for source in opened for entry in source.inputs)
+    warnings = tuple(line for source in opened for line in source.warnings)
+    return Sources(schema, tuple(shards), inputs, warnings)
+
+
+def _limited(shards: Sequence[Shard], limit: int) -> list[Shard]:
+    found: list[Shard] = []
+    for shard in shards:
+        if limit <= 0:
+            break
+        found.append(shard.limited(limit) if shard.records > limit else shard)
+        limit -= shard.records
+    return found

@@ -1,0 +1,139 @@
+"""Canonical text, content hashes and row ids: the same for every format, batch and order.
+
+A value's canonical text does not depend on the type that its column happened to get, so a file that
+widens a column (integers become floats, floats become text) leaves the ids of the others alone:
+1, 1.0, "1" and "1.0" are one text. Rows that this makes equal still get ids of their own, because
+an id also counts the earlier equal records of the file.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import numpy as np
+import polars as pl
+import polars_hash as plh
+from numpy.typing import NDArray
+
+from siftset.schemas.errors import SourceError
+from siftset.signals.kernels.arrays import to_series
+
+INTEGER: Final = r"^-?(?:0|[1-9][0-9]*)$"
+NUMBER: Final = r"^-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?$"
+BOOLEAN: Final = r"^(?:true|false|True|False|TRUE|FALSE)$"
+LONGEST_NUMBER: Final = 40
+EXACT: Final = 2.0**53
+"""Every integer below this is exact as a float; larger ones are compared as floats."""
+
+Hashes = NDArray[np.uint64]
+
+
+def canonical(values: pl.Series) -> pl.Series:
+    """Return the canonical text of every value; null stays null."""
+    dtype = values.dtype
+    if dtype == pl.String:
+        return _canonical_text(values)
+    if dtype == pl.Boolean:
+        return values.cast(pl.String)
+    if dtype.is_numeric():
+        return number_text(values)
+    if dtype == pl.Null or dtype in (pl.Categorical, pl.Enum):
+        return values.cast(pl.String)
+    if dtype == pl.Binary:
+        return values.bin.encode("hex")
+    if dtype.is_temporal():
+        return _temporal_text(values)
+    return _nested_text(values)
+
+
+def number_text(values: pl.Series) -> pl.Series:
+    """Return numbers as text: whole ones without point, the others in their shortest form."""
+    if values.dtype.is_integer() and _exact_as_floats(values):
+        return values.cast(pl.String)
+    floats = values if values.dtype == pl.Float32 else values.cast(pl.Float64)
+    whole = (floats == floats.floor()) & (floats.abs() < EXACT)
+    if whole.all():
+        return floats.cast(pl.Int64).cast(pl.String)
+    frame = pl.DataFrame({"x": floats, "whole": whole})
+    text = pl.col("x").cast(pl.String)
+    integer = pl.col("x").cast(pl.Int64, strict=False).cast(pl.String)
+    return frame.select(pl.when("whole").then(integer).otherwise(text))["x"]
+
+
+def _exact_as_floats(values: pl.Series) -> bool:
+    if values.dtype not in (pl.Int64, pl.UInt64, pl.Int128):
+        return True
+    low, high = values.min(), values.max()
+    return low is None or (int(low) > -EXACT and int(high) < EXACT)  # type: ignore[arg-type]
+
+
+def content_hashes(frame: pl.DataFrame) -> Hashes:
+    """Hash the records of a frame; a null counts as absent, the order of columns does not count."""
+    total = np.zeros(frame.height, dtype=np.uint64)
+    for column in frame.get_columns():
+        seed = _text_hash(column.name)
+        texts = canonical(column).alias("x").to_frame()
+        hashed = texts.select(plh.col("x").nchash.xxh3_64(seed=seed).fill_null(0))["x"]
+        total += hashed.to_numpy()
+    return total
+
+
+def record_ids(content: Hashes, occurrence: NDArray[np.int64], prefix: str) -> pl.Series:
+    """Return row ids from content and how many earlier records equal it; prefix is the file."""
+    parts = [to_series("content", content), to_series("n", occurrence)]
+    text = pl.concat_str(pl.lit(prefix), "content", pl.lit("\0"), "n")
+    return hex_ids(pl.DataFrame(parts).select(x=text)["x"])
+
+
+def mapped_ids(ids: pl.Series, source: str) -> pl.Series:
+    """Return row ids from the values of an id column; null where the id is null."""
+    kind = "i" if ids.dtype.is_integer() else "s"
+    exact = ids.cast(pl.String) if ids.dtype in (pl.String, pl.Int64) else canonical(ids)
+    text = pl.concat_str(pl.lit(f"{source}\0{kind}\0"), "x")
+    return hex_ids(exact.alias("x").to_frame().select(x=text)["x"])
+
+
+def hex_ids(texts: pl.Series) -> pl.Series:
+    """Return XXH3-128 of texts as 32 hex digits, as the xxhash library writes them."""
+    hashed = plh.col("x").nchash.xxh3_128(return_binary=True, byte_order="big")
+    return texts.alias("x").to_frame().select(row_id=hashed.bin.encode("hex"))["row_id"]
+
+
+def _text_hash(text: str) -> int:
+    return int(pl.DataFrame({"x": [text]}).select(plh.col("x").nchash.xxh3_64()).item())
+
+
+def _canonical_text(values: pl.Series) -> pl.Series:
+    """Rewrite texts that read as a number or a boolean; most columns hold none."""
+    frame = values.alias("x").to_frame().with_row_index("row")
+    short = frame.filter(pl.col("x").str.len_bytes() <= LONGEST_NUMBER)
+    if short.is_empty():
+        return values
+    numbers = short.filter(pl.col("x").str.contains(NUMBER))
+    booleans = short.filter(pl.col("x").str.contains(BOOLEAN))
+    if numbers.is_empty() and booleans.is_empty():
+        return values
+    texts = [number_text(numbers["x"].cast(pl.Float64)), booleans["x"].str.to_lowercase()]
+    rows = pl.concat([numbers["row"], booleans["row"]])
+    return values.clone().scatter(rows, pl.concat(texts))
+
+
+def _temporal_text(values: pl.Series) -> pl.Series:
+    formats = {pl.Date: "%Y-%m-%d", pl.Datetime: "%Y-%m-%dT%H:%M:%S%.6f", pl.Time: "%H:%M:%S%.f"}
+    for dtype, text in formats.items():
+        if values.dtype == dtype:
+            return values.dt.to_string(text)
+    return values.cast(pl.Int64).cast(pl.String)
+
+
+def _nested_text(values: pl.Series) -> pl.Series:
+    """Return JSON text of lists and structs."""
+    try:
+        wrapped = values.alias("x").to_frame().select(pl.struct("x").struct.json_encode())["x"]
+    except pl.exceptions.PolarsError as error:
+        raise SourceError(
+            f"column '{values.name}' holds {values.dtype}, which cannot be identified: {error}"
+        ) from None
+    bare = wrapped.str.strip_prefix('{"x":').str.strip_suffix("}")
+    frame = pl.DataFrame({"x": bare, "given": values.is_not_null()})
+    return frame.select(pl.when("given").then("x"))["x"]

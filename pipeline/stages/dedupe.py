@@ -1,0 +1,242 @@
+"""Duplicates among the rows that the formula kept.
+
+A row's place is its number in the order (source, path, record); the keeper of equal rows is the
+one with the lowest place, whatever the order in which the work was done. Rows are compared by
+128-bit hashes (xxh3): the odds that any two of a billion differing texts meet are below 1e-20.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+import polars as pl
+import polars_hash as plh
+
+from siftset.pipeline.run.text_normalisation import same_text
+from siftset.pipeline.storage.part_files import Part, count_rows, read_parts
+from siftset.schemas.errors import SourceError
+
+if TYPE_CHECKING:
+    from siftset.pipeline.sources.batch import Batch
+
+TEXT_KEY: Final = "_text_key"
+_ROWS_PER_PASS: Final = 4_000_000
+_SCHEMA: Final = {"place": pl.Int64, "keeper": pl.Int64, "kind": pl.String}
+
+Keys = Callable[[], Iterator[pl.DataFrame]]
+"""Gives, each time anew, frames in order with the columns place and key."""
+
+
+class Settled(NamedTuple):
+    """The rows of one part: those that stay, and those that repeat another row."""
+
+    kept: pl.DataFrame
+    duplicates: pl.DataFrame
+
+
+def text_key(text: str = "text") -> pl.Expr:
+    """Return the 128-bit hash that equal texts share, after NFC and white-space folding."""
+    return plh.concat_str(same_text(pl.col(text))).nchash.xxh3_128().alias(TEXT_KEY)
+
+
+def id_key() -> pl.Expr:
+    """Return the 128-bit hash of a row_id."""
+    return plh.col("row_id").nchash.xxh3_128().alias("key")
+
+
+def ids_of(batch: Batch, candidate: pl.Series) -> pl.DataFrame:
+    """Return what tells repeated ids apart from conflicts; a candidate is a kept row."""
+    ids = batch.frame.select(id_key(), pl.col("source").struct.unnest())
+    return ids.with_columns(content=batch.content, candidate=candidate)
+
+
+def exact_duplicates(parts: Sequence[Part], without: pl.Series | None = None) -> pl.DataFrame:
+    """Return place, keeper and kind of the rows that repeat the text of an earlier one.
+
+    Rows at the places `without` take no part, and neither do rows without a text.
+    """
+
+    def keys() -> Iterator[pl.DataFrame]:
+        place = 0
+        for frame in read_parts(parts, [TEXT_KEY]):
+            yield text_keys(frame, place, without)
+            place += frame.height
+
+    return _repeated(keys, count_rows(parts), keep="first", kind="exact")
+
+
+def text_keys(frame: pl.DataFrame, start: int, without: pl.Series | None) -> pl.DataFrame:
+    """Return place and key of the rows that have a text; the first row has the place `start`."""
+    numbered = _numbered(frame.rename({TEXT_KEY: "key"}), start).drop_nulls("key")
+    return numbered if without is None else _outside(numbered, without)
+
+
+def near_duplicates(
+    parts: Sequence[Part], threshold: float, *, without: pl.Series, seed: int
+) -> pl.DataFrame:
+    """Return place, keeper and kind of the rows whose text is nearly that of an earlier kept row.
+
+    The duplicates at the places `without` take no part.
+    """
+    return near_repeats(texts_of(parts, without), threshold, seed=seed)
+
+
+def texts_of(
+    parts: Sequence[Part], without: pl.Series, *, start: int = 0
+) -> Iterator[pl.DataFrame]:
+    """Yield text and place of the rows outside of `without`; the first has the place `start`."""
+    for frame in read_parts(parts, ["text"]):
+        yield _outside(_numbered(frame, start), without)
+        start += frame.height
+
+
+def near_repeats(frames: Iterable[pl.DataFrame], threshold: float, *, seed: int) -> pl.DataFrame:
+    """Return place, keeper and kind of rows, given by place and text, that nearly repeat another.
+
+    The keeper is the first of the rows kept so far that is alike, in the order of the frames.
+    """
+    from siftset.signals.near_duplicates.finder import NearDuplicates
+
+    finder = NearDuplicates(threshold, seed=seed)
+    places, found = [pl.Series("place", dtype=pl.Int64)], [none()]
+    for rows in frames:
+        places.append(rows["place"])
+        number = finder.add(rows["text"])
+        found.append(rows.select("place", keeper=number, kind=pl.lit("near")).drop_nulls())
+    met = pl.concat(found)
+    return met.with_columns(keeper=pl.concat(places).gather(met["keeper"]))
+
+
+def repeated_ids(
+    parts: Sequence[Part], ids: Sequence[Part], *, latest_wins: bool = False
+) -> pl.DataFrame:
+    """Return place, keeper and kind of the kept rows whose id another row has too.
+
+    `ids` hold key, content, candidate, file and record of every row read, in order; a candidate
+    is a row of `parts`. Raises SourceError where an id stands for two contents, unless the latest
+    one wins.
+    """
+    if not any(map(_repeats, _passes(ids, ["key"]))):
+        return none()
+    if not latest_wins:
+        refuse_conflicts(ids)
+
+    def keys() -> Iterator[pl.DataFrame]:
+        place = 0
+        for frame in read_parts(ids, ["key", "candidate"]):
+            yield frame.with_columns(candidate_place(place))
+            place += int(frame["candidate"].sum())
+
+    keep = "last" if latest_wins else "first"
+    found = _repeated(keys, count_rows(ids), keep=keep, kind="id")
+    return found.filter(pl.col("place") >= 0)
+
+
+def settle(
+    parts: Sequence[Part],
+    repeated: pl.DataFrame,
+    *,
+    start: int = 0,
+    known: pl.DataFrame | None = None,
+) -> Iterator[Settled]:
+    """Part the kept rows from their duplicates, in order; these get duplicate_of and kind.
+
+    The first row has the place `start`; where keepers may lie in other parts, `known` has place and
+    duplicate_of, the row_id, of every keeper.
+    """
+    keepers = repeated.select(place="keeper").unique() if known is None else none().select("place")
+    if known is None:
+        known = pl.DataFrame(schema={"place": pl.Int64, "duplicate_of": pl.String})
+    place = start
+    for frame in read_parts(parts):
+        numbered = _numbered(frame, place)
+        place += frame.height
+        met = numbered.join(keepers, on="place", how="semi")
+        known = pl.concat([known, met.select("place", duplicate_of="row_id")])
+        found = numbered.join(repeated, on="place", how="inner", maintain_order="left")
+        pointed = found.join(known, left_on="keeper", right_on="place", how="left",
+                             maintain_order="left")  # fmt: skip
+        yield Settled(
+            numbered.join(repeated, on="place", how="anti", maintain_order="left").drop("place"),
+            pointed.with_columns(pl.col("duplicate_of").fill_null(pl.col("row_id"))).drop(
+                "place", "keeper"
+            ),
+        )
+
+
+def merged(*found: pl.DataFrame) -> pl.DataFrame:
+    """Join findings; a row found twice keeps the first finding."""
+    return pl.concat([none(), *found]).unique("place", keep="first", maintain_order=True)
+
+
+def none() -> pl.DataFrame:
+    """Return no finding."""
+    return pl.DataFrame(schema=_SCHEMA)
+
+
+def _repeated(keys: Keys, rows: int, *, keep: str, kind: str) -> pl.DataFrame:
+    """Group equal keys, in as many passes as keep the memory bounded."""
+    passes = max(1, math.ceil(rows / _ROWS_PER_PASS))
+    found = [none()]
+    for turn in range(passes):
+        wanted = [_of_pass(frame, turn, passes) for frame in keys()]
+        if wanted:
+            found.append(repeats_in(pl.concat(wanted), keep=keep, kind=kind))
+    return pl.concat(found).sort("place")
+
+
+def repeats_in(frame: pl.DataFrame, *, keep: str, kind: str) -> pl.DataFrame:
+    """Return place, keeper and kind of rows whose key another row of the frame has; in order."""
+    place = pl.col("place")
+    keeper = (place.first() if keep == "first" else place.last()).over("key")
+    again = frame.filter(pl.col("key").is_duplicated())
+    grouped = again.with_columns(keeper=keeper, kind=pl.lit(kind))
+    return grouped.filter(place != pl.col("keeper")).select(*_SCHEMA)
+
+
+def _of_pass(frame: pl.DataFrame, turn: int, passes: int) -> pl.DataFrame:
+    if passes == 1:
+        return frame
+    return frame.filter(pl.col("key").hash(0) % passes == turn)
+
+
+def _numbered(frame: pl.DataFrame, start: int) -> pl.DataFrame:
+    return frame.with_columns(place=pl.int_range(start, start + pl.len(), dtype=pl.Int64))
+
+
+def _outside(frame: pl.DataFrame, places: pl.Series) -> pl.DataFrame:
+    return frame.filter(~pl.col("place").is_in(places.implode()))
+
+
+def candidate_place(start: int) -> pl.Expr:
+    """Return the place of a candidate, -1 for a row that the formula did not keep."""
+    place = start + pl.col("candidate").cum_sum().cast(pl.Int64) - 1
+    return pl.when("candidate").then(place).otherwise(pl.lit(-1, pl.Int64)).alias("place")
+
+
+def _repeats(frame: pl.DataFrame) -> bool:
+    return frame["key"].n_unique() < frame.height
+
+
+def _passes(ids: Sequence[Part], columns: list[str]) -> Iterator[pl.DataFrame]:
+    """Yield the rows of `ids` in frames that hold all rows of a key and fit into memory."""
+    passes = max(1, math.ceil(count_rows(ids) / _ROWS_PER_PASS))
+    for turn in range(passes if ids else 0):
+        yield pl.concat([_of_pass(frame, turn, passes) for frame in read_parts(ids, columns)])
+
+
+def refuse_conflicts(ids: Sequence[Part]) -> None:
+    """Raise SourceError where an id stands for two contents."""
+    for frame in _passes(ids, ["key", "content"]):
+        again = frame.filter(pl.col("key").is_duplicated())
+        conflict = again.filter(pl.col("content").n_unique().over("key") > 1)
+        if conflict.height:
+            one = conflict.select("key").head(1)
+            found = pl.concat([f.join(one, on="key", how="semi") for f in read_parts(ids)])
+            places = found.select(pl.format("{} record {}", "file", "record")).to_series()
+            raise SourceError(
+                f"{' and '.join(places.head(3))} have one id and different contents: "
+                "map another id column, or let the latest win with  refresh: {merge: upsert}"
+            )

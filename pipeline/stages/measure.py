@@ -1,0 +1,289 @@
+"""The metrics of a run, drawn from what its shards counted and from a sample of its rows."""
+
+from __future__ import annotations
+
+import operator
+from collections import Counter
+from collections.abc import Sequence
+from functools import reduce
+from typing import TYPE_CHECKING, Final, Literal
+
+import polars as pl
+from pydantic import JsonValue
+
+from siftset.pipeline.profile.custom import custom_metrics, load_metrics
+from siftset.pipeline.profile.drift import drift
+from siftset.pipeline.profile.funnel import Sifted, analysed, funnel
+from siftset.pipeline.profile.history import METRICS, alerts, read_history, read_metrics
+from siftset.pipeline.profile.leakage import contamination, leakage
+from siftset.pipeline.profile.near_leakage import near_leakage
+from siftset.pipeline.profile.outside import open_outside
+from siftset.pipeline.profile.rows import duplicate_groups, label_precision, mislabelled, samples
+from siftset.pipeline.profile.state import (
+    UNLABELLED,
+    ProfileState,
+    profile_batches,
+)
+from siftset.pipeline.stages.profiles import PROFILE, profiles, with_languages
+from siftset.pipeline.stages.release_quarantine import FILE
+from siftset.pipeline.stages.rule_checks import checks_of
+from siftset.pipeline.storage.part_files import Part, spread
+from siftset.pipeline.storage.run_folder import recipe_hash, software
+from siftset.schemas.recipe.source import Synthesize
+from siftset.schemas.results.metrics import (
+    Drift,
+    Duplicates,
+    Funnel,
+    Input,
+    LabelPrecision,
+    Leak,
+    Profile,
+    Rows,
+    RunMetrics,
+    Sample,
+)
+from siftset.schemas.results.metrics import Run as RunFacts
+
+if TYPE_CHECKING:
+    from siftset.pipeline.run.context import Run
+    from siftset.pipeline.stages.process_shard import ShardResult
+    from siftset.pipeline.stages.resolve_duplicates import Settlement
+    from siftset.pipeline.stages.verdict import Judgement
+
+_LEAKAGE_ROWS: Final = 1_000_000
+_SOURCES: Final = "source_js"
+"""The drift that a refresh does not tell: what it reads has always another place."""
+
+
+def measure(
+    run: Run, results: Sequence[ShardResult], settlement: Settlement, judged: Judgement
+) -> RunMetrics:
+    """Return everything that the page of the run shows."""
+    looks = run.job.recipe.analysis != "off"
+    read, kept = profiles(run, results, settlement) if looks else (ProfileState(), ProfileState())
+    train = run.job.recipe.train
+    wanted = label_precision(_known(kept.label_totals), _wanted(run))
+    metrics = RunMetrics(
+        verdict=judged.verdict,
+        run=_facts(run),
+        inputs=(*(_input(entry) for entry in run.job.sources.inputs), *_mended(run)),
+        rows=_rows(settlement),
+        funnel=_funnel(run, results),
+        checks=checks_of(results, judged, settlement),
+        profiles=_shown(read, kept, settlement) if looks else {},
+        duplicates=_duplicates(settlement),
+        leakage=(*_leakage(run, settlement), *_contamination(run, settlement)),
+        drift=_drift(run, kept, settlement),
+        label_precision=wanted,
+        max_length=train.max_length if train else None,
+        samples=_samples(settlement, wanted),
+        links=_links(settlement, judged),
+        custom=dict(_own(run, settlement)),
+        warnings=run.job.sources.warnings,
+    )
+    found = alerts(metrics, read_history(run.store.output, before=run.run_id))
+    return metrics.model_copy(update={"alerts": found})
+
+
+def _shown(
+    read: ProfileState, kept: ProfileState, settlement: Settlement
+) -> dict[Literal["input", "kept"], Profile]:
+    balance = settlement.balance
+    spoken = with_languages(kept.profile(of=balance.kept), settlement)
+    return {"input": read.profile(of=balance.read), "kept": spoken}
+
+
+def _rows(settlement: Settlement) -> Rows:
+    return Rows(
+        **settlement.balance.to_json(),
+        unknown=settlement.unknown,
+        set=settlement.set_rows,
+        splits=settlement.splits,
+    )
+
+
+def _own(run: Run, settlement: Settlement) -> dict[str, float | int]:
+    named = run.job.recipe.integrity.metrics
+    if not named or not settlement.files:
+        return {}
+    metrics = load_metrics(named, run.job.loaded.folder)
+    return custom_metrics(metrics, pl.scan_parquet([file.path for file in settlement.files]))
+
+
+def _facts(run: Run) -> RunFacts:
+    job = run.job
+    return RunFacts(
+        run_id=run.run_id,
+        command="preview" if run.options.is_preview else run.command,
+        recipe=job.recipe.name,
+        recipe_hash=recipe_hash(job.recipe),
+        formula=job.decider.formula.text,
+        formula_hash=job.decider.hash,
+        key=job.key,
+        seed=job.recipe.seed,
+        suite=job.recipe.integrity.suite,
+        base_version=run.store.version(),
+        started=run.started.isoformat(timespec="seconds"),
+        seconds=round(run.seconds, 3),
+        versions=software(),
+    )
+
+
+def _wanted(run: Run) -> tuple[str, ...]:
+    """Return the labels that a kept row should carry: named ones, else what synthesis praises."""
+    recipe = run.job.recipe
+    if recipe.integrity.labels:
+        return recipe.integrity.labels
+    made = all(isinstance(source.config, Synthesize) for source in recipe.source)
+    return ("positive",) if made else ()
+
+
+def _known(labels: dict[str, int]) -> dict[str, int]:
+    return {name: rows for name, rows in labels.items() if name != UNLABELLED}
+
+
+def _contamination(run: Run, settlement: Settlement) -> tuple[Leak, ...]:
+    named = run.job.recipe.integrity.held_out
+    if named is None:
+        return ()
+    path = run.job.loaded.resolve(named)
+    files = pl.scan_parquet([file.path for file in settlement.files])
+    return contamination(files, open_outside(path, "integrity.held_out"), name=path.name)
+
+
+def _from_reference(run: Run, kept: ProfileState) -> tuple[Drift, ...]:
+    named = run.job.recipe.integrity.reference
+    if named is None:
+        return ()
+    path = run.job.loaded.resolve(named)
+    before = profile_batches(open_outside(path, "integrity.reference"))
+    return drift(kept, before, against=f"the reference {path.name}")
+
+
+def _input(entry: dict[str, JsonValue]) -> Input:
+    def text(name: str) -> str:
+        value = entry.get(name)
+        return "" if value is None else str(value)
+
+    def number(*names: str) -> int | None:
+        found = [entry[name] for name in names if isinstance(entry.get(name), int)]
+        return int(str(found[0])) if found else None
+
+    return Input(
+        name=text("name"),
+        kind=text("kind"),
+        location=text("location") or text("path"),
+        fingerprint=text("fingerprint"),
+        rows=number("rows", "records"),
+        bytes=number("bytes", "size"),
+    )
+
+
+def _mended(run: Run) -> tuple[Input, ...]:
+    mended = run.job.mended
+    if mended is None:
+        return ()
+    return (
+        Input(
+            name="mended rows",
+            kind="in place of records",
+            location=FILE,
+            fingerprint=mended.fingerprint,
+            rows=mended.rows.height,
+        ),
+    )
+
+
+def _funnel(run: Run, results: Sequence[ShardResult]) -> Funnel:
+    """Show what the formula did; every signal is evaluated on the sample unless that is off."""
+    decider = run.job.decider
+    clauses = sum((result.clauses for result in results), Counter[str]())
+    sifted = Sifted(decider.statistics(), clauses)
+    frames = [frame for result in results for frame in result.watch.frames]
+    whole = [result.analysis for result in results if result.analysis is not None]
+    if whole:
+        return funnel(decider, sifted, reduce(operator.add, whole))
+    if run.job.recipe.analysis == "off" or not frames:
+        return funnel(decider, sifted, None)
+    rules = run.job.rules
+    read = pl.concat(frames)
+    sound = read.filter(~rules.failing()) if rules.columns else read
+    return funnel(decider, sifted, analysed(decider, sound))
+
+
+def _duplicates(settlement: Settlement) -> Duplicates:
+    near = settlement.kinds.get("near")
+    return Duplicates(
+        exact=settlement.balance.duplicate - (near or 0),
+        near=near,
+        rows=settlement.balance.kept + settlement.balance.duplicate,
+        groups=duplicate_groups(pl.scan_parquet([part.path for part in settlement.duplicates])),
+    )
+
+
+def _leakage(run: Run, settlement: Settlement) -> tuple[Leak, ...]:
+    """Look for leaks between splits; of our own split a very large set is not looked at.
+
+    Rows that are equal but for case and punctuation never straddle our own split.
+    """
+    ours = run.job.recipe.split.column is None
+    large = ours and settlement.balance.kept > _LEAKAGE_ROWS
+    if run.job.recipe.analysis == "off" or large or len(settlement.splits) < 2:
+        return ()
+    rows = pl.scan_parquet([file.path for file in settlement.fresh])
+    return (*leakage(rows), *near_leakage(rows))
+
+
+def _drift(run: Run, kept: ProfileState, settlement: Settlement) -> tuple[Drift, ...]:
+    if run.job.recipe.analysis == "off":
+        return ()
+    return (*_from_version(run, kept, settlement), *_from_reference(run, kept))
+
+
+def _from_version(run: Run, kept: ProfileState, settlement: Settlement) -> tuple[Drift, ...]:
+    """Compare the kept rows with those of the version that this run replaces."""
+    current = run.store.current()
+    if current is None:
+        return ()
+    path = run.store.output / "runs" / current.run_id / PROFILE
+    if not path.is_file():
+        return ()
+    before = ProfileState.model_validate_json(path.read_bytes())
+    earlier = read_metrics(path.with_name(METRICS))
+    partly = settlement.added is not None
+    sizes = None if earlier is None or partly else (earlier.rows.kept, settlement.balance.kept)
+    found = drift(kept, before, against=f"version {current.version}", sizes=sizes)
+    return tuple(one for one in found if not (partly and one.key == _SOURCES))
+
+
+def _samples(settlement: Settlement, wrong: LabelPrecision | None) -> dict[str, tuple[Sample, ...]]:
+    kept = [Part(file.path, file.rows) for file in settlement.fresh]
+    sources = {
+        "kept": (kept, pl.lit("")),
+        "rejected": (
+            settlement.parts["rejected"],
+            pl.col("clause").cast(pl.String) + " does not hold",
+        ),
+        "quarantined": (settlement.parts["quarantine"], pl.col("_reasons").list.join(", ")),
+        "duplicate": (settlement.duplicates, "repeats " + pl.col("duplicate_of")),
+    }
+    shown = {
+        name: samples(spread(parts), why)
+        for name, (parts, why) in sources.items()
+        if any(part.rows for part in parts)
+    }
+    if wrong is not None and wrong.right < wrong.labelled:
+        files = pl.scan_parquet([part.path for part in kept])
+        shown["mislabelled"] = mislabelled(files, wrong.wanted)
+    return shown
+
+
+def _links(settlement: Settlement, judged: Judgement) -> dict[str, str]:
+    links = {"Recipe, inputs and software": "manifest.json", "Metrics": "metrics.json"}
+    counts = {"rejected": "Rejected rows", "quarantine": "Quarantine", "unreadable": "Unreadable"}
+    links |= {title: f"{name}/" for name, title in counts.items()}
+    if settlement.duplicates:
+        links["Duplicates"] = "duplicates/"
+    if judged.data_docs is not None:
+        links |= {"Data Docs": "data_docs/index.html", "Suite": "gx/expectations/"}
+    return links

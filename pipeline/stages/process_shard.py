@@ -1,0 +1,301 @@
+"""What is done to one shard: every row read ends in exactly one part file.
+
+A shard knows nothing of the others, so that threads or machines may work on them in any order.
+Duplicates need all shards, and are found afterwards among the candidates.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, Literal, NamedTuple, Protocol
+
+import numpy as np
+import polars as pl
+
+from siftset.pipeline.profile.funnel import analysed
+from siftset.pipeline.run.split import check_official
+from siftset.pipeline.stages.dedupe import TEXT_KEY, ids_of, text_key
+from siftset.pipeline.storage.delta_types import storable
+from siftset.pipeline.storage.part_files import Part, PartWriter
+from siftset.schemas.results.summary import Balance
+from siftset.signals.kernels.arrays import to_series
+
+if TYPE_CHECKING:
+    from siftset.pipeline.gate.row_rules import RowRuleSet, Rules
+    from siftset.pipeline.sources.batch import Batch, Shard
+    from siftset.signals.analysis import Analysis
+    from siftset.signals.evaluation.decider import Decider, Decisions
+
+Outcome = Literal["candidates", "rejected", "quarantine", "unreadable", "ids", "input"]
+OUTCOMES: Final[tuple[Outcome, ...]] = (
+    "candidates",
+    "rejected",
+    "quarantine",
+    "unreadable",
+    "ids",
+    "input",
+)
+FLEETING: Final[tuple[Outcome, ...]] = ("candidates", "ids", "input")
+"""Rows that are read once more by this run, and then gone."""
+FAULTS_KEPT: Final = 100
+FAULT_REASON: Final = "signal fault"
+WHOLE_SHARD: Final = "(all)"
+"""What a fault has in place of a signal's name where a shard was set aside."""
+
+
+class Watch(Protocol):
+    """Whoever wants to see the rows as they pass; one for each shard."""
+
+    def read(self, frame: pl.DataFrame) -> None:
+        """See rows as they were read."""
+
+    @property
+    def frames(self) -> tuple[pl.DataFrame, ...]:
+        """The rows remembered, in order."""
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """What every shard needs to know; the same for all of them."""
+
+    decider: Decider
+    rules: RowRuleSet
+    goes_out: Rules
+    """Rules for the rows that the formula kept."""
+    columns: tuple[str, ...]
+    split: pl.Expr
+    official_split: bool
+    record: Literal["full", "decisions", "none"]
+    text_keys: bool
+    """Whether exact duplicates are looked for."""
+    track_ids: bool
+    analyse: bool
+    """Whether every signal is asked about every row, to count what each contributes."""
+    keep_input: bool
+    """Whether the rows are put aside as they came, for a suite that runs on them."""
+    folder: Path
+    key: str
+    watch: Callable[[], Watch]
+    stop: threading.Event
+    """Set when the run ends early; a shard under way then gives up at its next batch."""
+    advance: Callable[[int], None]
+    """Told how many records were done; called from several threads."""
+    tally: Callable[[Balance], None]
+    """Told where the rows of each batch went; called from several threads."""
+
+
+class Stopped(Exception):  # noqa: N818
+    """A shard gave up because its run ends early."""
+
+
+@dataclass(slots=True)
+class ShardResult:
+    """Where the rows of a shard went; `balance.kept` counts candidates, duplicates included."""
+
+    balance: Balance
+    parts: dict[Outcome, tuple[Part, ...]]
+    watch: Watch
+    unknown: int = 0
+    faulted: int = 0
+    faults: list[dict[str, str]] = field(default_factory=list)
+    rule_counts: Counter[tuple[str, ...]] = field(default_factory=Counter)
+    out_counts: Counter[tuple[str, ...]] = field(default_factory=Counter)
+    """Rows that the formula kept and a rule of the suite sets aside."""
+    asked_out: int = 0
+    """Rows that those rules looked at."""
+    analysis: Analysis | None = None
+    clauses: Counter[str] = field(default_factory=Counter)
+    """Rejected rows by the clause that did not hold."""
+
+
+class _Sorted(NamedTuple):
+    frames: dict[Outcome, pl.DataFrame]
+    rejected: int
+    unknown: int
+    faulted: int
+    faults: tuple[dict[str, str], ...]
+    clauses: Counter[str]
+    analysis: Analysis | None
+
+
+def work_on(shard: Shard, index: int, work: Work) -> ShardResult:
+    """Read a shard and put every one of its rows aside."""
+    name = hashlib.sha256(f"{work.key}:{shard.fingerprint}".encode()).hexdigest()[:16]
+    writers = {
+        o: PartWriter(
+            work.folder / o, f"{index:06d}-{name}", even_empty=index == 0, lasting=o not in FLEETING
+        )
+        for o in OUTCOMES
+    }
+    result = ShardResult(Balance(), {}, work.watch())
+    for batch in shard.batches():
+        result.watch.read(batch.frame)
+        _count_rules(batch.frame, work.rules, result.rule_counts)
+        done = _sort_rows(batch, work, result)
+        if work.stop.is_set():
+            raise Stopped
+        for outcome, frame in done.frames.items():
+            writers[outcome].add(frame)
+        balance = _balance(batch, done)
+        result.balance += balance
+        work.tally(balance)
+        result.unknown += done.unknown
+        result.faulted += done.faulted
+        result.clauses.update(done.clauses)
+        if done.analysis is not None:
+            before = result.analysis
+            result.analysis = done.analysis if before is None else before + done.analysis
+        work.advance(batch.frame.height + batch.unreadable.height)
+        result.faults.extend(done.faults[: FAULTS_KEPT - len(result.faults)])
+    result.parts = {outcome: writer.close() for outcome, writer in writers.items()}
+    return result
+
+
+def _sort_rows(batch: Batch, work: Work, result: ShardResult) -> _Sorted:
+    """Send every row of a batch to where it belongs."""
+    failing = _failing(batch.frame, work.rules)
+    good = batch.frame if failing is None else batch.frame.filter(~failing)
+    decisions = work.decider.decide(good)
+    open_by_fault = decisions.faulted & decisions.keep.is_null()
+    kept = decisions.keep.fill_null(False)
+    refused = ~kept & ~open_by_fault
+    decided = good.with_columns(_codes(decisions))
+    bad = batch.frame.clear() if failing is None else batch.frame.filter(failing)
+    found = decided.filter(kept)
+    candidates = _candidates(found, work)
+    barred = _barred(candidates, work.goes_out, result)
+    kept = kept.scatter(kept.arg_true().filter(barred), False)
+    frames: dict[Outcome, pl.DataFrame] = {
+        "candidates": candidates.filter(~barred) if barred.any() else candidates,
+        "rejected": _rejected(decided, decisions, refused, work),
+        "quarantine": pl.concat(
+            [
+                _with_reasons(bad, work.rules.reasons()),
+                _faulty(good.filter(open_by_fault)),
+                _held(found.select(batch.frame.columns), candidates, barred, work),
+            ]
+        ),
+        "unreadable": batch.unreadable,
+    }
+    if work.keep_input:
+        frames["input"] = storable(batch.frame)
+    if work.track_ids:
+        frames["ids"] = _ids(batch, failing, kept)
+    return _Sorted(
+        frames,
+        rejected=int(refused.sum()),
+        unknown=int((decisions.keep.is_null() & refused).sum()),
+        faulted=int(open_by_fault.sum()),
+        faults=_told(decisions, good),
+        clauses=_counted(decisions.clause.filter(refused)),
+        analysis=analysed(work.decider, good) if work.analyse else None,
+    )
+
+
+def _failing(frame: pl.DataFrame, rules: RowRuleSet) -> pl.Series | None:
+    """Mark the rows to quarantine; None where there is none."""
+    if not rules.columns or not frame.height:
+        return None
+    failing = frame.select(failing=rules.failing()).to_series()
+    return failing if failing.any() else None
+
+
+def _barred(candidates: pl.DataFrame, rules: Rules, result: ShardResult) -> pl.Series:
+    """Mark and count the kept rows to quarantine."""
+    if not rules.rules:
+        return pl.repeat(False, candidates.height, eager=True)
+    _count_rules(candidates, rules, result.out_counts)
+    result.asked_out += candidates.height
+    return candidates.select(barred=rules.failing()).to_series()
+
+
+def _held(
+    originals: pl.DataFrame, candidates: pl.DataFrame, barred: pl.Series, work: Work
+) -> pl.DataFrame:
+    reasons = candidates.filter(barred).with_columns(_reasons=work.goes_out.reasons())
+    return storable(originals.filter(barred).hstack(reasons.select("_reasons")))
+
+
+def _counted(clauses: pl.Series) -> Counter[str]:
+    return Counter({str(clause): int(rows) for clause, rows in clauses.value_counts().iter_rows()})
+
+
+def _told(decisions: Decisions, good: pl.DataFrame) -> tuple[dict[str, str], ...]:
+    return tuple(
+        {
+            "signal": fault.signal,
+            "row_id": str(good["row_id"][fault.row]),
+            "text": fault.excerpt,
+            "error": fault.error,
+            "traceback": fault.traceback,
+        }
+        for fault in decisions.faults[:FAULTS_KEPT]
+    )
+
+
+def _with_reasons(frame: pl.DataFrame, reasons: pl.Expr) -> pl.DataFrame:
+    return storable(frame.with_columns(_reasons=reasons))
+
+
+def _faulty(frame: pl.DataFrame) -> pl.DataFrame:
+    reasons = pl.lit([FAULT_REASON], dtype=pl.List(pl.String))
+    return _with_reasons(frame, reasons)
+
+
+def _codes(decisions: Decisions) -> list[pl.Series]:
+    """Return the columns signals and, where there are any, scores."""
+    codes = decisions.signals.alias("signals")
+    return [codes] if decisions.scores is None else [codes, decisions.scores.alias("scores")]
+
+
+def _candidates(frame: pl.DataFrame, work: Work) -> pl.DataFrame:
+    scores = ["scores"] if "scores" in frame.columns else []
+    split = frame.with_columns(work.split)
+    if work.official_split:
+        split = split.with_columns(check_official(split["split"]))
+    key = text_key() if work.text_keys else pl.lit(None, pl.UInt128).alias(TEXT_KEY)
+    own = ["row_id", "split", "signals", *scores, "source"]
+    return storable(split.select(*work.columns, *own, key))
+
+
+def _rejected(
+    decided: pl.DataFrame, decisions: Decisions, refused: pl.Series, work: Work
+) -> pl.DataFrame:
+    scores = ["scores"] if "scores" in decided.columns else []
+    text = ["text"] if work.record == "full" and "text" in decided.columns else []
+    with_clause = decided.with_columns(clause=decisions.clause)
+    columns = ["row_id", "source", "signals", *scores, "clause", *text]
+    if work.record == "none":
+        return with_clause.select(columns).clear()
+    return with_clause.select(columns).filter(refused)
+
+
+def _ids(batch: Batch, failing: pl.Series | None, kept: pl.Series) -> pl.DataFrame:
+    """Return the ids of every row in order, and whether it was kept."""
+    candidate = kept.to_numpy()
+    if failing is not None:
+        candidate = np.zeros(batch.frame.height, bool)
+        candidate[~failing.to_numpy()] = kept.to_numpy()
+    return ids_of(batch, to_series("candidate", candidate))
+
+
+def _count_rules(frame: pl.DataFrame, rules: Rules, counts: Counter[tuple[str, ...]]) -> None:
+    if rules.rules:
+        for *rule, rows in rules.counts(frame).iter_rows():
+            counts[tuple(rule)] += rows
+
+
+def _balance(batch: Batch, done: _Sorted) -> Balance:
+    """Count what became of a batch; each figure is counted by itself, so that a slip shows."""
+    return Balance(
+        read=batch.frame.height + batch.unreadable.height,
+        kept=done.frames["candidates"].height,
+        rejected=done.rejected,
+        quarantined=done.frames["quarantine"].height,
+        unreadable=batch.unreadable.height,
+    )

@@ -1,0 +1,68 @@
+"""The populations of a run: what came in, a sample of it, and what was kept."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Final
+
+import polars as pl
+
+from siftset.pipeline.profile.languages import ROWS as LANGUAGE_ROWS
+from siftset.pipeline.profile.languages import languages
+from siftset.pipeline.profile.state import ProfileState, Spec, profile, profile_batches, with_tokens
+from siftset.pipeline.profile.tokens import count_tokens, tokenizer_file
+from siftset.pipeline.run.row_sample import SAMPLE_ROWS
+from siftset.schemas.results.metrics import Profile
+
+if TYPE_CHECKING:
+    from siftset.pipeline.run.context import Run
+    from siftset.pipeline.stages.process_shard import ShardResult
+    from siftset.pipeline.stages.resolve_duplicates import Settlement
+
+PROFILE: Final = "profile.json"
+KEPT_ROWS: Final = 1_000_000
+"""Kept rows that are profiled; of more, a sample by row_id, whose size the page states."""
+
+WORD_ROWS: Final = 200_000
+
+
+def profiles(
+    run: Run, results: Sequence[ShardResult], settlement: Settlement
+) -> tuple[ProfileState, ProfileState]:
+    """Profile a sample of what was read, and what was kept, whose state stays beside the page."""
+    frames = [frame for result in results for frame in result.watch.frames]
+    read = profile(pl.concat(frames)) if frames else ProfileState()
+    rows = settlement.balance.kept
+    state = profile_batches(
+        drawn(settlement, KEPT_ROWS), Spec(word_share=min(1.0, WORD_ROWS / max(rows, 1)))
+    )
+    kept = _tokenised(run, state, settlement)
+    (run.folder / PROFILE).write_text(kept.model_dump_json(), encoding="utf-8")
+    return read, kept
+
+
+def drawn(settlement: Settlement, wanted: int) -> pl.LazyFrame:
+    """Return the kept rows, or about `wanted` of them, chosen by row_id."""
+    rows = pl.scan_parquet([file.path for file in settlement.fresh])
+    share = min(1.0, wanted / max(settlement.balance.kept, 1))
+    return rows if share == 1 else rows.filter(pl.col("row_id") < f"{int(share * 16**12):012x}")
+
+
+def _tokenised(run: Run, kept: ProfileState, settlement: Settlement) -> ProfileState:
+    train = run.job.recipe.train
+    path = tokenizer_file(train)
+    if path is None or train is None:
+        return kept
+    texts = drawn(settlement, SAMPLE_ROWS).select("text").drop_nulls().collect()["text"]
+    lengths = count_tokens(texts.to_list(), path)
+    return kept if lengths is None else with_tokens(kept, lengths, train.max_length)
+
+
+def with_languages(shown: Profile, settlement: Settlement) -> Profile:
+    """Add the languages of a few kept texts, where the extra `language` is installed."""
+    files = pl.scan_parquet([file.path for file in settlement.fresh])
+    few = files.select("row_id", "text").drop_nulls().bottom_k(LANGUAGE_ROWS, by="row_id").collect()
+    found = languages(few["text"].to_list()) if few.height else None
+    if not found:
+        return shown
+    return shown.model_copy(update={"languages": found, "language_rows": few.height})

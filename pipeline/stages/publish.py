@@ -1,0 +1,298 @@
+"""The end of a run: its folder under `runs/`, and the commit that makes its rows the set.
+
+The order of steps is such that a crash at any moment leaves the old version or the new one:
+the run's folder appears (state: prepared), the commit is made, and what follows from the commit
+(`versions/<N>/`, the number in the manifest, the report, the index) is made by `complete`, which
+every later run calls first.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from pydantic import JsonValue
+
+from siftset.pipeline.profile.history import METRICS, read_history, read_metrics
+from siftset.pipeline.run.job import describe
+from siftset.pipeline.stages.profiles import PROFILE
+from siftset.pipeline.stages.resolve_duplicates import Settlement
+from siftset.pipeline.stages.run_gate import FOLDER, point_to
+from siftset.pipeline.stages.verdict import Assessment
+from siftset.pipeline.storage.atomic_files import sync, told_when_full, whole, write_json
+from siftset.pipeline.storage.catalog import write_index
+from siftset.pipeline.storage.object_store import is_address
+from siftset.pipeline.storage.part_files import Part
+from siftset.pipeline.storage.run_folder import MANIFEST, RunFolder, State, software
+from siftset.schemas.errors import OutputError, SiftsetError
+from siftset.schemas.results.metrics import RunMetrics
+from siftset.schemas.results.summary import Balance, CurateResult
+
+if TYPE_CHECKING:
+    from siftset.pipeline.run.context import Run
+    from siftset.pipeline.storage.table import Commit, DataFile, Mode, Store
+    from siftset.schemas.recipe.loading import LoadedRecipe
+
+PREVIEW: Final = "preview"
+FAULTS: Final = "faults.json"
+REPORT: Final = "report.html"
+GATE_FOLDERS: Final = ("data_docs", "gx")
+_RESULT: Final = "siftset_result"
+
+
+@dataclass(frozen=True, slots=True)
+class Addition:
+    """The files of a commit, and whether they join those of the version before or replace them."""
+
+    files: tuple[DataFile, ...]
+    mode: Mode = "overwrite"
+    metadata: Mapping[str, str] = field(default_factory=dict)
+
+
+def publish(
+    run: Run, settlement: Settlement, assessment: Assessment, addition: Addition | None = None
+) -> CurateResult:
+    """Make the run's rows the next version of the set, or what is added by an earlier one."""
+    base = run.store.version()
+    result = _result(run, settlement, assessment, version=None)
+    _place(run, _assemble(run, settlement, assessment, state="prepared", base=base))
+    how = addition or Addition(settlement.files)
+    version = run.store.publish(
+        how.files,
+        run_id=run.run_id,
+        key=run.job.key,
+        base=base,
+        mode=how.mode,
+        metadata={
+            **how.metadata,
+            _RESULT: json.dumps(result.to_json()),
+            "siftset_recipe": assessment.metrics.run.recipe_hash,
+            "siftset_formula": run.job.decider.hash,
+            "siftset_formula_text": run.job.decider.formula.text,
+        },
+    )
+    complete(run.store)
+    copy(run.job.loaded, run.store)
+    return replace(result, version=version, seconds=run.seconds)
+
+
+def copy(loaded: LoadedRecipe, store: Store) -> None:
+    """Bring the output in a store, or the copy of the set, up to date where a recipe names one."""
+    if is_address(loaded.recipe.output):
+        from siftset.pipeline.remote_output.push import send_output
+
+        send_output(loaded)
+    elif loaded.recipe.mirror is not None:
+        from siftset.pipeline.remote_output.mirror import mirror_set
+
+        mirror_set(store, loaded.recipe.mirror)
+
+
+def preview(run: Run, settlement: Settlement, assessment: Assessment) -> CurateResult:
+    """Lay what would be published into `preview/`, in place of an earlier preview."""
+    draft = _assemble(run, settlement, assessment, state="preview", base=run.store.version())
+    (draft / "set").mkdir(exist_ok=True)
+    for file in settlement.files:
+        file.path.replace(draft / "set" / file.path.name)
+    render(draft)
+    target = run.store.output / PREVIEW
+    if target.exists() and not (target / MANIFEST).is_file():
+        raise OutputError(
+            f"{target} is no preview of siftset: expected that name to be free; rename that folder"
+        )
+    if target.exists():
+        target.replace(run.folder / "old")
+    draft.replace(target)
+    result = _result(run, settlement, assessment, version=None)
+    return replace(result, report=target / REPORT)
+
+
+def leave(run: Run, settlement: Settlement, assessment: Assessment) -> Path:
+    """Keep the folder of a run that was refused, so that the user sees why; return it."""
+    draft = _assemble(run, settlement, assessment, state="refused", base=run.store.version())
+    render(draft, history=read_history(run.store.output))
+    place = _place(run, draft).path
+    write_index(run.store.output)
+    try:
+        if is_address(run.job.recipe.output):
+            copy(run.job.loaded, run.store)
+    except SiftsetError as error:
+        run.progress.say(f"warning: the refused run stays on this machine: {error}")
+    return place
+
+
+def earlier(store: Store, key: str) -> CurateResult | None:
+    """Return the result of the current version if it was made under `key`."""
+    commit = store.current()
+    if commit is None or commit.key != key:
+        return None
+    return _published(store, commit)
+
+
+def complete(store: Store) -> None:
+    """Make all that follows from the latest commit, where a run was killed before it could."""
+    commit = store.current()
+    if commit is not None:
+        with told_when_full(store.output):
+            _complete(store, commit)
+
+
+def _complete(store: Store, commit: Commit) -> None:
+    store.lay_version(commit.version)
+    folder = RunFolder(store.output, commit.run_id)
+    if not (folder.path / MANIFEST).is_file() or folder.manifest().get("state") == "published":
+        return
+    metrics = read_metrics(folder.path / METRICS)
+    if metrics is not None:
+        placed = metrics.model_copy(
+            update={"run": metrics.run.model_copy(update={"version": commit.version})}
+        )
+        _write_metrics(folder.path, placed)
+        render(folder.path, history=read_history(store.output, before=commit.run_id))
+    write_index(store.output)
+    folder.amend(state="published", version=commit.version)
+
+
+def render(folder: Path, history: Sequence[RunMetrics] = ()) -> None:
+    """Write report.html from metrics.json."""
+    from siftset.pipeline.reports.run import run_report
+
+    metrics = read_metrics(folder / METRICS)
+    if metrics is not None:
+        with whole(folder / REPORT) as draft:
+            draft.write_text(run_report(metrics, history), encoding="utf-8")
+
+
+def _assemble(
+    run: Run, settlement: Settlement, assessment: Assessment, *, state: State, base: int | None
+) -> Path:
+    """Put the folder of the run together, aside."""
+    draft = run.folder / "run"
+    draft.mkdir()
+    for name, parts in (*settlement.parts.items(), ("duplicates", settlement.duplicates)):
+        _move(parts, draft / name)
+    for name in GATE_FOLDERS:
+        if (run.folder / FOLDER / name).is_dir():
+            (run.folder / FOLDER / name).replace(draft / name)
+    if state == "prepared":
+        point_to(draft / "gx", run.folder / "set", run.store.path / run.run_id)
+    _write_metrics(draft, assessment.metrics)
+    if (run.folder / PROFILE).is_file():
+        (run.folder / PROFILE).replace(draft / PROFILE)
+    if assessment.faults:
+        faults: list[JsonValue] = [dict(fault) for fault in assessment.faults]
+        write_json(draft / FAULTS, {"faults": faults})
+    result = _result(run, settlement, assessment, version=None)
+    write_json(draft / MANIFEST, _manifest(run, settlement, result, state, base))
+    return draft
+
+
+def _manifest(
+    run: Run, settlement: Settlement, result: CurateResult, state: State, base: int | None
+) -> dict[str, JsonValue]:
+    job = run.job
+    options = run.options
+    return {
+        "schema_version": 1,
+        "run_id": run.run_id,
+        "command": "preview" if options.is_preview else run.command,
+        "state": state,
+        "key": job.key,
+        "base_version": base,
+        "version": None,
+        "started": run.started.isoformat(timespec="seconds"),
+        "seconds": round(result.seconds, 3),
+        "verdict": result.verdict,
+        "recipe": describe(job),
+        "formula": {
+            "text": job.decider.formula.text,
+            "canonical": job.decider.formula.canonical,
+            "hash": job.decider.hash,
+        },
+        "signals": job.fingerprints(),
+        "inputs": [dict(entry) for entry in job.sources.inputs],
+        "mended": None if job.mended is None else job.mended.fingerprint,
+        "versions": dict(software()),
+        "rows": dict(settlement.balance.to_json()),
+        "unknown_rows": settlement.unknown,
+        "set_rows": result.set_rows,
+        "splits": dict(settlement.splits),
+        "duplicates": dict(settlement.kinds),
+        "limit": options.limit,
+        "sample": options.sample,
+    }
+
+
+def _result(
+    run: Run, settlement: Settlement, assessment: Assessment, *, version: int | None
+) -> CurateResult:
+    return CurateResult(
+        run_id=run.run_id,
+        version=version,
+        rows=settlement.balance,
+        report=RunFolder(run.store.output, run.run_id).report,
+        seconds=run.seconds,
+        new=True,
+        unknown_rows=settlement.unknown,
+        set_rows=settlement.set_rows,
+        verdict=assessment.metrics.verdict,
+        output=run.store.output,
+        splits=settlement.splits,
+        notes=_notes(assessment.metrics),
+    )
+
+
+def _notes(metrics: RunMetrics) -> tuple[str, ...]:
+    from siftset.pipeline.reports.run import findings
+
+    told = (found for found in findings(metrics) if found.level != "note")
+    return tuple(_sentences(found.claim, found.todo) for found in told)
+
+
+def _sentences(claim: str, todo: str) -> str:
+    """Return a claim and what to do about it as plain sentences."""
+    joined = claim if claim.endswith((".", "!", "?")) or not todo else f"{claim}."
+    return f"{joined} {todo[:1].upper()}{todo[1:]}".strip()
+
+
+def _published(store: Store, commit: Commit) -> CurateResult:
+    """Return what a commit says of its run, so that it is known even without its folder."""
+    said = json.loads(commit.metadata[_RESULT])
+    return CurateResult(
+        run_id=commit.run_id,
+        version=commit.version,
+        rows=Balance(**said["rows"]),
+        report=RunFolder(store.output, commit.run_id).report,
+        seconds=float(said["seconds"]),
+        new=False,
+        unknown_rows=int(said["unknown_rows"]),
+        set_rows=int(said["set_rows"]),
+        verdict=said["verdict"],
+        output=store.output,
+        splits={split: int(rows) for split, rows in said["splits"].items()},
+        notes=tuple(map(str, said.get("notes", ()))),
+    )
+
+
+def _place(run: Run, draft: Path) -> RunFolder:
+    folder = RunFolder(run.store.output, run.run_id)
+    folder.path.parent.mkdir(exist_ok=True)
+    sync(draft)
+    draft.replace(folder.path)
+    sync(folder.path.parent)
+    return folder
+
+
+def _move(parts: Sequence[Part], folder: Path) -> None:
+    folder.mkdir()
+    for part in parts:
+        part.path.replace(folder / part.path.name)
+        sync(folder / part.path.name)
+
+
+def _write_metrics(folder: Path, metrics: RunMetrics) -> None:
+    with whole(folder / METRICS) as draft:
+        draft.write_text(metrics.model_dump_json(indent=1) + "\n", encoding="utf-8")

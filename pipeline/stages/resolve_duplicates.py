@@ -1,0 +1,228 @@
+"""After all shards: duplicates are told from kept rows, and the set's files are written."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Protocol
+
+import polars as pl
+
+from siftset.pipeline.stages.dedupe import (
+    TEXT_KEY,
+    exact_duplicates,
+    merged,
+    near_duplicates,
+    none,
+    repeated_ids,
+    settle,
+)
+from siftset.pipeline.stages.process_shard import Outcome, ShardResult
+from siftset.pipeline.storage.part_files import Part, PartWriter, count_rows
+from siftset.pipeline.storage.table import DataFile
+from siftset.schemas.errors import BalanceError
+from siftset.schemas.results.columns import SPLITS
+from siftset.schemas.results.summary import Balance
+
+if TYPE_CHECKING:
+    from siftset.pipeline.run.context import Run
+    from siftset.pipeline.run.job import Job
+
+
+class Near(Protocol):
+    """Finds the rows that nearly repeat another one."""
+
+    def __call__(
+        self, parts: Sequence[Part], threshold: float, *, without: pl.Series, seed: int
+    ) -> pl.DataFrame:
+        """Return place, keeper and kind; the rows at the places `without` take no part."""
+
+
+class Settler(Protocol):
+    """Finds rows whose id or whose text another row has, and parts them from the others."""
+
+    def ids(self, parts: Sequence[Part], ids: Sequence[Part], *, latest_wins: bool) -> pl.DataFrame:
+        """Return place, keeper and kind of the kept rows whose id another row has too."""
+
+    def texts(self, parts: Sequence[Part], without: pl.Series | None) -> pl.DataFrame:
+        """Return place, keeper and kind of the rows that repeat the text of an earlier one."""
+
+    def near(
+        self, parts: Sequence[Part], threshold: float, *, without: pl.Series, seed: int
+    ) -> pl.DataFrame:
+        """Return place, keeper and kind of the rows that nearly repeat an earlier kept one."""
+
+    def write(
+        self, run: Run, candidates: Sequence[Part], repeated: pl.DataFrame
+    ) -> tuple[tuple[DataFile, ...], tuple[Part, ...]]:
+        """Write kept rows and duplicates; return the files of the set, then the others."""
+
+
+class Here:
+    """Does so in the memory of this machine, in as many passes as it takes."""
+
+    def ids(self, parts: Sequence[Part], ids: Sequence[Part], *, latest_wins: bool) -> pl.DataFrame:
+        """Return place, keeper and kind of the kept rows whose id another row has too."""
+        return repeated_ids(parts, ids, latest_wins=latest_wins)
+
+    def texts(self, parts: Sequence[Part], without: pl.Series | None) -> pl.DataFrame:
+        """Return place, keeper and kind of the rows that repeat the text of an earlier one."""
+        return exact_duplicates(parts, without=without)
+
+    def near(
+        self, parts: Sequence[Part], threshold: float, *, without: pl.Series, seed: int
+    ) -> pl.DataFrame:
+        """Return place, keeper and kind of the rows that nearly repeat an earlier kept one."""
+        return near_duplicates(parts, threshold, without=without, seed=seed)
+
+    def write(
+        self, run: Run, candidates: Sequence[Part], repeated: pl.DataFrame
+    ) -> tuple[tuple[DataFile, ...], tuple[Part, ...]]:
+        """Write kept rows and duplicates; return the files of the set, then the others."""
+        writers, duplicates = _write(run, candidates, repeated)
+        files = (
+            DataFile(part.path, split, part.rows)
+            for split, writer in writers.items()
+            for part in writer.close()
+        )
+        return tuple(files), duplicates
+
+
+@dataclass(frozen=True, slots=True)
+class Settlement:
+    """Where every row of the run is, and the files that make up the set."""
+
+    balance: Balance
+    unknown: int
+    faulted: int
+    files: tuple[DataFile, ...]
+    parts: dict[Outcome, tuple[Part, ...]]
+    duplicates: tuple[Part, ...]
+    kinds: dict[str, int]
+    """Duplicates by kind."""
+    added: tuple[DataFile, ...] | None = None
+    """The files with the rows that this run read; None where that is all of them."""
+
+    def check(self, *, recorded: bool = True) -> None:
+        """Raise BalanceError unless the rows add up, and the files hold as many as they say.
+
+        `recorded` is false where the recipe keeps no record of rejected rows.
+        """
+        self.balance.check()
+        counted = {
+            "quarantined": (self.balance.quarantined, self.parts["quarantine"]),
+            "unreadable": (self.balance.unreadable, self.parts["unreadable"]),
+        }
+        if recorded:
+            counted["rejected"] = (self.balance.rejected, self.parts["rejected"])
+        for name, (rows, parts) in counted.items():
+            if rows != count_rows(parts):
+                raise BalanceError(f"{rows:,} rows {name}, but {count_rows(parts):,} put aside")
+
+    @property
+    def fresh(self) -> tuple[DataFile, ...]:
+        """The files with the kept rows that this run read."""
+        return self.files if self.added is None else self.added
+
+    @property
+    def set_rows(self) -> int:
+        """How many rows the set would have."""
+        return sum(file.rows for file in self.files)
+
+    @property
+    def splits(self) -> dict[str, int]:
+        """Kept rows by split."""
+        counted = Counter[str]()
+        for file in self.files:
+            counted[file.split] += file.rows
+        return dict(counted)
+
+
+def settle_rows(run: Run, results: Sequence[ShardResult]) -> Settlement:
+    """Write the kept rows by split and their duplicates apart, and draw the balance."""
+    candidates = _parts(results, "candidates")
+    with run.progress.stage("find duplicates", count_rows(candidates)) as stage:
+        with _settler(run, count_rows(candidates)) as settler:
+            ids = _parts(results, "ids")
+            repeated = find_repeats(run.job, candidates, ids, settler=settler)
+            files, duplicates = settler.write(run, candidates, repeated)
+        stage.advance(count_rows(candidates), f"{repeated.height:,} found")
+    balance = sum((result.balance for result in results), Balance())
+    kinds = repeated["kind"].value_counts().iter_rows()
+    return Settlement(
+        balance=replace(
+            balance, kept=sum(file.rows for file in files), duplicate=count_rows(duplicates)
+        ),
+        unknown=sum(result.unknown for result in results),
+        faulted=sum(result.faulted for result in results),
+        files=files,
+        parts={o: _parts(results, o) for o in ("rejected", "quarantine", "unreadable")},
+        duplicates=duplicates,
+        kinds={str(kind): int(rows) for kind, rows in kinds},
+    )
+
+
+def _parts(results: Iterable[ShardResult], outcome: Outcome) -> tuple[Part, ...]:
+    return tuple(part for result in results for part in result.parts.get(outcome, ()))
+
+
+def _settler(run: Run, rows: int) -> AbstractContextManager[Settler]:
+    """Give who settles: a cluster where one machine would take many passes."""
+    if run.options.engine == "local" or rows <= run.job.recipe.ray.exchange_above:
+        return nullcontext(Here())
+    from siftset.pipeline.engines.ray.shuffle import exchanged
+
+    return exchanged(run)
+
+
+def find_repeats(
+    job: Job,
+    candidates: Sequence[Part],
+    ids: Sequence[Part],
+    *,
+    near: Near | None = None,
+    settler: Settler | None = None,
+) -> pl.DataFrame:
+    """Return place, keeper and kind of the candidates that repeat another row, in order.
+
+    `near` takes the place of the settler's way to find near duplicates.
+    """
+    recipe = job.recipe
+    upsert = recipe.refresh.merge == "upsert"
+    finder = settler or Here()
+    found = finder.ids(candidates, ids, latest_wins=upsert) if job.has_ids else none()
+    if recipe.dedupe.exact:
+        without = found["place"] if upsert else None
+        found = merged(found, finder.texts(candidates, without))
+    if recipe.dedupe.near is not None:
+        limit, without, find = recipe.dedupe.near, found["place"], near or finder.near
+        found = merged(found, find(candidates, limit, without=without, seed=recipe.seed))
+    return found.sort("place")
+
+
+def _write(
+    run: Run, candidates: Sequence[Part], repeated: pl.DataFrame
+) -> tuple[dict[str, PartWriter], tuple[Part, ...]]:
+    nothing = count_rows(candidates) == repeated.height
+    folder = run.folder / "set"
+    writers = {s: PartWriter(folder, s, even_empty=nothing and s == SPLITS[0]) for s in SPLITS}
+    duplicates = PartWriter(run.folder / "duplicates", "part", even_empty=True)
+    for kept, repeats in settle(candidates, repeated):
+        rows = stamped(kept, run)
+        for split, writer in writers.items():
+            writer.add(rows.filter(pl.col("split") == split))
+        pointers = repeats.select("duplicate_of", "kind")
+        duplicates.add(stamped(repeats.drop("duplicate_of", "kind"), run).hstack(pointers))
+    return writers, duplicates.close()
+
+
+def stamped(frame: pl.DataFrame, run: Run) -> pl.DataFrame:
+    """Return candidates as rows of the set that this run adds."""
+    return stamp(frame, run.run_id, run.job.decider.hash)
+
+
+def stamp(frame: pl.DataFrame, run_id: str, formula: str) -> pl.DataFrame:
+    """Return candidates as rows of the set that a run adds under a formula, given by its hash."""
+    return frame.drop(TEXT_KEY).with_columns(run_id=pl.lit(run_id), formula=pl.lit(formula))

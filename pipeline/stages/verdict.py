@@ -1,0 +1,159 @@
+"""What a run amounts to: its metrics, its verdict, and whether it may be published."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from siftset.pipeline.gate.thresholds import apply_thresholds, unmeasured, verdict_of
+from siftset.pipeline.profile.scalars import scalars
+from siftset.pipeline.stages.measure import measure
+from siftset.pipeline.stages.process_shard import WHOLE_SHARD
+from siftset.pipeline.stages.run_gate import limited, run_suites
+from siftset.schemas.errors import FaultBudgetExceeded, GateFailed, SiftsetError
+from siftset.schemas.results.metrics import Check, RunMetrics, Verdict
+
+if TYPE_CHECKING:
+    from siftset.pipeline.run.context import Run
+    from siftset.pipeline.stages.process_shard import ShardResult
+    from siftset.pipeline.stages.resolve_duplicates import Settlement
+
+_ORDER: Final[tuple[Verdict, ...]] = ("pass", "warn", "fail")
+
+
+@dataclass(frozen=True, slots=True)
+class Assessment:
+    """The metrics of a run, and why it may not be published if so."""
+
+    metrics: RunMetrics
+    refusal: SiftsetError | None = None
+    faults: tuple[dict[str, str], ...] = ()
+    data_docs: Path | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """Checks, and the verdict they come to."""
+
+    verdict: Verdict
+    checks: tuple[Check, ...] = ()
+    refusal: SiftsetError | None = None
+    data_docs: Path | None = None
+
+
+def assess(run: Run, results: Sequence[ShardResult], settlement: Settlement) -> Assessment:
+    """Measure a run and judge it: budgets first, then row rules that block, then the gate."""
+    faults = tuple(fault for result in results for fault in result.faults)
+    excess = _excess(run, settlement, faults)
+    judged = Judgement("fail", refusal=excess) if excess else _judge(run, results, settlement)
+    judged = _with_shards(judged, results)
+    metrics = measure(run, results, settlement, judged)
+    measured = Assessment(metrics, judged.refusal, faults, judged.data_docs)
+    return measured if judged.refusal else _limit(run, settlement, measured)
+
+
+def _limit(run: Run, settlement: Settlement, measured: Assessment) -> Assessment:
+    """Hold what was measured against the recipe's thresholds; a critical one refuses the run."""
+    metrics = measured.metrics
+    known = {**limited(settlement.balance, settlement.unknown), **scalars(metrics)}
+    limits = run.job.recipe.integrity.thresholds
+    checks = apply_thresholds(known, {name: limits[name] for name in limits if name in known})
+    checks += [unmeasured(name) for name in limits if name not in known]
+    verdict = verdict_of(checks)
+    failed = [c.message for c in checks if not c.passed and c.severity == "critical"]
+    refusal = None
+    if verdict == "fail":
+        refusal = GateFailed(f"the gate failed: {'; '.join(failed)}; nothing was published")
+    found = (metrics.verdict, verdict_of(metrics.checks), verdict)
+    worst = max(found, key=_ORDER.index)
+    judged = metrics.model_copy(update={"verdict": worst, "checks": (*metrics.checks, *checks)})
+    return replace(measured, metrics=judged, refusal=refusal)
+
+
+def _excess(
+    run: Run, settlement: Settlement, faults: Sequence[dict[str, str]]
+) -> SiftsetError | None:
+    """Return the budget that was overdrawn, if any."""
+    recipe, balance = run.job.recipe, settlement.balance
+    if settlement.faulted > recipe.max_fault_rate * balance.read:
+        first = faults[0]
+        return FaultBudgetExceeded(
+            f"{settlement.faulted:,} of {balance.read:,} rows cannot be decided because a signal "
+            f"fails on them, more than max_fault_rate {recipe.max_fault_rate:g} allows; first: "
+            f"signal '{first['signal']}' on row {first['row_id']}: {first['error']}; nothing was "
+            "published: mend the signal or raise max_fault_rate"
+        )
+    if balance.unreadable > recipe.max_unreadable_share * balance.read:
+        return FaultBudgetExceeded(
+            f"{balance.unreadable:,} of {balance.read:,} records are unreadable, more than "
+            f"max_unreadable_share {recipe.max_unreadable_share:g} allows; nothing was published: "
+            "mend the input or raise max_unreadable_share"
+        )
+    return None
+
+
+def _with_shards(judged: Judgement, results: Sequence[ShardResult]) -> Judgement:
+    """Add a warning for every shard whose rows were set aside because no node got it done."""
+    found = tuple(
+        Check(
+            name="shard done",
+            stage="input",
+            passed=False,
+            severity="warning",
+            failed=result.faulted,
+            rows=result.balance.read,
+            arguments=fault["text"],
+            message=f"({fault['error']})",
+            advice="its rows lie under quarantine/; mend what ended the workers and run again",
+        )
+        for result in results
+        for fault in result.faults
+        if fault["signal"] == WHOLE_SHARD
+    )
+    if not found:
+        return judged
+    worst = max((judged.verdict, verdict_of(found)), key=_ORDER.index)
+    return replace(judged, verdict=worst, checks=(*found, *judged.checks))
+
+
+def _judge(run: Run, results: Sequence[ShardResult], settlement: Settlement) -> Judgement:
+    recipe = run.job.recipe
+    blocked = _blocked(results)
+    if blocked:
+        return Judgement("fail", refusal=GateFailed(f"{blocked}; nothing was published"))
+    if not settlement.set_rows and not recipe.allow_empty:
+        return Judgement(
+            "fail",
+            refusal=GateFailed(
+                f"no row of {settlement.balance.read:,} was kept by  {recipe.keep} ; nothing was "
+                "published: loosen the formula (siftset explain shows what each signal says), or "
+                "set allow_empty: true"
+            ),
+        )
+    return _gate(run, results, settlement)
+
+
+def _blocked(results: Sequence[ShardResult]) -> str:
+    """Return what a row rule with action block objects to."""
+    counted: dict[str, int] = {}
+    for result in results:
+        for (_column, _rule, action, reason), rows in result.rule_counts.items():
+            if action == "block" and rows:
+                counted[reason] = counted.get(reason, 0) + rows
+    return ", ".join(f"{reason} in {rows:,} rows" for reason, rows in counted.items())
+
+
+def _gate(run: Run, results: Sequence[ShardResult], settlement: Settlement) -> Judgement:
+    """Run the suites; a failed critical check refuses the set."""
+    gates = run_suites(run, results, settlement)
+    checks = tuple(check for gate in gates for check in gate.checks)
+    docs = next((gate.data_docs for gate in reversed(gates) if gate.data_docs), None)
+    verdict = verdict_of(checks)
+    if verdict != "fail":
+        return Judgement(verdict, checks, None, docs)
+    failed = [c for c in checks if not c.passed and c.severity == "critical"]
+    told = "; ".join(c.message or c.name for c in failed)
+    refusal = GateFailed(f"the gate failed: {told}; nothing was published")
+    return Judgement(verdict, checks, refusal, docs)

@@ -1,0 +1,1 @@
+"""The table, part files, locks and object stores."""

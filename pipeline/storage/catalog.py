@@ -1,0 +1,162 @@
+"""What lies under an output folder: its runs, versions and models, and a run in progress."""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from pydantic import JsonValue, ValidationError
+
+from siftset.pipeline.profile.history import METRICS, read_metrics
+from siftset.pipeline.storage.atomic_files import whole
+from siftset.pipeline.storage.remote import NOTE
+from siftset.schemas.results.metrics import RunMetrics
+
+if TYPE_CHECKING:
+    from siftset.schemas.results.comparison import Comparison
+
+PROGRESS: Final = "progress.json"
+INDEX: Final = "index.html"
+_MOST_RUNS: Final = 200
+_LARGEST: Final = 1_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One run: its metrics and where its page is, relative to the output folder."""
+
+    metrics: RunMetrics
+    page: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """One model: its comparison, where there is one, and its page."""
+
+    name: str
+    comparison: Comparison | None
+    page: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Catalog:
+    """An output folder; runs and models are in order, the oldest first."""
+
+    name: str
+    runs: tuple[Entry, ...] = ()
+    models: tuple[Model, ...] = ()
+    versions: tuple[int, ...] = ()
+    """Those that lie as plain files beside the page; none where the page is for a store."""
+    progress: dict[str, JsonValue] | None = None
+    others: tuple[str, ...] = ()
+    """Output folders that lie directly under this one."""
+
+    @property
+    def published(self) -> tuple[Entry, ...]:
+        """The runs that made a version."""
+        return tuple(one for one in self.runs if one.metrics.run.version is not None)
+
+
+def read_catalog(output: Path) -> Catalog:
+    """Read an output folder; what cannot be read is left out."""
+    laid = () if (output / NOTE).is_file() else _folders(output / "versions")
+    versions = [int(one.name) for one in laid if one.name.isdigit()]
+    others = [one.name for one in _folders(output) if is_output(one)]
+    return Catalog(
+        name=output.resolve().name,
+        runs=tuple(_runs(output)),
+        models=tuple(_models(output)),
+        versions=tuple(sorted(versions)),
+        progress=read_progress(output),
+        others=tuple(others),
+    )
+
+
+def is_output(folder: Path) -> bool:
+    """Say whether runs or models lie in a folder, or a first run makes it."""
+    began = folder / ".work" / PROGRESS
+    return (folder / "runs").is_dir() or (folder / "models").is_dir() or began.is_file()
+
+
+def write_index(output: Path) -> Path:
+    """Write index.html, the page of every run, version and model; return its path."""
+    from siftset.pipeline.reports.index import index_page
+
+    path = output / INDEX
+    with whole(path) as draft:
+        draft.write_text(index_page(read_catalog(output)), encoding="utf-8")
+    return path
+
+
+def read_progress(output: Path) -> dict[str, JsonValue] | None:
+    """Return what a run in progress last said of itself; None once its process is gone."""
+    found = _json(output / ".work" / PROGRESS)
+    return found if isinstance(found, dict) and _is_alive(found.get("process")) else None
+
+
+def _is_alive(process: JsonValue) -> bool:
+    """Say whether a process may be alive: one that was killed leaves its last words behind."""
+    if not isinstance(process, int) or process < 1 or os.name == "nt":
+        return True
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except (PermissionError, OverflowError):
+        return True
+    return True
+
+
+def _runs(output: Path) -> list[Entry]:
+    found = []
+    for folder in _folders(output / "runs")[-_MOST_RUNS:]:
+        metrics = read_metrics(folder / METRICS)
+        if metrics is not None:
+            found.append(Entry(metrics, _page(folder, output, "report.html")))
+    return found
+
+
+def _models(output: Path) -> list[Model]:
+    found = []
+    for folder in _folders(output / "models")[-_MOST_RUNS:]:
+        page = _page(folder, output, "compare.html")
+        found.append(Model(folder.name, _comparison(folder / "compare.json"), page))
+    return found
+
+
+def _comparison(path: Path) -> Comparison | None:
+    from siftset.schemas.results.comparison import Comparison
+
+    try:
+        return Comparison.model_validate_json(path.read_bytes())
+    except (OSError, ValidationError):
+        return None
+
+
+def _page(folder: Path, output: Path, name: str) -> str | None:
+    path = folder / name
+    return path.relative_to(output).as_posix() if path.is_file() else None
+
+
+def _folders(folder: Path) -> list[Path]:
+    """Return the folders in a folder by name, hidden ones left out."""
+    if not folder.is_dir():
+        return []
+    return sorted(p for p in folder.iterdir() if _is_folder(p))
+
+
+def _is_folder(path: Path) -> bool:
+    return path.is_dir() and not path.is_symlink() and not path.name.startswith(".")
+
+
+def _json(path: Path) -> JsonValue:
+    try:
+        if path.stat().st_size > _LARGEST:
+            return None
+        found: JsonValue = json.loads(path.read_bytes())
+    except (OSError, ValueError):
+        return None
+    return found

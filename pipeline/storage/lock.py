@@ -1,0 +1,73 @@
+"""One run at a time in an output folder: a lock that the kernel frees when its holder dies."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, Final
+
+from siftset.schemas.errors import Locked
+
+LOCK_NAME: Final = ".lock"
+_POLL_SECONDS: Final = 0.1
+
+
+@contextmanager
+def locked(folder: Path, *, timeout: float = 0.0) -> Iterator[None]:
+    """Hold the lock of `folder`, waiting up to `timeout` seconds; raises Locked after that."""
+    path = folder / LOCK_NAME
+    with path.open("a+", encoding="utf-8") as handle:
+        _acquire(handle, path, timeout)
+        try:
+            handle.seek(0)
+            handle.truncate()
+            handle.write(f"{os.getpid()}\n")
+            handle.flush()
+            yield
+        finally:
+            _free(handle)
+
+
+def _acquire(handle: IO[str], path: Path, timeout: float) -> None:
+    deadline = time.monotonic() + timeout
+    while not _try(handle):
+        if time.monotonic() >= deadline:
+            handle.seek(0)
+            holder = handle.read().strip() or "unknown"
+            raise Locked(
+                f"another run (process {holder}) holds {path}: wait for it, "
+                "or give --lock-timeout SECONDS to queue behind it"
+            )
+        time.sleep(min(_POLL_SECONDS, max(0.0, deadline - time.monotonic())))
+
+
+if os.name == "nt":  # pragma: no cover
+    import msvcrt
+
+    def _try(handle: IO[str]) -> bool:
+        try:
+            handle.seek(1 << 20)  # beyond the text, so that the holder stays readable
+            msvcrt.locking(handle.fileno(), msvcrt.LK_NBLCK, 1)  # type: ignore[attr-defined,unused-ignore]
+        except OSError:
+            return False
+        return True
+
+    def _free(handle: IO[str]) -> None:
+        handle.seek(1 << 20)
+        msvcrt.locking(handle.fileno(), msvcrt.LK_UNLCK, 1)  # type: ignore[attr-defined,unused-ignore]
+
+else:
+    import fcntl
+
+    def _try(handle: IO[str]) -> bool:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+        return True
+
+    def _free(handle: IO[str]) -> None:
+        fcntl.flock(handle, fcntl.LOCK_UN)

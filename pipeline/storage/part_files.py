@@ -1,0 +1,95 @@
+"""Part files: rows put aside as Parquet, in order, a bounded number at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import polars as pl
+
+from siftset.pipeline.storage.compact import compact
+
+ROWS_PER_PART: Final = 250_000
+BYTES_PER_PART: Final = 24 * 2**20
+COPIED: Final = 8_192
+"""Rows below which a frame is copied out of the batch that it was filtered from."""
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A Parquet file of `rows` rows."""
+
+    path: Path
+    rows: int
+
+
+def spread(parts: Sequence[Part], most: int = 8) -> pl.LazyFrame:
+    """Return the rows of a few parts from all over a run; at least one must hold rows."""
+    filled = [part.path for part in parts if part.rows]
+    few = filled[:: max(1, len(filled) // most)][:most]
+    return pl.scan_parquet(few, missing_columns="insert", extra_columns="ignore")
+
+
+class PartWriter:
+    """Writes the frames it is given to `folder/<stem>-00000.parquet` and on, in order.
+
+    A file is written as soon as it is full, so that memory stays flat however many rows come.
+    Without rows there is no file, or with `even_empty` one that has the columns. Files that are
+    not `lasting`, which only this run reads, are quick to write rather than small. Whoever
+    publishes the files syncs them.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        stem: str,
+        *,
+        rows_per_part: int = ROWS_PER_PART,
+        even_empty: bool = False,
+        lasting: bool = True,
+    ) -> None:
+        self._folder, self._stem, self._limit = folder, stem, rows_per_part
+        self._even_empty, self._lasting = even_empty, lasting
+        self._pending: list[pl.DataFrame] = []
+        self._rows = self._bytes = 0
+        self._parts: list[Part] = []
+
+    def add(self, frame: pl.DataFrame) -> None:
+        """Take the rows of `frame`."""
+        if frame.height == 0 and (self._pending or self._parts or not self._even_empty):
+            return
+        self._pending.append(compact(frame) if frame.height < COPIED else frame)
+        self._rows += frame.height
+        self._bytes += int(frame.estimated_size())
+        if self._rows >= self._limit or self._bytes >= BYTES_PER_PART:
+            self._flush()
+
+    def close(self) -> tuple[Part, ...]:
+        """Write what is pending and return all parts in order."""
+        if self._pending:
+            self._flush()
+        return tuple(self._parts)
+
+    def _flush(self) -> None:
+        frame = pl.concat(self._pending)
+        self._folder.mkdir(parents=True, exist_ok=True)
+        path = self._folder / f"{self._stem}-{len(self._parts):05d}.parquet"
+        if self._lasting:
+            frame.write_parquet(path, compression="zstd", compression_level=1)
+        else:
+            frame.write_parquet(path, compression="lz4", statistics=False)
+        self._parts.append(Part(path, frame.height))
+        self._pending, self._rows, self._bytes = [], 0, 0
+
+
+def read_parts(parts: Sequence[Part], columns: list[str] | None = None) -> Iterator[pl.DataFrame]:
+    """Yield the frames of `parts` in order."""
+    for part in parts:
+        yield pl.read_parquet(part.path, columns=columns)
+
+
+def count_rows(parts: Sequence[Part]) -> int:
+    """Return how many rows `parts` hold together."""
+    return sum(part.rows for part in parts)

@@ -1,0 +1,203 @@
+"""What a refresh remembers of the version before, so that only what is new is read again.
+
+    ledger/<run_id>/list.json        the shards of a version, in order, and how they were decided
+    ledger/<run_id>/dropped.parquet  their candidates that repeat another row
+    ledger/rows/<key>/               the candidates of one shard, with what tells repeats apart
+
+A candidate is a row that the formula kept; it is in the set unless it repeats another one. The
+commit names its list. Everything here may be deleted: the next refresh then reads everything again,
+and takes rows whose input is gone from the set itself.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+from pydantic import JsonValue
+
+from siftset.pipeline.storage.atomic_files import read_json, sync, write_json
+from siftset.pipeline.storage.part_files import Part
+from siftset.schemas.errors import OutputError
+
+LEDGER: Final = "ledger"
+METADATA: Final = "siftset_ledger"
+"""The entry of a commit that names its list."""
+_ROWS: Final = "rows"
+_LIST: Final = "list.json"
+_DROPPED: Final = "dropped.parquet"
+_FORMAT: Final = 1
+
+Places = NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One shard: where it was read, and its candidates."""
+
+    key: str
+    """Hash of the input and of everything that decided its rows."""
+    source: str
+    """The name of the source."""
+    origin: str
+    """The input within the source, without format and compression."""
+    file: str
+    """The input's name as rows have it."""
+    candidates: tuple[Part, ...] = ()
+    ids: tuple[Part, ...] = ()
+    gone: bool = False
+    """Whether the input is no longer there and its rows are kept."""
+
+    @property
+    def rows(self) -> int:
+        """How many candidates there are."""
+        return sum(part.rows for part in self.candidates)
+
+    @property
+    def input(self) -> tuple[str, str]:
+        """What identifies the input across its versions."""
+        return self.source, self.origin
+
+
+@dataclass(frozen=True, slots=True)
+class Book:
+    """The shards behind a version, in order."""
+
+    signature: str
+    """Hash of everything but the input that decides rows."""
+    entries: tuple[Entry, ...] = ()
+    dropped: Mapping[str, Places] = field(default_factory=dict)
+    """For each shard the numbers of its candidates that repeat another row."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ledger:
+    """The ledger under an output folder."""
+
+    output: Path
+
+    @property
+    def path(self) -> Path:
+        """Where it lies."""
+        return self.output / LEDGER
+
+    def read(self, name: str | None) -> Book | None:
+        """Return the book that a commit names; None where it is missing or damaged."""
+        if not name or not (self.path / name / _LIST).is_file():
+            return None
+        try:
+            said = read_json(self.path / name / _LIST)
+            if said.get("format") != _FORMAT:
+                return None
+            entries = tuple(self._entry(one) for one in json.loads(json.dumps(said["entries"])))
+            dropped = pl.read_parquet(self.path / name / _DROPPED)
+        except (OutputError, OSError, KeyError, TypeError, ValueError, pl.exceptions.PolarsError):
+            return None
+        if not all(part.path.is_file() for e in entries for part in (*e.candidates, *e.ids)):
+            return None
+        return Book(str(said["signature"]), entries, _by_key(entries, dropped))
+
+    def store(self, name: str, book: Book) -> Book:
+        """Write a book; parts that lie elsewhere move into the ledger. Return it as it lies."""
+        entries = tuple(self._kept(entry) for entry in book.entries)
+        draft = self.path / f".{name}.part"
+        shutil.rmtree(draft, ignore_errors=True)
+        draft.mkdir(parents=True)
+        _frame(entries, book.dropped).write_parquet(draft / _DROPPED)
+        write_json(
+            draft / _LIST,
+            {
+                "format": _FORMAT,
+                "signature": book.signature,
+                "entries": [_plain(entry) for entry in entries],
+            },
+        )
+        sync(draft / _DROPPED)
+        sync(draft)
+        draft.replace(self.path / name)
+        sync(self.path)
+        return replace(book, entries=entries)
+
+    def sweep(self, name: str, book: Book) -> None:
+        """Remove what neither the book `name` nor its shards need."""
+        wanted = {entry.key for entry in book.entries}
+        for folder in self.path.iterdir():
+            if folder.name not in (name, _ROWS, "scans"):
+                shutil.rmtree(folder, ignore_errors=True)
+        rows = self.path / _ROWS
+        for folder in rows.iterdir() if rows.is_dir() else ():
+            if folder.name not in wanted:
+                shutil.rmtree(folder, ignore_errors=True)
+
+    def _entry(self, said: dict[str, object]) -> Entry:
+        folder = self.path / _ROWS / str(said["key"])
+
+        def parts(name: str) -> tuple[Part, ...]:
+            found = said[name]
+            assert isinstance(found, list)
+            return tuple(Part(folder / f"{name}-{at:05d}.parquet", n) for at, n in enumerate(found))
+
+        named = {key: str(said[key]) for key in ("key", "source", "origin", "file")}
+        return Entry(
+            **named, candidates=parts("candidates"), ids=parts("ids"), gone=bool(said["gone"])
+        )
+
+    def _kept(self, entry: Entry) -> Entry:
+        """Move the parts of an entry to where they stay, unless they are there."""
+        folder = self.path / _ROWS / entry.key
+        parts = (*entry.candidates, *entry.ids)
+        if folder.is_dir() and all(part.path.parent == folder for part in parts):
+            return entry
+        draft = folder.with_name(f".{entry.key}.part")
+        for path in (draft, folder):
+            shutil.rmtree(path, ignore_errors=True)
+        draft.mkdir(parents=True)
+        candidates = _moved(entry.candidates, draft, folder, "candidates")
+        ids = _moved(entry.ids, draft, folder, "ids")
+        sync(draft)
+        draft.replace(folder)
+        sync(folder.parent)
+        return replace(entry, candidates=candidates, ids=ids)
+
+
+def _named(entry: Entry) -> tuple[tuple[str, tuple[Part, ...]], ...]:
+    return (("candidates", entry.candidates), ("ids", entry.ids))
+
+
+def _moved(parts: Sequence[Part], draft: Path, folder: Path, name: str) -> tuple[Part, ...]:
+    found = []
+    for at, part in enumerate(parts):
+        file = f"{name}-{at:05d}.parquet"
+        part.path.replace(draft / file)
+        sync(draft / file)
+        found.append(Part(folder / file, part.rows))
+    return tuple(found)
+
+
+def _plain(entry: Entry) -> dict[str, JsonValue]:
+    named = asdict(replace(entry, candidates=(), ids=()))
+    return {**named, **{name: [part.rows for part in parts] for name, parts in _named(entry)}}
+
+
+def _frame(entries: Sequence[Entry], dropped: Mapping[str, Places]) -> pl.DataFrame:
+    numbered = [(at, dropped[e.key]) for at, e in enumerate(entries) if len(dropped.get(e.key, ()))]
+    shards = [np.full(len(rows), at, dtype=np.int64) for at, rows in numbered]
+    empty = np.empty(0, dtype=np.int64)
+    return pl.DataFrame(
+        {
+            "shard": np.concatenate([empty, *shards]),
+            "row": np.concatenate([empty, *(rows for _, rows in numbered)]),
+        }
+    )
+
+
+def _by_key(entries: Sequence[Entry], frame: pl.DataFrame) -> dict[str, Places]:
+    groups = frame.partition_by("shard", as_dict=True)
+    return {entries[int(str(at))].key: rows["row"].to_numpy() for (at,), rows in groups.items()}

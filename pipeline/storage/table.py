@@ -1,0 +1,244 @@
+"""The retraining set: a Delta table whose versions appear whole or not at all.
+
+Data files lie in `set/<run_id>/`, one split a file; a commit names them. Beside the table,
+`versions/<N>/` holds the same files as hard links for readers that know no Delta.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, Literal
+
+import polars as pl
+
+from siftset.pipeline.storage.atomic_files import link_or_copy, sync
+from siftset.schemas.errors import OutputError
+from siftset.schemas.results.columns import SPLITS
+
+if TYPE_CHECKING:
+    from deltalake import CommitProperties, DeltaTable
+    from deltalake.transaction import AddAction
+
+SET: Final = "set"
+VERSIONS: Final = "versions"
+Mode = Literal["overwrite", "append"]
+
+
+@dataclass(frozen=True, slots=True)
+class DataFile:
+    """A Parquet file of one split that is ready to be published."""
+
+    path: Path
+    split: str
+    rows: int
+
+
+@dataclass(frozen=True, slots=True)
+class Commit:
+    """What the log says of a version that siftset published."""
+
+    version: int
+    run_id: str
+    key: str
+    metadata: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Store:
+    """The set, its versions and what was published when, under one output folder."""
+
+    output: Path
+
+    @property
+    def path(self) -> Path:
+        """Folder of the Delta table."""
+        return self.output / SET
+
+    def version(self) -> int | None:
+        """Return the current version, None where nothing was published yet."""
+        table = self._table()
+        return None if table is None else table.version()
+
+    def current(self) -> Commit | None:
+        """Return the commit of the current version, None where nothing was published yet."""
+        return next(self.history(limit=1), None)
+
+    def history(self, limit: int | None = None) -> Iterator[Commit]:
+        """Yield the commits that siftset made, latest first."""
+        table = self._table()
+        for entry in () if table is None else table.history(limit):
+            if "siftset_run" in entry:
+                yield Commit(
+                    version=int(entry["version"]),
+                    run_id=str(entry["siftset_run"]),
+                    key=str(entry["siftset_key"]),
+                    metadata={str(k): str(v) for k, v in entry.items()},
+                )
+
+    def commit_of(self, version: int) -> Commit:
+        """Return the commit of `version`; raises OutputError where there is none."""
+        commits = list(self.history())
+        for commit in commits:
+            if commit.version == version:
+                return commit
+        known = ", ".join(str(c.version) for c in reversed(commits)) or "none yet"
+        raise OutputError(f"{self.path} has no version {version}, expected one of: {known}")
+
+    def files(self, version: int | None = None) -> list[Path]:
+        """Return the data files of a version (the current one by default), in order of name."""
+        table = self._table(version)
+        if table is None:
+            raise OutputError(f"{self.path} holds no set yet: run  siftset curate  first")
+        actions = pl.DataFrame(table.get_add_actions(flatten=True))
+        return sorted(self.path / name for name in actions["path"])
+
+    def local_files(self, version: int | None = None) -> list[Path]:
+        """Return the data files of a version, fetched where they lie in a store only."""
+        from siftset.pipeline.storage.remote import fetch_missing
+
+        paths = self.files(version)
+        fetch_missing(self.output, paths)
+        return paths
+
+    def split_files(self, version: int | None = None) -> dict[str, tuple[Path, ...]]:
+        """Return the data files of a version by split, without the splits that have none."""
+        found: dict[str, list[Path]] = {name: [] for name in SPLITS}
+        for path in self.local_files(version):
+            if split_of(path) not in found:
+                raise OutputError(
+                    f"{path} was not written by siftset (another tool compacted the set): "
+                    "name an earlier version, or run  siftset curate --fresh"
+                )
+            found[split_of(path)].append(path)
+        return {name: tuple(paths) for name, paths in found.items() if paths}
+
+    def scan(self, version: int | None = None) -> pl.LazyFrame:
+        """Return a lazy frame over a version."""
+        return pl.scan_parquet(self.local_files(version), missing_columns="insert")
+
+    def publish(
+        self,
+        files: Sequence[DataFile],
+        *,
+        run_id: str,
+        key: str,
+        base: int | None,
+        mode: Mode = "overwrite",
+        metadata: Mapping[str, str] | None = None,
+    ) -> int:
+        """Commit `files` as one version on top of `base` and return its number.
+
+        The files move into the table's folder first, so that a crash before the commit leaves the
+        old version and nothing that any reader sees. Raises OutputError where another writer
+        published in between.
+        """
+        from deltalake.exceptions import DeltaError
+
+        placed = self._place(files, run_id)
+        try:
+            self._commit(placed, base, mode, _properties(run_id, key, base, metadata))
+        except DeltaError as error:
+            detail = str(error).splitlines()[0]
+            raise OutputError(
+                f"{self.path}: version {(-1 if base is None else base) + 1} could not be published "
+                f"({detail}): another writer may have been faster; run again"
+            ) from error
+        return next(c.version for c in self.history() if c.run_id == run_id)
+
+    def lay_version(self, version: int) -> Path:
+        """Make `versions/<version>/` readable as plain Parquet files; does nothing if it is."""
+        target = self.output / VERSIONS / str(version)
+        if target.is_dir():
+            return target
+        draft = target.with_name(f".{version}.part")
+        shutil.rmtree(draft, ignore_errors=True)
+        draft.mkdir(parents=True)
+        for split, paths in self.split_files(version).items():
+            for index, path in enumerate(paths):
+                link_or_copy(path, draft / f"{split}-{index:05d}.parquet")
+        sync(draft)
+        draft.replace(target)
+        sync(target.parent)
+        return target
+
+    def _table(self, version: int | None = None) -> DeltaTable | None:
+        if not (self.path / "_delta_log").is_dir():
+            return None
+        from deltalake import DeltaTable
+        from deltalake.exceptions import DeltaError, TableNotFoundError
+
+        try:
+            return DeltaTable(self.path, version=version)
+        except TableNotFoundError:
+            return None
+        except DeltaError as error:
+            detail = str(error).splitlines()[0]
+            what = "" if version is None else f" at version {version}"
+            raise OutputError(
+                f"{self.path} cannot be read{what} ({detail}): "
+                "see  siftset history  for the versions there are"
+            ) from error
+
+    def _place(self, files: Sequence[DataFile], run_id: str) -> list[DataFile]:
+        folder = self.path / run_id
+        folder.mkdir(parents=True, exist_ok=True)
+        placed = []
+        for file in files:
+            target = folder / file.path.name
+            sync(file.path)
+            file.path.replace(target)
+            placed.append(DataFile(target, file.split, file.rows))
+        sync(folder)
+        sync(self.path)
+        return placed
+
+    def _commit(
+        self, files: Sequence[DataFile], base: int | None, mode: Mode, properties: CommitProperties
+    ) -> None:
+        from deltalake import DeltaTable, Schema
+        from deltalake.transaction import create_table_with_add_actions
+
+        schema = Schema.from_arrow(pl.Schema(pl.read_parquet_schema(files[0].path)))
+        adds = [_add(file, self.path) for file in files]
+        if base is None:
+            create_table_with_add_actions(
+                str(self.path), schema, adds, mode="error", commit_properties=properties
+            )
+            return
+        table = DeltaTable(self.path, version=base)
+        table.create_write_transaction([*adds], mode, schema, commit_properties=properties)
+
+
+def split_of(path: Path) -> str:
+    """Return the split that a data file's name begins with."""
+    return path.name.partition("-")[0]
+
+
+def _properties(
+    run_id: str, key: str, base: int | None, metadata: Mapping[str, str] | None
+) -> CommitProperties:
+    from deltalake import CommitProperties, Transaction
+
+    return CommitProperties(
+        custom_metadata={**(metadata or {}), "siftset_run": run_id, "siftset_key": key},
+        app_transactions=[Transaction(f"siftset:{key}:{-1 if base is None else base}", 0)],
+        max_commit_retries=0,
+    )
+
+
+def _add(file: DataFile, root: Path) -> AddAction:
+    from deltalake.transaction import AddAction
+
+    stat = file.path.stat()
+    return AddAction(
+        path=file.path.relative_to(root).as_posix(),
+        size=stat.st_size,
+        partition_values={},
+        modification_time=int(stat.st_mtime * 1000),
+        data_change=True,
+        stats=json.dumps({"numRecords": file.rows}),
+    )

@@ -1,0 +1,111 @@
+"""Recipe documents: YAML 1.2, TOML or JSON text to plain values, and the line of every key."""
+
+from __future__ import annotations
+
+import json
+import tomllib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from pydantic import JsonValue
+
+from siftset.schemas.errors import RecipeError
+
+ENDINGS: Final = (".yaml", ".yml", ".toml", ".json")
+MAX_VALUES: Final = 100_000
+"""More values than this come from aliases of aliases, not from a person."""
+
+Place = tuple[str | int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """The content of a recipe file."""
+
+    content: dict[str, JsonValue]
+    path: Path
+    text: str
+
+    def line(self, place: Place) -> int | None:
+        """Return the line, from 1, of a key, or None where it is not known."""
+        if self.path.suffix.lower() == ".toml":
+            return None
+        from siftset.schemas.recipe.yaml_text import key_lines
+
+        return key_lines(self.text).get(place)
+
+
+def parse(text: str, path: Path) -> Document:
+    """Parse a recipe file's text by the ending of `path`; raise RecipeError."""
+    content = _parsed(text, path)
+    if not isinstance(content, dict):
+        raise RecipeError(
+            f"recipe {path}: expected a mapping of keys such as name, source and keep; "
+            f"got {_kind(content)}"
+        )
+    return Document(_plain(content, path), path, text)
+
+
+def parse_value(text: str) -> JsonValue:
+    """Parse one YAML value, as in `--set key=value`; raise RecipeError."""
+    from siftset.schemas.recipe.yaml_text import read_value
+
+    try:
+        value: JsonValue = _plain(read_value(text), Path("--set"))
+    except ValueError:
+        raise RecipeError(f"--set: '{text}' is not a YAML value; quote it") from None
+    return value
+
+
+def _parsed(text: str, path: Path) -> object:
+    try:
+        match path.suffix.lower():
+            case ".toml":
+                return tomllib.loads(text)
+            case ".json":
+                return json.loads(text, object_pairs_hook=_unique)
+            case _:
+                from siftset.schemas.recipe.yaml_text import read_yaml
+
+                return read_yaml(text, path)
+    except (ValueError, RecursionError) as error:
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise RecipeError(f"recipe {path}: not valid: {reason}") from None
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for key, value in pairs:
+        if key in found:
+            raise ValueError(f"the key '{key}' is given twice; keep one")
+        found[key] = value
+    return found
+
+
+def _plain(value: Any, path: Path) -> Any:  # noqa: ANN401  YAML to JSON values
+    """Copy a parsed value, so that nothing is shared, with keys as text."""
+    left = [MAX_VALUES]
+
+    def copy(node: Any) -> Any:  # noqa: ANN401
+        left[0] -= 1
+        if left[0] < 0:
+            raise RecipeError(f"recipe {path}: more than {MAX_VALUES:,} values; not a recipe")
+        if isinstance(node, dict):
+            return {_key(key, path): copy(item) for key, item in node.items()}
+        if isinstance(node, list | tuple):
+            return [copy(item) for item in node]
+        return node if node is None or isinstance(node, str | int | float) else str(node)
+
+    return copy(value)
+
+
+def _key(key: object, path: Path) -> str:
+    if isinstance(key, str | int | float):
+        return str(key)
+    raise RecipeError(f"recipe {path}: the key {key!r} is not text; quote it")
+
+
+def _kind(value: object) -> str:
+    names = {list: "a list", str: "a text", type(None): "nothing (the file is empty)"}
+    return names.get(type(value), "a single value")

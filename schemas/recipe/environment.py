@@ -1,0 +1,54 @@
+"""Environment variables in a recipe: "${NAME}" and "${NAME:-default}" inside strings."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Collection, Mapping
+from typing import Final
+
+from pydantic import JsonValue
+
+from siftset.schemas.errors import RecipeError
+
+VARIABLE: Final = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)(?::-([^}]*))?\}")
+
+
+def substitute(
+    content: Mapping[str, JsonValue], *, uses: Collection[str] | None
+) -> dict[str, JsonValue]:
+    """Return a copy with variables filled in.
+
+    One that is unset and has no default raises RecipeError in the sections of `uses` (None: in
+    all); elsewhere the text stays as it is.
+    """
+    return {
+        key: _filled(value, key, needed=uses is None or key in uses)
+        for key, value in content.items()
+    }
+
+
+def _filled(value: JsonValue, place: str, *, needed: bool) -> JsonValue:
+    if isinstance(value, str):
+        return _text(value, place, needed=needed)
+    if isinstance(value, dict):
+        return {key: _filled(item, f"{place}.{key}", needed=needed) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_filled(item, f"{place}.{i}", needed=needed) for i, item in enumerate(value)]
+    return value
+
+
+def _text(text: str, place: str, *, needed: bool) -> str:
+    def fill(found: re.Match[str]) -> str:
+        name, default = found.groups()
+        value = os.environ.get(name) or default
+        if value is not None:
+            return value
+        if name in os.environ or not needed:
+            return "" if name in os.environ else found[0]
+        raise RecipeError(
+            f"{place}: the environment variable {name} is not set; "
+            f"set it, or write ${{{name}:-default}}"
+        )
+
+    return VARIABLE.sub(fill, text)

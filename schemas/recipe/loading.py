@@ -1,0 +1,109 @@
+"""Reading a recipe: a YAML, TOML or JSON file, or a shipped name, into a checked Recipe."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from importlib import resources
+from pathlib import Path
+
+from pydantic import JsonValue, ValidationError
+
+from siftset.schemas.errors import RecipeError
+from siftset.schemas.recipe.documents import ENDINGS, Document, parse
+from siftset.schemas.recipe.environment import substitute
+from siftset.schemas.recipe.explain_error import explain
+from siftset.schemas.recipe.model import Recipe
+from siftset.schemas.recipe.overrides import apply_override
+
+
+@dataclass(frozen=True, slots=True)
+class LoadedRecipe:
+    """A recipe, the document it came from and the folder that its paths are relative to."""
+
+    recipe: Recipe
+    raw: dict[str, JsonValue]
+    """The document with `--set` applied and without environment variables: safe to record."""
+    folder: Path
+    path: Path
+
+    def resolve(self, path: str) -> Path:
+        """Return a path of the recipe as an absolute one."""
+        return self.folder / Path(path).expanduser()
+
+
+def load_recipe(
+    path_or_name: str | Path,
+    *,
+    overrides: Sequence[str] = (),
+    uses: Collection[str] | None = None,
+) -> LoadedRecipe:
+    """Load and check a recipe file or a shipped recipe.
+
+    `overrides` are texts such as `train.epochs=3`. An unset environment variable is an error only
+    in the sections named by `uses` (None: in every section). Raises RecipeError, one line a
+    mistake.
+    """
+    path, shipped = _locate(path_or_name)
+    document = parse(_text(path), path)
+    raw = document.content
+    for override in overrides:
+        apply_override(raw, override, folder=Path.cwd())
+    filled = substitute(raw, uses=uses)
+    folder = Path.cwd() if shipped else path.resolve().parent
+    return LoadedRecipe(_validated(filled, document), raw, folder, path)
+
+
+def shipped_recipes() -> tuple[str, ...]:
+    """Return the names of the recipes that come with siftset."""
+    folder = resources.files("siftset.data").joinpath("recipes")
+    names = (entry.name for entry in folder.iterdir())
+    return tuple(sorted(name.removesuffix(".yaml") for name in names if name.endswith(".yaml")))
+
+
+def recipe_json_schema() -> dict[str, JsonValue]:
+    """Return the JSON Schema of a recipe, for editors."""
+    schema: dict[str, JsonValue] = Recipe.model_json_schema()
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}
+
+
+def _locate(path_or_name: str | Path) -> tuple[Path, bool]:
+    text = str(path_or_name)
+    if isinstance(path_or_name, Path) or "/" in text or "\\" in text or Path(text).suffix:
+        return _checked(Path(text).expanduser()), False
+    names = shipped_recipes()
+    if text not in names:
+        raise RecipeError(
+            f"recipe '{text}': no shipped recipe has this name; expected one of "
+            f"{', '.join(names)}, or a path such as ./{text}.yaml"
+        )
+    return Path(str(resources.files("siftset.data").joinpath("recipes", f"{text}.yaml"))), True
+
+
+def _checked(path: Path) -> Path:
+    if path.suffix.lower() not in ENDINGS:
+        raise RecipeError(
+            f"recipe {path}: expected a file that ends in {', '.join(ENDINGS)}; "
+            f"got '{path.suffix or path.name}'"
+        )
+    return path
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8-sig")
+    except FileNotFoundError:
+        raise RecipeError(f"recipe {path}: no such file; expected a recipe there") from None
+    except UnicodeDecodeError as error:
+        raise RecipeError(
+            f"recipe {path}: not UTF-8 (byte {error.start}); save it as UTF-8 text"
+        ) from None
+    except OSError as error:
+        raise RecipeError(f"recipe {path}: cannot be read: {error.strerror}") from None
+
+
+def _validated(filled: JsonValue, document: Document) -> Recipe:
+    try:
+        return Recipe.model_validate(filled)
+    except ValidationError as error:
+        raise RecipeError(explain(error, document)) from None

@@ -1,0 +1,62 @@
+"""The recipe: one document that says where text comes from, what is kept, and what is trained."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
+
+from pydantic import BeforeValidator, Field, JsonValue, StringConstraints
+
+from siftset.schemas.recipe.cluster import Cluster
+from siftset.schemas.recipe.integrity import Dedupe, Integrity, Split
+from siftset.schemas.recipe.refresh import Refresh
+from siftset.schemas.recipe.section import Identifier, Section, Share
+from siftset.schemas.recipe.source import Prepare, Source
+from siftset.schemas.recipe.train import Compare, Train
+
+Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=100)]
+
+
+def _as_list(value: Any) -> Any:  # noqa: ANN401  raw YAML
+    return [value] if isinstance(value, Mapping) else value
+
+
+class Recipe(Section):
+    """Where text comes from, which rows are kept, what integrity means, what is trained."""
+
+    name: Name
+    output: str = Field(
+        description="Folder of the set, the runs and the models, or an address in a store, such as "
+        "s3://bucket/nike; the work is then done in out/NAME beside the recipe, or in NAME under "
+        "the folder that the environment variable SIFTSET_WORK names."
+    )
+    mirror: str | None = Field(
+        None,
+        description="Address in a store, such as s3://bucket/nike/set, where the set is copied to: "
+        "the same Delta table with the same versions; for an output that is a folder.",
+    )
+    seed: int = Field(0, ge=0, lt=2**63)
+    source: Annotated[tuple[Source, ...], BeforeValidator(_as_list)] = Field(min_length=1)
+    prepare: Prepare = Prepare()
+    signals: dict[Identifier, dict[str, JsonValue]] = Field(
+        default_factory=dict, description="name: {kind: parameters} or {python: file.py:function}"
+    )
+    keep: str = Field(description="The formula over signals that a kept row satisfies.")
+    order: Literal["auto", "pinned"] = Field(
+        "auto",
+        description="'pinned' evaluates as written, for signals that guard others.",
+    )
+    analysis: Literal["full", "sample", "off"] = "sample"
+    record: Literal["full", "decisions", "none"] = Field(
+        "full", description="What is kept of rejected rows."
+    )
+    max_fault_rate: Share = Field(0.0, description="Share of rows a faulty signal may leave open.")
+    max_unreadable_share: Share = 0.01
+    allow_empty: bool = Field(False, description="Whether a set of no rows may be published.")
+    integrity: Integrity = Integrity()
+    dedupe: Dedupe = Dedupe()
+    split: Split = Split()
+    refresh: Refresh = Refresh()
+    train: Train | None = None
+    compare: Compare = Compare()
+    ray: Cluster = Cluster()

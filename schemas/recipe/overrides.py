@@ -1,0 +1,98 @@
+"""`--set a.b=c`: one value of a recipe replaced from the command line."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Final
+
+from pydantic import JsonValue
+
+from siftset.schemas.errors import RecipeError
+from siftset.schemas.recipe.documents import Place, parse_value
+
+PATHS: Final = frozenset(
+    {
+        ("output",),
+        ("source", "files", "paths"),
+        ("source", "files", "root"),
+        ("source", "delta", "path"),
+        ("integrity", "reference"),
+        ("integrity", "held_out"),
+        ("compare", "golden"),
+    }
+)
+"""Keys that hold a path."""
+
+NAMES_OR_PATHS: Final = frozenset(
+    {
+        ("source", "synthesize", "lexicon"),
+        ("integrity", "suite"),
+        ("integrity", "input_suite"),
+        ("compare", "positive"),
+        ("compare", "negative"),
+        ("compare", "prompts_file"),
+        ("compare", "general"),
+    }
+)
+"""Keys that hold a shipped name, or a path, which has a slash or an ending."""
+
+
+def apply_override(content: dict[str, JsonValue], override: str, *, folder: Path) -> None:
+    """Set one value in place; relative paths in it become relative to `folder`."""
+    key, given, text = override.partition("=")
+    parts = key.strip().split(".")
+    if not given or not all(parts):
+        raise RecipeError(f"--set {override}: expected key=value, such as train.epochs=3")
+    value = _absolute(parse_value(text), tuple(parts), folder)
+    target = _descend(content, parts[:-1], override)
+    _put(target, parts[-1], value, override)
+
+
+def _descend(
+    content: dict[str, JsonValue], parts: list[str], override: str
+) -> dict[str, JsonValue] | list[JsonValue]:
+    here: JsonValue = content
+    for part in parts:
+        if isinstance(here, list):
+            here = here[_index(here, part, override)]
+        elif isinstance(here, dict):
+            if here.get(part) is None:
+                here[part] = {}
+            here = here[part]
+    if not isinstance(here, dict | list):
+        raise RecipeError(f"--set {override}: '{'.'.join(parts)}' holds a single value, no keys")
+    return here
+
+
+def _put(
+    target: dict[str, JsonValue] | list[JsonValue], part: str, value: JsonValue, override: str
+) -> None:
+    if isinstance(target, list):
+        target[_index(target, part, override)] = value
+    else:
+        target[part] = value
+
+
+def _index(items: list[JsonValue], part: str, override: str) -> int:
+    if not part.isdecimal() or int(part) >= len(items):
+        raise RecipeError(
+            f"--set {override}: '{part}' is not a position in a list of {len(items)} "
+            f"(they count from 0)"
+        )
+    return int(part)
+
+
+def _absolute(value: JsonValue, place: Place, folder: Path) -> JsonValue:
+    if isinstance(value, dict):
+        return {key: _absolute(item, (*place, key), folder) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_absolute(item, place, folder) for item in value]
+    return _path(value, place, folder) if isinstance(value, str) else value
+
+
+def _path(text: str, place: Place, folder: Path) -> str:
+    where = tuple(part for part in place if not str(part).isdecimal())
+    known = where in PATHS or (where in NAMES_OR_PATHS and ("/" in text or "." in text))
+    if not known or "://" in text or text.startswith(("~", "$")):
+        return text
+    return str(folder / text)

@@ -1,0 +1,117 @@
+"""Where text comes from, and what is done to it before the first rule."""
+
+from __future__ import annotations
+
+from typing import Literal, Self
+
+from pydantic import Field, NonNegativeInt, PositiveInt, model_validator
+
+from siftset.schemas.recipe.section import Section, Share
+
+
+class Synthesize(Section):
+    """Sentences made from a lexicon; a row depends on (seed, row number) only."""
+
+    name: str = "synthesize"
+    lexicon: str = Field(description="A shipped lexicon, or the path of one (YAML).")
+    rows: PositiveInt = Field(25_000, description="How many rows to make.")
+    null_share: Share = Field(0.0, description="Share of rows whose text is null, exact.")
+    negative_share: Share = Field(
+        0.25, description="Share of rows labelled negative, counted before nulling, exact."
+    )
+
+
+class Join(Section):
+    """A file of further columns by id: ground truth that comes late, an annotator's answers."""
+
+    path: str = Field(description="A file, folder or glob, or an address; in any known format.")
+    id: str | None = Field(None, description="Its column of ids; default: the source's.")
+    columns: tuple[str, ...] | None = Field(
+        None, description="Those that are taken; default: all others."
+    )
+
+
+class Columns(Section):
+    """Which columns of a source hold what siftset needs."""
+
+    text: str = Field("text", description="The column that holds the text.")
+    label: str | None = Field(None, description="The column that holds the label.")
+    id: str | None = Field(None, description="The column that identifies a record.")
+    join: Join | None = Field(None, description="Columns of another file, by id.")
+
+    @model_validator(mode="after")
+    def _joins_by_id(self) -> Self:
+        if self.join is not None and self.id is None:
+            raise ValueError("join needs 'id', the column of the source that identifies a record")
+        return self
+
+
+class Files(Columns):
+    """Files by path, folder or glob; plain, gzip or zstd."""
+
+    name: str = "files"
+    paths: tuple[str, ...] = Field(
+        min_length=1,
+        description="Paths, folders or globs, in order; or addresses s3://, gs://, az://.",
+    )
+    format: Literal["csv", "tsv", "jsonl", "json", "parquet", "arrow", "lines", "text"] | None = (
+        Field(
+            None,
+            description="Told from the file's ending unless given; 'lines' is one row a "
+            "line and 'text' one row a file.",
+        )
+    )
+    root: str | None = Field(
+        None, description="Folder that record paths are relative to; default: the common parent."
+    )
+    delimiter: str | None = Field(None, description="CSV field delimiter.")
+    max_record_bytes: PositiveInt = Field(16 * 2**20, description="A longer record is unreadable.")
+
+
+class Hub(Columns):
+    """A dataset of the Hugging Face hub."""
+
+    name: str = Field(description="The dataset's name on the hub.")
+    revision: str | None = Field(None, description="Commit, tag or branch; resolved and recorded.")
+    config: str | None = None
+    split: str = "train"
+
+
+class Delta(Columns):
+    """A Delta table."""
+
+    name: str = "delta"
+    path: str = Field(description="A folder, or an address s3://, gs://, az://.")
+    version: NonNegativeInt | None = Field(None, description="Default: the latest.")
+
+
+class Source(Section):
+    """One source: exactly one of its keys is given."""
+
+    synthesize: Synthesize | None = None
+    files: Files | None = None
+    hub: Hub | None = None
+    delta: Delta | None = None
+
+    @model_validator(mode="after")
+    def _exactly_one(self) -> Source:
+        if len(self.model_fields_set) != 1:
+            raise ValueError("expected exactly one of synthesize, files, hub, delta")
+        return self
+
+    @property
+    def config(self) -> Synthesize | Files | Hub | Delta:
+        """The one that is given."""
+        given = self.synthesize or self.files or self.hub or self.delta
+        assert given is not None
+        return given
+
+
+class Prepare(Section):
+    """Mechanical changes to every row before the integrity rules."""
+
+    columns: dict[str, str] = Field(default_factory=dict, description="Renames, new: old.")
+    collapse_space: bool = Field(False, description="Runs of white space become one space.")
+    strip_prefix: str | None = Field(None, description="A prefix, not a set of characters.")
+    unicode: Literal["NFC", "NFD", "NFKC", "NFKD"] | None = None
+    take: PositiveInt | None = Field(None, description="Only the first N rows.")

@@ -1,0 +1,270 @@
+"""How a model is fine-tuned and compared. Keys follow transformers' TrainingArguments."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import (
+    Field,
+    NonNegativeFloat,
+    NonNegativeInt,
+    PositiveFloat,
+    PositiveInt,
+    field_validator,
+)
+
+from siftset.schemas.recipe.section import Section, Share
+
+
+class LastLayers(Section):
+    """Train the head and the last k layers."""
+
+    last_layers: PositiveInt
+    gradual: bool = Field(
+        False, description="Begin with the head alone and unfreeze one more layer every epoch."
+    )
+    layer_decay: float = Field(
+        1.0, gt=0, le=1, description="Each layer further down learns at this share of the rate."
+    )
+
+
+class Lora(Section):
+    """Low-rank adapters, merged when the model is saved."""
+
+    rank: PositiveInt = 16
+    alpha: PositiveFloat | None = Field(None, description="Default: twice the rank.")
+    dropout: Share = 0.0
+    target_modules: tuple[str, ...] | None = Field(
+        None, description="Names of the adapted modules. Default: what peft takes for the family."
+    )
+
+
+class LoraMethod(Section):
+    """Train low-rank adapters only."""
+
+    lora: Lora
+
+
+Method = Literal["full", "frozen"] | LastLayers | LoraMethod
+
+
+class Replay(Section):
+    """General text mixed into training, against forgetting."""
+
+    path: str = Field(description="A Parquet, JSON Lines or text file with a `text` column.")
+    share: float = Field(0.1, gt=0, lt=1, description="Share of the training rows that it makes.")
+
+
+class Search(Section):
+    """Values tried by optuna; the best by validation loss (or `metric_for_best_model`) trains."""
+
+    trials: PositiveInt = 8
+    learning_rate: tuple[PositiveFloat, ...] = (1e-5, 3e-5, 1e-4)
+    batch_size: tuple[PositiveInt, ...] = ()
+    epochs: tuple[PositiveFloat, ...] = ()
+
+
+class Distributed(Section):
+    """Training in several processes that siftset starts itself; each takes batch_size rows."""
+
+    processes: PositiveInt
+    engine: Literal["torchrun", "ray"] = Field(
+        "torchrun", description="torchrun: on this machine; ray: on the nodes of a Ray cluster."
+    )
+    restarts: NonNegativeInt = Field(
+        3, description="Times to go on from the last checkpoint after a process was lost."
+    )
+    accelerate: str | None = Field(
+        None,
+        description="A file that `accelerate config` wrote, for FSDP and the like; torchrun only.",
+    )
+
+
+Schedule = Literal[
+    "constant",
+    "linear",
+    "cosine",
+    "cosine_with_restarts",
+    "polynomial",
+    "inverse_sqrt",
+    "step",
+    "exponential",
+]
+
+Optimizer = Literal["adamw_torch_fused", "adamw_torch", "adafactor", "sgd"]
+
+
+class Train(Section):
+    """Fine-tuning of a model on a version of the retraining set."""
+
+    task: Literal["mlm", "classification", "causal"]
+    model: str = Field("minilm", description="An embedded name, a folder, or a hub name.")
+    revision: str | None = Field(None, description="Revision of a hub name.")
+    method: Method = "full"
+    seed: NonNegativeInt | None = Field(None, description="Default: the recipe's seed.")
+
+    epochs: PositiveFloat = 2.0
+    max_steps: PositiveInt | None = Field(None, description="Overrides epochs.")
+    batch_size: PositiveInt = Field(32, description="Rows of one step on one device.")
+    batch_tokens: PositiveInt | None = Field(
+        None, description="Tokens of one step on one device, padding included; replaces batch_size."
+    )
+    gradient_accumulation_steps: PositiveInt = 1
+    learning_rate: PositiveFloat = 1e-4
+    head_learning_rate: PositiveFloat | None = Field(
+        None, description="Rate of what lies above the encoder. Default: learning_rate."
+    )
+    pooling: Literal["auto", "first", "mean"] = Field(
+        "auto",
+        description="What a new classification head reads: the first token, or the mean of all "
+        "(BERT-like encoders). auto: the mean where the encoder was trained for it.",
+    )
+    head_start: Literal["auto", "fitted", "random"] = Field(
+        "auto",
+        description="A new classification head is first fitted on frozen features, or starts at "
+        "random. auto: fitted, unless the training rows are very many and the method is not "
+        "frozen.",
+    )
+    freeze_embeddings: bool = Field(False, description="Leave the token embeddings as they are.")
+    dropout: Share | None = Field(None, description="Default: what the model was saved with.")
+    weight_decay: NonNegativeFloat = 0.01
+    optim: Optimizer = "adamw_torch_fused"
+    lr_scheduler_type: Schedule = "linear"
+    lr_scheduler_kwargs: dict[str, float] = Field(
+        default_factory=dict,
+        description="step: step_size, gamma; exponential: gamma; cosine_with_restarts: num_cycles; "
+        "polynomial: power; any: min_lr_rate.",
+    )
+    warmup_steps: NonNegativeFloat = Field(0.0, description="Steps, or a share when below 1.")
+    max_grad_norm: NonNegativeFloat = Field(1.0, description="0 does not clip.")
+    gradient_checkpointing: bool = False
+    full_determinism: bool = Field(False, description="Deterministic kernels, at a cost.")
+
+    eval_strategy: Literal["no", "steps", "epoch"] = "epoch"
+    eval_steps: PositiveInt | None = Field(None, description="Needed by eval_strategy: steps.")
+    save_steps: PositiveInt | None = Field(
+        None, description="Steps between checkpoints. Default: when evaluated."
+    )
+    save_total_limit: PositiveInt = 1
+    logging_steps: PositiveInt | None = Field(None, description="Default: 50 points in all.")
+    load_best_model_at_end: bool = True
+    metric_for_best_model: str = "loss"
+    greater_is_better: bool | None = Field(None, description="Default: not for loss, perplexity.")
+    early_stopping_patience: PositiveInt | None = Field(
+        None, description="Evaluations without a better one after which training stops."
+    )
+    early_stopping_threshold: NonNegativeFloat = 0.0
+    report_to: tuple[Literal["tensorboard", "mlflow"], ...] = ()
+
+    max_length: PositiveInt = Field(128, description="Tokens; longer texts are cut, and counted.")
+    line_by_line: bool = Field(
+        False, description="One row, one sequence; else texts are joined into max_length chunks."
+    )
+    train_sampling_strategy: Literal["group_by_length", "random", "sequential"] = "group_by_length"
+    max_train_samples: PositiveInt | None = Field(None, description="A seeded subset.")
+    max_eval_samples: PositiveInt | None = Field(None, description="A seeded subset.")
+    replay: Replay | None = None
+    new_rows_weight: PositiveInt = Field(
+        1,
+        description="How many times a training row counts that the version trained on before "
+        "lacks.",
+    )
+
+    mlm_probability: float = Field(0.15, gt=0, lt=1)
+    whole_word_mask: bool = False
+
+    labels: dict[str, str] = Field(
+        default_factory=dict, description="Value of the label column: name of the class."
+    )
+    multi_label: bool = Field(False, description="The label column holds a list of labels.")
+    class_weights: Literal["balanced"] | dict[str, PositiveFloat] | None = None
+
+    template: str | None = Field(
+        None,
+        description="Text with {column} places; the last one is the answer. Default: by columns.",
+    )
+    answer_only_loss: bool = Field(True, description="Learn the answer, not the prompt.")
+
+    bf16: bool | Literal["auto"] = Field("auto", description="auto: where the hardware has it.")
+    attn_implementation: Literal["auto", "eager", "sdpa"] = "auto"
+    packing: bool | Literal["auto"] = Field(
+        "auto",
+        description="mlm and causal: rows laid end to end without padding, each attending to "
+        "itself. auto: on CUDA in bf16, for models without dropout of attention.",
+    )
+    torch_compile: bool = False
+    threads: PositiveInt | None = Field(None, description="Default: the cores it may use.")
+    distributed: Distributed | None = Field(None, description="Train in several processes.")
+
+    folds: int | None = Field(None, ge=2, le=20, description="k-fold cross-validation.")
+    search: Search | None = None
+
+    @field_validator("labels", mode="before")
+    @classmethod
+    def _names_as_text(cls, value: object) -> object:
+        if isinstance(value, dict):
+            return {label_text(key): label_text(name) for key, name in value.items()}
+        return value
+
+
+def label_text(value: object) -> str:
+    """Return a label as text: 1, 1.0 and "1" are the same label, so are true and "true"."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, float) and value.is_integer():
+        return str(int(value))
+    return str(value)
+
+
+class Compare(Section):
+    """What the model before and after is asked."""
+
+    prompts: tuple[str, ...] = Field(
+        (), description="mlm: sentences with [MASK] or <mask>; causal: questions."
+    )
+    prompts_file: str | None = Field(
+        None,
+        description="More prompts: a text file (one a line), JSON Lines (text, target, against), "
+        "or the name of a shipped file.",
+    )
+    top_k: PositiveInt = 5
+    bars: PositiveInt = Field(10, description="Likeliest tokens kept of every mask.")
+    positive: str | None = Field(
+        "positive_probe", description="Word list whose mass is measured: a file, or a shipped one."
+    )
+    negative: str | None = Field(
+        "negative_probe", description="Word list whose mass is measured: a file, or a shipped one."
+    )
+    golden: str | None = Field(
+        None, description="Frozen rows (text with label or answer): Parquet, CSV or JSON Lines."
+    )
+    general: str | None = Field(
+        None,
+        description="General text for the check of forgetting: text, JSON Lines, Parquet, or the "
+        "name of a shipped file, `general`.",
+    )
+    max_general_ppl_increase: NonNegativeFloat | None = Field(
+        None, description="Gate: largest rise of perplexity on general text, as a share."
+    )
+    max_rows: PositiveInt | None = Field(
+        None, description="Rows of the held-out split that are asked; default: all."
+    )
+    resamples: PositiveInt = Field(1000, description="Bootstrap resamples of every interval.")
+    confidence: float = Field(0.95, gt=0, lt=1, description="Level of every interval.")
+    slices: tuple[str, ...] = Field(
+        ("length", "source"), description="Length, source, signals or other columns."
+    )
+    baselines: tuple[Literal["majority", "tfidf", "probe"], ...] = ("majority", "tfidf")
+    positive_label: str | None = Field(
+        None, description="The class that precision and recall of two classes are of."
+    )
+    arms: bool = Field(
+        False,
+        description="Did the curation help: train as many steps on a random sample of the same "
+        "size and on everything that was read, and compare.",
+    )
+    examples: NonNegativeInt = Field(20, description="Fixed and newly broken rows shown of each.")
+    generated: NonNegativeInt = Field(100, description="Held-out questions answered and measured.")
+    answers: NonNegativeInt = Field(10, description="Questions answered side by side.")
+    max_new_tokens: PositiveInt = 64
+    outside: tuple[str, ...] = Field((), description="Probes outside the domain.")

@@ -1,0 +1,82 @@
+"""YAML 1.2 text to plain values, and the line of every key; loaded where there is YAML to read."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ruamel.yaml import YAML
+from ruamel.yaml.constructor import DuplicateKeyError, SafeConstructor
+from ruamel.yaml.error import MarkedYAMLError, YAMLError
+from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
+
+from siftset.schemas.errors import RecipeError
+
+if TYPE_CHECKING:
+    from siftset.schemas.recipe.documents import Place
+
+
+class _CoreConstructor(SafeConstructor):
+    """YAML's core schema, which has no dates."""
+
+
+_CoreConstructor.add_constructor("tag:yaml.org,2002:timestamp", SafeConstructor.construct_yaml_str)
+
+
+def read_yaml(text: str, path: Path) -> object:
+    """Return what a file's text means; raise RecipeError that names the line."""
+    try:
+        return _yaml().load(text)
+    except DuplicateKeyError as error:
+        raise RecipeError(_located(path, error, _duplicate(error))) from None
+    except MarkedYAMLError as error:
+        raise RecipeError(_located(path, error, f"not valid YAML: {error.problem}")) from None
+    except YAMLError as error:
+        raise ValueError(str(error)) from None
+
+
+def read_value(text: str) -> object:
+    """Return what a value such as that of `--set` means; raise ValueError."""
+    try:
+        return _yaml().load(text)
+    except YAMLError as error:
+        raise ValueError(str(error)) from None
+
+
+def key_lines(text: str) -> dict[Place, int]:
+    """Return the line, from 1, of every key; none of a text that is not YAML."""
+    try:
+        return dict(_lines(_yaml().compose(text), ()))
+    except YAMLError:
+        return {}
+
+
+def _yaml() -> YAML:
+    yaml = YAML(typ="safe", pure=True)
+    yaml.Constructor = _CoreConstructor
+    return yaml
+
+
+def _located(path: Path, error: MarkedYAMLError, problem: str) -> str:
+    mark = error.problem_mark
+    return f"recipe {path}, line {mark.line + 1}: {problem}" if mark else f"{path}: {problem}"
+
+
+def _duplicate(error: DuplicateKeyError) -> str:
+    named = str(error.problem).split('"')
+    key = f" '{named[1]}'" if len(named) > 1 else ""
+    return f"the key{key} is given twice; keep one"
+
+
+def _lines(node: Node | None, place: Place) -> Iterator[tuple[Place, int]]:
+    if isinstance(node, MappingNode):
+        for key, value in node.value:
+            if isinstance(key, ScalarNode):
+                inner = (*place, key.value)
+                yield inner, key.start_mark.line + 1
+                yield from _lines(value, inner)
+    elif isinstance(node, SequenceNode):
+        for index, item in enumerate(node.value):
+            yield (*place, index), item.start_mark.line + 1
+            yield from _lines(item, (*place, index))

@@ -1,0 +1,1 @@
+"""The signals that ship, one file a family."""

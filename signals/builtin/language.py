@@ -1,0 +1,57 @@
+"""The language of a text."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import TYPE_CHECKING
+
+from pydantic import Field
+
+from siftset.schemas.errors import MissingExtraError, SignalError
+from siftset.signals.family import Build, Thresholds, family
+from siftset.signals.signal import Signal
+
+if TYPE_CHECKING:
+    from py3langid.langid import LanguageIdentifier
+
+
+@cache
+def identifier() -> LanguageIdentifier:
+    """Load the language model of py3langid, once a process."""
+    try:
+        from py3langid.langid import MODEL_FILE, LanguageIdentifier
+    except ModuleNotFoundError:
+        raise MissingExtraError("the signal kind 'language'", "language") from None
+    return LanguageIdentifier.from_model_file(MODEL_FILE, norm_probs=True)
+
+
+class Language(Thresholds):
+    """Parameters of `language`."""
+
+    code: str = Field("en", pattern="^[a-z]{2,3}$", description="ISO 639-1 code.")
+
+
+@family(
+    Language,
+    positional="code",
+    definition="py3langid (Lui and Baldwin 2012, langid.py): probability over its languages",
+    examples=[
+        ({"min": 0.5}, "This is certainly a sentence in English.", True),
+        ({"code": "de", "min": 0.5}, "Das ist ganz bestimmt ein deutscher Satz.", True),
+        ({"code": "de", "min": 0.5}, "This is certainly a sentence in English.", False),
+        ({}, None, None),
+    ],
+)
+def language(parameters: Language, build: Build) -> Signal:
+    """Probability that a text is in a language."""
+    codes = identifier().labels
+    if parameters.code not in codes:
+        raise SignalError(
+            f"signal '{build.name}': language '{parameters.code}' is unknown; "
+            f"known: {', '.join(sorted(codes))}"
+        )
+
+    def probability(text: str) -> float:
+        return float(dict(identifier().rank(text))[parameters.code])
+
+    return build.row(probability, returns="score")

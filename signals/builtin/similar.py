@@ -1,0 +1,59 @@
+"""Similarity to example texts, by embeddings."""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pydantic import Field
+
+from siftset.signals.builtin.local_model import load, model_folder, scored
+from siftset.signals.family import Build, Thresholds, family
+from siftset.signals.signal import Signal
+
+if TYPE_CHECKING:
+    import torch
+
+
+class Similar(Thresholds):
+    """Parameters of `similar`."""
+
+    to: tuple[str, ...] = Field(min_length=1, description="Example texts.")
+    model: str = Field("minilm", description="The embedded encoder, or a folder of one.")
+    max_length: int = Field(128, ge=8, description="Tokens; longer texts are cut.")
+
+
+def embed(folder: Path, texts: list[str], max_length: int) -> torch.Tensor:
+    """Return unit vectors, one row a text: the mean over its tokens."""
+    import torch
+
+    model, tokenizer = load(folder, "AutoModel")
+    given = tokenizer(
+        texts, padding=True, truncation=True, max_length=max_length, return_tensors="pt"
+    )
+    states = model(**given).last_hidden_state.float()
+    mask = given["attention_mask"][..., None]
+    mean = (states * mask).sum(1) / mask.sum(1).clamp_min(1)
+    return torch.nn.functional.normalize(mean, dim=-1)
+
+
+@family(
+    Similar,
+    positional="to",
+    definition=(
+        "greatest cosine between mean-pooled embeddings (Reimers and Gurevych 2019, Sentence-BERT)"
+    ),
+)
+def similar(parameters: Similar, build: Build) -> Signal:
+    """How similar a text is to the nearest of the example texts."""
+    folder = model_folder(build, parameters.model)
+
+    @cache
+    def examples() -> torch.Tensor:
+        return embed(folder, list(parameters.to), parameters.max_length)
+
+    def nearest(batch: list[str]) -> torch.Tensor:
+        return (embed(folder, batch, parameters.max_length) @ examples().T).max(-1).values
+
+    return build.batch(lambda texts: scored(texts, nearest), returns="score")

@@ -1,0 +1,1 @@
+"""How rows are asked: Kleene logic, the planner, the score cache, faults."""

@@ -1,0 +1,210 @@
+"""Runs the body of a signal on the values of some rows, whatever its kind."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from typing import TypeAlias
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from siftset.schemas.errors import SignalError
+from siftset.signals.evaluation.faults import Outcome, isolate, refuse
+from siftset.signals.signal import Preprocessor, Signal
+
+Codes: TypeAlias = NDArray[np.uint8]
+Scores: TypeAlias = NDArray[np.float64]
+Rows: TypeAlias = NDArray[np.int64]
+Values: TypeAlias = pl.Series | list[object]
+"""One input of a body, a value for each row; a list where a row-wise step made it."""
+
+FALSE, TRUE, UNKNOWN, SKIPPED = 0, 1, 2, 3
+"""Codes of what a signal said, in the order of schemas.rows.STATES."""
+
+
+def run(signal: Signal, inputs: Mapping[str, Values], size: int) -> tuple[Codes | Scores, Faults]:
+    """Ask a signal about `size` rows; a row that raises is unknown and among the faults.
+
+    Booleans come as codes, scores as floats with NaN for unknown. Raises SignalError for answers
+    of a wrong type or number.
+    """
+    if signal.kind == "row":
+        answers, raised = _rows(signal.function, inputs, size, signal.name)
+        return _from_list(signal, answers, raised), raised
+    outcome = isolate(lambda a, b: _block(signal, inputs, a, b), size, signal=signal.name)
+    return _assemble(signal, outcome, size), outcome.raised
+
+
+Faults: TypeAlias = dict[int, Exception]
+
+
+def run_step(step: Preprocessor, inputs: Mapping[str, Values], size: int) -> tuple[Values, Faults]:
+    """Run a preprocessor; a row that raises has no value and is among the faults."""
+    if step.kind == "row":
+        answers, raised = _rows(step.function, inputs, size, step.name)
+        return answers, raised
+    outcome = isolate(lambda a, b: _step_block(step, inputs, a, b), size, signal=step.name)
+    parts: list[pl.Series] = []
+    position = 0
+    for start, end, part in outcome.parts:
+        parts += [pl.Series([None] * (start - position), dtype=part.dtype), part]
+        position = end
+    if not parts:
+        return pl.Series([None] * size), outcome.raised
+    parts.append(pl.Series([None] * (size - position), dtype=parts[-1].dtype))
+    return pl.concat(parts), outcome.raised
+
+
+def to_codes(answer: pl.Series) -> Codes:
+    """Turn yes, no and null into codes."""
+    return answer.cast(pl.UInt8).fill_null(UNKNOWN).to_numpy()
+
+
+def to_scores(answer: pl.Series) -> Scores:
+    """Turn numbers into floats, null into NaN."""
+    return answer.cast(pl.Float64).to_numpy()
+
+
+def to_answers(signal: Signal, answer: pl.Series) -> Codes | Scores:
+    """Turn a body's answers into codes or scores, checking their type."""
+    signal.check_dtype(answer.dtype)
+    if answer.dtype == pl.Null:
+        answer = answer.cast(pl.Boolean if signal.returns == "bool" else pl.Float64)
+    return to_codes(answer) if signal.returns == "bool" else to_scores(answer)
+
+
+def _block(signal: Signal, inputs: Mapping[str, Values], start: int, end: int) -> Codes | Scores:
+    size = end - start
+    piece = {name: _series(values[start:end]) for name, values in inputs.items()}
+    if signal.kind == "expression":
+        answer = pl.DataFrame(piece).select(signal.expression()).to_series()
+    else:
+        answer = _checked_series(signal.function(*piece.values()), signal.name)
+    if len(answer) != size:
+        raise SignalError(
+            f"signal '{signal.name}' gave {len(answer):,} answers for {size:,} rows, "
+            "expected one for each row"
+        )
+    return to_answers(signal, answer)
+
+
+def _step_block(
+    step: Preprocessor, inputs: Mapping[str, Values], start: int, end: int
+) -> pl.Series:
+    piece = {name: _series(values[start:end]) for name, values in inputs.items()}
+    if step.kind == "expression":
+        answer = step.function(*(pl.col(name) for name in piece))
+        assert isinstance(answer, pl.Expr)
+        made = pl.DataFrame(piece).select(answer.alias(step.name)).to_series()
+    else:
+        made = _checked_series(step.function(*piece.values()), step.name)
+    if len(made) != end - start:
+        raise SignalError(
+            f"preprocessor '{step.name}' gave {len(made):,} values for {end - start:,} rows"
+        )
+    return made
+
+
+def _series(values: Values) -> pl.Series:
+    """Hand out a series of its own, which the body may spoil without harm."""
+    return values.clone() if isinstance(values, pl.Series) else pl.Series(values, strict=False)
+
+
+def _checked_series(answer: object, name: str) -> pl.Series:
+    if isinstance(answer, pl.Series):
+        return answer
+    if isinstance(answer, np.ndarray) and answer.ndim == 1:
+        return pl.Series(answer)
+    raise SignalError(
+        f"signal '{name}' returned {type(answer).__name__}, expected a polars Series "
+        "or a one-dimensional numpy array"
+    )
+
+
+def _rows(
+    function: Callable[..., object], inputs: Mapping[str, Values], size: int, name: str
+) -> tuple[list[object], Faults]:
+    """Call a function once for each distinct row."""
+    columns = [values.to_list() if isinstance(values, pl.Series) else values
+               for values in inputs.values()]  # fmt: skip
+    memo: dict[object, object] = {}
+    raised: Faults = {}
+    answers: list[object] = []
+    for position, row in enumerate(zip(*columns, strict=True)):
+        found = _call_once(function, row, memo, name)
+        if isinstance(found, _Raised):
+            raised[position] = found.error
+            found = None
+        answers.append(found)
+    assert len(answers) == size
+    return answers, raised
+
+
+class _Raised:
+    def __init__(self, error: Exception) -> None:
+        self.error = error
+
+
+def _call_once(
+    function: Callable[..., object], row: Sequence[object], memo: dict[object, object], name: str
+) -> object:
+    try:
+        if row in memo:
+            return memo[row]
+    except TypeError:
+        return _call(function, row, name)
+    memo[row] = found = _call(function, row, name)
+    return found
+
+
+def _call(function: Callable[..., object], row: Sequence[object], name: str) -> object:
+    try:
+        return function(*row)
+    except Exception as error:
+        refuse(error, name)
+        return _Raised(error)
+
+
+def _from_list(signal: Signal, answers: list[object], raised: Faults) -> Codes | Scores:
+    if signal.returns == "bool":
+        return np.fromiter(
+            (UNKNOWN if value is None else _bool(signal, value) for value in answers),
+            np.uint8, len(answers),
+        )  # fmt: skip
+    return np.fromiter(
+        (math.nan if value is None else _number(signal, value) for value in answers),
+        np.float64, len(answers),
+    )  # fmt: skip
+
+
+def _bool(signal: Signal, value: object) -> int:
+    if value is True or value is False or isinstance(value, np.bool_):
+        return int(value)
+    raise _wrong(signal, value, "True, False or None")
+
+
+def _number(signal: Signal, value: object) -> float:
+    if isinstance(value, bool | np.bool_) or not isinstance(value, int | float | np.number):
+        raise _wrong(signal, value, "a number or None")
+    return float(value)
+
+
+def _wrong(signal: Signal, value: object, expected: str) -> SignalError:
+    return SignalError(
+        f"signal '{signal.name}' returned {value!r:.40} ({type(value).__name__}), "
+        f"expected {expected}"
+    )
+
+
+def _assemble(signal: Signal, outcome: Outcome[Codes | Scores], size: int) -> Codes | Scores:
+    if len(outcome.parts) == 1 and not outcome.raised:
+        return outcome.parts[0][2]
+    whole: Codes | Scores
+    whole = np.full(size, np.nan)
+    if signal.returns == "bool":
+        whole = np.full(size, UNKNOWN, np.uint8)
+    for start, end, part in outcome.parts:
+        whole[start:end] = part
+    return whole

@@ -1,0 +1,307 @@
+"""Decides frames by a formula: what is kept, what each signal said, which clause rejected."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from time import perf_counter
+from typing import Literal, TypeGuard
+from weakref import WeakKeyDictionary
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from siftset.schemas.errors import SignalError
+from siftset.schemas.results.columns import STATES
+from siftset.signals.evaluation.bodies import SKIPPED, TRUE, UNKNOWN, Codes
+from siftset.signals.evaluation.decisions import Decisions, to_boolean, to_scores, to_states
+from siftset.signals.evaluation.kleene import answer, caused, join_terms
+from siftset.signals.evaluation.planner import (
+    MINIMUM_ROWS,
+    Plan,
+    can_skip,
+    drifted,
+    measured,
+    written,
+)
+from siftset.signals.evaluation.score_cache import ScoreCache
+from siftset.signals.evaluation.statistics import SignalStatistics, Statistics
+from siftset.signals.evaluation.thresholds import Asked
+from siftset.signals.evaluation.workspace import Workspace
+from siftset.signals.formula.formula import Formula
+from siftset.signals.formula.tree import Ask, Node, Op, digest, leaves, show
+from siftset.signals.kernels.arrays import to_series
+from siftset.signals.signal import Question, Row, Signal
+
+__all__ = ["Decider", "Decisions", "decide_row", "decider_of"]
+
+
+class Decider:
+    """Decides frames by a formula; may be shared by threads.
+
+    `order="auto"` measures cost and selectivity on a sample of the first large frame and again when
+    the data drifts; `order="pinned"` asks the signals exactly as written. `cache` gives answers of
+    earlier runs, which changes what a run costs and nothing else.
+    """
+
+    def __init__(
+        self,
+        formula: Formula,
+        signals: Mapping[str, Signal],
+        *,
+        order: Literal["auto", "pinned"] = "auto",
+        seed: int = 0,
+        cache: ScoreCache | None = None,
+    ) -> None:
+        signals = {**_inline(formula, signals), **signals}
+        formula.check(signals)
+        self.formula = formula
+        self.order = order
+        self.seed = seed
+        self.cache = cache
+        self.questions = {name: _question(name, formula, signals) for name in formula.names}
+        self.root: Node = formula.root
+        clauses = _clauses(self.root)
+        self._clauses = list(dict.fromkeys(clauses))
+        self._clause_of = [self._clauses.index(clause) for clause in clauses]
+        self._plan = written(self.root, self.questions, pinned=order == "pinned")
+        self.minimum_rows = MINIMUM_ROWS
+        self._lock = threading.Lock()
+        self._measured = False
+        self._patience = 4
+        self._since = 0
+        self._seen = 0
+        self._statistics = Statistics(formula.text)
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The columns that must be in a frame."""
+        found = (question.signal.columns for question in self.questions.values())
+        return tuple(dict.fromkeys(column for columns in found for column in columns))
+
+    @property
+    def hash(self) -> str:
+        """Hash of the canonical formula and the fingerprints of its signals."""
+        prints = sorted(f"{name}={question.signal.fingerprint}"
+                        for name, question in self.questions.items())  # fmt: skip
+        return digest(self.formula.canonical, *prints)
+
+    def check(self, schema: pl.Schema) -> None:
+        """Raise SignalError where a signal does not fit the columns."""
+        for question in self.questions.values():
+            question.signal.check(schema)
+
+    def decide(self, frame: pl.DataFrame) -> Decisions:
+        """Decide every row; raise SignalError for a signal that answers wrongly."""
+        missing = [column for column in self.columns if column not in frame.columns]
+        if missing:
+            self.check(frame.schema)
+        plan = self._plan_for(frame)
+        start = perf_counter()
+        space = Workspace(frame, self.questions, cache=self.cache)
+        space.fuse(plan.fused)
+        codes, clause = self._answer(space, plan)
+        faulted = self._faulted(space, codes, plan)
+        made = Decisions(
+            keep=to_boolean("keep", codes),
+            signals=to_states(space),
+            scores=to_scores(space),
+            clause=clause,
+            faults=space.faults(faulted),
+            faulted=to_series("faulted", faulted),
+        )
+        self._record(space, plan, codes, faulted, perf_counter() - start)
+        return made
+
+    def statistics(self) -> Statistics:
+        """What was done so far."""
+        with self._lock:
+            return self._statistics
+
+    def taken(self) -> Statistics:
+        """Give what was done since it was last taken, for a decider elsewhere to absorb."""
+        with self._lock:
+            found, self._statistics = self._statistics, Statistics(self.formula.text)
+            return found
+
+    def absorb(self, statistics: Statistics) -> None:
+        """Add what other deciders of the same formula did."""
+        with self._lock:
+            self._statistics += statistics
+
+    def close(self) -> tuple[str, ...]:
+        """Store what was scored; give warnings, none of which is about a decision."""
+        return () if self.cache is None else self.cache.close()
+
+    @property
+    def plan(self) -> Plan:
+        """The order that is used now."""
+        return self._plan
+
+    def _answer(self, space: Workspace, plan: Plan) -> tuple[Codes, pl.Series]:
+        terms: list[Codes] = []
+        if _is_and(self.root):
+            skipped = np.full(0, SKIPPED, np.uint8)
+            terms = [skipped] * len(self.root.terms)
+            codes = join_terms(self.root, None, space, plan, terms)
+        else:
+            codes = answer(self.root, None, space, plan)
+        return codes, self._clause(codes, terms)
+
+    def _clause(self, codes: Codes, terms: list[Codes]) -> pl.Series:
+        """Name the first clause, as written, that says of a row what the formula says of it."""
+        index = np.zeros(codes.size, np.uint32)
+        for position in range(len(terms) - 1, -1, -1):
+            if terms[position].size:
+                index[terms[position] == codes] = self._clause_of[position]
+        chosen = to_series("clause", index).set(to_series("true", codes == TRUE), None)
+        return chosen.cat.to(pl.Enum(self._clauses))
+
+    def _faulted(self, space: Workspace, codes: Codes, plan: Plan) -> NDArray[np.bool_]:
+        faulted = np.zeros(space.size, bool)
+        if space.raised:
+            raised = np.zeros(space.size, bool)
+            for found in space.raised.values():
+                raised[list(found)] = True
+            rows = np.flatnonzero((codes == UNKNOWN) & raised)
+            faulted[rows] = caused(self.root, rows, space, plan)
+        return faulted
+
+    def _plan_for(self, frame: pl.DataFrame) -> Plan:
+        with self._lock:
+            self._seen += frame.height
+            wanted = self.order == "auto" and not self._measured and can_skip(self.root)
+            if wanted and self._seen >= self.minimum_rows and frame.height:
+                self._measure(frame)
+            return self._plan
+
+    def _measure(self, frame: pl.DataFrame) -> None:
+        start = perf_counter()
+        columns = frame.select(self.columns)
+        self._plan = measured(self.root, self.questions, columns, seed=self.seed, cache=self.cache)
+        self._measured = True
+        self._statistics = replace(
+            self._statistics,
+            plans=self._statistics.plans + 1,
+            planning=self._statistics.planning + perf_counter() - start,
+        )
+
+    def _record(
+        self,
+        space: Workspace,
+        plan: Plan,
+        codes: Codes,
+        faulted: NDArray[np.bool_],
+        seconds: float,
+    ) -> None:  # fmt: skip
+        counts = np.bincount(codes, minlength=4)
+        batch = Statistics(
+            self.formula.text,
+            rows=space.size,
+            kept=int(counts[TRUE]),
+            unknown=int(counts[UNKNOWN]),
+            faulted=int(faulted.sum()),
+            seconds=seconds,
+            signals=_signal_statistics(self.root, space, plan),
+        )
+        with self._lock:
+            self._statistics += batch
+            self._since += 1
+            if self._measured and self._since >= self._patience and drifted(plan, space):
+                self._measured = False
+                self._since, self._patience = 0, self._patience * 2
+
+
+def decider_of(question: Question) -> Decider:
+    """The decider of a question, made once."""
+    found = _deciders.get(question)
+    if found is None:
+        found = _deciders[question] = Decider(question.formula, question.parts)
+    return found
+
+
+_deciders: WeakKeyDictionary[Question, Decider] = WeakKeyDictionary()
+
+
+def decide_row(question: Question, row: Row) -> bool | None:
+    """Ask one row; raise SignalError where a signal raises."""
+    decider = decider_of(question)
+    given = row if isinstance(row, Mapping) else dict.fromkeys(decider.columns, row)
+    if len(decider.columns) > 1 and not isinstance(row, Mapping):
+        raise SignalError(f"give a row with the columns {', '.join(decider.columns)}")
+    missing = [column for column in decider.columns if column not in given]
+    if missing:
+        raise SignalError(f"the row lacks the column '{missing[0]}'")
+    decisions = decider.decide(pl.DataFrame({name: _cell(given[name]) for name in decider.columns}))
+    if decisions.faults:
+        raise SignalError(str(decisions.faults[0]))
+    kept: bool | None = decisions.keep[0]
+    return kept
+
+
+def _cell(value: object) -> pl.Series:
+    return pl.Series([value], dtype=pl.String if value is None else None)
+
+
+def _inline(formula: Formula, signals: Mapping[str, Signal]) -> dict[str, Signal]:
+    """Make the signals that are written out in the formula, unless they are given."""
+    from siftset.signals.registry import build
+
+    calls = {name: call.spec for name, call in formula.calls.items() if name not in signals}
+    return build(calls, folder=Path.cwd()) if calls else {}
+
+
+def _question(name: str, formula: Formula, signals: Mapping[str, Signal]) -> Asked:
+    """Find how a formula uses a signal; raise SignalError where the signal cannot be used so."""
+    signal = signals[name].named(name)
+    used = [leaf.test for leaf in leaves(formula.root) if leaf.signal == name]
+    tests = [test for test in used if test is not None]
+    if signal.returns == "bool" and tests:
+        raise SignalError(
+            f"signal '{name}' answers yes or no and has no score: write  {name}  "
+            f"without  {tests[0].symbol} {tests[0].value:g}"
+        )
+    if signal.returns == "score" and signal.bounds is None and None in used:
+        raise SignalError(
+            f"signal '{name}' is a score: compare it, as in  {name} >= 0.5 , or give it min or max"
+        )
+    return Asked(signal, tests[0] if tests and signal.bounds is None else None)
+
+
+def _clauses(root: Node) -> list[str]:
+    """The texts of the top-level clauses."""
+    return [show(term) for term in (root.terms if _is_and(root) else (root,))]
+
+
+def _signal_statistics(root: Node, space: Workspace, plan: Plan) -> dict[str, SignalStatistics]:
+    order = {name: place for place, name in enumerate(_visited(root, plan))}
+    found: dict[str, SignalStatistics] = {}
+    for name, ledger in space.ledgers.items():
+        codes = space.codes.get(name)
+        counts = (
+            [0, 0, 0, space.size] if codes is None else np.bincount(codes, minlength=4).tolist()
+        )
+        said = dict(zip(STATES, counts, strict=True))
+        found[name] = SignalStatistics(
+            rows=space.size, **said, ran=ledger.asked, cached=ledger.cached, raised=ledger.raised,
+            calls=ledger.calls, seconds=ledger.seconds, position=order[name],
+            fused=name in plan.fused,
+        )  # fmt: skip
+    return found
+
+
+def _visited(node: Node, plan: Plan) -> list[str]:
+    """The signals in the order in which a plan comes to them."""
+    if isinstance(node, Op):
+        found = [name for index in plan(node) for name in _visited(node.terms[index], plan)]
+        return list(dict.fromkeys(found))
+    if isinstance(node, Ask):
+        return [node.signal]
+    return _visited(node.term, plan)
+
+
+def _is_and(root: Node) -> TypeGuard[Op]:
+    return isinstance(root, Op) and root.symbol == "&"

@@ -1,0 +1,90 @@
+"""The seam to a store of scores: what was scored once is not scored again.
+
+Scores are known by the signal's `score_fingerprint` and the content of the row, so that a changed
+threshold or formula asks nothing anew, and a changed function, list, parameter or model everything.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple, Protocol
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from siftset.signals.evaluation.bodies import Codes, Scores
+from siftset.signals.signal import Signal
+
+_PHYSICAL = (pl.Date, pl.Time, pl.Datetime, pl.Duration)
+_TEXTUAL = (pl.String, pl.Boolean, pl.Categorical, pl.Enum, pl.Null)
+
+
+class Keys(NamedTuple):
+    """The content of rows as 96 bits each."""
+
+    key: NDArray[np.uint64]
+    check: NDArray[np.uint32]
+
+
+class Recalled(NamedTuple):
+    """Which of the rows are known, and the answers of those, in order."""
+
+    known: NDArray[np.bool_]
+    answers: Codes | Scores
+
+
+class Shelf(Protocol):
+    """The stored answers of one signal; shared by threads."""
+
+    @property
+    def pays(self) -> bool:
+        """Whether looking an answer up is expected to be cheaper than the body."""
+
+    def find(self, keys: Keys) -> Recalled:
+        """Look rows up."""
+
+    def ran(self, rows: int, seconds: float) -> bool:
+        """Take what the body cost; say whether its answers are worth storing."""
+
+    def add(self, keys: Keys, answers: Codes | Scores) -> None:
+        """Store answers; rows on which the body raised are not among them."""
+
+
+class ScoreCache(Protocol):
+    """Stored answers of signals."""
+
+    def shelf(self, signal: Signal) -> Shelf | None:
+        """The shelf of a signal; None for one that is never stored."""
+
+    def close(self) -> tuple[str, ...]:
+        """Write what is new; give warnings of what went wrong, none of which changed an answer."""
+
+
+def content_keys(frame: pl.DataFrame) -> Keys | None:
+    """Hash the content of every row; None where a column has a type without a canonical text."""
+    if not all(_has_text(dtype) for dtype in frame.dtypes):
+        return None
+    only = frame.columns[0] if frame.width == 1 and frame.dtypes[0] == pl.String else None
+    text = pl.col(only) if only is not None else _joined(frame)
+    import polars_hash as plh
+
+    hashes = frame.select(text.alias("row")).select(
+        key=plh.col("row").nchash.xxh3_64().fill_null(0),
+        check=(plh.col("row").nchash.wyhash().fill_null(0) & 0xFFFFFFFF).cast(pl.UInt32),
+    )
+    return Keys(hashes["key"].to_numpy(), hashes["check"].to_numpy())
+
+
+def _has_text(dtype: pl.DataType) -> bool:
+    return dtype.is_numeric() or dtype in _TEXTUAL or isinstance(dtype, _PHYSICAL)
+
+
+def _joined(frame: pl.DataFrame) -> pl.Expr:
+    """Write a row as one text from which its values and their types could be read back."""
+    cells = []
+    for name, dtype in frame.schema.items():
+        plain = pl.col(name).cast(pl.Int64) if isinstance(dtype, _PHYSICAL) else pl.col(name)
+        text = plain.cast(pl.String)
+        cell = pl.format("{}:{}", text.str.len_bytes(), text).fill_null("~")
+        cells += [pl.lit(f"{dtype}="), cell]
+    return pl.concat_str(cells, separator=";")

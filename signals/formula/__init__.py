@@ -1,0 +1,1 @@
+"""Formulas: text, tree and canonical form."""

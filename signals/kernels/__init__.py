@@ -1,0 +1,1 @@
+"""Compiling, caching and calling kernels; nothing else knows how."""

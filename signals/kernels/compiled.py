@@ -1,0 +1,149 @@
+"""Functions that numba compiles once, and that later processes load without numba.
+
+A module whose name ends in _kernel uses these decorators. Kernels fill arrays that they are given
+and allocate nothing, so that their machine code calls nothing else: a later process loads that code
+alone, which takes a tenth of the time that numba takes to start.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+import threading
+from collections.abc import Callable
+from functools import cache, wraps
+from pathlib import Path
+from typing import Final, TypeVar, cast
+
+import polars as pl
+
+from siftset.schemas.cache import cache_folder
+from siftset.signals.kernels.machine_code import (
+    Kernel,
+    arguments,
+    compile_for,
+    host,
+    kernel_of,
+    leaves,
+    save,
+    saved,
+    type_of,
+)
+
+Function = TypeVar("Function", bound=Callable[..., object])
+
+_INLINED: Final[set[object]] = set()
+
+
+@cache
+def has_numba() -> bool:
+    """Tell whether functions can be compiled here, without importing numba."""
+    return importlib.util.find_spec("numba") is not None
+
+
+def compiled(function: Function) -> Function:
+    """Compile a function at its first call, or take it from the cache; it runs without the GIL.
+
+    Its arguments are arrays in C order, numbers, and named tuples of these; it returns nothing.
+    """
+    kernels: dict[tuple[str, ...], Kernel] = {}
+    lock = threading.Lock()
+
+    @wraps(function)
+    def run(*given: object) -> None:
+        taken = tuple(leaves(given))
+        types = tuple(map(type_of, taken))
+        if types not in kernels:
+            with lock:
+                if types not in kernels:
+                    kernels[types] = _kernel(function, types, given)
+        status = kernels[types](*arguments(taken))
+        assert status == 0, f"kernel {function.__name__} ended with status {status}"
+
+    return cast("Function", run)
+
+
+def inlined(function: Function) -> Function:
+    """Compile a function into those that call it."""
+    _INLINED.add(function)
+    return function
+
+
+def _kernel(
+    function: Callable[..., object], types: tuple[str, ...], given: tuple[object, ...]
+) -> Kernel:
+    folder = _folder()
+    if folder is None:
+        return kernel_of(compile_for(function, given, _INLINED), types)
+    kinds = hashlib.sha256(" ".join(types).encode()).hexdigest()[:16]
+    path = folder / _file_name(function.__name__, kinds)
+    code = saved(path)
+    if code is None:
+        code = compile_for(function, given, _INLINED)
+        save(code, path)
+    return kernel_of(code, types)
+
+
+def is_cached(function: str) -> bool:
+    """Tell whether a compiled function of that name lies in the cache."""
+    folder = _folder()
+    return folder is not None and any(folder.glob(_file_name(function, "*")))
+
+
+def _file_name(function: str, types: str) -> str:
+    return f"{function}-{types}.o"
+
+
+SOURCES: Final = (
+    "kernels/bytes_kernel.py",
+    "kernels/machine_code.py",
+    "near_duplicates/kernel.py",
+    "near_duplicates/minhash.py",
+    "sentiment_vader/kernel.py",
+    "sentiment_vader/lexicon.py",
+    "sentiment_vader/tables.py",
+    "sentiment_vader/tokens_kernel.py",
+    "words/kernel.py",
+)
+"""The files whose content machine code is made of, below the room of the signals."""
+
+
+@cache
+def _folder() -> Path | None:
+    """The cache of this version of the kernels; None where no cache can be written.
+
+    It is named after the contents of all kernels and of their constants, and after what else their
+    machine code depends on.
+    """
+    home = Path(__file__).parents[1]
+    held = [host().encode(), *((home / source).read_bytes() for source in SOURCES)]
+    try:
+        return cache_folder("kernels", hashlib.sha256(b"".join(held)).hexdigest()[:16])
+    except OSError:
+        return None
+
+
+class BreakEven:
+    """Tells when compiled code pays: it counts the bytes of text met, and may be shared by threads.
+
+    `load` is the size at which to fetch the function from the cache, `compile` that at which to
+    compile it, which later runs profit from too.
+    """
+
+    def __init__(self, function: str, *, load: int, compile: int) -> None:
+        self._function = function
+        self._load = load
+        self._compile = compile
+        self._met = 0
+        self._lock = threading.Lock()
+
+    def reached(self, texts: pl.Series) -> bool:
+        """Tell whether the texts met so far and these would have paid for the compiled code."""
+        if not has_numba():
+            return False
+        size = int(texts.str.len_bytes().sum()) if texts.dtype == pl.String else 0
+        with self._lock:
+            self._met += size
+            if self._met < self._load:
+                return False
+            return self._met >= self._compile or is_cached(self._function)

@@ -1,0 +1,1 @@
+"""Near duplicates by MinHash and verified Jaccard; the compiled kernel has a plain twin."""

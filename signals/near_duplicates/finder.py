@@ -1,0 +1,243 @@
+"""Near duplicates: texts that share most of their runs of three words with an earlier kept text.
+
+A text repeats a kept one if the Jaccard similarity of their sets of word 3-grams (case folded,
+punctuation left out) is at least the threshold. Candidates come from MinHash (Broder 1997) in
+bands: texts that share the 64-bit key of one. Each is verified, so that no pair is wrong; a pair at
+the threshold is found with a chance of 99.5 %, one above it with a greater. A text that repeats
+another keeps none away: no chains.
+"""
+
+from __future__ import annotations
+
+import mmap
+import tempfile
+import weakref
+from collections.abc import Iterable, Iterator
+from typing import Final, NamedTuple, Protocol, TypeVar
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from siftset.signals.kernels.arrays import to_series
+from siftset.signals.kernels.arrow_text import text_bytes
+from siftset.signals.kernels.compiled import has_numba
+from siftset.signals.near_duplicates.minhash import MinHash, min_hash
+from siftset.signals.near_duplicates.numpy_finder import Search, band_keys, hash_shingles
+from siftset.signals.words.wordset import letter_tables
+
+Hashes = NDArray[np.uint64]
+Integers = NDArray[np.int64]
+Item = TypeVar("Item", bound=np.generic)
+
+LEAST_WORDS: Final = 10
+"""Texts of fewer words are never near duplicates."""
+_BLOCK: Final = 4096
+_ALL: Final = 2.0
+_NO_KEYS: Final = pl.DataFrame(schema={"row": pl.Int64, "key": pl.UInt64})
+
+
+class Keyed(NamedTuple):
+    """The shingles of texts, in order within each, where each text's begin, its bands' keys."""
+
+    shingles: Hashes
+    offsets: Integers
+    keys: Hashes
+
+
+def near_duplicates(
+    blocks: Iterable[pl.Series], *, threshold: float, seed: int = 0
+) -> Iterator[pl.Series]:
+    """Give, block by block, the number of the earlier kept row that each row repeats, or null.
+
+    Rows are numbered from 0 across the blocks; the keeper is the first of those that are similar.
+    """
+    found = NearDuplicates(threshold, seed=seed)
+    for block in blocks:
+        yield found.add(block)
+
+
+def keys_of_bands(
+    texts: pl.Series, threshold: float, *, seed: int = 0, use_numba: bool | None = None
+) -> pl.DataFrame:
+    """Return row and key of every band of each text that has enough words, in order of the rows.
+
+    NearDuplicates with this threshold and seed compares only texts that share a key. A text has
+    signals.near_hash.band_shape(threshold)[0] keys.
+    """
+    made, found = min_hash(threshold, seed), [_NO_KEYS]
+    for start in range(0, len(texts), _BLOCK):
+        block = _filled(texts[start : start + _BLOCK])
+        keyed = _keys(block, made, use_numba=use_numba)
+        rows = np.flatnonzero(np.diff(keyed.offsets))
+        keys = keyed.keys[rows].ravel()
+        found.append(pl.DataFrame({"row": np.repeat(rows + start, made.bands), "key": keys}))
+    return pl.concat(found)
+
+
+class NearDuplicates:
+    """Remembers the kept rows; texts come in blocks, in the order that decides who is kept.
+
+    Each kept row takes at most 26 bytes of memory for each band (14 bands at a threshold of 0.9, 42
+    at 0.5); its shingles lie in a temporary file, without numba in memory. The seed draws the
+    permutations of MinHash: with another one the few pairs that are missed are others.
+    """
+
+    def __init__(self, threshold: float, *, seed: int = 0, use_numba: bool | None = None) -> None:
+        compiled = has_numba() if use_numba is None else use_numba
+        make = _Compiled if compiled else _Plain
+        self._finder: _Finder = make(threshold, min_hash(threshold, seed))
+        self._numbers: list[Integers] = []
+        self._kept = np.empty(0, np.int64)
+        self._met = 0
+
+    @property
+    def kept(self) -> int:
+        """The number of rows that later ones are compared with."""
+        return len(self._kept) + sum(map(len, self._numbers))
+
+    def add(self, texts: pl.Series) -> pl.Series:
+        """Give the number of the earlier kept row that each row repeats: Int64, null for none."""
+        return self._take(texts, keep_all=False)
+
+    def seed_with(self, texts: pl.Series) -> None:
+        """Keep all of these texts, which are published already, and number them as the others."""
+        self._take(texts, keep_all=True)
+
+    def _take(self, texts: pl.Series, *, keep_all: bool) -> pl.Series:
+        parts = [self._block(texts[i : i + _BLOCK], keep_all) for i in range(0, len(texts), _BLOCK)]
+        found = np.concatenate(parts) if parts else np.empty(0, np.int64)
+        answer = to_series(texts.name, found)
+        return answer.set(to_series("new", found < 0), None)
+
+    def _block(self, texts: pl.Series, keep_all: bool) -> Integers:
+        found = self._finder.match(_filled(texts), keep_all=keep_all)
+        self._numbers.append(np.flatnonzero(found == -1) + self._met)
+        self._met += len(texts)
+        repeats = found >= 0
+        if repeats.any():
+            self._kept = np.concatenate([self._kept, *self._numbers])
+            self._numbers = []
+            found[repeats] = self._kept[found[repeats]]
+        return found
+
+
+class _Finder(Protocol):
+    """Finds the kept row that each row repeats: -1 where it is kept, -2 where it is too short."""
+
+    def match(self, texts: pl.Series, *, keep_all: bool) -> Integers:
+        """Match a block of texts without nulls."""
+
+
+class _Plain:
+    def __init__(self, threshold: float, made: MinHash) -> None:
+        self._made, self._search = made, Search(threshold)
+
+    def match(self, texts: pl.Series, *, keep_all: bool) -> Integers:
+        return self._search.match(*_plain_keys(texts, self._made), keep_all=keep_all)
+
+
+class _Compiled:
+    def __init__(self, threshold: float, made: MinHash) -> None:
+        from siftset.signals.near_duplicates.kernel import Kept
+
+        self._threshold, self._made = threshold, made
+        self._counts = np.zeros(2, np.int64)
+        self._stamps = np.zeros(0, np.int64)
+        self._file = tempfile.TemporaryFile(prefix="siftset-near-")  # noqa: SIM115
+        weakref.finalize(self, self._file.close)
+        self._kept = Kept(
+            np.full(1024, -1, np.int64),
+            np.empty(0, np.int32),
+            np.zeros(1, np.int64),
+            np.empty(0, np.uint64),
+        )
+
+    def match(self, texts: pl.Series, *, keep_all: bool) -> Integers:
+        from siftset.signals.near_duplicates.kernel import match_rows
+
+        shingles, offsets, keys = _compiled_keys(texts, self._made)
+        found = np.empty(len(texts), np.int64)
+        self._reserve(len(texts), int(offsets[-1]))
+        state = self._kept, self._counts, self._stamps
+        threshold = _ALL if keep_all else self._threshold
+        match_rows(shingles, offsets, keys, self._made, *state, threshold, found)
+        return found
+
+    def _reserve(self, rows: int, shingles: int) -> None:
+        """Make room for a block of which every row may be kept."""
+        kept, count = self._kept, int(self._counts[0])
+        held = int(kept.offsets[count])
+        rows = _grown(len(kept.offsets) - 1, count + rows)
+        if rows > len(kept.offsets) - 1:
+            self._stamps = _longer(self._stamps, rows)
+            kept = kept._replace(
+                slots=self._more_slots(rows * self._made.bands),
+                following=_longer(kept.following, rows * self._made.bands),
+                offsets=_longer(kept.offsets, rows + 1),
+            )
+        size = _grown(len(kept.shingles), held + shingles)
+        if size > len(kept.shingles):
+            self._file.truncate(size * 8)
+            kept = kept._replace(shingles=_mapped(self._file.fileno(), size))
+        self._kept = kept
+
+    def _more_slots(self, entries: int) -> Integers:
+        """Make a table for so many entries, at most three quarters full."""
+        from siftset.signals.near_duplicates.kernel import move_slots
+
+        if entries >= 2**31:
+            raise MemoryError(f"{entries:,} entries of near duplicates are more than 2**31")
+        slots = np.full(1 << (entries * 4 // 3).bit_length(), -1, np.int64)
+        move_slots(self._kept.slots, slots)
+        return slots
+
+
+def _filled(texts: pl.Series) -> pl.Series:
+    return texts.cast(pl.String).fill_null("")
+
+
+def _keys(texts: pl.Series, made: MinHash, *, use_numba: bool | None) -> Keyed:
+    compiled = has_numba() if use_numba is None else use_numba
+    return (_compiled_keys if compiled else _plain_keys)(texts, made)
+
+
+def _plain_keys(texts: pl.Series, made: MinHash) -> Keyed:
+    words, folded = letter_tables(case=False)
+    shingles, offsets = hash_shingles(texts.to_list(), words, folded, LEAST_WORDS)
+    keys = np.zeros((len(texts), made.bands), np.uint64)
+    band_keys(shingles, offsets, made, keys)
+    return Keyed(shingles, offsets, keys)
+
+
+def _compiled_keys(texts: pl.Series, made: MinHash) -> Keyed:
+    from siftset.signals.near_duplicates import kernel
+    from siftset.signals.words.wordset import letters_of
+
+    text = text_bytes(texts)
+    longest = int(np.diff(text.offsets).max(initial=0))
+    size = int(text.offsets[-1] - text.offsets[0]) // 2 + len(texts)
+    words, shingles = np.empty(longest // 2 + 1, np.uint64), np.empty(size, np.uint64)
+    offsets = np.zeros(len(texts) + 1, np.int64)
+    letters = letters_of(text, case=False)
+    kernel.hash_shingles(text, letters, LEAST_WORDS, words, offsets, shingles)
+    keys = np.zeros((len(texts), made.bands), np.uint64)
+    kernel.band_keys(shingles, offsets, made, keys)
+    return Keyed(shingles, offsets, keys)
+
+
+def _grown(have: int, need: int) -> int:
+    """Return what to make room for: the double, where there is too little."""
+    return have if need <= have else max(need, 2 * have)
+
+
+def _longer(array: NDArray[Item], size: int) -> NDArray[Item]:
+    """Copy an array into a longer one."""
+    longer = np.zeros(size, array.dtype)
+    longer[: len(array)] = array
+    return longer
+
+
+def _mapped(file: int, size: int) -> Hashes:
+    """Map a file of so many hashes into memory, which the system may take back."""
+    return np.frombuffer(mmap.mmap(file, size * 8), np.uint64)

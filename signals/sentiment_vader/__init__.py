@@ -1,0 +1,1 @@
+"""VADER sentiment, equal to the reference; the compiled kernel has a plain twin."""

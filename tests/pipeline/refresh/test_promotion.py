@@ -1,0 +1,286 @@
+"""The model after the set: when training is due, and what a model must be to become current."""
+
+from __future__ import annotations
+
+import json
+import os
+
+import polars as pl
+import pytest
+
+from siftset.pipeline.commands.train import MODELS, latest_model, train_recipe, training_data
+from siftset.pipeline.model_registry.new_rows import with_new_rows
+from siftset.pipeline.refresh import refresh
+from siftset.pipeline.refresh.metric_drop import too_far
+from siftset.pipeline.refresh.promotion import (
+    current_model,
+    due,
+    judged,
+    new_rows,
+    promote,
+    renew_model,
+    roll_back_model,
+)
+from siftset.pipeline.run.context import CurateOptions
+from siftset.pipeline.storage.table import Store
+from siftset.schemas.errors import OutputError
+from siftset.schemas.progress import Silent
+from siftset.schemas.recipe.loading import load_recipe
+from siftset.schemas.recipe.refresh import Refresh
+from siftset.schemas.results.comparison import (
+    Change,
+    Comparison,
+    Forgetting,
+    Golden,
+    ModelInfo,
+    Questions,
+)
+
+
+@pytest.fixture
+def world(new_world):
+    """A world with ten rows in version 0."""
+    world = new_world()
+    world.texts("a", *(f"text number {n}" for n in range(10)))
+    world.refresh()
+    return world
+
+
+def store_of(world):
+    return Store(world.folder / "out")
+
+
+def trained(world, version, *, hours=0.0):
+    """Leave behind what a training leaves that ended some hours ago."""
+    folder = world.folder / f"out/models/v{version}-mlm-0000000{version}"
+    folder.mkdir(parents=True)
+    (folder / "training.json").write_text("{}")
+    moment = (folder / "training.json").stat().st_mtime - 3600 * hours
+    os.utime(folder / "training.json", (moment, moment))
+    return folder
+
+
+def test_new_rows_make_training_due(world):
+    store = store_of(world)
+    assert due(Refresh(retrain_after=10), store).is_due
+    assert not due(Refresh(retrain_after=11), store).is_due
+    trained(world, 0)
+    world.texts("b", "text number 1", "text number 20", "text number 21", "hi")
+    world.refresh()
+    assert new_rows(store, 0, 1) == 2
+    found = due(Refresh(retrain_after=2), store)
+    assert (found.is_due, found.version) == (True, 1)
+    assert "2 new rows" in due(Refresh(retrain_after=3), store).why
+
+
+WAITS = [
+    (Refresh(retrain_after=1, retrain_minimum=11), 99.0, "fewer than 11"),
+    (Refresh(retrain_after=1, cooldown_hours=5), 1.0, "1.0 hours ago, expected 5"),
+]
+
+
+@pytest.mark.parametrize(("refresh", "hours", "why"), WAITS)
+def test_a_minimum_and_a_cooldown_hold_it_back(world, refresh, hours, why):
+    world.texts("b", "bad")
+    trained(world, 0, hours=hours)
+    found = due(refresh, store_of(world))
+    assert not found.is_due
+    assert why in found.why
+
+
+def test_drift_makes_training_due(new_world):
+    world = new_world(analysis="sample", dedupe={"exact": False})
+    world.texts("a", *["text of a number"] * 150)
+    world.refresh()
+    trained(world, 0)
+    store, asked = store_of(world), Refresh(retrain_on_drift=True)
+    world.texts("b", *["number of a text"] * 150)
+    world.refresh()
+    first = due(asked, store)
+    strange = ("quite other words of a much greater length than any before", "it is strange")
+    world.texts("c", *(f"{text} {n} " * 9 for n in range(100) for text in strange))
+    world.refresh()
+    found = due(asked, store)
+    assert (first.is_due, found.is_due) == (False, True)
+    assert found.why.startswith("drift of ")
+
+
+def comparison(before, after, verdict, *, golden=None, forgets=False):
+    info = ModelInfo(name="x")
+    change = Change(name="loss", before=before, after=after, difference=None, n=9, verdict=verdict)
+    other = change.model_copy(update={"verdict": golden})
+    return Comparison(
+        task="mlm", before=info, after=info, before_kind="previous model",
+        questions=Questions(hash="x", seed=0), metrics={},
+        changes=(change,), golden=Golden(source="g", n=9, changes=(other,)) if golden else None,
+        forgetting=Forgetting(verdict="fail", increase=0.5, limit=0.1) if forgets else None,
+    )  # fmt: skip
+
+
+DROPS = [
+    # the metric when trained and now, the share that is too far, whether that is said
+    (2.0, 2.2, 0.05, True),
+    (2.0, 2.05, 0.05, False),
+    (2.0, 1.0, 0.05, False),
+    (2.0, None, 0.05, False),
+]
+
+
+@pytest.mark.parametrize(("was", "now", "limit", "said"), DROPS)
+def test_a_metric_that_drops_too_far_is_said(was, now, limit, said):
+    pair = comparison(9.0, was, "better"), comparison(9.0, now, "better")
+    assert bool(too_far(*pair, None, limit)) is said
+    assert not too_far(*pair, "speed", limit)
+    better = [one.changes[0].model_copy(update={"higher_is_better": True}) for one in pair]
+    turned = [c.model_copy(update={"changes": (b,)}) for c, b in zip(pair, better, strict=True)]
+    assert bool(too_far(*turned, None, limit)) is (now == 1.0)
+
+
+GATES = [
+    (comparison(2.0, 1.0, "better"), {}, True, "better: loss 2 before, 1 after"),
+    (comparison(2.0, 2.0, "no difference shown"), {}, True, "held-out rows"),
+    (comparison(2.0, 2.0, "no difference shown"), {"promote": "better"}, False, "no difference"),
+    (comparison(1.0, 2.0, "worse"), {}, False, "worse: loss 1 before, 2 after"),
+    (comparison(1.0, 2.0, "not judged"), {}, False, "not judged"),
+    (comparison(2.0, 1.0, "better", golden="worse"), {}, False, "the golden set"),
+    (comparison(2.0, 1.0, "better", forgets=True), {}, False, "perplexity +50.0%, at most +10.0%"),
+    (comparison(None, 1.0, "better"), {}, False, "cannot be compared"),
+    (comparison(2.0, 1.0, "better"), {"promote_metric": "speed"}, False, "known are loss"),
+]
+
+
+@pytest.mark.parametrize(("found", "refresh", "passes", "why"), GATES)
+def test_the_gate_of_a_promotion(found, refresh, passes, why):
+    passed, told = judged(found, Refresh(**refresh))
+    assert passed is passes
+    assert why in told
+
+
+def test_the_current_model_changes_at_once_and_back(tmp_path):
+    for name in ("v0-mlm-a", "v1-mlm-b"):
+        (tmp_path / name).mkdir()
+    assert current_model(tmp_path) is None
+    with pytest.raises(OutputError, match="no model before"):
+        roll_back_model(tmp_path)
+    promote(tmp_path, "v0-mlm-a", "the first model")
+    promote(tmp_path, "v1-mlm-b", "better")
+    assert current_model(tmp_path) == (tmp_path / "v1-mlm-b").resolve()
+    assert roll_back_model(tmp_path) == "v0-mlm-a"
+    assert current_model(tmp_path) == (tmp_path / "v0-mlm-a").resolve()
+    with pytest.raises(OutputError, match="no model before"):
+        roll_back_model(tmp_path)
+    log = json.loads((tmp_path / "promotions.json").read_text())["promotions"]
+    assert [(one["model"], one["replaced"]) for one in log] == [
+        ("v0-mlm-a", None), ("v1-mlm-b", "v0-mlm-a"),
+    ]  # fmt: skip
+    assert sorted(p.name for p in tmp_path.iterdir()) == [
+        "current", "promotions.json", "v0-mlm-a", "v1-mlm-b",
+    ]  # fmt: skip
+
+
+def test_the_link_is_no_model_of_its_own(world):
+    folder = trained(world, 0)
+    promote(world.folder / "out/models", folder.name, "the first model")
+    assert latest_model(store_of(world)) == folder
+
+
+def test_new_rows_count_more(world):
+    world.texts("b", *(f"another text {n}" for n in range(8)), "text number 1")
+    world.refresh()
+    store, said = store_of(world), Said()
+    data = training_data(load_recipe(world.path()), store, None)
+    assert with_new_rows(data, store, weight=3, progress=said) is data
+    trained(world, 0)
+    trained(world, 1)
+    assert with_new_rows(data, store, weight=1, progress=said) is data
+    found = with_new_rows(data, store, weight=3, progress=said)
+    texts = pl.concat([pl.read_parquet(path)["text"] for path in found.files["train"]])
+    once = pl.concat([pl.read_parquet(path)["text"] for path in data.files["train"]]).to_list()
+    wanted = [text for text in once for _ in range(3 if text.startswith("another") else 1)]
+    assert sorted(texts) == sorted(wanted)
+    assert any(text.startswith("another") for text in once)
+    assert found.files.get("validation") == data.files.get("validation")
+    assert "are new since version 0: each 3 times" in said.lines[0]
+
+
+class Said(Silent):
+    def __init__(self):
+        self.lines = []
+
+    def say(self, line):
+        self.lines.append(line)
+
+
+@pytest.mark.slow
+def test_a_drop_makes_training_due(new_world, tiny_encoder):
+    world = new_world(
+        split={"train": 0.6, "validation": 0.4},
+        train={"task": "mlm", "model": str(tiny_encoder), "epochs": 6, "max_length": 16,
+               "learning_rate": 0.01, "line_by_line": True},
+        compare={"positive": None, "negative": None, "resamples": 20},
+        refresh={"retrain_after": 1},
+    )  # fmt: skip
+    world.texts("a", *(f"the soft shoe is good and {n}" for n in range(60)))
+    refresh(world.path())
+    world.change(refresh={"retrain_on_drop": 0.2})
+    world.texts("b", "the soft shoe is good and 99")
+    assert refresh(world.path()).model["due"] is False
+    world.texts("c", *(f"strong bag hat {n} or warm more a great light" for n in range(200)))
+    assert refresh(world.path(), options=CurateOptions(dry_run=True)).model is None
+    found = refresh(world.path()).model
+    assert found["due"] is True
+    assert "loss of the current model" in found["why"]
+    assert refresh(world.path()).model["due"] is False
+
+
+@pytest.mark.slow
+def test_a_model_learns_from_new_rows_more_often(new_world, tiny_encoder):
+    train = {"task": "mlm", "model": str(tiny_encoder), "epochs": 1, "max_length": 16,
+             "line_by_line": True, "batch_size": 1}  # fmt: skip
+    compare = {"positive": None, "negative": None, "resamples": 20}
+    world = new_world(split={"train": 0.6, "validation": 0.4}, train=train, compare=compare)
+    world.texts("a", *(f"the soft shoe is good {n}" for n in range(20)))
+    refresh(world.path(), overrides=["refresh.retrain_after=1"])
+    world.texts("b", *(f"the light bag is strong {n}" for n in range(20)))
+    world.refresh()
+    once = train_recipe(world.path())
+    thrice = train_recipe(world.path(), overrides=["train.new_rows_weight=3"])
+    new = store_of(world).scan().filter(pl.col("text").str.contains("light"), split="train")
+    assert thrice.model != once.model
+    assert thrice.steps == once.steps + 2 * new.collect().height
+
+
+def test_nobody_asked_for_training(world):
+    assert renew_model(load_recipe(world.path()), world.path(), (), Silent()) is None
+    assert refresh(world.path()).model is None
+
+
+@pytest.mark.slow
+def test_a_model_is_trained_compared_and_promoted_or_kept(new_world, tiny_encoder):
+    world = new_world(
+        split={"train": 0.7, "validation": 0.3},
+        train={"task": "mlm", "model": str(tiny_encoder), "epochs": 1, "max_length": 32},
+        compare={"positive": None, "negative": None, "resamples": 50},
+        refresh={"retrain_after": 30},
+    )
+    words = ("the soft shoe is good", "a warm hat was great", "the light bag is strong")
+    world.texts("a", *(f"{words[n % 3]} and {n} more" for n in range(40)))
+    first = refresh(world.path())
+    models = world.folder / "out" / MODELS
+    assert first.model["promoted"] is True
+    assert first.model["because"] == "the first model"
+    one = current_model(models)
+    again = refresh(world.path())
+    assert (again.new, again.model["due"]) == (False, False)
+    world.texts("b", *(f"{words[n % 3]} or {n} others" for n in range(40)))
+    second = refresh(world.path())
+    assert second.model["due"] is True
+    now = current_model(models)
+    assert (now != one) is second.model["promoted"]
+    world.change(refresh={"retrain_after": 30, "promote": "better", "promote_metric": "nothing"})
+    world.texts("c", *(f"{words[n % 3]} but {n} again" for n in range(40)))
+    third = refresh(world.path())
+    assert third.model["promoted"] is False
+    assert "'nothing' cannot be compared" in third.model["because"]
+    assert current_model(models) == now
+    assert not (models / "pending.json").exists()

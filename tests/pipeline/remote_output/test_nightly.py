@@ -1,0 +1,171 @@
+"""A nightly job in a container with an empty disk: killed at any moment, and with a model."""
+
+from __future__ import annotations
+
+import pkgutil
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from siftset.pipeline.cli.command import TERMINATED
+from siftset.pipeline.refresh import refresh
+from siftset.pipeline.refresh.promotion import current_model
+from siftset.pipeline.refresh.versions import list_history
+
+ROOT = Path(__file__).parents[3]
+PROGRAM = "from siftset.pipeline.cli import app; app()"
+STOPS = {"kill": signal.SIGKILL, "terminate": signal.SIGTERM}
+"""A process that is ended before it hears signals ends by them too."""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("stop", STOPS)
+def test_a_job_that_is_stopped_never_leaves_half_a_version(machines, stop):
+    world, chance, stopped = machines.world, random.Random(1), 0
+    world.lines("in/a.jsonl", "text number 0")
+    refresh(machines("start"))
+    wanted = {"text number 0"}
+    for number in range(1, 13):
+        before, wanted = wanted, {*wanted, f"text number {number}"}
+        world.lines(f"in/b{number}.jsonl", f"text number {number}")
+        job = subprocess.Popen(
+            [sys.executable, "-c", PROGRAM, "refresh", str(machines(f"m{number}"))], cwd=ROOT,
+            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+        )  # fmt: skip
+        end = time.monotonic() + chance.uniform(1.0, 5.0)
+        while time.monotonic() < end and job.poll() is None:
+            assert set(machines.set()["text"]) in (before, wanted)
+        is_running = job.poll() is None
+        job.send_signal(STOPS[stop])
+        code = job.wait()
+        assert not is_running or code in (0, TERMINATED, -STOPS[stop])
+        stopped += is_running and code != 0
+        assert set(machines.set()["text"]) in (before, wanted)
+        refresh(machines(f"m{number}" if chance.random() < 0.5 else f"n{number}"))
+        assert set(machines.set()["text"]) == wanted
+    assert stopped > 2
+    assert machines.set().equals(machines.full())
+    assert not refresh(machines("end")).new
+
+
+@pytest.mark.slow
+def test_three_days_with_a_training_on_the_second(machines, tiny_encoder):
+    sections = {
+        "split": {"train": 0.7, "validation": 0.3},
+        "train": {"task": "mlm", "model": str(tiny_encoder), "epochs": 1, "max_length": 32},
+        "compare": {"positive": None, "negative": None, "resamples": 50},
+        "refresh": {"retrain_after": 50, "promote": "always"},
+    }
+    found = []
+    for day in range(3):
+        words = ("the soft shoe is good", "a warm hat was great", "the light bag is strong")
+        texts = (f"{words[n % 3]} and {n + 40 * day} more" for n in range(40))
+        machines.world.lines(f"in/{day}.jsonl", *texts)
+        found.append(refresh(machines(f"day{day}", **sections)))
+    assert [one.rows.read for one in found] == [40, 40, 40]
+    assert [one.set_rows for one in found] == [40, 80, 120]
+    assert [one.model["due"] for one in found] == [False, True, False]
+    assert "40 new rows since the last training" in found[2].model["why"]
+    days = [machines.world.folder / f"day{day}/out/t" for day in range(3)]
+    current = current_model(days[2] / "models")
+    assert current.name == found[1].model["current"] == found[2].model["current"]
+    assert weights(current) == weights(current_model(days[1] / "models"))
+    listed = list_history(machines("another"))
+    assert [(one["version"], one["rows"]) for one in listed] == [(2, 120), (1, 80), (0, 40)]
+    assert [one["models"] for one in listed] == [[], [current.name], []]
+    assert machines.set().equals(full(machines, sections))
+    assert not any("checkpoint" in name for name in machines.names("models"))
+    answered = subprocess.run(
+        [sys.executable, "-c", PROGRAM, "predict", str(current), "the soft [MASK] is good"],
+        cwd=ROOT, capture_output=True, text=True,
+    )  # fmt: skip
+    assert answered.returncode == 0, answered.stderr
+
+
+def weights(model):
+    return (model / "model.safetensors").read_bytes()
+
+
+def full(machines, sections):
+    from siftset.pipeline.commands.curate import curate
+
+    source = machines.world.address("in/*.jsonl")
+    curate(machines.world.recipe(source, output="full", split=sections["split"]))
+    return machines.same(pl.read_delta(str(machines.world.folder / "full/set")))
+
+
+STEPS = [
+    "siftset.pipeline.remote_output.push._lists",
+    "siftset.pipeline.remote_output.push._send_changing",
+    "siftset.pipeline.remote_output.push._send_runs",
+    "siftset.pipeline.remote_output.push.mirror_set",
+    "siftset.pipeline.remote_output.mirror._enter",
+    "siftset.pipeline.remote_output.push._send_models",
+    "siftset.pipeline.remote_output.push.send_current",
+    "siftset.pipeline.remote_output.push._sweep",
+]
+TAKING = [
+    "siftset.pipeline.remote_output.pull.fetch_log",
+    "siftset.pipeline.remote_output.pull._take_mended",
+    "siftset.pipeline.remote_output.pull._take_runs",
+    "siftset.pipeline.remote_output.pull._drop_unpublished",
+    "siftset.pipeline.remote_output.pull._take_models",
+    "siftset.pipeline.refresh.refresh_set._take_ledger",
+]
+
+
+FEW = [
+    "siftset.pipeline.remote_output.push.mirror_set",
+    "siftset.pipeline.remote_output.mirror._enter",
+]
+
+
+@pytest.mark.parametrize(
+    ("steps", "again", "after"),
+    [
+        (FEW, "an empty machine", False),
+        (FEW, "the same machine", True),
+        *(
+            pytest.param((*TAKING, *STEPS), again, after, marks=pytest.mark.slow)
+            for again in ("an empty machine", "the same machine")
+            for after in (False, True)
+        ),
+    ],
+)
+def test_a_run_that_ends_at_any_step_is_finished_by_the_next(
+    machines, monkeypatch, steps, again, after
+):
+    world = machines.world
+    world.lines("in/a.jsonl", "text number 0")
+    refresh(machines("start"))
+    for number, name in enumerate(steps, 1):
+        before = set(machines.set()["text"])
+        world.lines(f"in/b{number:02}.jsonl", f"text number {number}", "text number 0")
+        with monkeypatch.context() as patch:
+            patch.setattr(name, stopping(pkgutil.resolve_name(name), after=after))
+            with pytest.raises(KeyboardInterrupt):
+                refresh(machines(f"m{number}"))
+        wanted = {*before, f"text number {number}"}
+        assert set(machines.set()["text"]) in (before, wanted), name
+        refresh(machines(f"m{number}" if again == "the same machine" else f"n{number}"))
+        assert set(machines.set()["text"]) == wanted, name
+    assert machines.set().equals(machines.full())
+    assert not refresh(machines("end")).new
+    pages = {p.name for p in (world.folder / "end/out/t/runs").iterdir()}
+    made = {one["run_id"] for one in machines.run("history", machines("end"))["versions"]}
+    assert pages == made
+
+
+def stopping(step, *, after):
+    def stopped(*given, **named):
+        if after:
+            step(*given, **named)
+        raise KeyboardInterrupt
+
+    return stopped

@@ -1,0 +1,84 @@
+from __future__ import annotations
+
+import numpy as np
+import polars as pl
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sklearn import metrics as reference
+
+from siftset.schemas.errors import TrainingError
+from siftset.schemas.recipe.train import Compare
+from siftset.schemas.results.comparison import Comparison, ModelInfo
+from siftset.trainer.comparison import QuestionSet, Setting, Side, compare_models
+from siftset.trainer.comparison.compare_multi_label import measure_several
+from siftset.trainer.metrics.bootstrap import Bootstrap
+
+
+class Words:
+    """Gives each label whose word is in the text."""
+
+    labels = ("food", "price")
+
+    def __init__(self, *knows: str) -> None:
+        self.knows = knows
+
+    def probabilities(self, texts):
+        return np.array(
+            [[0.9 if w in t and w in self.knows else 0.1 for w in self.labels] for t in texts]
+        )
+
+
+ROWS = pl.DataFrame(
+    {
+        "row_id": [str(i) for i in range(40)],
+        "text": ["food and price", "food", "price", "nothing"] * 10,
+        "label": [["food", "price"], ["food"], ["price"], []] * 10,
+    }
+)
+
+
+def side(model: object) -> Side:
+    return Side(model, ModelInfo(name="m"))
+
+
+def test_labels_are_questions_of_their_own():
+    sides = (side(Words("food")), side(Words("food", "price")))
+    found = compare_models(
+        "classification", *sides, QuestionSet(ROWS), Setting(Compare(resamples=50))
+    )
+    assert (found.metrics["before"]["accuracy"], found.metrics["after"]["accuracy"]) == (0.5, 1)
+    assert found.metrics["before"]["micro_f1"] == pytest.approx(2 / 3)
+    classes = found.classification
+    assert (classes.fixed_rows, classes.broken_rows, classes.multi_label) == (20, 0, True)
+    assert classes.fixed[0].label == "food, price"
+    assert classes.fixed[0].before == "food"
+    assert Comparison.model_validate_json(found.model_dump_json()) == found
+
+
+def test_one_model_alone_and_a_strange_label():
+    found = compare_models(
+        "classification",
+        None,
+        side(Words("food")),
+        QuestionSet(ROWS),
+        Setting(Compare(resamples=9)),
+    )
+    assert found.before_kind == "none"
+    strange = ROWS.with_columns(label=pl.lit(["taste"], dtype=pl.List(pl.String)))
+    with pytest.raises(TrainingError, match="label 'taste', which the model does not know"):
+        compare_models("classification", None, side(Words()), QuestionSet(strange), Setting())
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.integers(0, 2**32), st.integers(1, 40))
+def test_figures_are_scikit_learns(seed: int, n: int):
+    generator = np.random.default_rng(seed)
+    truth, probabilities = generator.random((n, 3)) < 0.4, generator.random((n, 3))
+    said = probabilities >= 0.5
+    found = {k: v.value for k, v in measure_several(truth, probabilities, Bootstrap(5)).items()}
+    assert found["accuracy"] == pytest.approx(reference.accuracy_score(truth, said))
+    assert found["hamming_loss"] == pytest.approx(reference.hamming_loss(truth, said))
+    for average in ("micro", "macro", "weighted"):
+        expected = reference.f1_score(truth, said, average=average, zero_division=0)
+        assert found[f"{average}_f1"] == pytest.approx(expected)

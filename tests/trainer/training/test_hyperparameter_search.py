@@ -1,0 +1,75 @@
+from __future__ import annotations
+
+import json
+import statistics
+
+import pytest
+
+from siftset.schemas.errors import TrainingError
+from siftset.schemas.recipe.train import Compare, Search, Train
+from siftset.trainer.train import train
+from siftset.trainer.training.hyperparameter_search import (
+    Trial,
+    _all_rows,
+    _parts,
+    check_single,
+    cross_validate,
+)
+
+FEW = Compare(resamples=10, positive=None, negative=None)
+
+
+def test_folds_keep_rows_that_are_alike_together(small_set):
+    rows = _all_rows(small_set.files)
+    parts = _parts(rows, 4, seed=1)
+    assert parts.value_counts()["count"].to_list() == pytest.approx([30] * 4, abs=2)
+    again = _parts(rows, 4, seed=1)
+    assert parts.equals(again)
+    twins = rows.with_columns(text=rows["text"].str.to_uppercase() + " !")
+    both = rows.vstack(twins)
+    folds = _parts(both, 4, seed=1)
+    assert folds[: rows.height].equals(folds[rows.height :])
+
+
+def test_cross_validation_gives_mean_and_deviation(tiny_bert, small_set, tmp_path, progress):
+    config = Train(task="classification", model=str(tiny_bert), epochs=1)
+    trial = Trial(small_set, tmp_path / "t", 1, progress)
+    found = cross_validate(config, 3, trial)
+    figures = {one.name: one for one in found}
+    assert len(figures["accuracy"].values) == 3
+    loss = figures["loss"]
+    assert loss.mean == pytest.approx(statistics.mean(loss.values))
+    assert loss.deviation == pytest.approx(statistics.stdev(loss.values))
+
+
+def test_a_search_trains_with_the_best_settings(tiny_bert, small_set, tmp_path, progress):
+    config = Train(
+        task="mlm",
+        model=str(tiny_bert),
+        epochs=2,
+        line_by_line=True,
+        folds=2,
+        search=Search(trials=4, learning_rate=(1e-7, 5e-3)),
+    )
+    result = train(config, FEW, small_set, out=tmp_path / "m", seed=1, progress=progress)
+    tried = {row["learning_rate"]: row["loss"] for row in result.details["search"]}
+    assert tried[5e-3] < tried[1e-7]
+    assert result.metrics["after"]["loss"] < 0.95 * result.metrics["before"]["loss"]
+    assert result.details["chosen"] == {"learning_rate": 5e-3}
+    folds = result.to_json()["details"]["folds"]["loss"]
+    assert len(folds["values"]) == 2
+    kept = json.loads((tmp_path / "m" / "compare.json").read_text())["trials"]
+    assert kept["folds"][0] == {"name": "loss", **folds}
+    card = (tmp_path / "m" / "README.md").read_text()
+    assert f"| loss | {folds['mean']:.4g} | {folds['deviation']:.4g} | " in card
+    assert f"| learning_rate 0.005 | {tried[5e-3]:.4g} | chosen |" in card
+    assert sorted(p.name for p in tmp_path.iterdir() if p.is_dir()) == ["m"]
+
+
+@pytest.mark.parametrize(
+    ("settings", "processes", "message"),
+    [({"folds": 3}, 2, "run in one process"), ({"folds": 3, "eval_strategy": "no"}, 1, "need  ev")],
+)
+def test_trials_that_cannot_be_made(settings, processes, message):
+    with pytest.raises(TrainingError, match=message):
+        check_single(Train(task="mlm", **settings), processes)

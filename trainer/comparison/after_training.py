@@ -1,0 +1,153 @@
+"""The comparison after training: which models, which rows, which questions."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import polars as pl
+from pydantic import JsonValue
+
+from siftset.schemas.recipe.train import Compare
+from siftset.schemas.results.comparison import BeforeKind, Comparison, TrainingCurve
+from siftset.trainer.comparison import (
+    QuestionSet,
+    Setting,
+    Side,
+    compare_models,
+    gather,
+    with_pairs,
+)
+from siftset.trainer.comparison.folders import named
+from siftset.trainer.comparison.forgetting import language_forgotten
+from siftset.trainer.inference.load_model import side
+from siftset.trainer.inference.protocols import Encoder
+from siftset.trainer.models.loading import Loaded, load
+from siftset.trainer.tasks.reading import sampled
+from siftset.trainer.training.checks import check_forgetting
+from siftset.trainer.training.curves import Curves, series
+from siftset.trainer.training.model_card import versions
+
+if TYPE_CHECKING:
+    from siftset.trainer.training.session import Session
+
+SHOWN: Final = ("loss", "learning_rate", "perplexity", "eval_loss", "eval_perplexity")
+
+
+def compare_trained(session: Session, trained: Loaded, compare: Compare) -> Comparison:
+    """Ask the model before and after."""
+    held = held_out(session)
+    questions = questions_of(session, compare, held)
+    before, kind = _before(session)
+    setting = Setting(
+        compare,
+        before_kind=kind,
+        encoder=_encoder(session, before),
+        provenance={"split": held, **_lineage(session)},
+    )
+    with session.progress.stage("compare"):
+        found = compare_models(
+            session.config.task,
+            before,
+            _side(replace(trained, name=session.out.name), session),
+            questions,
+            setting,
+        )
+    if session.config.task == "classification":
+        lost = language_forgotten(session.config, trained, questions, setting)
+        found = found.model_copy(update={"forgetting": lost})
+    session.tell(check_forgetting(found.forgetting))
+    curves, findings = training_curves(session.curves()), tuple(session.findings)
+    told = {"curves": curves, "findings": findings, "trials": session.trials}
+    return found.model_copy(update=told)
+
+
+def held_out(session: Session) -> str:
+    """Return the split that is asked: test where there is one, else validation."""
+    return "test" if session.data.files.get("test") else "validation"
+
+
+def questions_of(session: Session, compare: Compare, held: str) -> QuestionSet:
+    """Return what both models are asked; baselines learn from the rows that the model saw."""
+    classes = session.config.task == "classification"
+    training = None
+    if classes and not session.config.multi_label:
+        rows = rows_of(session, "train")
+        seen = sampled(rows.height, session.config.max_train_samples, session.seed)
+        training = rows.filter(pl.Series(seen))
+    rows = rows_of(session, held)
+    questions = gather(compare, rows, folder=Path.cwd(), seed=session.seed, train=training)
+    if classes and questions.golden is not None:
+        questions = replace(questions, golden=named(questions.golden, session.config.labels))
+    return with_pairs(questions, getattr(session.task, "template", None))
+
+
+def rows_of(session: Session, split: str) -> pl.DataFrame:
+    """Return the rows of a split: labels by their names, prompts as texts where there are none."""
+    files = session.data.files.get(split, ())
+    frame = pl.read_parquet(list(files)) if files else pl.DataFrame({"text": []})
+    template = getattr(session.task, "template", None)
+    if template is not None and "text" not in frame.columns:
+        frame = frame.with_columns(text=pl.Series(map(template.ask, frame.iter_rows(named=True))))
+    return named(frame, session.config.labels) if session.config.task == "classification" else frame
+
+
+def _lineage(session: Session) -> dict[str, JsonValue]:
+    """Return which version of which set the model was trained on, and how it was made."""
+    made = session.data.lineage
+    return {
+        "recipe": made.recipe,
+        "recipe_hash": made.recipe_hash,
+        "set_version": made.version,
+        "run_id": made.run_id,
+        "formula": made.formula,
+        "formula_hash": made.formula_hash,
+        "rows_by_split": dict(made.rows),
+        "also_in_another_split": dict(made.leaks),
+        "seed": session.seed,
+        "versions": dict(versions()),
+        "hardware": session.hardware.describe(),
+    }
+
+
+def _before(session: Session) -> tuple[Side | None, BeforeKind]:
+    """Load the model before again; a classifier with a fresh head has none."""
+    loaded, config = session.task.loaded, session.config
+    if config.task == "classification" and loaded.untrained_head:
+        return None, "none" if config.multi_label else "linear probe"
+    labels = getattr(session.task, "labels", None)
+    again = load(
+        config.task,
+        config.model,
+        revision=config.revision,
+        labels=labels.names if labels else (),
+        seed=session.seed,
+    )
+    kind: BeforeKind = "previous model" if config.task == "classification" else "base model"
+    return _side(again, session), kind
+
+
+def _encoder(session: Session, before: Side | None) -> Encoder | None:
+    from siftset.trainer.inference.adapters import Asked
+
+    if before is not None or session.config.multi_label:
+        return None
+    labels = session.task.labels.names  # type: ignore[attr-defined]
+    config = session.config
+    base = load(config.task, config.model, revision=config.revision, labels=labels)
+    return Asked(base.model, base.tokenizer, max_length=session.task.length)
+
+
+def _side(loaded: Loaded, session: Session) -> Side:
+    return side(loaded, session.config.task, session.task.length)
+
+
+def training_curves(curves: Curves) -> tuple[TrainingCurve, ...]:
+    """Return the curves that a report draws."""
+    found = ((name, *series(curves, name)) for name in SHOWN)
+    return tuple(
+        TrainingCurve(name=name, steps=tuple(steps), values=tuple(values))
+        for name, steps, values in found
+        if steps
+    )

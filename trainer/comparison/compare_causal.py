@@ -1,0 +1,177 @@
+"""Two causal models: loss of the answers, generated answers side by side, general text."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import polars as pl
+
+from siftset.schemas.results.comparison import AnswerPair, CausalComparison, Change, Golden
+from siftset.trainer.comparison.context import Part, Setting, Side, need
+from siftset.trainer.comparison.held_out import Scored, forgetting, language_changes, loss_wins
+from siftset.trainer.comparison.questions import Prompt, QuestionSet
+from siftset.trainer.comparison.slices import slice_changes
+from siftset.trainer.inference.protocols import Answerer
+from siftset.trainer.metrics.bootstrap import (
+    Array,
+    Bootstrap,
+    Figure,
+    change,
+    ratio_draws,
+    win_rate,
+)
+from siftset.trainer.metrics.generation import ROW_METRICS, bleu, bleu_counts, repetition
+
+
+@dataclass(frozen=True, slots=True)
+class Duo:
+    """The model before and the model after."""
+
+    before: Answerer
+    after: Answerer
+
+    def loss(self, frame: pl.DataFrame) -> Scored:
+        """Return the loss of the answers, or of the text where rows have none."""
+        if "answer" not in frame.columns:
+            texts = frame["text"].to_list()
+            return self.before.text_loss(texts), self.after.text_loss(texts)
+        prompts, answers = frame["prompt"].to_list(), frame["answer"].to_list()
+        return self.before.answer_loss(prompts, answers), self.after.answer_loss(prompts, answers)
+
+
+def compare_answers(
+    before: Side | None, after: Side, questions: QuestionSet, setting: Setting
+) -> Part:
+    """Compare two causal models."""
+    duo = Duo(need(before, Answerer, "causal"), need(after, Answerer, "causal"))  # type: ignore[type-abstract]
+    compare, bootstrap = setting.compare, setting.bootstrap(questions.seed)
+    scored = duo.loss(questions.rows)
+    general = None
+    if questions.general:
+        general = duo.loss(pl.DataFrame({"text": list(questions.general)}))
+    found, changes = _generated(duo, questions, setting)
+    wins = (*loss_wins(scored, bootstrap), *found.wins)
+    return Part(
+        changes=(*language_changes(scored, bootstrap), *changes),
+        causal=found.model_copy(update={"wins": wins}),
+        forgetting=forgetting(scored, general, bootstrap, compare.max_general_ppl_increase),
+        golden=_golden(duo, questions, setting),
+    )
+
+
+def _generated(
+    duo: Duo, questions: QuestionSet, setting: Setting
+) -> tuple[CausalComparison, tuple[Change, ...]]:
+    """Answer held-out questions, the recipe's prompts and the probes outside the domain."""
+    compare = setting.compare
+    rows = questions.rows.head(compare.generated if "answer" in questions.rows.columns else 0)
+    held = _ask(duo, _held_out(rows), compare.max_new_tokens)
+    asked = _ask(duo, questions.prompts, compare.max_new_tokens)
+    outside = _ask(duo, [Prompt(text) for text in questions.outside], compare.max_new_tokens)
+    found = CausalComparison(
+        max_new_tokens=compare.max_new_tokens,
+        answers=(
+            *asked,
+            *held[: compare.answers],
+            *(pair.model_copy(update={"outside": True}) for pair in outside),
+        ),
+        cut_prompts=duo.after.cut_prompts,
+    )
+    if not held:
+        return found, ()
+    bootstrap = setting.bootstrap(questions.seed)
+    changes, f1 = answer_changes(held, bootstrap)
+    update = {
+        "slices": slice_changes(rows, f1, compare.slices, bootstrap, "token_f1"),
+        "wins": (win_rate("answers with higher token F1", f1[1] - f1[0], bootstrap.level),),
+    }
+    return found.model_copy(update=update), changes
+
+
+def _held_out(rows: pl.DataFrame) -> list[Prompt]:
+    if rows.is_empty():
+        return []
+    return [Prompt(*row) for row in rows.select("prompt", "answer").iter_rows()]
+
+
+def _ask(duo: Duo, prompts: Sequence[Prompt], limit: int) -> list[AnswerPair]:
+    texts = [prompt.text for prompt in prompts]
+    answers = zip(
+        prompts, duo.before.generate(texts, limit), duo.after.generate(texts, limit), strict=True
+    )
+    return [
+        AnswerPair(prompt=prompt.text, before=old, after=new, reference=prompt.target)
+        for prompt, old, new in answers
+    ]
+
+
+def answer_changes(
+    pairs: Sequence[AnswerPair], bootstrap: Bootstrap
+) -> tuple[tuple[Change, ...], tuple[Array, Array]]:
+    """Return the changes of every metric of answers, and each row's token F1 before and after."""
+    before, after = _measured(pairs, "before"), _measured(pairs, "after")
+    draws = ratio_draws(np.hstack([before, after]), bootstrap)
+    width, n = before.shape[1], len(pairs)
+    means = [
+        change(
+            name,
+            Figure(float(before[:, i].mean()), draws[:, i] / n),
+            Figure(float(after[:, i].mean()), draws[:, width + i] / n),
+            n=n,
+            bootstrap=bootstrap,
+            higher_is_better=name != "repetition",
+        )
+        for i, name in enumerate(_METRICS)
+    ]
+    corpus = change(
+        "bleu",
+        _bleu(before, draws[:, :width]),
+        _bleu(after, draws[:, width:]),
+        n=n,
+        bootstrap=bootstrap,
+        higher_is_better=True,
+    )
+    place = _METRICS.index("token_f1")
+    return (*means, corpus), (before[:, place], after[:, place])
+
+
+_METRICS = (*ROW_METRICS, "repetition")
+
+
+def _measured(pairs: Sequence[AnswerPair], side: Literal["before", "after"]) -> Array:
+    """Return the metrics of each row, then what corpus BLEU sums."""
+    answers = [getattr(pair, side) for pair in pairs]
+    references = [pair.reference or "" for pair in pairs]
+    rows = [
+        [*(metric(said, wanted) for metric in ROW_METRICS.values()), repetition(said)]
+        for said, wanted in zip(answers, references, strict=True)
+    ]
+    return np.hstack([np.asarray(rows, dtype=np.float64), bleu_counts(answers, references)])
+
+
+def _bleu(rows: Array, draws: Array) -> Figure:
+    counts = slice(len(_METRICS), None)
+    return Figure(bleu(rows[:, counts].sum(0)), np.array([bleu(one[counts]) for one in draws]))
+
+
+def _golden(duo: Duo, questions: QuestionSet, setting: Setting) -> Golden | None:
+    if questions.golden is None:
+        return None
+    bootstrap = setting.bootstrap(questions.seed)
+    scored = duo.loss(questions.golden)
+    changes: tuple[Change, ...] = language_changes(scored, bootstrap)
+    wins = loss_wins(scored, bootstrap)
+    if "answer" in questions.golden.columns:
+        held = _ask(duo, _held_out(questions.golden), setting.compare.max_new_tokens)
+        answered, f1 = answer_changes(held, bootstrap)
+        changes = (*changes, *answered)
+        wins = (*wins, win_rate("answers with higher token F1", f1[1] - f1[0], bootstrap.level))
+    return Golden(
+        source=setting.compare.golden or "golden",
+        n=questions.golden.height,
+        changes=changes,
+        wins=wins,
+    )

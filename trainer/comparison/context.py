@@ -1,0 +1,99 @@
+"""What the tasks of a comparison share: the two sides, how they are asked, what was found."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TypeVar
+
+from pydantic import JsonValue
+
+from siftset.schemas.errors import RecipeError, TrainingError
+from siftset.schemas.recipe.train import Compare
+from siftset.schemas.results.comparison import (
+    BeforeKind,
+    CausalComparison,
+    Change,
+    ClassificationComparison,
+    Forgetting,
+    Golden,
+    MlmComparison,
+    ModelInfo,
+)
+from siftset.trainer.inference.protocols import Encoder
+from siftset.trainer.inference.word_lists import read_words
+from siftset.trainer.metrics.bootstrap import Bootstrap
+
+M = TypeVar("M")
+
+
+@dataclass(frozen=True, slots=True)
+class Side:
+    """One model of the comparison and what is known of it.
+
+    `model` is a MaskedModel, a Classifier or an Answerer, as the task asks.
+    """
+
+    model: object
+    info: ModelInfo
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """How both models are asked.
+
+    `folder` is where the paths of `compare` start; `encoder` gives the frozen features of the
+    linear probe, the "before" of a classifier without a previous model.
+    """
+
+    compare: Compare = field(default_factory=Compare)
+    folder: Path = field(default_factory=Path)
+    before_kind: BeforeKind = "base model"
+    encoder: Encoder | None = None
+    provenance: Mapping[str, JsonValue] = field(default_factory=dict)
+
+    def bootstrap(self, seed: int) -> Bootstrap:
+        """Return how intervals are drawn."""
+        return Bootstrap(self.compare.resamples, self.compare.confidence, seed)
+
+    def words(self) -> tuple[dict[str, tuple[str, ...]], tuple[str, ...]]:
+        """Return the lists whose mass is measured, and notes on shipped ones that are missing."""
+        found: dict[str, tuple[str, ...]] = {}
+        notes = []
+        for kind in ("positive", "negative"):
+            name = getattr(self.compare, kind)
+            if name is None:
+                continue
+            try:
+                found[kind] = read_words(name, folder=self.folder)
+            except RecipeError as error:
+                if kind in self.compare.model_fields_set:
+                    raise
+                notes.append(str(error))
+        return found, tuple(notes)
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """What one task's comparison found; the names are those of Comparison."""
+
+    changes: tuple[Change, ...] = ()
+    mlm: MlmComparison | None = None
+    classification: ClassificationComparison | None = None
+    causal: CausalComparison | None = None
+    forgetting: Forgetting | None = None
+    golden: Golden | None = None
+    warnings: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+
+
+def need(side: Side | None, kind: type[M], task: str) -> M:
+    """Return the side's model, which must be of the task's kind."""
+    if side is None:
+        raise TrainingError(f"compare: the task {task} needs a model before: name it with --before")
+    if not isinstance(side.model, kind):
+        raise TrainingError(
+            f"compare: '{side.info.name}' does not fit the task {task}: expected {kind.__name__}"
+        )
+    return side.model

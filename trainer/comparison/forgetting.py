@@ -1,0 +1,79 @@
+"""What a classifier forgot of language: its encoder under the head for words of its base model."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from siftset.schemas.errors import ModelError
+from siftset.schemas.recipe.train import Train
+from siftset.schemas.results.comparison import Forgetting, Task
+from siftset.trainer.comparison import QuestionSet, Setting
+from siftset.trainer.comparison.compare_mlm import general_rows
+from siftset.trainer.comparison.held_out import forgetting
+from siftset.trainer.inference.load_model import asked
+from siftset.trainer.metrics.bootstrap import Array
+from siftset.trainer.models.loading import Loaded, load
+
+
+@dataclass(frozen=True, slots=True)
+class _Speaker:
+    """The base model with its head for words."""
+
+    loaded: Loaded
+    task: Task
+    length: int
+
+    def loss(self, questions: QuestionSet) -> Array:
+        """Return summed loss and tokens of every general text."""
+        from siftset.trainer.inference.adapters import MaskedLM
+        from siftset.trainer.inference.generate import CausalLM
+
+        model = asked(self.loaded, self.task, self.length)
+        rows = general_rows(questions)
+        texts, keys = rows["text"].to_list(), rows["row_id"].to_list()
+        if isinstance(model, MaskedLM):
+            return model.score(texts, keys, questions.seed)
+        assert isinstance(model, CausalLM)
+        return model.text_loss(texts)
+
+    def take(self, trained: Loaded) -> None:
+        """Take over what the trained encoder shares with this one."""
+        own = self.loaded.model.base_model
+        mine = own.state_dict()
+        learned = trained.model.base_model.state_dict()
+        same = {n: w for n, w in learned.items() if n in mine and w.shape == mine[n].shape}
+        own.load_state_dict(same, strict=False)
+
+
+def language_forgotten(
+    config: Train, trained: Loaded, questions: QuestionSet, setting: Setting
+) -> Forgetting | None:
+    """Measure how much worse general text is predicted through a trained classifier's encoder.
+
+    Nothing without general text. A base model whose files hold no head for words cannot be asked.
+    """
+    if not questions.general:
+        return None
+    limit = setting.compare.max_general_ppl_increase
+    speaker = _speaker(config)
+    if speaker is None:
+        note = f"not measured: '{config.model}' has no trained head for words to ask through"
+        return Forgetting(limit=limit, note=note)
+    before = speaker.loss(questions)
+    speaker.take(trained)
+    after = speaker.loss(questions)
+    found = forgetting(None, (before, after), setting.bootstrap(questions.seed), limit)
+    note = "measured through the head for words of the base model, on the classifier's encoder"
+    return found.model_copy(update={"note": note})
+
+
+def _speaker(config: Train) -> _Speaker | None:
+    tasks: tuple[Task, ...] = ("mlm", "causal")
+    for task in tasks:
+        try:
+            loaded = load(task, config.model, revision=config.revision)
+        except ModelError:
+            continue
+        if not loaded.untrained_head:
+            return _Speaker(loaded, task, config.max_length)
+    return None

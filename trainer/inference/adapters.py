@@ -1,0 +1,254 @@
+"""transformers models behind the comparison's protocols: fp32, no gradients, no stored logits."""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from siftset.schemas.errors import RecipeError
+from siftset.trainer.data.masks import EVALUATION, keyed_uniform
+from siftset.trainer.inference.protocols import Vocabulary
+from siftset.trainer.inference.word_lists import MASKS
+from siftset.trainer.metrics.bootstrap import Array, Flags, Integers
+from siftset.trainer.models.sparse_head import logits_at
+
+if TYPE_CHECKING:
+    import torch
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+TOKENS_AT_ONCE = 4096
+"""Padded tokens of one evaluation batch."""
+
+LOGITS_AT_ONCE = 16_000_000
+"""Logits held at once (64 MB), so that a large vocabulary means smaller batches."""
+
+
+def by_length(lengths: Sequence[int], budget: int) -> Iterator[Integers]:
+    """Yield the places of texts in batches of like length, of at most `budget` padded tokens.
+
+    A text longer than the budget is a batch by itself.
+    """
+    order = np.argsort(np.asarray(lengths), kind="stable")[::-1]
+    start = 0
+    while start < len(order):
+        size = max(1, budget // max(1, lengths[int(order[start])]))
+        yield order[start : start + size]
+        start += size
+
+
+class Asked:
+    """A model and its tokenizer, ready to be asked: evaluation mode, fp32."""
+
+    def __init__(
+        self,
+        model: PreTrainedModel,
+        tokenizer: PreTrainedTokenizerBase,
+        *,
+        max_length: int = 128,
+    ) -> None:
+
+        self.model = model
+        model.train(False)
+        for tensors in (model.parameters(), model.buffers()):
+            for tensor in tensors:
+                tensor.data = tensor.data.float() if tensor.is_floating_point() else tensor.data
+        self.tokenizer = tokenizer
+        limit = getattr(model.config, "max_position_embeddings", None) or max_length
+        self.max_length = min(max_length, limit, tokenizer.model_max_length)
+
+    def tokens(self, texts: Sequence[str]) -> list[list[int]]:
+        """Tokenize, cut to `max_length`."""
+        if not len(texts):
+            return []
+        encoded = self.tokenizer(list(texts), truncation=True, max_length=self.max_length)
+        return [list(ids) for ids in encoded["input_ids"]]
+
+    def pad(self, rows: Sequence[Sequence[int]], *, left: bool = False) -> dict[str, torch.Tensor]:
+        """Return input_ids and attention_mask of rows of one batch."""
+        import torch
+
+        width = max(1, *(len(row) for row in rows)) if rows else 1
+        padding = self.tokenizer.pad_token_id
+        ids = torch.full((len(rows), width), 0 if padding is None else padding)
+        mask = torch.zeros((len(rows), width), dtype=torch.long)
+        for i, row in enumerate(rows):
+            where = slice(width - len(row), width) if left else slice(0, len(row))
+            ids[i, where] = torch.tensor(row, dtype=torch.long)
+            mask[i, where] = 1
+        device = self.model.device
+        return {"input_ids": ids.to(device), "attention_mask": mask.to(device)}
+
+    def over(
+        self, rows: Sequence[Sequence[int]], answer: Callable[[Integers], Array], budget: int
+    ) -> Array:
+        """Answer batches of like length; return the answers in the order of the rows."""
+        import torch
+
+        parts, places = [], []
+        with torch.inference_mode():
+            for place in by_length([len(row) for row in rows], budget):
+                parts.append(answer(place))
+                places.append(place)
+        back = np.argsort(np.concatenate(places))
+        return np.concatenate(parts)[back]
+
+    def embed(self, texts: Sequence[str]) -> Array:
+        """Return the mean of the last hidden state over each text's tokens (texts, width)."""
+        rows = self.tokens(texts)
+        if not rows:
+            return np.empty((0, int(self.model.config.hidden_size)))
+
+        def mean(place: Integers) -> Array:
+            batch = self.pad([rows[i] for i in place])
+            hidden = self.model.base_model(**batch)[0]
+            weights = batch["attention_mask"].unsqueeze(-1).to(hidden.dtype)
+            pooled = (hidden * weights).sum(1) / weights.sum(1).clamp(min=1)
+            return np.asarray(pooled.double().cpu().numpy())
+
+        return self.over(rows, mean, TOKENS_AT_ONCE)
+
+
+def frozen_mask(seed: int, key: str, usable: Flags, probability: float = 0.15) -> Flags:
+    """Return which tokens of a row are masked: a function of seed and key alone.
+
+    At least one usable token is masked, so that every row that has one is asked.
+    """
+    digest = hashlib.blake2b(key.encode(), digest_size=7).digest()
+    row = np.array([int.from_bytes(digest, "little")])
+    drawn = keyed_uniform((seed, EVALUATION), row, np.arange(usable.size))
+    draws = np.where(usable, drawn, 2.0)
+    chosen: Flags = draws < probability
+    if usable.any() and not chosen.any():
+        chosen[draws.argmin()] = True
+    return chosen
+
+
+class MaskedLM(Asked):
+    """A masked language model."""
+
+    def __init__(
+        self,
+        model: PreTrainedModel,
+        tokenizer: PreTrainedTokenizerBase,
+        *,
+        max_length: int = 128,
+        probability: float = 0.15,
+    ) -> None:
+        super().__init__(model, tokenizer, max_length=max_length)
+        self.probability = probability
+
+    @functools.cached_property
+    def vocabulary(self) -> Vocabulary:
+        """Return the tokens, one for each logit."""
+        size = int(self.model.config.vocab_size)
+        known = min(size, len(self.tokenizer))
+        tokens = list(self.tokenizer.convert_ids_to_tokens(list(range(known))))
+        if any(token.startswith("\u0120") for token in tokens):
+            decoded = self.tokenizer.batch_decode([[i] for i in range(known)])
+            tokens = [
+                "\u0120" + text.strip() if token.startswith("\u0120") else text
+                for token, text in zip(tokens, decoded, strict=True)
+            ]
+        special = frozenset(self.tokenizer.all_special_ids) | frozenset(range(known, size))
+        tokens += [f"[extra {i}]" for i in range(known, size)]
+        return Vocabulary(tuple(tokens), special, str(self.tokenizer.mask_token))
+
+    def fill(self, prompts: Sequence[str]) -> list[Array]:
+        """Return log-probabilities (masks, vocabulary) of each prompt.
+
+        Raises RecipeError for a prompt without a mask, or one so long that a mask is cut off.
+        """
+        import torch
+
+        rows = self.tokens([MASKS.sub(self.vocabulary.mask, prompt) for prompt in prompts])
+        filled: list[Array] = []
+        with torch.inference_mode():
+            for prompt, row in zip(prompts, rows, strict=True):
+                batch = self.pad([row])
+                masked = batch["input_ids"] == self.tokenizer.mask_token_id
+                check_masks(prompt, int(masked.sum()), self.max_length)
+                logits = logits_at(self.model, batch, masked.flatten().nonzero()[:, 0])
+                filled.append(np.asarray(logits.double().log_softmax(-1).cpu().numpy()))
+        return filled
+
+    def score(self, texts: Sequence[str], keys: Sequence[str], seed: int) -> Array:
+        """Return loss, tokens, hits at 1, hits at 5 and reciprocal ranks, summed by row."""
+        rows = self.tokens(texts)
+        if not rows:
+            return np.empty((0, 5))
+        special = np.asarray(sorted(self.tokenizer.all_special_ids))
+        masks = [
+            frozen_mask(seed, key, ~np.isin(row, special), self.probability)
+            for row, key in zip(rows, keys, strict=True)
+        ]
+
+        def sums(place: Integers) -> Array:
+            return self._sums([rows[i] for i in place], [masks[i] for i in place])
+
+        logits = int(LOGITS_AT_ONCE / self.probability / len(self.vocabulary))
+        return self.over(rows, sums, min(TOKENS_AT_ONCE, logits))
+
+    def _sums(self, rows: Sequence[Sequence[int]], masks: Sequence[Flags]) -> Array:
+        import torch
+
+        batch = self.pad(rows)
+        masked = torch.zeros_like(batch["input_ids"], dtype=torch.bool)
+        for i, mask in enumerate(masks):
+            masked[i, : mask.size] = torch.from_numpy(mask)
+        targets = batch["input_ids"][masked]
+        batch["input_ids"] = batch["input_ids"].masked_fill(masked, self.tokenizer.mask_token_id)
+        logits = logits_at(self.model, batch, masked.flatten().nonzero()[:, 0])
+        wanted = logits.gather(1, targets.unsqueeze(1))
+        ranks = (logits > wanted).sum(1) + 1
+        loss = logits.logsumexp(1) - wanted.squeeze(1)
+        ones = torch.ones_like(loss)
+        columns = torch.stack([loss, ones, ranks == 1, ranks <= 5, 1 / ranks], 1).double()
+        sums = torch.zeros((len(rows), 5), dtype=torch.double, device=loss.device)
+        sums.index_add_(0, masked.nonzero()[:, 0], columns)
+        return np.asarray(sums.cpu().numpy())
+
+
+def check_masks(prompt: str, found: int, max_length: int) -> None:
+    """Raise RecipeError unless every mask of a prompt was found among its tokens."""
+    written = len(MASKS.findall(prompt))
+    if written == 0:
+        raise RecipeError(f"prompt '{prompt[:60]}' has no mask: write [MASK] or <mask> in it")
+    if found != written:
+        raise RecipeError(
+            f"prompt '{prompt[:60]}' has {written} masks, but {found} within "
+            f"max_length {max_length}: shorten it"
+        )
+
+
+class TextClassifier(Asked):
+    """A sequence classifier; `multi_label` models give independent probabilities."""
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """Return the label names in the order of the logits."""
+        names = {
+            int(place): str(name) for place, name in (self.model.config.id2label or {}).items()
+        }
+        return tuple(names[place] for place in sorted(names))
+
+    @property
+    def multi_label(self) -> bool:
+        """Return whether every label is a question of its own."""
+        return getattr(self.model.config, "problem_type", None) == "multi_label_classification"
+
+    def probabilities(self, texts: Sequence[str]) -> Array:
+        """Return probabilities (texts, labels)."""
+        rows = self.tokens(texts)
+        if not rows:
+            return np.empty((0, len(self.labels)))
+
+        def answer(place: Integers) -> Array:
+            logits = self.model(**self.pad([rows[i] for i in place])).logits.double()
+            probs = logits.sigmoid() if self.multi_label else logits.softmax(-1)
+            return np.asarray(probs.cpu().numpy())
+
+        return self.over(rows, answer, TOKENS_AT_ONCE)

@@ -1,0 +1,115 @@
+"""A causal language model behind the comparison's protocol."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from siftset.schemas.errors import ModelError
+from siftset.trainer.inference.adapters import LOGITS_AT_ONCE, TOKENS_AT_ONCE, Asked, by_length
+from siftset.trainer.metrics.bootstrap import Array, Integers
+from siftset.trainer.models.sparse_head import logits_at
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+
+def room_for_prompts(length: int, max_new_tokens: int) -> int:
+    """Return how many tokens a prompt may have; raise ModelError where none is left."""
+    if max_new_tokens >= length:
+        raise ModelError(
+            f"max_new_tokens {max_new_tokens} leaves no room for a prompt in the model's "
+            f"{length} tokens: lower it"
+        )
+    return length - max_new_tokens
+
+
+class CausalLM(Asked):
+    """A causal language model: greedy answers, and the loss of answers and texts."""
+
+    def __init__(
+        self,
+        model: PreTrainedModel,
+        tokenizer: PreTrainedTokenizerBase,
+        *,
+        max_length: int = 2048,
+    ) -> None:
+        super().__init__(model, tokenizer, max_length=max_length)
+        self.cut_prompts = 0
+        """Prompts that were cut on the left so far."""
+
+    def prompt_tokens(self, prompts: Sequence[str], max_new_tokens: int) -> list[list[int]]:
+        """Tokenize prompts, cut on the left so that the answer still fits."""
+        room = room_for_prompts(self.max_length, max_new_tokens)
+        rows = [list(ids) for ids in self.tokenizer(list(prompts))["input_ids"]]
+        self.cut_prompts += sum(len(row) > room for row in rows)
+        return [row[-room:] for row in rows]
+
+    def generate(self, prompts: Sequence[str], max_new_tokens: int) -> list[str]:
+        """Return greedy answers without the prompt: left padding, real attention mask."""
+        import torch
+        from transformers import GenerationConfig
+
+        rows = self.prompt_tokens(prompts, max_new_tokens) if len(prompts) else []
+        answers = [""] * len(rows)
+        ends = self.tokenizer.eos_token_id
+        padding = ends if self.tokenizer.pad_token_id is None else self.tokenizer.pad_token_id
+        settings = GenerationConfig(  # type: ignore[no-untyped-call]
+            max_new_tokens=max_new_tokens,
+            do_sample=False,
+            eos_token_id=ends,
+            pad_token_id=0 if padding is None else padding,
+        )
+        lengths = [len(row) + max_new_tokens for row in rows]
+        with torch.inference_mode():
+            for place in by_length(lengths, TOKENS_AT_ONCE):
+                batch = self.pad([rows[i] for i in place], left=True)
+                made = self.model.generate(**batch, generation_config=settings)  # type: ignore[operator]
+                new = made[:, batch["input_ids"].shape[1] :]
+                texts = self.tokenizer.batch_decode(new, skip_special_tokens=True)
+                for i, text in zip(place, texts, strict=True):
+                    answers[int(i)] = text.strip()
+        return answers
+
+    def answer_loss(self, prompts: Sequence[str], answers: Sequence[str]) -> Array:
+        """Return (rows, 2): the summed loss of each answer's tokens and their number."""
+        starts = [list(ids) for ids in self.tokenizer(list(prompts))["input_ids"]]
+        added = self.tokenizer(list(answers), add_special_tokens=False)["input_ids"]
+        rows = [(s + list(a))[-self.max_length :] for s, a in zip(starts, added, strict=True)]
+        counted = [min(len(a), len(row) - 1) for a, row in zip(added, rows, strict=True)]
+        return self._losses(rows, counted)
+
+    def text_loss(self, texts: Sequence[str]) -> Array:
+        """Return (rows, 2): the summed loss of every token but the first, and their number."""
+        rows = self.tokens(texts)
+        return self._losses(rows, [max(0, len(row) - 1) for row in rows])
+
+    def _losses(self, rows: Sequence[Sequence[int]], counted: Sequence[int]) -> Array:
+        """Return loss and number of the last `counted` tokens of each row."""
+        if not rows:
+            return np.empty((0, 2))
+
+        def sums(place: Integers) -> Array:
+            return self._sums([rows[i] for i in place], [counted[i] for i in place])
+
+        vocabulary = int(self.model.config.vocab_size)
+        return self.over(rows, sums, min(TOKENS_AT_ONCE, LOGITS_AT_ONCE // vocabulary))
+
+    def _sums(self, rows: Sequence[Sequence[int]], counted: Sequence[int]) -> Array:
+        """Return the sums of one batch; the head sees only the positions that count."""
+        import torch
+
+        batch = self.pad(rows)
+        wanted = torch.zeros_like(batch["input_ids"], dtype=torch.bool)
+        for i, (row, n) in enumerate(zip(rows, counted, strict=True)):
+            wanted[i, len(row) - 1 - n : len(row) - 1] = n > 0
+        targets = batch["input_ids"].roll(-1, 1)[wanted]
+        sums = torch.zeros((len(rows), 2), dtype=torch.double, device=targets.device)
+        if targets.numel():
+            logits = logits_at(self.model, batch, wanted.flatten().nonzero()[:, 0])
+            loss = logits.logsumexp(1) - logits.gather(1, targets[:, None])[:, 0]
+            columns = torch.stack([loss, torch.ones_like(loss)], 1).double()
+            sums.index_add_(0, wanted.nonzero()[:, 0], columns)
+        return np.asarray(sums.cpu().numpy())

@@ -1,0 +1,223 @@
+"""Ask a model: masks filled, class probabilities or an answer, by the model's own task."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+from pydantic import JsonValue
+
+from siftset.schemas.errors import OutputError, RecipeError, SourceError
+from siftset.schemas.results.comparison import Task
+from siftset.trainer.comparison.fill_mask import Fill, likeliest
+from siftset.trainer.inference.protocols import Answerer, Classifier, MaskedModel
+from siftset.trainer.tasks.templates import Template
+
+ROWS_AT_ONCE: Final = 256
+"""Lines of a file that are read, answered and written together."""
+
+MAX_LENGTH: Final = {"mlm": 512, "classification": 512, "causal": 2048}
+"""Tokens of an input where neither the model nor its folder says less."""
+
+Prediction = dict[str, JsonValue]
+
+
+@dataclass(frozen=True, slots=True)
+class Asking:
+    """How texts are asked: tokens per mask; for a causal model also examples and template.
+
+    Examples are (question, answer) pairs that are set before every prompt.
+    """
+
+    top_k: int = 5
+    max_new_tokens: int = 64
+    examples: tuple[tuple[str, str], ...] = ()
+    template: Template | None = None
+
+    def prompt(self, text: str) -> str:
+        """Return the prompt of a causal model: the examples, then the question."""
+        shown = [self._ask(question) + self._reply(answer) for question, answer in self.examples]
+        return "\n\n".join([*shown, self._ask(text)])
+
+    def _ask(self, text: str) -> str:
+        if self.template is None:
+            return f"{text}\n" if self.examples else text
+        return self.template.ask(dict.fromkeys(self.template.columns[:-1], text))
+
+    def _reply(self, answer: str) -> str:
+        return answer if self.template is None else answer + self.template.ending
+
+
+@dataclass(frozen=True, slots=True)
+class Predictor:
+    """A model that answers texts; the answers are JSON objects in the order of the texts."""
+
+    task: Task
+    answer: Callable[[Sequence[str]], list[Prediction]]
+
+    def __call__(self, texts: Sequence[str]) -> list[Prediction]:
+        """Answer a batch of texts."""
+        return self.answer(texts)
+
+
+def fill_mask(model: MaskedModel, text: str, k: int = 5) -> list[list[Prediction]]:
+    """Return, for every mask of the text, the k likeliest tokens with the whole sentence."""
+    return _filled(model, [text], k)[0]
+
+
+def _filled(model: MaskedModel, texts: Sequence[str], k: int) -> list[list[list[Prediction]]]:
+    vocabulary = model.vocabulary
+    return [
+        [
+            [dict(token) for token in likeliest(Fill.of(one), vocabulary, (text, i), k)]
+            for i, one in enumerate(masks)
+        ]
+        for text, masks in zip(texts, model.fill(texts), strict=True)
+    ]
+
+
+def masks_predictor(model: MaskedModel, asking: Asking) -> Predictor:
+    """Return a predictor that fills every mask."""
+
+    def answer(texts: Sequence[str]) -> list[Prediction]:
+        filled = _filled(model, texts, asking.top_k)
+        return [{"text": t, "masks": _json(m)} for t, m in zip(texts, filled, strict=True)]
+
+    return Predictor("mlm", answer)
+
+
+def classes_predictor(model: Classifier, *, multi_label: bool = False) -> Predictor:
+    """Return a predictor of class probabilities; multi-label ones name all from 0.5 on."""
+
+    def answer(texts: Sequence[str]) -> list[Prediction]:
+        found = []
+        for text, row in zip(texts, model.probabilities(texts), strict=True):
+            by_label = dict(zip(model.labels, map(float, row), strict=True))
+            named: Prediction = {"label": model.labels[int(np.argmax(row))]}
+            if multi_label:
+                named = {"labels": [label for label, p in by_label.items() if p >= 0.5]}
+            found.append({"text": text, **named, "probabilities": _json(by_label)})
+        return found
+
+    return Predictor("classification", answer)
+
+
+def answers_predictor(model: Answerer, asking: Asking) -> Predictor:
+    """Return a predictor that answers prompts."""
+
+    def answer(texts: Sequence[str]) -> list[Prediction]:
+        prompts = [asking.prompt(text) for text in texts]
+        answers = model.generate(prompts, asking.max_new_tokens)
+        return [{"text": t, "answer": a} for t, a in zip(texts, answers, strict=True)]
+
+    return Predictor("causal", answer)
+
+
+def _json(value: object) -> JsonValue:
+    return value  # type: ignore[return-value]
+
+
+def load_predictor(
+    name: str, asking: Asking | None = None, *, revision: str | None = None
+) -> Predictor:
+    """Load a model and answer by its task: a folder, an embedded name or a hub name.
+
+    A causal model that was trained with a template is asked with it. Raises ModelError.
+    """
+    from siftset.trainer.inference.adapters import MaskedLM, TextClassifier
+    from siftset.trainer.inference.generate import CausalLM
+    from siftset.trainer.inference.load_model import asked, load_trained
+    from siftset.trainer.inference.usage_snippets import read_usage
+
+    usage = read_usage(name, revision)
+    asking = asking or Asking()
+    loaded = load_trained(name, usage.task, revision)
+    model = asked(loaded, usage.task, usage.max_length or MAX_LENGTH[usage.task])
+    if isinstance(model, MaskedLM):
+        return masks_predictor(model, asking)
+    if isinstance(model, TextClassifier):
+        return classes_predictor(model, multi_label=model.multi_label)
+    assert isinstance(model, CausalLM)
+    template = asking.template or usage.template
+    return answers_predictor(
+        model, Asking(asking.top_k, asking.max_new_tokens, asking.examples, template)
+    )
+
+
+def read_examples(path: Path) -> tuple[tuple[str, str], ...]:
+    """Return the worked examples of a JSON Lines file: pairs, or objects of two texts."""
+    pairs = []
+    for number, line in _lines(path):
+        read = _parse(line, f"{path}:{number}")
+        values = list(read.values()) if isinstance(read, dict) else read
+        if not isinstance(values, list) or len(values) != 2:
+            raise RecipeError(
+                f"{path}:{number}: expected a question and an answer: a list of two texts, or an "
+                "object of two"
+            )
+        pairs.append((str(values[0]), str(values[1])))
+    return tuple(pairs)
+
+
+def predict_file(predictor: Predictor, source: Path, target: Path, *, column: str = "text") -> int:
+    """Answer a JSON Lines file line by line; return how many lines were answered.
+
+    Each line is an object whose other fields are kept, or a text. `target` appears whole, or not
+    at all; memory does not grow with the file.
+    """
+    part = target.with_name(f".{target.name}.part")
+    n = 0
+    try:
+        with part.open("w", encoding="utf-8") as out:
+            for rows in _rows(source, column):
+                answers = predictor([str(row[column]) for row in rows])
+                for row, answer in zip(rows, answers, strict=True):
+                    more = {key: value for key, value in answer.items() if key != "text"}
+                    out.write(json.dumps({**row, **more}, ensure_ascii=False) + "\n")
+                n += len(rows)
+        os.replace(part, target)  # noqa: PTH105
+    except OSError as error:
+        raise OutputError(f"{target} cannot be written: {error.strerror or error}") from error
+    finally:
+        part.unlink(missing_ok=True)
+    return n
+
+
+def _rows(source: Path, column: str) -> Iterator[list[dict[str, JsonValue]]]:
+    """Yield objects that have a text in `column`, in batches."""
+    rows: list[dict[str, JsonValue]] = []
+    for number, line in _lines(source):
+        read = _parse(line, f"{source}:{number}")
+        row: JsonValue = {column: read} if isinstance(read, str) else read
+        if not isinstance(row, dict) or not isinstance(row.get(column), str):
+            raise SourceError(
+                f"{source}:{number}: expected a JSON text, or an object with a text in '{column}'"
+            )
+        rows.append(row)
+        if len(rows) == ROWS_AT_ONCE:
+            yield rows
+            rows = []
+    if rows:
+        yield rows
+
+
+def _lines(path: Path) -> Iterator[tuple[int, str]]:
+    """Yield the number and text of each line that is not blank."""
+    try:
+        with path.open(encoding="utf-8") as file:
+            yield from ((number, line) for number, line in enumerate(file, 1) if line.strip())
+    except (OSError, UnicodeDecodeError) as error:
+        raise SourceError(f"{path} cannot be read: {error}") from error
+
+
+def _parse(line: str, place: str) -> JsonValue:
+    try:
+        read: JsonValue = json.loads(line)
+    except json.JSONDecodeError as error:
+        raise SourceError(f"{place}: broken JSON: {error.msg}") from error
+    return read

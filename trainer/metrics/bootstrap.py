@@ -1,0 +1,184 @@
+"""Seeded intervals: paired bootstrap of ratios, of counts and of any weighted statistic; Wilson."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from siftset.schemas.results.comparison import Change, Interval, Verdict, WinRate
+
+Array: TypeAlias = NDArray[np.float64]
+Integers: TypeAlias = NDArray[np.int64]
+Flags: TypeAlias = NDArray[np.bool_]
+
+_CELLS = 2_000_000
+"""Resampling weights held at once, so that memory does not grow with rows times resamples."""
+
+
+@dataclass(frozen=True, slots=True)
+class Bootstrap:
+    """How intervals are drawn: percentile bootstrap over rows, seeded."""
+
+    resamples: int = 1000
+    level: float = 0.95
+    seed: int = 0
+
+    def generator(self) -> np.random.Generator:
+        """Return a fresh generator, so that every metric sees the same resamples."""
+        return np.random.default_rng(self.seed)
+
+    def interval(self, draws: Array) -> Interval | None:
+        """Return the percentile interval of the finite draws, None when there are none."""
+        finite = draws[np.isfinite(draws)]
+        if finite.size == 0:
+            return None
+        tail = (1 - self.level) / 2
+        low, high = np.quantile(finite, (tail, 1 - tail))
+        return Interval(low=float(low), high=float(high), level=self.level)
+
+    def weights(self, n: int) -> Iterator[Array]:
+        """Yield blocks (resamples, n) of how often each row is drawn."""
+        generator = self.generator()
+        left = self.resamples
+        block = max(1, _CELLS // max(n, 1))
+        while left > 0:
+            size = min(block, left)
+            drawn = generator.integers(0, n, size=(size, n))
+            drawn += (np.arange(size) * n)[:, None]
+            counts = np.bincount(drawn.ravel(), minlength=size * n)
+            yield counts.reshape(size, n).astype(np.float64)
+            left -= size
+
+
+def ratio_draws(parts: Array, bootstrap: Bootstrap) -> Array:
+    """Return (resamples, columns) resampled sums of the rows of `parts` (rows, columns)."""
+    if not len(parts):
+        return np.empty((0, parts.shape[1]))
+    return np.concatenate([block @ parts for block in bootstrap.weights(len(parts))])
+
+
+def count_draws(cells: Integers, size: int, bootstrap: Bootstrap) -> Array:
+    """Return (resamples, size) counts of resampled rows by the cell that each row is in.
+
+    Rows are drawn, not cells: one multinomial draw would do too, but would change with the cells,
+    which depend on everyone who is compared, and so give the same answers other intervals.
+    """
+    if not len(cells):
+        return np.empty((0, size))
+    order = np.argsort(cells, kind="stable")
+    found, starts = np.unique(cells[order], return_index=True)
+    draws = np.zeros((bootstrap.resamples, size))
+    done = 0
+    for block in bootstrap.weights(len(cells)):
+        draws[done : done + len(block), found] = np.add.reduceat(block[:, order], starts, axis=1)
+        done += len(block)
+    return draws
+
+
+def statistic_draws(statistic: Callable[[Array], Array], n: int, bootstrap: Bootstrap) -> Array:
+    """Return (resamples, figures) of a statistic of blocks of row weights (block, rows)."""
+    return np.concatenate([statistic(weights) for weights in bootstrap.weights(n)])
+
+
+def wilson(wins: float, n: int, level: float = 0.95) -> Interval | None:
+    """Return Wilson's score interval of a share; `wins` may count halves.
+
+    Wilson, E. B. (1927), Journal of the American Statistical Association 22, 209-212.
+    """
+    if n == 0:
+        return None
+    from statistics import NormalDist
+
+    z = NormalDist().inv_cdf((1 + level) / 2)
+    share = wins / n
+    centre = (share + z * z / (2 * n)) / (1 + z * z / n)
+    half = z / (1 + z * z / n) * np.sqrt(share * (1 - share) / n + z * z / (4 * n * n))
+    return Interval(low=max(0.0, centre - half), high=min(1.0, centre + half), level=level)
+
+
+def win_rate(name: str, difference: Array, level: float = 0.95) -> WinRate:
+    """Return how often a difference (positive: the model after is better) is above zero."""
+    n = int(difference.size)
+    wins, ties = int((difference > 0).sum()), int((difference == 0).sum())
+    score = wins + ties / 2
+    return WinRate(
+        name=name,
+        wins=wins,
+        ties=ties,
+        n=n,
+        value=score / n if n else None,
+        interval=wilson(score, n, level),
+    )
+
+
+def finite(value: float | np.floating) -> float | None:
+    """Return a JSON-able figure, None when it is undefined."""
+    return float(value) if np.isfinite(value) else None
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """One metric of one model: its value and its resampled values."""
+
+    value: float
+    draws: Array
+
+
+def change(
+    name: str,
+    before: Figure | None,
+    after: Figure,
+    *,
+    n: int,
+    bootstrap: Bootstrap,
+    higher_is_better: bool | None = None,
+) -> Change:
+    """Return one metric before and after with the interval of the paired difference.
+
+    The draws of both must come from the same resamples of the same rows.
+    """
+    difference = interval = None
+    if before is not None:
+        with np.errstate(invalid="ignore"):
+            difference = finite(after.value - before.value)
+            interval = bootstrap.interval(after.draws - before.draws)
+    return Change(
+        name=name,
+        before=None if before is None else finite(before.value),
+        after=finite(after.value),
+        difference=difference,
+        before_interval=None if before is None else bootstrap.interval(before.draws),
+        after_interval=bootstrap.interval(after.draws),
+        interval=interval,
+        higher_is_better=higher_is_better,
+        n=n,
+        verdict=judge(interval, higher_is_better),
+    )
+
+
+def judge(interval: Interval | None, higher_is_better: bool | None) -> Verdict:
+    """Return what the interval of a difference shows."""
+    if interval is None or higher_is_better is None:
+        return "not judged"
+    if interval.low > 0:
+        return "better" if higher_is_better else "worse"
+    if interval.high < 0:
+        return "worse" if higher_is_better else "better"
+    return "no difference shown"
+
+
+def mcnemar(
+    before_right: NDArray[np.bool_], after_right: NDArray[np.bool_]
+) -> tuple[int, int, float]:
+    """Return rows fixed, rows newly broken and the exact two-sided p value."""
+    from scipy.stats import binomtest
+
+    fixed = int((~before_right & after_right).sum())
+    broken = int((before_right & ~after_right).sum())
+    if fixed + broken == 0:
+        return 0, 0, 1.0
+    return fixed, broken, float(binomtest(fixed, fixed + broken, 0.5).pvalue)

@@ -1,0 +1,1 @@
+"""Loading, adapting, packing and saving models."""

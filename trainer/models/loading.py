@@ -1,0 +1,238 @@
+"""Models by name: embedded, a local folder, or a hub name with its revision. Safetensors only."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from siftset.schemas.errors import MissingExtraError, ModelError
+from siftset.trainer.models.embedded import EMBEDDED, compose_head, find_embedded
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+CLASSES: Final = {
+    "mlm": "AutoModelForMaskedLM",
+    "classification": "AutoModelForSequenceClassification",
+    "causal": "AutoModelForCausalLM",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """A model with a head for its task, and its tokenizer."""
+
+    model: PreTrainedModel
+    tokenizer: PreTrainedTokenizerBase
+    name: str
+    revision: str | None = None
+    untrained_head: tuple[str, ...] = ()
+    """Weights that no file held: they are newly initialised, and what they say is noise."""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a model's files are."""
+
+    path: str
+    revision: str | None
+    local: bool
+
+
+def locate(name: str, revision: str | None = None) -> Place:
+    """Find a model by its name; raise ModelError unless it can be one."""
+    if name in EMBEDDED:
+        return Place(str(find_embedded()), None, True)
+    folder = Path(name).expanduser()
+    if folder.is_dir():
+        _check_folder(folder, name)
+        return Place(str(folder), None, True)
+    if folder.is_absolute() or name.startswith((".", "~")) or name.count("/") > 1:
+        raise ModelError(
+            f"there is no model folder {name}: expected a folder with config.json and "
+            "safetensors, an embedded name (minilm) or a hub name"
+        )
+    return _on_hub(name, revision)
+
+
+def _on_hub(name: str, revision: str | None) -> Place:
+    """Ask the hub once which commit a revision is; what is already cached needs no hub."""
+    from huggingface_hub import HfApi, try_to_load_from_cache
+
+    if isinstance(try_to_load_from_cache(name, "config.json", revision=revision), str):
+        return Place(name, revision, True)
+    try:
+        found = HfApi().model_info(name, revision=revision, timeout=10)
+    except Exception as error:  # the client's errors are many: HTTP, offline mode, name rules
+        at = f" at revision {revision}" if revision else ""
+        raise ModelError(
+            f"the hub model '{name}'{at} cannot be reached ({type(error).__name__}): check its "
+            "name, its revision and the network, or name a local folder or minilm"
+        ) from error
+    files = [item.rfilename for item in found.siblings or ()]
+    if not any(file.endswith(".safetensors") for file in files):
+        raise ModelError(
+            f"the hub model '{name}' is refused: it has no safetensors, only formats that can "
+            "run code; choose a revision that has them"
+        )
+    return Place(name, found.sha or revision, False)
+
+
+def _check_folder(folder: Path, name: str) -> None:
+    if not (folder / "config.json").is_file():
+        raise ModelError(
+            f"{name} is not a model: it has no config.json; expected the folder of a model "
+            "saved by transformers or by siftset train"
+        )
+    if not any(folder.glob("*.safetensors")):
+        pickled = sorted([*folder.glob("*.bin"), *folder.glob("*.pt"), *folder.glob("*.pth")])
+        held = f"only {pickled[0].name}, a pickle that can run code" if pickled else "no weights"
+        raise ModelError(
+            f"{name} is refused: it holds {held}; expected model.safetensors: convert it with "
+            "save_pretrained in a place you trust"
+        )
+
+
+def load(
+    task: str,
+    name: str,
+    *,
+    revision: str | None = None,
+    labels: Sequence[str] = (),
+    seed: int = 0,
+    attention: str | None = None,
+) -> Loaded:
+    """Load a model for a task (mlm, classification, causal), fp32, on the CPU.
+
+    Weights that the files lack are initialised under `seed` and named in `untrained_head`.
+    """
+    place = locate(name, revision)
+    with _plain_errors(name), quiet():
+        tokenizer = load_tokenizer(place)
+        options: dict[str, object] = {} if attention is None else {"attn_implementation": attention}
+        if task == "classification":
+            options |= _head_for(labels)
+        model, fresh = _from_pretrained(task, place, options, seed)
+    composed = task == "mlm" and name in EMBEDDED and compose_head(model)
+    _agree_on_padding(model, tokenizer)
+    return Loaded(model, tokenizer, name, place.revision, () if composed else fresh)
+
+
+def load_masked_lm(name: str, *, revision: str | None = None, seed: int = 0) -> Loaded:
+    """Load a masked language model; `minilm` gets its shipped head."""
+    return load("mlm", name, revision=revision, seed=seed)
+
+
+def load_tokenizer(place: Place) -> PreTrainedTokenizerBase:
+    """Load the tokenizer of a located model."""
+    from transformers import AutoTokenizer
+
+    tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(
+        place.path, revision=place.revision, local_files_only=place.local, trust_remote_code=False
+    )
+    return tokenizer
+
+
+def _from_pretrained(
+    task: str, place: Place, options: Mapping[str, object], seed: int
+) -> tuple[PreTrainedModel, tuple[str, ...]]:
+    import torch
+    import transformers
+
+    if task == "mlm":
+        _refuse_decoder(place)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        model, info = getattr(transformers, CLASSES[task]).from_pretrained(
+            place.path,
+            revision=place.revision,
+            local_files_only=place.local,
+            trust_remote_code=False,
+            use_safetensors=True,
+            output_loading_info=True,
+            dtype=torch.float32,
+            **options,
+        )
+    mismatched = [str(item[0]) for item in info.get("mismatched_keys", ())]
+    return model, tuple(sorted([*map(str, info["missing_keys"]), *mismatched]))
+
+
+def _refuse_decoder(place: Place) -> None:
+    from transformers import MODEL_FOR_MASKED_LM_MAPPING, AutoConfig
+
+    config = AutoConfig.from_pretrained(
+        place.path, revision=place.revision, local_files_only=place.local, trust_remote_code=False
+    )
+    if type(config) not in MODEL_FOR_MASKED_LM_MAPPING:
+        raise ModelError(
+            f"{place.path} is a {config.model_type} model, which cannot fill masks: use "
+            "task: causal, or an encoder such as minilm"
+        )
+
+
+def _head_for(labels: Sequence[str]) -> dict[str, object]:
+    return {
+        "num_labels": len(labels),
+        "id2label": dict(enumerate(labels)),
+        "label2id": {label: i for i, label in enumerate(labels)},
+        "ignore_mismatched_sizes": True,
+    }
+
+
+def _agree_on_padding(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> None:
+    """Give tokenizer and model the same pad token; decoders without one take their end token."""
+    if tokenizer.pad_token_id is None:
+        if tokenizer.eos_token is None:
+            raise ModelError(
+                f"the tokenizer of {model.config._name_or_path} has neither a pad nor an end "
+                "token: set pad_token in its tokenizer_config.json"
+            )
+        tokenizer.pad_token = tokenizer.eos_token
+    tokenizer.padding_side = "right"
+    model.config.pad_token_id = tokenizer.pad_token_id
+    rows = int(model.get_input_embeddings().weight.shape[0])  # type: ignore[index]
+    if len(tokenizer) > rows:
+        raise ModelError(
+            f"the tokenizer of {model.config._name_or_path} knows {len(tokenizer):,} tokens, its "
+            f"model only {rows:,}: they do not belong together"
+        )
+
+
+@contextlib.contextmanager
+def _plain_errors(name: str) -> Iterator[None]:
+    from safetensors import SafetensorError
+
+    try:
+        yield
+    except ImportError as error:
+        if isinstance(error, ModuleNotFoundError) and error.name in ("torch", "transformers"):
+            raise MissingExtraError("training", "train") from error
+        raise ModelError(_one_line(name, error)) from error
+    except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
+        raise ModelError(_one_line(name, error)) from error
+
+
+def _one_line(name: str, error: Exception) -> str:
+    reason = " ".join(str(error).split())
+    short = reason if len(reason) <= 200 else reason[:197] + "..."
+    return f"the model '{name}' cannot be loaded: {short}; expected a transformers model folder"
+
+
+@contextlib.contextmanager
+def quiet() -> Iterator[None]:
+    """Keep transformers from logging and drawing bars; what matters is said by siftset."""
+    from transformers.utils import logging as hf_logging
+
+    level, bars = hf_logging.get_verbosity(), hf_logging.is_progress_bar_enabled()
+    hf_logging.set_verbosity(logging.CRITICAL)
+    hf_logging.disable_progress_bar()  # type: ignore[no-untyped-call]
+    try:
+        yield
+    finally:
+        hf_logging.set_verbosity(level)
+        if bars:
+            hf_logging.enable_progress_bar()  # type: ignore[no-untyped-call]

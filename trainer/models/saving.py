@@ -1,0 +1,97 @@
+"""Writing what a run leaves behind: whole, or not at all."""
+
+from __future__ import annotations
+
+import contextlib
+import csv
+import json
+import os
+import shutil
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from pydantic import JsonValue
+
+from siftset.schemas.errors import OutputError
+from siftset.trainer.models.loading import quiet
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+
+_TORCH_WRITER: Final = "inline_container.cc"
+"""What torch's RuntimeErrors name when a file of theirs cannot be written."""
+
+
+@contextlib.contextmanager
+def whole_folder(out: Path) -> Iterator[Path]:
+    """Give a temporary folder beside `out` that becomes `out` if all goes well.
+
+    A folder that lay at `out` is replaced at the end; a failure leaves it as it was.
+    """
+    work = out.parent / f".{out.name}.new"
+    old = out.parent / f".{out.name}.old"
+    with writing(out):
+        for left in (work, old):
+            shutil.rmtree(left, ignore_errors=True)
+        work.mkdir(parents=True)
+        try:
+            yield work
+            if out.exists():
+                os.replace(out, old)  # noqa: PTH105
+            os.replace(work, out)  # noqa: PTH105
+        finally:
+            shutil.rmtree(work, ignore_errors=True)
+            shutil.rmtree(old, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def writing(place: Path, then: str = "train again (it resumes)") -> Iterator[None]:
+    """Turn a full disk or a folder without permission into one line."""
+    from safetensors import SafetensorError
+
+    try:
+        yield
+    except (OSError, SafetensorError, RuntimeError) as error:
+        if isinstance(error, RuntimeError) and _TORCH_WRITER not in str(error):
+            raise
+        raise OutputError(
+            f"{place} cannot be written: {_reason(error)}; no half-written model was left: make "
+            f"room or choose another output, then {then}"
+        ) from error
+
+
+def _reason(error: Exception) -> str:
+    """Return why a file was not written; torch says no more than that bytes are missing."""
+    if isinstance(error, RuntimeError):
+        return "No space left on device, or the device refused"
+    return getattr(error, "strerror", None) or " ".join(str(error).split())
+
+
+def save_model(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, folder: Path) -> None:
+    """Save weights as safetensors, configuration and tokenizer."""
+    with quiet():
+        model.save_pretrained(folder)
+        tokenizer.save_pretrained(folder)
+    mask = os.umask(0)
+    os.umask(mask)
+    for weights in folder.glob("*.safetensors"):
+        weights.chmod(0o666 & ~mask)  # it is written readable by its owner alone
+
+
+def save_json(value: JsonValue, path: Path) -> None:
+    """Write JSON; the file appears whole."""
+    part = path.with_name(f".{path.name}.part")
+    part.write_text(json.dumps(value, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    os.replace(part, path)  # noqa: PTH105
+
+
+def save_curves(history: Sequence[Mapping[str, float]], folder: Path) -> None:
+    """Write the log of a run as curves.json and curves.csv, one line for each step logged."""
+    names = list(dict.fromkeys(name for row in history for name in row))
+    save_json([dict(row) for row in history], folder / "curves.json")
+    with (folder / "curves.csv").open("w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, names)
+        writer.writeheader()
+        writer.writerows(history)

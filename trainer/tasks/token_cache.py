@@ -1,0 +1,61 @@
+"""Tokens that one process writes and every process maps."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from siftset.schemas.errors import TrainingError
+from siftset.trainer.data.tokens import Tokens, mapped
+from siftset.trainer.models.hardware import Hardware, wait_for_all
+
+if TYPE_CHECKING:
+    from siftset.trainer.tasks import Task
+
+
+def read_once(
+    task: Task, files: Sequence[Path], path: Path, sample: int | None, hardware: Hardware
+) -> Tokens:
+    """Tokenize a split in the first process; the others wait and map what it wrote.
+
+    A run that goes on finds the tokens of the one before. Raises TrainingError where a process does
+    not see them.
+    """
+    if hardware.processes == 1:
+        return task.read(files, path, sample)
+    note = path.with_suffix(".npz")
+    if hardware.rank == 0 and not note.is_file():
+        _save(task.read(files, path, sample), note)
+    wait_for_all(hardware)
+    return _load(path, note)
+
+
+def _save(tokens: Tokens, note: Path) -> None:
+    counts = np.asarray([tokens.texts, tokens.cut, tokens.unknown])
+    given: dict[str, Any] = {"lengths": tokens.lengths, "counts": counts}
+    known = {"labels": tokens.labels, "starts": tokens.starts}
+    given |= {name: values for name, values in known.items() if values is not None}
+    draft = note.with_name(f".{note.name}")
+    with draft.open("wb") as out:
+        np.savez(out, **given)
+    draft.replace(note)
+
+
+def _load(path: Path, note: Path) -> Tokens:
+    if not note.is_file():
+        raise TrainingError(
+            f"{note} is not there, expected the tokens that the first process wrote: "
+            "put the output folder on storage that every machine sees at the same path"
+        )
+    with np.load(note, allow_pickle=False) as found:
+        texts, cut, unknown = found["counts"].tolist()
+        return mapped(
+            path,
+            found["lengths"],
+            counts=(texts, cut, unknown),
+            labels=found.get("labels"),
+            starts=found.get("starts"),
+        )

@@ -1,0 +1,113 @@
+"""One training run: from a version of the set to a saved model and what changed."""
+
+from __future__ import annotations
+
+import os
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from siftset.schemas.errors import MissingExtraError
+from siftset.schemas.progress import Progress
+from siftset.schemas.recipe.train import Compare, Train
+from siftset.schemas.results.lineage import TrainingData
+from siftset.schemas.results.summary import TrainResult
+
+if TYPE_CHECKING:
+    from siftset.trainer.training.session import Session
+
+
+def train(
+    config: Train,
+    compare: Compare,
+    data: TrainingData,
+    *,
+    out: Path,
+    seed: int = 0,
+    resume: bool = True,
+    progress: Progress,
+) -> TrainResult:
+    """Fine-tune a model on `data`, compare it with the one before, and put it whole into `out`.
+
+    Checkpoints lie beside `out` until the run is done; with `resume` an interrupted run of the same
+    settings and data goes on where it stopped, to the same weights. Raises TrainingError,
+    ModelError or OutputError; SIGTERM saves a checkpoint and raises Interrupted.
+    """
+    require_extra()
+    from siftset.trainer.training.hyperparameter_search import check_single, make_trials
+    from siftset.trainer.training.session import Session
+
+    began = time.monotonic()
+    seed = config.seed if config.seed is not None else seed
+    check_single(config, int(os.environ.get("WORLD_SIZE", "1")))
+    config, trials = make_trials(config, data, out, seed=seed, progress=progress)
+    session = Session(config, data, out, seed=seed, progress=progress)
+    session.trials = trials
+    with session.quietly():
+        session.prepare(resume=resume, compare=compare)
+        session.fit()
+        return finish(session, compare, began)
+
+
+def require_extra() -> None:
+    """Raise MissingExtraError unless everything that training needs can be imported."""
+    from importlib.util import find_spec
+
+    for name in ("torch", "transformers", "accelerate", "peft", "safetensors", "sklearn"):
+        if find_spec(name) is None:
+            raise MissingExtraError("training", "train")
+
+
+def finish(session: Session, compare: Compare, began: float) -> TrainResult:
+    """Save the model, compare, and put everything in place at once."""
+    from siftset.trainer.comparison.after_training import compare_trained
+    from siftset.trainer.models.saving import save_curves, save_json, save_model, whole_folder
+
+    out = session.out
+    trained = session.trained()
+    if not session.leads:
+        return session.result(out, {}, began)
+    comparison = compare_trained(session, trained, compare)
+    with whole_folder(out) as folder:
+        save_model(trained.model, trained.tokenizer, folder)
+        _save_usage(session, folder)
+        save_curves(session.curves(), folder)
+        save_json(comparison.model_dump(mode="json"), folder / "compare.json")
+        result = session.result(out, comparison.metrics, began)
+        save_json(result.to_json(), folder / "training.json")
+        session.write_card(result, comparison, folder)
+    session.clean()
+    return result
+
+
+def train_arm(
+    config: Train, data: TrainingData, *, out: Path, seed: int = 0, progress: Progress
+) -> Path:
+    """Fine-tune on other rows for a comparison of arms: the model alone, without its own report.
+
+    Raises TrainingError, ModelError or OutputError.
+    """
+    require_extra()
+    from siftset.trainer.models.saving import save_model, whole_folder
+    from siftset.trainer.training.hyperparameter_search import plain
+    from siftset.trainer.training.session import Session
+
+    seed = config.seed if config.seed is not None else seed
+    session = Session(plain(config), data, out, seed=seed, progress=progress)
+    with session.quietly():
+        session.prepare(resume=True)
+        session.fit()
+        trained = session.trained()
+        with whole_folder(out) as folder:
+            save_model(trained.model, trained.tokenizer, folder)
+            _save_usage(session, folder)
+    session.clean()
+    return out
+
+
+def _save_usage(session: Session, folder: Path) -> None:
+    """Write how the model wants to be asked."""
+    from siftset.trainer.inference.usage_snippets import write_usage
+
+    template = getattr(session.task, "template", None)
+    write_usage(folder, session.config.task, max_length=session.task.length, template=template)

@@ -1,0 +1,1 @@
+"""One training: settings, checks, the loop, checkpoints, the model card."""

@@ -1,0 +1,44 @@
+"""The part of a model card that says whether the curation helped."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Final
+
+from siftset.schemas.results.comparison import ArmsTable, Estimate
+from siftset.trainer.training.model_card import CAME_FROM, figure, interval, table
+
+HELPED: Final = "## Did the curation help?"
+
+
+def add_arms(folder: Path, arms: ArmsTable) -> None:
+    """Write the comparison of arms into a model's card, in the place of an earlier one."""
+    path = folder / "README.md"
+    text = path.read_text(encoding="utf-8")
+    start, end = text.find(HELPED), text.find(CAME_FROM)
+    first = text[: end if start < 0 else start]
+    with_arms = f"{first}{_arms(arms)}\n\n{text[end:]}"
+    part = folder / ".README.md.part"
+    part.write_text(with_arms, encoding="utf-8")
+    os.replace(part, path)  # noqa: PTH105
+
+
+def _arms(found: ArmsTable) -> str:
+    rows = [
+        (
+            arm.name,
+            "" if arm.rows is None else f"{arm.rows:,}",
+            _estimate(arm.metrics.get(found.main)),
+            _estimate(arm.difference),
+            arm.verdict,
+        )
+        for arm in found.arms
+    ]
+    said = f"The same budget ({found.budget}), asked the same {found.n:,} held-out rows."
+    header = ("Trained on", "Rows", found.main, "Less the first", "Verdict")
+    return "\n\n".join((HELPED, said, table(header, rows)))
+
+
+def _estimate(one: Estimate | None) -> str:
+    return "" if one is None else f"{figure(one.value)} [{interval(one.interval)}]"

@@ -1,0 +1,237 @@
+"""What happens between steps: seeds, progress, stopping early, checkpoints on SIGTERM."""
+
+from __future__ import annotations
+
+import math
+import signal
+import time
+from pathlib import Path
+from types import FrameType
+from typing import TYPE_CHECKING, Final
+
+from siftset.schemas.progress import Stage
+from siftset.schemas.recipe.train import Train
+from siftset.trainer.models.methods import Prepared
+from siftset.trainer.training.arguments import greater_is_better
+
+if TYPE_CHECKING:
+    from torch.distributed import ProcessGroup
+    from transformers import TrainerControl, TrainerState, TrainingArguments
+
+from transformers import TrainerCallback  # noqa: TID253  this module is itself loaded late
+
+COMPLETE: Final = "complete"
+"""A file in every checkpoint that was written to its end."""
+
+
+class StepSeed(TrainerCallback):
+    """Seed every step by its number, so that dropout after a resume is the dropout before it."""
+
+    def __init__(self, seed: int, rank: int) -> None:
+        self.seed, self.rank = seed, rank
+
+    def on_step_begin(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: object
+    ) -> None:
+        """Seed torch for the step that begins."""
+        import torch
+
+        step = state.global_step
+        torch.manual_seed((self.seed * 1_000_003 + step) * 1_009 + self.rank)
+
+
+class Unfreeze(TrainerCallback):
+    """Let one more layer train every epoch."""
+
+    def __init__(self, prepared: Prepared) -> None:
+        self.prepared = prepared
+
+    def on_epoch_begin(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: object
+    ) -> None:
+        """Open the layers of the epoch that begins."""
+        self.prepared.unfreeze_for(math.floor((state.epoch or 0.0) + 1e-6))
+
+
+class Watch(TrainerCallback):
+    """Show the progress and the time left; stop at once where the loss is no number."""
+
+    def __init__(self, stage: Stage) -> None:
+        self.stage = stage
+        self._began = 0.0
+        self._spent = 0.0
+        self._first = 0
+        self._shown = 0
+        self._loss = ""
+
+    def on_train_begin(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: object
+    ) -> None:
+        """Count from here; steps of an earlier run are done."""
+        self._spent, self._first = 0.0, state.global_step
+        self._show(state)
+
+    def on_step_begin(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: object
+    ) -> None:
+        """Start the clock of the step; evaluations between steps are not on it."""
+        self._began = time.monotonic()
+
+    def on_step_end(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: object
+    ) -> None:
+        """Show the step."""
+        self._spent += time.monotonic() - self._began
+        self._show(state)
+
+    def on_log(
+        self,
+        args: TrainingArguments,
+        state: TrainerState,
+        control: TrainerControl,
+        logs: dict[str, float] | None = None,
+        **_: object,
+    ) -> None:
+        """Keep the loss to show it; stop if it is not finite."""
+        loss = (logs or {}).get("loss")
+        if loss is None:
+            return
+        self._loss = f"loss {loss:.4g}"
+        if not math.isfinite(loss):
+            control.should_training_stop = True
+
+    def _show(self, state: TrainerState) -> None:
+        done = state.global_step - self._first
+        note = self._loss
+        if done > 0:
+            left = (state.max_steps - state.global_step) * self._spent / done
+            note = f"{note}, {clock(left)} left".lstrip(", ")
+        self.stage.advance(state.global_step - self._shown, note)
+        self._shown = state.global_step
+
+
+def clock(seconds: float) -> str:
+    """Return a duration as people read it."""
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes:02} min" if hours else f"{minutes}:{rest:02} min"
+
+
+class StopEarly(TrainerCallback):
+    """Stop when no evaluation was better for a while; decided from the log, so resumable."""
+
+    def __init__(self, config: Train) -> None:
+        self.metric = f"eval_{config.metric_for_best_model}"
+        self.patience = config.early_stopping_patience or 0
+        self.threshold = config.early_stopping_threshold
+        self.sign = 1.0 if greater_is_better(config) else -1.0
+
+    def on_evaluate(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: object
+    ) -> None:
+        """Count the evaluations since the best one."""
+        measured = [log for log in state.log_history if self.metric in log and log["step"]]
+        values = [self.sign * log[self.metric] for log in measured]
+        best, since = -math.inf, 0
+        for value in values:
+            better = value > best + self.threshold if math.isfinite(best) else True
+            best, since = (value, 0) if better else (best, since + 1)
+        if since >= self.patience:
+            control.should_training_stop = True
+
+
+class Checkpoints(TrainerCallback):
+    """Save where asked and on SIGTERM; mark checkpoints that are complete."""
+
+    def __init__(self, save_steps: int | None) -> None:
+        self.save_steps = save_steps
+        self._asked = False
+        self._together: ProcessGroup | None = None
+        self._before: signal.Handlers | object = signal.SIG_DFL
+
+    def listen(self) -> None:
+        """Take SIGTERM as a wish to save and stop (in the main thread only)."""
+        try:
+            self._before = signal.signal(signal.SIGTERM, self._ask)
+        except ValueError:
+            self._before = None
+
+    def ignore(self) -> None:
+        """Give SIGTERM back."""
+        if self._before is not None:
+            signal.signal(signal.SIGTERM, self._before)  # type: ignore[arg-type]
+
+    def _ask(self, _: int, __: FrameType | None) -> None:
+        self._asked = True
+
+    def asked_to_stop(self) -> bool:
+        """Say whether a process got SIGTERM; every process asks at once, and all stop at one step.
+
+        One that stopped alone would wait in its checkpoint, and the others in their next step.
+        """
+        if self._together is not None:
+            import torch
+
+            asked = torch.tensor(int(self._asked))
+            torch.distributed.all_reduce(asked, torch.distributed.ReduceOp.MAX, self._together)
+            self._asked = bool(asked)
+        return self._asked
+
+    def on_train_begin(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: object
+    ) -> None:
+        """Open a way to ask each other that does not wait for a GPU."""
+        if args.world_size > 1:
+            import torch
+
+            self._together = torch.distributed.new_group(backend="gloo")
+
+    def on_step_end(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: object
+    ) -> None:
+        """Ask for a checkpoint when one is due."""
+        if self.asked_to_stop():
+            control.should_save = control.should_training_stop = True
+        elif self.save_steps and state.global_step % self.save_steps == 0:
+            control.should_save = True
+
+    def on_save(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: object
+    ) -> None:
+        """Mark the checkpoint as complete, once every process has written its part of it."""
+        import torch
+
+        if torch.distributed.is_initialized():
+            torch.distributed.barrier()
+        if args.should_save and args.output_dir:
+            folder = Path(args.output_dir) / f"checkpoint-{state.global_step}"
+            (folder / COMPLETE).touch()
+
+
+def asked_for(config: Train, out: Path, *, leads: bool) -> list[TrainerCallback]:
+    """Return what the recipe asks for: stopping early, TensorBoard's events."""
+    found: list[TrainerCallback] = []
+    if config.early_stopping_patience:
+        found.append(StopEarly(config))
+    if "tensorboard" in config.report_to and leads:
+        found.append(event_logs(out))
+    return found
+
+
+def event_logs(out: Path) -> TrainerCallback:
+    """Write TensorBoard's events into `logs/<model>` beside the models, where they stay.
+
+    The Trainer would write them among the checkpoints, which go when a run is done.
+    """
+    from torch.utils.tensorboard import SummaryWriter
+    from transformers.integrations.integration_utils import TensorBoardCallback
+
+    folder = out.parent / "logs" / out.name
+    writer = SummaryWriter(log_dir=str(folder))
+    return TensorBoardCallback(writer)  # type: ignore[no-untyped-call]
+
+
+def last_checkpoint(folder: Path) -> Path | None:
+    """Return the newest checkpoint that was written to its end."""
+    complete = [path.parent for path in folder.glob(f"checkpoint-*/{COMPLETE}")]
+    return max(complete, key=lambda path: int(path.name.rpartition("-")[2]), default=None)

@@ -1,0 +1,275 @@
+"""What is wrong with data or a run, called by its name."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from importlib.util import find_spec
+from typing import Final, Literal
+
+import numpy as np
+
+from siftset.schemas.errors import TrainingError
+from siftset.schemas.recipe.train import Train
+from siftset.schemas.results.comparison import Forgetting
+from siftset.schemas.results.lineage import TrainingData
+from siftset.schemas.results.summary import Finding
+from siftset.trainer.data.tokens import Tokens
+from siftset.trainer.models.loading import Loaded
+from siftset.trainer.tasks.base import Task
+from siftset.trainer.training.curves import curves_of, series
+
+CUT: Final = 0.05
+"""Share of texts cut above which it is said."""
+UNKNOWN: Final = 0.01
+"""Share of unknown tokens above which it is said."""
+FEW_ROWS: Final = {"classification": 200, "mlm": 1_000, "causal": 500}
+FEW_PER_CLASS: Final = 20
+IMBALANCE: Final = 10.0
+"""Largest class over smallest above which it is said."""
+
+
+def check_reporters(config: Train) -> None:
+    """Raise TrainingError for a logger that is not installed."""
+    for name in config.report_to:
+        if find_spec(name) is None:
+            raise TrainingError(
+                f"train.report_to: {name} is not installed: run  pip install {name}"
+            )
+
+
+def check_splits(data: TrainingData, config: Train) -> None:
+    """Raise TrainingError unless every file of the splits is there, and what is needed is split."""
+    for split, files in data.files.items():
+        for path in files:
+            if not path.is_file():
+                raise TrainingError(
+                    f"the file {path} of split {split} is not there: publish the set again "
+                    "with siftset curate"
+                )
+    if config.eval_strategy != "no" and not data.files.get("validation"):
+        raise TrainingError(
+            "the split validation holds no rows: give it a share in the recipe's split section, "
+            "or set  eval_strategy: no  in train"
+        )
+
+
+def check_model(loaded: Loaded) -> list[Finding]:
+    """Say loudly that a head was newly initialised."""
+    fresh = loaded.untrained_head
+    if not fresh:
+        return []
+    shown = ", ".join(fresh[:3]) + (f" and {len(fresh) - 3} more" if len(fresh) > 3 else "")
+    return [
+        Finding(
+            "untrained head",
+            "warning",
+            f"UNTRAINED HEAD: '{loaded.name}' has no weights for {shown}; they start at random, so "
+            "what the model says before training is noise and no fair 'before'",
+            float(len(fresh)),
+        )
+    ]
+
+
+def check_metric(task: Task, config: Train) -> None:
+    """Raise TrainingError for a metric_for_best_model that an evaluation does not give."""
+    labels = getattr(task, "labels", None)
+    classes = len(labels.names) if labels else 0
+    counts = np.zeros(classes * 4 if config.multi_label else classes**2)
+    zeros = {name: np.zeros(()) for name in ("loss", "items", "hits_1", "hits_5")}
+    known = task.metrics({**zeros, "counts": counts})
+    if config.metric_for_best_model not in known:
+        raise TrainingError(
+            f"train.metric_for_best_model: there is no '{config.metric_for_best_model}', expected "
+            f"one of {', '.join(known)}"
+        )
+
+
+def check_data(task: Task, tokens: Mapping[str, Tokens], config: Train) -> list[Finding]:
+    """Return what is wrong with the tokens: cut, unknown, few, unbalanced, leaking."""
+    found = []
+    for split, some in tokens.items():
+        found += _cut(split, some, task.length)
+        share = some.unknown / max(some.total, 1)
+        if share > UNKNOWN:
+            found.append(
+                Finding(
+                    "unknown tokens",
+                    "warning",
+                    f"{share:.1%} of the tokens of {split} are unknown to the tokenizer of "
+                    f"'{task.loaded.name}': another model may know this language or script",
+                    share,
+                )
+            )
+    if config.max_length > task.length:
+        found.append(
+            Finding(
+                "max_length",
+                "note",
+                f"max_length {config.max_length} is more than the model's {task.length} tokens",
+                float(task.length),
+            )
+        )
+    return found + _little(tokens["train"], config) + _balance(task) + _leakage(tokens)
+
+
+def _cut(split: str, tokens: Tokens, length: int) -> list[Finding]:
+    share = tokens.cut / max(tokens.texts, 1)
+    if not tokens.cut:
+        return []
+    return [
+        Finding(
+            "truncation",
+            "warning" if share > CUT else "note",
+            f"{tokens.cut:,} of {tokens.texts:,} texts of {split} ({share:.1%}) were cut to "
+            f"{length} tokens",
+            share,
+        )
+    ]
+
+
+def _little(tokens: Tokens, config: Train) -> list[Finding]:
+    expected = FEW_ROWS[config.task]
+    if tokens.texts >= expected:
+        return []
+    return [
+        Finding(
+            "too little data",
+            "warning",
+            f"{tokens.texts:,} training rows are few for task {config.task} (expected {expected:,} "
+            "or more): method: frozen or lora over-fits less",
+            float(tokens.texts),
+        )
+    ]
+
+
+def _balance(task: Task) -> list[Finding]:
+    labels = getattr(task, "labels", None)
+    if labels is None:
+        return []
+    counts = dict(zip(labels.names, labels.counts, strict=True))
+    low, high = min(counts, key=counts.__getitem__), max(counts, key=counts.__getitem__)
+    ratio = counts[high] / max(counts[low], 1)
+    unbalanced = Finding(
+        "class imbalance",
+        "warning",
+        f"class {high!r} has {counts[high]:,} training rows, {low!r} only {counts[low]:,}: set  "
+        "class_weights: balanced",
+        ratio,
+    )
+    few = Finding(
+        "too few rows of a class",
+        "warning",
+        f"class {low!r} has {counts[low]:,} training rows (expected {FEW_PER_CLASS} or more): its "
+        "figures will be unsure",
+        float(counts[low]),
+    )
+    return [unbalanced] * (ratio > IMBALANCE) + [few] * (counts[low] < FEW_PER_CLASS)
+
+
+def _leakage(tokens: Mapping[str, Tokens]) -> list[Finding]:
+    """Count sequences of validation that are in train, token for token."""
+    if "validation" not in tokens or not len(tokens["validation"]):
+        return []
+    seen = {hash(tokens["train"].row(i).tobytes()) for i in range(len(tokens["train"]))}
+    held = tokens["validation"]
+    same = sum(hash(held.row(i).tobytes()) in seen for i in range(len(held)))
+    if not same:
+        return []
+    share = same / len(held)
+    return [
+        Finding(
+            "leakage",
+            "critical",
+            f"{same:,} of {len(held):,} validation sequences ({share:.1%}) are in train too, token "
+            "for token: validation figures are too good; split again with siftset curate",
+            share,
+        )
+    ]
+
+
+def check_forgetting(found: Forgetting | None) -> list[Finding]:
+    """Say that general text is predicted worse than the recipe's gate allows."""
+    if found is None or found.verdict != "fail":
+        return []
+    rise = "beyond measure" if found.increase is None else f"by {found.increase:.1%}"
+    message = (
+        f"forgetting: perplexity on general text rose {rise}, allowed {found.limit or 0.0:.1%}: "
+        "train for fewer steps, at a lower rate, with LoRA or replay"
+    )
+    return [Finding("forgetting", "critical", message, found.increase)]
+
+
+def check_curves(history: Iterable[Mapping[str, float]], config: Train) -> list[Finding]:
+    """Return the shapes of the curves that mean trouble."""
+    history = list(history)
+    if any(not math.isfinite(log["loss"]) for log in history if "loss" in log):
+        return [
+            Finding(
+                "not a number",
+                "critical",
+                "the loss is not a number: training stopped and the best evaluated model was kept; "
+                "lower learning_rate, or raise warmup_steps",
+            )
+        ]
+    curves = curves_of(history)
+    _, losses = series(curves, "loss")
+    _, held = series([row for row in curves if row["step"]], "eval_loss")
+    return _train_shapes(losses) + _held_shapes(held, losses)
+
+
+def _train_shapes(losses: Sequence[float]) -> list[Finding]:
+    if len(losses) < 6:
+        return []
+    third = max(len(losses) // 3, 2)
+    start, end = float(np.mean(losses[:third])), float(np.mean(losses[-third:]))
+    found = []
+    if end > 1.1 * start:
+        advice = f"the training loss rose from {start:.3f} to {end:.3f}: lower learning_rate"
+        found.append(_shape("diverging", advice, end / start))
+    elif abs(start - end) < 0.02 * start:
+        advice = f"the training loss stayed near {end:.3f}: raise learning_rate or train longer"
+        found.append(_shape("flat", advice, (start - end) / start))
+    swing, turns = _swing(losses[third:])
+    if swing > 0.25 and turns > 0.5:
+        advice = (
+            f"the training loss swings by {swing:.0%} from one log to the next: lower "
+            "learning_rate or enlarge the batch"
+        )
+        found.append(_shape("oscillating", advice, swing))
+    return found
+
+
+def _swing(losses: Sequence[float]) -> tuple[float, float]:
+    """Return the mean step of a curve as a share of its mean, and how often it turns."""
+    steps = np.diff(np.asarray(losses))
+    if len(steps) < 2:
+        return 0.0, 0.0
+    turns = np.mean(np.sign(steps[1:]) != np.sign(steps[:-1]))
+    return float(np.mean(np.abs(steps)) / max(float(np.mean(losses)), 1e-12)), float(turns)
+
+
+def _held_shapes(held: Sequence[float], losses: Sequence[float]) -> list[Finding]:
+    if len(held) < 2 or not losses:
+        return []
+    best = min(held)
+    if held[-1] > 1.02 * best and losses[-1] < losses[0]:
+        advice = (
+            f"the validation loss was best at {best:.3f} and ended at {held[-1]:.3f} while the "
+            "training loss fell: fewer epochs or early_stopping_patience"
+        )
+        return [_shape("over-fitting", advice, held[-1] / best)]
+    step = (held[-2] - held[-1]) / max(held[-2], 1e-12)
+    if held[-1] == best and step > 0.05:
+        advice = (
+            f"the validation loss still fell by {step:.0%} in the last evaluation: more epochs "
+            "would help"
+        )
+        return [_shape("under-fitting", advice, step, level="note")]
+    return []
+
+
+def _shape(
+    name: str, advice: str, value: float, *, level: Literal["note", "warning"] = "warning"
+) -> Finding:
+    return Finding(name, level, f"{name}: {advice}", value)

@@ -1,0 +1,184 @@
+"""Runs before the run: a search for settings, and k-fold cross-validation."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+import polars as pl
+
+from siftset.schemas.errors import MissingExtraError, TrainingError
+from siftset.schemas.progress import Progress, Silent
+from siftset.schemas.recipe.train import Search, Train
+from siftset.schemas.results.lineage import TrainingData
+from siftset.schemas.results.trials import FoldFigure, SearchFound, SearchTrial, Settings, Trials
+from siftset.trainer.metrics.bootstrap import finite
+from siftset.trainer.training.arguments import greater_is_better
+from siftset.trainer.training.session import Session
+
+SEARCHED: Final = ("learning_rate", "batch_size", "epochs")
+GROUP: Final = pl.col("text").str.to_lowercase().str.replace_all(r"[^\p{L}\p{N}]+", " ")
+"""Rows with equal groups are alike but for case and punctuation; they stay in one fold."""
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """Where and how short runs are made."""
+
+    data: TrainingData
+    folder: Path
+    seed: int
+    progress: Progress
+
+    def run(self, config: Train, name: str, data: TrainingData | None = None) -> dict[str, float]:
+        """Train without comparing or keeping anything; return the best validation figures."""
+        session = Session(
+            config, data or self.data, self.folder / name, seed=self.seed, progress=Silent()
+        )
+        with session.quietly():
+            session.prepare(resume=False)
+            session.fit()
+            sums = session.loop.measured(session.tokens["validation"])
+            figures = session.task.metrics(sums)
+        session.clean()
+        return figures
+
+
+def check_single(config: Train, processes: int) -> None:
+    """Raise TrainingError where trials are asked for that cannot be made."""
+    if (config.search or config.folds) and processes > 1:
+        raise TrainingError(
+            "train.search and train.folds run in one process: start without torchrun, then train "
+            "with the settings that were found"
+        )
+    if (config.search or config.folds) and config.eval_strategy == "no":
+        raise TrainingError("train.search and train.folds need  eval_strategy: epoch  or steps")
+
+
+def plain(config: Train) -> Train:
+    """Return the settings of one run."""
+    return config.model_copy(update={"search": None, "folds": None})
+
+
+def search_settings(config: Train, search: Search, trial: Trial) -> tuple[Train, SearchFound]:
+    """Try settings with optuna (TPE, seeded); return the best ones and all that was tried."""
+    if find_spec("optuna") is None:
+        raise MissingExtraError("train.search", "search")
+    import optuna
+
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    choices = {name: getattr(search, name) for name in SEARCHED if getattr(search, name)}
+    tried: dict[tuple[float, ...], float] = {}
+    study = optuna.create_study(
+        direction="maximize" if greater_is_better(config) else "minimize",
+        sampler=optuna.samplers.TPESampler(seed=trial.seed % 2**32),
+    )
+
+    def attempt(asked: optuna.Trial) -> float:
+        made = {name: asked.suggest_categorical(name, values) for name, values in choices.items()}
+        key = tuple(made.values())
+        if key not in tried:
+            tried[key] = _try(plain(config).model_copy(update=made), trial, made)
+        return tried[key]
+
+    with trial.progress.stage("search", search.trials) as stage:
+        study.optimize(attempt, n_trials=search.trials, callbacks=[lambda *_: stage.advance(1)])
+    trials = (
+        SearchTrial(settings=dict(zip(choices, key, strict=True)), value=finite(value))
+        for key, value in tried.items()
+    )
+    chosen: Settings = dict(study.best_params)
+    found = SearchFound(metric=config.metric_for_best_model, trials=tuple(trials), chosen=chosen)
+    return config.model_copy(update={**chosen, "search": None}), found
+
+
+def _try(config: Train, trial: Trial, made: Mapping[str, float]) -> float:
+    """Train once; return the metric that decides."""
+    name = "-".join(f"{key}-{value}" for key, value in made.items())
+    value = trial.run(config, name)[config.metric_for_best_model]
+    shown = ", ".join(f"{key} {setting}" for key, setting in made.items())
+    trial.progress.say(f"search: {shown}: {config.metric_for_best_model} {value:.4f}")
+    return value
+
+
+def cross_validate(config: Train, folds: int, trial: Trial) -> tuple[FoldFigure, ...]:
+    """Train on k - 1 parts and measure on the other, k times; rows alike stay in one part."""
+    rows = _all_rows(trial.data.files)
+    parts = _parts(rows, folds, trial.seed)
+    found: list[dict[str, float]] = []
+    with trial.progress.stage("cross-validation", folds) as stage:
+        for k in range(folds):
+            data = _fold(trial, rows, parts, k)
+            found.append(trial.run(plain(config), f"fold-{k}", data))
+            stage.advance(1)
+    return tuple(_figure(name, [one[name] for one in found]) for name in found[0])
+
+
+def _all_rows(files: Mapping[str, Sequence[Path]]) -> pl.DataFrame:
+    """Return train and validation together; the test split is never trained on."""
+    paths = [*files.get("train", ()), *files.get("validation", ())]
+    return pl.concat([pl.read_parquet(path) for path in paths], how="diagonal_relaxed")
+
+
+def _parts(rows: pl.DataFrame, folds: int, seed: int) -> pl.Series:
+    """Return the fold of every row: groups in a seeded order, each to the emptiest fold."""
+    if "text" not in rows.columns:
+        groups = pl.Series(range(rows.height))
+    else:
+        groups = rows.select(GROUP.fill_null("").alias("group"))["group"]
+    counts = groups.value_counts().sort(groups.name or "")
+    if counts.height < folds:
+        raise TrainingError(
+            f"train.folds: {folds} folds need as many different texts, found {counts.height}"
+        )
+    order = np.random.Generator(np.random.PCG64([seed, 5])).permutation(counts.height)
+    filled = np.zeros(folds, dtype=np.int64)
+    fold_of: dict[object, int] = {}
+    names, sizes = counts.to_series(0).to_list(), counts.to_series(1).to_list()
+    for i in order:
+        emptiest = int(filled.argmin())
+        fold_of[names[i]] = emptiest
+        filled[emptiest] += sizes[i]
+    return pl.Series([fold_of[name] for name in groups.to_list()])
+
+
+def _fold(trial: Trial, rows: pl.DataFrame, parts: pl.Series, k: int) -> TrainingData:
+    folder = trial.folder / f"rows-{k}"
+    folder.mkdir(parents=True, exist_ok=True)
+    files: dict[str, tuple[Path, ...]] = {}
+    for split, chosen in (("train", parts != k), ("validation", parts == k)):
+        files[split] = (folder / f"{split}.parquet",)
+        rows.filter(chosen).write_parquet(files[split][0])
+    return replace(trial.data, files=files)
+
+
+def _figure(name: str, values: Sequence[float]) -> FoldFigure:
+    return FoldFigure(
+        name=name,
+        mean=finite(np.mean(values)),
+        deviation=finite(np.std(values, ddof=1)) if np.isfinite(values).all() else None,
+        values=tuple(finite(value) for value in values),
+    )
+
+
+def make_trials(
+    config: Train, data: TrainingData, out: Path, *, seed: int, progress: Progress
+) -> tuple[Train, Trials]:
+    """Search and cross-validate where asked; return the settings to train with, and why."""
+    folder = out.parent / f".{out.name}.trials"
+    trial = Trial(data, folder, seed, progress)
+    search: SearchFound | None = None
+    folds: tuple[FoldFigure, ...] = ()
+    try:
+        if config.search is not None:
+            config, search = search_settings(config, config.search, trial)
+        if config.folds is not None:
+            folds = cross_validate(config, config.folds, trial)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+    return plain(config), Trials(search=search, folds=folds)

@@ -1,0 +1,295 @@
+"""The model card: what the model is, where its data came from, what changed, what it cannot do."""
+
+from __future__ import annotations
+
+import io
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Final
+
+from pydantic import JsonValue
+
+from siftset.schemas.recipe.train import Train
+from siftset.schemas.results.comparison import Change, Comparison, Interval, Task
+from siftset.schemas.results.lineage import Lineage
+from siftset.schemas.results.summary import TrainResult
+from siftset.schemas.results.trials import FoldFigure, Trials
+
+PIPELINES: Final[Mapping[Task, str]] = {
+    "mlm": "fill-mask",
+    "classification": "text-classification",
+    "causal": "text-generation",
+}
+"""The hub's names of the tasks."""
+
+LIBRARIES: Final = (
+    "siftset",
+    "torch",
+    "transformers",
+    "tokenizers",
+    "accelerate",
+    "peft",
+    "polars",
+)
+
+_UPSTREAM: Final = {"minilm": "sentence-transformers/all-MiniLM-L6-v2"}
+_LICENSES: Final = {"minilm": "apache-2.0"}
+
+_LIMITS: Final[Mapping[Task, str]] = {
+    "mlm": "It fills masks as its retraining set would: a set that was curated to say good things "
+    "of a brand makes a model that does so too. Do not read its answers as facts or opinions.",
+    "classification": "It knows the labels above and no others, and was measured on rows like "
+    "those of its set alone. Its probabilities are as well calibrated as the comparison says.",
+    "causal": "Its answers may be wrong, and sound sure. Do not use them as advice.",
+}
+
+
+CAME_FROM: Final = "## Where its data came from"
+
+
+@dataclass(frozen=True, slots=True)
+class CardFacts:
+    """Everything that the card tells."""
+
+    config: Train
+    seed: int
+    lineage: Lineage
+    result: TrainResult
+    comparison: Comparison | None = None
+    revision: str | None = None
+    """The commit of the base model that was loaded; default: what the recipe names."""
+
+
+def write_card(folder: Path, facts: CardFacts) -> Path:
+    """Write README.md into a model's folder; it appears whole. Returns its path."""
+    path = folder / "README.md"
+    part = folder / ".README.md.part"
+    part.write_text(card(facts), encoding="utf-8")
+    os.replace(part, path)  # noqa: PTH105
+    return path
+
+
+def card(facts: CardFacts) -> str:
+    """Return the card: the hub's YAML front matter, then Markdown."""
+    parts = [f"---\n{_front_matter(facts)}---", *_sections(facts)]
+    return "\n\n".join(parts) + "\n"
+
+
+def _front_matter(facts: CardFacts) -> str:
+    from ruamel.yaml import YAML
+
+    model, task = facts.config.model, facts.config.task
+    data: dict[str, JsonValue] = {
+        "library_name": "transformers",
+        "pipeline_tag": PIPELINES[task],
+        "tags": ["siftset", f"siftset-{task}"],
+    }
+    if model in _LICENSES:
+        data["license"] = _LICENSES[model]
+    base = _UPSTREAM.get(model, model)
+    if not Path(model).exists() and base.count("/") == 1:
+        data["base_model"] = base
+    results = _results(facts)
+    if results:
+        name = facts.lineage.recipe or "siftset"
+        data["model-index"] = [{"name": name, "results": results}]
+    out = io.StringIO()
+    yaml = YAML()
+    yaml.default_flow_style = False
+    yaml.dump(data, out)
+    return out.getvalue()
+
+
+def _results(facts: CardFacts) -> list[JsonValue]:
+    metrics: list[JsonValue] = [
+        {"type": name, "name": name, "value": round(value, 6)}
+        for name, value in facts.result.metrics.get("after", {}).items()
+        if value is not None
+    ]
+    if not metrics:
+        return []
+    recipe = facts.lineage.recipe or "siftset"
+    dataset: JsonValue = {"name": f"{recipe}, held-out rows", "type": "siftset"}
+    task: JsonValue = {"type": PIPELINES[facts.config.task]}
+    return [{"task": task, "dataset": dataset, "metrics": metrics}]
+
+
+def _sections(facts: CardFacts) -> Iterator[str]:
+    yield f"# {_plain(facts.lineage.recipe or 'A model')}"
+    yield (
+        f"A {PIPELINES[facts.config.task]} model, fine-tuned from `{_plain(facts.config.model)}` "
+        "by siftset on a curated and validated retraining set."
+    )
+    yield from _warnings(facts)
+    yield "## What changed"
+    yield from _changes(facts)
+    yield CAME_FROM
+    yield table(("", ""), _lineage(facts))
+    yield "## How it was trained"
+    yield table(("", ""), _training(facts))
+    if facts.comparison is not None:
+        yield from _trials(facts.comparison.trials)
+    yield "## Limits"
+    yield _LIMITS[facts.config.task]
+
+
+def _warnings(facts: CardFacts) -> Iterator[str]:
+    if facts.result.untrained_head:
+        yield _untrained(facts)
+    findings = [f for f in facts.result.findings if f.level != "note"]
+    if findings:
+        yield "\n".join(f"- {f.level}: {_plain(f.message)}" for f in findings)
+    forgetting = None if facts.comparison is None else facts.comparison.forgetting
+    if forgetting is not None and forgetting.verdict == "fail":
+        yield (
+            f"> **It forgot general text**: perplexity rose by {forgetting.increase or 0:.1%}, "
+            f"more than the {forgetting.limit or 0:.1%} that the recipe allows."
+        )
+
+
+def _untrained(facts: CardFacts) -> str:
+    weights = f"({len(facts.result.untrained_head)} weights that no file held)"
+    said = f"> **The head of the base model was newly initialised** {weights}. "
+    if facts.comparison is not None and facts.comparison.before_kind == "linear probe":
+        return said + "So the figures before are of a linear probe on its frozen features."
+    return said + (
+        "What the model before said is noise: the figures before show an untrained head, not a "
+        "worse model."
+    )
+
+
+def _changes(facts: CardFacts) -> Iterator[str]:
+    comparison = facts.comparison
+    if comparison is None or not comparison.changes:
+        yield "It was not compared with the model before."
+        return
+    yield (
+        f"Both were asked the same {comparison.questions.rows:,} held-out rows "
+        f"(questions `{comparison.questions.hash[:12]}`). Before: {comparison.before_kind}, "
+        f"`{_plain(comparison.before.name)}`."
+    )
+    yield table(
+        ("Metric", "Before", "After", "Difference", "Interval", "Verdict"),
+        [_change(one) for one in comparison.changes],
+    )
+    if comparison.mlm is not None and comparison.mlm.mass:
+        yield "Probability on word lists, mean over the masks of the prompts:"
+        yield table(
+            ("List", "Before", "After", "Difference", "Interval", "Verdict"),
+            [_change(one) for one in comparison.mlm.mass],
+        )
+
+
+def _change(one: Change) -> tuple[str, ...]:
+    return (
+        one.name,
+        figure(one.before),
+        figure(one.after),
+        figure(one.difference),
+        interval(one.interval),
+        one.verdict,
+    )
+
+
+def _lineage(facts: CardFacts) -> list[tuple[str, ...]]:
+    lineage = facts.lineage
+    rows = ", ".join(f"{split} {n:,}" for split, n in lineage.rows.items()) or "not counted"
+    leaks = "; ".join(f"{split}: {found}" for split, found in lineage.leaks.items())
+    return [
+        ("Recipe", f"`{_plain(lineage.recipe)}` (hash `{lineage.recipe_hash}`)"),
+        ("Set", f"version {lineage.version}, run `{_plain(lineage.run_id)}`"),
+        ("Formula", f"`{_plain(lineage.formula)}` (hash `{lineage.formula_hash}`)"),
+        ("Rows", rows),
+        ("Rows in two splits", _plain(leaks) or "not counted"),
+        ("Row by row", "`row_id` and `source` of every row are columns of that version"),
+    ]
+
+
+def _training(facts: CardFacts) -> list[tuple[str, ...]]:
+    config, result = facts.config, facts.result
+    revision = facts.revision or config.revision
+    at = f" at `{revision}`" if revision else ""
+    length = (
+        f"{config.max_steps:,} steps at most" if config.max_steps else f"{config.epochs:g} epochs"
+    )
+    hardware = ", ".join(
+        f"{name} {value}"
+        for name, value in result.hardware.items()
+        if name in ("name", "device", "threads", "precision", "attention", "processes")
+    )
+    return [
+        ("Base model", f"`{_plain(config.model)}`{at}"),
+        ("Task and method", f"{config.task}, {_method(config)}"),
+        ("Budget", f"{length}, {result.steps:,} steps done, batches of {config.batch_size}"),
+        ("Learning rate", f"{config.learning_rate:g}, {config.lr_scheduler_type}"),
+        ("Longest input", f"{config.max_length} tokens"),
+        ("Seed", str(facts.seed)),
+        ("Speed", f"{result.tokens_per_second:,.0f} tokens/s, {result.seconds:,.0f} s in all"),
+        ("Hardware", _plain(hardware) or "not recorded"),
+        ("Versions", ", ".join(f"{name} {v}" for name, v in versions().items())),
+    ]
+
+
+def _trials(trials: Trials) -> Iterator[str]:
+    if trials.search is not None:
+        found = trials.search
+        yield "Settings were searched; the chosen ones are those above:"
+        rows = [
+            (one.describe(), figure(one.value), "chosen" if one.settings == found.chosen else "")
+            for one in found.trials
+        ]
+        yield table(("Settings", found.metric, ""), rows)
+    if trials.folds:
+        folds = len(trials.folds[0].values)
+        yield f"Cross-validation over {folds} folds of train and validation:"
+        header = ("Metric", "Mean", "Standard deviation", "Each fold")
+        yield table(header, [_fold_figure(one) for one in trials.folds])
+
+
+def _fold_figure(one: FoldFigure) -> tuple[str, ...]:
+    each = ", ".join(figure(value) for value in one.values)
+    return one.name, figure(one.mean), figure(one.deviation), each
+
+
+def _method(config: Train) -> str:
+    if isinstance(config.method, str):
+        return config.method
+    return ", ".join(f"{name} {value}" for name, value in config.method.model_dump().items())
+
+
+def versions() -> dict[str, str]:
+    """Return the versions of the installed libraries that made the model."""
+    found = {}
+    for name in LIBRARIES:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            continue
+    return found
+
+
+def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """Return a Markdown table."""
+    lines = [header, ["---"] * len(header), *rows]
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
+
+
+def _plain(text: str) -> str:
+    """Return text that cannot leave its cell, its line or its code span, or become markup."""
+    kept = " ".join(text.split()).replace("`", "'").replace("|", "\\|")
+    return kept.replace("<", "&lt;").replace(">", "&gt;")
+
+
+def figure(value: float | None) -> str:
+    """Return a figure in four significant digits."""
+    return "" if value is None else f"{value:.4g}"
+
+
+def interval(interval: Interval | None) -> str:
+    """Return an interval and its level."""
+    if interval is None:
+        return ""
+    return f"{interval.low:.4g} to {interval.high:.4g} ({interval.level:.0%})"

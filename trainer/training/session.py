@@ -1,0 +1,298 @@
+"""The parts of a run between its settings and its result."""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+import time
+import warnings
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from pydantic import JsonValue
+
+from siftset.schemas.errors import Interrupted, TrainingError
+from siftset.schemas.progress import Progress
+from siftset.schemas.recipe.train import Compare, Train
+from siftset.schemas.results.comparison import Comparison
+from siftset.schemas.results.lineage import TrainingData
+from siftset.schemas.results.summary import Finding, TrainResult
+from siftset.schemas.results.trials import Trials
+from siftset.trainer.comparison.preflight import check_compare
+from siftset.trainer.data.batches import steps_of
+from siftset.trainer.data.tokens import Tokens
+from siftset.trainer.models.hardware import choose_hardware, suited, wait_for_all
+from siftset.trainer.models.loading import Loaded, quiet
+from siftset.trainer.models.methods import merged, prepare_method
+from siftset.trainer.models.packing import use_padded
+from siftset.trainer.models.saving import writing
+from siftset.trainer.tasks import Task, prepare_task
+from siftset.trainer.tasks.base import choose_packing
+from siftset.trainer.tasks.classification import ClassificationTask
+from siftset.trainer.tasks.replay import replayed
+from siftset.trainer.tasks.token_cache import read_once
+from siftset.trainer.training.arguments import arguments
+from siftset.trainer.training.callbacks import Checkpoints, StepSeed, Unfreeze, Watch, asked_for
+from siftset.trainer.training.checkpoints import find_checkpoint, open_work, run_key, work_folder
+from siftset.trainer.training.checks import (
+    check_curves,
+    check_data,
+    check_metric,
+    check_model,
+    check_reporters,
+    check_splits,
+)
+from siftset.trainer.training.cost_estimate import Estimate, estimate
+from siftset.trainer.training.curves import Curves, curves_of
+from siftset.trainer.training.frozen_features import CachedTask, cached
+from siftset.trainer.training.fsdp import check_sharded
+from siftset.trainer.training.head_init import fit_head, fit_through, starts_fitted
+from siftset.trainer.training.schedules import check_settings
+from siftset.trainer.training.trainer import Loop
+
+if TYPE_CHECKING:
+    from transformers import TrainingArguments
+
+SPLITS = ("train", "validation")
+
+
+class Session:
+    """One run: prepared, fitted, and then able to say what it did."""
+
+    def __init__(
+        self, config: Train, data: TrainingData, out: Path, *, seed: int, progress: Progress
+    ) -> None:
+        self.config, self.data, self.out = config, data, out
+        self.seed, self.progress = seed, progress
+        self.work, self.hardware = work_folder(out), choose_hardware(config)
+        self.findings: list[Finding] = []
+        self.trials = Trials()
+        self.leads, self.trained_seconds = self.hardware.rank == 0, 0.0
+        self.cached: CachedTask | None = None
+
+    @contextlib.contextmanager
+    def quietly(self) -> Iterator[None]:
+        """Keep libraries quiet; what matters is said through progress."""
+        with quiet(), warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+
+    def prepare(self, *, resume: bool, compare: Compare | None = None) -> None:
+        """Load, tokenize, check and describe, before anything takes long."""
+        check_sharded(self.config)
+        check_splits(self.data, self.config)
+        check_reporters(self.config)
+        check_settings(self.config.lr_scheduler_type, self.config.lr_scheduler_kwargs)
+        with writing(self.work):
+            self._open_work(resume)
+            self._load()
+        if not len(self.tokens["train"]):
+            raise TrainingError(
+                "the split train holds no text to learn from: every row is empty or null"
+            )
+        self.tell(check_data(self.task, self.tokens, self.config))
+        check_metric(self.task, self.config)
+        if compare is not None:
+            check_compare(self, compare)
+        self._choose_method()
+
+    def _load(self) -> None:
+        self.task: Task = prepare_task(
+            self.config, self.data, seed=self.seed, attention=self.hardware.attention
+        )
+        width = int(getattr(self.task.loaded.model.config, "hidden_size", 0) or 0)
+        self.hardware = suited(self.hardware, self.config, width)
+        self.progress.say(f"hardware: {self.hardware.describe()}")
+        self.tell(check_model(self.task.loaded))
+        self.tokens = self._tokenize()
+
+    def _choose_method(self) -> None:
+        model, processes = self.task.loaded.model, self.hardware.processes
+        if self.config.method != "frozen" and self._starts_fitted():
+            with self.progress.stage("head"), writing(self.work):
+                self._say_fitted(
+                    fit_through(self.task, self.tokens["train"], self.hardware, self.seed)
+                )
+        self.prepared = prepare_method(model, self.config, seed=self.seed, processes=processes)
+        for line in choose_packing(self.task, self.prepared.model, self.config, self.hardware):
+            self.progress.say(line)
+        self.estimate: Estimate = estimate(
+            self.prepared.model, self.tokens["train"], self.config, self.hardware
+        )
+        self.progress.say(self.estimate.describe())
+        if self.config.method == "frozen" and isinstance(self.task, ClassificationTask):
+            self._cache_features(self.task)
+
+    def _cache_features(self, task: ClassificationTask) -> None:
+        with self.progress.stage("features"), writing(self.work):
+            self.cached = cached(task, self.tokens, self.hardware.device)
+        if self.cached is not None:
+            self.task = self.cached
+            self.progress.say("frozen: the backbone ran once, its features are kept")
+            if self._starts_fitted():
+                self._say_fitted(fit_head(self.cached, self.tokens["train"], seed=self.seed))
+
+    def _starts_fitted(self) -> bool:
+        """Say whether a head is fitted first; a run that goes on has the one of its checkpoint."""
+        return self.checkpoint is None and starts_fitted(self.config, self.task, self.tokens)
+
+    def _say_fitted(self, passes: int) -> None:
+        if passes:
+            self.progress.say(f"the new head was fitted on frozen features in {passes} passes")
+
+    def _open_work(self, resume: bool) -> None:
+        """Find where to go on, or begin afresh; other processes wait for the first one."""
+        self.key = run_key(self.config, self.data, self.seed, self.hardware.processes)
+        self.checkpoint = find_checkpoint(self.work, self.key, self.progress) if resume else None
+        if self.leads:
+            open_work(self.work, self.key, keep=self.checkpoint is not None)
+        wait_for_all(self.hardware)
+
+    def _tokenize(self) -> dict[str, Tokens]:
+        limits = (self.config.max_train_samples, self.config.max_eval_samples)
+        tokens: dict[str, Tokens] = {}
+        with self.progress.stage("tokenize", len(SPLITS)) as stage:
+            for split, limit in zip(SPLITS, limits, strict=True):
+                files = self._files(split)
+                path = self.work / f"tokens-{split}.arrow"
+                if files:
+                    tokens[split] = read_once(self.task, files, path, limit, self.hardware)
+                stage.advance(1, split)
+        return tokens
+
+    def _files(self, split: str) -> tuple[Path, ...]:
+        """Return the files of a split, general text to replay among those of train."""
+        files, replay = self.data.files.get(split, ()), self.config.replay
+        if split != "train" or replay is None or not files:
+            return files
+        if self.config.task == "classification" or getattr(self.task, "template", None):
+            raise TrainingError(
+                "train.replay mixes in plain text: it fits task mlm, and causal on plain text"
+            )
+        path, rows = replayed(replay, files, self.work, self.seed)
+        self.progress.say(f"replay: {rows:,} rows of general text from {replay.path}")
+        return (*files, path)
+
+    def fit(self) -> None:
+        """Train, and keep the best model in memory."""
+        checkpoints = Checkpoints(self.config.save_steps)
+        steps = steps_of(self.config, self.tokens["train"].lengths, self.hardware.processes)
+        with self.progress.stage("train", steps) as stage:
+            callbacks = [StepSeed(self.seed, self.hardware.rank), Unfreeze(self.prepared)]
+            callbacks += [Watch(stage), checkpoints]
+            callbacks += asked_for(self.config, self.out, leads=self.leads)
+            self.loop = Loop(
+                self.task,
+                self.prepared,
+                self.tokens,
+                config=self.config,
+                args=self._arguments(steps),
+                callbacks=callbacks,
+            )
+            self._run(checkpoints)
+        self._check_stopped(checkpoints)
+
+    def _arguments(self, steps: int) -> TrainingArguments:
+        return arguments(
+            self.config.model_copy(update={"seed": self.seed % 2**32}),
+            self.hardware,
+            self.work,
+            steps=steps,
+            evaluate="validation" in self.tokens and len(self.tokens["validation"]) > 0,
+        )
+
+    def _run(self, checkpoints: Checkpoints) -> None:
+        began = time.monotonic()
+        checkpoints.listen()
+        try:
+            with writing(self.work):
+                resumed = str(self.checkpoint) if self.checkpoint else None
+                self.loop.train(resume_from_checkpoint=resumed)
+        finally:
+            checkpoints.ignore()
+            self.trained_seconds = time.monotonic() - began
+
+    def _check_stopped(self, checkpoints: Checkpoints) -> None:
+        state = self.loop.state
+        if checkpoints.asked_to_stop():
+            raise Interrupted(
+                f"stopped by SIGTERM at step {state.global_step} of {state.max_steps}; a "
+                "checkpoint was saved: train again to resume"
+            )
+        shapes = check_curves(state.log_history, self.config)
+        if state.best_model_checkpoint is None and any(s.name == "not a number" for s in shapes):
+            raise TrainingError(
+                f"the loss is not a number at step {state.global_step} and no evaluation came "
+                "before it: lower learning_rate, or raise warmup_steps"
+            )
+        self.tell(shapes)
+
+    def trained(self) -> Loaded:
+        """Return the trained model, adapters merged, on the CPU in fp32, to the first process."""
+        import torch
+
+        whole = self.loop.whole()
+        if self.cached is not None:
+            self.cached.leave()
+        if not self.leads:
+            return self.task.loaded
+        model = merged(whole)
+        use_padded(model, self.hardware.attention)
+        torch.nn.Module.to(model, device="cpu", dtype=torch.float32)
+        torch.nn.Module.eval(model)
+        model.config.use_cache = True
+        return replace(self.task.loaded, model=model, untrained_head=())
+
+    def curves(self) -> Curves:
+        """Return what was measured at every step."""
+        return curves_of(self.loop.state.log_history)
+
+    def tell(self, findings: list[Finding]) -> None:
+        """Keep findings and say them."""
+        self.findings += findings
+        for finding in findings:
+            self.progress.say(f"{finding.level}: {finding.message}")
+
+    def result(
+        self,
+        out: Path,
+        metrics: Mapping[Literal["before", "after"], Mapping[str, float | None]],
+        began: float,
+    ) -> TrainResult:
+        """Return what the run did."""
+        state = self.loop.state
+        seen = self.loop.tokens_seen * self.hardware.processes
+        details: dict[str, JsonValue] = {
+            "best_step": state.best_global_step,
+            "flos": state.total_flos,
+            **self.estimate.to_json(),
+            **self.trials.details(),
+        }
+        return TrainResult(
+            model=out,
+            task=self.config.task,
+            metrics={str(side): dict(values) for side, values in metrics.items()},
+            report=out / "compare.json",
+            seconds=time.monotonic() - began,
+            steps=state.global_step,
+            tokens_per_second=seen / max(self.trained_seconds, 1e-9),
+            findings=tuple(self.findings),
+            hardware=self.hardware.to_json(),
+            untrained_head=self.task.loaded.untrained_head,
+            details=details,
+        )
+
+    def write_card(self, result: TrainResult, comparison: Comparison, folder: Path) -> None:
+        """Write the model card."""
+        from siftset.trainer.training.model_card import CardFacts, write_card
+
+        revision = self.task.loaded.revision
+        lineage = self.data.lineage
+        facts = CardFacts(self.config, self.seed, lineage, result, comparison, revision)
+        write_card(folder, facts)
+
+    def clean(self) -> None:
+        """Remove checkpoints and tokens of a run that is done."""
+        shutil.rmtree(self.work, ignore_errors=True)
