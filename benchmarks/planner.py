@@ -34,8 +34,8 @@ from against_peers import BENCH, measure  # noqa: E402
 from corpus import corpus  # noqa: E402
 from peers.job import PRODUCTS, THRESHOLD  # noqa: E402
 
+from siftset.signals.decider import Decider  # noqa: E402
 from siftset.signals.decorator import signal  # noqa: E402
-from siftset.signals.evaluation.decider import Decider  # noqa: E402
 from siftset.signals.formula.formula import parse  # noqa: E402
 from siftset.signals.registry import build  # noqa: E402
 from siftset.signals.signal import Signal  # noqa: E402

@@ -111,3 +111,9 @@ def error_named(kind: str, message: str) -> SiftsetError:
     error: SiftsetError = found.__new__(found)  # some classes are made of other things than text
     error.args = (message,)
     return error
+
+
+def first_line(error: BaseException) -> str:
+    """Say what an error says, in one line of at most 300 characters."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return (lines[0] if lines else type(error).__name__)[:300]

@@ -26,15 +26,15 @@ if TYPE_CHECKING:
     from siftset.signals.builtin.keyword import keyword
     from siftset.signals.builtin.sentiment import sentiment
     from siftset.signals.builtin.text import is_null, length, regex
+    from siftset.signals.decider import Decider
     from siftset.signals.decorator import preprocessor, signal
-    from siftset.signals.evaluation.decider import Decider
     from siftset.signals.evaluation.decisions import Decisions
     from siftset.signals.formula.formula import Formula, parse
     from siftset.signals.signal import Signal
 
 _PUBLIC = {
     "CurateOptions": "siftset.pipeline.run.context",
-    "Decider": "siftset.signals.evaluation.decider",
+    "Decider": "siftset.signals.decider",
     "Decisions": "siftset.signals.evaluation.decisions",
     "Formula": "siftset.signals.formula.formula",
     "Signal": "siftset.signals.signal",

@@ -17,14 +17,14 @@ from pydantic import JsonValue
 
 from siftset.schemas.errors import SignalError
 from siftset.signals.evaluation.bodies import FALSE, TRUE, UNKNOWN, Codes
-from siftset.signals.evaluation.decider import Decider
+from siftset.signals.evaluation.decider import FormulaDecider
 from siftset.signals.evaluation.kleene import answer
 from siftset.signals.evaluation.planner import written
 from siftset.signals.evaluation.score_cache import ScoreCache
+from siftset.signals.evaluation.spec import SignalSpec
 from siftset.signals.evaluation.workspace import Workspace
 from siftset.signals.formula.formula import Formula
 from siftset.signals.formula.tree import Ask, Fill, Node, Not, Op, join, show
-from siftset.signals.signal import Signal
 
 WRONG_ROWS = 20
 """Wrong rows that are kept for each signal."""
@@ -178,7 +178,7 @@ class Analysis:
 
 def analyse(
     formula: Formula,
-    signals: Mapping[str, Signal],
+    signals: Mapping[str, SignalSpec],
     frame: pl.DataFrame,
     *,
     labels: pl.Series | None = None,
@@ -191,7 +191,7 @@ def analyse(
     `also` are nodes over the same signals whose true rows are counted too. Answers that `cache`
     holds are not asked for again.
     """
-    decider = Decider(formula, signals)
+    decider = FormulaDecider(formula, signals)
     decider.check(frame.schema)
     truth = None if labels is None else _truth(labels, frame.height)
     space = Workspace(frame, decider.questions, cache=cache)
@@ -226,7 +226,7 @@ def without(node: Node, name: str) -> Node | None:
     return Not(term) if isinstance(node, Not) else Fill(term, node.value)
 
 
-def _ask(node: Node, space: Workspace, decider: Decider) -> Codes:
+def _ask(node: Node, space: Workspace, decider: FormulaDecider) -> Codes:
     return answer(node, None, space, written(node, decider.questions, pinned=True))
 
 
@@ -235,7 +235,7 @@ def _contribution(
     said: Codes,
     kept: NDArray[np.bool_],
     space: Workspace,
-    decider: Decider,
+    decider: FormulaDecider,
 ) -> SignalAnalysis:  # fmt: skip
     rest = without(decider.root, name)
     others = np.ones(kept.size, bool) if rest is None else _ask(rest, space, decider) == TRUE

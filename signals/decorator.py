@@ -24,10 +24,10 @@ from typing import overload
 from pydantic import BaseModel, JsonValue, ValidationError, create_model
 from pydantic.fields import FieldInfo
 
-from siftset.schemas.errors import SignalError
+from siftset.schemas.errors import SignalError, first_line
 from siftset.schemas.recipe.section import Section
 from siftset.signals.definition import Bound, Definition, Resource, resource_path, type_names
-from siftset.signals.signal import (
+from siftset.signals.evaluation.spec import (
     Accepts,
     Body,
     Bounds,
@@ -36,9 +36,8 @@ from siftset.signals.signal import (
     Nulls,
     Preprocessor,
     Returns,
-    Signal,
-    first_line,
 )
+from siftset.signals.signal import Signal
 
 
 @overload

@@ -11,10 +11,10 @@ from pathlib import Path
 
 from pydantic import BaseModel
 
-from siftset.schemas.errors import SignalError
+from siftset.schemas.errors import SignalError, first_line
+from siftset.signals.evaluation.spec import Body, Kind, Preprocessor
 from siftset.signals.fingerprint import file_fingerprint, fingerprint
 from siftset.signals.formula.tree import digest
-from siftset.signals.signal import Body, Kind, Preprocessor, first_line
 
 Resource = str | Path | Callable[[], object]
 

@@ -14,8 +14,9 @@ from pydantic import Field, JsonValue, ValidationError
 
 from siftset.schemas.errors import SignalError
 from siftset.schemas.recipe.section import Section
+from siftset.signals.evaluation.spec import Accepts, Body, Bounds, Kind, Nulls, Returns
 from siftset.signals.formula.tree import digest
-from siftset.signals.signal import Accepts, Body, Bounds, Kind, Nulls, Returns, Signal
+from siftset.signals.signal import Signal
 
 if TYPE_CHECKING:
     from pydantic_core import ErrorDetails

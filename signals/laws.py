@@ -8,13 +8,14 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
-from siftset.schemas.errors import SiftsetError
+from siftset.schemas.errors import SiftsetError, first_line
 from siftset.signals.evaluation.bodies import UNKNOWN
 from siftset.signals.evaluation.faults import excerpt
+from siftset.signals.evaluation.spec import one_cell
 from siftset.signals.evaluation.thresholds import Asked
 from siftset.signals.evaluation.workspace import Workspace
 from siftset.signals.formula.tree import Ask
-from siftset.signals.signal import Signal, first_line
+from siftset.signals.signal import Signal
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +61,7 @@ def _example(signal: Signal, number: int, value: object, expected: object) -> La
     name = f"example {number} ({excerpt(value, 40)})"
     values = value if isinstance(value, dict) else dict.fromkeys(signal.columns, value)
     try:
-        frame = pl.DataFrame({column: _cell(values[column]) for column in signal.columns})
+        frame = pl.DataFrame({column: one_cell(values[column]) for column in signal.columns})
         space = _space(signal, frame)
         found = _value(signal, space, expected)
     except (SiftsetError, KeyError) as error:
@@ -70,10 +71,6 @@ def _example(signal: Signal, number: int, value: object, expected: object) -> La
         return Law(signal.name, name, False, f"raised {next(iter(raised.values()))!r:.100}")
     same = found == expected and isinstance(found, bool) == isinstance(expected, bool)
     return Law(signal.name, name, same, "" if same else f"expected {expected}, found {found}")
-
-
-def _cell(value: object) -> pl.Series:
-    return pl.Series([value], dtype=pl.String if value is None else None)
 
 
 def _value(signal: Signal, space: Workspace, expected: object) -> object:

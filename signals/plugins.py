@@ -19,10 +19,10 @@ from importlib import metadata
 from pathlib import Path
 from types import ModuleType
 
-from siftset.schemas.errors import SignalError
+from siftset.schemas.errors import SignalError, first_line
 from siftset.signals.definition import Bound
 from siftset.signals.family import Family
-from siftset.signals.signal import Signal, first_line
+from siftset.signals.signal import Signal
 
 GROUP = "siftset.signals"
 PRIVATE = "_siftset_user_"

@@ -44,10 +44,10 @@ from pathlib import Path
 
 from pydantic import JsonValue
 
-from siftset.schemas.errors import SiftsetError, SignalError
+from siftset.schemas.errors import SiftsetError, SignalError, first_line
 from siftset.signals.family import Family
 from siftset.signals.formula.formula import Formula
-from siftset.signals.signal import Signal, first_line
+from siftset.signals.signal import Signal
 
 KINDS: dict[str, str] = {
     "c4_quality": "siftset.signals.builtin.web_quality",

@@ -8,44 +8,29 @@ kept. A null input makes a signal unknown unless it says nulls="handle".
 
 from __future__ import annotations
 
-import difflib
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Literal, NoReturn, Self
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NoReturn
+from weakref import WeakKeyDictionary
 
 import polars as pl
-from pydantic import JsonValue
 
 from siftset.schemas.errors import SignalError
+from siftset.signals.evaluation.spec import SignalSpec, one_cell
 from siftset.signals.formula.formula import Formula
-from siftset.signals.formula.tree import (
-    Ask,
-    Comparison,
-    Fill,
-    Node,
-    Not,
-    Symbol,
-    Test,
-    digest,
-    join,
-)
+from siftset.signals.formula.tree import Ask, Comparison, Fill, Node, Not, Symbol, Test, join
 
 if TYPE_CHECKING:
+    from siftset.signals.evaluation.decider import FormulaDecider
     from siftset.signals.evaluation.decisions import Decisions
 
-Kind = Literal["expression", "batch", "row"]
-Returns = Literal["bool", "score"]
-Nulls = Literal["unknown", "handle"]
-Accepts = Literal["text", "number", "any"]
-Body = Callable[..., object]
-Example = tuple[object, object]
 Row = str | Mapping[str, object] | None
 
 
 class Question:
     """What can be asked of a row: a signal, or signals joined by & | ^ ~."""
 
-    __slots__ = ("__weakref__",)
+    __slots__ = ()
 
     @property
     def root(self) -> Node:
@@ -85,20 +70,44 @@ class Question:
 
     def decide(self, frame: pl.DataFrame) -> Decisions:
         """Ask every row of a frame."""
-        from siftset.signals.evaluation.decider import decider_of
-
-        return decider_of(self).decide(frame)
+        return _decider_of(self).decide(frame)
 
     def __call__(self, row: Row) -> bool | None:
-        """Ask one row: its text, or a mapping of its columns; None stands for unknown."""
-        from siftset.signals.evaluation.decider import decide_row
+        """Ask one row: its text, or a mapping of its columns; None stands for unknown.
 
-        return decide_row(self, row)
+        Raises SignalError where a signal raises.
+        """
+        decider = _decider_of(self)
+        given = row if isinstance(row, Mapping) else dict.fromkeys(decider.columns, row)
+        if len(decider.columns) > 1 and not isinstance(row, Mapping):
+            raise SignalError(f"give a row with the columns {', '.join(decider.columns)}")
+        missing = [column for column in decider.columns if column not in given]
+        if missing:
+            raise SignalError(f"the row lacks the column '{missing[0]}'")
+        cells = {name: one_cell(given[name]) for name in decider.columns}
+        decisions = decider.decide(pl.DataFrame(cells))
+        if decisions.faults:
+            raise SignalError(str(decisions.faults[0]))
+        kept: bool | None = decisions.keep[0]
+        return kept
 
     def check(self, schema: pl.Schema) -> None:
         """Raise SignalError where a signal does not fit the columns."""
         for part in self.parts.values():
             part.check(schema)
+
+
+_deciders: WeakKeyDictionary[Question, FormulaDecider] = WeakKeyDictionary()
+
+
+def _decider_of(question: Question) -> FormulaDecider:
+    """Give the decider of a question, made once."""
+    from siftset.signals.evaluation.decider import FormulaDecider
+
+    found = _deciders.get(question)
+    if found is None:
+        found = _deciders[question] = FormulaDecider(question.formula, question.parts)
+    return found
 
 
 def _joined(symbol: Symbol, left: Question, right: object) -> Combination:
@@ -113,7 +122,7 @@ def _joined(symbol: Symbol, left: Question, right: object) -> Combination:
     return Combination(join(symbol, left.root, right.root), parts)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, weakref_slot=True, eq=False)
 class Combination(Question):
     """Signals joined by & | ^ ~, comparisons and fills."""
 
@@ -134,52 +143,10 @@ class Combination(Question):
         return f"<formula {self.formula.text}>"
 
 
-@dataclass(frozen=True, slots=True)
-class Bounds:
-    """Limits of a score, both inclusive, that make a yes or no of it."""
+class Signal(SignalSpec, Question):
+    """A named yes/no/unknown question about a row."""
 
-    minimum: float | None = None
-    maximum: float | None = None
-
-
-@dataclass(frozen=True, slots=True, eq=False, repr=False)
-class Signal(Question):
-    """A named yes/no/unknown question about a row.
-
-    `function` takes one argument per column: expressions give an expression, series a series of
-    the same length, row values one value. A signal that returns a score is asked by a comparison,
-    or by its bounds.
-    """
-
-    name: str
-    kind: Kind
-    function: Body
-    columns: tuple[str, ...] = ("text",)
-    returns: Returns = "bool"
-    nulls: Nulls = "unknown"
-    bounds: Bounds | None = None
-    identity: str | Callable[[], str] = ""
-    """Hash of the body and all that it depends on, or a function that gives it."""
-    description: str = ""
-    examples: tuple[Example, ...] = ()
-    accepts: Accepts = "any"
-    parameters: Mapping[str, JsonValue] = field(default_factory=dict)
-    defined: str = "python"
-    """Where it comes from: a kind of signal, or a file and function."""
-    preprocessors: tuple[Preprocessor, ...] = ()
-    inputs: tuple[str, ...] = ()
-    """The arguments of `function`: columns and preprocessors; the columns where empty."""
-
-    @property
-    def fingerprint(self) -> str:
-        """Hash of all that its answers depend on."""
-        return digest(self.score_fingerprint, repr(self.bounds))
-
-    @property
-    def score_fingerprint(self) -> str:
-        """Hash of all that its scores depend on: a changed bound leaves it alone."""
-        identity = self.identity if isinstance(self.identity, str) else self.identity()
-        return digest(identity, ",".join(self.columns), self.nulls, self.returns)
+    __slots__ = ()
 
     @property
     def root(self) -> Node:
@@ -190,10 +157,6 @@ class Signal(Question):
     def parts(self) -> Mapping[str, Signal]:
         """The signal itself, by name."""
         return {self.name: self}
-
-    def named(self, name: str) -> Self:
-        """Give the signal another name."""
-        return replace(self, name=name)
 
     def __repr__(self) -> str:
         return f"<signal {self.name}: {self.kind}, {self.returns} of {', '.join(self.columns)}>"
@@ -216,82 +179,3 @@ class Signal(Question):
 
     def __lt__(self, value: float) -> Combination:
         return self._compared("<", value)
-
-    def check(self, schema: pl.Schema) -> None:
-        """Raise SignalError where columns are missing or of a wrong type."""
-        for column in self.columns:
-            self._check_column(column, schema)
-        if self.kind == "expression" and not self.preprocessors:
-            self._check_expression(schema)
-
-    def _check_column(self, column: str, schema: pl.Schema) -> None:
-        if column not in schema:
-            close = difflib.get_close_matches(column, list(schema), n=1)
-            hint = f" (did you mean '{close[0]}'?)" if close else ""
-            raise SignalError(
-                f"signal '{self.name}' reads column '{column}', which the data lacks{hint}; "
-                f"columns: {', '.join(schema)}"
-            )
-        dtype = schema[column]
-        wrong = (self.accepts == "text" and dtype != pl.String) or (
-            self.accepts == "number" and not dtype.is_numeric()
-        )
-        if wrong and dtype != pl.Null:
-            raise SignalError(
-                f"signal '{self.name}' reads column '{column}' as {self.accepts}, "
-                f"but it is {dtype}; map another column or cast it"
-            )
-
-    def _check_expression(self, schema: pl.Schema) -> None:
-        empty = pl.DataFrame(schema={name: schema[name] for name in self.columns})
-        try:
-            answer = empty.select(self.expression())
-        except pl.exceptions.PolarsError as error:
-            raise SignalError(
-                f"signal '{self.name}' does not fit the data: {first_line(error)}"
-            ) from error
-        if answer.height:
-            raise SignalError(
-                f"signal '{self.name}' gives one value for all rows, expected one for each row; "
-                "aggregates and literals depend on the batch"
-            )
-        self.check_dtype(answer.dtypes[0])
-
-    def check_dtype(self, dtype: pl.DataType) -> None:
-        """Raise SignalError unless a body's answers have the type that was promised."""
-        right = dtype == pl.Boolean if self.returns == "bool" else dtype.is_numeric()
-        if right or dtype == pl.Null:
-            return
-        expected = "Boolean" if self.returns == "bool" else "a number"
-        hint = "; a score says returns='score'" if dtype.is_numeric() else ""
-        raise SignalError(f"signal '{self.name}' gives {dtype}, expected {expected}{hint}")
-
-    def expression(self) -> pl.Expr:
-        """The body of an expression signal, named after it."""
-        answer = self.function(*(pl.col(column) for column in self.inputs or self.columns))
-        if not isinstance(answer, pl.Expr):
-            kind = type(answer).__name__
-            raise SignalError(f"signal '{self.name}' returned {kind}, expected a polars expression")
-        return answer.alias(self.name)
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Preprocessor:
-    """A step that several signals share and that runs once for each row that needs it."""
-
-    name: str
-    kind: Kind
-    function: Body
-    columns: tuple[str, ...]
-    lazy_identity: Callable[[], str]
-
-    @property
-    def identity(self) -> str:
-        """Hash of the step and all that it depends on."""
-        return self.lazy_identity()
-
-
-def first_line(error: BaseException) -> str:
-    """Say what an error says, in one line of at most 300 characters."""
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return (lines[0] if lines else type(error).__name__)[:300]

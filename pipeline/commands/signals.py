@@ -13,7 +13,7 @@ from siftset.pipeline.commands.explain import Explained
 from siftset.schemas.errors import SiftsetError, SourceError
 from siftset.schemas.recipe.model import Recipe
 from siftset.schemas.recipe.source import Files, Source
-from siftset.signals.evaluation.decider import Decider
+from siftset.signals.decider import Decider
 from siftset.signals.family import Family
 from siftset.signals.formula.formula import parse
 from siftset.signals.laws import Law, check_laws

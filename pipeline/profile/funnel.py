@@ -16,8 +16,8 @@ from siftset.signals.formula.tree import Ask, Fill, Node, Not, Op, join, show
 if TYPE_CHECKING:
     import polars as pl
 
-    from siftset.signals.evaluation.decider import Decider
-    from siftset.signals.signal import Signal
+    from siftset.signals.decider import Decider
+    from siftset.signals.evaluation.spec import SignalSpec
 
 _WORDS: Final = {"&": "and", "|": "or", "^": "xor"}
 _LONGEST: Final = 300
@@ -70,7 +70,7 @@ def funnel(decider: Decider, sifted: Sifted, analysis: Analysis | None) -> Funne
     return known.model_copy(update=more)
 
 
-def _signal(name: str, found: SignalStatistics, signal: Signal) -> SignalMetrics:
+def _signal(name: str, found: SignalStatistics, signal: SignalSpec) -> SignalMetrics:
     return SignalMetrics(
         name=name,
         kind=signal.defined,
@@ -86,7 +86,7 @@ def _signal(name: str, found: SignalStatistics, signal: Signal) -> SignalMetrics
     )
 
 
-def _about(signal: Signal) -> str:
+def _about(signal: SignalSpec) -> str:
     """Return the parameters that a recipe gave, or else what the signal asks."""
     said = [f"{key} {_plain(value)}" for key, value in signal.parameters.items()]
     return ", ".join(said)[:_LONGEST] or signal.description

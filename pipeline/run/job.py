@@ -21,7 +21,7 @@ from siftset.schemas.errors import SourceError
 from siftset.schemas.recipe.loading import LoadedRecipe, load_recipe
 from siftset.schemas.recipe.model import Recipe
 from siftset.schemas.recipe.source import Synthesize
-from siftset.signals.evaluation.decider import Decider
+from siftset.signals.decider import Decider
 from siftset.signals.formula.formula import parse
 from siftset.signals.registry import build_for
 

@@ -37,8 +37,8 @@ from siftset.pipeline.run.score_segments import (
 from siftset.signals.definition import Bound
 from siftset.signals.evaluation.bodies import Codes, Scores
 from siftset.signals.evaluation.score_cache import Keys, Recalled
+from siftset.signals.evaluation.spec import SignalSpec
 from siftset.signals.formula.tree import digest
-from siftset.signals.signal import Signal
 
 SCORES: Final = "scores"
 WORTH: Final = 5e-6
@@ -76,14 +76,14 @@ class StoredScores:
         self._shelves: dict[str, StoredShelf | None] = {}
         self._lock = threading.Lock()
 
-    def shelf(self, signal: Signal) -> StoredShelf | None:
+    def shelf(self, signal: SignalSpec) -> StoredShelf | None:
         """The shelf of a signal; None for expressions, whose bodies are cheaper than a look-up."""
         with self._lock:
             if signal.name not in self._shelves:
                 self._shelves[signal.name] = self._open(signal)
             return self._shelves[signal.name]
 
-    def _open(self, signal: Signal) -> StoredShelf | None:
+    def _open(self, signal: SignalSpec) -> StoredShelf | None:
         if not signal.identity or (signal.kind == "expression" and not signal.preprocessors):
             return None
         fingerprint = digest(signal.score_fingerprint, _software(signal))
@@ -242,7 +242,7 @@ def _sweep(folder: Path) -> None:
             shelf.rmdir()
 
 
-def _software(signal: Signal) -> str:
+def _software(signal: SignalSpec) -> str:
     """Name what may change a score although the signal stays: for users' code, all packages."""
     users = isinstance(signal.function, Bound) or bool(signal.preprocessors)
     named = [entry for name, entry in _packages() if users or name in _FAMILIES_USE]

@@ -29,7 +29,8 @@ if TYPE_CHECKING:
     from siftset.pipeline.gate.row_rules import RowRuleSet, Rules
     from siftset.pipeline.sources.batch import Batch, Shard
     from siftset.signals.analysis import Analysis
-    from siftset.signals.evaluation.decider import Decider, Decisions
+    from siftset.signals.decider import Decider
+from siftset.signals.evaluation.decisions import Decisions
 
 Outcome = Literal["candidates", "rejected", "quarantine", "unreadable", "ids", "input"]
 OUTCOMES: Final[tuple[Outcome, ...]] = (

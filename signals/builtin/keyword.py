@@ -8,8 +8,9 @@ from typing import Literal
 import polars as pl
 from pydantic import Field, model_validator
 
+from siftset.signals.evaluation.spec import Bounds
 from siftset.signals.family import Build, Thresholds, family
-from siftset.signals.signal import Bounds, Signal
+from siftset.signals.signal import Signal
 from siftset.signals.words.case_folding import fold, fold_table
 from siftset.signals.words.phrases import Match, squeeze
 from siftset.signals.words.wordset import WordSet

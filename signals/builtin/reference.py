@@ -11,9 +11,9 @@ from pathlib import Path
 import polars as pl
 from pydantic import Field
 
-from siftset.schemas.errors import SignalError
+from siftset.schemas.errors import SignalError, first_line
 from siftset.signals.family import Build, Thresholds, family
-from siftset.signals.signal import Signal, first_line
+from siftset.signals.signal import Signal
 
 _WORD = re.compile(r"\w+")
 SHINGLE = 3

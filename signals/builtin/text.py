@@ -8,8 +8,9 @@ from typing import Literal
 import polars as pl
 from pydantic import Field, field_validator
 
+from siftset.schemas.errors import first_line
 from siftset.signals.family import Build, Parameters, Thresholds, family
-from siftset.signals.signal import Signal, first_line
+from siftset.signals.signal import Signal
 
 _WORD = r"\w+"
 

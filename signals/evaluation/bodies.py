@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from siftset.schemas.errors import SignalError
 from siftset.signals.evaluation.faults import Outcome, isolate, refuse
-from siftset.signals.signal import Preprocessor, Signal
+from siftset.signals.evaluation.spec import Preprocessor, SignalSpec
 
 Codes: TypeAlias = NDArray[np.uint8]
 Scores: TypeAlias = NDArray[np.float64]
@@ -24,7 +24,9 @@ FALSE, TRUE, UNKNOWN, SKIPPED = 0, 1, 2, 3
 """Codes of what a signal said, in the order of schemas.rows.STATES."""
 
 
-def run(signal: Signal, inputs: Mapping[str, Values], size: int) -> tuple[Codes | Scores, Faults]:
+def run(
+    signal: SignalSpec, inputs: Mapping[str, Values], size: int
+) -> tuple[Codes | Scores, Faults]:
     """Ask a signal about `size` rows; a row that raises is unknown and among the faults.
 
     Booleans come as codes, scores as floats with NaN for unknown. Raises SignalError for answers
@@ -67,7 +69,7 @@ def to_scores(answer: pl.Series) -> Scores:
     return answer.cast(pl.Float64).to_numpy()
 
 
-def to_answers(signal: Signal, answer: pl.Series) -> Codes | Scores:
+def to_answers(signal: SignalSpec, answer: pl.Series) -> Codes | Scores:
     """Turn a body's answers into codes or scores, checking their type."""
     signal.check_dtype(answer.dtype)
     if answer.dtype == pl.Null:
@@ -75,7 +77,9 @@ def to_answers(signal: Signal, answer: pl.Series) -> Codes | Scores:
     return to_codes(answer) if signal.returns == "bool" else to_scores(answer)
 
 
-def _block(signal: Signal, inputs: Mapping[str, Values], start: int, end: int) -> Codes | Scores:
+def _block(
+    signal: SignalSpec, inputs: Mapping[str, Values], start: int, end: int
+) -> Codes | Scores:
     size = end - start
     piece = {name: _series(values[start:end]) for name, values in inputs.items()}
     if signal.kind == "expression":
@@ -167,7 +171,7 @@ def _call(function: Callable[..., object], row: Sequence[object], name: str) -> 
         return _Raised(error)
 
 
-def _from_list(signal: Signal, answers: list[object], raised: Faults) -> Codes | Scores:
+def _from_list(signal: SignalSpec, answers: list[object], raised: Faults) -> Codes | Scores:
     if signal.returns == "bool":
         return np.fromiter(
             (UNKNOWN if value is None else _bool(signal, value) for value in answers),
@@ -179,26 +183,26 @@ def _from_list(signal: Signal, answers: list[object], raised: Faults) -> Codes |
     )  # fmt: skip
 
 
-def _bool(signal: Signal, value: object) -> int:
+def _bool(signal: SignalSpec, value: object) -> int:
     if value is True or value is False or isinstance(value, np.bool_):
         return int(value)
     raise _wrong(signal, value, "True, False or None")
 
 
-def _number(signal: Signal, value: object) -> float:
+def _number(signal: SignalSpec, value: object) -> float:
     if isinstance(value, bool | np.bool_) or not isinstance(value, int | float | np.number):
         raise _wrong(signal, value, "a number or None")
     return float(value)
 
 
-def _wrong(signal: Signal, value: object, expected: str) -> SignalError:
+def _wrong(signal: SignalSpec, value: object, expected: str) -> SignalError:
     return SignalError(
         f"signal '{signal.name}' returned {value!r:.40} ({type(value).__name__}), "
         f"expected {expected}"
     )
 
 
-def _assemble(signal: Signal, outcome: Outcome[Codes | Scores], size: int) -> Codes | Scores:
+def _assemble(signal: SignalSpec, outcome: Outcome[Codes | Scores], size: int) -> Codes | Scores:
     if len(outcome.parts) == 1 and not outcome.raised:
         return outcome.parts[0][2]
     whole: Codes | Scores

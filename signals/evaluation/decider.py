@@ -5,10 +5,8 @@ from __future__ import annotations
 import threading
 from collections.abc import Mapping
 from dataclasses import replace
-from pathlib import Path
 from time import perf_counter
 from typing import Literal, TypeGuard
-from weakref import WeakKeyDictionary
 
 import numpy as np
 import polars as pl
@@ -28,18 +26,16 @@ from siftset.signals.evaluation.planner import (
     written,
 )
 from siftset.signals.evaluation.score_cache import ScoreCache
+from siftset.signals.evaluation.spec import SignalSpec
 from siftset.signals.evaluation.statistics import SignalStatistics, Statistics
 from siftset.signals.evaluation.thresholds import Asked
 from siftset.signals.evaluation.workspace import Workspace
 from siftset.signals.formula.formula import Formula
 from siftset.signals.formula.tree import Ask, Node, Op, digest, leaves, show
 from siftset.signals.kernels.arrays import to_series
-from siftset.signals.signal import Question, Row, Signal
-
-__all__ = ["Decider", "Decisions", "decide_row", "decider_of"]
 
 
-class Decider:
+class FormulaDecider:
     """Decides frames by a formula; may be shared by threads.
 
     `order="auto"` measures cost and selectivity on a sample of the first large frame and again when
@@ -50,13 +46,12 @@ class Decider:
     def __init__(
         self,
         formula: Formula,
-        signals: Mapping[str, Signal],
+        signals: Mapping[str, SignalSpec],
         *,
         order: Literal["auto", "pinned"] = "auto",
         seed: int = 0,
         cache: ScoreCache | None = None,
     ) -> None:
-        signals = {**_inline(formula, signals), **signals}
         formula.check(signals)
         self.formula = formula
         self.order = order
@@ -215,46 +210,7 @@ class Decider:
                 self._since, self._patience = 0, self._patience * 2
 
 
-def decider_of(question: Question) -> Decider:
-    """The decider of a question, made once."""
-    found = _deciders.get(question)
-    if found is None:
-        found = _deciders[question] = Decider(question.formula, question.parts)
-    return found
-
-
-_deciders: WeakKeyDictionary[Question, Decider] = WeakKeyDictionary()
-
-
-def decide_row(question: Question, row: Row) -> bool | None:
-    """Ask one row; raise SignalError where a signal raises."""
-    decider = decider_of(question)
-    given = row if isinstance(row, Mapping) else dict.fromkeys(decider.columns, row)
-    if len(decider.columns) > 1 and not isinstance(row, Mapping):
-        raise SignalError(f"give a row with the columns {', '.join(decider.columns)}")
-    missing = [column for column in decider.columns if column not in given]
-    if missing:
-        raise SignalError(f"the row lacks the column '{missing[0]}'")
-    decisions = decider.decide(pl.DataFrame({name: _cell(given[name]) for name in decider.columns}))
-    if decisions.faults:
-        raise SignalError(str(decisions.faults[0]))
-    kept: bool | None = decisions.keep[0]
-    return kept
-
-
-def _cell(value: object) -> pl.Series:
-    return pl.Series([value], dtype=pl.String if value is None else None)
-
-
-def _inline(formula: Formula, signals: Mapping[str, Signal]) -> dict[str, Signal]:
-    """Make the signals that are written out in the formula, unless they are given."""
-    from siftset.signals.registry import build
-
-    calls = {name: call.spec for name, call in formula.calls.items() if name not in signals}
-    return build(calls, folder=Path.cwd()) if calls else {}
-
-
-def _question(name: str, formula: Formula, signals: Mapping[str, Signal]) -> Asked:
+def _question(name: str, formula: Formula, signals: Mapping[str, SignalSpec]) -> Asked:
     """Find how a formula uses a signal; raise SignalError where the signal cannot be used so."""
     signal = signals[name].named(name)
     used = [leaf.test for leaf in leaves(formula.root) if leaf.signal == name]

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import polars as pl
 
-from siftset.signals.evaluation.decider import Decider
+from siftset.signals.evaluation.decider import FormulaDecider
 from siftset.signals.evaluation.statistics import SignalStatistics, Statistics
 
 _HEADER = (
@@ -30,7 +30,7 @@ def explain(statistics: Statistics) -> str:
     return "\n".join(lines)
 
 
-def explain_row(decider: Decider, row: pl.DataFrame) -> str:
+def explain_row(decider: FormulaDecider, row: pl.DataFrame) -> str:
     """Tell what each signal says of one row, and which clause decided."""
     made = decider.decide(row)
     states = made.signals.struct.unnest().row(0, named=True)

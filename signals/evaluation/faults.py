@@ -9,8 +9,7 @@ from typing import Generic, TypeVar
 
 import polars as pl
 
-from siftset.schemas.errors import SiftsetError, SignalError
-from siftset.signals.signal import first_line
+from siftset.schemas.errors import SiftsetError, SignalError, first_line
 
 T = TypeVar("T")
 

@@ -13,7 +13,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from siftset.signals.evaluation.bodies import Codes, Scores
-from siftset.signals.signal import Signal
+from siftset.signals.evaluation.spec import SignalSpec
 
 _PHYSICAL = (pl.Date, pl.Time, pl.Datetime, pl.Duration)
 _TEXTUAL = (pl.String, pl.Boolean, pl.Categorical, pl.Enum, pl.Null)
@@ -53,7 +53,7 @@ class Shelf(Protocol):
 class ScoreCache(Protocol):
     """Stored answers of signals."""
 
-    def shelf(self, signal: Signal) -> Shelf | None:
+    def shelf(self, signal: SignalSpec) -> Shelf | None:
         """The shelf of a signal; None for one that is never stored."""
 
     def close(self) -> tuple[str, ...]:

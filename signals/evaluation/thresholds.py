@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from siftset.signals.evaluation.bodies import UNKNOWN, Codes, Scores
+from siftset.signals.evaluation.spec import SignalSpec
 from siftset.signals.formula.tree import Test
-from siftset.signals.signal import Signal
 
 COMPARE: Mapping[str, Callable[[Scores, float], NDArray[np.bool_]]] = {
     "<": operator.lt, "<=": operator.le, ">": operator.gt,
@@ -23,7 +23,7 @@ COMPARE: Mapping[str, Callable[[Scores, float], NDArray[np.bool_]]] = {
 class Asked:
     """A signal as a formula uses it: how its score becomes the answer that is recorded."""
 
-    signal: Signal
+    signal: SignalSpec
     test: Test | None
     """The comparison that is recorded for a score without bounds: the first in the formula."""
 

@@ -24,10 +24,10 @@ from siftset.signals.evaluation.bodies import (
 from siftset.signals.evaluation.faults import TRACEBACKS, Fault, fault
 from siftset.signals.evaluation.preprocessing import Steps
 from siftset.signals.evaluation.score_cache import ScoreCache, Shelf, content_keys
+from siftset.signals.evaluation.spec import Preprocessor, SignalSpec
 from siftset.signals.evaluation.thresholds import Asked, compare, decision
 from siftset.signals.formula.tree import Ask
 from siftset.signals.kernels.arrays import to_series
-from siftset.signals.signal import Preprocessor, Signal
 
 
 @dataclass(slots=True)
@@ -114,12 +114,12 @@ class Workspace:
         if asked is None or asked.size:
             self._ask(signal, asked)
 
-    def _open(self, signal: Signal) -> None:
+    def _open(self, signal: SignalSpec) -> None:
         self.codes[signal.name] = np.full(self.size, SKIPPED, np.uint8)
         if signal.returns == "score":
             self.scores[signal.name] = np.full(self.size, np.nan)
 
-    def _without_nulls(self, signal: Signal, rows: Rows | None) -> Rows | None:
+    def _without_nulls(self, signal: SignalSpec, rows: Rows | None) -> Rows | None:
         nulls = self.nulls_of(signal)
         if nulls is None:
             return rows
@@ -131,7 +131,7 @@ class Workspace:
         codes[rows[hit]] = UNKNOWN
         return rows[~hit]
 
-    def _clear_nulls(self, signal: Signal) -> None:
+    def _clear_nulls(self, signal: SignalSpec) -> None:
         nulls = self.nulls_of(signal)
         if nulls is None:
             return
@@ -139,7 +139,7 @@ class Workspace:
         if signal.returns == "score":
             self.scores[signal.name][nulls] = np.nan
 
-    def nulls_of(self, signal: Signal) -> NDArray[np.bool_] | None:
+    def nulls_of(self, signal: SignalSpec) -> NDArray[np.bool_] | None:
         """Mark the rows on which a signal is unknown because an input is null; None for none."""
         if signal.nulls == "handle":
             return None
@@ -152,7 +152,7 @@ class Workspace:
             self._nulls[column] = series.is_null().to_numpy() if series.null_count() else None
         return self._nulls[column]
 
-    def _ask(self, signal: Signal, rows: Rows | None) -> None:
+    def _ask(self, signal: SignalSpec, rows: Rows | None) -> None:
         """Look rows up where that pays, and run the body on the others."""
         shelf = None if self.cache is None else self.cache.shelf(signal)
         if shelf is not None and shelf.pays:
@@ -171,7 +171,7 @@ class Workspace:
         if shelf is not None and shelf.ran(size, seconds):
             self._keep(signal, shelf, rows, answers, list(raised))
 
-    def _recall(self, signal: Signal, shelf: Shelf, rows: Rows | None) -> Rows:
+    def _recall(self, signal: SignalSpec, shelf: Shelf, rows: Rows | None) -> Rows:
         """Take the answers that are stored; give the rows that are left."""
         wanted = np.arange(self.size) if rows is None else rows
         keys = content_keys(self.frame.select(signal.columns)[to_series("rows", wanted)])
@@ -186,7 +186,7 @@ class Workspace:
 
     def _keep(
         self,
-        signal: Signal,
+        signal: SignalSpec,
         shelf: Shelf,
         rows: Rows | None,
         answers: Codes | Scores,
@@ -199,13 +199,15 @@ class Workspace:
             sound[raised] = False
             shelf.add(keys, answers[sound])
 
-    def _blame(self, signal: Signal, rows: Rows | None, raised: Mapping[int, Exception]) -> None:
+    def _blame(
+        self, signal: SignalSpec, rows: Rows | None, raised: Mapping[int, Exception]
+    ) -> None:
         found = self.raised.setdefault(signal.name, {})
         for position, error in raised.items():
             found[position if rows is None else int(rows[position])] = error
         self.ledgers[signal.name].raised += len(raised)
 
-    def _store(self, signal: Signal, rows: Rows | None, answers: Codes | Scores) -> None:
+    def _store(self, signal: SignalSpec, rows: Rows | None, answers: Codes | Scores) -> None:
         name = signal.name
         where: Rows | slice = slice(None) if rows is None else rows
         if name not in self.codes:
@@ -215,13 +217,15 @@ class Workspace:
             answers = decision(self.questions[name], answers.astype(np.float64, copy=False))
         self.codes[name][where] = answers
 
-    def _charge(self, signal: Signal, rows: int, seconds: float) -> None:
+    def _charge(self, signal: SignalSpec, rows: int, seconds: float) -> None:
         ledger = self.ledgers[signal.name]
         ledger.seconds += seconds
         ledger.calls += 1
         ledger.asked += rows
 
-    def _inputs(self, signal: Signal, rows: Rows | None) -> tuple[dict[str, Values], Rows | None]:
+    def _inputs(
+        self, signal: SignalSpec, rows: Rows | None
+    ) -> tuple[dict[str, Values], Rows | None]:
         """Gather what a body reads; rows on which a preprocessor raised are left out."""
         steps = {step.name: step for step in signal.preprocessors}
         names = signal.inputs or signal.columns
@@ -235,7 +239,7 @@ class Workspace:
             for name in names
         }, rows
 
-    def _prepare(self, signal: Signal, step: Preprocessor, rows: Rows | None) -> Rows | None:
+    def _prepare(self, signal: SignalSpec, step: Preprocessor, rows: Rows | None) -> Rows | None:
         store = self._step(step)
         wanted = np.arange(self.size) if rows is None else rows
         missing = wanted[store.position[wanted] < 0]

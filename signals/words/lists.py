@@ -7,8 +7,7 @@ from pathlib import Path
 
 import polars as pl
 
-from siftset.schemas.errors import SignalError
-from siftset.signals.signal import first_line
+from siftset.schemas.errors import SignalError, first_line
 
 
 def read_words(source: str, *, folder: Path, signal: str) -> tuple[str, ...]:

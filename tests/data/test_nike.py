@@ -11,7 +11,7 @@ import pytest
 from siftset.pipeline.sources import open_sources
 from siftset.pipeline.sources.lexicon import load_lexicon
 from siftset.schemas.recipe.loading import load_recipe
-from siftset.signals.evaluation.decider import Decider
+from siftset.signals.decider import Decider
 from siftset.signals.formula.formula import parse
 from siftset.signals.registry import build
 

@@ -8,8 +8,8 @@ import pytest
 
 from siftset.schemas.errors import SignalError
 from siftset.signals.analysis import analyse
+from siftset.signals.decider import Decider
 from siftset.signals.decorator import signal
-from siftset.signals.evaluation.decider import Decider
 from siftset.signals.evaluation.explain import explain, explain_row
 from siftset.signals.formula.formula import parse
 from siftset.signals.laws import check_laws

@@ -26,7 +26,7 @@ from siftset.pipeline.storage.address import WORK
 from siftset.pipeline.storage.object_store import is_address
 from siftset.schemas.errors import OutputError, SiftsetError, SignalError
 from siftset.schemas.results.summary import Balance
-from siftset.signals.evaluation.decider import Decider
+from siftset.signals.decider import Decider
 from siftset.signals.formula.formula import parse
 from siftset.signals.registry import build_for
 

@@ -24,8 +24,8 @@ from siftset.pipeline.run.score_segments import (
     write_segment,
 )
 from siftset.pipeline.run.score_store import StoredScores, shrink
+from siftset.signals.decider import Decider
 from siftset.signals.decorator import signal
-from siftset.signals.evaluation.decider import Decider
 from siftset.signals.evaluation.score_cache import Keys
 from siftset.signals.formula.formula import parse
 from siftset.signals.signal import Signal

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from siftset.schemas.errors import SignalError
-from siftset.signals.evaluation.decider import Decider
+from siftset.signals.decider import Decider
 from siftset.signals.family import Family, Sample
 from siftset.signals.formula.formula import parse
 from siftset.signals.registry import KINDS, build, builtin

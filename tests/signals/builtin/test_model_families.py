@@ -8,7 +8,7 @@ import polars as pl
 import pytest
 
 from siftset.schemas.errors import SignalError
-from siftset.signals.evaluation.decider import Decider
+from siftset.signals.decider import Decider
 from siftset.signals.formula.formula import parse
 from siftset.signals.registry import build
 

@@ -7,8 +7,9 @@ import pytest
 from pydantic import JsonValue
 
 from siftset.schemas.errors import SignalError
+from siftset.signals.evaluation.spec import Bounds
 from siftset.signals.registry import KINDS, build_one, builtin
-from siftset.signals.signal import Bounds, Signal
+from siftset.signals.signal import Signal
 
 MOODS = ("positive", "negative", "neutral")
 

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from siftset.schemas.errors import FormulaError, SignalError
 from siftset.schemas.results.columns import STATE
+from siftset.signals.decider import Decider
 from siftset.signals.decorator import signal
-from siftset.signals.evaluation.decider import Decider
 from siftset.signals.formula.formula import Formula, parse
 from siftset.signals.formula.tree import Ask, Fill, Not, Test, join
 from siftset.signals.registry import build

@@ -4,8 +4,8 @@ import polars as pl
 import pytest
 
 from siftset.schemas.errors import SignalError
+from siftset.signals.decider import Decider
 from siftset.signals.decorator import preprocessor, signal
-from siftset.signals.evaluation.decider import Decider
 from siftset.signals.formula.formula import parse
 
 

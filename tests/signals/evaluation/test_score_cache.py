@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from siftset.schemas.errors import SignalError
 from siftset.signals.analysis import analyse
+from siftset.signals.decider import Decider
 from siftset.signals.decorator import preprocessor, signal
-from siftset.signals.evaluation.decider import Decider
 from siftset.signals.evaluation.score_cache import Keys, Recalled, content_keys
 from siftset.signals.family import Family, Thresholds
 from siftset.signals.formula.formula import parse

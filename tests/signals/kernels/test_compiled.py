@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+import siftset
 from siftset.signals.kernels.compiled import compiled, has_numba, inlined
 from siftset.signals.kernels.machine_code import Code, save, saved
 
@@ -65,7 +66,7 @@ print("numba" in sys.modules)
 
 
 def numba_was_needed(cache: Path) -> bool:
-    home = str(Path(sys.modules["signals"].__path__[0]).parent)
+    home = str(Path(siftset.__file__).parents[1])
     environment = {**os.environ, "SIFTSET_CACHE": str(cache), "PYTHONPATH": home}
     command = [sys.executable, "-W", "error", "-c", PROGRAM]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)

@@ -1,0 +1,36 @@
+"""Decides frames by a formula and signals that are named, or written out in the formula."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Literal
+
+from siftset.signals.evaluation.decider import FormulaDecider
+from siftset.signals.evaluation.score_cache import ScoreCache
+from siftset.signals.formula.formula import Formula
+from siftset.signals.registry import build
+from siftset.signals.signal import Signal
+
+
+class Decider(FormulaDecider):
+    """Decides frames by a formula; may be shared by threads.
+
+    `order="auto"` measures cost and selectivity on a sample of the first large frame and again when
+    the data drifts; `order="pinned"` asks the signals exactly as written. `cache` gives answers of
+    earlier runs, which changes what a run costs and nothing else. Raises SignalError and
+    FormulaError where a signal does not fit the formula.
+    """
+
+    def __init__(
+        self,
+        formula: Formula,
+        signals: Mapping[str, Signal],
+        *,
+        order: Literal["auto", "pinned"] = "auto",
+        seed: int = 0,
+        cache: ScoreCache | None = None,
+    ) -> None:
+        calls = {name: call.spec for name, call in formula.calls.items() if name not in signals}
+        named = {**build(calls, folder=Path.cwd()), **signals}
+        super().__init__(formula, named, order=order, seed=seed, cache=cache)
