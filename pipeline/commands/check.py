@@ -8,8 +8,8 @@ from pathlib import Path
 
 from pydantic import JsonValue
 
+from siftset.pipeline.gate.prepare import check_kinds
 from siftset.pipeline.run.job import Job, load_job
-from siftset.pipeline.stages.run_gate import check_kinds
 from siftset.pipeline.storage.address import output_address
 from siftset.schemas.recipe.loading import LoadedRecipe, load_recipe
 

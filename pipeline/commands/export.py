@@ -10,7 +10,7 @@ from typing import Final
 
 import polars as pl
 
-from siftset.pipeline.run.job import output_folder
+from siftset.pipeline.storage.address import output_folder
 from siftset.pipeline.storage.atomic_files import whole
 from siftset.pipeline.storage.object_store import file_system, is_address, upload
 from siftset.pipeline.storage.table import Store

@@ -22,7 +22,7 @@ from siftset.pipeline.model_registry.new_rows import with_new_rows
 from siftset.pipeline.model_registry.ranks import leads
 from siftset.pipeline.model_registry.result import COMPARE_JSON, RESULT, finished, render_comparison
 from siftset.pipeline.remote_output.push import send_output
-from siftset.pipeline.run.job import output_folder
+from siftset.pipeline.storage.address import output_folder
 from siftset.pipeline.storage.atomic_files import read_json, whole, writable_folder
 from siftset.pipeline.storage.catalog import write_index
 from siftset.pipeline.storage.lock import locked

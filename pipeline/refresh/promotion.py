@@ -65,7 +65,7 @@ def renew_model(
 
     A model that does not pass stays in its folder, and the answer says why.
     """
-    from siftset.pipeline.run.job import output_folder
+    from siftset.pipeline.storage.address import output_folder
 
     refresh, store = loaded.recipe.refresh, Store(output_folder(loaded))
     if not refresh.may_train:

@@ -8,10 +8,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from siftset.pipeline.commands.curate import check_engine, scored, sift, work_folder
 from siftset.pipeline.commands.diff import turnover
 from siftset.pipeline.commands.export import open_store
 from siftset.pipeline.engines.shard_results import close_shards
+from siftset.pipeline.engines.sift import check_engine, scored, sift
 from siftset.pipeline.profile.state import ProfileState
 from siftset.pipeline.refresh.change import Change, drops, find_change
 from siftset.pipeline.refresh.file_scans import SCANS, Scans
@@ -21,11 +21,13 @@ from siftset.pipeline.refresh.write_version import Written, write_change
 from siftset.pipeline.run.context import CurateOptions, Run
 from siftset.pipeline.run.job import load_job
 from siftset.pipeline.run.progress_file import Live
+from siftset.pipeline.run.work_folder import work_folder
+from siftset.pipeline.stages.judgement import Assessment
 from siftset.pipeline.stages.process_shard import ShardResult
 from siftset.pipeline.stages.profiles import PROFILE
 from siftset.pipeline.stages.publish import Addition, complete, earlier, leave, preview, publish
-from siftset.pipeline.stages.resolve_duplicates import Settlement
-from siftset.pipeline.stages.verdict import Assessment, assess
+from siftset.pipeline.stages.run_outcome import Settlement
+from siftset.pipeline.stages.verdict import assess
 from siftset.pipeline.storage.catalog import PROGRESS
 from siftset.pipeline.storage.folder_guard import output_of_ours
 from siftset.pipeline.storage.lock import locked

@@ -14,8 +14,8 @@ from siftset.pipeline.refresh.refresh_set import refresh_set
 from siftset.pipeline.refresh.versions import retain
 from siftset.pipeline.remote_output.retention import let_go
 from siftset.pipeline.run.context import CurateOptions
-from siftset.pipeline.run.job import output_folder
 from siftset.pipeline.stages.publish import copy
+from siftset.pipeline.storage.address import output_folder
 from siftset.pipeline.storage.atomic_files import told_when_full
 from siftset.pipeline.storage.object_store import is_address
 from siftset.pipeline.storage.run_folder import run_folders

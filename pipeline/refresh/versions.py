@@ -13,9 +13,9 @@ from typing import Final
 import pyarrow.parquet as pq
 from pydantic import JsonValue
 
-from siftset.pipeline.commands.curate import work_folder
 from siftset.pipeline.commands.export import open_store
 from siftset.pipeline.remote_output.retention import stored_versions
+from siftset.pipeline.run.work_folder import work_folder
 from siftset.pipeline.stages.publish import complete, copy
 from siftset.pipeline.storage.atomic_files import link_or_copy, writable_folder
 from siftset.pipeline.storage.lock import locked

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import polars as pl
 from pydantic import JsonValue
 
+from siftset.pipeline.gate.prepare import check_thresholds, prepare_gate, suite_rules
 from siftset.pipeline.gate.row_rules import PlainRules, RowRuleSet
+from siftset.pipeline.run.released_rows import Mended, read_fixes
 from siftset.pipeline.run.score_store import StoredScores
 from siftset.pipeline.run.split import split_expr
-from siftset.pipeline.stages.release_quarantine import Mended, with_mended
-from siftset.pipeline.stages.run_gate import check_thresholds, prepare_gate, suite_rules
-from siftset.pipeline.storage.address import output_address, working_folder
+from siftset.pipeline.storage.address import output_folder
 from siftset.pipeline.storage.run_folder import recipe_hash, run_key
 from siftset.schemas.errors import SourceError
 from siftset.schemas.recipe.loading import LoadedRecipe, load_recipe
@@ -86,14 +86,6 @@ class Job:
         return {name: question.signal.fingerprint for name, question in asked}
 
 
-def output_folder(loaded: LoadedRecipe) -> Path:
-    """Return the folder of this machine that holds a recipe's output, or works for its address."""
-    at = output_address(loaded)
-    return (
-        loaded.resolve(loaded.recipe.output) if at is None else working_folder(loaded)
-    ).resolve()
-
-
 def load_job(
     recipe: str | Path,
     data: pl.DataFrame | None = None,
@@ -147,8 +139,17 @@ def _ready(loaded: LoadedRecipe, decider: Decider, sources: Sources, suites: str
         sources.inputs,
         {**prints, "(formula)": decider.formula.canonical, "(suites)": suites},
     )
-    job = Job(loaded, sources, decider, rules, key, goes_out=PlainRules(aside.goes_out))
-    return with_mended(replace(job, suites=suites) if any(aside) else job)
+    fixes = read_fixes(output_folder(loaded), schema, key)
+    return Job(
+        loaded,
+        sources,
+        decider,
+        rules,
+        key if fixes is None else fixes.key,
+        goes_out=PlainRules(aside.goes_out),
+        suites=suites if any(aside) else "",
+        mended=fixes,
+    )
 
 
 def describe(job: Job) -> dict[str, JsonValue]:

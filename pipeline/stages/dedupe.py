@@ -240,3 +240,8 @@ def refuse_conflicts(ids: Sequence[Part]) -> None:
                 f"{' and '.join(places.head(3))} have one id and different contents: "
                 "map another id column, or let the latest win with  refresh: {merge: upsert}"
             )
+
+
+def stamp(frame: pl.DataFrame, run_id: str, formula: str) -> pl.DataFrame:
+    """Return candidates as rows of the set that a run adds under a formula, given by its hash."""
+    return frame.drop(TEXT_KEY).with_columns(run_id=pl.lit(run_id), formula=pl.lit(formula))

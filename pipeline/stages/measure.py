@@ -24,8 +24,8 @@ from siftset.pipeline.profile.state import (
     ProfileState,
     profile_batches,
 )
+from siftset.pipeline.run.released_rows import FILE
 from siftset.pipeline.stages.profiles import PROFILE, profiles, with_languages
-from siftset.pipeline.stages.release_quarantine import FILE
 from siftset.pipeline.stages.rule_checks import checks_of
 from siftset.pipeline.storage.part_files import Part, spread
 from siftset.pipeline.storage.run_folder import recipe_hash, software
@@ -46,9 +46,9 @@ from siftset.schemas.results.metrics import Run as RunFacts
 
 if TYPE_CHECKING:
     from siftset.pipeline.run.context import Run
+    from siftset.pipeline.stages.judgement import Judgement
     from siftset.pipeline.stages.process_shard import ShardResult
-    from siftset.pipeline.stages.resolve_duplicates import Settlement
-    from siftset.pipeline.stages.verdict import Judgement
+    from siftset.pipeline.stages.run_outcome import Settlement
 
 _LEAKAGE_ROWS: Final = 1_000_000
 _SOURCES: Final = "source_js"

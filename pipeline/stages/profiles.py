@@ -17,7 +17,7 @@ from siftset.schemas.results.metrics import Profile
 if TYPE_CHECKING:
     from siftset.pipeline.run.context import Run
     from siftset.pipeline.stages.process_shard import ShardResult
-    from siftset.pipeline.stages.resolve_duplicates import Settlement
+    from siftset.pipeline.stages.run_outcome import Settlement
 
 PROFILE: Final = "profile.json"
 KEPT_ROWS: Final = 1_000_000

@@ -18,10 +18,10 @@ from pydantic import JsonValue
 
 from siftset.pipeline.profile.history import METRICS, read_history, read_metrics
 from siftset.pipeline.run.job import describe
+from siftset.pipeline.stages.judgement import Assessment
 from siftset.pipeline.stages.profiles import PROFILE
-from siftset.pipeline.stages.resolve_duplicates import Settlement
 from siftset.pipeline.stages.run_gate import FOLDER, point_to
-from siftset.pipeline.stages.verdict import Assessment
+from siftset.pipeline.stages.run_outcome import Settlement
 from siftset.pipeline.storage.atomic_files import sync, told_when_full, whole, write_json
 from siftset.pipeline.storage.catalog import write_index
 from siftset.pipeline.storage.object_store import is_address

@@ -1,113 +1,23 @@
-"""Rows that people mended: each takes the place of the record that it was read as.
-
-They lie in `mended.parquet` beside the set and stay in force for every later run, until the record
-itself changes or the file is removed.
-"""
+"""Quarantined rows that people mended, put back through in place of their records."""
 
 from __future__ import annotations
 
-import hashlib
-import io
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import reduce
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import polars as pl
 
-from siftset.pipeline.gate.quarantine import read_quarantine
-from siftset.pipeline.sources.batch import ShardView
-from siftset.pipeline.storage.atomic_files import whole
+from siftset.pipeline.run.released_rows import CONTENT, KEY, Mended, read_released
 from siftset.pipeline.storage.remote import fetch_below
-from siftset.pipeline.storage.run_folder import RUNS, RunFolder, digest, run_folders
+from siftset.pipeline.storage.run_folder import RUNS, RunFolder, run_folders
 from siftset.schemas.errors import SourceError
 
 if TYPE_CHECKING:
     from siftset.pipeline.run.job import Job
-    from siftset.pipeline.sources import Batch, Shard
 
-FILE: Final = "mended.parquet"
-CONTENT: Final = "_content"
-_KEY: Final = pl.Schema([("row_id", pl.String()), (CONTENT, pl.UInt64())])
 _STATES: Final = ("published", "refused")
-
-
-@dataclass(frozen=True, slots=True)
-class Mended:
-    """The mended rows of an output folder."""
-
-    rows: pl.DataFrame
-    """row_id, the hash of the record that the row was read from, then the source's columns."""
-    plain_key: str
-    """Key of the run without them."""
-
-    @property
-    def parquet(self) -> bytes:
-        """The rows as they are stored."""
-        buffer = io.BytesIO()
-        self.rows.write_parquet(buffer)
-        return buffer.getvalue()
-
-    @property
-    def fingerprint(self) -> str:
-        """A hash that equal rows share."""
-        return hashlib.sha256(self.parquet).hexdigest()[:32]
-
-    @property
-    def key(self) -> str:
-        """Key of the run with them."""
-        return digest([self.plain_key, self.fingerprint])
-
-    def over(self, shards: Sequence[Shard]) -> tuple[Shard, ...]:
-        """Return the shards with every mended row in its place."""
-        return tuple(_MendedShard(shard, self.rows) for shard in shards)
-
-    def save(self, output: Path) -> None:
-        """Write the rows to where every later run finds them."""
-        with whole(output / FILE) as draft:
-            draft.write_bytes(self.parquet)
-
-
-@dataclass(frozen=True, slots=True)
-class _MendedShard(ShardView):
-    rows: pl.DataFrame
-
-    def limited(self, limit: int) -> Shard:
-        return _MendedShard(self.shard.limited(limit), self.rows)
-
-    def batches(self) -> Iterator[Batch]:
-        for batch in self.shard.batches():
-            yield _patched(batch, self.rows)
-
-
-def _patched(batch: Batch, rows: pl.DataFrame) -> Batch:
-    keyed = batch.frame.select("row_id", batch.content.alias(CONTENT))
-    if keyed.join(rows, on=list(_KEY), how="semi").is_empty():
-        return batch
-    marked = rows.with_columns(_is_mended=pl.lit(True))
-    found = keyed.join(marked, on=list(_KEY), how="left", maintain_order="left")
-    mended = found["_is_mended"].fill_null(False)
-    columns = [name for name in rows.columns if name not in _KEY]
-    frame = batch.frame.with_columns(
-        pl.when(mended).then(found[name]).otherwise(pl.col(name)).alias(name) for name in columns
-    )
-    return replace(batch, frame=frame)
-
-
-def with_mended(job: Job) -> Job:
-    """Return the job with the rows that were mended so far."""
-    path = job.output / FILE
-    if not path.is_file():
-        return job
-    try:
-        rows = _typed(path, {**_KEY, **job.sources.schema})
-    except SourceError as error:
-        raise SourceError(
-            f"{path} holds mended rows that no longer fit the source: {error}; remove it to go on "
-            "without them"
-        ) from error
-    return _holding(job, rows, job.key)
 
 
 def release(job: Job, mended: Path | None) -> tuple[Job, str]:
@@ -117,7 +27,7 @@ def release(job: Job, mended: Path | None) -> tuple[Job, str]:
     is released where it differs from its record and passes every rule. Raises SourceError for files
     that are not there, do not fit, or hold no row of this source.
     """
-    found = _typed_all(_files(job, mended), {"row_id": pl.String(), **job.sources.schema})
+    found = read_released(_files(job, mended), {"row_id": pl.String(), **job.sources.schema})
     _check_ids(found)
     original = _originals(job, found)
     if found.height and original.is_empty():
@@ -136,31 +46,15 @@ def release(job: Job, mended: Path | None) -> tuple[Job, str]:
     return _merged(job, good), said
 
 
-def _holding(job: Job, rows: pl.DataFrame, plain_key: str) -> Job:
-    mended = Mended(rows, plain_key)
-    return replace(job, mended=mended, key=mended.key)
-
-
 def _merged(job: Job, good: pl.DataFrame) -> Job:
     if good.is_empty():
         return job
     before = job.mended
-    rows = good.select(*_KEY, *job.sources.schema)
+    rows = good.select(*KEY, *job.sources.schema)
     if before is not None:
         rows = pl.concat([before.rows.join(rows, on="row_id", how="anti"), rows])
-    return _holding(job, rows.sort("row_id"), job.key if before is None else before.plain_key)
-
-
-def _typed(path: Path, schema: dict[str, pl.DataType]) -> pl.DataFrame:
-    return _typed_all([path], schema)
-
-
-def _typed_all(paths: Sequence[Path], schema: dict[str, pl.DataType]) -> pl.DataFrame:
-    try:
-        return read_quarantine(paths, pl.Schema(schema)).collect()
-    except pl.exceptions.PolarsError as error:
-        problem = " ".join(str(error).split())
-        raise SourceError(f"quarantine: the columns do not fit the source: {problem}") from error
+    fixes = Mended(rows.sort("row_id"), job.key if before is None else before.plain_key)
+    return replace(job, mended=fixes, key=fixes.key)
 
 
 def _files(job: Job, mended: Path | None) -> list[Path]:

@@ -2,27 +2,26 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterable, Sequence
-from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import replace
 from typing import TYPE_CHECKING, Protocol
 
 import polars as pl
 
 from siftset.pipeline.stages.dedupe import (
-    TEXT_KEY,
     exact_duplicates,
     merged,
     near_duplicates,
     none,
     repeated_ids,
     settle,
+    stamp,
 )
 from siftset.pipeline.stages.process_shard import Outcome, ShardResult
+from siftset.pipeline.stages.run_outcome import Settlement
 from siftset.pipeline.storage.part_files import Part, PartWriter, count_rows
 from siftset.pipeline.storage.table import DataFile
-from siftset.schemas.errors import BalanceError
 from siftset.schemas.results.columns import SPLITS
 from siftset.schemas.results.summary import Balance
 
@@ -90,61 +89,18 @@ class Here:
         return tuple(files), duplicates
 
 
-@dataclass(frozen=True, slots=True)
-class Settlement:
-    """Where every row of the run is, and the files that make up the set."""
+def settle_rows(
+    run: Run,
+    results: Sequence[ShardResult],
+    open_resolver: Callable[[Run, int], AbstractContextManager[Settler]],
+) -> Settlement:
+    """Write the kept rows by split and their duplicates apart, and draw the balance.
 
-    balance: Balance
-    unknown: int
-    faulted: int
-    files: tuple[DataFile, ...]
-    parts: dict[Outcome, tuple[Part, ...]]
-    duplicates: tuple[Part, ...]
-    kinds: dict[str, int]
-    """Duplicates by kind."""
-    added: tuple[DataFile, ...] | None = None
-    """The files with the rows that this run read; None where that is all of them."""
-
-    def check(self, *, recorded: bool = True) -> None:
-        """Raise BalanceError unless the rows add up, and the files hold as many as they say.
-
-        `recorded` is false where the recipe keeps no record of rejected rows.
-        """
-        self.balance.check()
-        counted = {
-            "quarantined": (self.balance.quarantined, self.parts["quarantine"]),
-            "unreadable": (self.balance.unreadable, self.parts["unreadable"]),
-        }
-        if recorded:
-            counted["rejected"] = (self.balance.rejected, self.parts["rejected"])
-        for name, (rows, parts) in counted.items():
-            if rows != count_rows(parts):
-                raise BalanceError(f"{rows:,} rows {name}, but {count_rows(parts):,} put aside")
-
-    @property
-    def fresh(self) -> tuple[DataFile, ...]:
-        """The files with the kept rows that this run read."""
-        return self.files if self.added is None else self.added
-
-    @property
-    def set_rows(self) -> int:
-        """How many rows the set would have."""
-        return sum(file.rows for file in self.files)
-
-    @property
-    def splits(self) -> dict[str, int]:
-        """Kept rows by split."""
-        counted = Counter[str]()
-        for file in self.files:
-            counted[file.split] += file.rows
-        return dict(counted)
-
-
-def settle_rows(run: Run, results: Sequence[ShardResult]) -> Settlement:
-    """Write the kept rows by split and their duplicates apart, and draw the balance."""
+    `open_resolver` gives who finds the duplicates among so many rows.
+    """
     candidates = _parts(results, "candidates")
     with run.progress.stage("find duplicates", count_rows(candidates)) as stage:
-        with _settler(run, count_rows(candidates)) as settler:
+        with open_resolver(run, count_rows(candidates)) as settler:
             ids = _parts(results, "ids")
             repeated = find_repeats(run.job, candidates, ids, settler=settler)
             files, duplicates = settler.write(run, candidates, repeated)
@@ -166,15 +122,6 @@ def settle_rows(run: Run, results: Sequence[ShardResult]) -> Settlement:
 
 def _parts(results: Iterable[ShardResult], outcome: Outcome) -> tuple[Part, ...]:
     return tuple(part for result in results for part in result.parts.get(outcome, ()))
-
-
-def _settler(run: Run, rows: int) -> AbstractContextManager[Settler]:
-    """Give who settles: a cluster where one machine would take many passes."""
-    if run.options.engine == "local" or rows <= run.job.recipe.ray.exchange_above:
-        return nullcontext(Here())
-    from siftset.pipeline.engines.ray.shuffle import exchanged
-
-    return exchanged(run)
 
 
 def find_repeats(
@@ -221,8 +168,3 @@ def _write(
 def stamped(frame: pl.DataFrame, run: Run) -> pl.DataFrame:
     """Return candidates as rows of the set that this run adds."""
     return stamp(frame, run.run_id, run.job.decider.hash)
-
-
-def stamp(frame: pl.DataFrame, run_id: str, formula: str) -> pl.DataFrame:
-    """Return candidates as rows of the set that a run adds under a formula, given by its hash."""
-    return frame.drop(TEXT_KEY).with_columns(run_id=pl.lit(run_id), formula=pl.lit(formula))

@@ -12,9 +12,9 @@ from siftset.pipeline.storage.part_files import Part, spread
 from siftset.schemas.results.metrics import Check, Example, Severity
 
 if TYPE_CHECKING:
+    from siftset.pipeline.stages.judgement import Judgement
     from siftset.pipeline.stages.process_shard import ShardResult
-    from siftset.pipeline.stages.resolve_duplicates import Settlement
-    from siftset.pipeline.stages.verdict import Judgement
+    from siftset.pipeline.stages.run_outcome import Settlement
 
 _SHOWN: Final = 5
 _CUT: Final = 160

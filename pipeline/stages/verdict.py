@@ -3,44 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from pathlib import Path
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
+from siftset.pipeline.gate.prepare import limited
 from siftset.pipeline.gate.thresholds import apply_thresholds, unmeasured, verdict_of
 from siftset.pipeline.profile.scalars import scalars
+from siftset.pipeline.stages.judgement import Assessment, Judgement
 from siftset.pipeline.stages.measure import measure
 from siftset.pipeline.stages.process_shard import WHOLE_SHARD
-from siftset.pipeline.stages.run_gate import limited, run_suites
+from siftset.pipeline.stages.run_gate import run_suites
 from siftset.schemas.errors import FaultBudgetExceeded, GateFailed, SiftsetError
-from siftset.schemas.results.metrics import Check, RunMetrics, Verdict
+from siftset.schemas.results.metrics import Check, Verdict
 
 if TYPE_CHECKING:
     from siftset.pipeline.run.context import Run
     from siftset.pipeline.stages.process_shard import ShardResult
-    from siftset.pipeline.stages.resolve_duplicates import Settlement
+    from siftset.pipeline.stages.run_outcome import Settlement
 
 _ORDER: Final[tuple[Verdict, ...]] = ("pass", "warn", "fail")
-
-
-@dataclass(frozen=True, slots=True)
-class Assessment:
-    """The metrics of a run, and why it may not be published if so."""
-
-    metrics: RunMetrics
-    refusal: SiftsetError | None = None
-    faults: tuple[dict[str, str], ...] = ()
-    data_docs: Path | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Judgement:
-    """Checks, and the verdict they come to."""
-
-    verdict: Verdict
-    checks: tuple[Check, ...] = ()
-    refusal: SiftsetError | None = None
-    data_docs: Path | None = None
 
 
 def assess(run: Run, results: Sequence[ShardResult], settlement: Settlement) -> Assessment:

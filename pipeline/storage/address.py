@@ -39,3 +39,11 @@ def working_folder(loaded: LoadedRecipe) -> Path:
     named = os.environ.get(WORK)
     root = Path(named).expanduser() if named else loaded.resolve(_BESIDE)
     return root / loaded.recipe.name
+
+
+def output_folder(loaded: LoadedRecipe) -> Path:
+    """Return the folder of this machine that holds a recipe's output, or works for its address."""
+    at = output_address(loaded)
+    return (
+        loaded.resolve(loaded.recipe.output) if at is None else working_folder(loaded)
+    ).resolve()

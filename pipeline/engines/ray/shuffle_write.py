@@ -14,8 +14,7 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
-from siftset.pipeline.stages.dedupe import settle
-from siftset.pipeline.stages.resolve_duplicates import stamp
+from siftset.pipeline.stages.dedupe import settle, stamp
 from siftset.pipeline.storage.atomic_files import sync
 from siftset.pipeline.storage.part_files import Part, PartWriter
 from siftset.pipeline.storage.table import DataFile

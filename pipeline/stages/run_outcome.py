@@ -1,0 +1,65 @@
+"""Where every row of a run is, once its duplicates are resolved."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from siftset.pipeline.storage.part_files import Part, count_rows
+from siftset.pipeline.storage.table import DataFile
+from siftset.schemas.errors import BalanceError
+from siftset.schemas.results.summary import Balance
+
+if TYPE_CHECKING:
+    from siftset.pipeline.stages.process_shard import Outcome
+
+
+@dataclass(frozen=True, slots=True)
+class Settlement:
+    """Where every row of the run is, and the files that make up the set."""
+
+    balance: Balance
+    unknown: int
+    faulted: int
+    files: tuple[DataFile, ...]
+    parts: dict[Outcome, tuple[Part, ...]]
+    duplicates: tuple[Part, ...]
+    kinds: dict[str, int]
+    """Duplicates by kind."""
+    added: tuple[DataFile, ...] | None = None
+    """The files with the rows that this run read; None where that is all of them."""
+
+    def check(self, *, recorded: bool = True) -> None:
+        """Raise BalanceError unless the rows add up, and the files hold as many as they say.
+
+        `recorded` is false where the recipe keeps no record of rejected rows.
+        """
+        self.balance.check()
+        counted = {
+            "quarantined": (self.balance.quarantined, self.parts["quarantine"]),
+            "unreadable": (self.balance.unreadable, self.parts["unreadable"]),
+        }
+        if recorded:
+            counted["rejected"] = (self.balance.rejected, self.parts["rejected"])
+        for name, (rows, parts) in counted.items():
+            if rows != count_rows(parts):
+                raise BalanceError(f"{rows:,} rows {name}, but {count_rows(parts):,} put aside")
+
+    @property
+    def fresh(self) -> tuple[DataFile, ...]:
+        """The files with the kept rows that this run read."""
+        return self.files if self.added is None else self.added
+
+    @property
+    def set_rows(self) -> int:
+        """How many rows the set would have."""
+        return sum(file.rows for file in self.files)
+
+    @property
+    def splits(self) -> dict[str, int]:
+        """Kept rows by split."""
+        counted = Counter[str]()
+        for file in self.files:
+            counted[file.split] += file.rows
+        return dict(counted)
