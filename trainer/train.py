@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import time
 from pathlib import Path
@@ -34,6 +35,7 @@ def train(
     ModelError or OutputError; SIGTERM saves a checkpoint and raises Interrupted.
     """
     require_extra()
+    from siftset.trainer.comparison.preflight import check_compare
     from siftset.trainer.training.hyperparameter_search import check_single, make_trials
     from siftset.trainer.training.session import Session
 
@@ -44,7 +46,7 @@ def train(
     session = Session(config, data, out, seed=seed, progress=progress)
     session.trials = trials
     with session.quietly():
-        session.prepare(resume=resume, compare=compare)
+        session.prepare(resume=resume, check=functools.partial(check_compare, compare=compare))
         session.fit()
         return finish(session, compare, began)
 

@@ -29,6 +29,7 @@ from siftset.schemas.recipe.loading import LoadedRecipe
 from siftset.schemas.recipe.train import Train
 from siftset.schemas.results.comparison import ArmsTable, Comparison
 from siftset.schemas.results.lineage import TrainingData
+from siftset.schemas.tasks import TASKS
 
 if TYPE_CHECKING:
     from siftset.trainer.comparison import ArmFolder
@@ -150,7 +151,7 @@ def _write_pool(job: Job, path: Path, config: Train) -> pl.Series:
     import pyarrow.parquet as pq
 
     usable = pl.col("text").is_not_null() & (pl.col("text").str.strip_chars() != "")
-    if config.task == "classification":
+    if TASKS[config.task].labelled:
         usable &= pl.col("label").is_not_null()
     ids, writer = [pl.Series([], dtype=pl.String)], None
     for shard in job.shards:

@@ -11,9 +11,9 @@ from siftset.pipeline.storage.table import Store
 from siftset.schemas.progress import Progress
 from siftset.schemas.recipe.refresh import Refresh
 from siftset.schemas.results.comparison import Change, Comparison
+from siftset.schemas.tasks import TASKS
 
 NOTE: Final = "drop.json"
-MAIN: Final = {"mlm": "loss", "causal": "loss", "classification": "macro_f1"}
 
 
 def metric_drop(
@@ -39,7 +39,7 @@ def metric_drop(
 
 def too_far(then: Comparison, now: Comparison, metric: str | None, limit: float) -> str:
     """Say how far a metric dropped where that is further than a share of what it was, else ""."""
-    name = metric or MAIN[then.task]
+    name = metric or TASKS[then.task].main_metric
     was, is_now = _change(then, name), _change(now, name)
     if was is None or is_now is None or was.after is None or is_now.after is None:
         return ""

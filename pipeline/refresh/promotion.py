@@ -20,7 +20,7 @@ import polars as pl
 from pydantic import JsonValue
 
 from siftset.pipeline.profile.history import METRICS, read_metrics
-from siftset.pipeline.refresh.metric_drop import MAIN, metric_drop, noted
+from siftset.pipeline.refresh.metric_drop import metric_drop, noted
 from siftset.pipeline.refresh.versions import models_of
 from siftset.pipeline.storage.atomic_files import read_json, sync, writable_folder, write_json
 from siftset.pipeline.storage.lock import locked
@@ -31,6 +31,7 @@ from siftset.schemas.progress import Progress
 from siftset.schemas.recipe.loading import LoadedRecipe
 from siftset.schemas.recipe.refresh import Refresh
 from siftset.schemas.results.comparison import Change, Comparison
+from siftset.schemas.tasks import TASKS
 
 MODELS: Final = "models"
 CURRENT: Final = "current"
@@ -225,7 +226,7 @@ def judged(comparison: Comparison, refresh: Refresh) -> tuple[bool, str]:
         return False, f"it forgets general text: perplexity{rise}{limit}"
     golden = comparison.golden
     changes = comparison.changes if golden is None else golden.changes
-    metric = refresh.promote_metric or MAIN[comparison.task]
+    metric = refresh.promote_metric or TASKS[comparison.task].main_metric
     change = next((one for one in changes if one.name == metric), None)
     if change is None or change.before is None or change.after is None:
         return False, f"'{metric}' cannot be compared, known are {_names(changes)}"

@@ -14,6 +14,7 @@ from pydantic import (
 )
 
 from siftset.schemas.recipe.section import Section, Share
+from siftset.schemas.tasks import TaskName
 
 
 class LastLayers(Section):
@@ -97,7 +98,7 @@ Optimizer = Literal["adamw_torch_fused", "adamw_torch", "adafactor", "sgd"]
 class Train(Section):
     """Fine-tuning of a model on a version of the retraining set."""
 
-    task: Literal["mlm", "classification", "causal"]
+    task: TaskName
     model: str = Field("minilm", description="An embedded name, a folder, or a hub name.")
     revision: str | None = Field(None, description="Revision of a hub name.")
     method: Method = "full"

@@ -12,8 +12,8 @@ from pydantic import Field, JsonValue
 from siftset.schemas.recipe.section import Section
 from siftset.schemas.results.summary import Finding
 from siftset.schemas.results.trials import Trials
+from siftset.schemas.tasks import TaskName
 
-Task = Literal["mlm", "classification", "causal"]
 BeforeKind = Literal["base model", "previous model", "linear probe", "none"]
 Verdict = Literal["better", "worse", "no difference shown", "not judged"]
 Move = Literal["in", "out", "up", "down", "same"]
@@ -328,7 +328,7 @@ class Comparison(Section):
     """The whole of compare.json."""
 
     schema_version: int = 1
-    task: Task
+    task: TaskName
     before: ModelInfo
     after: ModelInfo
     before_kind: BeforeKind

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import polars as pl
 
 from siftset.schemas.errors import TrainingError
-from siftset.schemas.results.comparison import Arm, ArmsTable, Estimate, Task
+from siftset.schemas.results.comparison import Arm, ArmsTable, Estimate
+from siftset.schemas.tasks import TASKS, TaskName
 from siftset.trainer.comparison.classification_scores import Figures, Outcome, estimates, measure
 from siftset.trainer.comparison.compare_classification import aligned, label_order, labelled
 from siftset.trainer.comparison.context import Side, need
@@ -27,15 +28,8 @@ class Contender:
     rows: int | None = None
 
 
-_MAIN: Mapping[Task, tuple[str, bool]] = {
-    "mlm": ("loss", False),
-    "causal": ("loss", False),
-    "classification": ("accuracy", True),
-}
-
-
 def compare_arms(
-    task: Task,
+    task: TaskName,
     arms: Sequence[Contender],
     questions: QuestionSet,
     *,
@@ -50,7 +44,7 @@ def compare_arms(
         raise TrainingError(f"compare: {len(arms)} arm given: a comparison of arms needs two")
     bootstrap = bootstrap or Bootstrap()
     rows, measured = _measure(task, arms, questions, bootstrap)
-    main, higher = _MAIN[task]
+    main, higher = ("accuracy", True) if TASKS[task].labelled else ("loss", False)
     first = measured[0][main]
     return ArmsTable(
         main=main,
@@ -81,9 +75,9 @@ def _arm(
 
 
 def _measure(
-    task: Task, arms: Sequence[Contender], questions: QuestionSet, bootstrap: Bootstrap
+    task: TaskName, arms: Sequence[Contender], questions: QuestionSet, bootstrap: Bootstrap
 ) -> tuple[int, list[Figures]]:
-    if task == "classification":
+    if TASKS[task].labelled:
         return _classified(arms, questions, bootstrap)
     found = []
     for arm in arms:
@@ -92,9 +86,9 @@ def _measure(
     return questions.rows.height, found
 
 
-def _sums(task: Task, side: Side, questions: QuestionSet) -> Array:
+def _sums(task: TaskName, side: Side, questions: QuestionSet) -> Array:
     frame = questions.rows
-    if task == "mlm":
+    if TASKS[task].fills_masks:
         keys = frame["row_id"].cast(pl.String).to_list()
         asked = need(side, MaskedModel, task)  # type: ignore[type-abstract]
         return asked.score(frame["text"].to_list(), keys, questions.seed)

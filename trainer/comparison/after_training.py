@@ -11,6 +11,7 @@ from pydantic import JsonValue
 
 from siftset.schemas.recipe.train import Compare
 from siftset.schemas.results.comparison import BeforeKind, Comparison, TrainingCurve
+from siftset.schemas.tasks import TASKS
 from siftset.trainer.comparison import (
     QuestionSet,
     Setting,
@@ -54,7 +55,7 @@ def compare_trained(session: Session, trained: Loaded, compare: Compare) -> Comp
             questions,
             setting,
         )
-    if session.config.task == "classification":
+    if TASKS[session.config.task].labelled:
         lost = language_forgotten(session.config, trained, questions, setting)
         found = found.model_copy(update={"forgetting": lost})
     session.tell(check_forgetting(found.forgetting))
@@ -70,7 +71,7 @@ def held_out(session: Session) -> str:
 
 def questions_of(session: Session, compare: Compare, held: str) -> QuestionSet:
     """Return what both models are asked; baselines learn from the rows that the model saw."""
-    classes = session.config.task == "classification"
+    classes = TASKS[session.config.task].labelled
     training = None
     if classes and not session.config.multi_label:
         rows = rows_of(session, "train")
@@ -90,7 +91,7 @@ def rows_of(session: Session, split: str) -> pl.DataFrame:
     template = getattr(session.task, "template", None)
     if template is not None and "text" not in frame.columns:
         frame = frame.with_columns(text=pl.Series(map(template.ask, frame.iter_rows(named=True))))
-    return named(frame, session.config.labels) if session.config.task == "classification" else frame
+    return named(frame, session.config.labels) if TASKS[session.config.task].labelled else frame
 
 
 def _lineage(session: Session) -> dict[str, JsonValue]:
@@ -114,7 +115,7 @@ def _lineage(session: Session) -> dict[str, JsonValue]:
 def _before(session: Session) -> tuple[Side | None, BeforeKind]:
     """Load the model before again; a classifier with a fresh head has none."""
     loaded, config = session.task.loaded, session.config
-    if config.task == "classification" and loaded.untrained_head:
+    if TASKS[config.task].labelled and loaded.untrained_head:
         return None, "none" if config.multi_label else "linear probe"
     labels = getattr(session.task, "labels", None)
     again = load(
@@ -124,7 +125,7 @@ def _before(session: Session) -> tuple[Side | None, BeforeKind]:
         labels=labels.names if labels else (),
         seed=session.seed,
     )
-    kind: BeforeKind = "previous model" if config.task == "classification" else "base model"
+    kind: BeforeKind = "previous model" if TASKS[config.task].labelled else "base model"
     return _side(again, session), kind
 
 

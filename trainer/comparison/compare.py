@@ -2,35 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
 from dataclasses import fields
-from typing import Final
 
-from siftset.schemas.results.comparison import Comparison, ModelInfo, Questions, Task
-from siftset.trainer.comparison.compare_causal import compare_answers
-from siftset.trainer.comparison.compare_classification import compare_classified
-from siftset.trainer.comparison.compare_mlm import compare_masked
+from siftset.schemas.results.comparison import Comparison, ModelInfo, Questions
+from siftset.schemas.tasks import TASKS, TaskName
 from siftset.trainer.comparison.context import Part, Setting, Side
 from siftset.trainer.comparison.questions import QuestionSet
 
-_Compare = Callable[[Side | None, Side, QuestionSet, Setting], Part]
-
-_PARTS: Final[Mapping[Task, _Compare]] = {
-    "mlm": compare_masked,
-    "classification": compare_classified,
-    "causal": compare_answers,
-}
-
 
 def compare_models(
-    task: Task, before: Side | None, after: Side, questions: QuestionSet, setting: Setting
+    task: TaskName, before: Side | None, after: Side, questions: QuestionSet, setting: Setting
 ) -> Comparison:
     """Ask both models the same frozen questions, once each, and return what changed.
 
     Without a model before, a classifier is compared with a probe on `setting.encoder`.
     Raises TrainingError for a model that does not fit the task.
     """
-    part = _PARTS[task](before, after, questions, setting)
+    part: Part = TASKS[task].code.load("compare")(before, after, questions, setting)
     kind = setting.before_kind
     if before is None:
         known = any(change.before is not None for change in part.changes)

@@ -13,8 +13,9 @@ from pydantic import JsonValue
 
 from siftset.schemas.errors import ModelError, TrainingError
 from siftset.schemas.recipe.train import Compare, Train, label_text
-from siftset.schemas.results.comparison import ArmsTable, BeforeKind, Comparison, Task
+from siftset.schemas.results.comparison import ArmsTable, BeforeKind, Comparison
 from siftset.schemas.results.lineage import TrainingData
+from siftset.schemas.tasks import TASKS, TaskName
 from siftset.trainer.comparison.ablation import Contender, compare_arms
 from siftset.trainer.comparison.compare import compare_models
 from siftset.trainer.comparison.context import Setting, Side
@@ -67,11 +68,11 @@ def compare_folders(before: str | None, after: str, data: TrainingData, ask: Ask
 
 
 def _before(
-    name: str | None, task: Task, ask: Ask
+    name: str | None, task: TaskName, ask: Ask
 ) -> tuple[Side | None, BeforeKind, Encoder | None]:
     if name is None:
         return None, "none", None
-    if task != "classification":
+    if not TASKS[task].labelled:
         return _side(name, task, ask), "base model", None
     try:
         return _side(name, task, ask), "previous model", None
@@ -82,7 +83,7 @@ def _before(
         return None, "linear probe", load_encoder(name, max_length=length)
 
 
-def _side(name: str, task: Task, ask: Ask) -> Side:
+def _side(name: str, task: TaskName, ask: Ask) -> Side:
     from siftset.trainer.inference.load_model import load_trained, side
 
     return side(load_trained(name, task), task, ask.max_length(name))
@@ -120,17 +121,17 @@ def _held_out(data: TrainingData) -> str:
     raise TrainingError("compare: the set has neither test nor validation rows: split it")
 
 
-def _questions(data: TrainingData, split: str, task: Task, ask: Ask) -> QuestionSet:
+def _questions(data: TrainingData, split: str, task: TaskName, ask: Ask) -> QuestionSet:
     names = ask.train.labels if ask.train is not None else {}
     rows = named(pl.read_parquet(list(data.files[split])), names)
     train = None
-    if task == "classification" and data.files.get("train"):
+    if TASKS[task].labelled and data.files.get("train"):
         files = list(data.files["train"])
         train = named(pl.read_parquet(files, columns=["row_id", "text", "label"]), names)
     questions = gather(ask.compare, rows, folder=ask.folder, seed=ask.seed, train=train)
     if questions.golden is not None:
         questions = replace(questions, golden=named(questions.golden, names))
-    if task != "causal":
+    if not TASKS[task].pairs:
         return questions
     written = ask.train.template if ask.train is not None else None
     return with_pairs(questions, template_for(rows.columns, written, data.names))

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 from siftset.schemas.errors import ModelError
 from siftset.schemas.recipe.train import Train
-from siftset.schemas.results.comparison import Forgetting, Task
+from siftset.schemas.results.comparison import Forgetting
+from siftset.schemas.tasks import TASKS, TaskName
 from siftset.trainer.comparison import QuestionSet, Setting
 from siftset.trainer.comparison.compare_mlm import general_rows
 from siftset.trainer.comparison.held_out import forgetting
@@ -20,7 +21,7 @@ class _Speaker:
     """The base model with its head for words."""
 
     loaded: Loaded
-    task: Task
+    task: TaskName
     length: int
 
     def loss(self, questions: QuestionSet) -> Array:
@@ -68,8 +69,7 @@ def language_forgotten(
 
 
 def _speaker(config: Train) -> _Speaker | None:
-    tasks: tuple[Task, ...] = ("mlm", "causal")
-    for task in tasks:
+    for task in (name for name, facts in TASKS.items() if not facts.labelled):
         try:
             loaded = load(task, config.model, revision=config.revision)
         except ModelError:

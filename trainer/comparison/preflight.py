@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from siftset.schemas.recipe.train import Compare
-from siftset.trainer.comparison import Setting, gather
+from siftset.schemas.tasks import TASKS
+from siftset.trainer.comparison import QuestionSet, Setting, gather
 from siftset.trainer.comparison.after_training import held_out, rows_of
 from siftset.trainer.comparison.compare_classification import label_order, labelled
 from siftset.trainer.comparison.folders import named
@@ -22,14 +23,26 @@ def check_compare(session: Session, compare: Compare) -> None:
     """Read the questions of a prepared run; raise where the comparison would fail on them."""
     rows = rows_of(session, held_out(session))
     questions = gather(compare, rows, folder=Path.cwd(), seed=session.seed)
-    length, labels = session.task.length, getattr(session.task, "labels", None)
-    if session.config.task == "mlm":
-        Setting(compare).words()
-        for prompt in questions.prompts:
-            check_masks(prompt.text, len(MASKS.findall(prompt.text)), length)
-    elif session.config.task == "causal":
-        room_for_prompts(length, compare.max_new_tokens)
-    elif labels is not None and not session.config.multi_label:
-        order = label_order(labels.names, compare.positive_label)
-        if questions.golden is not None:
-            labelled(named(questions.golden, session.config.labels), order)
+    TASKS[session.config.task].code.load("check_questions")(session, questions, compare)
+
+
+def check_mask_prompts(session: Session, questions: QuestionSet, compare: Compare) -> None:
+    """Raise for a word list that is missing, or a prompt without room for its masks."""
+    Setting(compare).words()
+    for prompt in questions.prompts:
+        check_masks(prompt.text, len(MASKS.findall(prompt.text)), session.task.length)
+
+
+def check_answer_room(session: Session, _: QuestionSet, compare: Compare) -> None:
+    """Raise where answers leave prompts no room."""
+    room_for_prompts(session.task.length, compare.max_new_tokens)
+
+
+def check_golden_labels(session: Session, questions: QuestionSet, compare: Compare) -> None:
+    """Raise for a positive class, or a golden label, that the model does not know."""
+    labels = getattr(session.task, "labels", None)
+    if labels is None or session.config.multi_label:
+        return
+    order = label_order(labels.names, compare.positive_label)
+    if questions.golden is not None:
+        labelled(named(questions.golden, session.config.labels), order)

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from siftset.schemas.errors import ModelError
-from siftset.schemas.results.comparison import ModelInfo, Task
+from siftset.schemas.results.comparison import ModelInfo
+from siftset.schemas.tasks import TASKS, TaskName
 from siftset.trainer.comparison.context import Side
 from siftset.trainer.models.loading import Loaded, load, locate, quiet
 
@@ -13,14 +14,14 @@ if TYPE_CHECKING:
     from siftset.trainer.inference.adapters import Asked
 
 
-def load_trained(name: str, task: Task, revision: str | None = None) -> Loaded:
+def load_trained(name: str, task: TaskName, revision: str | None = None) -> Loaded:
     """Load a model with the head that its files hold; a classifier keeps its labels.
 
     Raises ModelError for a classifier whose head would be newly initialised.
     """
-    labels = _labels(name, revision) if task == "classification" else ()
+    labels = _labels(name, revision) if TASKS[task].labelled else ()
     loaded = load(task, name, revision=revision, labels=labels)
-    if task == "classification" and loaded.untrained_head:
+    if TASKS[task].labelled and loaded.untrained_head:
         raise ModelError(
             f"the model '{name}' is no trained classifier: it lacks "
             f"{', '.join(loaded.untrained_head[:3])}; train it first"
@@ -43,20 +44,14 @@ def _labels(name: str, revision: str | None) -> tuple[str, ...]:
     return tuple(str(label) for _, label in sorted(names.items(), key=lambda pair: int(pair[0])))
 
 
-def asked(loaded: Loaded, task: Task, max_length: int) -> Asked:
+def asked(loaded: Loaded, task: TaskName, max_length: int) -> Asked:
     """Wrap a loaded model as the comparison and prediction ask it."""
-    from siftset.trainer.inference.adapters import MaskedLM, TextClassifier
-    from siftset.trainer.inference.generate import CausalLM
-
-    kinds: dict[Task, type[MaskedLM | TextClassifier | CausalLM]] = {
-        "mlm": MaskedLM,
-        "classification": TextClassifier,
-        "causal": CausalLM,
-    }
-    return kinds[task](loaded.model, loaded.tokenizer, max_length=max_length)
+    adapter = TASKS[task].code.load("adapter")
+    wrapped: Asked = adapter(loaded.model, loaded.tokenizer, max_length=max_length)
+    return wrapped
 
 
-def side(loaded: Loaded, task: Task, max_length: int) -> Side:
+def side(loaded: Loaded, task: TaskName, max_length: int) -> Side:
     """Return a loaded model as one side of a comparison."""
     info = ModelInfo(
         name=loaded.name,

@@ -17,7 +17,7 @@ import numpy as np
 from pydantic import JsonValue
 
 from siftset.schemas.errors import MissingExtraError, ModelError
-from siftset.schemas.results.comparison import Task
+from siftset.schemas.tasks import TASKS, TaskName
 from siftset.trainer.inference.load_model import load_trained
 from siftset.trainer.inference.usage_snippets import Usage, read_usage
 from siftset.trainer.metrics.bootstrap import Integers
@@ -42,7 +42,7 @@ class OnnxFile:
     """What was written, and by how much its logits differ from the model's."""
 
     out: Path
-    task: Task
+    task: TaskName
     size: int
     """Bytes."""
     difference: float
@@ -108,7 +108,7 @@ def _describe(program: ONNXProgram, loaded: Loaded, usage: Usage) -> ONNXProgram
     told: dict[str, str] = {"task": usage.task}
     if usage.max_length is not None:
         told["max_length"] = str(usage.max_length)
-    if usage.task == "classification":
+    if TASKS[usage.task].labelled:
         names = {int(place): name for place, name in (loaded.model.config.id2label or {}).items()}
         told["labels"] = json.dumps([names[place] for place in sorted(names)])
     program.model.metadata_props.update(told)

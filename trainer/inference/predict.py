@@ -5,24 +5,24 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 from pydantic import JsonValue
 
 from siftset.schemas.errors import OutputError, RecipeError, SourceError
-from siftset.schemas.results.comparison import Task
+from siftset.schemas.tasks import TASKS, TaskName
 from siftset.trainer.comparison.fill_mask import Fill, likeliest
-from siftset.trainer.inference.protocols import Answerer, Classifier, MaskedModel
+from siftset.trainer.inference.protocols import Answerer, MaskedModel
 from siftset.trainer.tasks.templates import Template
+
+if TYPE_CHECKING:
+    from siftset.trainer.inference.adapters import TextClassifier
 
 ROWS_AT_ONCE: Final = 256
 """Lines of a file that are read, answered and written together."""
-
-MAX_LENGTH: Final = {"mlm": 512, "classification": 512, "causal": 2048}
-"""Tokens of an input where neither the model nor its folder says less."""
 
 Prediction = dict[str, JsonValue]
 
@@ -57,7 +57,7 @@ class Asking:
 class Predictor:
     """A model that answers texts; the answers are JSON objects in the order of the texts."""
 
-    task: Task
+    task: TaskName
     answer: Callable[[Sequence[str]], list[Prediction]]
 
     def __call__(self, texts: Sequence[str]) -> list[Prediction]:
@@ -91,7 +91,7 @@ def masks_predictor(model: MaskedModel, asking: Asking) -> Predictor:
     return Predictor("mlm", answer)
 
 
-def classes_predictor(model: Classifier, *, multi_label: bool = False) -> Predictor:
+def classes_predictor(model: TextClassifier, _: Asking) -> Predictor:
     """Return a predictor of class probabilities; multi-label ones name all from 0.5 on."""
 
     def answer(texts: Sequence[str]) -> list[Prediction]:
@@ -99,7 +99,7 @@ def classes_predictor(model: Classifier, *, multi_label: bool = False) -> Predic
         for text, row in zip(texts, model.probabilities(texts), strict=True):
             by_label = dict(zip(model.labels, map(float, row), strict=True))
             named: Prediction = {"label": model.labels[int(np.argmax(row))]}
-            if multi_label:
+            if model.multi_label:
                 named = {"labels": [label for label, p in by_label.items() if p >= 0.5]}
             found.append({"text": text, **named, "probabilities": _json(by_label)})
         return found
@@ -129,24 +129,16 @@ def load_predictor(
 
     A causal model that was trained with a template is asked with it. Raises ModelError.
     """
-    from siftset.trainer.inference.adapters import MaskedLM, TextClassifier
-    from siftset.trainer.inference.generate import CausalLM
     from siftset.trainer.inference.load_model import asked, load_trained
     from siftset.trainer.inference.usage_snippets import read_usage
 
     usage = read_usage(name, revision)
-    asking = asking or Asking()
     loaded = load_trained(name, usage.task, revision)
-    model = asked(loaded, usage.task, usage.max_length or MAX_LENGTH[usage.task])
-    if isinstance(model, MaskedLM):
-        return masks_predictor(model, asking)
-    if isinstance(model, TextClassifier):
-        return classes_predictor(model, multi_label=model.multi_label)
-    assert isinstance(model, CausalLM)
-    template = asking.template or usage.template
-    return answers_predictor(
-        model, Asking(asking.top_k, asking.max_new_tokens, asking.examples, template)
-    )
+    facts, asking = TASKS[usage.task], asking or Asking()
+    model = asked(loaded, usage.task, usage.max_length or facts.max_length)
+    asking = replace(asking, template=asking.template or usage.template)
+    predictor: Predictor = facts.code.load("predictor")(model, asking)
+    return predictor
 
 
 def read_examples(path: Path) -> tuple[tuple[str, str], ...]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
@@ -11,25 +10,18 @@ from pydantic import Field, PositiveInt, ValidationError
 
 from siftset.schemas.errors import ModelError
 from siftset.schemas.recipe.section import Section
-from siftset.schemas.results.comparison import Task
+from siftset.schemas.tasks import TASKS, TaskName
 from siftset.trainer.models.embedded import EMBEDDED
 from siftset.trainer.models.loading import locate
 from siftset.trainer.tasks.templates import Template
 
 USAGE: Final = "siftset.json"
 
-_HEADS: Final[Mapping[str, Task]] = {
-    "ForMaskedLM": "mlm",
-    "ForSequenceClassification": "classification",
-    "ForCausalLM": "causal",
-    "LMHeadModel": "causal",
-}
-
 
 class Usage(Section):
     """What a model was trained for, and how its inputs were written."""
 
-    task: Task
+    task: TaskName
     max_length: PositiveInt | None = Field(None, description="Tokens; longer texts are cut.")
     prompt: str | None = Field(None, description="A causal model's prompt with {column} places.")
     answer: str | None = Field(None, description="The column that held the answers.")
@@ -44,7 +36,7 @@ class Usage(Section):
 
 
 def write_usage(
-    folder: Path, task: Task, *, max_length: int | None = None, template: Template | None = None
+    folder: Path, task: TaskName, *, max_length: int | None = None, template: Template | None = None
 ) -> None:
     """Write how a model wants to be asked into its folder."""
     usage = Usage(
@@ -60,7 +52,7 @@ def write_usage(
 def read_usage(name: str, revision: str | None = None) -> Usage:
     """Return how a model wants to be asked, else what its architecture says.
 
-    Raises ModelError for a model that has no head for one of the three tasks.
+    Raises ModelError for a model that has no head for a task of siftset's.
     """
     if name in EMBEDDED:
         return Usage(task="mlm")
@@ -75,11 +67,11 @@ def read_usage(name: str, revision: str | None = None) -> Usage:
     return Usage(task=_task_by_architecture(name, revision))
 
 
-def _task_by_architecture(name: str, revision: str | None) -> Task:
+def _task_by_architecture(name: str, revision: str | None) -> TaskName:
     architectures = _architectures(name, revision)
     for architecture in architectures:
-        for head, task in _HEADS.items():
-            if architecture.endswith(head):
+        for task, facts in TASKS.items():
+            if architecture.endswith(facts.architectures):
                 return task
     found = ", ".join(architectures) or "none"
     raise ModelError(

@@ -7,19 +7,14 @@ import logging
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from siftset.schemas.errors import MissingExtraError, ModelError
+from siftset.schemas.tasks import TASKS, TaskName
 from siftset.trainer.models.embedded import EMBEDDED, compose_head, find_embedded
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
-
-CLASSES: Final = {
-    "mlm": "AutoModelForMaskedLM",
-    "classification": "AutoModelForSequenceClassification",
-    "causal": "AutoModelForCausalLM",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +93,7 @@ def _check_folder(folder: Path, name: str) -> None:
 
 
 def load(
-    task: str,
+    task: TaskName,
     name: str,
     *,
     revision: str | None = None,
@@ -106,7 +101,7 @@ def load(
     seed: int = 0,
     attention: str | None = None,
 ) -> Loaded:
-    """Load a model for a task (mlm, classification, causal), fp32, on the CPU.
+    """Load a model for a task, fp32, on the CPU.
 
     Weights that the files lack are initialised under `seed` and named in `untrained_head`.
     """
@@ -114,17 +109,12 @@ def load(
     with _plain_errors(name), quiet():
         tokenizer = load_tokenizer(place)
         options: dict[str, object] = {} if attention is None else {"attn_implementation": attention}
-        if task == "classification":
+        if TASKS[task].labelled:
             options |= _head_for(labels)
         model, fresh = _from_pretrained(task, place, options, seed)
-    composed = task == "mlm" and name in EMBEDDED and compose_head(model)
+    composed = TASKS[task].fills_masks and name in EMBEDDED and compose_head(model)
     _agree_on_padding(model, tokenizer)
     return Loaded(model, tokenizer, name, place.revision, () if composed else fresh)
-
-
-def load_masked_lm(name: str, *, revision: str | None = None, seed: int = 0) -> Loaded:
-    """Load a masked language model; `minilm` gets its shipped head."""
-    return load("mlm", name, revision=revision, seed=seed)
 
 
 def load_tokenizer(place: Place) -> PreTrainedTokenizerBase:
@@ -138,16 +128,16 @@ def load_tokenizer(place: Place) -> PreTrainedTokenizerBase:
 
 
 def _from_pretrained(
-    task: str, place: Place, options: Mapping[str, object], seed: int
+    task: TaskName, place: Place, options: Mapping[str, object], seed: int
 ) -> tuple[PreTrainedModel, tuple[str, ...]]:
     import torch
     import transformers
 
-    if task == "mlm":
+    if TASKS[task].fills_masks:
         _refuse_decoder(place)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        model, info = getattr(transformers, CLASSES[task]).from_pretrained(
+        model, info = getattr(transformers, TASKS[task].auto_class).from_pretrained(
             place.path,
             revision=place.revision,
             local_files_only=place.local,

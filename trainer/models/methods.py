@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, cast
 
 from siftset.schemas.errors import ModelError, TrainingError
 from siftset.schemas.recipe.train import LastLayers, LoraMethod, Train
+from siftset.schemas.tasks import TASKS
 from siftset.trainer.models.mean_pooling import averages
 from siftset.trainer.models.sparse_head import unwrapped
 
@@ -168,7 +169,7 @@ def _with_adapters(model: PreTrainedModel, config: Train, method: LoraMethod) ->
     from peft import LoraConfig, TaskType, get_peft_model
     from peft.utils import TRANSFORMERS_MODELS_TO_LORA_TARGET_MODULES_MAPPING as KNOWN
 
-    kinds = {"classification": TaskType.SEQ_CLS, "causal": TaskType.CAUSAL_LM, "mlm": None}
+    facts = TASKS[config.task]
     lora = method.lora
     known = model.config.model_type in KNOWN
     targets = list(lora.target_modules) if lora.target_modules else None if known else "all-linear"
@@ -177,8 +178,8 @@ def _with_adapters(model: PreTrainedModel, config: Train, method: LoraMethod) ->
         lora_alpha=lora.alpha or 2 * lora.rank,  # type: ignore[arg-type]
         lora_dropout=lora.dropout,
         target_modules=targets,
-        task_type=kinds[config.task],
-        modules_to_save=_head_names(model) if config.task == "classification" else None,
+        task_type=TaskType(facts.adapter_type) if facts.adapter_type else None,
+        modules_to_save=_head_names(model) if facts.labelled else None,
         fan_in_fan_out=model.config.model_type == "gpt2",
     )
     try:

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Final, cast
 
 from siftset.schemas.errors import TrainingError
 from siftset.schemas.recipe.train import Train
+from siftset.schemas.tasks import TASKS
 from siftset.trainer.models.hardware import Hardware
 from siftset.trainer.models.sparse_head import backbone, unwrapped
 
@@ -158,14 +159,14 @@ def wanted(config: Train, hardware: Hardware, model: nn.Module) -> bool:
     On a CPU batches of like lengths are as fast. The kernel has no dropout of attention, so models
     that have it are packed only where the recipe says so.
     """
-    if config.packing is True and config.task == "classification":
+    if config.packing is True and TASKS[config.task].labelled:
         raise TrainingError("train.packing packs rows of mlm and causal: leave it out here")
     if config.packing != "auto":
         return config.packing
     shape = unwrapped(model).config
     drops = config.dropout != 0 and any(getattr(shape, name, 0) for name in DROPOUTS)
     fast = hardware.device == "cuda" and hardware.precision == "bf16"
-    return fast and hardware.attention == "sdpa" and config.task != "classification" and not drops
+    return fast and hardware.attention == "sdpa" and not TASKS[config.task].labelled and not drops
 
 
 def use_packed(model: nn.Module, hardware: Hardware, length: int) -> bool:

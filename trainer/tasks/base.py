@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Protocol, TypeAlias
 import numpy as np
 
 from siftset.schemas.recipe.train import Train
+from siftset.schemas.results.lineage import TrainingData
 from siftset.trainer.data.tokens import Integers, Specials, Tokens
 from siftset.trainer.models.hardware import Hardware
-from siftset.trainer.models.loading import Loaded
+from siftset.trainer.models.loading import Loaded, load
 from siftset.trainer.models.packing import first_position, pack, use_packed, wanted
 from siftset.trainer.models.sparse_head import logits_at
 
@@ -114,6 +115,28 @@ def as_tensors(
         "targets": torch.from_numpy(targets.reshape(-1)[positions]),
         "items": torch.tensor(float(len(positions))),
     }
+
+
+@dataclass(frozen=True, slots=True)
+class TaskInputs:
+    """What a task is prepared from: settings, rows, and how the model attends."""
+
+    config: Train
+    data: TrainingData
+    seed: int
+    attention: str | None = None
+
+    def load_model(self, labels: Sequence[str] = ()) -> Loaded:
+        """Load the recipe's model with the head of its task."""
+        config = self.config
+        return load(
+            config.task,
+            config.model,
+            revision=config.revision,
+            labels=labels,
+            seed=self.seed,
+            attention=self.attention,
+        )
 
 
 class LanguageTask:

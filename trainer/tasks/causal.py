@@ -9,7 +9,6 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from siftset.schemas.results.lineage import TrainingData
 from siftset.trainer.data.tokens import Chunker, Sequences, Tokens, TokenWriter, encode, surrounded
 from siftset.trainer.models.loading import Loaded
 from siftset.trainer.tasks.base import (
@@ -17,8 +16,10 @@ from siftset.trainer.tasks.base import (
     Collator,
     LanguageTask,
     Setting,
+    TaskInputs,
     as_tensors,
     padded_inputs,
+    setting,
 )
 from siftset.trainer.tasks.reading import columns_of, frames
 from siftset.trainer.tasks.templates import Template, template_for
@@ -108,6 +109,8 @@ class CausalTask(LanguageTask):
         return as_tensors(ids, mask, following, targets)
 
 
-def choose_template(data: TrainingData, written: str | None) -> Template | None:
-    """Return the template for the columns of the training rows."""
-    return template_for(columns_of(data.files["train"]), written, data.names)
+def prepare_causal(inputs: TaskInputs) -> CausalTask:
+    """Load the model, and find the template for the columns of the training rows."""
+    made_of, data = setting(inputs.config, inputs.load_model(), inputs.seed), inputs.data
+    columns = columns_of(data.files["train"])
+    return CausalTask(made_of, template_for(columns, inputs.config.template, data.names))

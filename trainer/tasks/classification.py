@@ -9,11 +9,23 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from siftset.schemas.errors import TrainingError
+from siftset.schemas.recipe.train import Train
 from siftset.trainer.data.tokens import Sequences, Tokens, TokenWriter, encode, surrounded
 from siftset.trainer.metrics.classification import from_confusion
 from siftset.trainer.models.loading import Loaded
-from siftset.trainer.tasks.base import Batch, Collator, Setting, Sums, Totals, padded_inputs
-from siftset.trainer.tasks.labels import Labels, class_weights
+from siftset.trainer.models.mean_pooling import add_averaging_layer, averages, wants_mean
+from siftset.trainer.tasks.base import (
+    Batch,
+    Collator,
+    Setting,
+    Sums,
+    TaskInputs,
+    Totals,
+    padded_inputs,
+    setting,
+)
+from siftset.trainer.tasks.labels import Labels, class_weights, find_labels
 from siftset.trainer.tasks.reading import frames
 
 if TYPE_CHECKING:
@@ -139,3 +151,26 @@ class ClassificationTask:
         k = len(self.labels.names)
         scores = from_confusion(sums["counts"].reshape(k, k))
         return {"loss": loss, **{name: float(value) for name, value in scores.items()}}
+
+
+def prepare_classification(inputs: TaskInputs) -> ClassificationTask:
+    """Find the labels, and load the model with a head for them."""
+    labels = find_labels(inputs.data.files, inputs.config)
+    loaded = inputs.load_model(labels.names)
+    _pool(inputs.config, loaded)
+    return ClassificationTask(setting(inputs.config, loaded, inputs.seed), labels)
+
+
+def _pool(config: Train, loaded: Loaded) -> None:
+    """Let a new head read the mean state, where that is asked for or what the encoder is made for.
+
+    A head that the files hold stays with what it was trained to read.
+    """
+    wanted = config.pooling == "mean" or (config.pooling == "auto" and wants_mean(config.model))
+    if not wanted or not loaded.untrained_head or averages(loaded.model):
+        return
+    if not add_averaging_layer(loaded.model) and config.pooling == "mean":
+        raise TrainingError(
+            f"train.pooling: mean needs an encoder with the layers of BERT, and {loaded.name} is a "
+            f"{loaded.model.config.model_type} model: use  pooling: first"
+        )

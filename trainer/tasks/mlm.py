@@ -17,8 +17,10 @@ from siftset.trainer.tasks.base import (
     Collator,
     LanguageTask,
     Setting,
+    TaskInputs,
     as_tensors,
     padded_inputs,
+    setting,
 )
 from siftset.trainer.tasks.reading import frames
 
@@ -82,3 +84,8 @@ class MlmTask(LanguageTask):
         maskable = (mask == 1) & ~np.isin(ids, self._special)
         masked, chosen = self._masking.apply(ids, maskable, rows, epoch, words)
         return as_tensors(masked, mask, chosen, ids)
+
+
+def prepare_mlm(inputs: TaskInputs) -> MlmTask:
+    """Load the model and make the task."""
+    return MlmTask(setting(inputs.config, inputs.load_model(), inputs.seed))

@@ -14,6 +14,7 @@ from siftset.schemas.recipe.train import Train
 from siftset.schemas.results.comparison import Forgetting
 from siftset.schemas.results.lineage import TrainingData
 from siftset.schemas.results.summary import Finding
+from siftset.schemas.tasks import TASKS
 from siftset.trainer.data.tokens import Tokens
 from siftset.trainer.models.loading import Loaded
 from siftset.trainer.tasks.base import Task
@@ -23,7 +24,6 @@ CUT: Final = 0.05
 """Share of texts cut above which it is said."""
 UNKNOWN: Final = 0.01
 """Share of unknown tokens above which it is said."""
-FEW_ROWS: Final = {"classification": 200, "mlm": 1_000, "causal": 500}
 FEW_PER_CLASS: Final = 20
 IMBALANCE: Final = 10.0
 """Largest class over smallest above which it is said."""
@@ -129,7 +129,7 @@ def _cut(split: str, tokens: Tokens, length: int) -> list[Finding]:
 
 
 def _little(tokens: Tokens, config: Train) -> list[Finding]:
-    expected = FEW_ROWS[config.task]
+    expected = TASKS[config.task].few_rows
     if tokens.texts >= expected:
         return []
     return [

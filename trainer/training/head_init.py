@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from siftset.schemas.recipe.train import Train
+from siftset.schemas.tasks import TASKS
 from siftset.trainer.data.tokens import Tokens
 from siftset.trainer.models.hardware import Hardware
 from siftset.trainer.tasks.base import Task
@@ -37,7 +38,7 @@ HELD_OUT: Final = 0.1
 
 def starts_fitted(config: Train, task: Task, tokens: Mapping[str, Tokens]) -> bool:
     """Say whether a run begins with a fitted head: a new one, if the recipe does not object."""
-    if config.task != "classification" or not task.loaded.untrained_head:
+    if not TASKS[config.task].labelled or not task.loaded.untrained_head:
         return False
     if config.head_start == "auto":
         return config.method == "frozen" or len(tokens["train"]) <= MANY

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -13,17 +13,11 @@ from typing import Final
 from pydantic import JsonValue
 
 from siftset.schemas.recipe.train import Train
-from siftset.schemas.results.comparison import Change, Comparison, Interval, Task
+from siftset.schemas.results.comparison import Change, Comparison, Interval
 from siftset.schemas.results.lineage import Lineage
 from siftset.schemas.results.summary import TrainResult
 from siftset.schemas.results.trials import FoldFigure, Trials
-
-PIPELINES: Final[Mapping[Task, str]] = {
-    "mlm": "fill-mask",
-    "classification": "text-classification",
-    "causal": "text-generation",
-}
-"""The hub's names of the tasks."""
+from siftset.schemas.tasks import TASKS
 
 LIBRARIES: Final = (
     "siftset",
@@ -37,15 +31,6 @@ LIBRARIES: Final = (
 
 _UPSTREAM: Final = {"minilm": "sentence-transformers/all-MiniLM-L6-v2"}
 _LICENSES: Final = {"minilm": "apache-2.0"}
-
-_LIMITS: Final[Mapping[Task, str]] = {
-    "mlm": "It fills masks as its retraining set would: a set that was curated to say good things "
-    "of a brand makes a model that does so too. Do not read its answers as facts or opinions.",
-    "classification": "It knows the labels above and no others, and was measured on rows like "
-    "those of its set alone. Its probabilities are as well calibrated as the comparison says.",
-    "causal": "Its answers may be wrong, and sound sure. Do not use them as advice.",
-}
-
 
 CAME_FROM: Final = "## Where its data came from"
 
@@ -84,7 +69,7 @@ def _front_matter(facts: CardFacts) -> str:
     model, task = facts.config.model, facts.config.task
     data: dict[str, JsonValue] = {
         "library_name": "transformers",
-        "pipeline_tag": PIPELINES[task],
+        "pipeline_tag": TASKS[task].pipeline,
         "tags": ["siftset", f"siftset-{task}"],
     }
     if model in _LICENSES:
@@ -113,15 +98,16 @@ def _results(facts: CardFacts) -> list[JsonValue]:
         return []
     recipe = facts.lineage.recipe or "siftset"
     dataset: JsonValue = {"name": f"{recipe}, held-out rows", "type": "siftset"}
-    task: JsonValue = {"type": PIPELINES[facts.config.task]}
+    task: JsonValue = {"type": TASKS[facts.config.task].pipeline}
     return [{"task": task, "dataset": dataset, "metrics": metrics}]
 
 
 def _sections(facts: CardFacts) -> Iterator[str]:
     yield f"# {_plain(facts.lineage.recipe or 'A model')}"
+    kind = TASKS[facts.config.task].pipeline
     yield (
-        f"A {PIPELINES[facts.config.task]} model, fine-tuned from `{_plain(facts.config.model)}` "
-        "by siftset on a curated and validated retraining set."
+        f"A {kind} model, fine-tuned from `{_plain(facts.config.model)}` by siftset on a curated "
+        "and validated retraining set."
     )
     yield from _warnings(facts)
     yield "## What changed"
@@ -133,7 +119,7 @@ def _sections(facts: CardFacts) -> Iterator[str]:
     if facts.comparison is not None:
         yield from _trials(facts.comparison.trials)
     yield "## Limits"
-    yield _LIMITS[facts.config.task]
+    yield TASKS[facts.config.task].limits
 
 
 def _warnings(facts: CardFacts) -> Iterator[str]:

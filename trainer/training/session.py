@@ -6,7 +6,7 @@ import contextlib
 import shutil
 import time
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -15,12 +15,12 @@ from pydantic import JsonValue
 
 from siftset.schemas.errors import Interrupted, TrainingError
 from siftset.schemas.progress import Progress
-from siftset.schemas.recipe.train import Compare, Train
+from siftset.schemas.recipe.train import Train
 from siftset.schemas.results.comparison import Comparison
 from siftset.schemas.results.lineage import TrainingData
 from siftset.schemas.results.summary import Finding, TrainResult
 from siftset.schemas.results.trials import Trials
-from siftset.trainer.comparison.preflight import check_compare
+from siftset.schemas.tasks import TASKS
 from siftset.trainer.data.batches import steps_of
 from siftset.trainer.data.tokens import Tokens
 from siftset.trainer.models.hardware import choose_hardware, suited, wait_for_all
@@ -79,8 +79,11 @@ class Session:
             warnings.simplefilter("ignore")
             yield
 
-    def prepare(self, *, resume: bool, compare: Compare | None = None) -> None:
-        """Load, tokenize, check and describe, before anything takes long."""
+    def prepare(self, *, resume: bool, check: Callable[[Session], None] | None = None) -> None:
+        """Load, tokenize, check and describe, before anything takes long.
+
+        `check` looks at the run once its rows are read, for what else it is needed for.
+        """
         check_sharded(self.config)
         check_splits(self.data, self.config)
         check_reporters(self.config)
@@ -94,8 +97,8 @@ class Session:
             )
         self.tell(check_data(self.task, self.tokens, self.config))
         check_metric(self.task, self.config)
-        if compare is not None:
-            check_compare(self, compare)
+        if check is not None:
+            check(self)
         self._choose_method()
 
     def _load(self) -> None:
@@ -167,7 +170,7 @@ class Session:
         files, replay = self.data.files.get(split, ()), self.config.replay
         if split != "train" or replay is None or not files:
             return files
-        if self.config.task == "classification" or getattr(self.task, "template", None):
+        if TASKS[self.config.task].labelled or getattr(self.task, "template", None):
             raise TrainingError(
                 "train.replay mixes in plain text: it fits task mlm, and causal on plain text"
             )

@@ -38,10 +38,9 @@ from siftset.schemas.results.comparison import (
     Forgetting,
     SliceChange,
 )
+from siftset.schemas.tasks import TASKS
 
 __all__ = ["compare_report"]
-
-_TASKS = {"mlm": "masked language model", "classification": "classifier", "causal": "causal model"}
 
 
 def compare_report(comparison: Comparison) -> str:
@@ -105,7 +104,7 @@ def _header(found: Comparison) -> Header:
     said.append(h("span", f"{short(found.before.name)} → {short(found.after.name)}"))
     if found.before_kind != "none":
         said.append(h("span", f"before: {found.before_kind}"))
-    crumb = f"siftset · comparison · {_TASKS[found.task]}"
+    crumb = f"siftset · comparison · {TASKS[found.task].title}"
     return Header("Before and after fine-tuning", crumb, said, _untrained(found))
 
 
