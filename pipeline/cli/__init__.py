@@ -10,8 +10,8 @@ from siftset.pipeline.cli import (  # noqa: F401  they add their commands
     signals,
     versions,
 )
-from siftset.pipeline.cli.app import app, in_order
+from siftset.pipeline.cli.app import app, sort_commands
 
-in_order(app)
+sort_commands(app)
 
 __all__ = ["app"]

@@ -26,7 +26,7 @@ app = typer.Typer(
 )
 
 
-def _version(wanted: bool) -> None:
+def _show_version(wanted: bool) -> None:
     if wanted:
         from importlib.metadata import version
 
@@ -37,7 +37,8 @@ def _version(wanted: bool) -> None:
 @app.callback()
 def _main(
     version: Annotated[
-        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")
+        bool,
+        typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version."),
     ] = False,
 ) -> None:
     """Sift raw text into a curated, versioned retraining set; fine-tune; see what changed."""
@@ -49,7 +50,7 @@ _ORDER = (
 )  # fmt: skip
 
 
-def in_order(application: typer.Typer) -> None:
+def sort_commands(application: typer.Typer) -> None:
     """List the commands in the order in which a user meets them."""
     places = {name: place for place, name in enumerate(_ORDER)}
     application.registered_commands.sort(key=lambda c: places.get(c.name or "", len(places)))

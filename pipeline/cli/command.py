@@ -36,7 +36,7 @@ class Terminated(BaseException):
     """SIGTERM came."""
 
 
-def command(
+def add_command(
     app: typer.Typer, name: str, *, example: str, hidden: bool = False
 ) -> Callable[[Callable[..., None]], Callable[..., None]]:
     """Register a function whose first parameter is a Screen as the command `name`."""
@@ -48,9 +48,9 @@ def command(
             screen = Screen(
                 flags["json_"] and speaks, flags["quiet"] or not speaks, flags["verbose"]
             )
-            _run(screen, lambda: function(screen, **given))
+            _run_command(screen, lambda: function(screen, **given))
 
-        _dress(run, function)
+        _copy_signature(run, function)
         epilog = f"Example:  {example}"
         app.command(name, epilog=epilog, hidden=hidden)(run)
         return function
@@ -58,7 +58,7 @@ def command(
     return register
 
 
-def _dress(run: Callable[..., None], function: Callable[..., None]) -> None:
+def _copy_signature(run: Callable[..., None], function: Callable[..., None]) -> None:
     """Give `run` the parameters of `function` and the common options."""
     hints = get_type_hints(function, include_extras=True)
     signature = inspect.signature(function)
@@ -76,10 +76,10 @@ def _dress(run: Callable[..., None], function: Callable[..., None]) -> None:
     run.__doc__, run.__name__ = function.__doc__, function.__name__
 
 
-def _run(screen: Screen, work: Callable[[], None]) -> None:
+def _run_command(screen: Screen, work: Callable[[], None]) -> None:
     _collect_rarely()
     try:
-        with _terminable():
+        with _catch_sigterm():
             work()
     except SiftsetError as error:
         screen.failure(error, error.exit_code)
@@ -88,7 +88,7 @@ def _run(screen: Screen, work: Callable[[], None]) -> None:
         code = TERMINATED if isinstance(stop, Terminated) else INTERRUPTED
         screen.result({"error": "interrupted; nothing was published", "exit_code": code})
         screen.note("interrupted; nothing was published")
-        _leave(code)
+        _end_at_once(code)
         raise typer.Exit(code) from None
     except (typer.Exit, typer.Abort, BrokenPipeError):
         raise
@@ -104,7 +104,7 @@ def _collect_rarely() -> None:
     atexit.register(gc.freeze)
 
 
-def _leave(code: int) -> None:
+def _end_at_once(code: int) -> None:
     """End the process at once where threads are still busy; the kernel frees the lock."""
     if any(thread.name.startswith("shard") for thread in threading.enumerate()):
         sys.stdout.flush()
@@ -113,7 +113,7 @@ def _leave(code: int) -> None:
 
 
 @contextmanager
-def _terminable() -> Iterator[None]:
+def _catch_sigterm() -> Iterator[None]:
     """Let SIGTERM end the work as Ctrl-C does, with what was begun put in order."""
     if threading.current_thread() is not threading.main_thread():
         yield

@@ -75,11 +75,11 @@ class Screen:
             from siftset.pipeline.cli.progress_bars import Bars
 
             return Bars()
-        return Lines(self)
+        return PlainLines(self)
 
 
 @dataclass(slots=True)
-class _Count:
+class _StageCount:
     screen: Screen
     label: str
     total: int | None
@@ -103,7 +103,7 @@ class _Count:
 
 
 @dataclass(slots=True)
-class Lines:
+class PlainLines:
     """A plain line when a stage ends, and every half minute of a long one."""
 
     screen: Screen
@@ -111,7 +111,7 @@ class Lines:
     @contextmanager
     def stage(self, label: str, total: int | None = None) -> Iterator[Stage]:
         """Open a stage and say so at its end."""
-        count = _Count(self.screen, label, total)
+        count = _StageCount(self.screen, label, total)
         yield count
         count.tell()
 

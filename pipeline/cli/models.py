@@ -8,14 +8,14 @@ from typing import Annotated
 import typer
 
 from siftset.pipeline.cli.app import app
-from siftset.pipeline.cli.command import command
+from siftset.pipeline.cli.command import add_command
 from siftset.pipeline.cli.console import Screen
-from siftset.pipeline.cli.options import Overrides, Recipe, Version, numbered
+from siftset.pipeline.cli.options import Overrides, Recipe, Version, version_number
 from siftset.schemas.errors import SiftsetError
 
 
-@command(app, "train", example="siftset train nike")
-def train(
+@add_command(app, "train", example="siftset train nike")
+def train_command(
     screen: Screen,
     recipe: Recipe,
     version: Version = None,
@@ -35,9 +35,9 @@ def train(
     from siftset.pipeline.model_registry.train_summary import train_summary
 
     options = TrainOptions(
-        version=numbered(recipe, version, set_),
+        version=version_number(recipe, version, set_),
         resume=resume,
-        fetch=yes or _ask(screen, recipe, set_),
+        fetch=yes or _offer_fetch(screen, recipe, set_),
     )
     result = train_recipe(recipe, overrides=set_ or (), options=options, progress=screen.progress())
     if push is not None:
@@ -48,8 +48,8 @@ def train(
     screen.result(result.to_json())
 
 
-@command(app, "compare", example="siftset compare nike --before minilm")
-def compare(
+@add_command(app, "compare", example="siftset compare nike --before minilm")
+def compare_command(
     screen: Screen,
     recipe: Recipe,
     before: Annotated[str | None, typer.Option(help="Model before; default: the base.")] = None,
@@ -75,8 +75,10 @@ def compare(
     screen.result(result)
 
 
-@command(app, "predict", example='siftset predict out/nike/models/latest "Nike shoes are [MASK]"')
-def predict(
+@add_command(
+    app, "predict", example='siftset predict out/nike/models/latest "Nike shoes are [MASK]"'
+)
+def predict_command(
     screen: Screen,
     model: Annotated[str, typer.Argument(help="A model folder, an embedded name, a hub name.")],
     texts: Annotated[
@@ -113,8 +115,8 @@ def predict(
     screen.result(answers.to_json())
 
 
-@command(app, "onnx", example="siftset onnx out/nike/models/latest --out nike.onnx")
-def onnx(
+@add_command(app, "onnx", example="siftset onnx out/nike/models/latest --out nike.onnx")
+def onnx_command(
     screen: Screen,
     model: Annotated[str, typer.Argument(help="A model folder, an embedded name, a hub name.")],
     out: Annotated[Path, typer.Option(help="The file, ending in .onnx; it is replaced.")],
@@ -131,7 +133,7 @@ def onnx(
     screen.result(written.to_json())
 
 
-def _ask(screen: Screen, recipe: str, overrides: list[str] | None) -> bool:
+def _offer_fetch(screen: Screen, recipe: str, overrides: list[str] | None) -> bool:
     """Offer to fetch the embedded model, to a person at a terminal only."""
     import sys
 

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 import typer
 
 
-def _shipped(incomplete: str) -> list[str]:
+def _complete_recipe(incomplete: str) -> list[str]:
     """Complete the name of a shipped recipe; a shell completes files by itself."""
     from siftset.schemas.recipe.loading import shipped_recipes
 
@@ -18,7 +18,7 @@ Recipe = Annotated[
     str,
     typer.Argument(
         help="A recipe file (YAML, TOML, JSON), or the name of a shipped one.",
-        autocompletion=_shipped,
+        autocompletion=_complete_recipe,
     ),
 ]
 Overrides = Annotated[
@@ -40,7 +40,7 @@ LockTimeout = Annotated[
 Out = Annotated[str, typer.Option("--out", help="The file to write.")]
 
 
-def numbered(recipe: str, version: str | None, overrides: list[str] | None) -> int | None:
+def version_number(recipe: str, version: str | None, overrides: list[str] | None) -> int | None:
     """Return the version that a number or a date names; None for the current one."""
     if version is None:
         return None

@@ -9,12 +9,12 @@ from typing import Annotated
 import typer
 
 from siftset.pipeline.cli.app import app
-from siftset.pipeline.cli.command import command
+from siftset.pipeline.cli.command import add_command
 from siftset.pipeline.cli.console import Screen
 
 
-@command(app, "init", example="siftset init my-project --template tickets --from tickets.csv")
-def init(
+@add_command(app, "init", example="siftset init my-project --template tickets --from tickets.csv")
+def init_command(
     screen: Screen,
     folder: Annotated[str, typer.Argument(metavar="DIR", help="The folder to make.")],
     from_: Annotated[
@@ -38,8 +38,8 @@ def init(
     screen.result(made.to_json())
 
 
-@command(app, "doctor", example="siftset doctor --fetch")
-def doctor(
+@add_command(app, "doctor", example="siftset doctor --fetch")
+def doctor_command(
     screen: Screen,
     fetch: Annotated[
         bool, typer.Option("--fetch", help="Fetch the embedded model into the cache.")
@@ -49,21 +49,21 @@ def doctor(
     ] = False,
 ) -> None:
     """Show the environment. Versions, extras, caches, the embedded model, compiled kernels."""
-    from siftset.pipeline.commands.doctor import examine, fetch_model
+    from siftset.pipeline.commands.doctor import examine_environment, fetch_model
     from siftset.signals.warm_up import compile_kernels
 
     if fetch:
         fetch_model(screen.progress())
     if compile_:
         compile_kernels(screen.progress())
-    health = examine()
+    health = examine_environment()
     for line in health.lines():
         screen.answer(line)
     screen.result(health.to_json())
 
 
-@command(app, "schema", example="siftset schema > siftset.schema.json")
-def schema(screen: Screen) -> None:
+@add_command(app, "schema", example="siftset schema > siftset.schema.json")
+def schema_command(screen: Screen) -> None:
     """Print the JSON Schema of a recipe, for editors."""
     from siftset.schemas.recipe.loading import recipe_json_schema
 

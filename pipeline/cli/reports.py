@@ -7,14 +7,14 @@ from typing import Annotated
 import typer
 
 from siftset.pipeline.cli.app import app
-from siftset.pipeline.cli.command import command
+from siftset.pipeline.cli.command import add_command
 from siftset.pipeline.cli.console import Screen
-from siftset.pipeline.cli.options import Overrides, Recipe, Version, numbered
+from siftset.pipeline.cli.options import Overrides, Recipe, Version, version_number
 from siftset.schemas.errors import SiftsetError
 
 
-@command(app, "explain", example="siftset explain nike --analyze")
-def explain(
+@add_command(app, "explain", example="siftset explain nike --analyze")
+def explain_command(
     screen: Screen,
     recipe: Recipe,
     analyze: Annotated[
@@ -37,7 +37,7 @@ def explain(
         raise SiftsetError(
             "--version asks about a row of the set, or its change: add --row or --diff"
         )
-    number = numbered(recipe, version, set_)
+    number = version_number(recipe, version, set_)
     if row is not None:
         found = explain_one(recipe, row, overrides=changes, version=number)
     elif diff:
@@ -51,8 +51,8 @@ def explain(
     screen.result(found.facts)
 
 
-@command(app, "report", example="siftset report nike --open")
-def report(
+@add_command(app, "report", example="siftset report nike --open")
+def report_command(
     screen: Screen,
     recipe: Recipe,
     open_: Annotated[bool, typer.Option("--open", help="Open it in the browser.")] = False,
@@ -60,10 +60,10 @@ def report(
     set_: Overrides = None,
 ) -> None:
     """Say where everything lies. Show the figures of the set and the model that matter."""
-    from siftset.pipeline.commands.report import overview
+    from siftset.pipeline.commands.report import describe_output
 
-    number = numbered(recipe, version, set_)
-    found = overview(recipe, overrides=set_ or (), version=number)
+    number = version_number(recipe, version, set_)
+    found = describe_output(recipe, overrides=set_ or (), version=number)
     for line in found.lines():
         screen.answer(line)
     screen.result(found.to_json())
@@ -71,8 +71,8 @@ def report(
         typer.launch(found.report.as_uri())
 
 
-@command(app, "serve", example="siftset serve out/nike --port 8000")
-def serve(
+@add_command(app, "serve", example="siftset serve out/nike --port 8000")
+def serve_command(
     screen: Screen,
     folder: Annotated[str, typer.Argument(metavar="DIR", help="An output folder.")],
     port: Annotated[int, typer.Option(min=0, max=65535, help="0 takes a free one.")] = 8321,
@@ -80,7 +80,7 @@ def serve(
     """Serve the reports on the loopback address."""
     from pathlib import Path
 
-    from siftset.pipeline.commands.serve import serve as run
+    from siftset.pipeline.commands.serve import serve_output as run
 
     def ready(address: str) -> None:
         screen.answer(f"{address}  (Ctrl-C ends it)")

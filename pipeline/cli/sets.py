@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from siftset.pipeline.cli.app import app
-from siftset.pipeline.cli.command import command
+from siftset.pipeline.cli.command import add_command
 from siftset.pipeline.cli.console import Screen
 from siftset.pipeline.cli.options import (
     Engine,
@@ -17,12 +17,12 @@ from siftset.pipeline.cli.options import (
     Overrides,
     Recipe,
     Version,
-    numbered,
+    version_number,
 )
 
 
-@command(app, "check", example="siftset check recipe.yaml")
-def check(screen: Screen, recipe: Recipe, set_: Overrides = None) -> None:
+@add_command(app, "check", example="siftset check recipe.yaml")
+def check_command(screen: Screen, recipe: Recipe, set_: Overrides = None) -> None:
     """Check a recipe before a long run. Look at its source, its formula and what training needs."""
     from siftset.pipeline.commands.check import check_recipe
 
@@ -32,8 +32,8 @@ def check(screen: Screen, recipe: Recipe, set_: Overrides = None) -> None:
     screen.result(found.to_json())
 
 
-@command(app, "synthesize", example="siftset synthesize nike --out sentences.parquet")
-def synthesize(screen: Screen, recipe: Recipe, out: Out, set_: Overrides = None) -> None:
+@add_command(app, "synthesize", example="siftset synthesize nike --out sentences.parquet")
+def synthesize_command(screen: Screen, recipe: Recipe, out: Out, set_: Overrides = None) -> None:
     """Write the recipe's synthetic sentences to one file."""
     from siftset.pipeline.commands.export import synthesize_to
 
@@ -42,8 +42,8 @@ def synthesize(screen: Screen, recipe: Recipe, out: Out, set_: Overrides = None)
     screen.result({"rows": rows, "out": str(Path(out).resolve())})
 
 
-@command(app, "curate", example="siftset curate nike --set output=out/nike")
-def curate(
+@add_command(app, "curate", example="siftset curate nike --set output=out/nike")
+def curate_command(
     screen: Screen,
     recipe: Recipe,
     set_: Overrides = None,
@@ -90,14 +90,14 @@ def curate(
     screen.result(result.to_json())
 
 
-@command(app, "export", example="siftset export nike --out nike.jsonl --version 0")
-def export(
+@add_command(app, "export", example="siftset export nike --out nike.jsonl --version 0")
+def export_command(
     screen: Screen, recipe: Recipe, out: Out, version: Version = None, set_: Overrides = None
 ) -> None:
     """Write a version of the set to one file. Parquet, JSON Lines or CSV, here or in a store."""
     from siftset.pipeline.commands.export import export_set
 
-    number = numbered(recipe, version, set_)
+    number = version_number(recipe, version, set_)
     rows = export_set(recipe, out, version=number, overrides=set_ or ())
     where = out if "://" in out else str(Path(out).resolve())
     screen.show(f"Wrote {rows:,} rows to {out}")

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from siftset.pipeline.cli.app import app
-from siftset.pipeline.cli.command import command
+from siftset.pipeline.cli.command import add_command
 from siftset.pipeline.cli.console import Screen
 
 group = typer.Typer(
@@ -18,8 +18,8 @@ group = typer.Typer(
 app.add_typer(group)
 
 
-@command(group, "list", example="siftset signals list")
-def list_(screen: Screen) -> None:
+@add_command(group, "list", example="siftset signals list")
+def list_command(screen: Screen) -> None:
     """List the kinds of signals there are."""
     from siftset.pipeline.commands.signals import list_kinds
 
@@ -28,8 +28,10 @@ def list_(screen: Screen) -> None:
     screen.result(found.facts)
 
 
-@command(group, "show", example="siftset signals show keyword")
-def show(screen: Screen, name: Annotated[str, typer.Argument(help="A kind of signal.")]) -> None:
+@add_command(group, "show", example="siftset signals show keyword")
+def show_command(
+    screen: Screen, name: Annotated[str, typer.Argument(help="A kind of signal.")]
+) -> None:
     """Show a kind's parameters, examples and the source of its definition."""
     from siftset.pipeline.commands.signals import show_kind
 
@@ -38,8 +40,10 @@ def show(screen: Screen, name: Annotated[str, typer.Argument(help="A kind of sig
     screen.result(found.facts)
 
 
-@command(group, "try", example="siftset signals try \"keyword(words=['good'])\" --data reviews.csv")
-def try_(
+@add_command(
+    group, "try", example="siftset signals try \"keyword(words=['good'])\" --data reviews.csv"
+)
+def try_command(
     screen: Screen,
     formula: Annotated[str, typer.Argument(help="A formula with its signals written out.")],
     data: Annotated[str, typer.Option("--data", help="A file with texts.")],
@@ -54,8 +58,8 @@ def try_(
     screen.result(found.facts)
 
 
-@command(group, "test", example="siftset signals test signals_mine.py")
-def check(
+@add_command(group, "test", example="siftset signals test signals_mine.py")
+def check_command(
     screen: Screen,
     file: Annotated[str, typer.Argument(help="A Python file with @signal functions.")] = (
         "signals_mine.py"

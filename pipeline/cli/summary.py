@@ -14,27 +14,28 @@ from siftset.schemas.results.summary import CurateResult
 
 def curate_summary(result: CurateResult, following: str) -> str:
     """Return the verdict, the closing balance, where everything lies, and the command to follow."""
-    lines = [_headline(result), "", *_balance(result), "", *_changes(result)]
+    lines = [_head_line(result), "", *_balance_lines(result), "", *_change_lines(result)]
     if result.notes:
         lines += [*(f"  note      {note}" for note in result.notes), ""]
     if result.version is None:
-        lines += [f"  preview   {near(result.report.parent)}"]
+        lines += [f"  preview   {shorten_path(result.report.parent)}"]
     else:
         held = ", ".join(f"{name} {rows:,}" for name, rows in result.splits.items())
+        table = shorten_path(result.output / "set")
         lines += [
-            f"  set       {near(result.output / 'set')}  version {result.version}  ({held})",
-            f"  files     {near(result.output / 'versions' / str(result.version))}",
+            f"  set       {table}  version {result.version}  ({held})",
+            f"  files     {shorten_path(result.output / 'versions' / str(result.version))}",
         ]
         origin = origin_of(result.output)
         lines += [] if origin is None else [f"  store     {origin.address}"]
     lines += [
-        f"  report    {near(result.report)}",
+        f"  report    {shorten_path(result.report)}",
         f"  next      {following}",
     ]
     return "\n".join(lines)
 
 
-def near(path: Path) -> str:
+def shorten_path(path: Path) -> str:
     """Return a path as it is shortest to type from here."""
     try:
         shown = os.path.relpath(path)
@@ -43,7 +44,7 @@ def near(path: Path) -> str:
     return str(path) if shown.startswith("..") else shown
 
 
-def _headline(result: CurateResult) -> str:
+def _head_line(result: CurateResult) -> str:
     if result.version is None:
         return f"Preview, nothing published; verdict {result.verdict}; {result.seconds:.1f} s"
     if not result.new:
@@ -57,7 +58,7 @@ def _headline(result: CurateResult) -> str:
     )
 
 
-def _balance(result: CurateResult) -> list[str]:
+def _balance_lines(result: CurateResult) -> list[str]:
     rows = result.rows.to_json()
     read = rows.pop("read")
     lines = [f"  read        {read:>12,}"]
@@ -72,7 +73,7 @@ def _balance(result: CurateResult) -> list[str]:
     return lines
 
 
-def _changes(result: CurateResult) -> list[str]:
+def _change_lines(result: CurateResult) -> list[str]:
     """Say which rows moved since the last version, and which were not scored again."""
     lines = [
         f"  scores    {name}: {rows['scored']:,} rows scored, {rows['cached']:,} from cache"

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from siftset.pipeline.cli.app import app
-from siftset.pipeline.cli.command import command
+from siftset.pipeline.cli.command import add_command
 from siftset.pipeline.cli.console import Screen
 from siftset.pipeline.cli.options import Engine, LockTimeout, Overrides, Recipe, Version
 
@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from pydantic import JsonValue
 
 
-@command(app, "refresh", example="siftset refresh recipe.yaml --lock-timeout 600")
-def refresh(
+@add_command(app, "refresh", example="siftset refresh recipe.yaml --lock-timeout 600")
+def refresh_command(
     screen: Screen,
     recipe: Recipe,
     set_: Overrides = None,
@@ -36,12 +36,12 @@ def refresh(
     following = next_command(result, recipe, set_ or (), again="refresh")
     screen.show(curate_summary(result, following))
     if result.model is not None:
-        screen.show(_model(result.model))
+        screen.show(_describe_training(result.model))
     screen.result(result.to_json())
 
 
-@command(app, "history", example="siftset history nike")
-def history(screen: Screen, recipe: Recipe, set_: Overrides = None) -> None:
+@add_command(app, "history", example="siftset history nike")
+def history_command(screen: Screen, recipe: Recipe, set_: Overrides = None) -> None:
     """List the versions of the set. Name the runs that made them and the models trained on them."""
     from siftset.pipeline.refresh.versions import list_history
 
@@ -49,13 +49,13 @@ def history(screen: Screen, recipe: Recipe, set_: Overrides = None) -> None:
     for entry in versions:
         screen.answer(
             f"version {entry['version']}  {entry['published']}  {entry['run_id']}  "
-            f"{entry['rows']:,} rows  {entry['verdict']}{_more(entry)}"
+            f"{entry['rows']:,} rows  {entry['verdict']}{_entry_details(entry)}"
         )
     screen.result({"versions": [dict(entry) for entry in versions]})
 
 
-@command(app, "rollback", example="siftset rollback nike --version 0")
-def rollback(
+@add_command(app, "rollback", example="siftset rollback nike --version 0")
+def rollback_command(
     screen: Screen,
     recipe: Recipe,
     version: Version = None,
@@ -84,7 +84,7 @@ def rollback(
     screen.result({"version": number, "of": wanted})
 
 
-def _model(found: dict[str, JsonValue]) -> str:
+def _describe_training(found: dict[str, JsonValue]) -> str:
     if not found.get("due"):
         return f"  model     not trained: {found['why']}"
     promoted = "promoted" if found.get("promoted") else "kept, not promoted"
@@ -93,7 +93,7 @@ def _model(found: dict[str, JsonValue]) -> str:
     )
 
 
-def _more(entry: dict[str, JsonValue]) -> str:
+def _entry_details(entry: dict[str, JsonValue]) -> str:
     models = entry["models"] if isinstance(entry["models"], list) else []
     gone = "" if entry["available"] else "  (files removed)"
     return f"{gone}  {' '.join(map(str, models))}".rstrip()

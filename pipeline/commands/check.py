@@ -69,10 +69,10 @@ def check_recipe(recipe: str | Path, *, overrides: Sequence[str] = ()) -> Checke
     unused = sorted(set(job.recipe.signals) - set(job.decider.questions))
     if unused:
         warnings.append(f"signals that the formula does not ask: {', '.join(unused)}")
-    return Checked(job, _model(loaded, warnings), tuple(warnings))
+    return Checked(job, _check_model(loaded, warnings), tuple(warnings))
 
 
-def _model(loaded: LoadedRecipe, warnings: list[str]) -> str | None:
+def _check_model(loaded: LoadedRecipe, warnings: list[str]) -> str | None:
     train = loaded.recipe.train
     if train is None:
         return None

@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from siftset.pipeline.commands.diff import turnover
+from siftset.pipeline.commands.diff import count_turnover
 from siftset.pipeline.commands.export import open_store
 from siftset.pipeline.engines.shard_results import close_shards
 from siftset.pipeline.engines.sift import check_engine, open_resolver, scored, sift
@@ -101,7 +101,7 @@ def _carry_out(run: Run) -> CurateResult:
         raise type(assessment.refusal)(f"{assessment.refusal}; see {where}")
     partly = run.options.limit is not None or run.options.sample is not None
     files = [file.path for file in settlement.files]
-    moved = None if partly else turnover(run.store, files)
+    moved = None if partly else count_turnover(run.store, files)
     if run.options.release_quarantine and run.job.mended and not run.options.is_preview:
         run.job.mended.save(run.store.output)
     finish = preview if run.options.is_preview else publish

@@ -29,27 +29,27 @@ LISTED: Final = 100_000
 """Rows that are told of on each side; all are counted."""
 
 
-def turnover(store: Store, files: Sequence[Path]) -> Turnover | None:
+def count_turnover(store: Store, files: Sequence[Path]) -> Turnover | None:
     """Count the row ids of `files` that the current version lacks, and the other way round."""
     version = store.version()
     if version is None:
         return None
     before = store.local_files(version)
-    rows = max(_rows(before), _rows(files))
+    rows = max(_count_rows(before), _count_rows(files))
     passes = rows // PASS_ROWS + 1
     entered = left = 0
     for number in range(passes):
-        old, new = (_ids(side, number, passes) for side in (before, files))
+        old, new = (_read_ids(side, number, passes) for side in (before, files))
         both = np.intersect1d(old, new, assume_unique=True).size
         entered, left = entered + new.size - both, left + old.size - both
     return Turnover(version, entered, left)
 
 
-def _rows(files: Sequence[Path]) -> int:
+def _count_rows(files: Sequence[Path]) -> int:
     return int(pl.scan_parquet(list(files)).select(pl.len()).collect().item()) if files else 0
 
 
-def _ids(files: Sequence[Path], number: int, passes: int) -> NDArray[np.uint64]:
+def _read_ids(files: Sequence[Path], number: int, passes: int) -> NDArray[np.uint64]:
     """Read the first 64 bits of the row ids that fall into one pass."""
     if not files:
         return np.zeros(0, np.uint64)
@@ -59,14 +59,14 @@ def _ids(files: Sequence[Path], number: int, passes: int) -> NDArray[np.uint64]:
 
 
 @dataclass(frozen=True, slots=True)
-class Side:
+class SetState:
     """One of two states of a set: the kept rows, and where the others are."""
 
     kept: pl.LazyFrame
     folders: tuple[Path, ...]
     """The folders of the runs that put rows aside, latest first."""
 
-    def only(self, other: Side) -> pl.Series:
+    def only(self, other: SetState) -> pl.Series:
         """Give the ids of the rows that are kept here and not there, sorted."""
         ids, others = self.kept.select("row_id"), other.kept.select("row_id")
         missing = ids.join(others, on="row_id", how="anti")
@@ -75,7 +75,7 @@ class Side:
     def rows(self, ids: pl.Series) -> dict[str, _Row]:
         """Tell of kept rows what the signals said."""
         chosen = self.kept.filter(pl.col("row_id").is_in(ids.implode()))
-        return _by_id(_plain(chosen.with_columns(place=pl.lit("kept"), reason=None)))
+        return _by_id(_plain_columns(chosen.with_columns(place=pl.lit("kept"), reason=None)))
 
     def aside(self, ids: pl.Series) -> dict[str, _Row]:
         """Tell of rows that are not kept where they are and why; some may be nowhere."""
@@ -86,7 +86,7 @@ class Side:
                 if not files or not len(ids):
                     continue
                 chosen = pl.scan_parquet(files).filter(pl.col("row_id").is_in(ids.implode()))
-                rows = _plain(chosen.with_columns(place=pl.lit(place), reason=reason))
+                rows = _plain_columns(chosen.with_columns(place=pl.lit(place), reason=reason))
                 found |= _by_id(rows)
                 ids = ids.filter(~ids.is_in(rows["row_id"].implode()))
         return found
@@ -111,7 +111,7 @@ class _Row:
     scores: dict[str, float | None]
 
 
-def _plain(rows: pl.LazyFrame) -> pl.DataFrame:
+def _plain_columns(rows: pl.LazyFrame) -> pl.DataFrame:
     return rows.select(pl.col("^(row_id|place|reason|text|signals|scores)$")).collect()
 
 
@@ -160,7 +160,7 @@ class Move:
         """Show it on one line, with the scores that moved it."""
         text = " ".join(str(self.text).split())
         shown = text if len(text) <= width else text[: width - 3] + "..."
-        scores = [f"{name} {_shown(old, new)}" for name, (old, new) in self.scores.items()]
+        scores = [f"{name} {_score_change(old, new)}" for name, (old, new) in self.scores.items()]
         more = f"  ({', '.join(scores)})" if scores else ""
         return f"{'+' if self.enters else '-'} {self.row_id}  {shown}  {self.why}{more}"
 
@@ -177,7 +177,7 @@ class Move:
         }
 
 
-def _shown(old: float | None, new: float | None) -> str:
+def _score_change(old: float | None, new: float | None) -> str:
     before, after = ("-" if value is None else f"{value:.4g}" for value in (old, new))
     return after if before == after else f"{before} -> {after}"
 
@@ -211,20 +211,22 @@ class Difference:
         }
 
 
-def difference(version: int, before: Side, after: Side) -> Difference:
+def compare_states(version: int, before: SetState, after: SetState) -> Difference:
     """Compare two sides row by row."""
     came, went = after.only(before), before.only(after)
-    enter = _moves(came.head(LISTED), before, after, enters=True)
-    leave = _moves(went.head(LISTED), before, after, enters=False)
+    enter = _list_moves(came.head(LISTED), before, after, enters=True)
+    leave = _list_moves(went.head(LISTED), before, after, enters=False)
     return Difference(Turnover(version, len(came), len(went)), tuple(enter), tuple(leave))
 
 
-def _moves(ids: pl.Series, before: Side, after: Side, *, enters: bool) -> Iterator[Move]:
+def _list_moves(
+    ids: pl.Series, before: SetState, after: SetState, *, enters: bool
+) -> Iterator[Move]:
     old = before.aside(ids) if enters else before.rows(ids)
     new = after.rows(ids) if enters else after.aside(ids)
     kept, aside = (new, old) if enters else (old, new)
     for row_id in ids:
-        changed = _changed(old.get(row_id), new.get(row_id))
+        changed = _changed_signals(old.get(row_id), new.get(row_id))
         where = aside.get(row_id)
         yield Move(
             row_id=row_id,
@@ -241,7 +243,7 @@ def _moves(ids: pl.Series, before: Side, after: Side, *, enters: bool) -> Iterat
         )
 
 
-def _changed(old: _Row | None, new: _Row | None) -> dict[str, tuple[str, str]]:
+def _changed_signals(old: _Row | None, new: _Row | None) -> dict[str, tuple[str, str]]:
     """Compare what signals said; where none asked twice differs, those that one side skipped."""
     if old is None or new is None:
         return {}
@@ -253,8 +255,8 @@ def _changed(old: _Row | None, new: _Row | None) -> dict[str, tuple[str, str]]:
     return asked or differ
 
 
-def version_side(store: Store, version: int) -> Side:
+def version_state(store: Store, version: int) -> SetState:
     """The state of the set at a version, with what all runs up to it put aside."""
     last = next(commit.run_id for commit in store.history() if commit.version == version)
     folders = tuple(run.path for run in run_folders(store.output) if run.run_id <= last)
-    return Side(store.scan(version), folders)
+    return SetState(store.scan(version), folders)

@@ -78,7 +78,7 @@ class Health:
         }
 
 
-def examine() -> Health:
+def examine_environment() -> Health:
     """Look at the environment; imports nothing heavy and touches no network."""
     from siftset.signals.warm_up import compiled_kernels
     from siftset.trainer.models.embedded import embedded_folder, is_fetched

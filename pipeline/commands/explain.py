@@ -10,7 +10,7 @@ import polars as pl
 from pydantic import JsonValue
 
 from siftset.pipeline.commands.curate import curate
-from siftset.pipeline.commands.diff import Side, difference, version_side
+from siftset.pipeline.commands.diff import SetState, compare_states, version_state
 from siftset.pipeline.commands.export import open_store
 from siftset.pipeline.run.context import CurateOptions
 from siftset.pipeline.run.job import Job, load_job
@@ -44,7 +44,7 @@ def explain_plan(
     """Decide rows (the first 20,000, or all with `analyze`) and tell how that was done."""
     job = load_job(recipe, overrides=overrides, limit=None if analyze else SAMPLE_ROWS)
     with (progress or Silent()).stage("decide", job.sources.records) as stage:
-        for frame in _frames(job):
+        for frame in _read_frames(job):
             good = frame.filter(~job.rules.failing()) if job.rules.columns else frame
             job.decider.decide(good)
             stage.advance(frame.height)
@@ -66,14 +66,14 @@ def explain_one(
     With a version, the set as it was then is looked at first.
     """
     _, store = open_store(recipe, overrides=overrides)
-    for where, row in _recorded(store, row_id, version):
-        return Explained(_tell(where, row), {"where": where, "row": _plain(row)})
+    for where, row in _find_recorded(store, row_id, version):
+        return Explained(_describe_row(where, row), {"where": where, "row": _to_json(row)})
     job = load_job(recipe, overrides=overrides)
-    for frame in _frames(job):
+    for frame in _read_frames(job):
         found = frame.filter(pl.col("row_id") == row_id)
         if found.height:
             text = f"in no run yet; decided now\n{explain_row(job.decider, found)}"
-            return Explained(text, {"where": "source", "row": _plain(found.row(0, named=True))})
+            return Explained(text, {"where": "source", "row": _to_json(found.row(0, named=True))})
     raise OutputError(
         f"row {row_id}: neither the set, the runs under {store.output} nor the source has it: "
         "take a row_id from the set or from a run's rejected/ folder"
@@ -95,16 +95,16 @@ def explain_difference(
     options = CurateOptions(dry_run=True)
     result = curate(recipe, overrides=overrides, options=options, progress=progress)
     folder = result.output / PREVIEW
-    after = Side(pl.scan_parquet(folder / "set" / "*.parquet"), (folder,))
-    found = difference(version, version_side(store, version), after)
+    after = SetState(pl.scan_parquet(folder / "set" / "*.parquet"), (folder,))
+    found = compare_states(version, version_state(store, version), after)
     return Explained("\n".join(found.lines()), found.to_json())
 
 
-def _frames(job: Job) -> Iterator[pl.DataFrame]:
+def _read_frames(job: Job) -> Iterator[pl.DataFrame]:
     return (batch.frame for shard in job.shards for batch in shard.batches())
 
 
-def _recorded(
+def _find_recorded(
     store: Store, row_id: str, version: int | None
 ) -> Iterator[tuple[str, dict[str, object]]]:
     """Find a row in a version, the current one by default, then in the runs, latest first."""
@@ -114,20 +114,20 @@ def _recorded(
             yield "kept", row
     for folder in run_folders(store.output):
         for place in _PLACES:
-            for row in _rows_of(folder, place, wanted):
+            for row in _read_place(folder, place, wanted):
                 yield place, {**row, "run_id": folder.run_id}
 
 
-def _rows_of(folder: RunFolder, place: str, wanted: pl.Expr) -> list[dict[str, object]]:
+def _read_place(folder: RunFolder, place: str, wanted: pl.Expr) -> list[dict[str, object]]:
     fetch_below(folder.output, f"{RUNS}/{folder.run_id}/{place}")
     files = sorted((folder.path / place).glob("*.parquet"))
     return pl.scan_parquet(files).filter(wanted).collect().to_dicts() if files else []
 
 
-def _tell(where: str, row: dict[str, object]) -> str:
+def _describe_row(where: str, row: dict[str, object]) -> str:
     source = row.get("source")
     place = f"{source['file']} record {source['record']}" if isinstance(source, dict) else ""
-    lines = [f"{row['row_id']}  {place}  run {row['run_id']}", f"  {_verdict(where, row)}"]
+    lines = [f"{row['row_id']}  {place}  run {row['run_id']}", f"  {_describe_verdict(where, row)}"]
     signals, scores = row.get("signals"), row.get("scores")
     if isinstance(signals, dict):
         for name, state in signals.items():
@@ -136,7 +136,7 @@ def _tell(where: str, row: dict[str, object]) -> str:
     return "\n".join([*lines, f"  text: {_cut(row.get('text'))}"])
 
 
-def _verdict(where: str, row: dict[str, object]) -> str:
+def _describe_verdict(where: str, row: dict[str, object]) -> str:
     reasons = row.get("_reasons")
     told = {
         "kept": f"kept, in split {row.get('split')}",
@@ -154,7 +154,7 @@ def _cut(text: object, width: int = 100) -> str:
     return shown if len(shown) <= width else shown[: width - 3] + "..."
 
 
-def _plain(row: dict[str, object]) -> dict[str, JsonValue]:
+def _to_json(row: dict[str, object]) -> dict[str, JsonValue]:
     import json
 
     plain: dict[str, JsonValue] = json.loads(json.dumps(row, default=str))

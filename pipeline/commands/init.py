@@ -69,22 +69,22 @@ def known_templates() -> tuple[str, ...]:
 
 def init_project(folder: Path, template: str = DEFAULT) -> Project:
     """Write an example project; raises OutputError where one of its files is there already."""
-    return Project(folder, _write(folder, _shipped(template)))
+    return Project(folder, _write_files(folder, _read_template(template)))
 
 
 def init_from(folder: Path, data: Path, template: str = DEFAULT) -> Project:
     """Write a recipe that runs on `data`, from the names and contents of its columns."""
-    shipped = _shipped(template)
+    shipped = _read_template(template)
     if not data.is_file():
         raise SourceError(f"{data}: no such file, expected data such as reviews.csv")
-    columns = sniff(data, pairs="column: question" in shipped[RECIPE])
-    text = _recipe(shipped[RECIPE], folder.resolve().name, data.resolve(), columns)
-    files = _write(folder, {RECIPE: text, _SIGNALS: shipped[_SIGNALS]})
-    kept, rejected = _look(folder / RECIPE)
+    columns = sniff_columns(data, pairs="column: question" in shipped[RECIPE])
+    text = _fill_recipe(shipped[RECIPE], folder.resolve().name, data.resolve(), columns)
+    files = _write_files(folder, {RECIPE: text, _SIGNALS: shipped[_SIGNALS]})
+    kept, rejected = _decide_first_rows(folder / RECIPE)
     return Project(folder, files, kept, rejected, columns)
 
 
-def _shipped(template: str) -> dict[str, str]:
+def _read_template(template: str) -> dict[str, str]:
     known = known_templates()
     if template not in known:
         raise RecipeError(
@@ -94,7 +94,7 @@ def _shipped(template: str) -> dict[str, str]:
     return {entry.name: entry.read_text("utf-8") for entry in folder.iterdir() if entry.is_file()}
 
 
-def sniff(data: Path, *, pairs: bool = False) -> dict[str, str | None]:
+def sniff_columns(data: Path, *, pairs: bool = False) -> dict[str, str | None]:
     """Tell which columns of a file hold text, label and id, from its first rows.
 
     With `pairs` the text is the answer of a question, which must be there too.
@@ -105,8 +105,8 @@ def sniff(data: Path, *, pairs: bool = False) -> dict[str, str | None]:
         raise SourceError(f"{data}: no column holds text, it has {', '.join(frame.columns)}")
     length = frame.select(pl.col(names).str.len_chars().mean().fill_null(0)).row(0, named=True)
     longest = max(names, key=lambda name: float(length[name]))
-    pair = _pair(data, names) if pairs else {"text": longest}
-    return {**pair, "label": _label(frame, pair["text"]), "id": _id(frame, pair["text"])}
+    pair = _find_pair(data, names) if pairs else {"text": longest}
+    return {**pair, "label": _find_label(frame, pair["text"]), "id": _find_id(frame, pair["text"])}
 
 
 def _first_rows(data: Path) -> pl.DataFrame:
@@ -118,7 +118,7 @@ def _first_rows(data: Path) -> pl.DataFrame:
     return pl.DataFrame() if block is None else block.frame.head(_SNIFFED)
 
 
-def _pair(data: Path, names: Sequence[str]) -> dict[str, str]:
+def _find_pair(data: Path, names: Sequence[str]) -> dict[str, str]:
     from siftset.trainer.tasks.templates import PAIRS
 
     here = {name.lower(): name for name in names}
@@ -132,13 +132,13 @@ def _pair(data: Path, names: Sequence[str]) -> dict[str, str]:
     )
 
 
-def _label(frame: pl.DataFrame, text: str) -> str | None:
+def _find_label(frame: pl.DataFrame, text: str) -> str | None:
     named = [c for c in frame.columns if c.lower() in _LABELS and c != text]
     few = [c for c in named if frame[c].n_unique() <= 20]
     return few[0] if few else None
 
 
-def _id(frame: pl.DataFrame, text: str) -> str | None:
+def _find_id(frame: pl.DataFrame, text: str) -> str | None:
     for name in frame.columns:
         low = name.lower()
         is_named = low in _IDS or low.endswith(("_id", "-id"))
@@ -147,7 +147,7 @@ def _id(frame: pl.DataFrame, text: str) -> str | None:
     return None
 
 
-def _recipe(template: str, name: str, data: Path, columns: Mapping[str, str | None]) -> str:
+def _fill_recipe(template: str, name: str, data: Path, columns: Mapping[str, str | None]) -> str:
     head, rest = template.split("source:\n", 1)
     tail = rest[rest.index("\n\n") :]
     question = columns.get("question")
@@ -165,7 +165,7 @@ def _recipe(template: str, name: str, data: Path, columns: Mapping[str, str | No
     return "\n".join(lines) + f"\n{source}{tail}"
 
 
-def _look(recipe: Path) -> tuple[tuple[str, ...], tuple[tuple[str, str], ...]]:
+def _decide_first_rows(recipe: Path) -> tuple[tuple[str, ...], tuple[tuple[str, str], ...]]:
     """Decide the first rows; return some that are kept and some that are not, with the clause."""
     from siftset.pipeline.run.job import load_job
 
@@ -180,7 +180,7 @@ def _look(recipe: Path) -> tuple[tuple[str, ...], tuple[tuple[str, str], ...]]:
     return tuple(kept), tuple((_cut(text), str(clause)) for text, clause in rejected.rows())
 
 
-def _write(folder: Path, files: Mapping[str, str]) -> tuple[str, ...]:
+def _write_files(folder: Path, files: Mapping[str, str]) -> tuple[str, ...]:
     taken = [name for name in files if (folder / name).exists()]
     if taken:
         raise OutputError(

@@ -49,7 +49,7 @@ class Overview:
         }
 
 
-def overview(
+def describe_output(
     recipe: str | Path, *, overrides: Sequence[str] = (), version: int | None = None
 ) -> Overview:
     """Look at what a recipe has made, or at the run that made a version.
@@ -63,15 +63,15 @@ def overview(
     if run is None:
         raise OutputError(f"{store.output} has no report yet: run  siftset curate {recipe}")
     metrics = read_metrics(run.path / METRICS)
-    figures = {} if metrics is None else dict(_of_the_set(metrics))
-    places = dict(_places(store, run.report))
+    figures = {} if metrics is None else dict(_set_figures(metrics))
+    places = dict(_list_places(store, run.report))
     model = places.get("model")
     if model is not None:
-        figures |= _of_the_model(model)
+        figures |= _model_figures(model)
     return Overview(run.report, places, figures)
 
 
-def _places(store: Store, report: Path) -> Iterator[tuple[str, Path]]:
+def _list_places(store: Store, report: Path) -> Iterator[tuple[str, Path]]:
     if store.version() is not None:
         yield "set", store.path
     yield "report of the set", report
@@ -82,7 +82,7 @@ def _places(store: Store, report: Path) -> Iterator[tuple[str, Path]]:
     yield "everything", store.output / INDEX
 
 
-def _of_the_set(metrics: RunMetrics) -> Iterator[tuple[str, str]]:
+def _set_figures(metrics: RunMetrics) -> Iterator[tuple[str, str]]:
     precision = metrics.label_precision
     kept = f"{metrics.rows.kept:,} of {metrics.rows.read:,}"
     if precision is not None and precision.labelled:
@@ -94,7 +94,7 @@ def _of_the_set(metrics: RunMetrics) -> Iterator[tuple[str, str]]:
         yield "duplicates across the split", f"{sum(exact):,} exact"
 
 
-def _of_the_model(model: Path) -> dict[str, str]:
+def _model_figures(model: Path) -> dict[str, str]:
     """Return the figure that says most of a comparison.
 
     That is the mass on positive words where it was measured, unless the model before had an
@@ -110,10 +110,12 @@ def _of_the_model(model: Path) -> dict[str, str]:
     if name is None:
         return {}
     said = "(the head before was untrained)" if untrained else ""
-    return {name: f"{_plain(before.get(name))} -> {_plain(after[name])} {said}".rstrip()}
+    return {
+        name: f"{_format_figure(before.get(name))} -> {_format_figure(after[name])} {said}".rstrip()
+    }
 
 
-def _plain(figure: float | None) -> str:
+def _format_figure(figure: float | None) -> str:
     return (
         "none" if figure is None else f"{figure:,.4g}" if abs(figure) < _LARGE else f"{figure:,.0f}"
     )

@@ -39,7 +39,7 @@ _TYPES: Final = {
 _CHUNK: Final = 1 << 20
 
 
-def serve(
+def serve_output(
     directory: Path,
     port: int = PORT,
     *,
@@ -53,7 +53,7 @@ def serve(
     root = directory.expanduser().resolve()
     if not root.is_dir():
         raise OutputError(f"{directory} is no folder: expected the output folder of a recipe")
-    server = _open(root, port)
+    server = _open_server(root, port)
     try:
         if ready is not None:
             ready(f"http://{LOOPBACK}:{server.server_port}/")
@@ -71,7 +71,7 @@ def _shut(server: ThreadingHTTPServer, stop: threading.Event) -> None:
     server.shutdown()
 
 
-def _open(root: Path, port: int) -> ThreadingHTTPServer:
+def _open_server(root: Path, port: int) -> ThreadingHTTPServer:
     handler = type("Handler", (_Handler,), {"root": root})
     try:
         server = ThreadingHTTPServer((LOOPBACK, port), handler)

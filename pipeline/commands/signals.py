@@ -49,7 +49,13 @@ def show_kind(name: str) -> Explained:
         default = "required" if info.is_required() else f"default {info.get_default()!r}"
         lines.append(f"  {key:<16}{default:<20}{info.description or ''}".rstrip())
         parameters[key] = default
-    lines += ["", *_examples(kind), "", f"nulls: {kind.nulls}", f"definition: {kind.definition}"]
+    lines += [
+        "",
+        *_example_lines(kind),
+        "",
+        f"nulls: {kind.nulls}",
+        f"definition: {kind.definition}",
+    ]
     facts: dict[str, JsonValue] = {
         "name": name,
         "text": kind.description,
@@ -59,7 +65,7 @@ def show_kind(name: str) -> Explained:
     return Explained("\n".join(lines), facts)
 
 
-def _examples(kind: Family) -> Iterator[str]:
+def _example_lines(kind: Family) -> Iterator[str]:
     yield "examples"
     for sample in kind.examples:
         given = ", ".join(f"{key}: {value!r}" for key, value in sample.parameters.items())
@@ -71,7 +77,7 @@ def try_formula(
 ) -> Explained:
     """Decide the rows of a file by a formula, or by signals written out in it; show some."""
     formula = parse(text)
-    decider = Decider(formula, build_for(formula, _bare(formula.names), folder=Path.cwd()))
+    decider = Decider(formula, build_for(formula, _kinds_by_name(formula.names), folder=Path.cwd()))
     frame = read_some(data, column=column, rows=sample or _DEFAULT_ROWS)
     decider.check(frame.schema)
     decisions = decider.decide(frame)
@@ -87,7 +93,7 @@ def try_formula(
     return Explained("\n".join(lines), facts)
 
 
-def _bare(names: tuple[str, ...]) -> dict[str, dict[str, JsonValue]]:
+def _kinds_by_name(names: tuple[str, ...]) -> dict[str, dict[str, JsonValue]]:
     """Take a name in a formula for the kind of that name, without parameters."""
     known = kinds()
     return {name: {name: {}} for name in names if name in known}

@@ -22,9 +22,9 @@ from siftset.pipeline.model_registry.new_rows import with_new_rows
 from siftset.pipeline.model_registry.ranks import leads
 from siftset.pipeline.model_registry.result import COMPARE_JSON, RESULT, finished, render_comparison
 from siftset.pipeline.remote_output.push import send_output
+from siftset.pipeline.reports.index import write_index
 from siftset.pipeline.storage.address import output_folder
 from siftset.pipeline.storage.atomic_files import read_json, whole, writable_folder
-from siftset.pipeline.storage.catalog import write_index
 from siftset.pipeline.storage.lock import locked
 from siftset.pipeline.storage.remote import fetch_model, place_of
 from siftset.pipeline.storage.run_folder import RUNS, digest

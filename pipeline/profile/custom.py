@@ -19,15 +19,15 @@ def load_metrics(named: Mapping[str, str], folder: Path) -> dict[str, Metric]:
 
     Raises SignalError for a file that does not run or a function that is not there.
     """
-    return {name: _load(name, target, folder) for name, target in named.items()}
+    return {name: _load_metric(name, target, folder) for name, target in named.items()}
 
 
-def custom_metrics(metrics: Mapping[str, Metric], kept: pl.LazyFrame) -> dict[str, float | int]:
+def ask_metrics(metrics: Mapping[str, Metric], kept: pl.LazyFrame) -> dict[str, float | int]:
     """Ask every metric about the kept rows; raise SignalError for one that gives no number."""
-    return {name: _ask(name, metric, kept) for name, metric in metrics.items()}
+    return {name: _ask_metric(name, metric, kept) for name, metric in metrics.items()}
 
 
-def _load(name: str, target: str, folder: Path) -> Metric:
+def _load_metric(name: str, target: str, folder: Path) -> Metric:
     file, separator, function = target.rpartition(":")
     where = f"integrity.metrics.{name}"
     if not separator or not file.endswith(".py") or not function.isidentifier():
@@ -39,7 +39,7 @@ def _load(name: str, target: str, folder: Path) -> Metric:
     return found
 
 
-def _ask(name: str, metric: Metric, kept: pl.LazyFrame) -> float | int:
+def _ask_metric(name: str, metric: Metric, kept: pl.LazyFrame) -> float | int:
     where = f"integrity.metrics.{name}"
     try:
         value = metric(kept)

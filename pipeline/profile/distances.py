@@ -10,22 +10,24 @@ from typing import TypeVar
 Key = TypeVar("Key", bound=Hashable)
 
 
-def psi(before: Mapping[Key, int], now: Mapping[Key, int]) -> float | None:
+def stability_index(before: Mapping[Key, int], now: Mapping[Key, int]) -> float | None:
     """Return the population stability index, sum((q - p) ln(q / p)) (Siddiqi 2006).
 
     Counts are smoothed by half a row a bin, so that an empty bin does not make it infinite. Below
     0.1 is read as steady, above 0.25 as shifted. None where either side has no rows.
     """
-    shares = _shares(before, now, smooth=0.5)
+    shares = _paired_shares(before, now, smooth=0.5)
     return None if shares is None else sum((q - p) * math.log(q / p) for p, q in shares)
 
 
 def jensen_shannon(before: Mapping[Key, int], now: Mapping[Key, int]) -> float | None:
     """Return the Jensen-Shannon distance, the root of the divergence in bits (Lin 1991): 0 to 1."""
-    shares = _shares(before, now)
+    shares = _paired_shares(before, now)
     if shares is None:
         return None
-    divergence = sum((_part(p, (p + q) / 2) + _part(q, (p + q) / 2)) / 2 for p, q in shares)
+    divergence = sum(
+        (_divergence_term(p, (p + q) / 2) + _divergence_term(q, (p + q) / 2)) / 2 for p, q in shares
+    )
     return math.sqrt(max(0.0, divergence))
 
 
@@ -47,15 +49,15 @@ def earth_mover(before: Mapping[float, int], now: Mapping[float, int]) -> float 
 
 def total_variation(before: Mapping[Key, int], now: Mapping[Key, int]) -> float | None:
     """Return half the sum of |p - q|: the share of rows that would have to change name."""
-    shares = _shares(before, now)
+    shares = _paired_shares(before, now)
     return None if shares is None else sum(abs(q - p) for p, q in shares) / 2
 
 
-def _part(p: float, middle: float) -> float:
+def _divergence_term(p: float, middle: float) -> float:
     return p * math.log2(p / middle) if p else 0.0
 
 
-def _shares(
+def _paired_shares(
     before: Mapping[Key, int], now: Mapping[Key, int], *, smooth: float = 0.0
 ) -> list[tuple[float, float]] | None:
     keys = dict.fromkeys([*before, *now])

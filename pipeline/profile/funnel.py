@@ -33,23 +33,23 @@ class Sifted:
     """Rejected rows by the clause that decided."""
 
 
-def analysed(decider: Decider, frame: pl.DataFrame) -> Analysis:
+def analyse_frame(decider: Decider, frame: pl.DataFrame) -> Analysis:
     """Evaluate every signal and every node of the formula on a frame."""
     signals = {name: question.signal for name, question in decider.questions.items()}
-    nodes = [*_nodes(decider.root), *_prefixes(_ordered(decider))]
+    nodes = [*_walk_nodes(decider.root), *_join_prefixes(_clauses_in_order(decider))]
     return analyse(decider.formula, signals, frame, also=nodes, cache=decider.cache)
 
 
-def funnel(decider: Decider, sifted: Sifted, analysis: Analysis | None) -> Funnel:
+def describe_funnel(decider: Decider, sifted: Sifted, analysis: Analysis | None) -> Funnel:
     """Return the funnel; `analysis` comes from `analysed`, or from the sum of several."""
     signals = {name: question.signal for name, question in decider.questions.items()}
     statistics = sifted.statistics
     ranked = sorted(statistics.signals.items(), key=lambda item: item[1].position)
     known = Funnel(
         formula=decider.formula.text,
-        tree=_tree(decider.root, analysis),
+        tree=_describe_tree(decider.root, analysis),
         decided=statistics.rows,
-        signals=tuple(_signal(name, one, signals[name]) for name, one in ranked),
+        signals=tuple(_describe_signal(name, one, signals[name]) for name, one in ranked),
         clauses=dict(sorted(sifted.clauses.items(), key=lambda item: (-item[1], item[0]))),
     )
     if analysis is None:
@@ -61,7 +61,7 @@ def funnel(decider: Decider, sifted: Sifted, analysis: Analysis | None) -> Funne
         for name, one in analysis.signals.items()
     ]
     more = {
-        "steps": _steps(decider, analysis),
+        "steps": _count_steps(decider, analysis),
         "analysed": analysis.rows,
         "analysed_kept": analysis.kept,
         "leave_one_out": tuple(out),
@@ -70,11 +70,11 @@ def funnel(decider: Decider, sifted: Sifted, analysis: Analysis | None) -> Funne
     return known.model_copy(update=more)
 
 
-def _signal(name: str, found: SignalStatistics, signal: SignalSpec) -> SignalMetrics:
+def _describe_signal(name: str, found: SignalStatistics, signal: SignalSpec) -> SignalMetrics:
     return SignalMetrics(
         name=name,
         kind=signal.defined,
-        description=_about(signal),
+        description=_signal_parameters(signal),
         true=found.true,
         false=found.false,
         unknown=found.unknown,
@@ -86,20 +86,20 @@ def _signal(name: str, found: SignalStatistics, signal: SignalSpec) -> SignalMet
     )
 
 
-def _about(signal: SignalSpec) -> str:
+def _signal_parameters(signal: SignalSpec) -> str:
     """Return the parameters that a recipe gave, or else what the signal asks."""
-    said = [f"{key} {_plain(value)}" for key, value in signal.parameters.items()]
+    said = [f"{key} {_shorten_list(value)}" for key, value in signal.parameters.items()]
     return ", ".join(said)[:_LONGEST] or signal.description
 
 
-def _plain(value: JsonValue) -> str:
+def _shorten_list(value: JsonValue) -> str:
     if isinstance(value, list):
         more = f" and {len(value) - _NAMED} more" if len(value) > _NAMED else ""
         return " ".join(str(one) for one in value[:_NAMED]) + more
     return str(value)
 
 
-def _ordered(decider: Decider) -> list[Node]:
+def _clauses_in_order(decider: Decider) -> list[Node]:
     """Return the top-level clauses in the order in which they are asked now."""
     root = decider.root
     if not isinstance(root, Op) or root.symbol != "&":
@@ -107,15 +107,15 @@ def _ordered(decider: Decider) -> list[Node]:
     return [root.terms[index] for index in decider.plan(root)]
 
 
-def _prefixes(terms: list[Node]) -> list[Node]:
+def _join_prefixes(terms: list[Node]) -> list[Node]:
     return [join("&", *terms[:end]) for end in range(1, len(terms) + 1)]
 
 
-def _steps(decider: Decider, analysis: Analysis) -> tuple[Step, ...]:
+def _count_steps(decider: Decider, analysis: Analysis) -> tuple[Step, ...]:
     """Return the rows that are left after each clause, on the rows that were analysed."""
     steps, entered = [], analysis.rows
-    terms = _ordered(decider)
-    for term, prefix in zip(terms, _prefixes(terms), strict=True):
+    terms = _clauses_in_order(decider)
+    for term, prefix in zip(terms, _join_prefixes(terms), strict=True):
         passed, alone = analysis.nodes.get(show(prefix)), analysis.nodes.get(show(term))
         if passed is None:
             break
@@ -125,19 +125,19 @@ def _steps(decider: Decider, analysis: Analysis) -> tuple[Step, ...]:
     return tuple(steps)
 
 
-def _nodes(node: Node) -> Iterator[Node]:
+def _walk_nodes(node: Node) -> Iterator[Node]:
     yield node
-    for child in _children(node):
-        yield from _nodes(child)
+    for child in _child_nodes(node):
+        yield from _walk_nodes(child)
 
 
-def _children(node: Node) -> tuple[Node, ...]:
+def _child_nodes(node: Node) -> tuple[Node, ...]:
     if isinstance(node, Ask):
         return ()
     return node.terms if isinstance(node, Op) else (node.term,)
 
 
-def _tree(node: Node, analysis: Analysis | None) -> Tree:
+def _describe_tree(node: Node, analysis: Analysis | None) -> Tree:
     label = show(node)[:_LONGEST]
     if isinstance(node, Op):
         label = _WORDS[node.symbol]
@@ -145,7 +145,7 @@ def _tree(node: Node, analysis: Analysis | None) -> Tree:
         label = "not"
     elif isinstance(node, Fill):
         label = f"unknown is {str(node.value).lower()}"
-    children = tuple(_tree(child, analysis) for child in _children(node))
+    children = tuple(_describe_tree(child, analysis) for child in _child_nodes(node))
     true = None if analysis is None else analysis.nodes.get(show(node))
     return Tree(label=label, children=children, true=true)
 

@@ -50,7 +50,7 @@ def read_history(
     return tuple(reversed(found))
 
 
-def alerts(now: RunMetrics, history: Sequence[RunMetrics]) -> tuple[str, ...]:
+def find_alerts(now: RunMetrics, history: Sequence[RunMetrics]) -> tuple[str, ...]:
     """Return a line for every share that moved out of the range of the last ten runs.
 
     A share is out when its modified z-score, 0.6745 |x - median| / MAD, is above 3.5 (Iglewicz and
@@ -64,7 +64,7 @@ def alerts(now: RunMetrics, history: Sequence[RunMetrics]) -> tuple[str, ...]:
         value = share(now)
         past = [one for one in map(share, recent) if one is not None]
         if value is not None and len(past) >= _FEWEST and _is_out(value, past):
-            lines.append(_line(name, value, median(past), len(past)))
+            lines.append(_alert_line(name, value, median(past), len(past)))
     return tuple(lines)
 
 
@@ -74,7 +74,7 @@ def _is_out(value: float, past: Sequence[float]) -> bool:
     return abs(value - middle) > max(_FLOOR, _SCORE * spread)
 
 
-def _line(name: str, value: float, middle: float, runs: int) -> str:
+def _alert_line(name: str, value: float, middle: float, runs: int) -> str:
     moved = "rose" if value > middle else "fell"
     points = 100 * abs(value - middle)
     return (
@@ -87,7 +87,7 @@ def _of_read(part: Callable[[RunMetrics], int]) -> Callable[[RunMetrics], float 
     return lambda one: part(one) / one.rows.read if one.rows.read else None
 
 
-def _precision(one: RunMetrics) -> float | None:
+def _label_precision(one: RunMetrics) -> float | None:
     found = one.label_precision
     return found.right / found.labelled if found and found.labelled else None
 
@@ -106,5 +106,5 @@ _SHARES: Final[dict[str, Callable[[RunMetrics], float | None]]] = {
     "unreadable share": _of_read(lambda one: one.rows.unreadable),
     "unknown share": _of_read(lambda one: one.rows.unknown),
     "share of null texts that came in": _null_texts,
-    "label precision": _precision,
+    "label precision": _label_precision,
 }

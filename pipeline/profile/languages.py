@@ -15,7 +15,7 @@ TOO_SHORT: Final = "too short to tell"
 UNSURE: Final = "unsure"
 
 
-def languages(texts: Sequence[str]) -> dict[str, int] | None:
+def count_languages(texts: Sequence[str]) -> dict[str, int] | None:
     """Count the texts by their likeliest language (ISO 639-1); None without the extra."""
     from siftset.signals.builtin.language import identifier
 

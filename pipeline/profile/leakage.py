@@ -31,22 +31,22 @@ def normalised_key(text: pl.Expr) -> pl.Expr:
     return folded.str.replace_all(r"[^\w]+", " ").str.strip_chars(" ")
 
 
-def leakage(rows: pl.LazyFrame, *, text: str = "text") -> tuple[Leak, ...]:
+def split_leaks(rows: pl.LazyFrame, *, text: str = "text") -> tuple[Leak, ...]:
     """Return the leaks between the splits of a set with columns row_id, split and `text`."""
     sides = {
         split: rows.filter(pl.col("split").cast(pl.String) == split).select("row_id", text=text)
         for split in SPLITS
     }
-    sizes = {split: _height(side) for split, side in sides.items()}
+    sizes = {split: _count_rows(side) for split, side in sides.items()}
     filled = [split for split in SPLITS if sizes[split]]
     return tuple(
         leak
         for right, left in combinations(filled, 2)
-        for leak in _pair(sides[left], sides[right], (left, right), sizes[left])
+        for leak in _key_leaks(sides[left], sides[right], (left, right), sizes[left])
     )
 
 
-def contamination(
+def held_out_leaks(
     rows: pl.LazyFrame, held_out: pl.LazyFrame, *, name: str, text: str = "text"
 ) -> tuple[Leak, ...]:
     """Return how many held-out texts the set holds: exact, normalised and by 13 words in a row.
@@ -57,11 +57,11 @@ def contamination(
         pl.col("row_id").cast(pl.String), text=pl.col(text)
     )
     right = rows.select("row_id", text=text)
-    size = _height(left)
-    return (*_pair(left, right, (name, "the set"), size), _ngrams(left, right, name, size))
+    size = _count_rows(left)
+    return (*_key_leaks(left, right, (name, "the set"), size), _ngram_leak(left, right, name, size))
 
 
-def _pair(
+def _key_leaks(
     left: pl.LazyFrame, right: pl.LazyFrame, names: tuple[str, str], size: int
 ) -> Iterator[Leak]:
     # 128-bit hashes keep the texts out of memory; two of a billion meet with odds below 1e-20.
@@ -72,10 +72,10 @@ def _pair(
     for kind, key in keys.items():
         seen = right.select(_key=key).drop_nulls().unique()
         found = left.with_columns(_key=key).drop_nulls("_key").join(seen, on="_key", how="semi")
-        yield _leak(found, kind, names, size)
+        yield _describe_leak(found, kind, names, size)
 
 
-def _leak(found: pl.LazyFrame, kind: Kind, names: tuple[str, str], size: int) -> Leak:
+def _describe_leak(found: pl.LazyFrame, kind: Kind, names: tuple[str, str], size: int) -> Leak:
     count, shown = pl.collect_all(
         [found.select(pl.len()), found.select("row_id", "text").head(_SHOWN)], engine="streaming"
     )
@@ -94,15 +94,15 @@ def _leak(found: pl.LazyFrame, kind: Kind, names: tuple[str, str], size: int) ->
     )
 
 
-def _ngrams(left: pl.LazyFrame, right: pl.LazyFrame, name: str, size: int) -> Leak:
-    wanted = _windows(left)
-    seen = _windows(right).select("gram").unique()
+def _ngram_leak(left: pl.LazyFrame, right: pl.LazyFrame, name: str, size: int) -> Leak:
+    wanted = _hash_ngrams(left)
+    seen = _hash_ngrams(right).select("gram").unique()
     ids = wanted.join(seen, on="gram", how="semi").select("row_id").unique()
     found = left.join(ids, on="row_id", how="semi")
-    return _leak(found, "n-gram", (name, "the set"), size)
+    return _describe_leak(found, "n-gram", (name, "the set"), size)
 
 
-def _windows(rows: pl.LazyFrame) -> pl.LazyFrame:
+def _hash_ngrams(rows: pl.LazyFrame) -> pl.LazyFrame:
     """Return row_id and the hash of every run of 13 words."""
     split = normalised_key(pl.col("text")).str.split(" ")
     words = (
@@ -117,5 +117,5 @@ def _windows(rows: pl.LazyFrame) -> pl.LazyFrame:
     return words.select("row_id", gram=run.hash(0), whole=whole).filter("whole").drop("whole")
 
 
-def _height(rows: pl.LazyFrame) -> int:
+def _count_rows(rows: pl.LazyFrame) -> int:
     return int(rows.select(pl.len()).collect(engine="streaming").item())

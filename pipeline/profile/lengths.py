@@ -36,7 +36,7 @@ class Lengths(Metrics):
         lows = [one.min for one in (self, other) if one.min is not None]
         highs = [one.max for one in (self, other) if one.max is not None]
         return Lengths(
-            counts=add(self.counts, other.counts),
+            counts=add_counts(self.counts, other.counts),
             total=self.total + other.total,
             min=min(lows, default=None),
             max=max(highs, default=None),
@@ -48,7 +48,7 @@ class Lengths(Metrics):
         for index in sorted(self.counts):
             seen += self.counts[index]
             if seen >= goal and self.min is not None and self.max is not None:
-                low, high = edge(index), edge(index + 1)
+                low, high = bin_edge(index), bin_edge(index + 1)
                 middle = low if high - low <= 1 else (low + high) / 2
                 return float(min(max(middle, self.min), self.max))
         return None
@@ -63,7 +63,7 @@ class Lengths(Metrics):
         counts = [sum(self.counts.get(i, 0) for i in range(s, s + step)) for s in starts]
         quantiles = {name: self.quantile(q) for name, q in _QUANTILES.items()}
         return Histogram(
-            edges=tuple(edge(i) for i in [*starts, starts[-1] + step]),
+            edges=tuple(bin_edge(i) for i in [*starts, starts[-1] + step]),
             counts=tuple(counts),
             rows=self.rows,
             min=self.min,
@@ -73,7 +73,7 @@ class Lengths(Metrics):
         )
 
 
-def measure(lengths: pl.Series) -> Lengths:
+def measure_lengths(lengths: pl.Series) -> Lengths:
     """Count the lengths of one part; nulls are left out."""
     known = lengths.drop_nulls().cast(pl.Int64).alias("length")
     if known.is_empty():
@@ -94,18 +94,18 @@ def bin_of(length: pl.Expr) -> pl.Expr:
     return pl.when(length < _EXACT).then(length).otherwise(upper)
 
 
-def edge(index: int) -> float:
+def bin_edge(index: int) -> float:
     """Return the least length of a bin."""
     if index <= _EXACT:
         return float(index)
     return float(math.ceil(_EXACT * 2 ** ((index - _EXACT) / PER_OCTAVE) - 1e-6))
 
 
-def add(left: Mapping[int, int], right: Mapping[int, int]) -> dict[int, int]:
+def add_counts(left: Mapping[int, int], right: Mapping[int, int]) -> dict[int, int]:
     """Return the sums of two mappings of counts."""
     return {key: left.get(key, 0) + right.get(key, 0) for key in sorted({*left, *right})}
 
 
-def tally(left: Mapping[str, int], right: Mapping[str, int]) -> dict[str, int]:
+def add_tallies(left: Mapping[str, int], right: Mapping[str, int]) -> dict[str, int]:
     """Return the sums of two mappings of counts by name."""
     return {key: left.get(key, 0) + right.get(key, 0) for key in sorted({*left, *right})}

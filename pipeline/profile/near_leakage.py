@@ -20,7 +20,7 @@ _SHOWN: Final = 5
 _CUT: Final = 160
 
 
-def near_leakage(rows: pl.LazyFrame, *, threshold: float = THRESHOLD) -> tuple[Leak, ...]:
+def near_leaks(rows: pl.LazyFrame, *, threshold: float = THRESHOLD) -> tuple[Leak, ...]:
     """Return the near leaks between the splits of a set with columns row_id, split and text.
 
     Two texts are near when the Jaccard similarity of their word 3-grams reaches the threshold;

@@ -12,7 +12,7 @@ SHOWN: Final = 12
 CUT: Final = 400
 
 
-def samples(rows: pl.LazyFrame, why: pl.Expr, *, shown: int = SHOWN) -> tuple[Sample, ...]:
+def sample_rows(rows: pl.LazyFrame, why: pl.Expr, *, shown: int = SHOWN) -> tuple[Sample, ...]:
     """Return a few rows, drawn by row_id so that neighbours do not stand together."""
     names = rows.collect_schema().names()
     nothing = pl.lit(None, pl.String)
@@ -47,7 +47,9 @@ def duplicate_groups(duplicates: pl.LazyFrame, *, shown: int = SHOWN) -> tuple[G
     )
 
 
-def label_precision(labels: dict[str, int], wanted: tuple[str, ...]) -> LabelPrecision | None:
+def measure_label_precision(
+    labels: dict[str, int], wanted: tuple[str, ...]
+) -> LabelPrecision | None:
     """Return how many labelled rows carry a wanted label; None where none is labelled."""
     labelled = sum(labels.values())
     if not labelled or not wanted:
@@ -56,8 +58,8 @@ def label_precision(labels: dict[str, int], wanted: tuple[str, ...]) -> LabelPre
     return LabelPrecision(wanted=wanted, right=right, labelled=labelled)
 
 
-def mislabelled(rows: pl.LazyFrame, wanted: tuple[str, ...]) -> tuple[Sample, ...]:
+def sample_mislabelled(rows: pl.LazyFrame, wanted: tuple[str, ...]) -> tuple[Sample, ...]:
     """Return a few rows whose label is none of the wanted ones."""
     label = pl.col("label").cast(pl.String)
     wrong = rows.filter(label.is_not_null() & ~label.is_in(list(wanted)))
-    return samples(wrong, pl.format("label is {}", label))
+    return sample_rows(wrong, pl.format("label is {}", label))

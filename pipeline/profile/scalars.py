@@ -34,10 +34,10 @@ def profile_names(columns: Iterable[str]) -> tuple[str, ...]:
     )
 
 
-def scalars(metrics: RunMetrics) -> dict[str, float | int]:
+def list_scalars(metrics: RunMetrics) -> dict[str, float | int]:
     """Return every number that a threshold can limit; one that was not measured is left out."""
     found: dict[str, float | int] = {}
-    for source in (_rows, _kept, _sets, _drifts):
+    for source in (_balance_scalars, _kept_scalars, _set_scalars, _drift_scalars):
         found.update(source(metrics))
     own = {
         name: value
@@ -50,7 +50,7 @@ def scalars(metrics: RunMetrics) -> dict[str, float | int]:
 Named = Iterator[tuple[str, float | int]]
 
 
-def _rows(metrics: RunMetrics) -> Named:
+def _balance_scalars(metrics: RunMetrics) -> Named:
     rows = metrics.rows
     for name in _COUNTS:
         number = getattr(rows, name)
@@ -58,7 +58,7 @@ def _rows(metrics: RunMetrics) -> Named:
         yield f"{name}_share", number / rows.read if rows.read else 0.0
 
 
-def _kept(metrics: RunMetrics) -> Named:
+def _kept_scalars(metrics: RunMetrics) -> Named:
     kept = metrics.profiles.get("kept")
     if kept is None:
         return
@@ -71,10 +71,10 @@ def _kept(metrics: RunMetrics) -> Named:
     if kept.over_max is not None and kept.tokens is not None:
         yield "over_max_share", kept.over_max / max(1, kept.tokens.rows)
     if kept.labels:
-        yield "smallest_label_share", _smallest(kept)
+        yield "smallest_label_share", _smallest_label_share(kept)
 
 
-def _smallest(kept: Profile) -> float:
+def _smallest_label_share(kept: Profile) -> float:
     totals: dict[str, int] = {}
     for counts in kept.labels.values():
         for label, number in counts.items():
@@ -82,7 +82,7 @@ def _smallest(kept: Profile) -> float:
     return min(totals.values()) / max(1, sum(totals.values()))
 
 
-def _sets(metrics: RunMetrics) -> Named:
+def _set_scalars(metrics: RunMetrics) -> Named:
     precision = metrics.label_precision
     if precision is not None and precision.labelled:
         yield "label_error_share", 1 - precision.right / precision.labelled
@@ -91,7 +91,7 @@ def _sets(metrics: RunMetrics) -> Named:
         yield "leaked_share", max(leak.rows / max(1, leak.of) for leak in metrics.leakage)
 
 
-def _drifts(metrics: RunMetrics) -> Named:
+def _drift_scalars(metrics: RunMetrics) -> Named:
     worst: dict[str, float] = {}
     for one in metrics.drift:
         where = "reference_" if one.against.startswith("the reference") else ""

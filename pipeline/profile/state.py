@@ -10,9 +10,9 @@ from typing import Final
 import polars as pl
 from pydantic import Field
 
-from siftset.pipeline.profile.lengths import Lengths, measure, tally
-from siftset.pipeline.profile.texts import peculiarities, scripts
-from siftset.pipeline.profile.vocabulary import Vocabulary, count_words
+from siftset.pipeline.profile.lengths import Lengths, add_tallies, measure_lengths
+from siftset.pipeline.profile.texts import count_peculiarities, count_scripts
+from siftset.pipeline.profile.vocabulary import WordSketch, count_words
 from siftset.schemas.results.metrics import Column, Metrics, Profile
 
 _MOST_NAMES: Final = 50
@@ -52,27 +52,27 @@ class ProfileState(Metrics):
     encoding: dict[str, int] = Field(default_factory=dict)
     scripts: dict[str, int] = Field(default_factory=dict)
     labels: dict[str, dict[str, int]] = Field(default_factory=dict)
-    vocabulary: Vocabulary = Vocabulary()
+    vocabulary: WordSketch = WordSketch()
 
     def __add__(self, other: ProfileState) -> ProfileState:
         return ProfileState(
             rows=self.rows + other.rows,
             texts=self.texts + other.texts,
-            columns=_columns_of_both(self, other),
+            columns=_add_columns(self, other),
             chars=self.chars + other.chars,
             words=self.words + other.words,
-            tokens=_tokens_of_both(self, other),
+            tokens=_add_tokens(self, other),
             over_max=self.over_max + other.over_max,
-            encoding=tally(self.encoding, other.encoding),
-            scripts=tally(self.scripts, other.scripts),
-            labels=_labels_of_both(self.labels, other.labels),
+            encoding=add_tallies(self.encoding, other.encoding),
+            scripts=add_tallies(self.scripts, other.scripts),
+            labels=_add_labels(self.labels, other.labels),
             vocabulary=self.vocabulary + other.vocabulary,
         )
 
     @property
     def label_totals(self) -> dict[str, int]:
         """Rows by label, whatever their source."""
-        return reduce(tally, self.labels.values(), dict[str, int]())
+        return reduce(add_tallies, self.labels.values(), dict[str, int]())
 
     def profile(self, *, of: int | None = None, text_column: str = "text") -> Profile:
         """Return what metrics.json holds of it; `of` counts the population it was drawn from."""
@@ -106,21 +106,23 @@ class Spec:
     """Share of the texts, by hash, whose words are counted."""
 
 
-def profile(frame: pl.DataFrame, spec: Spec | None = None) -> ProfileState:
+def profile_frame(frame: pl.DataFrame, spec: Spec | None = None) -> ProfileState:
     """Measure one part of a population."""
     wanted = spec or Spec()
     columns = [c for c in wanted.columns or _foreign(frame) if c in frame.columns]
     state = ProfileState(
         rows=frame.height,
-        columns=_columns(frame, columns) if frame.height else {},
-        labels=_labels(frame, wanted.label),
+        columns=_profile_columns(frame, columns) if frame.height else {},
+        labels=_count_labels(frame, wanted.label),
     )
     if wanted.text not in frame.columns or frame.schema[wanted.text] != pl.String:
         return state
-    return state.model_copy(update=_texts(frame[wanted.text].drop_nulls(), wanted.word_share))
+    return state.model_copy(
+        update=_profile_texts(frame[wanted.text].drop_nulls(), wanted.word_share)
+    )
 
 
-def merge(states: Iterable[ProfileState]) -> ProfileState:
+def merge_states(states: Iterable[ProfileState]) -> ProfileState:
     """Add up the states of all parts."""
     return sum(states, ProfileState())
 
@@ -128,7 +130,7 @@ def merge(states: Iterable[ProfileState]) -> ProfileState:
 def profile_batches(frame: pl.LazyFrame, spec: Spec | None = None) -> ProfileState:
     """Measure a population of any size, a batch at a time."""
     batches = frame.collect_batches(chunk_size=50_000, maintain_order=False, engine="streaming")
-    return merge(profile(batch, spec) for batch in batches)
+    return merge_states(profile_frame(batch, spec) for batch in batches)
 
 
 def with_tokens(
@@ -136,7 +138,7 @@ def with_tokens(
 ) -> ProfileState:
     """Add the texts' lengths in tokens of a model."""
     over = sum(length > max_length for length in lengths) if max_length else 0
-    tokens = measure(pl.Series(lengths, dtype=pl.Int64))
+    tokens = measure_lengths(pl.Series(lengths, dtype=pl.Int64))
     return state.model_copy(update={"tokens": tokens, "over_max": over})
 
 
@@ -146,7 +148,7 @@ def _foreign(frame: pl.DataFrame) -> list[str]:
     return [name for name in frame.columns if name not in OWN_COLUMNS and not name.startswith("_")]
 
 
-def _columns(frame: pl.DataFrame, names: Sequence[str]) -> dict[str, ColumnState]:
+def _profile_columns(frame: pl.DataFrame, names: Sequence[str]) -> dict[str, ColumnState]:
     asked: dict[str, pl.Expr] = {}
     for name in names:
         column = pl.col(name)
@@ -165,7 +167,7 @@ def _columns(frame: pl.DataFrame, names: Sequence[str]) -> dict[str, ColumnState
     }
 
 
-def _texts(texts: pl.Series, word_share: float) -> dict[str, object]:
+def _profile_texts(texts: pl.Series, word_share: float) -> dict[str, object]:
     if texts.is_empty():
         return {}
     sampled = texts
@@ -173,15 +175,15 @@ def _texts(texts: pl.Series, word_share: float) -> dict[str, object]:
         sampled = texts.filter(texts.hash(0) < int(word_share * 2**64))
     return {
         "texts": len(texts),
-        "chars": measure(texts.str.len_chars()),
-        "words": measure(texts.str.count_matches(r"\w+")),
-        "encoding": peculiarities(texts),
-        "scripts": scripts(texts),
+        "chars": measure_lengths(texts.str.len_chars()),
+        "words": measure_lengths(texts.str.count_matches(r"\w+")),
+        "encoding": count_peculiarities(texts),
+        "scripts": count_scripts(texts),
         "vocabulary": count_words(sampled),
     }
 
 
-def _labels(frame: pl.DataFrame, label: str | None) -> dict[str, dict[str, int]]:
+def _count_labels(frame: pl.DataFrame, label: str | None) -> dict[str, dict[str, int]]:
     if label is None or label not in frame.columns or not frame.height:
         return {}
     has_source = isinstance(frame.schema.get("source"), pl.Struct)
@@ -197,22 +199,22 @@ def _labels(frame: pl.DataFrame, label: str | None) -> dict[str, dict[str, int]]
     found: dict[str, dict[str, int]] = {}
     for where, name, number in grouped.sort("source", "label").iter_rows():
         found.setdefault(where, {})[name] = number
-    return _labels_of_both(found, {})
+    return _add_labels(found, {})
 
 
-def _labels_of_both(
+def _add_labels(
     left: Mapping[str, Mapping[str, int]], right: Mapping[str, Mapping[str, int]]
 ) -> dict[str, dict[str, int]]:
-    both = {k: tally(left.get(k, {}), right.get(k, {})) for k in sorted({*left, *right})}
-    bounded = {name: _bounded(counts) for name, counts in both.items()}
+    both = {k: add_tallies(left.get(k, {}), right.get(k, {})) for k in sorted({*left, *right})}
+    bounded = {name: _bound_names(counts) for name, counts in both.items()}
     if len(bounded) <= _MOST_NAMES:
         return bounded
     ranked = sorted(bounded, key=lambda n: (n == _OTHER, -sum(bounded[n].values()), n))
-    rest = reduce(tally, (bounded[n] for n in ranked[_MOST_NAMES - 1 :]), dict[str, int]())
-    return {n: bounded[n] for n in ranked[: _MOST_NAMES - 1]} | {_OTHER: _bounded(rest)}
+    rest = reduce(add_tallies, (bounded[n] for n in ranked[_MOST_NAMES - 1 :]), dict[str, int]())
+    return {n: bounded[n] for n in ranked[: _MOST_NAMES - 1]} | {_OTHER: _bound_names(rest)}
 
 
-def _bounded(counts: Mapping[str, int]) -> dict[str, int]:
+def _bound_names(counts: Mapping[str, int]) -> dict[str, int]:
     if len(counts) <= _MOST_NAMES:
         return dict(counts)
     ranked = sorted(counts, key=lambda n: (n == _OTHER, -counts[n], n))
@@ -220,13 +222,13 @@ def _bounded(counts: Mapping[str, int]) -> dict[str, int]:
     return {name: counts[name] for name in ranked[: _MOST_NAMES - 1]} | {_OTHER: rest}
 
 
-def _columns_of_both(left: ProfileState, right: ProfileState) -> dict[str, ColumnState]:
+def _add_columns(left: ProfileState, right: ProfileState) -> dict[str, ColumnState]:
     names = dict.fromkeys([*left.columns, *right.columns])
     nothing = ColumnState()
     return {n: left.columns.get(n, nothing) + right.columns.get(n, nothing) for n in names}
 
 
-def _tokens_of_both(left: ProfileState, right: ProfileState) -> Lengths | None:
+def _add_tokens(left: ProfileState, right: ProfileState) -> Lengths | None:
     if left.tokens is None or right.tokens is None:
         return left.tokens or right.tokens
     return left.tokens + right.tokens

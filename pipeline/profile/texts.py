@@ -55,29 +55,29 @@ SCRIPTS: Final[Mapping[str, str]] = {
 NO_LETTER: Final = "no letter"
 
 
-def peculiarities(texts: pl.Series) -> dict[str, int]:
+def count_peculiarities(texts: pl.Series) -> dict[str, int]:
     """Return how many texts hold each peculiarity; texts without null."""
     frame = texts.alias("text").to_frame()
     text = pl.col("text")
     plain = {name: text.str.contains(pattern).sum() for name, pattern in ANYWHERE.items()}
     rare = {name: text.str.contains(pattern).sum() for name, pattern in BEYOND_ASCII.items()}
     rare["not_nfc"] = (text.str.normalize("NFC") != text).sum()
-    return {**_counts(frame, plain), **_counts(beyond_ascii(frame), rare)}
+    return {**_count_true(frame, plain), **_count_true(beyond_ascii(frame), rare)}
 
 
-def scripts(texts: pl.Series) -> dict[str, int]:
+def count_scripts(texts: pl.Series) -> dict[str, int]:
     """Return how many texts hold a letter of each script; a text can hold several."""
     frame = texts.alias("text").to_frame()
     text = pl.col("text")
     other = beyond_ascii(frame)
     ascii_only = frame.filter(_is_ascii())
     latin = {"Latin": text.str.contains("[A-Za-z]").sum()}
-    found = _counts(ascii_only, latin)
+    found = _count_true(ascii_only, latin)
     found[NO_LETTER] = ascii_only.height - found["Latin"]
     wanted = {name: text.str.contains(pattern).sum() for name, pattern in SCRIPTS.items()}
     wanted[NO_LETTER] = (~text.str.contains(r"\p{L}")).sum()
     wanted["other"] = _unknown_script().sum()
-    for name, number in _counts(other, wanted).items():
+    for name, number in _count_true(other, wanted).items():
         found[name] = found.get(name, 0) + number
     return {name: number for name, number in found.items() if number}
 
@@ -96,6 +96,6 @@ def _unknown_script() -> pl.Expr:
     return pl.col("text").str.contains(rf"[\p{{L}}--[{known}\p{{Common}}\p{{Inherited}}]]")
 
 
-def _counts(frame: pl.DataFrame, wanted: Mapping[str, pl.Expr]) -> dict[str, int]:
+def _count_true(frame: pl.DataFrame, wanted: Mapping[str, pl.Expr]) -> dict[str, int]:
     row = frame.select(**wanted).row(0, named=True)
     return {name: int(number or 0) for name, number in row.items()}

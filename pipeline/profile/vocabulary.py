@@ -13,7 +13,7 @@ import polars as pl
 import polars_hash as plh
 from pydantic import Field
 
-from siftset.pipeline.profile.lengths import tally
+from siftset.pipeline.profile.lengths import add_tallies
 from siftset.schemas.results.metrics import Metrics, TokenUse, Words
 
 SAMPLE: Final = 4096
@@ -22,7 +22,7 @@ _SPAN: Final = 2**64
 _LONGEST: Final = 64
 
 
-class Vocabulary(Metrics):
+class WordSketch(Metrics):
     """Counts of a sample of the words, and of the most frequent ones."""
 
     rows: int = 0
@@ -44,10 +44,10 @@ class Vocabulary(Metrics):
             return len(self.sample)
         return round(len(self.sample) * _SPAN / self.bound)
 
-    def __add__(self, other: Vocabulary) -> Vocabulary:
-        counts = tally(self.sample, other.sample)
-        top = tally(self.top, other.top)
-        return _lowest(
+    def __add__(self, other: WordSketch) -> WordSketch:
+        counts = add_tallies(self.sample, other.sample)
+        top = add_tallies(self.top, other.top)
+        return _keep_lowest(
             rows=self.rows + other.rows,
             bound=min(self.bound, other.bound),
             counts=counts,
@@ -64,20 +64,20 @@ class Vocabulary(Metrics):
             distinct=self.distinct,
             exact=self.exact,
             top=tuple(TokenUse(token=t, count=n) for t, n in list(self.top.items())[:show]),
-            gini=gini(list(self.sample.values())),
+            gini=gini_index(list(self.sample.values())),
         )
 
 
-def _lowest(
+def _keep_lowest(
     *, rows: int, bound: int, counts: dict[str, int], hashes: dict[str, int], tokens: int,
     top: dict[str, int],
-) -> Vocabulary:  # fmt: skip
+) -> WordSketch:  # fmt: skip
     """Keep the words whose hash lies below the bound, at most SAMPLE of them."""
     kept = sorted((hashes[word], word) for word in counts if hashes[word] < bound)
     if len(kept) > SAMPLE:
         bound = kept[SAMPLE][0]
         kept = kept[:SAMPLE]
-    return Vocabulary(
+    return WordSketch(
         rows=rows,
         tokens=tokens,
         bound=bound,
@@ -87,7 +87,7 @@ def _lowest(
     )
 
 
-def count_words(texts: pl.Series) -> Vocabulary:
+def count_words(texts: pl.Series) -> WordSketch:
     """Count the words of one part: runs of word characters, lower-cased, cut at 64 characters."""
     words = (
         texts.drop_nulls()
@@ -98,13 +98,13 @@ def count_words(texts: pl.Series) -> Vocabulary:
         .alias("word")
     )
     if words.is_empty():
-        return Vocabulary(rows=len(texts) - texts.null_count())
+        return WordSketch(rows=len(texts) - texts.null_count())
     counted = words.value_counts(name="count").with_columns(
         hash=plh.col("word").nchash.xxh3_64().cast(pl.UInt64)
     )
     lowest = counted.sort("hash", "word").head(SAMPLE + 1)
     top = counted.sort(["count", "word"], descending=[True, False]).head(TOP)
-    return _lowest(
+    return _keep_lowest(
         rows=len(texts) - texts.null_count(),
         bound=_SPAN,
         counts=dict(zip(lowest["word"], lowest["count"], strict=True)),
@@ -114,7 +114,7 @@ def count_words(texts: pl.Series) -> Vocabulary:
     )
 
 
-def new_share(now: Vocabulary, before: Vocabulary) -> tuple[int, int]:
+def new_share(now: WordSketch, before: WordSketch) -> tuple[int, int]:
     """Return (new, all) occurrences of words among those that both samples would hold.
 
     A word whose hash is below both bounds is in a sample if it occurs at all, so the share is an
@@ -125,7 +125,7 @@ def new_share(now: Vocabulary, before: Vocabulary) -> tuple[int, int]:
     return sum(n for word, n in seen.items() if word not in before.sample), sum(seen.values())
 
 
-def gini(counts: list[int]) -> float | None:
+def gini_index(counts: list[int]) -> float | None:
     """Return the Gini index of counts: 0 where all are equal, near 1 where one has everything."""
     total = sum(counts)
     if not total:

@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from siftset.pipeline.commands.diff import turnover
+from siftset.pipeline.commands.diff import count_turnover
 from siftset.pipeline.commands.export import open_store
 from siftset.pipeline.engines.shard_results import close_shards
 from siftset.pipeline.engines.sift import check_engine, scored, sift
@@ -184,7 +184,7 @@ def _moved(run: Run, settled: _Settled) -> Turnover | None:
     """Count what enters and leaves; where nothing leaves, without reading the set."""
     version = run.store.version()
     if version is None or settled.written.mode == "overwrite":
-        return turnover(run.store, [file.path for file in settled.written.files])
+        return count_turnover(run.store, [file.path for file in settled.written.files])
     return Turnover(version, int(settled.change.entering.sum()), 0)
 
 

@@ -33,7 +33,7 @@ class Axis:
         return (value - self.low) / (self.high - self.low) if self.high > self.low else 0.5
 
 
-def bar(value: float, whole: float, title: str, *, fill: str = "f0") -> Markup:
+def draw_bar(value: float, whole: float, title: str, *, fill: str = "f0") -> Markup:
     """Return a horizontal bar filled to value of whole."""
     width = 100 * min(1.0, max(0.0, value / whole)) if whole else 0.0
     return _svg(
@@ -45,13 +45,15 @@ def bar(value: float, whole: float, title: str, *, fill: str = "f0") -> Markup:
     )
 
 
-def stack(parts: Sequence[tuple[str, float, str]], title: str) -> Markup:
+def draw_stack(parts: Sequence[tuple[str, float, str]], title: str) -> Markup:
     """Return one bar split into (name, value, fill), with a legend that carries the numbers."""
     entries = [(name, fill, f"{value:,.0f}") for name, value, fill in parts]
-    return h("figure", split(parts, title, kind="stack"), legend(entries))
+    return h("figure", draw_split_bar(parts, title, kind="stack"), draw_legend(entries))
 
 
-def split(parts: Sequence[tuple[str, float, str]], title: str, *, kind: str = "bar") -> Markup:
+def draw_split_bar(
+    parts: Sequence[tuple[str, float, str]], title: str, *, kind: str = "bar"
+) -> Markup:
     """Return one bar split into (name, value, fill)."""
     total = sum(value for _, value, _ in parts) or 1.0
     cells, start = [], 0.0
@@ -71,7 +73,7 @@ def split(parts: Sequence[tuple[str, float, str]], title: str, *, kind: str = "b
     return _svg(kind, title, cells, box="0 0 100 10")
 
 
-def legend(entries: Sequence[tuple[str, str, str]]) -> Markup:
+def draw_legend(entries: Sequence[tuple[str, str, str]]) -> Markup:
     """Return (name, fill, value) as a line of coloured squares."""
     items = [
         h("li", _swatch(fill), name, " ", h("b", value) if value else None)
@@ -90,7 +92,7 @@ def _swatch(fill: str) -> Markup:
     )
 
 
-def sparkline(values: Sequence[float], title: str, *, colour: int = 0) -> Markup:
+def draw_sparkline(values: Sequence[float], title: str, *, colour: int = 0) -> Markup:
     """Return a line of the last values, the newest marked."""
     if not values:
         return Markup()
@@ -98,63 +100,65 @@ def sparkline(values: Sequence[float], title: str, *, colour: int = 0) -> Markup
     places = [(100 * x.place(i), 22 - 20 * y.place(v)) for i, v in enumerate(values)]
     if len(values) == 1:
         places = [(100.0, 12.0)]
-    line = h("polyline", points=_points(places), class_=f"s{colour}")
-    return _svg("spark", title, line, _dot(*places[-1], colour), box="0 0 100 24")
+    line = h("polyline", points=_join_points(places), class_=f"s{colour}")
+    return _svg("spark", title, line, _draw_dot(*places[-1], colour), box="0 0 100 24")
 
 
-def lines(
+def draw_lines(
     series: Sequence[Series], title: str, *, x: Axis | None = None, y: Axis | None = None
 ) -> Markup:
     """Return lines over common axes, with a legend when there is more than one."""
     points = [point for one in series for point in one.points]
     if not points:
         return h("p", f"{title}: nothing was measured.", class_="soft")
-    across = x or _axis([px for px, _ in points])
-    up = y or _axis([py for _, py in points])
-    drawn = [_line(one, across, up) for one in series]
+    across = x or _span_axis([px for px, _ in points])
+    up = y or _span_axis([py for _, py in points])
+    drawn = [_draw_series(one, across, up) for one in series]
     grid = [h("line", x1=0, x2=100, y1=v, y2=v, class_="sgrid") for v in (0, 50, 100)]
     names = [(one.name, f"f{one.colour}", "") for one in series] if len(series) > 1 else []
     return h(
         "figure",
         h("figcaption", title),
-        _axes(_svg("plot", title, grid, drawn, box="0 0 100 100"), across, up),
-        legend(names) if names else None,
+        _add_axes(_svg("plot", title, grid, drawn, box="0 0 100 100"), across, up),
+        draw_legend(names) if names else None,
     )
 
 
-def curve(series: Sequence[Series], title: str, x_name: str, y_name: str) -> Markup:
+def draw_unit_curves(series: Sequence[Series], title: str, x_name: str, y_name: str) -> Markup:
     """Return curves in the unit square with its diagonal, such as ROC or calibration."""
     unit = Axis(0, 1, ("0", x_name, "1"))
     grid = [
         h("rect", width=100, height=100, class_="sgrid"),
         h("line", x1=0, y1=100, x2=100, y2=0, class_="sfaint"),
     ]
-    drawn = [_line(one, unit, unit) for one in series]
+    drawn = [_draw_series(one, unit, unit) for one in series]
     names = [(one.name, f"f{one.colour}", "") for one in series]
     picture = _svg("plot square", title, grid, drawn, box="0 0 100 100")
     up = Axis(0, 1, ("0", y_name, "1"))
-    return h("figure", h("figcaption", title), _axes(picture, unit, up), legend(names))
+    return h("figure", h("figcaption", title), _add_axes(picture, unit, up), draw_legend(names))
 
 
-def _line(one: Series, x: Axis, y: Axis) -> list[Markup]:
+def _draw_series(one: Series, x: Axis, y: Axis) -> list[Markup]:
     places = [(100 * x.place(px), 100 - 100 * y.place(py)) for px, py in one.points]
-    line = h("polyline", h("title", one.name), points=_points(places), class_=f"s{one.colour}")
+    line = h("polyline", h("title", one.name), points=_join_points(places), class_=f"s{one.colour}")
     dots = places if len(places) <= 12 else places[-1:]
-    return [line, *(_dot(px, py, one.colour) for px, py in dots)]
+    return [line, *(_draw_dot(px, py, one.colour) for px, py in dots)]
 
 
-def _axis(values: Sequence[float]) -> Axis:
+def _span_axis(values: Sequence[float]) -> Axis:
     low, high = min(values), max(values)
-    return Axis(low, high, (short(low), short((low + high) / 2), short(high)))
+    return Axis(low, high, (format_short(low), format_short((low + high) / 2), format_short(high)))
 
 
-def _axes(picture: Markup, x: Axis, y: Axis) -> Markup:
+def _add_axes(picture: Markup, x: Axis, y: Axis) -> Markup:
     left = h("div", [h("span", label) for label in reversed(y.labels)], class_="y")
     below = h("div", [h("span", label) for label in x.labels], class_="x")
     return h("div", left, picture, below, class_="axes")
 
 
-def histogram(bins: Sequence[tuple[str, int]], title: str, *, mark: int | None = None) -> Markup:
+def draw_histogram(
+    bins: Sequence[tuple[str, int]], title: str, *, mark: int | None = None
+) -> Markup:
     """Return columns of (label, count); those from index `mark` on are drawn as too much."""
     if not bins:
         return h("p", f"{title}: nothing was measured.", class_="soft")
@@ -180,10 +184,12 @@ def histogram(bins: Sequence[tuple[str, int]], title: str, *, mark: int | None =
     )
     picture = _svg("plot", title, columns, base, box="0 0 100 100")
     up = Axis(0, most, ("0", f"{most:,}"))
-    return h("figure", h("figcaption", title), _axes(picture, Axis(0, 1, labels), up))
+    return h("figure", h("figcaption", title), _add_axes(picture, Axis(0, 1, labels), up))
 
 
-def heat(rows: Mapping[str, Sequence[int]], columns: Sequence[str], caption: str) -> Markup:
+def draw_heat_table(
+    rows: Mapping[str, Sequence[int]], columns: Sequence[str], caption: str
+) -> Markup:
     """Return a table whose cells are shaded by their share of the row."""
     head = h("tr", h("th"), [h("th", name, scope="col") for name in columns])
     body = [
@@ -199,7 +205,7 @@ def _cell(value: int, total: int) -> Markup:
     return h("td", f"{value:,}", class_=f"h{step}")
 
 
-def short(value: float) -> str:
+def format_short(value: float) -> str:
     """Return a number in at most five characters or so."""
     if abs(value) >= 1e6:
         return f"{value / 1e6:.3g}M"
@@ -221,10 +227,10 @@ def _svg(kind: str, title: str, *children: Child, box: str) -> Markup:
     )
 
 
-def _points(places: Sequence[tuple[float, float]]) -> str:
+def _join_points(places: Sequence[tuple[float, float]]) -> str:
     return " ".join(f"{x:.2f},{y:.2f}" for x, y in places)
 
 
-def _dot(x: float, y: float, colour: int) -> Markup:
+def _draw_dot(x: float, y: float, colour: int) -> Markup:
     # A line of no length with round ends stays a circle however the picture is stretched.
     return h("line", x1=x, x2=x, y1=y, y2=y, class_=f"s{colour} point")

@@ -3,30 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 from pydantic import JsonValue
 
-from siftset.pipeline.reports.charts import bar, sparkline
-from siftset.pipeline.reports.markup import Child, Markup, h, link
+from siftset.pipeline.reports.charts import draw_bar, draw_sparkline
+from siftset.pipeline.reports.markup import Child, Markup, h, link_file
 from siftset.pipeline.reports.page import (
-    Column,
     Header,
-    Part,
-    absent,
-    count,
-    figures,
-    page,
-    percent,
-    pill,
-    share,
-    table,
+    PagePart,
+    TableColumn,
+    draw_table,
+    format_percent,
+    format_share,
+    label_status,
+    note_absence,
+    render_page,
+    show_figures,
 )
-from siftset.pipeline.reports.run.summary import moment
+from siftset.pipeline.reports.run.summary import format_moment
+from siftset.pipeline.storage.atomic_files import whole
+from siftset.pipeline.storage.catalog import INDEX, Catalog, Entry, Model, read_catalog
 from siftset.schemas.results.metrics import RunMetrics
-
-if TYPE_CHECKING:
-    from siftset.pipeline.storage.catalog import Catalog, Entry, Model
 
 REFRESH = 2
 """Seconds between two looks at a run in progress."""
@@ -37,84 +35,107 @@ _WORDS = {"pass": "passed", "warn": "warning", "fail": "failed"}
 def index_page(catalog: Catalog, *, live: bool = False) -> str:
     """Return the index; `live` follows a run in progress by loading itself anew."""
     running = catalog.progress if live else None
-    parts = [Part("now", "In progress", _progress(running))] if running else []
+    parts = [PagePart("now", "In progress", _show_progress(running))] if running else []
     parts += [
-        Part("trends", "Trends", _trends(catalog)),
-        Part("runs", "Runs", _runs(catalog)),
-        Part("models", "Models", _models(catalog.models)),
-        Part("versions", "Versions of the set", _versions(catalog)),
+        PagePart("trends", "Trends", _list_trends(catalog)),
+        PagePart("runs", "Runs", _list_runs(catalog)),
+        PagePart("models", "Models", _list_models(catalog.models)),
+        PagePart("versions", "Versions of the set", _list_versions(catalog)),
     ]
     if catalog.others:
-        items = [h("li", link(f"{name}/", name)) for name in catalog.others]
-        parts.append(Part("others", "Other outputs", h("ul", items)))
+        items = [h("li", link_file(f"{name}/", name)) for name in catalog.others]
+        parts.append(PagePart("others", "Other outputs", h("ul", items)))
     header = Header(catalog.name, "siftset · runs, versions and models")
-    return page(header, parts, refresh=REFRESH if running else None)
+    return render_page(header, parts, refresh=REFRESH if running else None)
+
+
+def write_index(output: Path) -> Path:
+    """Write index.html, the page of every run, version and model; return its path."""
+    path = output / INDEX
+    with whole(path) as draft:
+        draft.write_text(index_page(read_catalog(output)), encoding="utf-8")
+    return path
 
 
 def live_page(progress: dict[str, JsonValue] | None, *, name: str) -> str:
     """Return the page that follows a run in progress."""
     crumb = ["siftset · ", h("a", name, href="./")]
     if progress is None:
-        body = absent("No run is in progress.")
-        return page(Header(name, crumb), [Part("now", "In progress", body)], refresh=10)
+        body = note_absence("No run is in progress.")
+        return render_page(Header(name, crumb), [PagePart("now", "In progress", body)], refresh=10)
     title = f"{progress.get('recipe') or name}: run in progress"
-    return page(
-        Header(title, crumb), [Part("now", "In progress", _progress(progress))], refresh=REFRESH
+    return render_page(
+        Header(title, crumb),
+        [PagePart("now", "In progress", _show_progress(progress))],
+        refresh=REFRESH,
     )
 
 
 def listing_page(name: str, entries: Sequence[tuple[str, int | None]]) -> str:
     """Return the entries of a folder: (name, bytes), None for a folder."""
     rows = [
-        [link(f"{entry}/" if size is None else entry, entry), "" if size is None else count(size)]
+        [
+            link_file(f"{entry}/" if size is None else entry, entry),
+            "" if size is None else f"{size:,}",
+        ]
         for entry, size in entries
     ]
-    body = table([Column("Name", "text"), Column("Bytes", "num")], rows)
+    body = draw_table([TableColumn("Name", "text"), TableColumn("Bytes", "num")], rows)
     header = Header(name, ["siftset · ", h("a", "up", href="../")])
-    return page(header, [Part("files", "Files", body)])
+    return render_page(header, [PagePart("files", "Files", body)])
 
 
-def _progress(found: dict[str, JsonValue]) -> Child:
-    read, kept = _whole(found, "read"), _whole(found, "kept")
-    sound = read - _whole(found, "quarantined") - _whole(found, "unreadable")
-    done, total = _whole(found, "done"), _whole(found, "total")
+def _show_progress(found: dict[str, JsonValue]) -> Child:
+    read, kept = _whole_number(found, "read"), _whole_number(found, "kept")
+    sound = read - _whole_number(found, "quarantined") - _whole_number(found, "unreadable")
+    done, total = _whole_number(found, "done"), _whole_number(found, "total")
     stage = str(found.get("stage") or "starting")
     title = f"{stage}: {done:,}" + (f" of {total:,}" if total else "")
-    numbers = figures(
+    numbers = show_figures(
         [
-            (count(kept), "rows kept so far", f"of {count(read)} read"),
-            (percent(sound, read), "integrity share", f"{count(sound)} of {count(read)}"),
-            (f"{_whole(found, 'seconds'):,} s", "since the start", str(found.get("run_id") or "")),
+            (f"{kept:,}", "rows kept so far", f"of {read:,} read"),
+            (
+                format_percent(sound, read),
+                "integrity share",
+                f"{sound:,} of {read:,}",
+            ),
+            (
+                f"{_whole_number(found, 'seconds'):,} s",
+                "since the start",
+                str(found.get("run_id") or ""),
+            ),
         ]
     )
-    picture = bar(done, total, title, fill="fgood") if total else None
+    picture = draw_bar(done, total, title, fill="fgood") if total else None
     note = f" · {found['note']}" if found.get("note") else ""
     return [numbers, h("p", title, note), picture]
 
 
-def _whole(found: dict[str, JsonValue], name: str) -> int:
+def _whole_number(found: dict[str, JsonValue], name: str) -> int:
     value = found.get(name)
     return int(value) if isinstance(value, int | float) and not isinstance(value, bool) else 0
 
 
-def _trends(catalog: Catalog) -> Child:
+def _list_trends(catalog: Catalog) -> Child:
     runs = [one.metrics for one in catalog.published][-20:]
     if len(runs) < 2:
-        return absent("Trends show from the second published version on.")
+        return note_absence("Trends show from the second published version on.")
     shown = [
-        _trend("rows kept", runs, lambda one: float(one.rows.kept), share_=False),
-        _trend("rows in the set", runs, lambda one: float(one.rows.set or 0), share_=False),
-        _trend("kept share", runs, lambda one: _part(one.rows.kept, one)),
-        _trend("quarantined share", runs, lambda one: _part(one.rows.quarantined, one)),
-        _trend("duplicate share", runs, lambda one: _part(one.rows.duplicate, one)),
-        _trend("label precision", runs, _precision),
+        _trend_row("rows kept", runs, lambda one: float(one.rows.kept), share_=False),
+        _trend_row("rows in the set", runs, lambda one: float(one.rows.set or 0), share_=False),
+        _trend_row("kept share", runs, lambda one: _share_of_read(one.rows.kept, one)),
+        _trend_row(
+            "quarantined share", runs, lambda one: _share_of_read(one.rows.quarantined, one)
+        ),
+        _trend_row("duplicate share", runs, lambda one: _share_of_read(one.rows.duplicate, one)),
+        _trend_row("label precision", runs, _label_precision),
     ]
     rows = [row for row in shown if row is not None]
-    head = [Column("Measure", "name"), Column(f"The last {len(runs)} versions", "nowrap")]
-    return table([*head, Column("Now", "num"), Column("Before", "num")], rows)
+    head = [TableColumn("Measure", "name"), TableColumn(f"The last {len(runs)} versions", "nowrap")]
+    return draw_table([*head, TableColumn("Now", "num"), TableColumn("Before", "num")], rows)
 
 
-def _trend(
+def _trend_row(
     name: str,
     runs: Sequence[RunMetrics],
     measure: Callable[[RunMetrics], float | None],
@@ -124,104 +145,110 @@ def _trend(
     values = [value for one in runs if (value := measure(one)) is not None]
     if len(values) < 2:
         return None
-    said = [percent(v, 1) if share_ else f"{v:,.0f}" for v in values[-2:]]
-    return [name, sparkline(values, f"{name}: {', '.join(said)}"), said[1], said[0]]
+    said = [format_percent(v, 1) if share_ else f"{v:,.0f}" for v in values[-2:]]
+    return [name, draw_sparkline(values, f"{name}: {', '.join(said)}"), said[1], said[0]]
 
 
-def _part(rows: int, one: RunMetrics) -> float | None:
+def _share_of_read(rows: int, one: RunMetrics) -> float | None:
     return rows / one.rows.read if one.rows.read else None
 
 
-def _precision(one: RunMetrics) -> float | None:
+def _label_precision(one: RunMetrics) -> float | None:
     found = one.label_precision
     return found.right / found.labelled if found and found.labelled else None
 
 
-def _runs(catalog: Catalog) -> Child:
+def _list_runs(catalog: Catalog) -> Child:
     if not catalog.runs:
-        return absent("No run yet: siftset curate RECIPE makes one.")
+        return note_absence("No run yet: siftset curate RECIPE makes one.")
     columns = [
-        Column("", "nowrap"),
-        Column("Run", "text"),
-        Column("Version", "num"),
-        Column("Kept", "num"),
-        Column("Of", "num"),
-        Column("", "bar"),
-        Column("Started", "nowrap"),
-        Column("Seconds", "num"),
+        TableColumn("", "nowrap"),
+        TableColumn("Run", "text"),
+        TableColumn("Version", "num"),
+        TableColumn("Kept", "num"),
+        TableColumn("Of", "num"),
+        TableColumn("", "bar"),
+        TableColumn("Started", "nowrap"),
+        TableColumn("Seconds", "num"),
     ]
-    return table(columns, [_run(one) for one in reversed(catalog.runs)])
+    return draw_table(columns, [_run_row(one) for one in reversed(catalog.runs)])
 
 
-def _run(entry: Entry) -> list[Child]:
+def _run_row(entry: Entry) -> list[Child]:
     run, rows = entry.metrics.run, entry.metrics.rows
     name: Child = h("code", run.run_id)
     return [
-        pill(entry.metrics.verdict, _WORDS[entry.metrics.verdict]),
+        label_status(entry.metrics.verdict, _WORDS[entry.metrics.verdict]),
         [
-            link(entry.page, name) if entry.page else name,
+            link_file(entry.page, name) if entry.page else name,
             h("div", f"{run.recipe} · {run.command}", class_="small soft"),
         ],
         "none" if run.version is None else str(run.version),
-        count(rows.kept),
-        count(rows.read),
-        bar(rows.kept, rows.read, f"{rows.kept:,} of {rows.read:,} kept"),
-        moment(run.started),
+        f"{rows.kept:,}",
+        f"{rows.read:,}",
+        draw_bar(rows.kept, rows.read, f"{rows.kept:,} of {rows.read:,} kept"),
+        format_moment(run.started),
         f"{run.seconds:,.1f}",
     ]
 
 
-def _models(models: Sequence[Model]) -> Child:
+def _list_models(models: Sequence[Model]) -> Child:
     if not models:
-        return absent("No model yet: siftset train RECIPE makes one.")
+        return note_absence("No model yet: siftset train RECIPE makes one.")
     columns = [
-        Column("Model", "name"),
-        Column("Task", "nowrap"),
-        Column("Metric", "name"),
-        Column("Before", "num"),
-        Column("After", "num"),
-        Column("", "nowrap"),
+        TableColumn("Model", "name"),
+        TableColumn("Task", "nowrap"),
+        TableColumn("Metric", "name"),
+        TableColumn("Before", "num"),
+        TableColumn("After", "num"),
+        TableColumn("", "nowrap"),
     ]
-    return table(columns, [_model(one) for one in reversed(models)])
+    return draw_table(columns, [_model_row(one) for one in reversed(models)])
 
 
-def _model(model: Model) -> list[Child]:
+def _model_row(model: Model) -> list[Child]:
     from siftset.pipeline.reports.compare.figures import VERDICTS, number  # runs have no need of it
 
-    name = link(model.page, model.name) if model.page else model.name
+    name = link_file(model.page, model.name) if model.page else model.name
     found = model.comparison
     if found is None or not found.changes:
         return [name, "" if found is None else found.task, "", "", "", ""]
     main = found.changes[0]
     judged = None
     if main.verdict != "not judged":
-        judged = pill(VERDICTS[main.verdict], main.verdict)
+        judged = label_status(VERDICTS[main.verdict], main.verdict)
     untrained = found.before.head == "untrained"
     before = [number(main.before), h("span", " untrained head", class_="of") if untrained else None]
     return [name, found.task, main.name.replace("_", " "), before, number(main.after), judged]
 
 
-def _versions(catalog: Catalog) -> Child:
+def _list_versions(catalog: Catalog) -> Child:
     made = {one.metrics.run.version: one.metrics for one in catalog.published}
     numbers = sorted({*catalog.versions, *(v for v in made if v is not None)}, reverse=True)
     if not numbers:
-        return absent("No version yet: a run that passes its gate publishes one.")
-    rows = [_version(one, catalog, made.get(one)) for one in numbers[:100]]
-    columns = [Column("Version", "name"), Column("Rows", "num"), Column("Splits", "name")]
-    return table([*columns, Column("Labels wanted", "num"), Column("Formula", "text")], rows)
+        return note_absence("No version yet: a run that passes its gate publishes one.")
+    rows = [_version_row(one, catalog, made.get(one)) for one in numbers[:100]]
+    columns = [
+        TableColumn("Version", "name"),
+        TableColumn("Rows", "num"),
+        TableColumn("Splits", "name"),
+    ]
+    return draw_table(
+        [*columns, TableColumn("Labels wanted", "num"), TableColumn("Formula", "text")], rows
+    )
 
 
-def _version(version: int, catalog: Catalog, metrics: RunMetrics | None) -> list[Child]:
+def _version_row(version: int, catalog: Catalog, metrics: RunMetrics | None) -> list[Child]:
     name: Child = str(version)
     if version in catalog.versions:
-        name = link(f"versions/{version}/", str(version))
+        name = link_file(f"versions/{version}/", str(version))
     if metrics is None:
         return [name, "", "", "", ""]
     rows = metrics.rows
-    splits = ", ".join(f"{split} {count(n)}" for split, n in rows.splits.items())
+    splits = ", ".join(f"{split} {n:,}" for split, n in rows.splits.items())
     precision = metrics.label_precision
     right: str | Markup = ""
     if precision is not None and precision.labelled:
-        right = share(precision.right, precision.labelled)
-    kept = count(rows.set if rows.set is not None else rows.kept)
+        right = format_share(precision.right, precision.labelled)
+    kept = f"{rows.set if rows.set is not None else rows.kept:,}"
     return [name, kept, splits, right, h("code", metrics.run.formula)]

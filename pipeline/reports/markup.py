@@ -38,22 +38,22 @@ Child = str | int | float | None | Iterable["Child"]
 Attribute = str | int | float | bool | None
 
 
-def visible(text: str) -> str:
+def show_controls(text: str) -> str:
     """Return `text` with every control and direction character replaced by a visible one."""
     return _SURROGATE.sub("\ufffd", text.translate(_VISIBLE))
 
 
-def text(child: Child) -> Markup:
+def to_markup(child: Child) -> Markup:
     """Return a child, or a sequence of children, as HTML."""
     if child is None:
         return Markup()
     if isinstance(child, Markup):
         return child
     if isinstance(child, str):
-        return Markup(escape(visible(child)))
+        return Markup(escape(show_controls(child)))
     if isinstance(child, int | float):
         return Markup(escape(str(child)))
-    return Markup("".join(text(one) for one in child))
+    return Markup("".join(to_markup(one) for one in child))
 
 
 def h(tag: str, *children: Child, **attributes: Attribute) -> Markup:
@@ -67,16 +67,16 @@ def h(tag: str, *children: Child, **attributes: Attribute) -> Markup:
     opening = "".join(_attribute(name, value) for name, value in attributes.items())
     if tag in _VOID:
         return Markup(f"<{tag}{opening}>")
-    return Markup(f"<{tag}{opening}>{text(children)}</{tag}>")
+    return Markup(f"<{tag}{opening}>{to_markup(children)}</{tag}>")
 
 
-def breakable(name: str) -> Markup:
+def allow_breaks(name: str) -> Markup:
     """Return a long name that may go over to the next line after each underscore."""
     pieces = name.split("_")
-    return text([[one, "_", h("wbr")] for one in pieces[:-1]] + [pieces[-1]])
+    return to_markup([[one, "_", h("wbr")] for one in pieces[:-1]] + [pieces[-1]])
 
 
-def link(path: str, *children: Child) -> Markup:
+def link_file(path: str, *children: Child) -> Markup:
     """Return a link to a file beside the page, whatever characters its name holds."""
     # "./" keeps a first segment with a colon from being read as a scheme.
     return h("a", *children, href="./" + quote(_SURROGATE.sub("\ufffd", path), safe="/#"))
@@ -90,7 +90,7 @@ def _attribute(name: str, value: Attribute) -> str:
         raise ValueError(f"not an attribute that a page may carry: {name!r}")
     if value is True:
         return f" {name}"
-    written = visible(f"{value:.6g}" if isinstance(value, float) else str(value))
+    written = show_controls(f"{value:.6g}" if isinstance(value, float) else str(value))
     if name in _LINKS and written and not _SAFE_LINK.fullmatch(written):
         raise ValueError(f"not a link that a page may carry: {written!r}")
     return f' {name}="{escape(written)}"'

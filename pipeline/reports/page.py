@@ -10,7 +10,7 @@ from functools import cache
 from importlib.resources import files
 from typing import Literal
 
-from siftset.pipeline.reports.markup import Child, Markup, breakable, h, text
+from siftset.pipeline.reports.markup import Child, Markup, allow_breaks, h, to_markup
 
 Status = Literal["pass", "warn", "fail", "none"]
 """How a part stands; none means that it was not measured."""
@@ -19,7 +19,7 @@ WORDS: dict[str, str] = {"pass": "passed", "warn": "warning", "fail": "failed", 
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class PagePart:
     """One numbered section of a page."""
 
     anchor: str
@@ -40,7 +40,7 @@ class Header:
 
 
 @cache
-def stylesheet() -> str:
+def read_stylesheet() -> str:
     """Return the style of every page."""
     return files("siftset.data").joinpath("report.css").read_text(encoding="utf-8")
 
@@ -48,11 +48,11 @@ def stylesheet() -> str:
 @cache
 def content_security_policy() -> str:
     """Return the policy under which every page stands: its own style and nothing else."""
-    digest = b64encode(hashlib.sha256(stylesheet().encode()).digest()).decode()
+    digest = b64encode(hashlib.sha256(read_stylesheet().encode()).digest()).decode()
     return f"default-src 'none'; style-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'"
 
 
-def page(header: Header, parts: Sequence[Part], *, refresh: int | None = None) -> str:
+def render_page(header: Header, parts: Sequence[PagePart], *, refresh: int | None = None) -> str:
     """Return the whole document; `refresh` reloads it after that many seconds."""
     head = h(
         "head",
@@ -62,7 +62,7 @@ def page(header: Header, parts: Sequence[Part], *, refresh: int | None = None) -
         h("meta", name="referrer", content="no-referrer"),
         h("meta", http_equiv="refresh", content=refresh) if refresh else None,
         h("title", header.title),
-        h("style", Markup(stylesheet())),
+        h("style", Markup(read_stylesheet())),
     )
     body = h("body", h("div", _top(header), _layout(parts), class_="shell"))
     return f"<!doctype html>\n{h('html', head, body, lang='en')}\n"
@@ -79,12 +79,20 @@ def _top(header: Header) -> Markup:
     )
 
 
-def _layout(parts: Sequence[Part]) -> Markup:
+def _layout(parts: Sequence[PagePart]) -> Markup:
     if len(parts) < 4:
         return h("main", [_section(part, None) for part in parts], class_="layout")
     judged = any(part.status != "none" for part in parts)
     links = [
-        h("li", h("a", dot(part.status) if judged else None, part.title, href=f"#{part.anchor}"))
+        h(
+            "li",
+            h(
+                "a",
+                draw_status(part.status) if judged else None,
+                part.title,
+                href=f"#{part.anchor}",
+            ),
+        )
         for part in parts
     ]
     body = h("main", [_section(part, number) for number, part in enumerate(parts, 1)])
@@ -92,52 +100,54 @@ def _layout(parts: Sequence[Part]) -> Markup:
     return h("div", nav, body, class_="layout with-nav")
 
 
-def _section(part: Part, number: int | None) -> Markup:
+def _section(part: PagePart, number: int | None) -> Markup:
     label = h("span", number, class_="n") if number else None
     flagged = part.status in ("warn", "fail") and part.anchor != "summary"
-    badge = pill(part.status) if flagged else None
+    badge = label_status(part.status) if flagged else None
     title = h("h2", label, part.title, " ", badge)
     lede = h("p", part.lede, class_="lede") if part.lede else None
     return h("section", title, lede, part.body, class_="part", id=part.anchor)
 
 
-def dot(status: Status) -> Markup:
+def draw_status(status: Status) -> Markup:
     """Return a coloured dot that says its status to a screen reader."""
     return h("span", class_=f"dot {status}", role="img", aria_label=WORDS[status] or "no verdict")
 
 
-def pill(status: Status, words: str | None = None) -> Markup:
+def label_status(status: Status, words: str | None = None) -> Markup:
     """Return a status in words."""
     return h("span", words or WORDS[status] or "not measured", class_=f"pill {status}")
 
 
-def prose(said: str) -> Markup:
+def set_prose(said: str) -> Markup:
     """Return a sentence in which `words between backticks` are set as code."""
     pieces = said.split("`")
     if len(pieces) % 2 == 0:
-        return breakable(said)
-    return text([h("code", one) if i % 2 else breakable(one) for i, one in enumerate(pieces)])
+        return allow_breaks(said)
+    return to_markup(
+        [h("code", one) if i % 2 else allow_breaks(one) for i, one in enumerate(pieces)]
+    )
 
 
-def finding(status: str, claim: str, todo: str = "") -> Markup:
+def call_out(status: str, claim: str, todo: str = "") -> Markup:
     """Return one statement that stands out, and what to do about it."""
-    action = h("span", prose(todo), class_="todo") if todo else None
-    return h("p", h("b", prose(claim)), action, class_=f"finding {status}")
+    action = h("span", set_prose(todo), class_="todo") if todo else None
+    return h("p", h("b", set_prose(claim)), action, class_=f"finding {status}")
 
 
-def brief(status: str, claim: str, todo: str = "", *, to: str = "") -> Markup:
+def list_statement(status: str, claim: str, todo: str = "", *, to: str = "") -> Markup:
     """Return the same as one line of a list, linked to the part it is about."""
-    said = h("a", prose(claim), href=f"#{to}") if to else prose(claim)
-    action = h("span", prose(todo), class_="todo") if todo else None
+    said = h("a", set_prose(claim), href=f"#{to}") if to else set_prose(claim)
+    action = h("span", set_prose(todo), class_="todo") if todo else None
     return h("li", h("span", class_=f"dot {status}"), h("div", said, action), class_="brief")
 
 
-def absent(why: str) -> Markup:
+def note_absence(why: str) -> Markup:
     """Return the one line of a part that has nothing to show."""
     return h("p", why, class_="soft")
 
 
-def facts(pairs: Mapping[str, Child]) -> Markup:
+def list_facts(pairs: Mapping[str, Child]) -> Markup:
     """Return names and values as a list; empty values are left out."""
     shown = [
         (h("dt", key), h("dd", value)) for key, value in pairs.items() if value not in ("", None)
@@ -145,7 +155,7 @@ def facts(pairs: Mapping[str, Child]) -> Markup:
     return h("dl", shown, class_="facts")
 
 
-def figures(items: Iterable[tuple[str, str, str]]) -> Markup:
+def show_figures(items: Iterable[tuple[str, str, str]]) -> Markup:
     """Return large numbers: (value, what it is, its denominator)."""
     return h("div", [_figure(*item) for item in items], class_="figures")
 
@@ -156,14 +166,16 @@ def _figure(value: str, name: str, of: str) -> Markup:
 
 
 @dataclass(frozen=True, slots=True)
-class Column:
+class TableColumn:
     """One column of a table: its heading and how its cells are set."""
 
     title: str
     kind: Literal["", "num", "text", "bar", "wide", "name", "nowrap"] = ""
 
 
-def table(columns: Sequence[Column], rows: Iterable[Sequence[Child]], caption: str = "") -> Markup:
+def draw_table(
+    columns: Sequence[TableColumn], rows: Iterable[Sequence[Child]], caption: str = ""
+) -> Markup:
     """Return a table that scrolls sideways where it is too wide."""
     head = h(
         "thead",
@@ -180,21 +192,16 @@ def table(columns: Sequence[Column], rows: Iterable[Sequence[Child]], caption: s
     return h("div", h("table", title, head, h("tbody", body)), class_="scroll")
 
 
-def _heading(column: Column) -> str | None:
+def _heading(column: TableColumn) -> str | None:
     return "num" if column.kind == "num" else None
 
 
-def count(number: int) -> str:
-    """Return a whole number with thousands separated."""
-    return f"{number:,}"
-
-
-def number(value: float) -> str:
+def format_number(value: float) -> str:
     """Return a number with thousands separated, to four digits where it is no whole one."""
     return f"{value:,.0f}" if abs(value) >= 1e4 or value == int(value) else f"{value:,.4g}"
 
 
-def percent(part: float, whole: float) -> str:
+def format_percent(part: float, whole: float) -> str:
     """Return part of whole as a percentage that is 0% or 100% only when it is exactly that."""
     if not whole:
         return "no rows"
@@ -207,7 +214,7 @@ def percent(part: float, whole: float) -> str:
     return f"{value:.{digits}f}%"
 
 
-def share(part: int, whole: int) -> Markup:
+def format_share(part: int, whole: int) -> Markup:
     """Return a share with its denominator: 4.9% (1,220 of 25,000)."""
-    of = h("span", f"({count(part)} of {count(whole)})", class_="of")
-    return h("span", percent(part, whole), " ", of)
+    of = h("span", f"({part:,} of {whole:,})", class_="of")
+    return h("span", format_percent(part, whole), " ", of)

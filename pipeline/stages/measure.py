@@ -11,14 +11,19 @@ from typing import TYPE_CHECKING, Final, Literal
 import polars as pl
 from pydantic import JsonValue
 
-from siftset.pipeline.profile.custom import custom_metrics, load_metrics
-from siftset.pipeline.profile.drift import drift
-from siftset.pipeline.profile.funnel import Sifted, analysed, funnel
-from siftset.pipeline.profile.history import METRICS, alerts, read_history, read_metrics
-from siftset.pipeline.profile.leakage import contamination, leakage
-from siftset.pipeline.profile.near_leakage import near_leakage
+from siftset.pipeline.profile.custom import ask_metrics, load_metrics
+from siftset.pipeline.profile.drift import measure_drift
+from siftset.pipeline.profile.funnel import Sifted, analyse_frame, describe_funnel
+from siftset.pipeline.profile.history import METRICS, find_alerts, read_history, read_metrics
+from siftset.pipeline.profile.leakage import held_out_leaks, split_leaks
+from siftset.pipeline.profile.near_leakage import near_leaks
 from siftset.pipeline.profile.outside import open_outside
-from siftset.pipeline.profile.rows import duplicate_groups, label_precision, mislabelled, samples
+from siftset.pipeline.profile.rows import (
+    duplicate_groups,
+    measure_label_precision,
+    sample_mislabelled,
+    sample_rows,
+)
 from siftset.pipeline.profile.state import (
     UNLABELLED,
     ProfileState,
@@ -62,7 +67,7 @@ def measure(
     looks = run.job.recipe.analysis != "off"
     read, kept = profiles(run, results, settlement) if looks else (ProfileState(), ProfileState())
     train = run.job.recipe.train
-    wanted = label_precision(_known(kept.label_totals), _wanted(run))
+    wanted = measure_label_precision(_known(kept.label_totals), _wanted(run))
     metrics = RunMetrics(
         verdict=judged.verdict,
         run=_facts(run),
@@ -81,7 +86,7 @@ def measure(
         custom=dict(_own(run, settlement)),
         warnings=run.job.sources.warnings,
     )
-    found = alerts(metrics, read_history(run.store.output, before=run.run_id))
+    found = find_alerts(metrics, read_history(run.store.output, before=run.run_id))
     return metrics.model_copy(update={"alerts": found})
 
 
@@ -107,7 +112,7 @@ def _own(run: Run, settlement: Settlement) -> dict[str, float | int]:
     if not named or not settlement.files:
         return {}
     metrics = load_metrics(named, run.job.loaded.folder)
-    return custom_metrics(metrics, pl.scan_parquet([file.path for file in settlement.files]))
+    return ask_metrics(metrics, pl.scan_parquet([file.path for file in settlement.files]))
 
 
 def _facts(run: Run) -> RunFacts:
@@ -148,7 +153,7 @@ def _contamination(run: Run, settlement: Settlement) -> tuple[Leak, ...]:
         return ()
     path = run.job.loaded.resolve(named)
     files = pl.scan_parquet([file.path for file in settlement.files])
-    return contamination(files, open_outside(path, "integrity.held_out"), name=path.name)
+    return held_out_leaks(files, open_outside(path, "integrity.held_out"), name=path.name)
 
 
 def _from_reference(run: Run, kept: ProfileState) -> tuple[Drift, ...]:
@@ -157,7 +162,7 @@ def _from_reference(run: Run, kept: ProfileState) -> tuple[Drift, ...]:
         return ()
     path = run.job.loaded.resolve(named)
     before = profile_batches(open_outside(path, "integrity.reference"))
-    return drift(kept, before, against=f"the reference {path.name}")
+    return measure_drift(kept, before, against=f"the reference {path.name}")
 
 
 def _input(entry: dict[str, JsonValue]) -> Input:
@@ -202,13 +207,13 @@ def _funnel(run: Run, results: Sequence[ShardResult]) -> Funnel:
     frames = [frame for result in results for frame in result.watch.frames]
     whole = [result.analysis for result in results if result.analysis is not None]
     if whole:
-        return funnel(decider, sifted, reduce(operator.add, whole))
+        return describe_funnel(decider, sifted, reduce(operator.add, whole))
     if run.job.recipe.analysis == "off" or not frames:
-        return funnel(decider, sifted, None)
+        return describe_funnel(decider, sifted, None)
     rules = run.job.rules
     read = pl.concat(frames)
     sound = read.filter(~rules.failing()) if rules.columns else read
-    return funnel(decider, sifted, analysed(decider, sound))
+    return describe_funnel(decider, sifted, analyse_frame(decider, sound))
 
 
 def _duplicates(settlement: Settlement) -> Duplicates:
@@ -231,7 +236,7 @@ def _leakage(run: Run, settlement: Settlement) -> tuple[Leak, ...]:
     if run.job.recipe.analysis == "off" or large or len(settlement.splits) < 2:
         return ()
     rows = pl.scan_parquet([file.path for file in settlement.fresh])
-    return (*leakage(rows), *near_leakage(rows))
+    return (*split_leaks(rows), *near_leaks(rows))
 
 
 def _drift(run: Run, kept: ProfileState, settlement: Settlement) -> tuple[Drift, ...]:
@@ -252,7 +257,7 @@ def _from_version(run: Run, kept: ProfileState, settlement: Settlement) -> tuple
     earlier = read_metrics(path.with_name(METRICS))
     partly = settlement.added is not None
     sizes = None if earlier is None or partly else (earlier.rows.kept, settlement.balance.kept)
-    found = drift(kept, before, against=f"version {current.version}", sizes=sizes)
+    found = measure_drift(kept, before, against=f"version {current.version}", sizes=sizes)
     return tuple(one for one in found if not (partly and one.key == _SOURCES))
 
 
@@ -268,13 +273,13 @@ def _samples(settlement: Settlement, wrong: LabelPrecision | None) -> dict[str, 
         "duplicate": (settlement.duplicates, "repeats " + pl.col("duplicate_of")),
     }
     shown = {
-        name: samples(spread(parts), why)
+        name: sample_rows(spread(parts), why)
         for name, (parts, why) in sources.items()
         if any(part.rows for part in parts)
     }
     if wrong is not None and wrong.right < wrong.labelled:
         files = pl.scan_parquet([part.path for part in kept])
-        shown["mislabelled"] = mislabelled(files, wrong.wanted)
+        shown["mislabelled"] = sample_mislabelled(files, wrong.wanted)
     return shown
 
 

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Final, Literal, NamedTuple, Protocol
 import numpy as np
 import polars as pl
 
-from siftset.pipeline.profile.funnel import analysed
+from siftset.pipeline.profile.funnel import analyse_frame
 from siftset.pipeline.run.split import check_official
 from siftset.pipeline.stages.dedupe import TEXT_KEY, ids_of, text_key
 from siftset.pipeline.storage.delta_types import storable
@@ -194,7 +194,7 @@ def _sort_rows(batch: Batch, work: Work, result: ShardResult) -> _Sorted:
         faulted=int(open_by_fault.sum()),
         faults=_told(decisions, good),
         clauses=_counted(decisions.clause.filter(refused)),
-        analysis=analysed(work.decider, good) if work.analyse else None,
+        analysis=analyse_frame(work.decider, good) if work.analyse else None,
     )
 
 

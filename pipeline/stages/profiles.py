@@ -8,8 +8,14 @@ from typing import TYPE_CHECKING, Final
 import polars as pl
 
 from siftset.pipeline.profile.languages import ROWS as LANGUAGE_ROWS
-from siftset.pipeline.profile.languages import languages
-from siftset.pipeline.profile.state import ProfileState, Spec, profile, profile_batches, with_tokens
+from siftset.pipeline.profile.languages import count_languages
+from siftset.pipeline.profile.state import (
+    ProfileState,
+    Spec,
+    profile_batches,
+    profile_frame,
+    with_tokens,
+)
 from siftset.pipeline.profile.tokens import count_tokens, tokenizer_file
 from siftset.pipeline.run.row_sample import SAMPLE_ROWS
 from siftset.schemas.results.metrics import Profile
@@ -31,7 +37,7 @@ def profiles(
 ) -> tuple[ProfileState, ProfileState]:
     """Profile a sample of what was read, and what was kept, whose state stays beside the page."""
     frames = [frame for result in results for frame in result.watch.frames]
-    read = profile(pl.concat(frames)) if frames else ProfileState()
+    read = profile_frame(pl.concat(frames)) if frames else ProfileState()
     rows = settlement.balance.kept
     state = profile_batches(
         drawn(settlement, KEPT_ROWS), Spec(word_share=min(1.0, WORD_ROWS / max(rows, 1)))
@@ -62,7 +68,7 @@ def with_languages(shown: Profile, settlement: Settlement) -> Profile:
     """Add the languages of a few kept texts, where the extra `language` is installed."""
     files = pl.scan_parquet([file.path for file in settlement.fresh])
     few = files.select("row_id", "text").drop_nulls().bottom_k(LANGUAGE_ROWS, by="row_id").collect()
-    found = languages(few["text"].to_list()) if few.height else None
+    found = count_languages(few["text"].to_list()) if few.height else None
     if not found:
         return shown
     return shown.model_copy(update={"languages": found, "language_rows": few.height})

@@ -17,13 +17,13 @@ from typing import TYPE_CHECKING, Final
 from pydantic import JsonValue
 
 from siftset.pipeline.profile.history import METRICS, read_history, read_metrics
+from siftset.pipeline.reports.index import write_index
 from siftset.pipeline.run.job import describe
 from siftset.pipeline.stages.judgement import Assessment
 from siftset.pipeline.stages.profiles import PROFILE
 from siftset.pipeline.stages.run_gate import FOLDER, point_to
 from siftset.pipeline.stages.run_outcome import Settlement
 from siftset.pipeline.storage.atomic_files import sync, told_when_full, whole, write_json
-from siftset.pipeline.storage.catalog import write_index
 from siftset.pipeline.storage.object_store import is_address
 from siftset.pipeline.storage.part_files import Part
 from siftset.pipeline.storage.run_folder import MANIFEST, RunFolder, State, software
@@ -246,9 +246,9 @@ def _result(
 
 
 def _notes(metrics: RunMetrics) -> tuple[str, ...]:
-    from siftset.pipeline.reports.run import findings
+    from siftset.pipeline.reports.run import find_statements
 
-    told = (found for found in findings(metrics) if found.level != "note")
+    told = (found for found in find_statements(metrics) if found.level != "note")
     return tuple(_sentences(found.claim, found.todo) for found in told)
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from siftset.pipeline.gate.prepare import limited
 from siftset.pipeline.gate.thresholds import apply_thresholds, unmeasured, verdict_of
-from siftset.pipeline.profile.scalars import scalars
+from siftset.pipeline.profile.scalars import list_scalars
 from siftset.pipeline.stages.judgement import Assessment, Judgement
 from siftset.pipeline.stages.measure import measure
 from siftset.pipeline.stages.process_shard import WHOLE_SHARD
@@ -38,7 +38,7 @@ def assess(run: Run, results: Sequence[ShardResult], settlement: Settlement) -> 
 def _limit(run: Run, settlement: Settlement, measured: Assessment) -> Assessment:
     """Hold what was measured against the recipe's thresholds; a critical one refuses the run."""
     metrics = measured.metrics
-    known = {**limited(settlement.balance, settlement.unknown), **scalars(metrics)}
+    known = {**limited(settlement.balance, settlement.unknown), **list_scalars(metrics)}
     limits = run.job.recipe.integrity.thresholds
     checks = apply_thresholds(known, {name: limits[name] for name in limits if name in known})
     checks += [unmeasured(name) for name in limits if name not in known]

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Final
 from pydantic import JsonValue, ValidationError
 
 from siftset.pipeline.profile.history import METRICS, read_metrics
-from siftset.pipeline.storage.atomic_files import whole
 from siftset.pipeline.storage.remote import NOTE
 from siftset.schemas.results.metrics import RunMetrics
 
@@ -79,16 +78,6 @@ def is_output(folder: Path) -> bool:
     """Say whether runs or models lie in a folder, or a first run makes it."""
     began = folder / ".work" / PROGRESS
     return (folder / "runs").is_dir() or (folder / "models").is_dir() or began.is_file()
-
-
-def write_index(output: Path) -> Path:
-    """Write index.html, the page of every run, version and model; return its path."""
-    from siftset.pipeline.reports.index import index_page
-
-    path = output / INDEX
-    with whole(path) as draft:
-        draft.write_text(index_page(read_catalog(output)), encoding="utf-8")
-    return path
 
 
 def read_progress(output: Path) -> dict[str, JsonValue] | None:

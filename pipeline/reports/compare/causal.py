@@ -5,14 +5,14 @@ from __future__ import annotations
 from siftset.pipeline.reports.compare.classes import slices
 from siftset.pipeline.reports.compare.figures import wins_table
 from siftset.pipeline.reports.markup import Child, Markup, h
-from siftset.pipeline.reports.page import absent, pill
+from siftset.pipeline.reports.page import label_status, note_absence
 from siftset.schemas.results.comparison import AnswerPair, CausalComparison
 
 
 def answers(found: CausalComparison) -> Child:
     """Return every question with both answers and, where there is one, the reference."""
     if not found.answers:
-        return absent("No question was asked; add some under compare.prompts.")
+        return note_absence("No question was asked; add some under compare.prompts.")
     cut = None
     if found.cut_prompts:
         cut = h("p", f"{found.cut_prompts:,} prompts were cut on the left to leave room to answer.")
@@ -24,7 +24,7 @@ def _answer(one: AnswerPair) -> Markup:
     sides = [_side("Before", one.before), _side("After", one.after)]
     if one.reference is not None:
         sides.append(_side("Reference", one.reference))
-    outside = pill("none", "outside the domain") if one.outside else None
+    outside = label_status("none", "outside the domain") if one.outside else None
     title = h("h3", h("blockquote", one.prompt, " ", outside), class_="prompt")
     return h("div", title, h("div", sides, class_="answers"))
 

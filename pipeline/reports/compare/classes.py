@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from siftset.pipeline.reports.charts import Series, curve, heat
+from siftset.pipeline.reports.charts import Series, draw_heat_table, draw_unit_curves
 from siftset.pipeline.reports.compare.figures import changes_table, number, short, stacked
 from siftset.pipeline.reports.markup import Child, Markup, h
-from siftset.pipeline.reports.page import Column, absent, count, table
+from siftset.pipeline.reports.page import TableColumn, draw_table, note_absence
 from siftset.schemas.results.comparison import (
     ClassificationComparison,
     ClassifierScores,
@@ -20,7 +20,10 @@ from siftset.schemas.results.comparison import (
 def scores(found: ClassificationComparison) -> Child:
     """Return every model and baseline with its metrics, and the scores of each class."""
     names = list(dict.fromkeys(name for model in found.models for name in model.metrics))
-    columns = [Column("", "name"), *(Column(short(model.name), "num") for model in found.models)]
+    columns = [
+        TableColumn("", "name"),
+        *(TableColumn(short(model.name), "num") for model in found.models),
+    ]
     rows = [
         [name.replace("_", " "), *(stacked(model.metrics.get(name)) for model in found.models)]
         for name in names
@@ -34,19 +37,19 @@ def scores(found: ClassificationComparison) -> Child:
             f"after on {test.fixed:,}, the one before on {test.broken:,} "
             f"(exact McNemar test, p = {test.p_value:.3g}).",
         )
-    return [table(columns, rows), said, _by_class(found.models)]
+    return [draw_table(columns, rows), said, _by_class(found.models)]
 
 
 def _by_class(models: Sequence[ClassifierScores]) -> Child:
-    columns = [Column("Class", "name"), Column("", "name"), Column("Rows", "num")]
-    columns += [Column(n, "num") for n in ("Precision", "Recall", "F1", "Specificity")]
+    columns = [TableColumn("Class", "name"), TableColumn("", "name"), TableColumn("Rows", "num")]
+    columns += [TableColumn(n, "num") for n in ("Precision", "Recall", "F1", "Specificity")]
     judged = [model for model in models if model.classes]
     labels = list(dict.fromkeys(one.label for model in judged for one in model.classes))[:40]
     rows = [
         [
             h("b", label) if model is judged[0] else None,
             short(model.name),
-            count(one.n),
+            f"{one.n:,}",
             *(number(v) for v in (one.precision, one.recall, one.f1, one.specificity)),
         ]
         for label in labels
@@ -54,13 +57,13 @@ def _by_class(models: Sequence[ClassifierScores]) -> Child:
         for one in model.classes
         if one.label == label
     ]
-    return table(columns, rows) if rows else None
+    return draw_table(columns, rows) if rows else None
 
 
 def confusion(found: ClassificationComparison) -> Child:
     """Return the confusion matrices side by side: rows are true, columns predicted."""
     shown = [
-        heat(
+        draw_heat_table(
             dict(zip(found.labels, model.confusion, strict=False)),
             found.labels,
             short(model.name),
@@ -69,7 +72,7 @@ def confusion(found: ClassificationComparison) -> Child:
         if model.confusion
     ]
     if not shown or len(found.labels) > 30:
-        return absent("Not shown: no single-label answers, or more than 30 labels.")
+        return note_absence("Not shown: no single-label answers, or more than 30 labels.")
     note = "Rows are true labels, columns are predicted ones; shading is the share of the row."
     return [h("p", note, class_="small soft"), h("div", shown, class_="grid3")]
 
@@ -88,7 +91,7 @@ def curves(found: ClassificationComparison) -> Child:
         _calibration(models),
     ]
     shown = [one for one in pictures if one is not None]
-    return h("div", shown, class_="grid3") if shown else absent("No curve was measured.")
+    return h("div", shown, class_="grid3") if shown else note_absence("No curve was measured.")
 
 
 def _picture(
@@ -104,7 +107,7 @@ def _picture(
         )
         for i, (model, one) in enumerate(found[:7])
     ]
-    return curve(series, title, x, y)
+    return draw_unit_curves(series, title, x, y)
 
 
 def _calibration(models: Sequence[ClassifierScores]) -> Markup | None:
@@ -121,7 +124,7 @@ def _calibration(models: Sequence[ClassifierScores]) -> Markup | None:
         for i, model in enumerate(models)
         if model.calibration
     ]
-    return curve(series, "Calibration", "confidence", "accuracy") if series else None
+    return draw_unit_curves(series, "Calibration", "confidence", "accuracy") if series else None
 
 
 def rows(found: ClassificationComparison) -> Child:
@@ -148,7 +151,7 @@ def _rows(title: str, changed: Sequence[RowChange]) -> Markup:
         )
         for one in changed[:20]
     ]
-    return h("div", h("h3", title), shown or absent("None."))
+    return h("div", h("h3", title), shown or note_absence("None."))
 
 
 def slices(found: Sequence[SliceChange]) -> Child:

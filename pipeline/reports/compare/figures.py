@@ -8,7 +8,12 @@ from typing import Final
 
 from siftset.pipeline.reports.charts import Axis
 from siftset.pipeline.reports.markup import Child, Markup, h
-from siftset.pipeline.reports.page import Column, Status, count, pill, table
+from siftset.pipeline.reports.page import (
+    Status,
+    TableColumn,
+    draw_table,
+    label_status,
+)
 from siftset.schemas.results.comparison import Change, Estimate, Interval, Verdict, WinRate
 
 VERDICTS: Final[dict[Verdict, Status]] = {
@@ -71,15 +76,15 @@ def _rough(value: float) -> str:
 def changes_table(changes: Sequence[Change], *, share: bool = False) -> Markup:
     """Return metrics before, after and their paired difference."""
     columns = [
-        Column("", "name"),
-        Column("Before", "num"),
-        Column("After", "num"),
-        Column("Difference", "num"),
-        Column("", "bar"),
-        Column("Of", "num"),
-        Column("", "nowrap"),
+        TableColumn("", "name"),
+        TableColumn("Before", "num"),
+        TableColumn("After", "num"),
+        TableColumn("Difference", "num"),
+        TableColumn("", "bar"),
+        TableColumn("Of", "num"),
+        TableColumn("", "nowrap"),
     ]
-    return table(columns, [_change(one, share=share) for one in changes])
+    return draw_table(columns, [_change(one, share=share) for one in changes])
 
 
 def _change(one: Change, *, share: bool) -> list[Child]:
@@ -87,14 +92,14 @@ def _change(one: Change, *, share: bool) -> list[Child]:
     signed = f"+{difference}" if one.difference and one.difference > 0 else difference
     judged = None
     if one.verdict != "not judged":
-        judged = pill(VERDICTS[one.verdict], one.verdict)
+        judged = label_status(VERDICTS[one.verdict], one.verdict)
     return [
         one.name.replace("_", " "),
         [number(one.before, share=share), _below(one.before_interval, share=share)],
         [number(one.after, share=share), _below(one.after_interval, share=share)],
         [signed, _below(_scaled(one.interval) if share else one.interval)],
         _whisker(one),
-        count(one.n),
+        f"{one.n:,}",
         judged,
     ]
 
@@ -141,9 +146,9 @@ def wins_table(wins: Sequence[WinRate]) -> Child:
             one.name,
             [number(one.value, share=True), " ", interval(one.interval, share=True)],
             f"{one.wins:,} won, {one.ties:,} tied, {one.n - one.wins - one.ties:,} lost",
-            count(one.n),
+            f"{one.n:,}",
         ]
         for one in wins
     ]
-    columns = [Column("Wins of the model after", "name"), Column("Share", "num")]
-    return table([*columns, Column("", "name"), Column("Of", "num")], rows)
+    columns = [TableColumn("Wins of the model after", "name"), TableColumn("Share", "num")]
+    return draw_table([*columns, TableColumn("", "name"), TableColumn("Of", "num")], rows)

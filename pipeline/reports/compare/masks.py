@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Final
 
-from siftset.pipeline.reports.charts import bar
+from siftset.pipeline.reports.charts import draw_bar
 from siftset.pipeline.reports.compare.figures import changes_table, pair, wins_table
 from siftset.pipeline.reports.markup import Child, Markup, h
-from siftset.pipeline.reports.page import Column, absent, facts, table
+from siftset.pipeline.reports.page import TableColumn, draw_table, list_facts, note_absence
 from siftset.schemas.results.comparison import (
     MaskChange,
     MlmComparison,
@@ -30,7 +30,7 @@ _MOVES: Final = {
 def prompts(found: MlmComparison) -> Child:
     """Return every prompt with the bars of its likeliest tokens."""
     if not found.prompts:
-        return absent("No prompt was asked; add some under compare.prompts.")
+        return note_absence("No prompt was asked; add some under compare.prompts.")
     return [_prompt(one) for one in found.prompts]
 
 
@@ -62,12 +62,14 @@ def _tokens(
     rows = [
         [
             [h("span", token.token, title=token.sentence), " ", _move(moved.get(token.token))],
-            bar(token.probability, most, f"{token.token}: {token.probability:.2%}", fill=fill),
+            draw_bar(token.probability, most, f"{token.token}: {token.probability:.2%}", fill=fill),
             f"{token.probability:.1%}" if token.probability >= 0.001 else "< 0.1%",
         ]
         for token in tokens[:SHOWN]
     ]
-    return table([Column(title, "name"), Column("", "wide"), Column("", "num")], rows)
+    return draw_table(
+        [TableColumn(title, "name"), TableColumn("", "wide"), TableColumn("", "num")], rows
+    )
 
 
 def _move(move: RankMove | None) -> Child:
@@ -90,13 +92,13 @@ def _sums(mask: MaskChange) -> Markup:
     pairs["Entropy, nats"] = pair(mask.entropy_before, mask.entropy_after)
     if mask.js is not None:
         pairs["Distance of the two answers"] = f"{mask.js:.3f} nats (Jensen-Shannon, at most 0.693)"
-    return h("details", h("summary", "Mass, rank and entropy"), facts(pairs))
+    return h("details", h("summary", "Mass, rank and entropy"), list_facts(pairs))
 
 
 def mass(found: MlmComparison) -> Child:
     """Return the mean mass on each list of words, and which words were counted."""
     if not found.mass:
-        return absent("No word list is named: set compare.positive and compare.negative.")
+        return note_absence("No word list is named: set compare.positive and compare.negative.")
     lists = [
         h(
             "details",

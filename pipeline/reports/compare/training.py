@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-from siftset.pipeline.reports.charts import Series, lines
+from siftset.pipeline.reports.charts import Series, draw_lines
 from siftset.pipeline.reports.markup import Child, h
-from siftset.pipeline.reports.page import absent, finding
+from siftset.pipeline.reports.page import call_out, note_absence
 from siftset.schemas.results.comparison import TrainingCurve
 from siftset.schemas.results.summary import Finding
 
@@ -31,22 +31,24 @@ _LEVELS: Final = {"critical": "fail", "warning": "warn", "note": "none"}
 def findings(found: Sequence[Finding]) -> Child:
     """Return what was wrong with the data or the run, the worst first."""
     order = sorted(found, key=lambda one: list(_LEVELS).index(one.level))
-    return [finding(_LEVELS[one.level], one.message) for one in order]
+    return [call_out(_LEVELS[one.level], one.message) for one in order]
 
 
 def curves(found: Sequence[TrainingCurve]) -> Child:
     """Return the panels for which something was measured."""
     named = {one.name: one for one in found}
     panels = [
-        lines([_series(named[name], i) for i, name in enumerate(names) if name in named], title)
+        draw_lines(
+            [_series(named[name], i) for i, name in enumerate(names) if name in named], title
+        )
         for title, names in _PANELS.items()
         if any(name in named for name in names)
     ]
     known = {name for names in _PANELS.values() for name in names}
     others = [one for one in found if one.name not in known and len(one.values) > 1]
-    panels += [lines([_series(one, 0)], f"{one.name} by step") for one in others[:6]]
+    panels += [draw_lines([_series(one, 0)], f"{one.name} by step") for one in others[:6]]
     if not panels:
-        return absent("No curve was recorded: the model was not trained in this run.")
+        return note_absence("No curve was recorded: the model was not trained in this run.")
     return h("div", panels, class_="grid3")
 
 

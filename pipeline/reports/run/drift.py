@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
-from siftset.pipeline.reports.charts import bar
+from siftset.pipeline.reports.charts import draw_bar
 from siftset.pipeline.reports.markup import Child, Markup, h
-from siftset.pipeline.reports.page import Column, absent, count, pill, share, table
-from siftset.pipeline.reports.run.checks import example
+from siftset.pipeline.reports.page import (
+    TableColumn,
+    draw_table,
+    format_share,
+    label_status,
+    note_absence,
+)
+from siftset.pipeline.reports.run.checks import example_row
 from siftset.schemas.results.metrics import Drift, Leak, Profile, RunMetrics, Sample, TokenUse
 
 _TITLES = {
@@ -18,32 +24,36 @@ _TITLES = {
 }
 
 
-def leakage(metrics: RunMetrics) -> Child:
+def leakage_part(metrics: RunMetrics) -> Child:
     """Return the rows that two splits share."""
     if not metrics.leakage:
-        return absent(_unmeasured(metrics))
+        return note_absence(_why_not_measured(metrics))
     rows = [
         [
             f"{leak.left} in {leak.right}",
             [leak.kind, h("div", leak.note, class_="small soft") if leak.note else None],
-            share(leak.rows, leak.of),
-            pill("warn" if leak.rows else "pass", "leaks" if leak.rows else "clean"),
+            format_share(leak.rows, leak.of),
+            label_status("warn" if leak.rows else "pass", "leaks" if leak.rows else "clean"),
         ]
         for leak in metrics.leakage
     ]
-    head = [Column("Rows of", "name"), Column("Compared by", "name"), Column("Found again", "num")]
-    shown = [_leaked(leak) for leak in metrics.leakage if leak.examples]
-    return [table([*head, Column("", "nowrap")], rows), shown, _not_near(metrics)]
+    head = [
+        TableColumn("Rows of", "name"),
+        TableColumn("Compared by", "name"),
+        TableColumn("Found again", "num"),
+    ]
+    shown = [_leak_examples(leak) for leak in metrics.leakage if leak.examples]
+    return [draw_table([*head, TableColumn("", "nowrap")], rows), shown, _not_near(metrics)]
 
 
-def _leaked(leak: Leak) -> Markup:
-    rows = [example(one) for one in leak.examples]
-    head = [Column("Row", "name"), Column("Text", "text"), Column("", "name")]
+def _leak_examples(leak: Leak) -> Markup:
+    rows = [example_row(one) for one in leak.examples]
+    head = [TableColumn("Row", "name"), TableColumn("Text", "text"), TableColumn("", "name")]
     title = f"{leak.left} in {leak.right}, {leak.kind}: examples"
-    return h("details", h("summary", title), table(head, rows))
+    return h("details", h("summary", title), draw_table(head, rows))
 
 
-def _unmeasured(metrics: RunMetrics) -> str:
+def _why_not_measured(metrics: RunMetrics) -> str:
     """Say why no leakage was measured."""
     if sum(rows > 0 for rows in metrics.rows.splits.values()) < 2:
         return "Leakage was not measured: the set has one split only."
@@ -62,22 +72,22 @@ def _not_near(metrics: RunMetrics) -> Child:
     ]
     if not between or any(leak.kind == "near" for leak in between):
         return None
-    return absent(
+    return note_absence(
         f"Near leaks were not looked for among {metrics.rows.kept:,} rows: set dedupe.near, such "
         "as 0.8, to remove near duplicates before the split."
     )
 
 
-def drift(metrics: RunMetrics) -> Child:
+def drift_part(metrics: RunMetrics) -> Child:
     """Return distances from the last version and the reference, and what became popular."""
     body: list[Child] = []
     if metrics.drift:
         for against in dict.fromkeys(one.against for one in metrics.drift):
-            rows = [_drift(one) for one in metrics.drift if one.against == against]
-            body.append(table(_DRIFT, rows, f"Against {against}"))
+            rows = [_drift_row(one) for one in metrics.drift if one.against == against]
+            body.append(draw_table(_DRIFT, rows, f"Against {against}"))
     else:
-        body.append(absent(_ALONE))
-    return [*body, _popularity(metrics)]
+        body.append(note_absence(_ALONE))
+    return [*body, _show_popularity(metrics)]
 
 
 _ALONE = (
@@ -85,53 +95,53 @@ _ALONE = (
     "fewer than 100 rows on a side."
 )
 _DRIFT = [
-    Column("", "nowrap"),
-    Column("Measure", "text"),
-    Column("Value", "num"),
-    Column("Before", "num"),
-    Column("Now", "num"),
-    Column("Limits", "name"),
+    TableColumn("", "nowrap"),
+    TableColumn("Measure", "text"),
+    TableColumn("Value", "num"),
+    TableColumn("Before", "num"),
+    TableColumn("Now", "num"),
+    TableColumn("Limits", "name"),
 ]
 
 
-def _drift(one: Drift) -> list[Child]:
+def _drift_row(one: Drift) -> list[Child]:
     words = {"pass": "steady", "warn": "shifted", "fail": "far off"}[one.level]
     value = f"{one.value:.3g} {one.unit}".strip()
     ends = ["" if v is None else f"{v:,.4g}" for v in (one.before, one.after)]
-    return [pill(one.level, words), one.name, value, *ends, one.limits]
+    return [label_status(one.level, words), one.name, value, *ends, one.limits]
 
 
-def _popularity(metrics: RunMetrics) -> Child:
+def _show_popularity(metrics: RunMetrics) -> Child:
     before, after = metrics.profiles.get("input"), metrics.profiles.get("kept")
     if before is None or after is None or not after.vocabulary.tokens:
         return None
-    rows, gained = _lifts(before, after)
+    rows, gained = _word_lifts(before, after)
     used = after.vocabulary
     said = (
-        f"{'' if used.exact else 'About '}{count(used.distinct)} distinct words among "
-        f"{count(used.tokens)} in {count(used.rows)} of {count(after.of)} kept texts; Gini index "
-        f"of their counts {_gini(after)} (what came in: {_gini(before)}; 0 is even, 1 is one word "
-        "only)."
+        f"{'' if used.exact else 'About '}{used.distinct:,} distinct words among "
+        f"{used.tokens:,} in {used.rows:,} of {after.of:,} kept texts; Gini index "
+        f"of their counts {_format_gini(after)} (what came in: {_format_gini(before)}; 0 is even, "
+        "1 is one word only)."
     )
     head = [
-        Column("Words that gained most" if gained else "Most frequent words", "name"),
-        Column("Share of kept words", "bar"),
-        Column("Kept", "num"),
-        Column("Against what came in", "num"),
+        TableColumn("Words that gained most" if gained else "Most frequent words", "name"),
+        TableColumn("Share of kept words", "bar"),
+        TableColumn("Kept", "num"),
+        TableColumn("Against what came in", "num"),
     ]
     return [
         h("h3", "Popularity: what the selection favours"),
         h("p", said, class_="small soft"),
-        table(head, rows),
+        draw_table(head, rows),
     ]
 
 
-def _gini(profile: Profile) -> str:
+def _format_gini(profile: Profile) -> str:
     gini = profile.vocabulary.gini
     return "not measured" if gini is None else f"{gini:.2f}"
 
 
-def _lifts(before: Profile, after: Profile) -> tuple[list[list[Child]], bool]:
+def _word_lifts(before: Profile, after: Profile) -> tuple[list[list[Child]], bool]:
     """Return the words to show, and whether any of them gained on what came in."""
     whole, had = after.vocabulary.tokens, max(1, before.vocabulary.tokens)
     earlier = {use.token: use.count for use in before.vocabulary.top}
@@ -149,15 +159,15 @@ def _lifts(before: Profile, after: Profile) -> tuple[list[list[Child]], bool]:
     for use in shown:
         was = earlier.get(use.token)
         lift = f"{(use.count / whole) / (was / had):.2f} times" if was else ""
-        picture = bar(use.count, most, f"{use.token}: {use.count:,}")
-        rows.append([use.token, picture, share(use.count, whole), lift])
+        picture = draw_bar(use.count, most, f"{use.token}: {use.count:,}")
+        rows.append([use.token, picture, format_share(use.count, whole), lift])
     return rows, any(moved(use)[0] for use in shown)
 
 
-def samples(metrics: RunMetrics) -> Child:
+def samples_part(metrics: RunMetrics) -> Child:
     """Return kept and rejected rows side by side, then the others, with their reasons."""
     if not any(metrics.samples.values()):
-        return absent("No rows were sampled in this run.")
+        return note_absence("No rows were sampled in this run.")
     order = [*_TITLES, *(name for name in metrics.samples if name not in _TITLES)]
     shown = [
         _samples(_TITLES.get(n, n), metrics.samples[n]) for n in order if metrics.samples.get(n)
@@ -166,10 +176,10 @@ def samples(metrics: RunMetrics) -> Child:
 
 
 def _samples(title: str, rows: tuple[Sample, ...]) -> Markup:
-    return h("div", h("h3", title), [_sample(row) for row in rows])
+    return h("div", h("h3", title), [_show_sample(row) for row in rows])
 
 
-def _sample(row: Sample) -> Markup:
+def _show_sample(row: Sample) -> Markup:
     text: Child = row.text
     if row.text is None or not row.text.strip():
         text = h("span", "null" if row.text is None else "blank", class_="faint")

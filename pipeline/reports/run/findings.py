@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Final, Literal
 
-from siftset.pipeline.reports.page import Status, percent
+from siftset.pipeline.reports.page import Status, format_percent
 from siftset.schemas.results.columns import SPLITS
 from siftset.schemas.results.metrics import Check, Funnel, RunMetrics, Severity
 
@@ -30,7 +30,7 @@ WORST_FIRST: Final[dict[Level, int]] = {"fail": 0, "warn": 1, "note": 2}
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class ReportFinding:
     """One statement about a run."""
 
     part: str
@@ -39,12 +39,12 @@ class Finding:
     todo: str = ""
 
 
-def findings(metrics: RunMetrics) -> tuple[Finding, ...]:
+def find_statements(metrics: RunMetrics) -> tuple[ReportFinding, ...]:
     """Return what stands out, in the order of the parts."""
     return tuple(finding for rule in _RULES for finding in rule(metrics))
 
 
-def status(found: tuple[Finding, ...], part: str, *, measured: bool) -> Status:
+def part_status(found: tuple[ReportFinding, ...], part: str, *, measured: bool) -> Status:
     """Return how a part stands: its worst finding, or none when nothing was measured."""
     levels = {one.level for one in found if one.part == part}
     if "fail" in levels:
@@ -54,22 +54,22 @@ def status(found: tuple[Finding, ...], part: str, *, measured: bool) -> Status:
     return "pass" if measured else "none"
 
 
-def _balance(metrics: RunMetrics) -> Iterator[Finding]:
+def _judge_balance(metrics: RunMetrics) -> Iterator[ReportFinding]:
     rows = metrics.rows
     if not rows.kept:
         todo = "look at part 2 for the clause that removes them, then widen the formula"
-        yield Finding("balance", "fail", f"No row of {rows.read:,} was kept.", todo)
+        yield ReportFinding("balance", "fail", f"No row of {rows.read:,} was kept.", todo)
     if rows.unreadable:
         claim = f"{rows.unreadable:,} of {rows.read:,} records could not be read."
         todo = "mend them at the source; they lie under unreadable/ with file and position"
-        yield Finding("balance", "warn", claim, todo)
+        yield ReportFinding("balance", "warn", claim, todo)
     if rows.unknown:
         claim = f"For {rows.unknown:,} of {rows.read:,} rows the formula is unknown, so not kept."
         todo = "a signal met a null; `.fill(False)` or `.fill(True)` in the formula decides them"
-        yield Finding("balance", "note", claim, todo)
+        yield ReportFinding("balance", "note", claim, todo)
 
 
-def _funnel(metrics: RunMetrics) -> Iterator[Finding]:
+def _judge_signals(metrics: RunMetrics) -> Iterator[ReportFinding]:
     funnel = metrics.funnel
     if funnel is None:
         return
@@ -83,16 +83,18 @@ def _funnel(metrics: RunMetrics) -> Iterator[Finding]:
             f"The `{out.signal}` signal {_idle(funnel, out.signal)} nothing "
             f"(leave-one-out: 0 of {rows:,} rows)."
         )
-        yield Finding("balance", "warn", claim, "drop it from the formula, or make it stricter")
+        yield ReportFinding(
+            "balance", "warn", claim, "drop it from the formula, or make it stricter"
+        )
     for signal in funnel.signals:
         if signal.faults:
             claim = f"The `{signal.name}` signal failed on {signal.faults:,} rows."
             todo = f"see the faults of the run; try it with: siftset signals try {signal.name}"
-            yield Finding("balance", "warn", claim, todo)
+            yield ReportFinding("balance", "warn", claim, todo)
         elif signal.false and not signal.true:
             asked = f"the {signal.evaluated:,} rows that it was asked about"
             claim = f"The `{signal.name}` signal is true of none of {asked}."
-            yield Finding("balance", "warn", claim, "check its words or its limits")
+            yield ReportFinding("balance", "warn", claim, "check its words or its limits")
 
 
 def _idle(funnel: Funnel, signal: str) -> str:
@@ -101,18 +103,18 @@ def _idle(funnel: Funnel, signal: str) -> str:
     return "removes" if signal in {clause.label for clause in clauses} else "changes"
 
 
-def _labels(metrics: RunMetrics) -> Iterator[Finding]:
+def _judge_labels(metrics: RunMetrics) -> Iterator[ReportFinding]:
     precision = metrics.label_precision
     if precision is None or not precision.labelled:
         return
     wrong = precision.labelled - precision.right
-    of = f"{percent(precision.right, precision.labelled)} of {precision.labelled:,}"
+    of = f"{format_percent(precision.right, precision.labelled)} of {precision.labelled:,}"
     wanted = " or ".join(precision.wanted)
     if not wrong:
-        yield Finding("labels", "note", f"Every labelled row kept is {wanted}: {of} rows.")
+        yield ReportFinding("labels", "note", f"Every labelled row kept is {wanted}: {of} rows.")
         return
     claim = f"{wrong:,} of {precision.labelled:,} labelled rows kept are not {wanted} ({of} are)."
-    yield Finding("labels", "warn", claim, "read them in part 12 and tighten the formula")
+    yield ReportFinding("labels", "warn", claim, "read them in part 12 and tighten the formula")
 
 
 def check_level(check: Check) -> Level | Literal["pass"]:
@@ -120,7 +122,7 @@ def check_level(check: Check) -> Level | Literal["pass"]:
     return "pass" if check.passed else _LEVEL[check.severity]
 
 
-def _checks(metrics: RunMetrics) -> Iterator[Finding]:
+def _judge_checks(metrics: RunMetrics) -> Iterator[ReportFinding]:
     for check in metrics.checks:
         if check.passed:
             continue
@@ -131,30 +133,32 @@ def _checks(metrics: RunMetrics) -> Iterator[Finding]:
         told = check.message.startswith(check.name)
         claim = check.message if told else f"{what}{joint}{check.message}".strip()
         todo = check.advice or "look at the examples in part 3; mend the source or the rule"
-        yield Finding("checks", _LEVEL[check.severity], claim, todo)
+        yield ReportFinding("checks", _LEVEL[check.severity], claim, todo)
 
 
-def _columns(metrics: RunMetrics) -> Iterator[Finding]:
+def _judge_columns(metrics: RunMetrics) -> Iterator[ReportFinding]:
     kept = metrics.profiles.get("kept")
     for column in kept.columns if kept else ():
         missing = column.null + column.empty + column.blank
         if kept and missing and column.name == kept.text_column:
             claim = f"{missing:,} of {kept.rows:,} kept rows have no text."
             todo = f"set integrity.rows.{column.name}.not_null and not_blank"
-            yield Finding("columns", "warn", claim, todo)
+            yield ReportFinding("columns", "warn", claim, todo)
 
 
-def _duplicates(metrics: RunMetrics) -> Iterator[Finding]:
+def _judge_duplicates(metrics: RunMetrics) -> Iterator[ReportFinding]:
     found = metrics.duplicates
     if found is None or not found.rows:
         return
     repeated = found.exact + (found.near or 0)
     if repeated > 0.2 * found.rows:
         claim = f"{repeated:,} of {found.rows:,} rows that the formula kept repeat another."
-        yield Finding("duplicates", "note", claim, "they are removed; look at the largest groups")
+        yield ReportFinding(
+            "duplicates", "note", claim, "they are removed; look at the largest groups"
+        )
 
 
-def _lengths(metrics: RunMetrics) -> Iterator[Finding]:
+def _judge_lengths(metrics: RunMetrics) -> Iterator[ReportFinding]:
     kept = metrics.profiles.get("kept")
     if kept is None or not kept.over_max or kept.tokens is None:
         return
@@ -162,25 +166,27 @@ def _lengths(metrics: RunMetrics) -> Iterator[Finding]:
         f"{kept.over_max:,} of {kept.tokens.rows:,} texts are longer than "
         f"{metrics.max_length or 0:,} tokens: training cuts them."
     )
-    yield Finding("lengths", "warn", claim, "raise train.max_length or set a rule for max_chars")
+    yield ReportFinding(
+        "lengths", "warn", claim, "raise train.max_length or set a rule for max_chars"
+    )
 
 
-def _encoding(metrics: RunMetrics) -> Iterator[Finding]:
+def _judge_contents(metrics: RunMetrics) -> Iterator[ReportFinding]:
     kept = metrics.profiles.get("kept")
     if kept is None:
         return
     for key, (name, todo) in _BROKEN.items():
         if number := kept.encoding.get(key, 0):
             claim = f"{number:,} of {kept.texts:,} kept texts hold {name}."
-            yield Finding("encoding", "warn", claim, todo)
+            yield ReportFinding("encoding", "warn", claim, todo)
     for key, name in _PERSONAL.items():
         if number := kept.encoding.get(key, 0):
             claim = f"{number:,} of {kept.texts:,} kept texts seem to hold {name}."
             todo = "a model can repeat what it was trained on: remove them unless they are wanted"
-            yield Finding("encoding", "warn", claim, todo)
+            yield ReportFinding("encoding", "warn", claim, todo)
 
 
-def _leakage(metrics: RunMetrics) -> Iterator[Finding]:
+def _judge_leakage(metrics: RunMetrics) -> Iterator[ReportFinding]:
     found = [leak for leak in metrics.leakage if leak.rows]
     for left, right in dict.fromkeys((leak.left, leak.right) for leak in found):
         leaks = [leak for leak in found if (leak.left, leak.right) == (left, right)]
@@ -190,27 +196,27 @@ def _leakage(metrics: RunMetrics) -> Iterator[Finding]:
         todo = _NEAR_TODO if right in SPLITS else _HELD_OUT_TODO
         if right in SPLITS and worst.kind != "near":
             todo = "drop them from one split, or let siftset split: it keeps such rows together"
-        yield Finding("leakage", "warn", claim, todo)
+        yield ReportFinding("leakage", "warn", claim, todo)
 
 
-def _drift(metrics: RunMetrics) -> Iterator[Finding]:
+def _judge_drift(metrics: RunMetrics) -> Iterator[ReportFinding]:
     for one in metrics.drift:
         if one.level != "pass":
             value = f"{one.value:.3g} {one.unit}".strip()
             claim = one.message or f"{one.name} against {one.against} is {value}."
             other = "the reference" if "reference" in one.against else "the earlier version"
             todo = f"limits: {one.limits}; compare samples with {other}"
-            yield Finding("drift", "fail" if one.level == "fail" else "warn", claim, todo)
+            yield ReportFinding("drift", "fail" if one.level == "fail" else "warn", claim, todo)
     for alert in metrics.alerts:
-        yield Finding("drift", "warn", alert, "see whether the source or the recipe changed")
+        yield ReportFinding("drift", "warn", alert, "see whether the source or the recipe changed")
 
 
-def _warnings(metrics: RunMetrics) -> Iterator[Finding]:
+def _repeat_warnings(metrics: RunMetrics) -> Iterator[ReportFinding]:
     for warning in metrics.warnings:
-        yield Finding("summary", "warn", warning)
+        yield ReportFinding("summary", "warn", warning)
 
 
-_RULES: Final[tuple[Callable[[RunMetrics], Iterator[Finding]], ...]] = (
-    _warnings, _balance, _funnel, _checks, _columns, _duplicates,
-    _lengths, _encoding, _labels, _leakage, _drift,
+_RULES: Final[tuple[Callable[[RunMetrics], Iterator[ReportFinding]], ...]] = (
+    _repeat_warnings, _judge_balance, _judge_signals, _judge_checks, _judge_columns,
+    _judge_duplicates, _judge_lengths, _judge_contents, _judge_labels, _judge_leakage, _judge_drift,
 )  # fmt: skip

@@ -4,23 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from siftset.pipeline.reports.charts import sparkline
-from siftset.pipeline.reports.markup import Child, Markup, h, link
+from siftset.pipeline.reports.charts import draw_sparkline
+from siftset.pipeline.reports.markup import Child, Markup, h, link_file
 from siftset.pipeline.reports.page import (
-    Column,
     Header,
-    Part,
-    absent,
-    brief,
-    count,
-    facts,
-    figures,
-    finding,
-    percent,
-    pill,
-    table,
+    PagePart,
+    TableColumn,
+    call_out,
+    draw_table,
+    format_percent,
+    label_status,
+    list_facts,
+    list_statement,
+    note_absence,
+    show_figures,
 )
-from siftset.pipeline.reports.run.findings import WORST_FIRST, Finding
+from siftset.pipeline.reports.run.findings import WORST_FIRST, ReportFinding
 from siftset.schemas.results.metrics import Input, RunMetrics
 
 VERDICTS = {
@@ -30,68 +29,86 @@ VERDICTS = {
 }
 
 
-def header(metrics: RunMetrics, found: tuple[Finding, ...]) -> Header:
+def run_header(metrics: RunMetrics, found: tuple[ReportFinding, ...]) -> Header:
     """Return what stands above the parts."""
     run = metrics.run
     crumb = ["siftset · ", run.command, " · run ", h("span", run.run_id, class_="mono")]
     words = VERDICTS[metrics.verdict]
     published = "not published" if run.version is None else f"version {run.version} of the set"
-    said = [pill(metrics.verdict, words)]
+    said = [label_status(metrics.verdict, words)]
     points = sum(one.level != "note" for one in found)
     if points and metrics.verdict == "pass":
-        said.append(pill("warn", f"{points} to look at"))
+        said.append(label_status("warn", f"{points} to look at"))
     said.append(h("span", published))
     if run.started:
-        said.append(h("span", f"{moment(run.started)}, {run.seconds:,.1f} s"))
+        said.append(h("span", f"{format_moment(run.started)}, {run.seconds:,.1f} s"))
     kept = "rows kept" if metrics.verdict != "fail" else "rows would have been kept"
-    return Header(f"{run.recipe}: {count(metrics.rows.kept)} {kept}", crumb, said)
+    return Header(f"{run.recipe}: {metrics.rows.kept:,} {kept}", crumb, said)
 
 
-def moment(written: str) -> str:
+def format_moment(written: str) -> str:
     """Return an ISO 8601 moment of UTC as people read it."""
     return written.replace("T", " ").replace("+00:00", " UTC")[:40]
 
 
-def summary(metrics: RunMetrics, found: tuple[Finding, ...], history: Sequence[RunMetrics]) -> Part:
+def summary_part(
+    metrics: RunMetrics, found: tuple[ReportFinding, ...], history: Sequence[RunMetrics]
+) -> PagePart:
     """Return part 1: the figures that matter, what stands out, and what went in."""
     shown = sorted(found, key=lambda one: WORST_FIRST[one.level])
     said = h("ul", [_brief(one) for one in shown[:12]], class_="briefs")
     if len(shown) > 12:
         said = h("div", said, h("p", f"{len(shown) - 12} more stand below.", class_="soft"))
     if not shown:
-        said = finding("pass", "Nothing stands out: every check passed.")
-    body = [_figures(metrics), said, _trend(metrics, history), _facts(metrics), _inputs(metrics)]
+        said = call_out("pass", "Nothing stands out: every check passed.")
+    body = [
+        _main_figures(metrics),
+        said,
+        _draw_trend(metrics, history),
+        _run_facts(metrics),
+        _input_table(metrics),
+    ]
     status = metrics.verdict
-    return Part("summary", "Verdict", body, status)
+    return PagePart("summary", "Verdict", body, status)
 
 
-def _brief(one: Finding) -> Markup:
-    return brief(one.level, one.claim, one.todo, to="" if one.part == "summary" else one.part)
+def _brief(one: ReportFinding) -> Markup:
+    return list_statement(
+        one.level, one.claim, one.todo, to="" if one.part == "summary" else one.part
+    )
 
 
-def _figures(metrics: RunMetrics) -> Markup:
+def _main_figures(metrics: RunMetrics) -> Markup:
     rows = metrics.rows
     sound = rows.read - rows.quarantined - rows.unreadable
     items = [
-        (count(rows.kept), "rows kept", f"of {count(rows.read)} read"),
-        (percent(rows.kept, rows.read), "kept share", f"{count(rows.kept)} of {count(rows.read)}"),
-        (percent(sound, rows.read), "integrity share", f"{count(sound)} of {count(rows.read)}"),
+        (f"{rows.kept:,}", "rows kept", f"of {rows.read:,} read"),
+        (
+            format_percent(rows.kept, rows.read),
+            "kept share",
+            f"{rows.kept:,} of {rows.read:,}",
+        ),
+        (
+            format_percent(sound, rows.read),
+            "integrity share",
+            f"{sound:,} of {rows.read:,}",
+        ),
     ]
     precision = metrics.label_precision
     if precision and precision.labelled:
-        of = f"{count(precision.right)} of {count(precision.labelled)} labelled"
-        items.append((percent(precision.right, precision.labelled), "label precision", of))
+        of = f"{precision.right:,} of {precision.labelled:,} labelled"
+        items.append((format_percent(precision.right, precision.labelled), "label precision", of))
     if rows.set is not None:
         name = "rows in the set" if metrics.verdict != "fail" else "rows the set would hold"
-        items.append((count(rows.set), name, _splits(metrics)))
-    return figures(items)
+        items.append((f"{rows.set:,}", name, _splits(metrics)))
+    return show_figures(items)
 
 
 def _splits(metrics: RunMetrics) -> str:
-    return ", ".join(f"{name} {count(number)}" for name, number in metrics.rows.splits.items())
+    return ", ".join(f"{name} {number:,}" for name, number in metrics.rows.splits.items())
 
 
-def _trend(metrics: RunMetrics, history: Sequence[RunMetrics]) -> Child:
+def _draw_trend(metrics: RunMetrics, history: Sequence[RunMetrics]) -> Child:
     if not history:
         return None
     runs = [*history[-19:], metrics]
@@ -100,9 +117,14 @@ def _trend(metrics: RunMetrics, history: Sequence[RunMetrics]) -> Child:
     aside = [one.rows.quarantined / max(1, one.rows.read) for one in runs]
     last = history[-1].rows
     items = [
-        h("li", sparkline(kept, "rows kept"), "rows kept, ", _change(metrics.rows.kept, last.kept)),
-        h("li", sparkline(share, "kept share", colour=3), "kept share"),
-        h("li", sparkline(aside, "quarantined share", colour=1), "quarantined share"),
+        h(
+            "li",
+            draw_sparkline(kept, "rows kept"),
+            "rows kept, ",
+            _change(metrics.rows.kept, last.kept),
+        ),
+        h("li", draw_sparkline(share, "kept share", colour=3), "kept share"),
+        h("li", draw_sparkline(aside, "quarantined share", colour=1), "quarantined share"),
     ]
     return h(
         "figure",
@@ -117,9 +139,9 @@ def _change(now: int, before: int) -> str:
     return f"{now - before:+,} against the last run"
 
 
-def _facts(metrics: RunMetrics) -> Markup:
+def _run_facts(metrics: RunMetrics) -> Markup:
     run = metrics.run
-    return facts(
+    return list_facts(
         {
             "Recipe": [run.recipe, " ", h("code", run.recipe_hash[:16])],
             "Formula": h("code", run.formula),
@@ -131,32 +153,34 @@ def _facts(metrics: RunMetrics) -> Markup:
     )
 
 
-def _inputs(metrics: RunMetrics) -> Markup:
+def _input_table(metrics: RunMetrics) -> Markup:
     columns = [
-        Column("Input", "name"),
-        Column("Rows", "num"),
-        Column("Bytes", "num"),
-        Column("Fingerprint", "name"),
+        TableColumn("Input", "name"),
+        TableColumn("Rows", "num"),
+        TableColumn("Bytes", "num"),
+        TableColumn("Fingerprint", "name"),
     ]
-    rows = [_input(one) for one in metrics.inputs[:50]]
+    rows = [_input_row(one) for one in metrics.inputs[:50]]
     more = len(metrics.inputs) - len(rows)
     note = h("p", f"and {more:,} more, in the manifest", class_="soft") if more else None
-    return h("div", h("h3", "Inputs"), table(columns, rows) if rows else absent("None."), note)
+    return h(
+        "div", h("h3", "Inputs"), draw_table(columns, rows) if rows else note_absence("None."), note
+    )
 
 
-def _input(one: Input) -> list[Child]:
+def _input_row(one: Input) -> list[Child]:
     where = h("div", one.location, class_="small soft") if one.location else None
     return [
         [one.name, " ", h("span", one.kind, class_="faint"), where],
-        "" if one.rows is None else count(one.rows),
-        "" if one.bytes is None else count(one.bytes),
+        "" if one.rows is None else f"{one.rows:,}",
+        "" if one.bytes is None else f"{one.bytes:,}",
         h("code", one.fingerprint[:32]),
     ]
 
 
-def links(metrics: RunMetrics) -> Part:
+def links_part(metrics: RunMetrics) -> PagePart:
     """Return part 13: where everything lies."""
-    items = [h("li", link(path, title)) for title, path in metrics.links.items()]
-    body = h("ul", items) if items else absent("This run left nothing beside this page.")
+    items = [h("li", link_file(path, title)) for title, path in metrics.links.items()]
+    body = h("ul", items) if items else note_absence("This run left nothing beside this page.")
     lede = "Paths are relative to this page. Folders of rows hold Parquet."
-    return Part("links", "Links", body, "none", lede)
+    return PagePart("links", "Links", body, "none", lede)

@@ -4,10 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from siftset.pipeline.reports.charts import bar, heat, histogram, short
+from siftset.pipeline.reports.charts import draw_bar, draw_heat_table, draw_histogram, format_short
 from siftset.pipeline.reports.markup import Child, Markup, h
-from siftset.pipeline.reports.page import Column, absent, count, percent, share, table
-from siftset.pipeline.reports.run.checks import population
+from siftset.pipeline.reports.page import (
+    TableColumn,
+    draw_table,
+    format_percent,
+    format_share,
+    note_absence,
+)
+from siftset.pipeline.reports.run.checks import describe_population
 from siftset.schemas.results.metrics import Histogram, Profile, RunMetrics
 
 ENCODING = {
@@ -23,46 +29,48 @@ ENCODING = {
 }
 
 
-def _each(metrics: RunMetrics, show: Callable[[str, Profile], Child], kind: str = "grid2") -> Child:
+def _each_profile(
+    metrics: RunMetrics, show: Callable[[str, Profile], Child], kind: str = "grid2"
+) -> Child:
     if not metrics.profiles:
-        return absent("Texts were not profiled in this run.")
+        return note_absence("Texts were not profiled in this run.")
     return h("div", [show(name, one) for name, one in metrics.profiles.items()], class_=kind)
 
 
-def lengths(metrics: RunMetrics) -> Child:
+def lengths_part(metrics: RunMetrics) -> Child:
     """Return lengths of the texts in characters, words and tokens."""
     kept = metrics.profiles.get("kept") or metrics.profiles.get("input")
     if kept is None:
-        return absent("Texts were not profiled in this run.")
+        return note_absence("Texts were not profiled in this run.")
     name = "kept" if "kept" in metrics.profiles else "input"
-    pictures = [_lengths(kept.chars, "Characters"), _lengths(kept.words, "Words")]
+    pictures = [_draw_lengths(kept.chars, "Characters"), _draw_lengths(kept.words, "Words")]
     if kept.tokens is not None:
-        pictures.append(_lengths(kept.tokens, "Tokens of the model", limit=metrics.max_length))
+        pictures.append(_draw_lengths(kept.tokens, "Tokens of the model", limit=metrics.max_length))
     note = "Tokens were not counted: no model is named, or its tokenizer was not at hand."
     over = None
     if kept.over_max is not None and metrics.max_length:
         over = h(
             "p",
             f"Longer than {metrics.max_length:,} tokens: ",
-            share(kept.over_max, kept.tokens.rows if kept.tokens else 0),
+            format_share(kept.over_max, kept.tokens.rows if kept.tokens else 0),
         )
     return [
-        h("p", population(name, kept), class_="small soft"),
+        h("p", describe_population(name, kept), class_="small soft"),
         h("div", pictures, class_="grid3"),
-        over if kept.tokens is not None else absent(note),
-        _quantiles(metrics),
+        over if kept.tokens is not None else note_absence(note),
+        _quantile_table(metrics),
     ]
 
 
-def _lengths(histogram_: Histogram, title: str, *, limit: int | None = None) -> Markup:
-    bins = _trim(histogram_)
+def _draw_lengths(histogram_: Histogram, title: str, *, limit: int | None = None) -> Markup:
+    bins = _filled_bins(histogram_)
     mark = None
     if limit is not None:
         mark = next((i for i, (low, _, _) in enumerate(bins) if low > limit), None)
-    return histogram([(_bin(low, high), n) for low, high, n in bins], title, mark=mark)
+    return draw_histogram([(_bin(low, high), n) for low, high, n in bins], title, mark=mark)
 
 
-def _trim(one: Histogram) -> list[tuple[float, float, int]]:
+def _filled_bins(one: Histogram) -> list[tuple[float, float, int]]:
     bins = [
         (one.edges[i], one.edges[i + 1], number)
         for i, number in enumerate(one.counts)
@@ -73,13 +81,17 @@ def _trim(one: Histogram) -> list[tuple[float, float, int]]:
 
 
 def _bin(low: float, high: float) -> str:
-    return short(low) if high - low <= 1 else f"{short(low)}-{short(high - 1)}"
+    return format_short(low) if high - low <= 1 else f"{format_short(low)}-{format_short(high - 1)}"
 
 
-def _quantiles(metrics: RunMetrics) -> Markup:
-    head = [Column("", "name"), Column("Min", "num")]
+def _quantile_table(metrics: RunMetrics) -> Markup:
+    head = [TableColumn("", "name"), TableColumn("Min", "num")]
     names = ("p1", "p5", "p50", "p95", "p99")
-    head += [*(Column(n, "num") for n in names), Column("Max", "num"), Column("Mean", "num")]
+    head += [
+        *(TableColumn(n, "num") for n in names),
+        TableColumn("Max", "num"),
+        TableColumn("Mean", "num"),
+    ]
     rows: list[list[Child]] = []
     for which, profile in metrics.profiles.items():
         for unit, one in (
@@ -89,14 +101,16 @@ def _quantiles(metrics: RunMetrics) -> Markup:
         ):
             if one is not None and one.rows:
                 values = [one.min, *(one.quantiles.get(n) for n in names), one.max, one.mean]
-                rows.append([f"{unit}, {which}", *("" if v is None else short(v) for v in values)])
-    return h("details", h("summary", "Quantiles"), table(head, rows))
+                rows.append(
+                    [f"{unit}, {which}", *("" if v is None else format_short(v) for v in values)]
+                )
+    return h("details", h("summary", "Quantiles"), draw_table(head, rows))
 
 
-def encoding(metrics: RunMetrics) -> Child:
+def contents_part(metrics: RunMetrics) -> Child:
     """Return how many texts hold what a text should seldom hold."""
     if not metrics.profiles:
-        return absent("Texts were not profiled in this run.")
+        return note_absence("Texts were not profiled in this run.")
     names = list(metrics.profiles)
     rows = [
         [
@@ -108,9 +122,12 @@ def encoding(metrics: RunMetrics) -> Child:
         ]
         for key, words in ENCODING.items()
     ]
-    head = [Column("Texts that hold", "text"), *(Column(_who(name), "num") for name in names)]
-    said = [h("li", population(name, one)) for name, one in metrics.profiles.items()]
-    return [table(head, rows), h("ul", said, class_="legend")]
+    head = [
+        TableColumn("Texts that hold", "text"),
+        *(TableColumn(_who(name), "num") for name in names),
+    ]
+    said = [h("li", describe_population(name, one)) for name, one in metrics.profiles.items()]
+    return [draw_table(head, rows), h("ul", said, class_="legend")]
 
 
 def _who(name: str) -> str:
@@ -119,48 +136,54 @@ def _who(name: str) -> str:
 
 def _part(profile: Profile, counts: Mapping[str, int], key: str) -> Child:
     number = counts.get(key, 0)
-    return share(number, profile.texts) if number else h("span", "0", class_="faint")
+    return format_share(number, profile.texts) if number else h("span", "0", class_="faint")
 
 
-def languages(metrics: RunMetrics) -> Child:
+def languages_part(metrics: RunMetrics) -> Child:
     """Return scripts and languages of the texts."""
-    shown = _each(metrics, _languages)
+    shown = _each_profile(metrics, _show_languages)
     if not metrics.profiles or any(one.language_rows for one in metrics.profiles.values()):
         return shown
-    return [shown, absent('Languages need the extra: pip install "siftset[language]".')]
+    return [shown, note_absence('Languages need the extra: pip install "siftset[language]".')]
 
 
-def _languages(name: str, profile: Profile) -> Markup:
-    scripts = _ranked(profile.scripts, profile.texts, "Script")
+def _show_languages(name: str, profile: Profile) -> Markup:
+    scripts = _rank_table(profile.scripts, profile.texts, "Script")
     if profile.language_rows:
-        caption = f"Languages, told on a sample of {count(profile.language_rows)} texts"
+        caption = f"Languages, told on a sample of {profile.language_rows:,} texts"
         spoken: Child = [
             h("p", caption, class_="small soft"),
-            _ranked(profile.languages, profile.language_rows, "Language"),
+            _rank_table(profile.languages, profile.language_rows, "Language"),
         ]
     else:
         spoken = None
-    return h("div", h("p", population(name, profile), class_="small soft"), scripts, spoken)
+    return h(
+        "div", h("p", describe_population(name, profile), class_="small soft"), scripts, spoken
+    )
 
 
-def _ranked(counts: Mapping[str, int], whole: int, title: str) -> Markup:
+def _rank_table(counts: Mapping[str, int], whole: int, title: str) -> Markup:
     ranked = sorted(counts.items(), key=lambda item: (-item[1], item[0]))[:10]
     rows = [
-        [name, bar(number, whole, f"{name}: {number:,}"), share(number, whole)]
+        [name, draw_bar(number, whole, f"{name}: {number:,}"), format_share(number, whole)]
         for name, number in ranked
     ]
-    return table([Column(title, "name"), Column("", "bar"), Column("Texts", "num")], rows)
+    return draw_table(
+        [TableColumn(title, "name"), TableColumn("", "bar"), TableColumn("Texts", "num")], rows
+    )
 
 
-def labels(metrics: RunMetrics) -> Child:
+def labels_part(metrics: RunMetrics) -> Child:
     """Return labels by source."""
-    shown = [_labels(name, one) for name, one in metrics.profiles.items() if one.labels]
+    shown = [_label_table(name, one) for name, one in metrics.profiles.items() if one.labels]
     if not shown:
-        return absent("The rows carry no label; name its column in the source to see the balance.")
+        return note_absence(
+            "The rows carry no label; name its column in the source to see the balance."
+        )
     return h("div", shown, class_="grid2")
 
 
-def _labels(name: str, profile: Profile) -> Markup:
+def _label_table(name: str, profile: Profile) -> Markup:
     totals: dict[str, int] = {}
     for by_label in profile.labels.values():
         for label, number in by_label.items():
@@ -171,9 +194,9 @@ def _labels(name: str, profile: Profile) -> Markup:
         for source, by_label in list(profile.labels.items())[:12]
     }
     whole = sum(totals.values())
-    said = ", ".join(f"{label} {percent(totals[label], whole)}" for label in ranked)
+    said = ", ".join(f"{label} {format_percent(totals[label], whole)}" for label in ranked)
     return h(
         "div",
-        heat(rows, ranked, population(name, profile)),
-        h("p", said, h("span", f" of {count(whole)} rows", class_="of")),
+        draw_heat_table(rows, ranked, describe_population(name, profile)),
+        h("p", said, h("span", f" of {whole:,} rows", class_="of")),
     )

@@ -288,7 +288,7 @@ def test_a_folder_full_of_our_names_does_not_hurt(project):
 def test_a_long_stage_is_told_of_now_and_then(capsys, monkeypatch):
     from siftset.pipeline.cli import console as screen
 
-    with screen.Lines(screen.Screen()).stage("train", 4) as stage:
+    with screen.PlainLines(screen.Screen()).stage("train", 4) as stage:
         stage.advance(1, "loss 3")
         monkeypatch.setattr(screen, "EVERY", 0.0)
         stage.advance(2, "loss 2")

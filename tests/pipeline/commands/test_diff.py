@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from siftset.pipeline.cli.summary import curate_summary
 from siftset.pipeline.commands import diff
 from siftset.pipeline.commands.curate import curate
-from siftset.pipeline.commands.diff import Side, difference, turnover
+from siftset.pipeline.commands.diff import SetState, compare_states, count_turnover
 from siftset.pipeline.commands.explain import explain_difference
 from siftset.pipeline.run.context import CurateOptions
 from siftset.pipeline.storage.table import DataFile, Store
@@ -150,12 +150,12 @@ def test_turnover_counts_as_sets_do(before, after, rows, tmp_path_factory, monke
     folder = tmp_path_factory.mktemp("turnover")
     store = Store(folder)
     old, new = _files(folder / "old", before), _files(folder / "new", after)
-    assert turnover(store, new) is None
+    assert count_turnover(store, new) is None
     store.publish([DataFile(old[0], "train", len(before))], run_id="r", key="k", base=None)
-    found = turnover(store, new)
+    found = count_turnover(store, new)
     assert found is not None
     assert (found.entered, found.left) == (len(after - before), len(before - after))
-    sides = [Side(pl.scan_parquet(files), ()) for files in (store.files(), new)]
-    listed = difference(0, *sides)
+    sides = [SetState(pl.scan_parquet(files), ()) for files in (store.files(), new)]
+    listed = compare_states(0, *sides)
     assert [move.row_id for move in listed.enter] == sorted(after - before)
     assert [move.row_id for move in listed.leave] == sorted(before - after)

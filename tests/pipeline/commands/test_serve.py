@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from siftset.pipeline.commands.serve import serve
-from siftset.pipeline.storage.catalog import write_index
+from siftset.pipeline.commands.serve import serve_output
+from siftset.pipeline.reports.index import write_index
 from siftset.schemas.errors import OutputError
 from siftset.schemas.results.metrics import Rows, Run, RunMetrics
 
@@ -54,7 +54,7 @@ def address(output: Path):
         ready.set()
 
     keywords = {"ready": hear, "stop": stop}
-    thread = threading.Thread(target=serve, args=(output, 0), kwargs=keywords)
+    thread = threading.Thread(target=serve_output, args=(output, 0), kwargs=keywords)
     thread.start()
     assert ready.wait(10)
     yield found[0]
@@ -196,9 +196,9 @@ def test_the_static_index_is_the_same_without_a_server(output: Path, browser) ->
 @pytest.mark.parametrize(("port", "said"), [(70_000, "port 70000"), (-1, "port -1")])
 def test_a_port_that_cannot_be_used_is_one_line(tmp_path: Path, port: int, said: str) -> None:
     with pytest.raises(OutputError, match=said):
-        serve(tmp_path, port)
+        serve_output(tmp_path, port)
 
 
 def test_a_folder_that_is_not_there_is_one_line(tmp_path: Path) -> None:
     with pytest.raises(OutputError, match="is no folder"):
-        serve(tmp_path / "nowhere", 0)
+        serve_output(tmp_path / "nowhere", 0)

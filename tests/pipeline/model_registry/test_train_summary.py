@@ -11,7 +11,7 @@ import pytest
 from typer.testing import CliRunner
 
 from siftset.pipeline.cli import app
-from siftset.pipeline.commands.report import overview
+from siftset.pipeline.commands.report import describe_output
 from siftset.pipeline.model_registry.train_summary import train_summary
 from siftset.pipeline.storage.lock import LOCK_NAME
 from siftset.schemas.results.comparison import (
@@ -173,7 +173,7 @@ def test_a_report_names_every_place_and_the_figures(tmp_path: Path, trained: Tra
     recipe.write_text(RECIPE)
     (tmp_path / "out" / LOCK_NAME).touch()
     assert CliRunner().invoke(app, ["curate", str(recipe), "-q"]).exit_code == 0
-    found = overview(recipe)
+    found = describe_output(recipe)
     assert found.figures["rows kept"].startswith("40 of 41")
     assert found.figures["duplicates across the split"] == "0 exact"
     assert found.figures["mass on positive words"] == "10.00% -> 35.00%"

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from siftset.pipeline.profile.history import alerts, read_history
+from siftset.pipeline.profile.history import find_alerts, read_history
 from siftset.schemas.results.metrics import LabelPrecision, Rows, Run, RunMetrics
 
 
@@ -47,12 +47,12 @@ def test_history_is_read_oldest_first_and_skips_what_did_not_publish(tmp_path: P
 )
 def test_alerts_compare_with_the_usual_spread(past: list[int], now: int, said: list[str]) -> None:
     history = [_run(i, kept) for i, kept in enumerate(past)]
-    found = alerts(_run(9, now), history)
+    found = find_alerts(_run(9, now), history)
     assert len(found) == len(said)
     assert all(part in line for part, line in zip(said, found, strict=True))
 
 
 def test_label_precision_has_its_alert() -> None:
-    found = alerts(_run(9, 40, right=30), [_run(i, 40) for i in range(4)])
+    found = find_alerts(_run(9, 40, right=30), [_run(i, 40) for i in range(4)])
     (line,) = found
     assert line.startswith("The label precision fell by 40.0 points to 60.0%; the median of the")

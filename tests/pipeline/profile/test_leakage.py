@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import polars as pl
 
-from siftset.pipeline.profile.leakage import contamination, leakage
-from siftset.pipeline.profile.near_leakage import near_leakage
+from siftset.pipeline.profile.leakage import held_out_leaks, split_leaks
+from siftset.pipeline.profile.near_leakage import near_leaks
 
 
 def _set(rows: list[tuple[str, str | None, str]]) -> pl.LazyFrame:
@@ -22,7 +22,7 @@ def test_leaks_between_splits_are_counted_by_kind() -> None:
             ("7", None, "validation"),
         ]
     )
-    found = {one.kind: one for one in leakage(rows)}
+    found = {one.kind: one for one in split_leaks(rows)}
     assert (found["exact"].rows, found["exact"].of) == (1, 4)
     assert (found["normalised"].rows, found["normalised"].of) == (2, 4)
     assert [one.row_id for one in found["exact"].examples] == ["4"]
@@ -31,7 +31,7 @@ def test_leaks_between_splits_are_counted_by_kind() -> None:
 
 def test_three_splits_give_three_pairs() -> None:
     rows = _set([("1", "a", "train"), ("2", "a", "validation"), ("3", "b", "test")])
-    pairs = {(one.left, one.right): one.rows for one in leakage(rows) if one.kind == "exact"}
+    pairs = {(one.left, one.right): one.rows for one in split_leaks(rows) if one.kind == "exact"}
     assert pairs == {
         ("validation", "train"): 1,
         ("test", "train"): 0,
@@ -40,7 +40,7 @@ def test_three_splits_give_three_pairs() -> None:
 
 
 def test_one_split_has_no_leak() -> None:
-    assert leakage(_set([("1", "a", "train")])) == ()
+    assert split_leaks(_set([("1", "a", "train")])) == ()
 
 
 def test_planted_contamination_of_real_text_is_counted_exactly(corpora) -> None:
@@ -49,8 +49,8 @@ def test_planted_contamination_of_real_text_is_counted_exactly(corpora) -> None:
     cut = reviews[:30].str.split(" ").list.slice(20, 40).list.join(" ")
     held = pl.DataFrame({"text": [*reviews[190:260], *cut]}).lazy()
     clean = pl.DataFrame({"text": reviews[200:260]}).lazy()
-    found = {one.kind: one.rows for one in contamination(rows, held, name="golden.csv")}
-    base = {one.kind: one.rows for one in contamination(rows, clean, name="golden.csv")}
+    found = {one.kind: one.rows for one in held_out_leaks(rows, held, name="golden.csv")}
+    base = {one.kind: one.rows for one in held_out_leaks(rows, clean, name="golden.csv")}
     assert found["exact"] == 10
     assert found["n-gram"] == 40 + base["n-gram"]
 
@@ -68,8 +68,8 @@ def test_planted_near_leaks_of_real_text_are_counted_exactly(corpora) -> None:
         frame = pl.DataFrame({"text": [*train, *held], "split": split})
         return frame.with_row_index("row_id").with_columns(pl.col("row_id").cast(pl.String)).lazy()
 
-    (clean,) = near_leakage(rows(other))
-    (leak,) = near_leakage(rows([*other, *near]))
+    (clean,) = near_leaks(rows(other))
+    (leak,) = near_leaks(rows([*other, *near]))
     assert (leak.rows - clean.rows, leak.of) == (17, 117)
     assert leak.examples
-    assert near_leakage(_set([("1", "a", "train")])) == ()
+    assert near_leaks(_set([("1", "a", "train")])) == ()

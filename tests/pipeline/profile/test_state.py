@@ -7,9 +7,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from siftset.pipeline.profile.lengths import bin_of, edge
-from siftset.pipeline.profile.state import ProfileState, Spec, merge, profile, profile_batches
-from siftset.pipeline.profile.vocabulary import SAMPLE, count_words, gini, new_share
+from siftset.pipeline.profile.lengths import bin_edge, bin_of
+from siftset.pipeline.profile.state import (
+    ProfileState,
+    Spec,
+    merge_states,
+    profile_batches,
+    profile_frame,
+)
+from siftset.pipeline.profile.vocabulary import SAMPLE, count_words, gini_index, new_share
 
 ROWS = st.lists(
     st.tuples(
@@ -32,20 +38,26 @@ def _frame(rows) -> pl.DataFrame:
 def test_parts_add_up_to_the_whole(rows, first: int, second: int) -> None:
     frame = _frame(rows)
     left, right = sorted((first, second))
-    parts = [profile(frame[:left]), profile(frame[left:right]), profile(frame[right:])]
-    assert merge(parts) == profile(frame)
-    assert merge(reversed(parts)) == profile(frame)
+    parts = [
+        profile_frame(frame[:left]),
+        profile_frame(frame[left:right]),
+        profile_frame(frame[right:]),
+    ]
+    assert merge_states(parts) == profile_frame(frame)
+    assert merge_states(reversed(parts)) == profile_frame(frame)
 
 
 @settings(max_examples=30, deadline=None)
 @given(ROWS)
 def test_a_state_survives_json(rows) -> None:
-    state = profile(_frame(rows))
+    state = profile_frame(_frame(rows))
     assert ProfileState.model_validate(json.loads(state.model_dump_json())) == state
 
 
 def test_missing_values_are_counted_apart() -> None:
-    state = profile(pl.DataFrame({"text": [None, "", " \t\u00a0", "x"], "n": [1, None, 3, 4]}))
+    state = profile_frame(
+        pl.DataFrame({"text": [None, "", " \t\u00a0", "x"], "n": [1, None, 3, 4]})
+    )
     text, number = state.columns["text"], state.columns["n"]
     assert (text.null, text.empty, text.blank) == (1, 1, 1)
     assert (number.null, number.empty, number.blank, number.type) == (1, 0, 0, "Int64")
@@ -53,21 +65,21 @@ def test_missing_values_are_counted_apart() -> None:
 
 def test_batches_give_what_one_pass_gives() -> None:
     frame = _frame([(f"row number {i % 301}", "pos", "a.csv") for i in range(120_000)])
-    assert profile_batches(frame.lazy()) == profile(frame)
+    assert profile_batches(frame.lazy()) == profile_frame(frame)
 
 
 @given(st.integers(0, 10**9))
 def test_a_length_falls_between_the_edges_of_its_bin(length: int) -> None:
     frame = pl.DataFrame({"n": [length]})
     index = int(frame.select(bin_of(pl.col("n"))).item())
-    assert edge(index) <= length < edge(index + 1)
+    assert bin_edge(index) <= length < bin_edge(index + 1)
 
 
 @pytest.mark.parametrize("q", [0.01, 0.05, 0.5, 0.95, 0.99])
 def test_quantiles_are_within_a_bin(q: float, corpora) -> None:
     texts = pl.read_parquet(corpora / "tweets.parquet")["text"]
     exact = texts.str.len_chars().quantile(q)
-    assert profile(texts.to_frame()).chars.quantile(q) == pytest.approx(exact, rel=0.1)
+    assert profile_frame(texts.to_frame()).chars.quantile(q) == pytest.approx(exact, rel=0.1)
 
 
 def test_the_vocabulary_is_estimated_and_its_parts_merge(corpora) -> None:
@@ -97,12 +109,12 @@ def test_new_words_are_found_among_sampled_ones(corpora) -> None:
     ("counts", "expected"), [([], None), ([5, 5, 5], 0.0), ([0, 0, 9], 2 / 3), ([1, 3], 0.25)]
 )
 def test_gini(counts: list[int], expected: float | None) -> None:
-    assert gini(counts) == (None if expected is None else pytest.approx(expected))
+    assert gini_index(counts) == (None if expected is None else pytest.approx(expected))
 
 
 def test_labels_by_source_stay_bounded() -> None:
     rows = [("x", f"label {i % 500}", f"{i}.csv") for i in range(2_000)]
-    labels = profile(_frame(rows)).labels
+    labels = profile_frame(_frame(rows)).labels
     assert len(labels) == 50
     assert sum(sum(one.values()) for one in labels.values()) == 2_000
     assert max(len(one) for one in labels.values()) <= 50
@@ -110,5 +122,5 @@ def test_labels_by_source_stay_bounded() -> None:
 
 def test_columns_of_ours_are_not_profiled() -> None:
     frame = pl.DataFrame({"text": ["x"], "row_id": ["1"], "run_id": ["r"], "price": [1.0]})
-    assert list(profile(frame).columns) == ["text", "price"]
-    assert list(profile(frame, Spec(columns=["price"])).columns) == ["price"]
+    assert list(profile_frame(frame).columns) == ["text", "price"]
+    assert list(profile_frame(frame, Spec(columns=["price"])).columns) == ["price"]

@@ -3,7 +3,7 @@ from __future__ import annotations
 import polars as pl
 import pytest
 
-from siftset.pipeline.profile.texts import peculiarities, scripts
+from siftset.pipeline.profile.texts import count_peculiarities, count_scripts
 
 CASES = [
     ("replacement", "caf\ufffd"),
@@ -27,7 +27,7 @@ CASES = [
 
 @pytest.mark.parametrize(("kind", "text"), CASES)
 def test_each_peculiarity_is_found_alone(kind: str, text: str) -> None:
-    found = peculiarities(pl.Series([text, "a plain text"]))
+    found = count_peculiarities(pl.Series([text, "a plain text"]))
     assert {name for name, number in found.items() if number} == {kind}
 
 
@@ -48,14 +48,14 @@ def test_each_peculiarity_is_found_alone(kind: str, text: str) -> None:
     ],
 )
 def test_ordinary_text_is_not_accused(text: str) -> None:
-    assert not any(peculiarities(pl.Series([text])).values())
+    assert not any(count_peculiarities(pl.Series([text])).values())
 
 
 def test_planted_mojibake_in_real_text_is_counted_exactly(corpora) -> None:
     texts = pl.read_parquet(corpora / "pros_cons.parquet")["text"]
-    before = peculiarities(texts)["mojibake"]
+    before = count_peculiarities(texts)["mojibake"]
     broken = pl.Series(["Stra\u00dfe f\u00fcr \u20ac5".encode().decode("cp1252")] * 37)
-    assert peculiarities(texts.append(broken))["mojibake"] == before + 37
+    assert count_peculiarities(texts.append(broken))["mojibake"] == before + 37
 
 
 def test_scripts_count_texts_that_hold_a_letter_of_each() -> None:
@@ -68,7 +68,7 @@ def test_scripts_count_texts_that_hold_a_letter_of_each() -> None:
         "\u10d0\u10d1",
         "",
     ]
-    found = scripts(pl.Series(texts))
+    found = count_scripts(pl.Series(texts))
     assert found == {
         "Latin": 3,
         "no letter": 2,
@@ -85,4 +85,4 @@ def test_scripts_count_texts_that_hold_a_letter_of_each() -> None:
     [("a \u2122 \u00a9", 0), ("a \u263a", 0), ("a \u263a\ufe0f", 1), ("a \U0001f600", 1)],
 )
 def test_a_sign_of_plain_text_is_no_emoji(text: str, held: int) -> None:
-    assert scripts(pl.Series([text])).get("emoji", 0) == held
+    assert count_scripts(pl.Series([text])).get("emoji", 0) == held

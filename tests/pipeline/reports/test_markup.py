@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from siftset.pipeline.reports.markup import Markup, h, link, text, visible
+from siftset.pipeline.reports.markup import Markup, h, link_file, show_controls, to_markup
 
 
 class _Reader(HTMLParser):
@@ -33,13 +33,13 @@ def _read(markup: str) -> _Reader:
 def test_any_text_stays_text_in_content_and_attributes(content: str, value: str) -> None:
     reader = _read(h("p", content, title=value))
     assert [tag for tag, _ in reader.tags] == ["p"]
-    assert "".join(reader.said).replace("\r", "\n") == visible(content).replace("\r", "\n")
-    assert reader.tags[0][1] == {"title": visible(value)}
+    assert "".join(reader.said).replace("\r", "\n") == show_controls(content).replace("\r", "\n")
+    assert reader.tags[0][1] == {"title": show_controls(value)}
 
 
 @given(st.text())
 def test_a_link_is_always_a_path_beside_the_page(path: str) -> None:
-    (_, attributes), *_ = _read(link(path, "x")).tags
+    (_, attributes), *_ = _read(link_file(path, "x")).tags
     assert (attributes["href"] or "").startswith("./")
 
 
@@ -61,8 +61,8 @@ def test_attributes_that_run_or_break_out_are_refused(name: str) -> None:
 def test_children_nest_and_none_is_nothing() -> None:
     made = h("ul", [h("li", one) for one in ("a<b", 3, None)], class_="x", hidden=True, id=None)
     assert made == '<ul class="x" hidden><li>a&lt;b</li><li>3</li><li></li></ul>'
-    assert text(Markup("<b>")) == "<b>"
+    assert to_markup(Markup("<b>")) == "<b>"
 
 
 def test_control_and_direction_characters_become_visible() -> None:
-    assert visible("a\x00b\u202ec\ud800\td") == "a\u2400b\ufffdc\ufffd\td"
+    assert show_controls("a\x00b\u202ec\ud800\td") == "a\u2400b\ufffdc\ufffd\td"

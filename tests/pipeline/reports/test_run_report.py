@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from siftset.pipeline.reports.page import stylesheet
-from siftset.pipeline.reports.run import findings, run_report
+from siftset.pipeline.reports.page import read_stylesheet
+from siftset.pipeline.reports.run import find_statements, run_report
 from siftset.schemas.results.metrics import (
     Check,
     Example,
@@ -76,14 +76,14 @@ def test_a_signal_true_of_nothing_is_said_unless_it_knew_nothing(metrics, false,
     asked = false + unknown
     mute = SignalMetrics(name="mute", false=false, unknown=unknown, evaluated=asked, skipped=90)
     funnel = metrics.funnel.model_copy(update={"signals": (mute,)})
-    claims = [one.claim for one in findings(metrics.model_copy(update={"funnel": funnel}))]
+    claims = [one.claim for one in find_statements(metrics.model_copy(update={"funnel": funnel}))]
     told = [claim for claim in claims if claim.startswith("The `mute` signal is true of none")]
     rows = f"the {said} rows that it was asked about"
     assert told == ([f"The `mute` signal is true of none of {rows}."] if said else [])
 
 
 def test_every_problem_names_what_to_do(metrics: RunMetrics) -> None:
-    found = findings(metrics)
+    found = find_statements(metrics)
     assert {one.part for one in found} >= {"balance", "checks", "lengths", "leakage", "drift"}
     assert [one.claim for one in found if one.level != "note" and not one.todo] == []
 
@@ -218,7 +218,7 @@ def test_a_pair_that_leaks_is_said_once(metrics, kinds, right, claim, todo) -> N
         Leak(kind=kind, left="validation", right=right, rows=rows, of=90)
         for kind, rows in kinds.items()
     )
-    found = findings(metrics.model_copy(update={"leakage": leaks}))
+    found = find_statements(metrics.model_copy(update={"leakage": leaks}))
     (said,) = [one for one in found if one.part == "leakage"]
     assert said.claim == claim
     assert todo in said.todo
@@ -268,7 +268,7 @@ def _light(colour: str) -> float:
 
 @pytest.mark.parametrize("scheme", ["light", "dark", "print"])
 def test_every_text_has_the_contrast_that_readers_need(scheme: str) -> None:
-    roots = re.findall(r":root \{(.*?)\n? *\}", stylesheet(), re.DOTALL)
+    roots = re.findall(r":root \{(.*?)\n? *\}", read_stylesheet(), re.DOTALL)
     colours: dict[str, str] = {}
     for root in {"light": roots[:1], "dark": roots[:2], "print": [roots[0], roots[2]]}[scheme]:
         colours |= dict(re.findall(r"--([\w-]+): (#\w+)", root))

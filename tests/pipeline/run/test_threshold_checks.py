@@ -7,7 +7,7 @@ import pytest
 
 from siftset.pipeline.commands.curate import curate
 from siftset.pipeline.profile.history import METRICS, read_metrics
-from siftset.pipeline.profile.scalars import profile_names, row_names, scalars
+from siftset.pipeline.profile.scalars import list_scalars, profile_names, row_names
 from siftset.schemas.errors import RecipeError
 
 RECIPE: dict[str, object] = {
@@ -66,6 +66,6 @@ def test_every_measured_name_is_known_beforehand(tmp_path):
     curate(write(tmp_path))
     result = curate(write(tmp_path, keep="long & long", split={"train": 0.5, "validation": 0.5}))
     metrics = read_metrics(result.report.with_name(METRICS))
-    names = set(scalars(metrics))
+    names = set(list_scalars(metrics))
     assert names <= {*row_names(), *profile_names(["text", "stars"])}
     assert {"kept_rows", "missing_share_stars", "mojibake_share"} <= names

@@ -9,7 +9,7 @@ import polars as pl
 import pytest
 
 from siftset.pipeline.commands.curate import curate
-from siftset.pipeline.storage.catalog import write_index
+from siftset.pipeline.reports.index import write_index
 from siftset.schemas.errors import GateFailed, SignalError
 from siftset.schemas.results.metrics import RunMetrics
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from siftset.pipeline.commands.curate import curate
-from siftset.pipeline.commands.serve import serve
+from siftset.pipeline.commands.serve import serve_output
 from siftset.pipeline.commands.train import train_recipe
 
 pytestmark = pytest.mark.slow
@@ -96,7 +96,9 @@ def test_nothing_runs_on_any_page_as_served(output: Path, browser) -> None:
         found.append(url)
         ready.set()
 
-    thread = threading.Thread(target=serve, args=(output, 0), kwargs={"ready": hear, "stop": stop})
+    thread = threading.Thread(
+        target=serve_output, args=(output, 0), kwargs={"ready": hear, "stop": stop}
+    )
     thread.start()
     try:
         assert ready.wait(10)
