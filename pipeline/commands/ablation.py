@@ -21,8 +21,8 @@ from siftset.pipeline.commands.train import (
 )
 from siftset.pipeline.model_registry.result import COMPARE_JSON, finished, render_comparison
 from siftset.pipeline.run.job import Job, load_job
-from siftset.pipeline.storage.atomic_files import whole, writable_folder
-from siftset.pipeline.storage.lock import locked
+from siftset.pipeline.storage.atomic_files import atomic_write, make_writable_folder
+from siftset.pipeline.storage.lock import hold_lock
 from siftset.schemas.errors import TrainingError
 from siftset.schemas.progress import Progress, Silent
 from siftset.schemas.recipe.loading import LoadedRecipe
@@ -66,7 +66,7 @@ def compare_arms_of(
     version = came_from.get("set_version")
     data = training_data(loaded, store, version if isinstance(version, int) else None)
     run = ArmsRun(recipe, tuple(overrides), loaded, data, model)
-    with locked(model.parent):
+    with hold_lock(model.parent):
         table = compare_with_arms(run, finished(model).steps, progress or Silent())
         report = render_comparison(model)
     return {"model": str(model), **table.model_dump(mode="json"), "report": str(report)}
@@ -81,7 +81,7 @@ def compare_with_arms(run: ArmsRun, steps: int, progress: Progress) -> ArmsTable
     from siftset.trainer.comparison import Ask, compare_arm_folders
     from siftset.trainer.training.ablation_card import add_arms
 
-    folder = writable_folder(run.model.parent.parent / ARMS / run.model.name)
+    folder = make_writable_folder(run.model.parent.parent / ARMS / run.model.name)
     arms = _trained(run, folder, steps, progress)
     ask = Ask(compare_section(run.loaded), run.config, run.loaded.folder, run.loaded.recipe.seed)
     budget = f"{steps:,} steps, {_batch(run.config)}, the same base model and seed"
@@ -89,7 +89,7 @@ def compare_with_arms(run: ArmsRun, steps: int, progress: Progress) -> ArmsTable
         table = compare_arm_folders(arms, run.data, ask, budget=budget)
     path = run.model / COMPARE_JSON
     found = Comparison.model_validate_json(path.read_bytes())
-    with whole(path) as draft:
+    with atomic_write(path) as draft:
         draft.write_text(found.model_copy(update={"arms": table}).model_dump_json(indent=1))
     add_arms(run.model, table)
     return table
@@ -155,7 +155,7 @@ def _write_pool(job: Job, path: Path, config: Train) -> pl.Series:
         usable &= pl.col("label").is_not_null()
     ids, writer = [pl.Series([], dtype=pl.String)], None
     for shard in job.shards:
-        for batch in shard.batches():
+        for batch in shard.read_batches():
             rows = batch.frame.with_columns(job.split())
             rows = rows.filter(usable & (pl.col("split").cast(pl.String) == "train"))
             table = rows.drop("split", "source").to_arrow()

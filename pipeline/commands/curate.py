@@ -24,8 +24,8 @@ from siftset.pipeline.stages.resolve_duplicates import settle_rows
 from siftset.pipeline.stages.sampled_input import sampled_rows
 from siftset.pipeline.stages.verdict import assess
 from siftset.pipeline.storage.catalog import PROGRESS
-from siftset.pipeline.storage.folder_guard import output_of_ours
-from siftset.pipeline.storage.lock import locked
+from siftset.pipeline.storage.folder_guard import check_output_folder
+from siftset.pipeline.storage.lock import hold_lock
 from siftset.pipeline.storage.table import Store
 from siftset.schemas.errors import SiftsetError
 from siftset.schemas.progress import Progress, Silent
@@ -58,7 +58,7 @@ def curate(
     job = load_job(recipe, data, overrides=overrides, limit=wanted.limit)
     if wanted.release_quarantine:
         job = _released(job, wanted, shown)
-    with locked(output_of_ours(job.output), timeout=wanted.lock_timeout):
+    with hold_lock(check_output_folder(job.output), timeout=wanted.lock_timeout):
         store = Store(job.output)
         complete(store)
         done = None if wanted.fresh or wanted.is_preview else earlier(store, job.key)

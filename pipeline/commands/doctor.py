@@ -14,7 +14,7 @@ from typing import Final
 
 from pydantic import JsonValue
 
-from siftset.pipeline.storage.run_folder import software
+from siftset.pipeline.storage.run_folder import software_versions
 from siftset.schemas.cache import cache_folder
 from siftset.schemas.progress import Progress
 
@@ -86,7 +86,7 @@ def examine_environment() -> Health:
     cache = cache_folder()
     there = next(p for p in (cache, *cache.parents) if p.exists())
     affinity = getattr(os, "sched_getaffinity", None)
-    found = dict(software())
+    found = dict(software_versions())
     for name in ("torch", "transformers", "datasets", "great-expectations"):
         if find_spec(name.replace("-", "_")) is not None:
             found[name] = metadata.version(name)

@@ -101,7 +101,7 @@ def explain_difference(
 
 
 def _read_frames(job: Job) -> Iterator[pl.DataFrame]:
-    return (batch.frame for shard in job.shards for batch in shard.batches())
+    return (batch.frame for shard in job.shards for batch in shard.read_batches())
 
 
 def _find_recorded(

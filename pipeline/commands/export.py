@@ -11,7 +11,7 @@ from typing import Final
 import polars as pl
 
 from siftset.pipeline.storage.address import output_folder
-from siftset.pipeline.storage.atomic_files import whole
+from siftset.pipeline.storage.atomic_files import atomic_write
 from siftset.pipeline.storage.object_store import file_system, is_address, upload
 from siftset.pipeline.storage.table import Store
 from siftset.schemas.errors import OutputError, RecipeError
@@ -78,7 +78,7 @@ def synthesize_to(
 
         def frames() -> Iterator[pl.DataFrame]:
             for shard in sources.shards:
-                for batch in shard.batches():
+                for batch in shard.read_batches():
                     stage.advance(batch.frame.height)
                     yield batch.frame.drop("source")
 
@@ -109,7 +109,7 @@ def _write(frames: Iterable[pl.DataFrame], out: Path) -> int:
     """Write frames to one file, whole or not at all."""
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
-        with whole(out) as draft:
+        with atomic_write(out) as draft:
             if out.suffix.lower() == ".parquet":
                 return _write_parquet(frames, draft)
             return _write_text(frames, draft, as_csv=out.suffix.lower() == ".csv")

@@ -114,7 +114,7 @@ def _first_rows(data: Path) -> pl.DataFrame:
     from siftset.schemas.recipe.source import Files
 
     opened = open_files(Files(paths=(str(data.resolve()),)), Path.cwd())
-    block = next(opened.files[0].parts[0].blocks(), None)
+    block = next(opened.files[0].parts[0].read_records(), None)
     return pl.DataFrame() if block is None else block.frame.head(_SNIFFED)
 
 
@@ -170,7 +170,7 @@ def _decide_first_rows(recipe: Path) -> tuple[tuple[str, ...], tuple[tuple[str, 
     from siftset.pipeline.run.job import load_job
 
     job = load_job(recipe, limit=_SNIFFED)
-    frame = pl.concat([b.frame for shard in job.sources.shards for b in shard.batches()])
+    frame = pl.concat([b.frame for shard in job.sources.shards for b in shard.read_batches()])
     good = frame.filter(~job.rules.failing()) if job.rules.columns else frame
     decisions = job.decider.decide(good)
     keep = decisions.keep.fill_null(False)

@@ -106,7 +106,7 @@ def read_some(data: Path, *, column: str = "text", rows: int = _DEFAULT_ROWS) ->
     source = Source(files=Files(paths=(str(data),), text=column))
     recipe = Recipe(name="tryout", output="-", source=(source,), keep="-")
     sources = open_sources(recipe, Path.cwd(), limit=rows)
-    frames = [batch.frame for shard in sources.shards for batch in shard.batches()]
+    frames = [batch.frame for shard in sources.shards for batch in shard.read_batches()]
     if not frames:
         raise SourceError(f"{data} has no rows, expected at least one")
     return pl.concat(frames)

@@ -24,11 +24,11 @@ from siftset.pipeline.model_registry.result import COMPARE_JSON, RESULT, finishe
 from siftset.pipeline.remote_output.push import send_output
 from siftset.pipeline.reports.index import write_index
 from siftset.pipeline.storage.address import output_folder
-from siftset.pipeline.storage.atomic_files import read_json, whole, writable_folder
-from siftset.pipeline.storage.lock import locked
-from siftset.pipeline.storage.remote import fetch_model, place_of
-from siftset.pipeline.storage.run_folder import RUNS, digest
-from siftset.pipeline.storage.table import Commit, Store
+from siftset.pipeline.storage.atomic_files import atomic_write, make_writable_folder, read_json
+from siftset.pipeline.storage.lock import hold_lock
+from siftset.pipeline.storage.remote import fetch_model, public_address
+from siftset.pipeline.storage.run_folder import RUNS, json_digest
+from siftset.pipeline.storage.table import SET, Commit, Store
 from siftset.schemas.errors import OutputError, RecipeError
 from siftset.schemas.progress import Progress, Silent
 from siftset.schemas.recipe.loading import LoadedRecipe, load_recipe
@@ -90,7 +90,7 @@ def train_recipe(
     check_processes(config)
     if not leads():
         return _fit(loaded, config, data, out, wanted, shown)
-    with locked(writable_folder(models), timeout=wanted.lock_timeout):
+    with hold_lock(make_writable_folder(models), timeout=wanted.lock_timeout):
         result = _fit(loaded, config, data, out, wanted, shown)
         if loaded.recipe.compare.arms:
             from siftset.pipeline.commands.ablation import ArmsRun, compare_with_arms
@@ -173,7 +173,7 @@ def _lineage(loaded: LoadedRecipe, store: Store, commit: Commit, rows: dict[str,
     return Lineage(
         recipe=loaded.recipe.name,
         recipe_hash=commit.metadata.get("siftset_recipe", ""),
-        set_path=place_of(store),
+        set_path=public_address(store.output, SET),
         version=commit.version,
         run_id=commit.run_id,
         formula=commit.metadata.get("siftset_formula_text", loaded.recipe.keep),
@@ -199,7 +199,7 @@ def model_id(config: Train, lineage: Lineage, seed: int) -> str:
     """Return the name of the model that a section makes of a version."""
     section = config.model_dump(mode="json", exclude_defaults=True, exclude={"distributed"})
     section |= {"processes": config.distributed.processes} if config.distributed else {}
-    unique = digest({"train": section, "run": lineage.run_id, "seed": seed})
+    unique = json_digest({"train": section, "run": lineage.run_id, "seed": seed})
     return f"v{lineage.version}-{config.task}-{unique[:8]}"
 
 
@@ -224,9 +224,9 @@ def compare_models(
     ask = Ask(compare_section(loaded), config, loaded.folder, loaded.recipe.seed)
     with (progress or Silent()).stage("compare"):
         found = compare_folders(old, new, data, ask)
-    folder = store.output / COMPARISONS / digest([old, new, data.lineage.run_id])[:12]
-    writable_folder(folder)
-    with whole(folder / COMPARE_JSON) as draft:
+    folder = store.output / COMPARISONS / json_digest([old, new, data.lineage.run_id])[:12]
+    make_writable_folder(folder)
+    with atomic_write(folder / COMPARE_JSON) as draft:
         draft.write_text(found.model_dump_json(indent=1), encoding="utf-8")
     return {
         "task": found.task,

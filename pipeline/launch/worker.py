@@ -17,7 +17,7 @@ from siftset.pipeline.cli.console import Screen
 from siftset.pipeline.commands.train import TrainOptions, train_recipe
 from siftset.pipeline.launch.torchrun import LAUNCHED, REFUSAL
 from siftset.pipeline.model_registry.ranks import leads
-from siftset.pipeline.storage.atomic_files import whole
+from siftset.pipeline.storage.atomic_files import atomic_write
 from siftset.schemas.errors import Interrupted, SiftsetError
 
 
@@ -42,7 +42,7 @@ def take_part(task: Mapping[str, JsonValue]) -> None:
             progress=Screen(quiet=not leads()).progress(),
         )
     except SiftsetError as error:
-        with whole(note) as draft:
+        with atomic_write(note) as draft:
             draft.write_text(json.dumps({"kind": type(error).__name__, "message": str(error)}))
         if not isinstance(error, Interrupted):  # all have stopped: none is to be started again
             raise

@@ -7,7 +7,7 @@ from typing import Final
 
 import polars as pl
 
-from siftset.pipeline.storage.atomic_files import whole, writable_folder
+from siftset.pipeline.storage.atomic_files import atomic_write, make_writable_folder
 from siftset.pipeline.storage.table import Store
 from siftset.schemas.progress import Progress
 from siftset.schemas.results.lineage import TrainingData
@@ -35,9 +35,9 @@ def with_new_rows(
     new = rows.join(known, on="row_id", how="anti", maintain_order="left").collect()
     if not new.height:
         return data
-    folder = writable_folder(store.output / "models" / FOLDER)
+    folder = make_writable_folder(store.output / "models" / FOLDER)
     path = folder / f"v{version}-over-v{before}.parquet"
-    with whole(path) as draft:
+    with atomic_write(path) as draft:
         new.write_parquet(draft)
     progress.say(
         f"{new.height:,} training rows are new since version {before}: each {weight} times"

@@ -8,7 +8,7 @@ from typing import Final
 
 from pydantic import JsonValue
 
-from siftset.pipeline.storage.atomic_files import read_json, whole
+from siftset.pipeline.storage.atomic_files import atomic_write, read_json
 from siftset.schemas.results.summary import Finding, TrainResult
 
 RESULT: Final = "training.json"
@@ -45,7 +45,7 @@ def render_comparison(folder: Path) -> Path:
     from siftset.schemas.results.comparison import Comparison
 
     comparison = Comparison.model_validate_json((folder / COMPARE_JSON).read_bytes())
-    with whole(folder / COMPARE_HTML) as draft:
+    with atomic_write(folder / COMPARE_HTML) as draft:
         draft.write_text(compare_report(comparison), encoding="utf-8")
     return folder / COMPARE_HTML
 

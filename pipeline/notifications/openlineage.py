@@ -20,10 +20,10 @@ import polars as pl
 from pydantic import JsonValue
 
 from siftset.pipeline.notifications.webhook import send
-from siftset.pipeline.storage.object_store import bare, is_address
-from siftset.pipeline.storage.remote import place_of
-from siftset.pipeline.storage.run_folder import software
-from siftset.pipeline.storage.table import Store
+from siftset.pipeline.storage.object_store import is_address, without_scheme
+from siftset.pipeline.storage.remote import public_address
+from siftset.pipeline.storage.run_folder import software_versions
+from siftset.pipeline.storage.table import SET, Store
 from siftset.schemas.progress import Progress
 from siftset.schemas.recipe.loading import LoadedRecipe
 from siftset.schemas.recipe.source import Delta, Files, Hub, Synthesize
@@ -129,7 +129,7 @@ def events_of(
 def tell_of_training(events: Events, model: str, result: CurateResult) -> None:
     """Tell of a training that followed a refresh: from a version of the set to a model folder."""
     name = f"{events.loaded.recipe.name}.train"
-    inputs = [_named(place_of(Store(result.output))) | _version(result.version)]
+    inputs = [_named(public_address(result.output, SET)) | _version(result.version)]
     training = Events(events.loaded, events.place, name, events.progress, inputs)
     training.tell("START")
     training.outputs.append(_named(model))
@@ -147,7 +147,7 @@ def _facet(kind: str, /, **values: JsonValue) -> Json:
 
 
 def _engine() -> Json:
-    version = software().get(PRODUCER, "")
+    version = software_versions().get(PRODUCER, "")
     return _facet("processing_engine", name=PRODUCER, version=version)
 
 
@@ -160,7 +160,7 @@ def _named(place: str) -> Json:
     """Return namespace and name of a path or of an address, as the specification has them."""
     if not is_address(place):
         return {"namespace": "file", "name": place}
-    bucket, _, name = bare(place).partition("/")
+    bucket, _, name = without_scheme(place).partition("/")
     return {"namespace": f"{place.partition('://')[0]}://{bucket}", "name": name or "/"}
 
 
@@ -194,7 +194,7 @@ def _set(store: Store, result: CurateResult) -> Json:
         {"name": name, "type": str(dtype)} for name, dtype in _schema(files[0]).items()
     ]
     return {
-        **_named(place_of(store)),
+        **_named(public_address(store.output, SET)),
         "facets": {
             **_facet("schema", fields=fields),
             **_facet("version", datasetVersion=str(result.version)),

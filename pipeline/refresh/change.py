@@ -12,7 +12,7 @@ import polars as pl
 from siftset.pipeline.refresh.near_published import Mask, NearPublished, rows_at
 from siftset.pipeline.stages.resolve_duplicates import find_repeats
 from siftset.pipeline.storage.part_files import Part
-from siftset.pipeline.storage.refresh_ledger import Book, Entry
+from siftset.pipeline.storage.refresh_ledger import ShardEntry, ShardList
 
 if TYPE_CHECKING:
     from siftset.pipeline.run.job import Job
@@ -36,7 +36,9 @@ class Change:
     """row_id, file and record of rows of the set that it loses."""
 
 
-def find_change(job: Job, entries: Sequence[Entry], todo: set[str], before: Book | None) -> Change:
+def find_change(
+    job: Job, entries: Sequence[ShardEntry], todo: set[str], before: ShardList | None
+) -> Change:
     """Settle all candidates anew, from their keys alone, and compare with the version before."""
     parts = tuple(part for entry in entries for part in entry.candidates)
     published = _published(entries, before)
@@ -53,7 +55,7 @@ def find_change(job: Job, entries: Sequence[Entry], todo: set[str], before: Book
 
 
 def drops(
-    entries: Sequence[Entry], kept: Mask
+    entries: Sequence[ShardEntry], kept: Mask
 ) -> dict[str, np.ndarray[tuple[int], np.dtype[np.int64]]]:
     """Return for each shard the numbers of its candidates that are not kept."""
     found, start = {}, 0
@@ -63,11 +65,11 @@ def drops(
     return found
 
 
-def _spread(entries: Sequence[Entry], values: Sequence[bool]) -> Mask:
+def _spread(entries: Sequence[ShardEntry], values: Sequence[bool]) -> Mask:
     return np.repeat(np.array(values, dtype=np.bool_), [entry.rows for entry in entries])
 
 
-def _published(entries: Sequence[Entry], before: Book | None) -> Mask:
+def _published(entries: Sequence[ShardEntry], before: ShardList | None) -> Mask:
     """Mark the candidates that the current version holds."""
     if before is None:
         return _spread(entries, [False] * len(entries))
@@ -83,8 +85,8 @@ def _published(entries: Sequence[Entry], before: Book | None) -> Mask:
 
 def _leaving(
     job: Job,
-    entries: Sequence[Entry],
-    before: Book | None,
+    entries: Sequence[ShardEntry],
+    before: ShardList | None,
     parts: Sequence[Part],
     displaced: Mask,
 ) -> pl.DataFrame:

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-from siftset.pipeline.storage.atomic_files import whole
+from siftset.pipeline.storage.atomic_files import atomic_write
 
 DIGESTS: Final = "digests.json"
 GRAIN: Final = 2.0
@@ -52,7 +52,7 @@ class Digests:
         said = {name: [facts, *digest] for name, (facts, digest) in sorted(self._asked.items())}
         with suppress(OSError):
             self.path.parent.mkdir(parents=True, exist_ok=True)
-            with whole(self.path) as draft:
+            with atomic_write(self.path) as draft:
                 draft.write_text(json.dumps(said, separators=(",", ":")), encoding="utf-8")
 
     def _recall(self, file: Path) -> Digest | None:

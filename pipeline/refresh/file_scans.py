@@ -13,7 +13,7 @@ import polars as pl
 
 from siftset.pipeline.refresh.file_digests import DIGESTS, Digest, Digests
 from siftset.pipeline.sources.types import Types
-from siftset.pipeline.storage.atomic_files import whole
+from siftset.pipeline.storage.atomic_files import atomic_write
 
 SCANS: Final = "scans"
 _ENDING: Final = ".arrow"
@@ -57,7 +57,7 @@ class Scans:
         with suppress(OSError):
             self.folder.mkdir(parents=True, exist_ok=True)
             for name, types in self._new.items():
-                with whole(self.folder / name) as draft:
+                with atomic_write(self.folder / name) as draft:
                     pl.DataFrame(schema=types).write_ipc(draft)
             wanted = {*self._new, *self._used}
             for path in self.folder.glob(f"*{_ENDING}"):

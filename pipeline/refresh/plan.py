@@ -14,8 +14,8 @@ from siftset.pipeline.refresh.stored_input import StoredShard
 from siftset.pipeline.sources.assemble import FileShard
 from siftset.pipeline.sources.synthesize import SynthesisShard
 from siftset.pipeline.storage.part_files import Part
-from siftset.pipeline.storage.refresh_ledger import Book, Entry
-from siftset.pipeline.storage.run_folder import MEANING, digest
+from siftset.pipeline.storage.refresh_ledger import ShardEntry, ShardList
+from siftset.pipeline.storage.run_folder import MEANING, json_digest
 
 if TYPE_CHECKING:
     from siftset.pipeline.run.job import Job
@@ -27,20 +27,20 @@ if TYPE_CHECKING:
 class Plan:
     """The shards of the set that would result, in order, and which of them must be read."""
 
-    entries: tuple[Entry, ...]
+    entries: tuple[ShardEntry, ...]
     todo: dict[str, Shard]
     """What to read, by the key of the entry."""
     signature: str
     key: str
     """Key of the run: equal keys give equal sets."""
-    before: Book | None
+    before: ShardList | None
     """What the current version rests on, if it was decided in the same way."""
 
 
 def signature(job: Job) -> str:
     """Hash everything but the input that decides what becomes of a row."""
     recipe = job.recipe
-    return digest(
+    return json_digest(
         {
             "formula": job.decider.hash,
             "rules": {n: r.model_dump(mode="json") for n, r in recipe.integrity.rows.items()},
@@ -56,7 +56,7 @@ def signature(job: Job) -> str:
     )
 
 
-def make_plan(job: Job, store: Store, book: Book | None, work: Path) -> Plan:
+def make_plan(job: Job, store: Store, book: ShardList | None, work: Path) -> Plan:
     """Compare what the source holds now with what the current version was made from.
 
     `work` takes rows whose input is gone where only the set knows them.
@@ -65,7 +65,7 @@ def make_plan(job: Job, store: Store, book: Book | None, work: Path) -> Plan:
     same = book if book is not None and book.signature == sign else None
     todo: dict[str, Shard] = {}
     known = {entry.key: entry for entry in same.entries} if same is not None else {}
-    present: list[Entry] = []
+    present: list[ShardEntry] = []
     for shard in job.sources.shards:
         entry = _entry(shard, sign)
         if entry.key in known:
@@ -73,7 +73,7 @@ def make_plan(job: Job, store: Store, book: Book | None, work: Path) -> Plan:
         else:
             todo[entry.key] = shard
         present.append(entry)
-    gone: list[Entry] = []
+    gone: list[ShardEntry] = []
     if _keeps(job):
         for entry, stored in _gone(job, store, book, work):
             gone.append(entry if same is not None else _again(entry, sign))
@@ -88,15 +88,15 @@ def _keeps(job: Job) -> bool:
     return refresh.removed == "keep" and refresh.merge != "replace"
 
 
-def _key(job: Job, gone: Sequence[Entry]) -> str:
+def _key(job: Job, gone: Sequence[ShardEntry]) -> str:
     """Return the run's key; that of `curate` where the set rests on the present input alone."""
     keys: list[JsonValue] = [entry.key for entry in gone]
-    return digest({"run": job.key, "gone": keys}) if keys else job.key
+    return json_digest({"run": job.key, "gone": keys}) if keys else job.key
 
 
-def _entry(shard: Shard, sign: str) -> Entry:
+def _entry(shard: Shard, sign: str) -> ShardEntry:
     source, origin, file = _where(shard)
-    return Entry(digest([shard.fingerprint, sign]), source, origin, file)
+    return ShardEntry(json_digest([shard.fingerprint, sign]), source, origin, file)
 
 
 def _where(shard: Shard) -> tuple[str, str, str]:
@@ -109,13 +109,13 @@ def _where(shard: Shard) -> tuple[str, str, str]:
     return shard.name, shard.name, shard.name
 
 
-def _again(entry: Entry, sign: str) -> Entry:
-    return Entry(digest(["gone", entry.key, sign]), *entry.input, entry.file, gone=True)
+def _again(entry: ShardEntry, sign: str) -> ShardEntry:
+    return ShardEntry(json_digest(["gone", entry.key, sign]), *entry.input, entry.file, gone=True)
 
 
 def _gone(
-    job: Job, store: Store, book: Book | None, work: Path
-) -> Iterable[tuple[Entry, StoredShard]]:
+    job: Job, store: Store, book: ShardList | None, work: Path
+) -> Iterable[tuple[ShardEntry, StoredShard]]:
     """Yield what the current version rests on and the source no longer has."""
     present = {_where(shard)[:2] for shard in job.sources.shards}
     named = {(str(one["source"]), str(one["name"])) for one in job.sources.inputs}
@@ -135,29 +135,29 @@ def _only_source(job: Job) -> str:
     return names[0] if len(names) == 1 else ""
 
 
-def _from_set(store: Store, present: set[str], work: Path, *, source: str) -> Book:
+def _from_set(store: Store, present: set[str], work: Path, *, source: str) -> ShardList:
     """Return a book of the rows of the set whose input is none of `present`."""
     version = store.version()
     if version is None:
-        return Book("")
+        return ShardList("")
     file = pl.col("source").struct.field("file")
     bare = file.str.replace(r"@\d+$", "")
     lost = store.scan(version).filter(~file.is_in(present) & ~bare.is_in(present)).collect()
-    entries: list[Entry] = []
+    entries: list[ShardEntry] = []
     for (name,), rows in lost.with_columns(_file=file).partition_by("_file", as_dict=True).items():
         path = work / f"gone-{len(entries):05d}.parquet"
         record = pl.col("source").struct.field("record")
         rows.drop("_file").sort(record).write_parquet(path)
-        key = digest([str(store.path), version, str(name)])
+        key = json_digest([str(store.path), version, str(name)])
         part = Part(path, rows.height)
-        entries.append(Entry(key, source, str(name), str(name), candidates=(part,)))
-    return Book("", tuple(entries))
+        entries.append(ShardEntry(key, source, str(name), str(name), candidates=(part,)))
+    return ShardList("", tuple(entries))
 
 
-def _in_order(present: Sequence[Entry], gone: Sequence[Entry]) -> list[Entry]:
+def _in_order(present: Sequence[ShardEntry], gone: Sequence[ShardEntry]) -> list[ShardEntry]:
     """Put inputs that are gone where their names sort among the inputs of their source."""
     sources = dict.fromkeys(entry.source for entry in (*present, *gone))
-    found: list[Entry] = []
+    found: list[ShardEntry] = []
     for source in sources:
         here = [entry for entry in present if entry.source == source]
         lost = [entry for entry in gone if entry.source == source]

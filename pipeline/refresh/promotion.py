@@ -22,8 +22,8 @@ from pydantic import JsonValue
 from siftset.pipeline.profile.history import METRICS, read_metrics
 from siftset.pipeline.refresh.metric_drop import metric_drop, noted
 from siftset.pipeline.refresh.versions import models_of
-from siftset.pipeline.storage.atomic_files import read_json, sync, writable_folder, write_json
-from siftset.pipeline.storage.lock import locked
+from siftset.pipeline.storage.atomic_files import make_writable_folder, read_json, sync, write_json
+from siftset.pipeline.storage.lock import hold_lock
 from siftset.pipeline.storage.remote import fetch_model
 from siftset.pipeline.storage.table import Store
 from siftset.schemas.errors import Locked, OutputError, RecipeError
@@ -73,7 +73,7 @@ def renew_model(
         return None
     models = store.output / MODELS
     try:
-        with locked(writable_folder(models / _JUDGING)):
+        with hold_lock(make_writable_folder(models / _JUDGING)):
             found = _pending(models) or due(
                 refresh, store, lambda: _dropped(refresh, store, (recipe, overrides), progress)
             )

@@ -29,10 +29,10 @@ from siftset.pipeline.stages.publish import Addition, complete, earlier, leave, 
 from siftset.pipeline.stages.run_outcome import Settlement
 from siftset.pipeline.stages.verdict import assess
 from siftset.pipeline.storage.catalog import PROGRESS
-from siftset.pipeline.storage.folder_guard import output_of_ours
-from siftset.pipeline.storage.lock import locked
+from siftset.pipeline.storage.folder_guard import check_output_folder
+from siftset.pipeline.storage.lock import hold_lock
 from siftset.pipeline.storage.object_store import is_address
-from siftset.pipeline.storage.refresh_ledger import METADATA, Book, Entry, Ledger
+from siftset.pipeline.storage.refresh_ledger import METADATA, RefreshLedger, ShardEntry, ShardList
 from siftset.pipeline.storage.table import Store
 from siftset.schemas.progress import Progress, Silent
 from siftset.schemas.results.summary import Balance, CurateResult, Turnover
@@ -58,11 +58,11 @@ def refresh_set(
     wanted, shown = options or CurateOptions(), progress or Silent()
     check_engine(wanted)
     loaded, store = open_store(recipe, overrides=overrides, progress=shown)
-    ledger = Ledger(store.output)
+    ledger = RefreshLedger(store.output)
     _take_ledger(loaded, store)
     scans = Scans(ledger.path / SCANS)
     job = load_job(recipe, overrides=overrides, scans=scans)
-    with locked(output_of_ours(job.output), timeout=wanted.lock_timeout):
+    with hold_lock(check_output_folder(job.output), timeout=wanted.lock_timeout):
         _take_over(loaded, store, shown)
         _take_ledger(loaded, store)  # again: another machine may have published before the lock
         complete(store)
@@ -109,12 +109,12 @@ def _take_over(loaded: LoadedRecipe, store: Store, progress: Progress) -> None:
             progress.say(f"the set was taken over from {mirror}")
 
 
-def _book(store: Store, ledger: Ledger) -> Book | None:
+def _book(store: Store, ledger: RefreshLedger) -> ShardList | None:
     commit = store.current()
     return None if commit is None else ledger.read(commit.metadata.get(METADATA))
 
 
-def _carry_out(run: Run, plan: Plan, ledger: Ledger) -> CurateResult:
+def _carry_out(run: Run, plan: Plan, ledger: RefreshLedger) -> CurateResult:
     for warning in run.job.sources.warnings:
         run.progress.say(f"warning: {warning}")
     results = _read(run, plan)
@@ -140,7 +140,7 @@ def _carry_out(run: Run, plan: Plan, ledger: Ledger) -> CurateResult:
 class _Settled(NamedTuple):
     change: Change
     written: Written
-    book: Book
+    book: ShardList
     whole: bool
     """Whether the version before is replaced, because its rows were decided in another way."""
     nothing: bool
@@ -156,7 +156,7 @@ def _settle(run: Run, plan: Plan, results: Sequence[ShardResult]) -> _Settled:
     whole = plan.before is None
     written = write_change(run, change, results[0].parts["candidates"][0], whole=whole)
     moves = whole or bool(plan.todo) or bool(change.entering.any()) or change.leaving.height > 0
-    book = Book(plan.signature, entries, drops(entries, change.kept))
+    book = ShardList(plan.signature, entries, drops(entries, change.kept))
     return _Settled(change, written, book, whole=whole, nothing=not moves)
 
 
@@ -165,7 +165,7 @@ def _publish(
     settlement: Settlement,
     assessment: Assessment,
     settled: _Settled,
-    ledger: Ledger,
+    ledger: RefreshLedger,
 ) -> CurateResult:
     """Keep what the next refresh needs, then commit; a commit that fails leaves only waste."""
     if run.options.is_preview:
@@ -196,7 +196,7 @@ def _read(run: Run, plan: Plan) -> list[ShardResult]:
     return sift(run, replace(run.job.sources, shards=tuple(plan.todo.values())))
 
 
-def _filled(plan: Plan, results: Sequence[ShardResult]) -> tuple[Entry, ...]:
+def _filled(plan: Plan, results: Sequence[ShardResult]) -> tuple[ShardEntry, ...]:
     """Give the entries that were read their candidates."""
     read = dict(zip(plan.todo, results, strict=False))
     return tuple(

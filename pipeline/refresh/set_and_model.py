@@ -16,7 +16,7 @@ from siftset.pipeline.remote_output.retention import let_go
 from siftset.pipeline.run.context import CurateOptions
 from siftset.pipeline.stages.publish import copy
 from siftset.pipeline.storage.address import output_folder
-from siftset.pipeline.storage.atomic_files import told_when_full
+from siftset.pipeline.storage.atomic_files import disk_full_errors
 from siftset.pipeline.storage.object_store import is_address
 from siftset.pipeline.storage.run_folder import run_folders
 from siftset.pipeline.storage.table import Store
@@ -43,7 +43,7 @@ def refresh(
     )
     check_triggers(loaded)
     with (
-        told_when_full(output_folder(loaded)),
+        disk_full_errors(output_folder(loaded)),
         events_of(loaded, shown, silent=wanted.is_preview) as events,
     ):
         try:

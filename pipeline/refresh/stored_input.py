@@ -11,7 +11,7 @@ import polars as pl
 
 from siftset.pipeline.sources.batch import BATCH_ROWS, UNREADABLE, Batch
 from siftset.pipeline.sources.row_ids import content_hashes
-from siftset.pipeline.sources.types import fitted
+from siftset.pipeline.sources.types import fit_columns
 from siftset.pipeline.storage.part_files import Part
 from siftset.schemas.results.columns import SOURCE
 
@@ -40,11 +40,11 @@ class StoredShard:
         rows = sum(part.rows for part in self.rows)
         return rows if self.limit is None else min(rows, self.limit)
 
-    def limited(self, limit: int) -> StoredShard:
+    def take_first(self, limit: int) -> StoredShard:
         """Return a shard of only the first rows."""
         return replace(self, limit=limit)
 
-    def batches(self) -> Iterator[Batch]:
+    def read_batches(self) -> Iterator[Batch]:
         """Read the rows in order."""
         left = self.records
         for frame, content in zip(self._frames(), self._contents(), strict=False):
@@ -53,7 +53,7 @@ class StoredShard:
                 size = min(BATCH_ROWS, left, frame.height - start)
                 if not size:
                     return
-                rows = fitted(frame.slice(start, size), self._types())
+                rows = fit_columns(frame.slice(start, size), self._types())
                 left -= size
                 yield Batch(rows, hashes.slice(start, size), UNREADABLE.to_frame())
 
@@ -93,11 +93,11 @@ class NoRows:
     fingerprint: str = "nothing"
     records: int = 0
 
-    def limited(self, limit: int) -> NoRows:
+    def take_first(self, limit: int) -> NoRows:
         """Return itself."""
         return self
 
-    def batches(self) -> Iterator[Batch]:
+    def read_batches(self) -> Iterator[Batch]:
         """Yield one batch without rows."""
         frame = pl.DataFrame(schema={"row_id": pl.String(), "source": SOURCE, **self.schema})
         yield Batch(frame, pl.Series("content", [], dtype=pl.UInt64), UNREADABLE.to_frame())

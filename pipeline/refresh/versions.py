@@ -17,8 +17,8 @@ from siftset.pipeline.commands.export import open_store
 from siftset.pipeline.remote_output.retention import stored_versions
 from siftset.pipeline.run.work_folder import work_folder
 from siftset.pipeline.stages.publish import complete, copy
-from siftset.pipeline.storage.atomic_files import link_or_copy, writable_folder
-from siftset.pipeline.storage.lock import locked
+from siftset.pipeline.storage.atomic_files import link_or_copy, make_writable_folder
+from siftset.pipeline.storage.lock import hold_lock
 from siftset.pipeline.storage.run_folder import new_run_id
 from siftset.pipeline.storage.table import VERSIONS, Commit, DataFile, Store, split_of
 from siftset.schemas.errors import OutputError
@@ -96,7 +96,7 @@ def roll_back(
     Nothing is lost: the versions in between stay. Does nothing where `version` is the current one.
     """
     loaded, store = open_store(recipe, overrides=overrides)
-    with locked(writable_folder(store.output), timeout=lock_timeout):
+    with hold_lock(make_writable_folder(store.output), timeout=lock_timeout):
         complete(store)
         current = store.current()
         commit = store.commit_of(_there(store, version))

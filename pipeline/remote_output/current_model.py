@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from siftset.pipeline.storage.remote import Listing, Origin, digest
+from siftset.pipeline.storage.remote import Listing, Origin, content_digest
 from siftset.schemas.errors import OutputError
 
 MODELS: Final = "models"
@@ -19,7 +19,9 @@ PROMOTIONS: Final = f"{MODELS}/promotions.json"
 def take_current(origin: Origin, there: Listing, finished: set[str]) -> None:
     """Fetch the model that is current in the store, and point at it, unless it was changed here."""
     here = _here(origin)
-    if CURRENT not in there or (here is not None and digest(here) != origin.agreed().get(CURRENT)):
+    if CURRENT not in there or (
+        here is not None and content_digest(here) != origin.agreed().get(CURRENT)
+    ):
         return
     theirs = origin.read(CURRENT)
     if theirs.decode() in finished:
@@ -32,7 +34,7 @@ def send_current(origin: Origin, there: Listing) -> None:
     theirs = origin.read(CURRENT) if CURRENT in there else None
     if here is None or here == theirs:
         return
-    if theirs is not None and digest(theirs) != origin.agreed().get(CURRENT):
+    if theirs is not None and content_digest(theirs) != origin.agreed().get(CURRENT):
         _follow(origin, there, theirs)
         raise OutputError(
             f"{origin.address}/{CURRENT} is {theirs.decode()}, which another machine promoted "

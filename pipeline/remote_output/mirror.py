@@ -17,12 +17,12 @@ from urllib.parse import unquote
 from siftset.pipeline.storage.atomic_files import sync
 from siftset.pipeline.storage.object_store import (
     FileSystem,
-    bare,
     download,
     file_system,
     find_objects,
-    told,
+    store_errors,
     upload_all,
+    without_scheme,
 )
 from siftset.pipeline.storage.table import SET, Store
 from siftset.schemas.errors import OutputError
@@ -116,16 +116,16 @@ def _check_same(entries: list[Path], there: set[str], system: FileSystem, root: 
     if last is None:
         return
     if last in ours:
-        with told(root):
-            if system.cat_file(f"{bare(root)}/{last}") == ours[last].read_bytes():
+        with store_errors(root):
+            if system.cat_file(f"{without_scheme(root)}/{last}") == ours[last].read_bytes():
                 return
     raise _OtherTableError
 
 
 def _enter(path: Path, system: FileSystem, root: str) -> None:
     """Write an entry of the log unless another writer did."""
-    place, entry = f"{bare(root)}/{_LOG}/{path.name}", path.read_bytes()
-    with told(root):
+    place, entry = f"{without_scheme(root)}/{_LOG}/{path.name}", path.read_bytes()
+    with store_errors(root):
         try:
             system.pipe_file(place, entry, mode="create")
         except FileExistsError:

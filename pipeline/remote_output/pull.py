@@ -19,9 +19,9 @@ from siftset.pipeline.model_registry.ranks import leads
 from siftset.pipeline.remote_output.current_model import MODELS, take_current
 from siftset.pipeline.remote_output.delta_log import LOG, compare_logs, drop_lost, fetch_log
 from siftset.pipeline.storage.address import output_address, working_folder
-from siftset.pipeline.storage.folder_guard import output_of_ours
-from siftset.pipeline.storage.lock import locked
-from siftset.pipeline.storage.remote import Listing, Origin, digest
+from siftset.pipeline.storage.folder_guard import check_output_folder
+from siftset.pipeline.storage.lock import hold_lock
+from siftset.pipeline.storage.remote import Listing, Origin, content_digest
 from siftset.pipeline.storage.run_folder import RunFolder
 from siftset.pipeline.storage.table import Store
 from siftset.schemas.errors import Locked
@@ -47,7 +47,7 @@ def follow(loaded: LoadedRecipe, progress: Progress | None = None) -> None:
     if origin is None or not leads():
         return
     try:
-        with locked(output_of_ours(origin.folder)):
+        with hold_lock(check_output_folder(origin.folder)):
             take_over(origin, progress)
     except Locked:
         return
@@ -94,9 +94,9 @@ def take_ledger(origin: Origin, name: str | None) -> None:
 
 def _holds_together(folder: Path, name: str | None) -> bool:
     """Return whether the parts have the rows that the list says, as a cut-off send may not."""
-    from siftset.pipeline.storage.refresh_ledger import Ledger
+    from siftset.pipeline.storage.refresh_ledger import RefreshLedger
 
-    book = Ledger(folder).read(name)
+    book = RefreshLedger(folder).read(name)
     parts = (
         [part for entry in book.entries for part in (*entry.candidates, *entry.ids)] if book else []
     )
@@ -115,7 +115,7 @@ def _take_mended(origin: Origin, there: Listing) -> None:
     """Fetch the rows that were mended, unless they were changed here since both sides agreed."""
     path = origin.folder / MENDED
     here = path.read_bytes() if path.is_file() else None
-    if MENDED in there and (here is None or digest(here) == origin.agreed().get(MENDED)):
+    if MENDED in there and (here is None or content_digest(here) == origin.agreed().get(MENDED)):
         origin.fetch_again([MENDED])
         origin.agree(MENDED, path.read_bytes())
 

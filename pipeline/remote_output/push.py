@@ -14,8 +14,8 @@ from siftset.pipeline.remote_output.delta_log import compare_logs
 from siftset.pipeline.remote_output.mirror import mirror_set, other_table
 from siftset.pipeline.remote_output.pull import MENDED, open_origin
 from siftset.pipeline.storage.catalog import INDEX
-from siftset.pipeline.storage.refresh_ledger import METADATA, Ledger
-from siftset.pipeline.storage.remote import Listing, Origin, digest
+from siftset.pipeline.storage.refresh_ledger import METADATA, RefreshLedger
+from siftset.pipeline.storage.remote import Listing, Origin, content_digest
 from siftset.pipeline.storage.run_folder import MANIFEST, run_folders
 from siftset.pipeline.storage.table import SET, Store
 
@@ -95,7 +95,7 @@ def _send_models(origin: Origin, there: Listing) -> None:
     for result in sorted(models.glob(f"v*-*/{RESULT}")):
         name = f"{MODELS}/{result.parent.name}"
         said, data = f"{name}/{RESULT}", result.read_bytes()
-        if said in there and digest(data) == origin.agreed().get(said):
+        if said in there and content_digest(data) == origin.agreed().get(said):
             continue
         if said in there:
             origin.remove([said])
@@ -110,7 +110,7 @@ def _send_changing(origin: Origin, name: str) -> None:
     """Upload a file that changes in place, where it did since both sides agreed."""
     path = origin.folder / name
     data = path.read_bytes() if path.is_file() else None
-    if data is not None and digest(data) != origin.agreed().get(name):
+    if data is not None and content_digest(data) != origin.agreed().get(name):
         origin.write(name, data)
         origin.agree(name, data)
 
@@ -120,7 +120,7 @@ def _sweep(origin: Origin, there: Listing) -> None:
     store = Store(origin.folder)
     current = store.current()
     name = None if current is None else current.metadata.get(METADATA)
-    if Ledger(store.output).read(name) is not None:
+    if RefreshLedger(store.output).read(name) is not None:
         before = time.time() - GRACE
         old = (n for n in there if n.startswith("ledger/") and (there[n].written or 0) <= before)
         origin.remove([n for n in old if not (origin.folder / n).is_file()])

@@ -22,8 +22,8 @@ from siftset.pipeline.reports.page import (
     show_figures,
 )
 from siftset.pipeline.reports.run.summary import format_moment
-from siftset.pipeline.storage.atomic_files import whole
-from siftset.pipeline.storage.catalog import INDEX, Catalog, Entry, Model, read_catalog
+from siftset.pipeline.storage.atomic_files import atomic_write
+from siftset.pipeline.storage.catalog import INDEX, Catalog, ModelEntry, RunEntry, read_catalog
 from siftset.schemas.results.metrics import RunMetrics
 
 REFRESH = 2
@@ -52,7 +52,7 @@ def index_page(catalog: Catalog, *, live: bool = False) -> str:
 def write_index(output: Path) -> Path:
     """Write index.html, the page of every run, version and model; return its path."""
     path = output / INDEX
-    with whole(path) as draft:
+    with atomic_write(path) as draft:
         draft.write_text(index_page(read_catalog(output)), encoding="utf-8")
     return path
 
@@ -174,7 +174,7 @@ def _list_runs(catalog: Catalog) -> Child:
     return draw_table(columns, [_run_row(one) for one in reversed(catalog.runs)])
 
 
-def _run_row(entry: Entry) -> list[Child]:
+def _run_row(entry: RunEntry) -> list[Child]:
     run, rows = entry.metrics.run, entry.metrics.rows
     name: Child = h("code", run.run_id)
     return [
@@ -192,7 +192,7 @@ def _run_row(entry: Entry) -> list[Child]:
     ]
 
 
-def _list_models(models: Sequence[Model]) -> Child:
+def _list_models(models: Sequence[ModelEntry]) -> Child:
     if not models:
         return note_absence("No model yet: siftset train RECIPE makes one.")
     columns = [
@@ -206,7 +206,7 @@ def _list_models(models: Sequence[Model]) -> Child:
     return draw_table(columns, [_model_row(one) for one in reversed(models)])
 
 
-def _model_row(model: Model) -> list[Child]:
+def _model_row(model: ModelEntry) -> list[Child]:
     from siftset.pipeline.reports.compare.figures import VERDICTS, number  # runs have no need of it
 
     name = link_file(model.page, model.name) if model.page else model.name

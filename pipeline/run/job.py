@@ -27,7 +27,7 @@ from siftset.signals.registry import build_for
 
 if TYPE_CHECKING:
     from siftset.pipeline.sources import Shard, Sources
-    from siftset.pipeline.sources.files import Scans
+    from siftset.pipeline.sources.files import ScanMemory
 
 SECTIONS: Final = frozenset(Recipe.model_fields) - {"refresh", "train", "compare"}
 """The sections that curating uses; environment variables of the others may be unset."""
@@ -92,7 +92,7 @@ def load_job(
     *,
     overrides: Sequence[str] = (),
     limit: int | None = None,
-    scans: Scans | None = None,
+    scans: ScanMemory | None = None,
 ) -> Job:
     """Load a recipe and make it ready to run on its source, or on `data` in its place.
 
@@ -163,7 +163,7 @@ def describe(job: Job) -> dict[str, JsonValue]:
 
 
 def _open(
-    loaded: LoadedRecipe, data: pl.DataFrame | None, limit: int | None, scans: Scans | None
+    loaded: LoadedRecipe, data: pl.DataFrame | None, limit: int | None, scans: ScanMemory | None
 ) -> Sources:
     if data is not None:
         from siftset.pipeline.sources.frame import frame_source

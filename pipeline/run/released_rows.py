@@ -17,8 +17,8 @@ import polars as pl
 
 from siftset.pipeline.gate.quarantine import read_quarantine
 from siftset.pipeline.sources.batch import ShardView
-from siftset.pipeline.storage.atomic_files import whole
-from siftset.pipeline.storage.run_folder import digest
+from siftset.pipeline.storage.atomic_files import atomic_write
+from siftset.pipeline.storage.run_folder import json_digest
 from siftset.schemas.errors import SourceError
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ class Mended:
     @property
     def key(self) -> str:
         """Key of the run with them."""
-        return digest([self.plain_key, self.fingerprint])
+        return json_digest([self.plain_key, self.fingerprint])
 
     def over(self, shards: Sequence[Shard]) -> tuple[Shard, ...]:
         """Return the shards with every mended row in its place."""
@@ -61,7 +61,7 @@ class Mended:
 
     def save(self, output: Path) -> None:
         """Write the rows to where every later run finds them."""
-        with whole(output / FILE) as draft:
+        with atomic_write(output / FILE) as draft:
             draft.write_bytes(self.parquet)
 
 
@@ -69,11 +69,11 @@ class Mended:
 class _MendedShard(ShardView):
     rows: pl.DataFrame
 
-    def limited(self, limit: int) -> Shard:
-        return _MendedShard(self.shard.limited(limit), self.rows)
+    def take_first(self, limit: int) -> Shard:
+        return _MendedShard(self.shard.take_first(limit), self.rows)
 
-    def batches(self) -> Iterator[Batch]:
-        for batch in self.shard.batches():
+    def read_batches(self) -> Iterator[Batch]:
+        for batch in self.shard.read_batches():
             yield _patched(batch, self.rows)
 
 

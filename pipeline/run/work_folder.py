@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
-from siftset.pipeline.storage.atomic_files import told_when_full
+from siftset.pipeline.storage.atomic_files import disk_full_errors
 
 WORK: Final = ".work"
 
@@ -20,7 +20,7 @@ def work_folder(output: Path) -> Iterator[Path]:
     shutil.rmtree(root, ignore_errors=True)
     root.mkdir()
     try:
-        with told_when_full(output):
+        with disk_full_errors(output):
             yield root
     finally:
         shutil.rmtree(root, ignore_errors=True)

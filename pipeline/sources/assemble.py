@@ -5,37 +5,33 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 import numpy as np
 import polars as pl
 
-from siftset.pipeline.sources.batch import EXCERPT, UNREADABLE, BadRecord, Batch, RawBlock
+from siftset.pipeline.sources.batch import (
+    EXCERPT,
+    UNREADABLE,
+    BadRecord,
+    Batch,
+    FilePart,
+    RawBlock,
+)
 from siftset.pipeline.sources.occurrences import Earlier, OccurrenceCounter, earlier_in_parts
 from siftset.pipeline.sources.prepare import prepare_texts
 from siftset.pipeline.sources.row_ids import content_hashes, hex_ids, mapped_ids, record_ids
-from siftset.pipeline.sources.types import Types, fitted
+from siftset.pipeline.sources.types import Types, fit_columns
 from siftset.schemas.recipe.source import Prepare
 from siftset.schemas.results.columns import SOURCE
 from siftset.signals.kernels.arrays import to_series
 
 if TYPE_CHECKING:
-    from siftset.pipeline.sources.join import Joined
-
-
-class Part(Protocol):
-    """Some records of one file that follow each other."""
-
-    @property
-    def rows(self) -> int:
-        """Return how many records there are, unreadable ones included."""
-
-    def blocks(self) -> Iterator[RawBlock]:
-        """Read the records."""
+    from siftset.pipeline.sources.join import JoinedColumns
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class SourcePlan:
     """What is done to every record of a source."""
 
     source: str
@@ -47,7 +43,7 @@ class Plan:
     """The source's column that identifies a record."""
     prepare: Prepare
     schema: pl.Schema
-    joined: Joined | None = None
+    joined: JoinedColumns | None = None
 
 
 @dataclass(slots=True)
@@ -56,11 +52,11 @@ class FileParts:
 
     name: str
     stem: str
-    parts: tuple[Part, ...]
+    parts: tuple[FilePart, ...]
     _earlier: tuple[Earlier, ...] | None = None
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
-    def earlier(self, at: int) -> Earlier:
+    def count_before(self, at: int) -> Earlier:
         """Return the hashes of a part that earlier parts hold, with their number there."""
         if at == 0:
             return {}
@@ -75,20 +71,22 @@ class FileParts:
         return len(self.parts) == 1 or self._earlier is not None
 
     def count_earlier(self) -> tuple[Earlier, ...]:
-        """Read all parts and return what `earlier` knows of each."""
+        """Read all parts and return what `count_before` knows of each."""
         return earlier_in_parts(
-            np.concatenate([content_hashes(block.frame) for block in part.blocks()])
+            np.concatenate([content_hashes(block.frame) for block in part.read_records()])
             for part in self.parts
         )
 
-    def learn(self, earlier: tuple[Earlier, ...]) -> None:
+    def set_earlier(self, earlier: tuple[Earlier, ...]) -> None:
         """Take what was counted elsewhere."""
         self._earlier = earlier
 
     def __getstate__(self) -> tuple[object, ...]:
         return self.name, self.stem, self.parts, self._earlier
 
-    def __setstate__(self, state: tuple[str, str, tuple[Part, ...], tuple[Earlier, ...]]) -> None:
+    def __setstate__(
+        self, state: tuple[str, str, tuple[FilePart, ...], tuple[Earlier, ...]]
+    ) -> None:
         self.name, self.stem, self.parts, self._earlier = state
         self._lock = threading.Lock()
 
@@ -97,7 +95,7 @@ class FileParts:
 class FileShard:
     """One part of a file, read through a plan."""
 
-    plan: Plan
+    plan: SourcePlan
     file: FileParts
     part: int
     digest: str
@@ -123,18 +121,18 @@ class FileShard:
         rows = self.file.parts[self.part].rows
         return rows if self.limit is None else min(rows, self.limit)
 
-    def limited(self, limit: int) -> FileShard:
+    def take_first(self, limit: int) -> FileShard:
         """Return a shard of only the first records."""
         return replace(self, limit=limit)
 
-    def batches(self) -> Iterator[Batch]:
+    def read_batches(self) -> Iterator[Batch]:
         """Read the rows in order."""
         counter = None
         if self.plan.id is None:
-            counter = OccurrenceCounter(self.file.earlier(self.part))
+            counter = OccurrenceCounter(self.file.count_before(self.part))
         left = self.limit
-        for whole in self.file.parts[self.part].blocks():
-            block = whole if left is None else _first(whole, left)
+        for whole in self.file.parts[self.part].read_records():
+            block = whole if left is None else _head_of_block(whole, left)
             if left is not None:
                 left -= block.frame.height + len(block.bad)
             if block.frame.height or block.bad:
@@ -144,13 +142,13 @@ class FileShard:
 
     def _batch(self, block: RawBlock, counter: OccurrenceCounter | None) -> Batch:
         content = content_hashes(block.frame)
-        frame = fitted(block.frame, self.plan.types)
+        frame = fit_columns(block.frame, self.plan.types)
         if self.plan.joined is not None:
-            frame = self.plan.joined.onto(frame)
+            frame = self.plan.joined.add_to(frame)
         ids = self._ids(frame, content, counter)
         named = frame.rename(self.plan.names)
-        prepared = fitted(prepare_texts(named, self.plan.prepare), dict(self.plan.schema))
-        places = _places(self.file.name, block.records)
+        prepared = fit_columns(prepare_texts(named, self.plan.prepare), dict(self.plan.schema))
+        places = _source_column(self.file.name, block.records)
         whole = pl.DataFrame([ids, places, *prepared.get_columns()])
         hashes = to_series("content", content)
         unreadable = self._unreadable(block.bad)
@@ -188,7 +186,9 @@ class FileShard:
         ids = hex_ids(pl.Series("x", keys, dtype=pl.String))
         rows = {
             "row_id": ids,
-            "source": _places(self.file.name, pl.Series([r.record for r in bad], dtype=pl.Int64)),
+            "source": _source_column(
+                self.file.name, pl.Series([r.record for r in bad], dtype=pl.Int64)
+            ),
             "position": [r.position for r in bad],
             "reason": [r.reason for r in bad],
             "raw": [r.raw.decode(errors="backslashreplace") for r in bad],
@@ -196,13 +196,13 @@ class FileShard:
         return pl.DataFrame(rows, schema=UNREADABLE)
 
 
-def _places(file: str, records: pl.Series) -> pl.Series:
+def _source_column(file: str, records: pl.Series) -> pl.Series:
     place = pl.struct(pl.lit(file).alias("file"), pl.col("record"))
     frame = records.alias("record").to_frame().select(source=place)
     return frame["source"].cast(SOURCE)
 
 
-def _first(block: RawBlock, limit: int) -> RawBlock:
+def _head_of_block(block: RawBlock, limit: int) -> RawBlock:
     """Return the first records of a block, by number."""
     numbers = np.concatenate([block.records.to_numpy(), [bad.record for bad in block.bad]])
     if len(numbers) <= limit:

@@ -48,6 +48,17 @@ class RawBlock(NamedTuple):
     bad: tuple[BadRecord, ...] = ()
 
 
+class FilePart(Protocol):
+    """Some records of one file that follow each other."""
+
+    @property
+    def rows(self) -> int:
+        """Return how many records there are, unreadable ones included."""
+
+    def read_records(self) -> Iterator[RawBlock]:
+        """Read the records."""
+
+
 @dataclass(frozen=True, slots=True)
 class Batch:
     """Rows in order."""
@@ -74,10 +85,10 @@ class Shard(Protocol):
     def records(self) -> int:
         """Return how many records there are, unreadable ones included."""
 
-    def limited(self, limit: int) -> Shard:
+    def take_first(self, limit: int) -> Shard:
         """Return a shard of only the first records."""
 
-    def batches(self) -> Iterator[Batch]:
+    def read_batches(self) -> Iterator[Batch]:
         """Read the rows; raise SourceError if the file turns out to be truncated or corrupt."""
 
 
@@ -119,13 +130,13 @@ class Sources:
         """Return how many records there are, unreadable ones included."""
         return sum(shard.records for shard in self.shards)
 
-    def batches(self) -> Iterator[Batch]:
+    def read_batches(self) -> Iterator[Batch]:
         """Read all rows in order."""
         for shard in self.shards:
-            yield from shard.batches()
+            yield from shard.read_batches()
 
     def frame(self) -> pl.DataFrame:
         """Read all rows into memory: row_id, source, then the columns of `schema`."""
         places = {"row_id": pl.String(), "source": SOURCE}
         empty = pl.DataFrame(schema={**places, **self.schema})
-        return pl.concat([empty, *(batch.frame for batch in self.batches())])
+        return pl.concat([empty, *(batch.frame for batch in self.read_batches())])

@@ -11,11 +11,10 @@ from typing import NamedTuple, Protocol
 
 import polars as pl
 
-from siftset.pipeline.sources.assemble import Part
-from siftset.pipeline.sources.batch import RawBlock
+from siftset.pipeline.sources.batch import FilePart, RawBlock
 from siftset.pipeline.sources.find_files import InputFile, find_files
 from siftset.pipeline.sources.formats.columnar import open_arrow, open_parquet
-from siftset.pipeline.sources.formats.streams import identity, prefix_digests
+from siftset.pipeline.sources.formats.streams import file_identity, prefix_digests
 from siftset.pipeline.sources.types import FileTypes, Types
 from siftset.pipeline.storage.object_store import Object
 from siftset.schemas.errors import SourceError
@@ -28,7 +27,7 @@ class Opened(NamedTuple):
     name: str
     stem: str
     types: FileTypes
-    parts: tuple[Part, ...]
+    parts: tuple[FilePart, ...]
     digest: str
     bytes: int
     marks: tuple[str, ...] = ()
@@ -45,10 +44,10 @@ class OpenedFiles(NamedTuple):
 class TextReader(Protocol):
     """A file whose types are read off its text."""
 
-    def blocks(self) -> Iterator[RawBlock]:
+    def read_records(self) -> Iterator[RawBlock]:
         """Yield its records."""
 
-    def narrowed(self, column: pl.Series, before: pl.DataType) -> pl.DataType:
+    def narrow_type(self, column: pl.Series, before: pl.DataType) -> pl.DataType:
         """Return the type of a column and of what was seen of it before."""
 
 
@@ -59,12 +58,12 @@ class TextPart:
     reader: TextReader
     rows: int
 
-    def blocks(self) -> Iterator[RawBlock]:
+    def read_records(self) -> Iterator[RawBlock]:
         """Read the records."""
-        return self.reader.blocks()
+        return self.reader.read_records()
 
 
-class Scans(Protocol):
+class ScanMemory(Protocol):
     """What is known of files from before, so that none is read twice for the same."""
 
     def digest(
@@ -79,11 +78,11 @@ class Scans(Protocol):
         """Take what a scan found."""
 
 
-def open_files(config: Files, folder: Path, *, scans: Scans | None = None) -> OpenedFiles:
+def open_files(config: Files, folder: Path, *, scans: ScanMemory | None = None) -> OpenedFiles:
     """Find, open and check the files of a source; raise SourceError."""
     found = find_files(config, folder)
     warnings = list(found.warnings)
-    full = [file for file in found.files if _size(file)]
+    full = [file for file in found.files if _file_size(file)]
     for file in found.files:
         if file not in full:
             warnings.append(f"{file.path}: the file is empty (0 bytes)")
@@ -92,11 +91,11 @@ def open_files(config: Files, folder: Path, *, scans: Scans | None = None) -> Op
             f"{found.files[0].path}: the file is empty (0 bytes), and so is the source"
         )
     with ThreadPoolExecutor(min(len(full), os.cpu_count() or 1)) as pool:
-        opened = tuple(pool.map(lambda file: _open(file, config, scans), full))
+        opened = tuple(pool.map(lambda file: _open_file(file, config, scans), full))
     return OpenedFiles(opened, tuple(warnings))
 
 
-def _size(file: InputFile) -> int:
+def _file_size(file: InputFile) -> int:
     if isinstance(file.path, Object):
         return file.path.size
     try:
@@ -105,25 +104,25 @@ def _size(file: InputFile) -> int:
         raise SourceError(f"{file.path}: cannot be opened: {error.strerror}") from None
 
 
-def _open(file: InputFile, config: Files, scans: Scans | None) -> Opened:
+def _open_file(file: InputFile, config: Files, scans: ScanMemory | None) -> Opened:
     types: Types
-    parts: tuple[Part, ...]
+    parts: tuple[FilePart, ...]
     ends: tuple[int, ...] = ()
     if file.format == "parquet":
         types, found = open_parquet(file)
         parts, ends = found, tuple(part.end for part in found) if len(found) > 1 else ()
-    digest, marks = _digests(file, ends, scans)
+    digest, marks = _digest_file(file, ends, scans)
     if file.format == "arrow":
         types, parts = open_arrow(file)
     elif file.format != "parquet":
-        types, parts = _remembered(_reader(file, config), digest, repr((file, config)), scans)
+        types, parts = _remembered(_text_reader(file, config), digest, repr((file, config)), scans)
     declared = file.format in ("parquet", "arrow")
     stated = FileTypes(str(file.path), types, declared)
-    return Opened(file.name, file.stem, stated, parts, digest, _size(file), marks)
+    return Opened(file.name, file.stem, stated, parts, digest, _file_size(file), marks)
 
 
-def _digests(
-    file: InputFile, ends: tuple[int, ...], scans: Scans | None
+def _digest_file(
+    file: InputFile, ends: tuple[int, ...], scans: ScanMemory | None
 ) -> tuple[str, tuple[str, ...]]:
     """Return the digest of a file, and marks by which a file that grew keeps its first parts."""
     path = file.path
@@ -131,7 +130,7 @@ def _digests(
     def read() -> tuple[str, tuple[str, ...]]:
         if ends and isinstance(path, Path) and file.compression is None:
             return prefix_digests(path, ends)
-        return identity(path), ()
+        return file_identity(path), ()
 
     if scans is None or isinstance(path, Object):
         return read()
@@ -142,7 +141,7 @@ def _digests(
     return found if len(found[1]) in (0, len(ends)) else read()
 
 
-def _reader(file: InputFile, config: Files) -> TextReader:
+def _text_reader(file: InputFile, config: Files) -> TextReader:
     longest = config.max_record_bytes
     match file.format:
         case "csv" | "tsv":
@@ -158,14 +157,14 @@ def _reader(file: InputFile, config: Files) -> TextReader:
             from siftset.pipeline.sources.formats.structured import JsonRecords
 
             return JsonRecords(file, longest)
-    from siftset.pipeline.sources.formats.plain import Lines, Whole
+    from siftset.pipeline.sources.formats.plain import TextLines, WholeText
 
-    return Lines(file, longest) if file.format == "lines" else Whole(file, longest)
+    return TextLines(file, longest) if file.format == "lines" else WholeText(file, longest)
 
 
 def _remembered(
-    reader: TextReader, digest: str, how: str, scans: Scans | None
-) -> tuple[Types, tuple[Part, ...]]:
+    reader: TextReader, digest: str, how: str, scans: ScanMemory | None
+) -> tuple[Types, tuple[FilePart, ...]]:
     """Scan a text file, unless what a scan finds is known."""
     known = None if scans is None else scans.find(digest, how)
     if known is not None:
@@ -176,13 +175,13 @@ def _remembered(
     return types, parts
 
 
-def _scan(reader: TextReader) -> tuple[Types, tuple[Part, ...]]:
+def _scan(reader: TextReader) -> tuple[Types, tuple[FilePart, ...]]:
     """Read a text file through once for its types and the number of its records."""
     types: Types = {}
     rows = 0
-    for block in reader.blocks():
+    for block in reader.read_records():
         rows += block.frame.height + len(block.bad)
         for column in block.frame.get_columns():
             before = types.get(column.name, pl.Null())
-            types[column.name] = reader.narrowed(column, before)
+            types[column.name] = reader.narrow_type(column, before)
     return types, (TextPart(reader, rows),)

@@ -6,8 +6,9 @@ import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import Final
 
+from siftset.pipeline.sources.matches import Match
 from siftset.pipeline.storage.object_store import Object, is_address
 from siftset.schemas.errors import SourceError
 from siftset.schemas.recipe.source import Files
@@ -44,42 +45,32 @@ class InputFile:
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class FoundFiles:
     """The files of a source, in order."""
 
     files: tuple[InputFile, ...]
     warnings: tuple[str, ...]
 
 
-class Match(NamedTuple):
-    """What a path of the recipe leads to."""
-
-    path: Path | Object
-    name: str
-    """Relative to the root."""
-    asked: bool
-    """By name or by pattern, rather than by folder."""
-
-
-def find_files(config: Files, folder: Path) -> Found:
+def find_files(config: Files, folder: Path) -> FoundFiles:
     """Return the files that a source names; raise SourceError where nothing matches."""
     if any(map(is_address, config.paths)):
-        from siftset.pipeline.sources.find_objects import remote_matches
+        from siftset.pipeline.sources.find_objects import match_objects
 
-        return _chosen(config, remote_matches(config))
-    return _chosen(config, _local_matches(config, folder))
+        return _choose_files(config, match_objects(config))
+    return _choose_files(config, _local_matches(config, folder))
 
 
 def _local_matches(config: Files, folder: Path) -> Iterator[tuple[str, list[Match]]]:
     patterns = [folder / Path(path).expanduser() for path in config.paths]
-    root = _root(config, patterns, folder)
+    root = _common_root(config, patterns, folder)
     for pattern in patterns:
-        found = _matches(pattern)
+        found = _match_path(pattern)
         named = [Match(p, Path(os.path.relpath(p, root)).as_posix(), asked) for p, asked in found]
         yield str(pattern), named
 
 
-def _chosen(config: Files, found: Iterable[tuple[str, list[Match]]]) -> Found:
+def _choose_files(config: Files, found: Iterable[tuple[str, list[Match]]]) -> FoundFiles:
     """Leave out what was found twice, and what lies in a folder and has no known format."""
     files: dict[Path | Object, InputFile] = {}
     warnings: list[str] = []
@@ -90,7 +81,7 @@ def _chosen(config: Files, found: Iterable[tuple[str, list[Match]]]) -> Found:
         for match in matches:
             if match.path in files:
                 continue
-            if match.asked or config.format or _endings(match.path)[0]:
+            if match.asked or config.format or _split_endings(match.path)[0]:
                 files[match.path] = _input_file(match, config.format)
             else:
                 skipped += 1
@@ -98,17 +89,17 @@ def _chosen(config: Files, found: Iterable[tuple[str, list[Match]]]) -> Found:
             warnings.append(f"{pattern}: {skipped} files skipped, their endings name no format")
     if not files:
         raise SourceError(f"{places[0]}: no file of a known format there; set source.files.format")
-    return Found(tuple(files.values()), tuple(warnings))
+    return FoundFiles(tuple(files.values()), tuple(warnings))
 
 
-def _root(config: Files, patterns: list[Path], folder: Path) -> Path:
+def _common_root(config: Files, patterns: list[Path], folder: Path) -> Path:
     """Return the folder that names are relative to; it depends on the recipe, not on matches."""
     if config.root is not None:
         return folder / Path(config.root).expanduser()
-    return Path(os.path.commonpath([_fixed(pattern) for pattern in patterns]))
+    return Path(os.path.commonpath([_fixed_folder(pattern) for pattern in patterns]))
 
 
-def _fixed(pattern: Path) -> Path:
+def _fixed_folder(pattern: Path) -> Path:
     if not _is_glob(pattern):
         return pattern if pattern.is_dir() else pattern.parent
     parts = pattern.parts
@@ -120,41 +111,41 @@ def _is_glob(pattern: Path) -> bool:
     return any(c in str(pattern) for c in "*?[") and not pattern.exists()
 
 
-def _matches(pattern: Path) -> Iterator[tuple[Path, bool]]:
+def _match_path(pattern: Path) -> Iterator[tuple[Path, bool]]:
     """Yield paths, and whether each was asked for by name or pattern rather than by folder."""
     if _is_glob(pattern):
-        fixed = _fixed(pattern)
+        fixed = _fixed_folder(pattern)
         found = sorted(fixed.glob(str(pattern.relative_to(fixed)))) if fixed.is_dir() else []
-        files = [path for path in found if path.is_file() and not _hidden(path, fixed)]
+        files = [path for path in found if path.is_file() and not _is_hidden(path, fixed)]
         if not files:
             raise SourceError(f"{pattern}: no file matches; check the pattern and its folder")
         yield from ((path, True) for path in files)
     elif pattern.is_dir():
-        yield from ((path, False) for path in _inside(pattern))
+        yield from ((path, False) for path in _files_inside(pattern))
     elif pattern.exists():
         yield pattern, True
     else:
         raise SourceError(f"{pattern}: no such file or folder; check source.files.paths")
 
 
-def _inside(folder: Path) -> list[Path]:
+def _files_inside(folder: Path) -> list[Path]:
     if (folder / "_delta_log").is_dir():
         raise SourceError(
             f"{folder}: this is a Delta table, whose folder also holds old files; "
             "read it with source: {delta: {path: ...}}"
         )
     files = sorted(path for path in folder.rglob("*") if path.is_file())
-    files = [path for path in files if not _hidden(path, folder)]
+    files = [path for path in files if not _is_hidden(path, folder)]
     if not files:
         raise SourceError(f"{folder}: the folder holds no files")
     return files
 
 
-def _hidden(path: Path, folder: Path) -> bool:
+def _is_hidden(path: Path, folder: Path) -> bool:
     return any(part.startswith((".", "_")) for part in path.relative_to(folder).parts)
 
 
-def _endings(path: Path | Object) -> tuple[str | None, str | None, str]:
+def _split_endings(path: Path | Object) -> tuple[str | None, str | None, str]:
     """Return format, compression and the name without their endings."""
     name = path.name
     compression = COMPRESSIONS.get(path.suffix.lower())
@@ -166,7 +157,7 @@ def _endings(path: Path | Object) -> tuple[str | None, str | None, str]:
 
 
 def _input_file(match: Match, given: str | None) -> InputFile:
-    form, compression, bare = _endings(match.path)
+    form, compression, bare = _split_endings(match.path)
     form = given or form
     if form is None:
         raise SourceError(

@@ -7,8 +7,14 @@ from collections.abc import Iterator
 from itertools import takewhile
 from typing import NamedTuple
 
-from siftset.pipeline.sources.find_files import Match
-from siftset.pipeline.storage.object_store import Object, bare, find_objects, is_address, is_pattern
+from siftset.pipeline.sources.matches import Match
+from siftset.pipeline.storage.object_store import (
+    Object,
+    find_objects,
+    is_address,
+    is_pattern,
+    without_scheme,
+)
 from siftset.schemas.errors import SourceError
 from siftset.schemas.recipe.source import Files
 
@@ -23,15 +29,15 @@ class _Listed(NamedTuple):
     is_folder: bool
 
 
-def remote_matches(config: Files) -> Iterator[tuple[str, list[Match]]]:
+def match_objects(config: Files) -> Iterator[tuple[str, list[Match]]]:
     """Yield what each address of a source leads to; raise SourceError where that is nothing."""
     _check_alike(config)
-    listed = [_listed(address.rstrip("/")) for address in config.paths]
-    root = _root(config, [one.fixed for one in listed])
+    listed = [_list_address(address.rstrip("/")) for address in config.paths]
+    root = _common_root(config, [one.fixed for one in listed])
     for one in listed:
         yield (
             one.address,
-            [Match(o, _name(o, root), asked=not one.is_folder) for o in one.objects],
+            [Match(o, _name_below_root(o, root), asked=not one.is_folder) for o in one.objects],
         )
 
 
@@ -45,8 +51,8 @@ def _check_alike(config: Files) -> None:
         )
 
 
-def _listed(address: str) -> _Listed:
-    objects, fixed = find_objects(address), bare(address)
+def _list_address(address: str) -> _Listed:
+    objects, fixed = find_objects(address), without_scheme(address)
     is_folder = False
     if is_pattern(fixed):
         fixed = "/".join(takewhile(lambda part: not is_pattern(part), fixed.split("/")))
@@ -55,7 +61,7 @@ def _listed(address: str) -> _Listed:
     else:
         is_folder = True
     _check_no_table(address, objects, fixed, is_folder=is_folder)
-    seen = [one for one in objects if not _hidden(_below(one, fixed))]
+    seen = [one for one in objects if not _is_hidden(_name_below(one, fixed))]
     if not seen:
         raise SourceError(
             f"{address}: no object there, none that matches; check source.files.paths"
@@ -64,30 +70,34 @@ def _listed(address: str) -> _Listed:
 
 
 def _check_no_table(address: str, objects: list[Object], fixed: str, *, is_folder: bool) -> None:
-    if is_folder and any(_below(one, fixed).startswith("_delta_log/") for one in objects):
+    if is_folder and any(_name_below(one, fixed).startswith("_delta_log/") for one in objects):
         raise SourceError(
             f"{address}: this is a Delta table, whose folder also holds old files; "
             "read it with source: {delta: {path: ...}}"
         )
 
 
-def _root(config: Files, fixed: list[str]) -> str:
+def _common_root(config: Files, fixed: list[str]) -> str:
     """Return what names are relative to; it depends on the recipe, not on matches."""
-    return posixpath.commonpath(fixed) if config.root is None else bare(config.root).rstrip("/")
+    return (
+        posixpath.commonpath(fixed)
+        if config.root is None
+        else without_scheme(config.root).rstrip("/")
+    )
 
 
-def _name(found: Object, root: str) -> str:
-    if root and not bare(found.address).startswith(f"{root}/"):
+def _name_below_root(found: Object, root: str) -> str:
+    if root and not without_scheme(found.address).startswith(f"{root}/"):
         raise SourceError(
             f"{found.address}: it does not lie below the root '{root}'; name another "
             "source.files.root"
         )
-    return _below(found, root)
+    return _name_below(found, root)
 
 
-def _below(found: Object, prefix: str) -> str:
-    return bare(found.address).removeprefix(f"{prefix}/" if prefix else "")
+def _name_below(found: Object, prefix: str) -> str:
+    return without_scheme(found.address).removeprefix(f"{prefix}/" if prefix else "")
 
 
-def _hidden(name: str) -> bool:
+def _is_hidden(name: str) -> bool:
     return any(part.startswith((".", "_")) for part in name.split("/"))

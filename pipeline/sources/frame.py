@@ -15,9 +15,9 @@ from siftset.pipeline.sources.batch import BATCH_ROWS, PART_ROWS, RawBlock, Sour
 from siftset.pipeline.sources.files import Opened, OpenedFiles
 from siftset.pipeline.sources.formats.columnar import raw_block
 from siftset.pipeline.sources.join import open_join
-from siftset.pipeline.sources.open import map_files, together
+from siftset.pipeline.sources.open import combine_sources, map_files
 from siftset.pipeline.sources.row_ids import content_hashes
-from siftset.pipeline.sources.types import FileTypes, stored
+from siftset.pipeline.sources.types import FileTypes, stored_type
 from siftset.schemas.errors import SourceError
 from siftset.schemas.recipe.model import Recipe
 from siftset.schemas.recipe.source import Delta, Files, Hub
@@ -37,7 +37,7 @@ class FramePart:
         """Return how many rows there are."""
         return self.frame.height
 
-    def blocks(self) -> Iterator[RawBlock]:
+    def read_records(self) -> Iterator[RawBlock]:
         """Yield the rows in batches."""
         for start in range(0, self.frame.height, BATCH_ROWS):
             rows = self.frame.slice(start, BATCH_ROWS)
@@ -71,18 +71,18 @@ def frame_source(
     opened = OpenedFiles((_opened(frame),), ())
     joined = open_join(config, folder or Path.cwd(), NAME)
     found = map_files(config, opened, recipe.prepare, kind=NAME, joined=joined)
-    return together([found], recipe, limit)
+    return combine_sources([found], recipe, limit)
 
 
 def _opened(frame: pl.DataFrame) -> Opened:
-    types = {name: stored(dtype) for name, dtype in frame.schema.items()}
+    types = {name: stored_type(dtype) for name, dtype in frame.schema.items()}
     parts = tuple(
         FramePart(frame.slice(start, PART_ROWS), start)
         for start in range(0, frame.height, PART_ROWS)
     )
     digest = hashlib.sha256()
     for part in parts:
-        for block in part.blocks():
+        for block in part.read_records():
             digest.update(content_hashes(block.frame).tobytes())
     stated = FileTypes(NAME, types, declared=True)
     size = int(frame.estimated_size())

@@ -25,7 +25,7 @@ class HubPart:
     first: int
     rows: int
 
-    def blocks(self) -> Iterator[RawBlock]:
+    def read_records(self) -> Iterator[RawBlock]:
         """Yield the rows in batches."""
         for start in range(self.first, self.first + self.rows, BATCH_ROWS):
             stop = min(start + BATCH_ROWS, self.first + self.rows)

@@ -10,8 +10,8 @@ import polars as pl
 from pydantic import JsonValue
 
 from siftset.pipeline.sources.files import Opened, open_files
-from siftset.pipeline.sources.row_ids import canonical
-from siftset.pipeline.sources.types import FileTypes, Types, agreed, fitted
+from siftset.pipeline.sources.row_ids import canonical_text
+from siftset.pipeline.sources.types import FileTypes, Types, agree_types, fit_columns
 from siftset.schemas.errors import SourceError
 from siftset.schemas.recipe.source import Columns, Files
 
@@ -20,7 +20,7 @@ _THEIRS: Final = "_joined"
 
 
 @dataclass(frozen=True, slots=True)
-class Joined:
+class JoinedColumns:
     """The columns of a file by id; its values go before those of the records."""
 
     file: str
@@ -36,27 +36,27 @@ class Joined:
         """What the file says of its columns."""
         return FileTypes(self.file, self.types, declared=False)
 
-    def as_types(self, types: Types) -> Joined:
+    def as_types(self, types: Types) -> JoinedColumns:
         """Return the same with its columns in the types that all files agreed on."""
         fits = {name: types[name] for name in self.types}
-        rows = fitted(self.rows.drop(_KEY), fits).with_columns(self.rows[_KEY])
+        rows = fit_columns(self.rows.drop(_KEY), fits).with_columns(self.rows[_KEY])
         return replace(self, types=fits, rows=rows)
 
-    def onto(self, frame: pl.DataFrame) -> pl.DataFrame:
+    def add_to(self, frame: pl.DataFrame) -> pl.DataFrame:
         """Return a frame with the file's values where it has the record's id and a value."""
-        keyed = frame.with_columns(canonical(frame[self.id]).alias(_KEY))
+        keyed = frame.with_columns(canonical_text(frame[self.id]).alias(_KEY))
         met = keyed.join(self.rows, on=_KEY, how="left", suffix=_THEIRS, maintain_order="left")
         better = [pl.coalesce(f"{name}{_THEIRS}", name).alias(name) for name in self.types]
         return met.with_columns(better).select(frame.columns)
 
 
-def open_join(config: Columns, folder: Path, source: str) -> Joined | None:
+def open_join(config: Columns, folder: Path, source: str) -> JoinedColumns | None:
     """Read the file that a source joins, None where it joins none; raise SourceError."""
     join = config.join
     if join is None or config.id is None:
         return None
     opened = open_files(Files(paths=(join.path,)), folder).files
-    types = agreed([file.types for file in opened])
+    types = agree_types([file.types for file in opened])
     key = join.id or config.id
     taken = join.columns or tuple(name for name in types if name != key)
     for name in (key, *taken):
@@ -66,7 +66,7 @@ def open_join(config: Columns, folder: Path, source: str) -> Joined | None:
                 "name its id as 'id' and what to take as 'columns' in the source's join"
             )
     chosen = {name: types[name] if types[name] != pl.Null else pl.String() for name in taken}
-    return Joined(
+    return JoinedColumns(
         file=opened[0].types.file,
         id=config.id,
         types=chosen,
@@ -78,9 +78,11 @@ def open_join(config: Columns, folder: Path, source: str) -> Joined | None:
 
 def _keyed(opened: tuple[Opened, ...], types: Types, key: str, path: str) -> pl.DataFrame:
     """Return all rows that have an id, by its text; raise SourceError where one comes twice."""
-    blocks = [b.frame for file in opened for part in file.parts for b in part.blocks()]
-    rows = pl.concat([fitted(frame, types) for frame in blocks])
-    keyed = rows.with_columns(canonical(rows[key]).alias(_KEY)).filter(pl.col(_KEY).is_not_null())
+    blocks = [b.frame for file in opened for part in file.parts for b in part.read_records()]
+    rows = pl.concat([fit_columns(frame, types) for frame in blocks])
+    keyed = rows.with_columns(canonical_text(rows[key]).alias(_KEY)).filter(
+        pl.col(_KEY).is_not_null()
+    )
     twice = keyed.filter(pl.col(_KEY).is_duplicated())
     if twice.height:
         raise SourceError(

@@ -13,7 +13,7 @@ from typing import Annotated, Any, Final
 from pydantic import BeforeValidator, Field, PositiveFloat, ValidationError
 
 from siftset.schemas.errors import RecipeError, SourceError
-from siftset.schemas.recipe.documents import parse
+from siftset.schemas.recipe.documents import parse_document
 from siftset.schemas.recipe.section import Section
 
 SLOT: Final = re.compile(r"\{(\w+)\}")
@@ -63,7 +63,7 @@ def load_lexicon(name_or_path: str, folder: Path) -> Lexicon:
     except (OSError, UnicodeDecodeError) as error:
         raise SourceError(f"lexicon {path}: cannot be read as UTF-8 text: {error}") from None
     try:
-        content = LexiconFile.model_validate(parse(text, path).content)
+        content = LexiconFile.model_validate(parse_document(text, path).content)
     except ValidationError as error:
         first = error.errors()[0]
         place = ".".join(map(str, first["loc"]))

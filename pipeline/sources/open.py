@@ -10,17 +10,17 @@ from typing import TYPE_CHECKING, Protocol
 import polars as pl
 from pydantic import JsonValue
 
-from siftset.pipeline.sources.assemble import FileParts, FileShard, Plan
+from siftset.pipeline.sources.assemble import FileParts, FileShard, SourcePlan
 from siftset.pipeline.sources.batch import Shard, Sources
-from siftset.pipeline.sources.files import Opened, OpenedFiles, Scans, open_files
+from siftset.pipeline.sources.files import Opened, OpenedFiles, ScanMemory, open_files
 from siftset.pipeline.sources.prepare import final_names
-from siftset.pipeline.sources.types import FileTypes, Types, agreed
+from siftset.pipeline.sources.types import FileTypes, Types, agree_types
 from siftset.schemas.errors import SourceError
 from siftset.schemas.recipe.model import Recipe
 from siftset.schemas.recipe.source import Columns, Delta, Files, Hub, Prepare, Synthesize
 
 if TYPE_CHECKING:
-    from siftset.pipeline.sources.join import Joined
+    from siftset.pipeline.sources.join import JoinedColumns
 
 
 class _Opened(Protocol):
@@ -53,7 +53,7 @@ class MappedFiles:
     name: str
     kind: str
     opened: OpenedFiles
-    plan: Plan
+    plan: SourcePlan
 
     @property
     def types(self) -> Types:
@@ -99,20 +99,20 @@ class MappedFiles:
 
 
 def open_sources(
-    recipe: Recipe, folder: Path, *, limit: int | None = None, scans: Scans | None = None
+    recipe: Recipe, folder: Path, *, limit: int | None = None, scans: ScanMemory | None = None
 ) -> Sources:
     """Open and check everything that a recipe reads; paths are relative to `folder`.
 
     `limit` keeps only the first rows, as prepare.take does; `scans` remembers text files. Raises
     SourceError, and MissingExtraError where the hub is asked for and its package is not there.
     """
-    opened = [_open(source.config, recipe, folder, scans) for source in recipe.source]
+    opened = [_open_source(source.config, recipe, folder, scans) for source in recipe.source]
     _names_differ(opened)
-    return together(opened, recipe, limit)
+    return combine_sources(opened, recipe, limit)
 
 
-def _open(
-    config: Synthesize | Files | Hub | Delta, recipe: Recipe, folder: Path, scans: Scans | None
+def _open_source(
+    config: Synthesize | Files | Hub | Delta, recipe: Recipe, folder: Path, scans: ScanMemory | None
 ) -> _Opened:
     match config:
         case Synthesize():
@@ -143,27 +143,27 @@ def map_files(
     prepare: Prepare,
     *,
     kind: str,
-    joined: Joined | None = None,
+    joined: JoinedColumns | None = None,
 ) -> MappedFiles:
     """Check that the columns of files agree and hold what the source names."""
     stated = [file.types for file in opened.files]
-    types = agreed(stated if joined is None else [*stated, joined.stated])
+    types = agree_types(stated if joined is None else [*stated, joined.stated])
     if not types:
         raise SourceError(
             f"{opened.files[0].types.file}: no column there; expected at least one readable record"
         )
-    mapping = _mapping(config, types, opened.files, prepare)
+    mapping = _map_columns(config, types, opened.files, prepare)
     types |= {name: pl.String() for name, dtype in types.items() if dtype == pl.Null}
     if mapping.get("text") in types:
         types[mapping["text"]] = _text_type(mapping["text"], types, opened.files)
     names = final_names(types, mapping, prepare)
     schema = pl.Schema({names[name]: dtype for name, dtype in types.items()})
     fits = None if joined is None else joined.as_types(types)
-    plan = Plan(config.name, types, names, config.id, prepare, schema, fits)
+    plan = SourcePlan(config.name, types, names, config.id, prepare, schema, fits)
     return MappedFiles(config.name, kind, opened, plan)
 
 
-def _mapping(
+def _map_columns(
     config: Columns, types: Types, files: Sequence[Opened], prepare: Prepare
 ) -> dict[str, str]:
     wanted = {"text": config.text, "label": config.label, "id": config.id}
@@ -199,10 +199,10 @@ def _names_differ(opened: Sequence[_Opened]) -> None:
         )
 
 
-def together(opened: Sequence[_Opened], recipe: Recipe, limit: int | None) -> Sources:
+def combine_sources(opened: Sequence[_Opened], recipe: Recipe, limit: int | None) -> Sources:
     """Put opened sources after each other, under one schema."""
     stated = [FileTypes(f"source '{s.name}'", s.types, declared=False) for s in opened]
-    schema = pl.Schema(agreed(stated))
+    schema = pl.Schema(agree_types(stated))
     shards = [shard for source in opened for shard in source.shards(schema)]
     takes = [take for take in (recipe.prepare.take, limit) if take is not None]
     if takes:
@@ -217,6 +217,6 @@ def _limited(shards: Sequence[Shard], limit: int) -> list[Shard]:
     for shard in shards:
         if limit <= 0:
             break
-        found.append(shard.limited(limit) if shard.records > limit else shard)
+        found.append(shard.take_first(limit) if shard.records > limit else shard)
         limit -= shard.records
     return found

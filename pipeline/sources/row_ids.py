@@ -28,7 +28,7 @@ EXACT: Final = 2.0**53
 Hashes = NDArray[np.uint64]
 
 
-def canonical(values: pl.Series) -> pl.Series:
+def canonical_text(values: pl.Series) -> pl.Series:
     """Return the canonical text of every value; null stays null."""
     dtype = values.dtype
     if dtype == pl.String:
@@ -72,7 +72,7 @@ def content_hashes(frame: pl.DataFrame) -> Hashes:
     total = np.zeros(frame.height, dtype=np.uint64)
     for column in frame.get_columns():
         seed = _text_hash(column.name)
-        texts = canonical(column).alias("x").to_frame()
+        texts = canonical_text(column).alias("x").to_frame()
         hashed = texts.select(plh.col("x").nchash.xxh3_64(seed=seed).fill_null(0))["x"]
         total += hashed.to_numpy()
     return total
@@ -88,7 +88,7 @@ def record_ids(content: Hashes, occurrence: NDArray[np.int64], prefix: str) -> p
 def mapped_ids(ids: pl.Series, source: str) -> pl.Series:
     """Return row ids from the values of an id column; null where the id is null."""
     kind = "i" if ids.dtype.is_integer() else "s"
-    exact = ids.cast(pl.String) if ids.dtype in (pl.String, pl.Int64) else canonical(ids)
+    exact = ids.cast(pl.String) if ids.dtype in (pl.String, pl.Int64) else canonical_text(ids)
     text = pl.concat_str(pl.lit(f"{source}\0{kind}\0"), "x")
     return hex_ids(exact.alias("x").to_frame().select(x=text)["x"])
 

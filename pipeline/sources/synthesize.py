@@ -18,7 +18,7 @@ from siftset.pipeline.sources.batch import UNREADABLE, Batch, Shard
 from siftset.pipeline.sources.lexicon import ADJECTIVE, SLOT, Lexicon, load_lexicon
 from siftset.pipeline.sources.prepare import final_names, prepare_texts
 from siftset.pipeline.sources.row_ids import content_hashes, hex_ids
-from siftset.pipeline.sources.types import Types, fitted
+from siftset.pipeline.sources.types import Types, fit_columns
 from siftset.schemas.recipe.source import Prepare, Synthesize
 from siftset.schemas.results.columns import SOURCE
 from siftset.signals.kernels.arrays import to_series
@@ -35,7 +35,7 @@ TEMPLATE, NULLS, LABELS, SLOTS = 0, 1, 2, 16
 """Independent streams of draws; every slot takes one from SLOTS on."""
 
 
-def draw(numbers: Numbers, *, seed: int, stream: int) -> Numbers:
+def draw_bits(numbers: Numbers, *, seed: int, stream: int) -> Numbers:
     """Return 64 random bits for each number, by the finaliser of splitmix64 used twice."""
     mixed = _mix(numbers + np.uint64(seed * GOLDEN % WORD))
     return _mix(mixed + np.uint64((stream + 1) * GOLDEN % WORD))
@@ -55,7 +55,7 @@ class Choices:
         shares = np.array(list(weights.values()))
         self._limits = np.cumsum(shares / shares.sum())[:-1]
 
-    def pick(self, bits: Numbers) -> NDArray[np.int64]:
+    def pick_positions(self, bits: Numbers) -> NDArray[np.int64]:
         """Return a position in `texts` for each draw."""
         units = (bits >> np.uint64(11)).astype(np.float64) * 2.0**-53
         return np.searchsorted(self._limits, units, side="right")
@@ -72,12 +72,14 @@ class Synthesizer:
         self._positive = Choices(lexicon.positive)
         self._negative = Choices(lexicon.negative)
 
-    def rows(self, start: int, stop: int) -> pl.DataFrame:
+    def make_rows(self, start: int, stop: int) -> pl.DataFrame:
         """Return the columns text and label of the rows numbered start to stop - 1."""
         numbers = np.arange(start, stop, dtype=np.uint64)
         negative = self._marked(start, stop, self._config.negative_share, LABELS)
         null = self._marked(start, stop, self._config.null_share, NULLS)
-        chosen = self._templates.pick(draw(numbers, seed=self._seed, stream=TEMPLATE))
+        chosen = self._templates.pick_positions(
+            draw_bits(numbers, seed=self._seed, stream=TEMPLATE)
+        )
         texts, places = [], []
         for at, template in enumerate(self._templates.texts):
             rows = np.flatnonzero(chosen == at)
@@ -99,7 +101,7 @@ class Synthesizer:
             if place % 2 == 0:
                 pieces.append(pl.lit(piece))
                 continue
-            bits = draw(numbers, seed=self._seed, stream=SLOTS + 1_000 * at + place)
+            bits = draw_bits(numbers, seed=self._seed, stream=SLOTS + 1_000 * at + place)
             name = f"slot{place}"
             columns[name] = self._fill(piece, bits, negative)
             pieces.append(pl.col(name))
@@ -108,16 +110,16 @@ class Synthesizer:
     def _fill(self, slot: str, bits: Numbers, negative: NDArray[np.bool_]) -> pl.Series:
         if slot != ADJECTIVE:
             choices = self._lists[slot]
-            return pl.Series(choices.texts).gather(choices.pick(bits))
+            return pl.Series(choices.texts).gather(choices.pick_positions(bits))
         texts = [*self._positive.texts, *self._negative.texts]
-        bad = len(self._positive.texts) + self._negative.pick(bits)
-        return pl.Series(texts).gather(np.where(negative, bad, self._positive.pick(bits)))
+        bad = len(self._positive.texts) + self._negative.pick_positions(bits)
+        return pl.Series(texts).gather(np.where(negative, bad, self._positive.pick_positions(bits)))
 
     def _marked(self, start: int, stop: int, share: float, stream: int) -> NDArray[np.bool_]:
         """Mark a share of the rows: the lowest draws of each block of row numbers."""
         first, last = start // BLOCK, -(-stop // BLOCK)
         numbers = np.arange(first * BLOCK, last * BLOCK, dtype=np.uint64)
-        keys = draw(numbers, seed=self._seed, stream=stream).reshape(-1, BLOCK)
+        keys = draw_bits(numbers, seed=self._seed, stream=stream).reshape(-1, BLOCK)
         ranks = np.argsort(np.argsort(keys, axis=1, kind="stable"), axis=1)
         exact = Fraction(str(share)) * BLOCK
         ends = [math.floor(exact * block) for block in range(first, last + 1)]
@@ -152,20 +154,20 @@ class SynthesisShard:
         """Return how many rows there are."""
         return self.stop - self.start
 
-    def limited(self, limit: int) -> SynthesisShard:
+    def take_first(self, limit: int) -> SynthesisShard:
         """Return a shard of only the first rows."""
         return replace(self, stop=min(self.stop, self.start + limit))
 
-    def batches(self) -> Iterator[Batch]:
+    def read_batches(self) -> Iterator[Batch]:
         """Make the rows in order."""
         maker = Synthesizer(self.lexicon, self.config, self.seed)
         for start in range(self.start, self.stop, BATCH_ROWS):
             yield self._batch(maker, start, min(start + BATCH_ROWS, self.stop))
 
     def _batch(self, maker: Synthesizer, start: int, stop: int) -> Batch:
-        rows = maker.rows(start, stop)
+        rows = maker.make_rows(start, stop)
         names = final_names(rows.columns, {}, self.prepare)
-        prepared = fitted(prepare_texts(rows.rename(names), self.prepare), dict(self.schema))
+        prepared = fit_columns(prepare_texts(rows.rename(names), self.prepare), dict(self.schema))
         prefix = f"{self.config.name}\0{self.seed}\0"
         numbers = pl.int_range(start, stop, eager=True).alias("record")
         keys = numbers.to_frame().select(x=pl.concat_str(pl.lit(prefix), "record"))["x"]

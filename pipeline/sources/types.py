@@ -36,7 +36,7 @@ class FileTypes(NamedTuple):
     """Whether the file states its types (Parquet, Arrow) or they are read off its text."""
 
 
-def stored(dtype: pl.DataType) -> pl.DataType:
+def stored_type(dtype: pl.DataType) -> pl.DataType:
     """Return the type that a column of a source is stored as."""
     if isinstance(dtype, pl.Datetime) and dtype.time_unit != "us":
         return pl.Datetime("us", dtype.time_zone)
@@ -59,10 +59,10 @@ def lexeme_type(values: pl.Series, before: pl.DataType) -> pl.DataType:
         here = pl.Float64()
     else:
         here = pl.Int64() if given.cast(pl.Int64, strict=False).null_count() == 0 else pl.String()
-    return widened(before, here)
+    return wider_type(before, here)
 
 
-def widened(one: pl.DataType, other: pl.DataType) -> pl.DataType:
+def wider_type(one: pl.DataType, other: pl.DataType) -> pl.DataType:
     """Return the type that holds the values of both, text in the end."""
     if pl.Null in (one, other) or one == other:
         return other if one == pl.Null else one
@@ -71,7 +71,7 @@ def widened(one: pl.DataType, other: pl.DataType) -> pl.DataType:
     return pl.String()
 
 
-def agreed(files: list[FileTypes]) -> Types:
+def agree_types(files: list[FileTypes]) -> Types:
     """Return the columns of all files by name; raise SourceError where declared types conflict."""
     types: Types = {}
     first: dict[str, FileTypes] = {}
@@ -81,27 +81,29 @@ def agreed(files: list[FileTypes]) -> Types:
                 first[name] = file
                 types[name] = dtype
                 continue
-            joined = _joined(types[name], dtype, declared=first[name].declared or file.declared)
+            joined = _declared_type(
+                types[name], dtype, declared=first[name].declared or file.declared
+            )
             if joined is None:
-                raise SourceError(_conflict(name, first[name], types[name], file))
+                raise SourceError(_conflict_message(name, first[name], types[name], file))
             types[name] = joined
     return types
 
 
-def fitted(frame: pl.DataFrame, types: Mapping[str, pl.DataType]) -> pl.DataFrame:
+def fit_columns(frame: pl.DataFrame, types: Mapping[str, pl.DataType]) -> pl.DataFrame:
     """Return the frame with exactly these columns, absent ones null."""
     columns = []
     for name, dtype in types.items():
         if name in frame.columns:
-            columns.append(_cast(frame[name], dtype))
+            columns.append(_cast_column(frame[name], dtype))
         else:
             columns.append(pl.Series(name, [None], dtype=dtype).new_from_index(0, frame.height))
     return pl.DataFrame(columns) if columns else pl.DataFrame(height=frame.height)
 
 
-def _joined(one: pl.DataType, other: pl.DataType, *, declared: bool) -> pl.DataType | None:
+def _declared_type(one: pl.DataType, other: pl.DataType, *, declared: bool) -> pl.DataType | None:
     if not declared:
-        return widened(one, other)
+        return wider_type(one, other)
     if other == pl.Null or one == other:
         return one
     for family in (INTEGERS, FLOATS, (*INTEGERS, pl.Float64())):
@@ -110,14 +112,14 @@ def _joined(one: pl.DataType, other: pl.DataType, *, declared: bool) -> pl.DataT
     return None
 
 
-def _conflict(name: str, first: FileTypes, dtype: pl.DataType, file: FileTypes) -> str:
+def _conflict_message(name: str, first: FileTypes, dtype: pl.DataType, file: FileTypes) -> str:
     return (
         f"column '{name}': {first.file} holds {dtype} but {file.file} holds {file.types[name]}; "
         "expected one type: convert one of the files, or read them as two sources"
     )
 
 
-def _cast(values: pl.Series, dtype: pl.DataType) -> pl.Series:
+def _cast_column(values: pl.Series, dtype: pl.DataType) -> pl.Series:
     if values.dtype == dtype:
         return values
     if dtype == pl.String and values.dtype.is_float():

@@ -32,8 +32,8 @@ from siftset.pipeline.profile.state import (
 from siftset.pipeline.run.released_rows import FILE
 from siftset.pipeline.stages.profiles import PROFILE, profiles, with_languages
 from siftset.pipeline.stages.rule_checks import checks_of
-from siftset.pipeline.storage.part_files import Part, spread
-from siftset.pipeline.storage.run_folder import recipe_hash, software
+from siftset.pipeline.storage.part_files import Part, sample_parts
+from siftset.pipeline.storage.run_folder import recipe_hash, software_versions
 from siftset.schemas.recipe.source import Synthesize
 from siftset.schemas.results.metrics import (
     Drift,
@@ -130,7 +130,7 @@ def _facts(run: Run) -> RunFacts:
         base_version=run.store.version(),
         started=run.started.isoformat(timespec="seconds"),
         seconds=round(run.seconds, 3),
-        versions=software(),
+        versions=software_versions(),
     )
 
 
@@ -273,7 +273,7 @@ def _samples(settlement: Settlement, wrong: LabelPrecision | None) -> dict[str, 
         "duplicate": (settlement.duplicates, "repeats " + pl.col("duplicate_of")),
     }
     shown = {
-        name: sample_rows(spread(parts), why)
+        name: sample_rows(sample_parts(parts), why)
         for name, (parts, why) in sources.items()
         if any(part.rows for part in parts)
     }

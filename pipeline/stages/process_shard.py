@@ -20,7 +20,7 @@ import polars as pl
 from siftset.pipeline.profile.funnel import analyse_frame
 from siftset.pipeline.run.split import check_official
 from siftset.pipeline.stages.dedupe import TEXT_KEY, ids_of, text_key
-from siftset.pipeline.storage.delta_types import storable
+from siftset.pipeline.storage.delta_types import cast_storable
 from siftset.pipeline.storage.part_files import Part, PartWriter
 from siftset.schemas.results.summary import Balance
 from siftset.signals.kernels.arrays import to_series
@@ -134,7 +134,7 @@ def work_on(shard: Shard, index: int, work: Work) -> ShardResult:
         for o in OUTCOMES
     }
     result = ShardResult(Balance(), {}, work.watch())
-    for batch in shard.batches():
+    for batch in shard.read_batches():
         result.watch.read(batch.frame)
         _count_rules(batch.frame, work.rules, result.rule_counts)
         done = _sort_rows(batch, work, result)
@@ -184,7 +184,7 @@ def _sort_rows(batch: Batch, work: Work, result: ShardResult) -> _Sorted:
         "unreadable": batch.unreadable,
     }
     if work.keep_input:
-        frames["input"] = storable(batch.frame)
+        frames["input"] = cast_storable(batch.frame)
     if work.track_ids:
         frames["ids"] = _ids(batch, failing, kept)
     return _Sorted(
@@ -219,7 +219,7 @@ def _held(
     originals: pl.DataFrame, candidates: pl.DataFrame, barred: pl.Series, work: Work
 ) -> pl.DataFrame:
     reasons = candidates.filter(barred).with_columns(_reasons=work.goes_out.reasons())
-    return storable(originals.filter(barred).hstack(reasons.select("_reasons")))
+    return cast_storable(originals.filter(barred).hstack(reasons.select("_reasons")))
 
 
 def _counted(clauses: pl.Series) -> Counter[str]:
@@ -240,7 +240,7 @@ def _told(decisions: Decisions, good: pl.DataFrame) -> tuple[dict[str, str], ...
 
 
 def _with_reasons(frame: pl.DataFrame, reasons: pl.Expr) -> pl.DataFrame:
-    return storable(frame.with_columns(_reasons=reasons))
+    return cast_storable(frame.with_columns(_reasons=reasons))
 
 
 def _faulty(frame: pl.DataFrame) -> pl.DataFrame:
@@ -261,7 +261,7 @@ def _candidates(frame: pl.DataFrame, work: Work) -> pl.DataFrame:
         split = split.with_columns(check_official(split["split"]))
     key = text_key() if work.text_keys else pl.lit(None, pl.UInt128).alias(TEXT_KEY)
     own = ["row_id", "split", "signals", *scores, "source"]
-    return storable(split.select(*work.columns, *own, key))
+    return cast_storable(split.select(*work.columns, *own, key))
 
 
 def _rejected(

@@ -23,10 +23,10 @@ from siftset.pipeline.stages.judgement import Assessment
 from siftset.pipeline.stages.profiles import PROFILE
 from siftset.pipeline.stages.run_gate import FOLDER, point_to
 from siftset.pipeline.stages.run_outcome import Settlement
-from siftset.pipeline.storage.atomic_files import sync, told_when_full, whole, write_json
+from siftset.pipeline.storage.atomic_files import atomic_write, disk_full_errors, sync, write_json
 from siftset.pipeline.storage.object_store import is_address
 from siftset.pipeline.storage.part_files import Part
-from siftset.pipeline.storage.run_folder import MANIFEST, RunFolder, State, software
+from siftset.pipeline.storage.run_folder import MANIFEST, RunFolder, State, software_versions
 from siftset.schemas.errors import OutputError, SiftsetError
 from siftset.schemas.results.metrics import RunMetrics
 from siftset.schemas.results.summary import Balance, CurateResult
@@ -136,7 +136,7 @@ def complete(store: Store) -> None:
     """Make all that follows from the latest commit, where a run was killed before it could."""
     commit = store.current()
     if commit is not None:
-        with told_when_full(store.output):
+        with disk_full_errors(store.output):
             _complete(store, commit)
 
 
@@ -162,7 +162,7 @@ def render(folder: Path, history: Sequence[RunMetrics] = ()) -> None:
 
     metrics = read_metrics(folder / METRICS)
     if metrics is not None:
-        with whole(folder / REPORT) as draft:
+        with atomic_write(folder / REPORT) as draft:
             draft.write_text(run_report(metrics, history), encoding="utf-8")
 
 
@@ -215,7 +215,7 @@ def _manifest(
         "signals": job.fingerprints(),
         "inputs": [dict(entry) for entry in job.sources.inputs],
         "mended": None if job.mended is None else job.mended.fingerprint,
-        "versions": dict(software()),
+        "versions": dict(software_versions()),
         "rows": dict(settlement.balance.to_json()),
         "unknown_rows": settlement.unknown,
         "set_rows": result.set_rows,
@@ -294,5 +294,5 @@ def _move(parts: Sequence[Part], folder: Path) -> None:
 
 
 def _write_metrics(folder: Path, metrics: RunMetrics) -> None:
-    with whole(folder / METRICS) as draft:
+    with atomic_write(folder / METRICS) as draft:
         draft.write_text(metrics.model_dump_json(indent=1) + "\n", encoding="utf-8")

@@ -90,7 +90,7 @@ def _originals(job: Job, found: pl.DataFrame) -> pl.DataFrame:
     parts = [
         batch.frame.with_columns(batch.content.alias(CONTENT)).join(found, on="row_id", how="semi")
         for shard in job.shards
-        for batch in shard.batches()
+        for batch in shard.read_batches()
     ]
     together = pl.concat([empty, *parts], how="diagonal")
     return together.unique("row_id", keep="last", maintain_order=True)

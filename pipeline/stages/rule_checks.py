@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 import polars as pl
 
-from siftset.pipeline.storage.part_files import Part, spread
+from siftset.pipeline.storage.part_files import Part, sample_parts
 from siftset.schemas.results.metrics import Check, Example, Severity
 
 if TYPE_CHECKING:
@@ -80,7 +80,7 @@ def _examples(aside: Sequence[Part], column: str, reason: str) -> tuple[Example,
     """Return a few of the rows that were set aside for a reason."""
     if not any(part.rows for part in aside):
         return ()
-    rows = spread(aside)
+    rows = sample_parts(aside)
     schema = rows.collect_schema()
     shown = column in schema and not schema[column].is_nested()
     value = pl.col(column).cast(pl.String).str.head(_CUT) if shown else pl.lit(None, pl.String)

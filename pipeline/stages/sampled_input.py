@@ -34,11 +34,11 @@ class _Window:
         """Return how many records there are at most."""
         return min(self.wanted, sum(shard.records for shard in self.inner))
 
-    def limited(self, limit: int) -> Shard:
+    def take_first(self, limit: int) -> Shard:
         """Return a smaller sample."""
         return replace(self, wanted=min(limit, self.wanted))
 
-    def batches(self) -> Iterator[Batch]:
+    def read_batches(self) -> Iterator[Batch]:
         """Yield the rows taken, in order."""
         return _sampled(self.inner, self.wanted, self.seed)
 
@@ -50,7 +50,7 @@ def sampled_rows(shards: Sequence[Shard], count: int, *, seed: int) -> tuple[Sha
 
 def _sampled(shards: Sequence[Shard], count: int, seed: int) -> Iterator[Batch]:
     def all_batches() -> Iterator[Batch]:
-        return (batch for shard in shards for batch in shard.batches())
+        return (batch for shard in shards for batch in shard.read_batches())
 
     best = pl.Series(dtype=pl.UInt64)
     for batch in all_batches():

@@ -15,7 +15,7 @@ from siftset.schemas.errors import OutputError
 
 
 @contextmanager
-def whole(path: Path) -> Iterator[Path]:
+def atomic_write(path: Path) -> Iterator[Path]:
     """Yield a temporary path beside `path`; on success it is synced and takes its place."""
     draft = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
@@ -41,7 +41,7 @@ def sync(path: Path) -> None:
 
 def write_json(path: Path, value: Mapping[str, JsonValue]) -> None:
     """Write `value` as indented JSON, whole or not at all."""
-    with whole(path) as draft:
+    with atomic_write(path) as draft:
         draft.write_text(json.dumps(value, ensure_ascii=False, indent=2) + "\n", encoding="utf-8")
 
 
@@ -67,7 +67,7 @@ def link_or_copy(source: Path, target: Path) -> None:
         sync(target)
 
 
-def writable_folder(path: Path) -> Path:
+def make_writable_folder(path: Path) -> Path:
     """Return `path` as a folder that exists and takes files; raises OutputError otherwise."""
     try:
         path.mkdir(parents=True, exist_ok=True)
@@ -83,7 +83,7 @@ def writable_folder(path: Path) -> Path:
 
 
 @contextmanager
-def told_when_full(folder: Path) -> Iterator[None]:
+def disk_full_errors(folder: Path) -> Iterator[None]:
     """Raise OutputError in place of whatever a library says of a full disk."""
     try:
         yield

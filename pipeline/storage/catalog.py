@@ -24,7 +24,7 @@ _LARGEST: Final = 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class RunEntry:
     """One run: its metrics and where its page is, relative to the output folder."""
 
     metrics: RunMetrics
@@ -32,7 +32,7 @@ class Entry:
 
 
 @dataclass(frozen=True, slots=True)
-class Model:
+class ModelEntry:
     """One model: its comparison, where there is one, and its page."""
 
     name: str
@@ -45,8 +45,8 @@ class Catalog:
     """An output folder; runs and models are in order, the oldest first."""
 
     name: str
-    runs: tuple[Entry, ...] = ()
-    models: tuple[Model, ...] = ()
+    runs: tuple[RunEntry, ...] = ()
+    models: tuple[ModelEntry, ...] = ()
     versions: tuple[int, ...] = ()
     """Those that lie as plain files beside the page; none where the page is for a store."""
     progress: dict[str, JsonValue] | None = None
@@ -54,7 +54,7 @@ class Catalog:
     """Output folders that lie directly under this one."""
 
     @property
-    def published(self) -> tuple[Entry, ...]:
+    def published(self) -> tuple[RunEntry, ...]:
         """The runs that made a version."""
         return tuple(one for one in self.runs if one.metrics.run.version is not None)
 
@@ -99,20 +99,20 @@ def _is_alive(process: JsonValue) -> bool:
     return True
 
 
-def _runs(output: Path) -> list[Entry]:
+def _runs(output: Path) -> list[RunEntry]:
     found = []
     for folder in _folders(output / "runs")[-_MOST_RUNS:]:
         metrics = read_metrics(folder / METRICS)
         if metrics is not None:
-            found.append(Entry(metrics, _page(folder, output, "report.html")))
+            found.append(RunEntry(metrics, _page(folder, output, "report.html")))
     return found
 
 
-def _models(output: Path) -> list[Model]:
+def _models(output: Path) -> list[ModelEntry]:
     found = []
     for folder in _folders(output / "models")[-_MOST_RUNS:]:
         page = _page(folder, output, "compare.html")
-        found.append(Model(folder.name, _comparison(folder / "compare.json"), page))
+        found.append(ModelEntry(folder.name, _comparison(folder / "compare.json"), page))
     return found
 
 

@@ -37,7 +37,7 @@ def _instance(dtype: object) -> pl.DataType:
     return dtype if isinstance(dtype, pl.DataType) else cast("type[pl.DataType]", dtype)()
 
 
-def storable(frame: pl.DataFrame) -> pl.DataFrame:
+def cast_storable(frame: pl.DataFrame) -> pl.DataFrame:
     """Cast the columns of `frame` that a Delta table cannot hold as they are."""
     casts = {
         name: delta_type(dtype)

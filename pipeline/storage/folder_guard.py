@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Final
 
-from siftset.pipeline.storage.atomic_files import writable_folder
+from siftset.pipeline.storage.atomic_files import make_writable_folder
 from siftset.pipeline.storage.lock import LOCK_NAME
 from siftset.schemas.errors import OutputError
 
@@ -13,7 +13,7 @@ _NAMES: Final = ("set", "runs", "versions", "models", "preview", ".work", ".shar
 """What is written, and replaced, in an output folder."""
 
 
-def output_of_ours(folder: Path) -> Path:
+def check_output_folder(folder: Path) -> Path:
     """Return a folder that takes files and in which our names are free or ours.
 
     Raises OutputError where something of the user's has one of them.
@@ -26,4 +26,4 @@ def output_of_ours(folder: Path) -> Path:
                     f"output folder {folder} holds '{name}' that siftset did not write, and would "
                     "be replaced: name another 'output' in the recipe, or rename it"
                 )
-    return writable_folder(folder)
+    return make_writable_folder(folder)

@@ -16,7 +16,7 @@ _POLL_SECONDS: Final = 0.1
 
 
 @contextmanager
-def locked(folder: Path, *, timeout: float = 0.0) -> Iterator[None]:
+def hold_lock(folder: Path, *, timeout: float = 0.0) -> Iterator[None]:
     """Hold the lock of `folder`, waiting up to `timeout` seconds; raises Locked after that."""
     path = folder / LOCK_NAME
     with path.open("a+", encoding="utf-8") as handle:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 
 
-def settings(kind: str) -> dict[str, object]:
+def store_settings(kind: str) -> dict[str, object]:
     """Return what the store's library does not read from the environment by itself."""
     if kind == "s3":
         return _of_s3()

@@ -17,7 +17,7 @@ from datetime import datetime
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, BinaryIO, Final, Protocol, cast
 
-from siftset.pipeline.storage.object_settings import settings
+from siftset.pipeline.storage.object_settings import store_settings
 from siftset.schemas.errors import MissingExtraError, SourceError
 
 if TYPE_CHECKING:
@@ -100,8 +100,10 @@ class Object:
     def open(self) -> io.BufferedReader:
         """Open it for reading; where it is replaced meanwhile, a read raises OSError."""
         store = file_system(self.address)
-        with refusals():
-            return io.BufferedReader(_Reader(store.open(bare(self.address), "rb", READ_AHEAD)))
+        with os_errors():
+            return io.BufferedReader(
+                _Reader(store.open(without_scheme(self.address), "rb", READ_AHEAD))
+            )
 
 
 class _Reader(io.RawIOBase):
@@ -118,7 +120,7 @@ class _Reader(io.RawIOBase):
 
     def readinto(self, buffer: WriteableBuffer) -> int:
         view = memoryview(buffer)
-        with refusals():
+        with os_errors():
             data = self._file.read(len(view))
         view[: len(data)] = data
         return len(data)
@@ -139,7 +141,7 @@ def is_address(text: str) -> bool:
     return "://" in text
 
 
-def bare(address: str) -> str:
+def without_scheme(address: str) -> str:
     """Return the bucket and the name in it."""
     return address.partition("://")[2]
 
@@ -158,7 +160,7 @@ def file_system(address: str) -> FileSystem:
     try:
         import fsspec
 
-        found = fsspec.filesystem(kind, use_listings_cache=False, **settings(kind))
+        found = fsspec.filesystem(kind, use_listings_cache=False, **store_settings(kind))
     except ImportError:
         raise MissingExtraError(f"reaching {kind}:// addresses", STORES[kind]) from None
     return cast(FileSystem, found)
@@ -171,8 +173,8 @@ def find_objects(address: str) -> list[Object]:
     """
     store, kind = file_system(address), address.partition("://")[0]
     look: _Look = store.glob if is_pattern(address) else store.find
-    with told(address):
-        listed = look(bare(address), detail=True)
+    with store_errors(address):
+        listed = look(without_scheme(address), detail=True)
         infos = listed.values() if isinstance(listed, Mapping) else map(store.info, listed)
     found = [
         Object(f"{kind}://{info['name']}", int(str(info["size"])), _tag(info), _time(info))
@@ -190,24 +192,26 @@ def is_pattern(address: str) -> bool:
 def upload(local: Path, address: str) -> None:
     """Put a file into a store, where it appears whole or not at all; raises SourceError."""
     store = file_system(address)
-    with told(address):
-        store.put_file(str(local), bare(address))
+    with store_errors(address):
+        store.put_file(str(local), without_scheme(address))
 
 
 def download(address: str, local: Path) -> None:
     """Write an object to a file, whose folder is made; raises SourceError."""
     store = file_system(address)
     local.parent.mkdir(parents=True, exist_ok=True)
-    with told(address):
-        store.get_file(bare(address), str(local))
+    with store_errors(address):
+        store.get_file(without_scheme(address), str(local))
 
 
 def upload_all(pairs: Sequence[tuple[Path, str]]) -> None:
     """Put files into one store, several at once; each appears whole. Raises SourceError."""
     if pairs:
         store = file_system(pairs[0][1])
-        with told(pairs[0][1]):
-            store.put([str(path) for path, _ in pairs], [bare(there) for _, there in pairs])
+        with store_errors(pairs[0][1]):
+            store.put(
+                [str(path) for path, _ in pairs], [without_scheme(there) for _, there in pairs]
+            )
 
 
 def download_all(pairs: Sequence[tuple[str, Path]]) -> None:
@@ -221,8 +225,8 @@ def download_all(pairs: Sequence[tuple[str, Path]]) -> None:
     drafts = [path.with_name(f".{path.name}.{os.getpid()}.part") for _, path in pairs]
     for draft in drafts:
         draft.parent.mkdir(parents=True, exist_ok=True)
-    with told(pairs[0][0]):
-        store.get([bare(there) for there, _ in pairs], [str(draft) for draft in drafts])
+    with store_errors(pairs[0][0]):
+        store.get([without_scheme(there) for there, _ in pairs], [str(draft) for draft in drafts])
     for draft, (_, path) in zip(drafts, pairs, strict=True):
         draft.replace(path)
 
@@ -230,30 +234,30 @@ def download_all(pairs: Sequence[tuple[str, Path]]) -> None:
 def read_object(address: str) -> bytes:
     """Return the bytes of an object; raises SourceError."""
     store = file_system(address)
-    with told(address):
-        return store.cat_file(bare(address))
+    with store_errors(address):
+        return store.cat_file(without_scheme(address))
 
 
 def write_object(address: str, data: bytes) -> None:
     """Write an object, in place of one that is there; raises SourceError."""
     store = file_system(address)
-    with told(address):
-        store.pipe_file(bare(address), data, mode="overwrite")
+    with store_errors(address):
+        store.pipe_file(without_scheme(address), data, mode="overwrite")
 
 
 def remove_objects(addresses: Sequence[str]) -> None:
     """Remove objects of one store; raises SourceError."""
     if addresses:
         store = file_system(addresses[0])
-        with told(addresses[0]):
-            store.rm([bare(address) for address in addresses])
+        with store_errors(addresses[0]):
+            store.rm([without_scheme(address) for address in addresses])
 
 
 @contextmanager
-def told(address: str) -> Iterator[None]:
+def store_errors(address: str) -> Iterator[None]:
     """Raise SourceError in place of what a store or the network says."""
     try:
-        with refusals():
+        with os_errors():
             yield
     except (OSError, ValueError) as error:
         if isinstance(error, OSError) and error.errno == errno.ENOSPC:
@@ -266,7 +270,7 @@ def told(address: str) -> Iterator[None]:
 
 
 @contextmanager
-def refusals() -> Iterator[None]:
+def os_errors() -> Iterator[None]:
     """Raise OSError in place of what the S3 library has of its own, such as missing keys."""
     try:
         yield

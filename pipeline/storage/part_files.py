@@ -25,7 +25,7 @@ class Part:
     rows: int
 
 
-def spread(parts: Sequence[Part], most: int = 8) -> pl.LazyFrame:
+def sample_parts(parts: Sequence[Part], most: int = 8) -> pl.LazyFrame:
     """Return the rows of a few parts from all over a run; at least one must hold rows."""
     filled = [part.path for part in parts if part.rows]
     few = filled[:: max(1, len(filled) // most)][:most]

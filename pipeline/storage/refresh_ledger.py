@@ -39,7 +39,7 @@ Places = NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class ShardEntry:
     """One shard: where it was read, and its candidates."""
 
     key: str
@@ -67,18 +67,18 @@ class Entry:
 
 
 @dataclass(frozen=True, slots=True)
-class Book:
+class ShardList:
     """The shards behind a version, in order."""
 
     signature: str
     """Hash of everything but the input that decides rows."""
-    entries: tuple[Entry, ...] = ()
+    entries: tuple[ShardEntry, ...] = ()
     dropped: Mapping[str, Places] = field(default_factory=dict)
     """For each shard the numbers of its candidates that repeat another row."""
 
 
 @dataclass(frozen=True, slots=True)
-class Ledger:
+class RefreshLedger:
     """The ledger under an output folder."""
 
     output: Path
@@ -88,7 +88,7 @@ class Ledger:
         """Where it lies."""
         return self.output / LEDGER
 
-    def read(self, name: str | None) -> Book | None:
+    def read(self, name: str | None) -> ShardList | None:
         """Return the book that a commit names; None where it is missing or damaged."""
         if not name or not (self.path / name / _LIST).is_file():
             return None
@@ -102,9 +102,9 @@ class Ledger:
             return None
         if not all(part.path.is_file() for e in entries for part in (*e.candidates, *e.ids)):
             return None
-        return Book(str(said["signature"]), entries, _by_key(entries, dropped))
+        return ShardList(str(said["signature"]), entries, _by_key(entries, dropped))
 
-    def store(self, name: str, book: Book) -> Book:
+    def store(self, name: str, book: ShardList) -> ShardList:
         """Write a book; parts that lie elsewhere move into the ledger. Return it as it lies."""
         entries = tuple(self._kept(entry) for entry in book.entries)
         draft = self.path / f".{name}.part"
@@ -125,7 +125,7 @@ class Ledger:
         sync(self.path)
         return replace(book, entries=entries)
 
-    def sweep(self, name: str, book: Book) -> None:
+    def sweep(self, name: str, book: ShardList) -> None:
         """Remove what neither the book `name` nor its shards need."""
         wanted = {entry.key for entry in book.entries}
         for folder in self.path.iterdir():
@@ -136,7 +136,7 @@ class Ledger:
             if folder.name not in wanted:
                 shutil.rmtree(folder, ignore_errors=True)
 
-    def _entry(self, said: dict[str, object]) -> Entry:
+    def _entry(self, said: dict[str, object]) -> ShardEntry:
         folder = self.path / _ROWS / str(said["key"])
 
         def parts(name: str) -> tuple[Part, ...]:
@@ -145,11 +145,11 @@ class Ledger:
             return tuple(Part(folder / f"{name}-{at:05d}.parquet", n) for at, n in enumerate(found))
 
         named = {key: str(said[key]) for key in ("key", "source", "origin", "file")}
-        return Entry(
+        return ShardEntry(
             **named, candidates=parts("candidates"), ids=parts("ids"), gone=bool(said["gone"])
         )
 
-    def _kept(self, entry: Entry) -> Entry:
+    def _kept(self, entry: ShardEntry) -> ShardEntry:
         """Move the parts of an entry to where they stay, unless they are there."""
         folder = self.path / _ROWS / entry.key
         parts = (*entry.candidates, *entry.ids)
@@ -167,7 +167,7 @@ class Ledger:
         return replace(entry, candidates=candidates, ids=ids)
 
 
-def _named(entry: Entry) -> tuple[tuple[str, tuple[Part, ...]], ...]:
+def _named(entry: ShardEntry) -> tuple[tuple[str, tuple[Part, ...]], ...]:
     return (("candidates", entry.candidates), ("ids", entry.ids))
 
 
@@ -181,12 +181,12 @@ def _moved(parts: Sequence[Part], draft: Path, folder: Path, name: str) -> tuple
     return tuple(found)
 
 
-def _plain(entry: Entry) -> dict[str, JsonValue]:
+def _plain(entry: ShardEntry) -> dict[str, JsonValue]:
     named = asdict(replace(entry, candidates=(), ids=()))
     return {**named, **{name: [part.rows for part in parts] for name, parts in _named(entry)}}
 
 
-def _frame(entries: Sequence[Entry], dropped: Mapping[str, Places]) -> pl.DataFrame:
+def _frame(entries: Sequence[ShardEntry], dropped: Mapping[str, Places]) -> pl.DataFrame:
     numbered = [(at, dropped[e.key]) for at, e in enumerate(entries) if len(dropped.get(e.key, ()))]
     shards = [np.full(len(rows), at, dtype=np.int64) for at, rows in numbered]
     empty = np.empty(0, dtype=np.int64)
@@ -198,6 +198,6 @@ def _frame(entries: Sequence[Entry], dropped: Mapping[str, Places]) -> pl.DataFr
     )
 
 
-def _by_key(entries: Sequence[Entry], frame: pl.DataFrame) -> dict[str, Places]:
+def _by_key(entries: Sequence[ShardEntry], frame: pl.DataFrame) -> dict[str, Places]:
     groups = frame.partition_by("shard", as_dict=True)
     return {entries[int(str(at))].key: rows["row"].to_numpy() for (at,), rows in groups.items()}

@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from pydantic import JsonValue
 
@@ -21,9 +21,6 @@ from siftset.pipeline.storage.object_store import (
     write_object,
 )
 from siftset.schemas.errors import OutputError
-
-if TYPE_CHECKING:
-    from siftset.pipeline.storage.table import Store
 
 NOTE: Final = ".origin"
 """The file in a working folder that says where its output lies."""
@@ -98,12 +95,12 @@ class Origin:
 
     def agree(self, name: str, data: bytes) -> None:
         """Note that both sides have this content of a file that changes."""
-        if self.agreed().get(name) != digest(data):
-            said: dict[str, JsonValue] = {**self.agreed(), name: digest(data)}
+        if self.agreed().get(name) != content_digest(data):
+            said: dict[str, JsonValue] = {**self.agreed(), name: content_digest(data)}
             write_json(self.folder / NOTE, {"address": self.address, "agreed": said})
 
 
-def digest(data: bytes) -> str:
+def content_digest(data: bytes) -> str:
     """Return what tells one content from another."""
     return hashlib.sha256(data).hexdigest()
 
@@ -115,10 +112,10 @@ def origin_of(folder: Path) -> Origin | None:
     return Origin(folder, str(read_json(folder / NOTE)["address"]))
 
 
-def place_of(store: Store) -> str:
-    """Return where a set is for others: its address, or its folder."""
-    origin = origin_of(store.output)
-    return str(store.path) if origin is None else f"{origin.address}/{store.path.name}"
+def public_address(output: Path, name: str) -> str:
+    """Return where a part of an output is for others: its address, or its path here."""
+    origin = origin_of(output)
+    return str(output / name) if origin is None else f"{origin.address}/{name}"
 
 
 def fetch_missing(folder: Path, paths: Iterable[Path]) -> None:

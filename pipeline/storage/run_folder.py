@@ -36,7 +36,7 @@ def new_run_id(now: datetime | None = None) -> str:
     return f"{moment:%Y%m%dT%H%M%S}{moment.microsecond // 1000:03d}Z-{secrets.token_hex(2)}"
 
 
-def digest(value: JsonValue) -> str:
+def json_digest(value: JsonValue) -> str:
     """Return 32 hex digits that equal JSON values share."""
     text = json.dumps(value, sort_keys=True, ensure_ascii=True, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()[:32]
@@ -44,14 +44,16 @@ def digest(value: JsonValue) -> str:
 
 def recipe_hash(recipe: Recipe) -> str:
     """Return the hash of everything in a recipe that decides which rows are published."""
-    return digest(recipe.model_dump(mode="json", exclude=_NOT_OF_THE_SET, exclude_defaults=True))
+    return json_digest(
+        recipe.model_dump(mode="json", exclude=_NOT_OF_THE_SET, exclude_defaults=True)
+    )
 
 
 def run_key(
     recipe: Recipe, inputs: Sequence[Mapping[str, JsonValue]], fingerprints: Mapping[str, str]
 ) -> str:
     """Return the key of a run: equal keys give equal sets, so that the second is not needed."""
-    return digest(
+    return json_digest(
         {
             "inputs": [dict(entry) for entry in inputs],
             "recipe": recipe_hash(recipe),
@@ -62,7 +64,7 @@ def run_key(
 
 
 @cache
-def software() -> dict[str, str]:
+def software_versions() -> dict[str, str]:
     """Return the versions of the software that takes part in a run."""
     found = {}
     for name in _SOFTWARE:

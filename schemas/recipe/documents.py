@@ -36,7 +36,7 @@ class Document:
         return key_lines(self.text).get(place)
 
 
-def parse(text: str, path: Path) -> Document:
+def parse_document(text: str, path: Path) -> Document:
     """Parse a recipe file's text by the ending of `path`; raise RecipeError."""
     content = _parsed(text, path)
     if not isinstance(content, dict):

@@ -14,7 +14,7 @@ from siftset.schemas.errors import RecipeError
 VARIABLE: Final = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)(?::-([^}]*))?\}")
 
 
-def substitute(
+def fill_variables(
     content: Mapping[str, JsonValue], *, uses: Collection[str] | None
 ) -> dict[str, JsonValue]:
     """Return a copy with variables filled in.

@@ -20,7 +20,7 @@ class _Mistake(NamedTuple):
     message: str
 
 
-def explain(error: ValidationError, document: Document) -> str:
+def explain_error(error: ValidationError, document: Document) -> str:
     """Return one line for every mistake, in the order of the file."""
     # A list whose items are all wrong also counts as too short: only the items matter.
     errors = [e for e in error.errors() if e["type"] != "too_short" or not e["input"]]

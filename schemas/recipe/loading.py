@@ -10,9 +10,9 @@ from pathlib import Path
 from pydantic import JsonValue, ValidationError
 
 from siftset.schemas.errors import RecipeError
-from siftset.schemas.recipe.documents import ENDINGS, Document, parse
-from siftset.schemas.recipe.environment import substitute
-from siftset.schemas.recipe.explain_error import explain
+from siftset.schemas.recipe.documents import ENDINGS, Document, parse_document
+from siftset.schemas.recipe.environment import fill_variables
+from siftset.schemas.recipe.explain_error import explain_error
 from siftset.schemas.recipe.model import Recipe
 from siftset.schemas.recipe.overrides import apply_override
 
@@ -45,11 +45,11 @@ def load_recipe(
     mistake.
     """
     path, shipped = _locate(path_or_name)
-    document = parse(_text(path), path)
+    document = parse_document(_text(path), path)
     raw = document.content
     for override in overrides:
         apply_override(raw, override, folder=Path.cwd())
-    filled = substitute(raw, uses=uses)
+    filled = fill_variables(raw, uses=uses)
     folder = Path.cwd() if shipped else path.resolve().parent
     return LoadedRecipe(_validated(filled, document), raw, folder, path)
 
@@ -106,4 +106,4 @@ def _validated(filled: JsonValue, document: Document) -> Recipe:
     try:
         return Recipe.model_validate(filled)
     except ValidationError as error:
-        raise RecipeError(explain(error, document)) from None
+        raise RecipeError(explain_error(error, document)) from None

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from ruamel.yaml import YAML
 from ruamel.yaml.constructor import DuplicateKeyError, SafeConstructor
@@ -13,8 +12,7 @@ from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
 from siftset.schemas.errors import RecipeError
 
-if TYPE_CHECKING:
-    from siftset.schemas.recipe.documents import Place
+Place = tuple[str | int, ...]
 
 
 class _CoreConstructor(SafeConstructor):

@@ -75,7 +75,7 @@ def test_no_negative_row_is_kept_and_every_wanted_one_is():
     signals = build(loaded.recipe.signals, folder=loaded.folder)
     decider = Decider(parse(loaded.recipe.keep), signals)
     sources = open_sources(loaded.recipe, loaded.folder)
-    frames = [batch.frame for shard in sources.shards for batch in shard.batches()]
+    frames = [batch.frame for shard in sources.shards for batch in shard.read_batches()]
     frame = pl.concat(frames).filter(pl.col("text").is_not_null())
     kept = frame.filter(decider.decide(frame).keep.fill_null(False))
     assert set(kept["label"]) == {"positive"}

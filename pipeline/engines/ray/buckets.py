@@ -15,7 +15,7 @@ from typing import Final
 import numpy as np
 import polars as pl
 
-from siftset.pipeline.storage.atomic_files import whole
+from siftset.pipeline.storage.atomic_files import atomic_write
 
 BUCKET: Final = "bucket"
 """The column that says in which bucket a row goes."""
@@ -28,7 +28,7 @@ def write_buckets(path: Path, frame: pl.DataFrame, buckets: int) -> None:
     sizes = np.bincount(ordered[BUCKET].cast(pl.Int64).to_numpy(), minlength=buckets)
     ordered = ordered.drop(BUCKET)
     offsets = np.full(buckets + 1, _OFFSET.itemsize * (buckets + 1), _OFFSET)
-    with whole(path) as draft, draft.open("wb") as out:
+    with atomic_write(path) as draft, draft.open("wb") as out:
         out.seek(int(offsets[0]))
         start = 0
         for number, size in enumerate(sizes.tolist()):
@@ -60,6 +60,6 @@ def name_of(folder: Path, number: int) -> Path:
 
 def write_found(path: Path, found: pl.DataFrame) -> str:
     """Write what a task found in a bucket whole; return the file's name."""
-    with whole(path) as draft:
+    with atomic_write(path) as draft:
         found.write_ipc(draft)
     return str(path)

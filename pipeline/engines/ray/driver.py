@@ -74,7 +74,7 @@ def count_equal_records(shards: Sequence[tuple[int, Shard]], nodes: Nodes) -> No
         if isinstance(inner, FileShard) and inner.plan.id is None and not inner.file.is_counted:
             files[id(inner.file)] = inner.file
     for file, found in zip(files.values(), nodes.each(_counted, [*files.values()]), strict=True):
-        file.learn(found)
+        file.set_earlier(found)
 
 
 def _counted(file: FileParts) -> tuple[Earlier, ...]:

@@ -20,7 +20,7 @@ from siftset.pipeline.stages.process_shard import (
     ShardResult,
     work_on,
 )
-from siftset.pipeline.storage.delta_types import storable
+from siftset.pipeline.storage.delta_types import cast_storable
 from siftset.pipeline.storage.part_files import PartWriter
 from siftset.schemas.results.summary import Balance
 
@@ -41,7 +41,7 @@ def set_aside(shard: Shard, index: int, work: Work, reason: str) -> ShardResult:
     }
     result = ShardResult(Balance(), {}, work.watch())
     empty = work_on(_Emptied(shard), index, work).parts if index == 0 else {}
-    for batch in shard.batches():
+    for batch in shard.read_batches():
         for outcome, frame in _frames(batch, work, reason).items():
             writers[outcome].add(frame)
         rows, lost = batch.frame.height, batch.unreadable.height
@@ -61,22 +61,22 @@ class _Emptied(ShardView):
     def records(self) -> int:
         return 0
 
-    def limited(self, limit: int) -> Shard:
+    def take_first(self, limit: int) -> Shard:
         return self
 
-    def batches(self) -> Iterator[Batch]:
-        for batch in islice(self.shard.batches(), 1):
+    def read_batches(self) -> Iterator[Batch]:
+        for batch in islice(self.shard.read_batches(), 1):
             yield Batch(batch.frame.clear(), batch.content.clear(), batch.unreadable.clear())
 
 
 def _frames(batch: Batch, work: Work, reason: str) -> dict[Outcome, pl.DataFrame]:
     reasons = pl.lit([reason], dtype=pl.List(pl.String))
     frames: dict[Outcome, pl.DataFrame] = {
-        "quarantine": storable(batch.frame.with_columns(_reasons=reasons)),
+        "quarantine": cast_storable(batch.frame.with_columns(_reasons=reasons)),
         "unreadable": batch.unreadable,
     }
     if work.keep_input:
-        frames["input"] = storable(batch.frame)
+        frames["input"] = cast_storable(batch.frame)
     if work.track_ids:
         frames["ids"] = ids_of(batch, pl.repeat(False, batch.frame.height, eager=True))
     return frames

@@ -14,8 +14,8 @@ import pyarrow.parquet as pq
 from siftset.pipeline.sources.batch import BATCH_ROWS, EXCERPT, PART_ROWS, BadRecord, RawBlock
 from siftset.pipeline.sources.find_files import InputFile
 from siftset.pipeline.sources.formats.arrow import to_frame
-from siftset.pipeline.sources.formats.streams import BROKEN, broken, open_bytes
-from siftset.pipeline.sources.types import Types, stored
+from siftset.pipeline.sources.formats.streams import BROKEN, broken_file_error, open_bytes
+from siftset.pipeline.sources.types import Types, stored_type
 from siftset.pipeline.storage.object_store import Object
 
 BATCH_BYTES: Final = 64 * 2**20
@@ -33,7 +33,7 @@ class ParquetPart:
     end: int = 0
     """Where its bytes end in the file."""
 
-    def blocks(self) -> Iterator[RawBlock]:
+    def read_records(self) -> Iterator[RawBlock]:
         """Yield the records in batches of bounded size."""
         number = self.first
         try:
@@ -43,7 +43,7 @@ class ParquetPart:
                     yield raw_block(batch, number)
                     number += batch.num_rows
         except BROKEN as error:
-            raise broken(self.file, error, f"after record {number:,}") from None
+            raise broken_file_error(self.file, error, f"after record {number:,}") from None
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +53,7 @@ class ArrowPart:
     file: InputFile
     rows: int
 
-    def blocks(self) -> Iterator[RawBlock]:
+    def read_records(self) -> Iterator[RawBlock]:
         """Yield the records in batches of bounded size."""
         number = 0
         try:
@@ -62,7 +62,7 @@ class ArrowPart:
                     yield raw_block(whole.slice(start, BATCH_ROWS), number + start)
                 number += whole.num_rows
         except BROKEN as error:
-            raise broken(self.file, error, f"after record {number:,}") from None
+            raise broken_file_error(self.file, error, f"after record {number:,}") from None
 
 
 def open_parquet(file: InputFile) -> tuple[Types, tuple[ParquetPart, ...]]:
@@ -73,7 +73,7 @@ def open_parquet(file: InputFile) -> tuple[Types, tuple[ParquetPart, ...]]:
             metadata = parquet.metadata
             sizes = [metadata.row_group(at).num_rows for at in range(metadata.num_row_groups)]
     except BROKEN as error:
-        raise broken(file, error, "at its footer") from None
+        raise broken_file_error(file, error, "at its footer") from None
     parts: list[ParquetPart] = []
     groups: list[int] = []
     first = rows = 0
@@ -95,13 +95,13 @@ def open_arrow(file: InputFile) -> tuple[Types, tuple[ArrowPart, ...]]:
             rows += batch.num_rows
             schema = batch.schema
     except BROKEN as error:
-        raise broken(file, error, f"after record {rows:,}") from None
+        raise broken_file_error(file, error, f"after record {rows:,}") from None
     return declared_types(schema) if schema is not None else {}, (ArrowPart(file, rows),)
 
 
 def declared_types(schema: pa.Schema) -> Types:
     """Return the columns of an Arrow schema as they will be stored."""
-    return {name: stored(dtype) for name, dtype in pl.Schema(schema).items()}
+    return {name: stored_type(dtype) for name, dtype in pl.Schema(schema).items()}
 
 
 def raw_block(batch: pa.RecordBatch, number: int) -> RawBlock:

@@ -19,8 +19,8 @@ import pyarrow.csv
 from siftset.pipeline.sources.batch import BadRecord, RawBlock
 from siftset.pipeline.sources.find_files import InputFile
 from siftset.pipeline.sources.formats.arrow import to_frame
-from siftset.pipeline.sources.formats.quotes import Grammar, Split
-from siftset.pipeline.sources.formats.records import Records, sound
+from siftset.pipeline.sources.formats.quotes import DelimitedRecords, Grammar
+from siftset.pipeline.sources.formats.records import Records, split_unreadable
 from siftset.pipeline.sources.formats.streams import text_blocks
 from siftset.pipeline.sources.types import lexeme_type
 from siftset.schemas.errors import SourceError
@@ -43,34 +43,36 @@ class Delimited:
     delimiter: str
     longest: int
 
-    def blocks(self) -> Iterator[RawBlock]:
+    def read_records(self) -> Iterator[RawBlock]:
         """Yield the records, every column as text."""
         grammar = Grammar(self.delimiter, self.longest)
         header: list[str] = []
         number = 0
-        for split in grammar.split(text_blocks(self.file)):
+        for split in grammar.split_records(text_blocks(self.file)):
             records, bad = _sound(split, self.longest)
             if not header:
                 header = self._header(split, grammar)
-                records = records.chosen(records.numbers > 0)
+                records = records.select(records.numbers > 0)
                 bad = [record for record in bad if record.record > 0]
             if len(header) > 1:
-                records = records.chosen(records.ends > records.starts)
+                records = records.select(records.ends > records.starts)
             block = self._parsed(records, bad, header, grammar)
             block = _renumbered(block, number)
             number += block.frame.height + len(block.bad)
             yield block
 
-    def narrowed(self, column: pl.Series, before: pl.DataType) -> pl.DataType:
+    def narrow_type(self, column: pl.Series, before: pl.DataType) -> pl.DataType:
         """Return the narrowest type of a column's texts and of those seen before."""
         return lexeme_type(column, before)
 
-    def _header(self, split: Split, grammar: Grammar) -> list[str]:
-        first = split.records.raw(0)
+    def _header(self, split: DelimitedRecords, grammar: Grammar) -> list[str]:
+        first = split.records.raw_bytes(0)
         if 0 in split.flaws or not first.strip():
             raise SourceError(f"{self.file.path}: no header; expected column names on line 1")
         try:
-            names = [name or f"column_{at}" for at, name in enumerate(grammar.fields(first), 1)]
+            names = [
+                name or f"column_{at}" for at, name in enumerate(grammar.split_fields(first), 1)
+            ]
         except UnicodeDecodeError:
             raise SourceError(f"{self.file.path}: the header is not UTF-8; convert it") from None
         twice = sorted({name for name in names if names.count(name) > 1})
@@ -83,7 +85,7 @@ class Delimited:
     def _parsed(
         self, records: Records, bad: list[BadRecord], header: Sequence[str], grammar: Grammar
     ) -> RawBlock:
-        data = records.joined()
+        data = records.join_lines()
         parsed = None if _lone_return(data, records) else self._fast(data, records, header)
         parsed = parsed or _exact(records, header, grammar)
         numbers = pl.Series("record", parsed.good.numbers, dtype=pl.Int64)
@@ -132,14 +134,14 @@ def _without(
     keep = np.ones(len(records), dtype=np.bool_)
     keep[list(wrong)] = False
     bad = [_misfit(records, at, fields, header) for at, fields in wrong.items()]
-    return _Parsed(frame, records.chosen(keep), bad)
+    return _Parsed(frame, records.select(keep), bad)
 
 
 def _exact(records: Records, header: Sequence[str], grammar: Grammar) -> _Parsed:
     rows: list[list[str | None]] = []
     wrong: dict[int, int] = {}
     for at in range(len(records)):
-        fields = grammar.fields(records.raw(at))
+        fields = grammar.split_fields(records.raw_bytes(at))
         if len(fields) == len(header):
             rows.append(fields)
         else:
@@ -148,15 +150,15 @@ def _exact(records: Records, header: Sequence[str], grammar: Grammar) -> _Parsed
     return _without(frame, records, wrong, header)
 
 
-def _sound(split: Split, longest: int) -> tuple[Records, list[BadRecord]]:
+def _sound(split: DelimitedRecords, longest: int) -> tuple[Records, list[BadRecord]]:
     if not split.flaws:
-        return sound(split.records, longest=longest)
+        return split_unreadable(split.records, longest=longest)
     keep = np.ones(len(split.records), dtype=np.bool_)
     keep[list(split.flaws)] = False
-    _, too_long = sound(split.records.chosen(~keep), longest=longest)
+    _, too_long = split_unreadable(split.records.select(~keep), longest=longest)
     told = {record.record for record in too_long}
-    flawed = [split.records.bad(at, reason) for at, reason in split.flaws.items()]
-    good, bad = sound(split.records.chosen(keep), longest=longest)
+    flawed = [split.records.bad_record(at, reason) for at, reason in split.flaws.items()]
+    good, bad = split_unreadable(split.records.select(keep), longest=longest)
     return good, [*too_long, *(record for record in flawed if record.record not in told), *bad]
 
 
@@ -183,4 +185,4 @@ def _renumbered(block: RawBlock, first: int) -> RawBlock:
 
 
 def _misfit(records: Records, at: int, fields: int, header: Sequence[str]) -> BadRecord:
-    return records.bad(at, f"{fields} fields where the header has {len(header)}")
+    return records.bad_record(at, f"{fields} fields where the header has {len(header)}")

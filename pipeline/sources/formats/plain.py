@@ -10,38 +10,38 @@ import polars as pl
 
 from siftset.pipeline.sources.batch import EXCERPT, BadRecord, RawBlock
 from siftset.pipeline.sources.find_files import InputFile
-from siftset.pipeline.sources.formats.records import sound, split_lines
+from siftset.pipeline.sources.formats.records import split_lines, split_unreadable
 from siftset.pipeline.sources.formats.streams import MARK, text_blocks
 
 
 @dataclass(frozen=True, slots=True)
-class Lines:
+class TextLines:
     """A text file whose lines are rows, blank ones too."""
 
     file: InputFile
     longest: int
 
-    def blocks(self) -> Iterator[RawBlock]:
+    def read_records(self) -> Iterator[RawBlock]:
         """Yield the lines."""
         for records in split_lines(text_blocks(self.file), longest=self.longest, blank=True):
-            good, bad = sound(records, longest=self.longest)
-            texts = [good.raw(at).decode() for at in range(len(good))]
+            good, bad = split_unreadable(records, longest=self.longest)
+            texts = [good.raw_bytes(at).decode() for at in range(len(good))]
             frame = pl.DataFrame({"text": texts}, schema={"text": pl.String})
             yield RawBlock(frame, pl.Series("record", good.numbers, dtype=pl.Int64), tuple(bad))
 
-    def narrowed(self, column: pl.Series, before: pl.DataType) -> pl.DataType:
+    def narrow_type(self, column: pl.Series, before: pl.DataType) -> pl.DataType:
         """Return text: lines hold nothing else."""
         return pl.String()
 
 
 @dataclass(frozen=True, slots=True)
-class Whole:
+class WholeText:
     """A text file that is one row."""
 
     file: InputFile
     longest: int
 
-    def blocks(self) -> Iterator[RawBlock]:
+    def read_records(self) -> Iterator[RawBlock]:
         """Yield the one row."""
         data, length = b"", 0
         for block in text_blocks(self.file):
@@ -62,6 +62,6 @@ class Whole:
         numbers = pl.Series("record", np.arange(len(texts)), dtype=pl.Int64)
         yield RawBlock(pl.DataFrame({"text": texts}, schema={"text": pl.String}), numbers, bad)
 
-    def narrowed(self, column: pl.Series, before: pl.DataType) -> pl.DataType:
+    def narrow_type(self, column: pl.Series, before: pl.DataType) -> pl.DataType:
         """Return text: the file holds nothing else."""
         return pl.String()

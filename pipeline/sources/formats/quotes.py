@@ -9,13 +9,18 @@ from typing import Final, NamedTuple
 
 import numpy as np
 
-from siftset.pipeline.sources.formats.records import Positions, Records, bounded, whole_pieces
+from siftset.pipeline.sources.formats.records import (
+    Positions,
+    Records,
+    records_between,
+    whole_pieces,
+)
 
 QUOTE: Final = ord('"')
 LINE_END: Final = ord("\n")
 
 
-class Split(NamedTuple):
+class DelimitedRecords(NamedTuple):
     """Records, and those of them whose quotes are wrong."""
 
     records: Records
@@ -50,7 +55,7 @@ class Grammar:
         """The reason given for a record with a wrong quote."""
         return f"a quote is not closed as it should be within {self.longest:,} bytes"
 
-    def split(self, blocks: Iterable[bytes]) -> Iterator[Split]:
+    def split_records(self, blocks: Iterable[bytes]) -> Iterator[DelimitedRecords]:
         """Yield the records of a file, blank lines included."""
         number = 0
         for piece in whole_pieces(blocks, self._whole, longest=self.longest):
@@ -59,14 +64,14 @@ class Grammar:
                 cut = self._cut(piece.data, last=True)
             records = _records(piece.data, cut, piece.offset, number)
             number += len(records)
-            yield Split(records, dict.fromkeys(cut.flawed, self.flaw))
+            yield DelimitedRecords(records, dict.fromkeys(cut.flawed, self.flaw))
 
     def _whole(self, data: bytes) -> int:
         self._known = self._cut(data, last=False)
         ends = self._known.ends
         return int(ends[-1]) + 1 if len(ends) else 0
 
-    def fields(self, record: bytes) -> list[str | None]:
+    def split_fields(self, record: bytes) -> list[str | None]:
         """Return the fields of one sound record."""
         found: list[str | None] = []
         at, more = 0, True
@@ -133,4 +138,4 @@ class Grammar:
 
 def _records(data: bytes, cut: _Cut, offset: int, number: int) -> Records:
     ends = np.asarray(cut.ends, dtype=np.int64)
-    return bounded(data, ends, offset=offset, number=number, blank=True)
+    return records_between(data, ends, offset=offset, number=number, blank=True)

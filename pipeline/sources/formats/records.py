@@ -33,35 +33,30 @@ class Records:
     def __len__(self) -> int:
         return len(self.starts)
 
-    def raw(self, at: int) -> bytes:
+    def raw_bytes(self, at: int) -> bytes:
         """Return the bytes of one record."""
         return self.data[self.starts[at] : self.ends[at]]
 
-    def chosen(self, mask: NDArray[np.bool_]) -> Records:
+    def select(self, mask: NDArray[np.bool_]) -> Records:
         """Return the records where the mask is true."""
         return Records(
             self.data, self.starts[mask], self.ends[mask], self.numbers[mask], self.offset
         )
 
-    def joined(self) -> bytes:
+    def join_lines(self) -> bytes:
         """Return the records as lines."""
         if len(self) and self._adjacent():
             return self.data[self.starts[0] : self.ends[-1]]
-        return b"\n".join(self.raw(at) for at in range(len(self)))
-
-    def numbered(self, first: int) -> Records:
-        """Return the records numbered from `first` on."""
-        numbers = np.arange(first, first + len(self), dtype=np.int64)
-        return Records(self.data, self.starts, self.ends, numbers, self.offset)
+        return b"\n".join(self.raw_bytes(at) for at in range(len(self)))
 
     def _adjacent(self) -> bool:
         gaps = self.starts[1:] - self.ends[:-1]
         between = np.frombuffer(self.data, dtype=np.uint8)[self.ends[:-1]]
         return bool(((gaps == 1) | ((gaps == 2) & (between == ord("\r")))).all())
 
-    def bad(self, at: int, reason: str) -> BadRecord:
+    def bad_record(self, at: int, reason: str) -> BadRecord:
         """Return one record as unreadable."""
-        excerpt = self.raw(at)[:EXCERPT]
+        excerpt = self.raw_bytes(at)[:EXCERPT]
         position = int(self.starts[at]) + self.offset if self.offset >= 0 else None
         return BadRecord(int(self.numbers[at]), position, reason, excerpt)
 
@@ -122,10 +117,12 @@ def line_records(data: bytes, *, offset: int, number: int, blank: bool) -> Recor
     newlines = np.flatnonzero(np.frombuffer(data, dtype=np.uint8) == ord("\n")).astype(np.int64)
     if not data.endswith(b"\n"):
         newlines = np.append(newlines, len(data))
-    return bounded(data, newlines, offset=offset, number=number, blank=blank)
+    return records_between(data, newlines, offset=offset, number=number, blank=blank)
 
 
-def bounded(data: bytes, newlines: Positions, *, offset: int, number: int, blank: bool) -> Records:
+def records_between(
+    data: bytes, newlines: Positions, *, offset: int, number: int, blank: bool
+) -> Records:
     """Return the records between line ends, the carriage return before a line end left off."""
     starts = np.concatenate([np.zeros(1, dtype=np.int64), newlines[:-1] + 1])
     ends = newlines.copy()
@@ -139,7 +136,7 @@ def bounded(data: bytes, newlines: Positions, *, offset: int, number: int, blank
     return Records(data, starts, ends, numbers, offset)
 
 
-def sound(records: Records, *, longest: int) -> tuple[Records, list[BadRecord]]:
+def split_unreadable(records: Records, *, longest: int) -> tuple[Records, list[BadRecord]]:
     """Set records aside that are too long, hold a NUL byte or are not UTF-8."""
     reasons: dict[int, str] = {}
     for at in np.flatnonzero(records.ends - records.starts > longest).tolist():
@@ -154,8 +151,8 @@ def sound(records: Records, *, longest: int) -> tuple[Records, list[BadRecord]]:
         return records, []
     keep = np.ones(len(records), dtype=np.bool_)
     keep[list(reasons)] = False
-    bad = [records.bad(at, reason) for at, reason in sorted(reasons.items())]
-    return records.chosen(keep), bad
+    bad = [records.bad_record(at, reason) for at, reason in sorted(reasons.items())]
+    return records.select(keep), bad
 
 
 def _not_utf8(records: Records) -> list[int]:

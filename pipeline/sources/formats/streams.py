@@ -30,7 +30,7 @@ def read_blocks(file: InputFile, *, size: int = BLOCK_BYTES) -> Iterator[bytes]:
                 position += len(block)
                 yield block
     except BROKEN as error:
-        raise broken(file, error, f"after byte {position:,} of its text") from None
+        raise broken_file_error(file, error, f"after byte {position:,} of its text") from None
 
 
 def text_blocks(file: InputFile, *, size: int = BLOCK_BYTES) -> Iterator[bytes]:
@@ -54,7 +54,7 @@ def open_bytes(file: InputFile) -> BinaryIO:
     return path.open("rb") if isinstance(path, Path) else path.open()
 
 
-def broken(file: InputFile, error: Exception, where: str) -> SourceError:
+def broken_file_error(file: InputFile, error: Exception, where: str) -> SourceError:
     """Return the error of a file that cannot be read on."""
     reason = " ".join(str(error).split()) or type(error).__name__
     return SourceError(
@@ -63,7 +63,7 @@ def broken(file: InputFile, error: Exception, where: str) -> SourceError:
     )
 
 
-def identity(path: Path | Object) -> str:
+def file_identity(path: Path | Object) -> str:
     """Return what changes with a file's bytes: their SHA-256, or that of what a store says.
 
     Raises SourceError where the file cannot be opened.

@@ -17,10 +17,10 @@ from siftset.pipeline.sources.batch import RawBlock
 from siftset.pipeline.sources.find_files import InputFile
 from siftset.pipeline.sources.formats.array import split_array
 from siftset.pipeline.sources.formats.arrow import to_frame
-from siftset.pipeline.sources.formats.records import Records, sound, split_lines
+from siftset.pipeline.sources.formats.records import Records, split_lines, split_unreadable
 from siftset.pipeline.sources.formats.streams import text_blocks
 from siftset.pipeline.sources.row_ids import number_text
-from siftset.pipeline.sources.types import widened
+from siftset.pipeline.sources.types import wider_type
 
 PLAIN: Final = (pl.Null, pl.Boolean, pl.Int64, pl.Float64, pl.String)
 INT64: Final = 2**63
@@ -33,7 +33,7 @@ class JsonRecords:
     file: InputFile
     longest: int
 
-    def blocks(self) -> Iterator[RawBlock]:
+    def read_records(self) -> Iterator[RawBlock]:
         """Yield the records; each block has the columns and types that it needs."""
         blocks = text_blocks(self.file)
         if self.file.format == "json":
@@ -41,7 +41,7 @@ class JsonRecords:
         else:
             split = split_lines(blocks, longest=self.longest)
         for records in split:
-            good, bad = sound(records, longest=self.longest)
+            good, bad = split_unreadable(records, longest=self.longest)
             if not len(good) and not bad:
                 continue
             frame = _fast(good)
@@ -50,13 +50,13 @@ class JsonRecords:
                 frame, wrong = _exact(good)
             keep = np.ones(len(good), dtype=np.bool_)
             keep[list(wrong)] = False
-            bad += [good.bad(at, reason) for at, reason in wrong.items()]
+            bad += [good.bad_record(at, reason) for at, reason in wrong.items()]
             numbers = pl.Series("record", good.numbers[keep], dtype=pl.Int64)
             yield RawBlock(frame, numbers, tuple(sorted(bad)))
 
-    def narrowed(self, column: pl.Series, before: pl.DataType) -> pl.DataType:
+    def narrow_type(self, column: pl.Series, before: pl.DataType) -> pl.DataType:
         """Return the type of both; a column of several kinds is text."""
-        return widened(before, column.dtype)
+        return wider_type(before, column.dtype)
 
 
 def _fast(records: Records) -> pl.DataFrame | None:
@@ -64,7 +64,7 @@ def _fast(records: Records) -> pl.DataFrame | None:
     array = np.frombuffer(records.data, dtype=np.uint8)
     if not len(records) or not (array[records.starts] == ord("{")).all():
         return None
-    data = records.joined()
+    data = records.join_lines()
     table = _parsed(data, {})
     if table is None:
         return None
@@ -101,7 +101,7 @@ def _exact(records: Records) -> tuple[pl.DataFrame, dict[int, str]]:
     wrong: dict[int, str] = {}
     for at in range(len(records)):
         try:
-            value = json.loads(records.raw(at))
+            value = json.loads(records.raw_bytes(at))
             if not isinstance(value, dict):
                 raise ValueError(f"expected an object, got {type(value).__name__}")
             json.dumps(value, ensure_ascii=False).encode()
@@ -117,7 +117,7 @@ def _exact(records: Records) -> tuple[pl.DataFrame, dict[int, str]]:
 def _column(name: str, values: list[Any]) -> pl.Series:
     dtype: pl.DataType = pl.Null()
     for kind in {_kind(value) for value in values}:
-        dtype = widened(dtype, kind)
+        dtype = wider_type(dtype, kind)
     if dtype == pl.String:
         values = [_text(value) for value in values]
     return pl.Series(name, values, dtype=dtype, strict=False)

@@ -226,8 +226,8 @@ def test_a_file_of_many_shards_is_counted_once(tmp_path, monkeypatch):
     count_equal_records(list(enumerate(there.shards)), nodes)
     sent = [pickle.loads(pickle.dumps(shard)) for shard in there.shards]
     assert all(shard.file.is_counted for shard in sent)
-    ids = [batch.frame["row_id"].to_list() for shard in sent for batch in shard.batches()]
-    assert ids == [batch.frame["row_id"].to_list() for batch in here.batches()]
+    ids = [batch.frame["row_id"].to_list() for shard in sent for batch in shard.read_batches()]
+    assert ids == [batch.frame["row_id"].to_list() for batch in here.read_batches()]
     assert len({row for batch in ids for row in batch}) == 50
     count_equal_records(list(enumerate(there.shards)), nodes)
     assert nodes.asked == [1, 0]

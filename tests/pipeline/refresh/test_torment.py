@@ -91,13 +91,13 @@ def test_sixteen_refreshes_at_once_take_turns(new_world):
 
 
 def test_a_refresh_beside_another_is_refused_at_once(new_world):
-    from siftset.pipeline.storage.lock import locked
+    from siftset.pipeline.storage.lock import hold_lock
 
     world = new_world()
     world.texts("a", "the first text")
     world.refresh()
     world.texts("b", "the second text")
-    with locked(world.folder / "out"):
+    with hold_lock(world.folder / "out"):
         run = command(world, "refresh", "recipe.json", "--json")
         out, err = run.communicate(timeout=120)
     assert run.returncode == 5
@@ -186,9 +186,9 @@ STEPS = [
     "siftset.pipeline.refresh.refresh_set.find_change",
     "siftset.pipeline.refresh.refresh_set.write_change",
     "siftset.pipeline.refresh.refresh_set.assess",
-    "siftset.pipeline.storage.refresh_ledger.Ledger.store",
+    "siftset.pipeline.storage.refresh_ledger.RefreshLedger.store",
     *PUBLISHING,
-    "siftset.pipeline.storage.refresh_ledger.Ledger.sweep",
+    "siftset.pipeline.storage.refresh_ledger.RefreshLedger.sweep",
     "siftset.pipeline.refresh.set_and_model.retain",
     "siftset.pipeline.refresh.set_and_model.renew_model",
 ]

@@ -42,7 +42,7 @@ def test_what_is_never_measured_is_refused_before_anything_is_read(
     def read(*_: object) -> None:
         raise AssertionError("a row was read")
 
-    monkeypatch.setattr("siftset.pipeline.sources.assemble.FileShard.batches", read)
+    monkeypatch.setattr("siftset.pipeline.sources.assemble.FileShard.read_batches", read)
     recipe = write(tmp_path, integrity={"thresholds": {name: LIMIT}}, **changes)
     with pytest.raises(RecipeError) as caught:
         curate(recipe)

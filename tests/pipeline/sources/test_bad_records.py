@@ -21,7 +21,7 @@ rows = Sources.frame
 
 def unreadable(sources: Sources) -> pl.DataFrame:
     """Return all unreadable records, in order."""
-    return pl.concat([batch.unreadable for batch in sources.batches()])
+    return pl.concat([batch.unreadable for batch in sources.read_batches()])
 
 
 BAD = [

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from siftset.pipeline.sources import Sources, batch, open_sources
 from siftset.pipeline.sources.formats import columnar, streams
 from siftset.pipeline.sources.occurrences import OccurrenceCounter, earlier_in_parts
-from siftset.pipeline.sources.row_ids import canonical, content_hashes, hex_ids
+from siftset.pipeline.sources.row_ids import canonical_text, content_hashes, hex_ids
 from siftset.schemas.recipe.model import Recipe
 from siftset.schemas.results.columns import SOURCE
 
@@ -176,7 +176,7 @@ CANONICAL = [
 
 @pytest.mark.parametrize(("values", "texts"), CANONICAL)
 def test_canonical_text(values, texts):
-    assert canonical(values).to_list() == texts
+    assert canonical_text(values).to_list() == texts
 
 
 def test_a_null_counts_as_absent_and_order_of_columns_does_not_count():
@@ -216,7 +216,7 @@ def test_equal_records_of_a_file_are_told_apart_whatever_the_parts(
 
 
 def rows_of(shard: batch.Shard) -> pl.DataFrame:
-    return pl.concat([b.frame for b in shard.batches()])
+    return pl.concat([b.frame for b in shard.read_batches()])
 
 
 @pytest.mark.parametrize("form", ["csv", "jsonl", "json"])
@@ -311,7 +311,7 @@ def test_many_hashes_outgrow_the_table_of_marks():
 
 def test_content_tells_equal_records_from_others(opened: Open, tmp_path: Path):
     pl.DataFrame({"text": ["a", "a", "b"], "n": [1, 1, 1]}).write_parquet(tmp_path / "a.parquet")
-    [got] = [b for shard in opened("a.parquet", id="n").shards for b in shard.batches()]
+    [got] = [b for shard in opened("a.parquet", id="n").shards for b in shard.read_batches()]
     assert got.frame["row_id"].n_unique() == 1
     assert got.content.n_unique() == 2
     assert got.frame.schema["source"] == SOURCE

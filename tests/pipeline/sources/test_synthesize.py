@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from siftset.pipeline.sources import Sources, open_sources
 from siftset.pipeline.sources.lexicon import load_lexicon
-from siftset.pipeline.sources.synthesize import Synthesizer, draw
+from siftset.pipeline.sources.synthesize import Synthesizer, draw_bits
 from siftset.schemas.errors import SourceError
 from siftset.schemas.recipe.model import Recipe
 from siftset.schemas.recipe.source import Synthesize
@@ -58,9 +58,9 @@ def test_a_share_below_one_a_block_is_exact_over_blocks():
 def test_a_row_depends_on_the_seed_and_its_number_only(seed, start, length, before):
     config = Synthesize(lexicon="nike", rows=10_000, null_share=0.05)
     maker = Synthesizer(NIKE, config, seed)
-    part = maker.rows(start, start + length)
+    part = maker.make_rows(start, start + length)
     low = max(0, start - before)
-    assert maker.rows(low, start + length + 3)[start - low : start - low + length].equals(part)
+    assert maker.make_rows(low, start + length + 3)[start - low : start - low + length].equals(part)
 
 
 def test_more_rows_keep_the_earlier_ones():
@@ -122,7 +122,7 @@ def test_the_shipped_lexicon_has_the_shape_of_the_original():
 
 def test_draws_are_even_and_streams_independent():
     numbers = np.arange(100_000, dtype=np.uint64)
-    one, other = (draw(numbers, seed=3, stream=stream) >> np.uint64(60) for stream in (0, 1))
+    one, other = (draw_bits(numbers, seed=3, stream=stream) >> np.uint64(60) for stream in (0, 1))
     expected = 100_000 / 256
     counts = np.bincount((one * 16 + other).astype(np.int64), minlength=256)
     chi_squared = ((counts - expected) ** 2 / expected).sum()

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from siftset.pipeline.storage.lock import locked
+from siftset.pipeline.storage.lock import hold_lock
 from siftset.schemas.errors import Locked
 
 HOLDER = """
@@ -34,7 +34,10 @@ def hold(folder: Path, seconds: float) -> subprocess.Popen[str]:
 def test_the_second_is_refused_and_told_who_holds_it(tmp_path):
     with hold(tmp_path, 60) as process:
         try:
-            with pytest.raises(Locked, match=f"process {process.pid}") as caught, locked(tmp_path):
+            with (
+                pytest.raises(Locked, match=f"process {process.pid}") as caught,
+                hold_lock(tmp_path),
+            ):
                 pass
             assert caught.value.exit_code == 5
         finally:
@@ -42,14 +45,14 @@ def test_the_second_is_refused_and_told_who_holds_it(tmp_path):
 
 
 def test_a_timeout_queues_behind_the_holder(tmp_path):
-    with hold(tmp_path, 0.5), locked(tmp_path, timeout=30):
+    with hold(tmp_path, 0.5), hold_lock(tmp_path, timeout=30):
         pass
 
 
 def test_a_timeout_ends(tmp_path):
     with hold(tmp_path, 60) as process:
         started = time.monotonic()
-        with pytest.raises(Locked), locked(tmp_path, timeout=0.3):
+        with pytest.raises(Locked), hold_lock(tmp_path, timeout=0.3):
             pass
         assert 0.25 < time.monotonic() - started < 10
         process.kill()
@@ -59,5 +62,5 @@ def test_the_kernel_frees_the_lock_of_a_killed_holder(tmp_path):
     with hold(tmp_path, 60) as process:
         process.send_signal(signal.SIGKILL)
         process.wait()
-    with locked(tmp_path):
+    with hold_lock(tmp_path):
         pass

@@ -9,8 +9,8 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from siftset.pipeline.storage.atomic_files import link_or_copy, whole, writable_folder
-from siftset.pipeline.storage.delta_types import storable
+from siftset.pipeline.storage.atomic_files import atomic_write, link_or_copy, make_writable_folder
+from siftset.pipeline.storage.delta_types import cast_storable
 from siftset.pipeline.storage.table import DataFile, Store
 from siftset.schemas.errors import OutputError
 
@@ -19,7 +19,7 @@ def part(output: Path, split: str, ids: list[str], **extra: object) -> DataFile:
     path = output / "work" / f"{split}-00000.parquet"
     path.parent.mkdir(exist_ok=True, parents=True)
     frame = pl.DataFrame({"row_id": ids, "text": [f"text {i}" for i in ids]})
-    storable(frame.with_columns(split=pl.lit(split), **extra)).write_parquet(path)
+    cast_storable(frame.with_columns(split=pl.lit(split), **extra)).write_parquet(path)
     return DataFile(path, split, len(ids))
 
 
@@ -122,7 +122,7 @@ def test_types_that_delta_lacks_become_ones_it_has(tmp_path):
                 "e": pl.List(pl.UInt16)},
     )  # fmt: skip
     path = tmp_path / "train-00000.parquet"
-    storable(frame).write_parquet(path)
+    cast_storable(frame).write_parquet(path)
     store = Store(tmp_path)
     store.publish([DataFile(path, "train", 1)], run_id="r", key="k", base=None)
     row = store.scan().collect().row(0, named=True)
@@ -134,14 +134,14 @@ def test_a_file_is_whole_or_absent(tmp_path):
     target = tmp_path / "x.json"
 
     def half() -> None:
-        with whole(target) as draft:
+        with atomic_write(target) as draft:
             draft.write_text("half")
             raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError):
         half()
     assert list(tmp_path.iterdir()) == []
-    with whole(target) as draft:
+    with atomic_write(target) as draft:
         draft.write_text("all")
     assert [p.name for p in tmp_path.iterdir()] == ["x.json"]
 
@@ -149,7 +149,7 @@ def test_a_file_is_whole_or_absent(tmp_path):
 def test_a_folder_that_cannot_be_written_is_named(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(OutputError, match="cannot be written"):
-        writable_folder(tmp_path / "file" / "out")
+        make_writable_folder(tmp_path / "file" / "out")
 
 
 KILLED = """

@@ -55,7 +55,7 @@ def test_reading_parquet_does_not_import_pandas(tmp_path):
         "from siftset.pipeline.sources.formats.columnar import open_parquet; "
         "from siftset.pipeline.sources.find_files import InputFile; "
         f"file = InputFile(Path({str(tmp_path / 'x.parquet')!r}), 'x', 'x', 'parquet', None); "
-        "[list(part.blocks()) for part in open_parquet(file)[1]]; "
+        "[list(part.read_records()) for part in open_parquet(file)[1]]; "
         "sys.exit('pandas' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -30,7 +30,7 @@ def read(folder: Path, content: bytes, *, block: int, exact: bool) -> Found:
         if exact:
             patch.setattr(Grammar, "_regular", lambda *_: False)
             patch.setattr(Delimited, "_fast", lambda *_: None)
-        blocks = list(reader.blocks())
+        blocks = list(reader.read_records())
     rows = [
         (number, *row)
         for block_ in blocks

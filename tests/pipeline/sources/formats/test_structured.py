@@ -44,7 +44,7 @@ def read(folder: Path, lines: list[str], *, block: int, exact: bool) -> tuple[ob
         if exact:
             patch.setattr(structured, "_fast", lambda _: None)
         sources = open_sources(Recipe.model_validate(content), folder)
-        found = [(batch.frame, batch.unreadable) for batch in sources.batches()]
+        found = [(batch.frame, batch.unreadable) for batch in sources.read_batches()]
     frame = pl.concat([frame for frame, _ in found])
     columns = sorted(sources.schema)
     bad = pl.concat([bad for _, bad in found]).drop("reason")
