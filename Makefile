@@ -9,7 +9,7 @@ export PYTHONSAFEPATH := 1
 export TOKENIZERS_PARALLELISM := false
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-all lint types docs wheel bench clean
+.PHONY: help demo test test-slow test-all lint types docs wheel bench clean
 
 help:            ## List the commands.
 	@sed -n 's/^\([a-z-]*\):[^#]*## /  make \1\t/p' $(MAKEFILE_LIST)
@@ -36,6 +36,9 @@ demo: $(READY)   ## Curate the shipped nike recipe, train on it, compare before 
 
 test: $(READY_DEV) ## Run all tests but those marked slow.
 	@$(BIN)/python -m pytest -n auto --dist worksteal -m "not slow"
+
+test-slow: $(READY_DEV) ## Run the tests marked slow.
+	@$(BIN)/python -m pytest -n auto --dist worksteal -m slow
 
 test-all: $(READY_DEV) ## Run every test.
 	@$(BIN)/python -m pytest -n auto --dist worksteal

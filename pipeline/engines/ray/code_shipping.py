@@ -68,7 +68,7 @@ def _texts(value: JsonValue | Mapping[str, JsonValue]) -> Iterator[str]:
 
 
 def _files(root: Path, text: str, output: Path) -> set[Path]:
-    """Return what a name leads to: a file, all of a folder, or a module with its neighbours."""
+    """Return what a name leads to: a file, all of a folder, a module with what lies beside it."""
     name = text.partition(f"{_MODULE}:")[0] + _MODULE if f"{_MODULE}:" in text else text
     if not name or len(name) > 1_000 or "\n" in name or "\0" in name or Path(name).is_absolute():
         return set()
@@ -81,12 +81,12 @@ def _files(root: Path, text: str, output: Path) -> set[Path]:
         return set()
     if path.suffix != _MODULE:
         return {path}
-    beside = (one for one in path.parent.iterdir() if one.is_file() and _travels(one))
-    return {path, *(one for one in beside if not one.is_relative_to(output))}
+    packages = (one.parent for one in path.parent.glob("*/__init__.py"))
+    beside = {*path.parent.iterdir(), *(file for folder in packages for file in folder.rglob("*"))}
+    return {path, *(f for f in beside if _can_be_read(f) and not f.is_relative_to(output))}
 
 
-def _travels(path: Path) -> bool:
-    """Whether a file beside a module is one that the module may read."""
-    return path.suffix in (_MODULE, ".txt", ".json", ".yaml", ".toml") and not path.name.startswith(
-        "."
-    )
+def _can_be_read(path: Path) -> bool:
+    """Whether a file beside a module, or in a package beside it, may be read by it."""
+    kinds = (_MODULE, ".txt", ".json", ".yaml", ".toml")
+    return path.suffix in kinds and not path.name.startswith(".") and path.is_file()

@@ -1,0 +1,88 @@
+"""What can break in installing siftset and in living beside strangers; run from the wheel too."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from importlib import metadata
+from pathlib import Path
+
+import pytest
+
+ROOMS = ("pipeline", "signals", "trainer", "schemas", "data")
+
+RECIPE = """
+name: beside
+output: out
+source: {files: {paths: [rows.csv]}}
+signals:
+  polite: {python: "signals.py:polite"}
+keep: polite
+"""
+
+SIGNALS = """
+from pipeline import WORDS
+from siftset import signal
+
+@signal
+def polite(text: str) -> bool:
+    return any(word in text for word in WORDS)
+"""
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    """A project whose own modules have the names of our rooms."""
+    (tmp_path / "recipe.yaml").write_text(RECIPE, "utf-8")
+    (tmp_path / "rows.csv").write_text("text\nyes please\nno\nthank you\n", "utf-8")
+    (tmp_path / "signals.py").write_text(SIGNALS, "utf-8")
+    for folder in ("pipeline", "data"):
+        (tmp_path / folder).mkdir()
+    (tmp_path / "pipeline/__init__.py").write_text("WORDS = ('please', 'thank')\n", "utf-8")
+    (tmp_path / "data/__init__.py").write_text("mine = True\n", "utf-8")
+    (tmp_path / "schemas.py").write_text("raise ImportError('not for siftset')\n", "utf-8")
+    return tmp_path
+
+
+def _run(folder: Path, *command: str) -> str:
+    environment = {k: v for k, v in os.environ.items() if k != "PYTHONSAFEPATH"}
+    done = subprocess.run(
+        command, cwd=folder, env=environment, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_a_project_may_have_modules_named_like_our_rooms(project):
+    script = Path(sys.executable).parent / "siftset"
+    told = _run(project, str(script), "curate", "recipe.yaml", "--json")
+    assert '"kept": 2' in told
+
+
+def test_python_code_of_such_a_project_imports_both(project):
+    code = (
+        "import data, pipeline, siftset; from siftset import curate, keyword; "
+        "print(data.mine, pipeline.WORDS, keyword('nike')('a nike'), "
+        "curate('recipe.yaml').rows.kept)"
+    )
+    assert _run(project, sys.executable, "-c", code).split("\n")[0].endswith("True 2")
+
+
+@pytest.mark.slow
+def test_workers_of_a_cluster_import_both(project):
+    pytest.importorskip("ray")
+    script = Path(sys.executable).parent / "siftset"
+    told = _run(project, str(script), "curate", "recipe.yaml", "--engine", "ray", "--json")
+    assert '"kept": 2' in told
+
+
+def test_an_installed_package_has_one_name_at_the_top():
+    files = metadata.files("siftset") or []
+    top = {file.parts[0] for file in files if file.parts[0] != ".."}
+    if not any(file.name == "py.typed" for file in files):
+        pytest.skip("installed from the tree: only a wheel lists its files")
+    assert {name for name in top if not name.endswith(".dist-info")} == {"siftset"}
+    shipped = {str(file) for file in files}
+    assert "siftset/data/recipes/nike.yaml" in shipped
+    assert all(f"siftset/{room}/__init__.py" in shipped for room in ROOMS)
