@@ -32,16 +32,12 @@ class Checked:
         for name, question in job.decider.questions.items():
             signal = question.signal
             yield f"  {name:<16}{signal.defined} on {', '.join(signal.columns)}"
-        yield f"output    {self._output()}"
+        address = output_address(self.job.loaded)
+        here = str(self.job.output)
+        yield f"output    {here if address is None else f'{address}, worked on in {here}'}"
         yield f"training  {self.model or 'none: the recipe has no train section'}"
         yield from (f"warning   {line}" for line in self.warnings)
         yield "The recipe is good."
-
-    def _output(self) -> str:
-        """Return where the output is, and where it is worked on if that is elsewhere."""
-        address = output_address(self.job.loaded)
-        here = str(self.job.output)
-        return here if address is None else f"{address}, worked on in {here}"
 
     def to_json(self) -> dict[str, JsonValue]:
         """Return the JSON object of `--json`."""

@@ -17,7 +17,7 @@ from siftset.pipeline.run.job import Job, load_job
 from siftset.pipeline.run.row_sample import SAMPLE_ROWS
 from siftset.pipeline.stages.publish import PREVIEW
 from siftset.pipeline.storage.remote import fetch_below
-from siftset.pipeline.storage.run_folder import RUNS, RunFolder, run_folders
+from siftset.pipeline.storage.run_folder import RUNS, run_folders
 from siftset.pipeline.storage.table import Store
 from siftset.schemas.errors import OutputError
 from siftset.schemas.progress import Progress, Silent
@@ -114,29 +114,15 @@ def _find_recorded(
             yield "kept", row
     for folder in run_folders(store.output):
         for place in _PLACES:
-            for row in _read_place(folder, place, wanted):
+            fetch_below(folder.output, f"{RUNS}/{folder.run_id}/{place}")
+            files = sorted((folder.path / place).glob("*.parquet"))
+            for row in pl.scan_parquet(files).filter(wanted).collect().to_dicts() if files else []:
                 yield place, {**row, "run_id": folder.run_id}
-
-
-def _read_place(folder: RunFolder, place: str, wanted: pl.Expr) -> list[dict[str, object]]:
-    fetch_below(folder.output, f"{RUNS}/{folder.run_id}/{place}")
-    files = sorted((folder.path / place).glob("*.parquet"))
-    return pl.scan_parquet(files).filter(wanted).collect().to_dicts() if files else []
 
 
 def _describe_row(where: str, row: dict[str, object]) -> str:
     source = row.get("source")
     place = f"{source['file']} record {source['record']}" if isinstance(source, dict) else ""
-    lines = [f"{row['row_id']}  {place}  run {row['run_id']}", f"  {_describe_verdict(where, row)}"]
-    signals, scores = row.get("signals"), row.get("scores")
-    if isinstance(signals, dict):
-        for name, state in signals.items():
-            score = scores.get(name) if isinstance(scores, dict) else None
-            lines.append(f"  {name}: {state}" + ("" if score is None else f" (score {score:.4g})"))
-    return "\n".join([*lines, f"  text: {_cut(row.get('text'))}"])
-
-
-def _describe_verdict(where: str, row: dict[str, object]) -> str:
     reasons = row.get("_reasons")
     told = {
         "kept": f"kept, in split {row.get('split')}",
@@ -146,12 +132,14 @@ def _describe_verdict(where: str, row: dict[str, object]) -> str:
         + ", ".join(map(str, reasons if isinstance(reasons, list) else ())),
         "unreadable": f"unreadable: {row.get('reason')}",
     }
-    return told[where]
-
-
-def _cut(text: object, width: int = 100) -> str:
-    shown = " ".join(str(text).split())
-    return shown if len(shown) <= width else shown[: width - 3] + "..."
+    lines = [f"{row['row_id']}  {place}  run {row['run_id']}", f"  {told[where]}"]
+    signals, scores = row.get("signals"), row.get("scores")
+    if isinstance(signals, dict):
+        for name, state in signals.items():
+            score = scores.get(name) if isinstance(scores, dict) else None
+            lines.append(f"  {name}: {state}" + ("" if score is None else f" (score {score:.4g})"))
+    shown = " ".join(str(row.get("text")).split())
+    return "\n".join([*lines, f"  text: {shown if len(shown) <= 100 else shown[:97] + '...'}"])
 
 
 def _to_json(row: dict[str, object]) -> dict[str, JsonValue]:

@@ -107,7 +107,11 @@ class _Handler(BaseHTTPRequestHandler):
         """Stay silent."""
 
     def _respond(self, *, body: bool) -> None:
-        if not self._is_local():
+        host = self.headers.get("Host", "")
+        name, _, port = host.rpartition(":")
+        assert isinstance(self.server, ThreadingHTTPServer)
+        # A name that a stranger's page had pointed at this address (DNS rebinding) is refused.
+        if name not in (LOOPBACK, "localhost") or port != str(self.server.server_port):
             return self.send_error(HTTPStatus.MISDIRECTED_REQUEST)
         if self.path == "/favicon.ico":
             return self._headers(HTTPStatus.NO_CONTENT, "image/x-icon", _PAGE, length=None)
@@ -124,13 +128,6 @@ class _Handler(BaseHTTPRequestHandler):
         if not path.is_file():
             return self.send_error(HTTPStatus.NOT_FOUND)
         return self._send_file(path, body=body)
-
-    def _is_local(self) -> bool:
-        """Refuse a name that a stranger's page had pointed at this address (DNS rebinding)."""
-        host = self.headers.get("Host", "")
-        name, _, port = host.rpartition(":")
-        assert isinstance(self.server, ThreadingHTTPServer)
-        return name in (LOOPBACK, "localhost") and port == str(self.server.server_port)
 
     def _inside(self) -> Path | None:
         """Return the file or folder that is asked for; None unless it lies inside the root."""

@@ -77,7 +77,12 @@ def try_formula(
 ) -> Explained:
     """Decide the rows of a file by a formula, or by signals written out in it; show some."""
     formula = parse(text)
-    decider = Decider(formula, build_for(formula, _kinds_by_name(formula.names), folder=Path.cwd()))
+    # A name in a formula stands for the kind of that name, without parameters.
+    known = kinds()
+    bare: dict[str, dict[str, JsonValue]] = {
+        name: {name: {}} for name in formula.names if name in known
+    }
+    decider = Decider(formula, build_for(formula, bare, folder=Path.cwd()))
     frame = read_some(data, column=column, rows=sample or _DEFAULT_ROWS)
     decider.check(frame.schema)
     decisions = decider.decide(frame)
@@ -91,12 +96,6 @@ def try_formula(
             lines.append(f"  {_cut(row)}")
     facts: dict[str, JsonValue] = {"rows": frame.height, "kept": kept, "unknown": unknown}
     return Explained("\n".join(lines), facts)
-
-
-def _kinds_by_name(names: tuple[str, ...]) -> dict[str, dict[str, JsonValue]]:
-    """Take a name in a formula for the kind of that name, without parameters."""
-    known = kinds()
-    return {name: {name: {}} for name in names if name in known}
 
 
 def read_some(data: Path, *, column: str = "text", rows: int = _DEFAULT_ROWS) -> pl.DataFrame:

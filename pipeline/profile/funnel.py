@@ -71,10 +71,11 @@ def describe_funnel(decider: Decider, sifted: Sifted, analysis: Analysis | None)
 
 
 def _describe_signal(name: str, found: SignalStatistics, signal: SignalSpec) -> SignalMetrics:
+    said = [f"{key} {_shorten_list(value)}" for key, value in signal.parameters.items()]
     return SignalMetrics(
         name=name,
         kind=signal.defined,
-        description=_signal_parameters(signal),
+        description=(", ".join(said)[:_LONGEST] or signal.description),
         true=found.true,
         false=found.false,
         unknown=found.unknown,
@@ -84,12 +85,6 @@ def _describe_signal(name: str, found: SignalStatistics, signal: SignalSpec) -> 
         faults=found.raised,
         seconds=round(found.seconds, 6),
     )
-
-
-def _signal_parameters(signal: SignalSpec) -> str:
-    """Return the parameters that a recipe gave, or else what the signal asks."""
-    said = [f"{key} {_shorten_list(value)}" for key, value in signal.parameters.items()]
-    return ", ".join(said)[:_LONGEST] or signal.description
 
 
 def _shorten_list(value: JsonValue) -> str:

@@ -63,24 +63,17 @@ def find_alerts(now: RunMetrics, history: Sequence[RunMetrics]) -> tuple[str, ..
     for name, share in _SHARES.items():
         value = share(now)
         past = [one for one in map(share, recent) if one is not None]
-        if value is not None and len(past) >= _FEWEST and _is_out(value, past):
-            lines.append(_alert_line(name, value, median(past), len(past)))
+        if value is None or len(past) < _FEWEST:
+            continue
+        middle = median(past)
+        spread = _NORMAL * median(abs(one - middle) for one in past)
+        if abs(value - middle) > max(_FLOOR, _SCORE * spread):
+            moved = "rose" if value > middle else "fell"
+            lines.append(
+                f"The {name} {moved} by {100 * abs(value - middle):.1f} points to {value:.1%}; "
+                f"the median of the last {len(past)} runs is {middle:.1%}."
+            )
     return tuple(lines)
-
-
-def _is_out(value: float, past: Sequence[float]) -> bool:
-    middle = median(past)
-    spread = _NORMAL * median(abs(one - middle) for one in past)
-    return abs(value - middle) > max(_FLOOR, _SCORE * spread)
-
-
-def _alert_line(name: str, value: float, middle: float, runs: int) -> str:
-    moved = "rose" if value > middle else "fell"
-    points = 100 * abs(value - middle)
-    return (
-        f"The {name} {moved} by {points:.1f} points to {value:.1%}; "
-        f"the median of the last {runs} runs is {middle:.1%}."
-    )
 
 
 def _of_read(part: Callable[[RunMetrics], int]) -> Callable[[RunMetrics], float | None]:

@@ -58,7 +58,14 @@ def held_out_leaks(
     )
     right = rows.select("row_id", text=text)
     size = _count_rows(left)
-    return (*_key_leaks(left, right, (name, "the set"), size), _ngram_leak(left, right, name, size))
+    wanted = _hash_ngrams(left)
+    seen = _hash_ngrams(right).select("gram").unique()
+    ids = wanted.join(seen, on="gram", how="semi").select("row_id").unique()
+    found = left.join(ids, on="row_id", how="semi")
+    return (
+        *_key_leaks(left, right, (name, "the set"), size),
+        _describe_leak(found, "n-gram", (name, "the set"), size),
+    )
 
 
 def _key_leaks(
@@ -92,14 +99,6 @@ def _describe_leak(found: pl.LazyFrame, kind: Kind, names: tuple[str, str], size
         note=notes.get(kind, ""),
         examples=tuple(examples),
     )
-
-
-def _ngram_leak(left: pl.LazyFrame, right: pl.LazyFrame, name: str, size: int) -> Leak:
-    wanted = _hash_ngrams(left)
-    seen = _hash_ngrams(right).select("gram").unique()
-    ids = wanted.join(seen, on="gram", how="semi").select("row_id").unique()
-    found = left.join(ids, on="row_id", how="semi")
-    return _describe_leak(found, "n-gram", (name, "the set"), size)
 
 
 def _hash_ngrams(rows: pl.LazyFrame) -> pl.LazyFrame:

@@ -55,10 +55,14 @@ class ProfileState(Metrics):
     vocabulary: WordSketch = WordSketch()
 
     def __add__(self, other: ProfileState) -> ProfileState:
+        names = dict.fromkeys([*self.columns, *other.columns])
+        nothing = ColumnState()
         return ProfileState(
             rows=self.rows + other.rows,
             texts=self.texts + other.texts,
-            columns=_add_columns(self, other),
+            columns={
+                n: self.columns.get(n, nothing) + other.columns.get(n, nothing) for n in names
+            },
             chars=self.chars + other.chars,
             words=self.words + other.words,
             tokens=_add_tokens(self, other),
@@ -220,12 +224,6 @@ def _bound_names(counts: Mapping[str, int]) -> dict[str, int]:
     ranked = sorted(counts, key=lambda n: (n == _OTHER, -counts[n], n))
     rest = sum(counts[name] for name in ranked[_MOST_NAMES - 1 :])
     return {name: counts[name] for name in ranked[: _MOST_NAMES - 1]} | {_OTHER: rest}
-
-
-def _add_columns(left: ProfileState, right: ProfileState) -> dict[str, ColumnState]:
-    names = dict.fromkeys([*left.columns, *right.columns])
-    nothing = ColumnState()
-    return {n: left.columns.get(n, nothing) + right.columns.get(n, nothing) for n in names}
 
 
 def _add_tokens(left: ProfileState, right: ProfileState) -> Lengths | None:

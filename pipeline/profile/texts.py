@@ -76,7 +76,10 @@ def count_scripts(texts: pl.Series) -> dict[str, int]:
     found[NO_LETTER] = ascii_only.height - found["Latin"]
     wanted = {name: text.str.contains(pattern).sum() for name, pattern in SCRIPTS.items()}
     wanted[NO_LETTER] = (~text.str.contains(r"\p{L}")).sum()
-    wanted["other"] = _unknown_script().sum()
+    known = "".join(pattern.strip("[]") for name, pattern in SCRIPTS.items() if name != "emoji")
+    wanted["other"] = (
+        pl.col("text").str.contains(rf"[\p{{L}}--[{known}\p{{Common}}\p{{Inherited}}]]").sum()
+    )
     for name, number in _count_true(other, wanted).items():
         found[name] = found.get(name, 0) + number
     return {name: number for name, number in found.items() if number}
@@ -89,11 +92,6 @@ def beyond_ascii(frame: pl.DataFrame) -> pl.DataFrame:
 
 def _is_ascii() -> pl.Expr:
     return pl.col("text").str.len_bytes() == pl.col("text").str.len_chars()
-
-
-def _unknown_script() -> pl.Expr:
-    known = "".join(pattern.strip("[]") for name, pattern in SCRIPTS.items() if name != "emoji")
-    return pl.col("text").str.contains(rf"[\p{{L}}--[{known}\p{{Common}}\p{{Inherited}}]]")
 
 
 def _count_true(frame: pl.DataFrame, wanted: Mapping[str, pl.Expr]) -> dict[str, int]:

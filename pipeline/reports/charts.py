@@ -76,20 +76,22 @@ def draw_split_bar(
 def draw_legend(entries: Sequence[tuple[str, str, str]]) -> Markup:
     """Return (name, fill, value) as a line of coloured squares."""
     items = [
-        h("li", _swatch(fill), name, " ", h("b", value) if value else None)
+        h(
+            "li",
+            h(
+                "svg",
+                h("rect", width=10, height=10, rx=2, class_=fill),
+                class_="swatch",
+                viewBox="0 0 10 10",
+                aria_hidden="true",
+            ),
+            name,
+            " ",
+            h("b", value) if value else None,
+        )
         for name, fill, value in entries
     ]
     return h("ul", items, class_="legend")
-
-
-def _swatch(fill: str) -> Markup:
-    return h(
-        "svg",
-        h("rect", width=10, height=10, rx=2, class_=fill),
-        class_="swatch",
-        viewBox="0 0 10 10",
-        aria_hidden="true",
-    )
 
 
 def draw_sparkline(values: Sequence[float], title: str, *, colour: int = 0) -> Markup:

@@ -64,19 +64,23 @@ def render_page(header: Header, parts: Sequence[PagePart], *, refresh: int | Non
         h("title", header.title),
         h("style", Markup(read_stylesheet())),
     )
-    body = h("body", h("div", _top(header), _layout(parts), class_="shell"))
-    return f"<!doctype html>\n{h('html', head, body, lang='en')}\n"
-
-
-def _top(header: Header) -> Markup:
-    return h(
-        "header",
-        h("p", header.crumb, class_="crumb") if header.crumb else None,
-        h("h1", header.title),
-        h("div", header.verdict, class_="verdict") if header.verdict else None,
-        h("div", header.loud, class_="loud", role="alert") if header.loud else None,
-        class_="top",
+    body = h(
+        "body",
+        h(
+            "div",
+            h(
+                "header",
+                h("p", header.crumb, class_="crumb") if header.crumb else None,
+                h("h1", header.title),
+                h("div", header.verdict, class_="verdict") if header.verdict else None,
+                h("div", header.loud, class_="loud", role="alert") if header.loud else None,
+                class_="top",
+            ),
+            _layout(parts),
+            class_="shell",
+        ),
     )
+    return f"<!doctype html>\n{h('html', head, body, lang='en')}\n"
 
 
 def _layout(parts: Sequence[PagePart]) -> Markup:
@@ -179,7 +183,13 @@ def draw_table(
     """Return a table that scrolls sideways where it is too wide."""
     head = h(
         "thead",
-        h("tr", [h("th", c.title, scope="col", class_=_heading(c)) for c in columns]),
+        h(
+            "tr",
+            [
+                h("th", c.title, scope="col", class_=("num" if c.kind == "num" else None))
+                for c in columns
+            ],
+        ),
     )
     body = [
         h(
@@ -190,10 +200,6 @@ def draw_table(
     ]
     title = h("caption", caption) if caption else None
     return h("div", h("table", title, head, h("tbody", body)), class_="scroll")
-
-
-def _heading(column: TableColumn) -> str | None:
-    return "num" if column.kind == "num" else None
 
 
 def format_number(value: float) -> str:

@@ -4,13 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from siftset.pipeline.reports.markup import Child
-from siftset.pipeline.reports.page import PagePart, render_page
-from siftset.pipeline.reports.page import call_out as callout
+from siftset.pipeline.reports.page import PagePart, call_out, render_page
 from siftset.pipeline.reports.run import checks, drift, funnel, summary, texts
 from siftset.pipeline.reports.run.findings import (
     WORST_FIRST,
-    ReportFinding,
     find_statements,
     part_status,
 )
@@ -23,39 +20,26 @@ def run_report(metrics: RunMetrics, history: Sequence[RunMetrics] = ()) -> str:
     """Return the page of a run; `history` holds earlier runs of the recipe, the oldest first."""
     found = find_statements(metrics)
     profiled = bool(metrics.profiles)
-    middle = [
+    repeats, precision = metrics.duplicates, metrics.label_precision
+    parts = [
         ("balance", "Balance and signals", funnel.balance_part(metrics), True),
         ("checks", "Checks", checks.checks_part(metrics, history), bool(metrics.checks)),
         ("columns", "Null, empty, blank", checks.columns_part(metrics), profiled),
-        (
-            "duplicates",
-            "Duplicates",
-            checks.duplicates_part(metrics),
-            metrics.duplicates is not None,
-        ),
+        ("duplicates", "Duplicates", checks.duplicates_part(metrics), repeats is not None),
         ("lengths", "Lengths", texts.lengths_part(metrics), profiled),
         ("encoding", "Encoding and contents", texts.contents_part(metrics), profiled),
         ("languages", "Languages and scripts", texts.languages_part(metrics), profiled),
-        (
-            "labels",
-            "Labels by source",
-            texts.labels_part(metrics),
-            metrics.label_precision is not None,
-        ),
+        ("labels", "Labels by source", texts.labels_part(metrics), precision is not None),
         ("leakage", "Leakage between splits", drift.leakage_part(metrics), bool(metrics.leakage)),
         ("drift", "Drift", drift.drift_part(metrics), bool(metrics.drift)),
         ("samples", "Samples", drift.samples_part(metrics), False),
     ]
-    parts = [_part(found, *one) for one in middle]
-    first = summary.summary_part(metrics, found, history)
-    return render_page(
-        summary.run_header(metrics, found), [first, *parts, summary.links_part(metrics)]
-    )
-
-
-def _part(
-    found: tuple[ReportFinding, ...], anchor: str, title: str, body: Child, measured: bool
-) -> PagePart:
-    here = sorted((f for f in found if f.part == anchor), key=lambda one: WORST_FIRST[one.level])
-    said = [callout(one.level, one.claim, one.todo) for one in here[:20]]
-    return PagePart(anchor, title, [said, body], part_status(found, anchor, measured=measured))
+    shown = [summary.summary_part(metrics, found, history)]
+    for anchor, title, body, measured in parts:
+        here = sorted(
+            (f for f in found if f.part == anchor), key=lambda one: WORST_FIRST[one.level]
+        )
+        said = [call_out(one.level, one.claim, one.todo) for one in here[:20]]
+        status = part_status(found, anchor, measured=measured)
+        shown.append(PagePart(anchor, title, [said, body], status))
+    return render_page(summary.run_header(metrics, found), [*shown, summary.links_part(metrics)])

@@ -60,7 +60,7 @@ def _check_row(check: Check, before: list[float]) -> list[Child]:
         [
             name,
             allow_breaks(check.name),
-            _asked(check),
+            (h("div", h("code", check.arguments), class_="small") if check.arguments else None),
             h("div", _detail(check), class_="small soft"),
         ],
         _measured(check),
@@ -70,10 +70,6 @@ def _check_row(check: Check, before: list[float]) -> list[Child]:
         if before
         else "",
     ]
-
-
-def _asked(check: Check) -> Child:
-    return h("div", h("code", check.arguments), class_="small") if check.arguments else None
 
 
 def _detail(check: Check) -> Child:

@@ -170,13 +170,11 @@ def samples_part(metrics: RunMetrics) -> Child:
         return note_absence("No rows were sampled in this run.")
     order = [*_TITLES, *(name for name in metrics.samples if name not in _TITLES)]
     shown = [
-        _samples(_TITLES.get(n, n), metrics.samples[n]) for n in order if metrics.samples.get(n)
+        h("div", h("h3", _TITLES.get(n, n)), [_show_sample(row) for row in metrics.samples[n]])
+        for n in order
+        if metrics.samples.get(n)
     ]
     return h("div", shown, class_="grid2")
-
-
-def _samples(title: str, rows: tuple[Sample, ...]) -> Markup:
-    return h("div", h("h3", title), [_show_sample(row) for row in rows])
 
 
 def _show_sample(row: Sample) -> Markup:

@@ -32,18 +32,22 @@ def balance_part(metrics: RunMetrics) -> Child:
     equation = h("p", line, ".", class_="small soft")
     if metrics.funnel is None:
         return [bar_chart, equation, note_absence("The signals of this run were not analysed.")]
-    return [bar_chart, equation, _show_funnel(metrics.funnel)]
-
-
-def _show_funnel(funnel: Funnel) -> list[Child]:
-    tree = h("ul", _show_node(funnel.tree, funnel.analysed), class_="tree") if funnel.tree else None
+    tree = (
+        h("ul", _show_node(metrics.funnel.tree, metrics.funnel.analysed), class_="tree")
+        if metrics.funnel.tree
+        else None
+    )
     return [
-        h("h3", "The formula"),
-        h("p", h("code", funnel.formula)),
-        h("div", h("div", tree), h("div", _clause_table(funnel)), class_="grid2"),
-        _step_table(funnel),
-        _signal_table(funnel),
-        _pair_table(funnel),
+        bar_chart,
+        equation,
+        [
+            h("h3", "The formula"),
+            h("p", h("code", metrics.funnel.formula)),
+            h("div", h("div", tree), h("div", _clause_table(metrics.funnel)), class_="grid2"),
+            _step_table(metrics.funnel),
+            _signal_table(metrics.funnel),
+            _pair_table(metrics.funnel),
+        ],
     ]
 
 
@@ -85,7 +89,27 @@ def _signal_table(funnel: Funnel) -> Child:
     if not funnel.signals:
         return None
     only = {out.signal: _decided_alone(out.removed, out.added) for out in funnel.leave_one_out}
-    rows = [[*_signal_row(signal), only.get(signal.name, "")] for signal in funnel.signals]
+    rows = [
+        [
+            *[
+                [
+                    h("code", signal.name),
+                    h(
+                        "div",
+                        ": ".join(part for part in (signal.kind, signal.description) if part),
+                        class_="small soft",
+                    ),
+                ],
+                _draw_states(signal),
+                format_share(signal.true, signal.evaluated) if signal.evaluated else "not asked",
+                f"{signal.unknown:,}",
+                f"{signal.skipped:,}",
+                _format_cost(signal),
+            ],
+            only.get(signal.name, ""),
+        ]
+        for signal in funnel.signals
+    ]
     columns = [
         TableColumn("Signal", "name"),
         TableColumn("True, false, unknown", "bar"),
@@ -102,21 +126,6 @@ def _signal_table(funnel: Funnel) -> Child:
     )
     lines = [h("h3", "Signals"), draw_table(columns, rows)]
     return [*lines, h("p", note, class_="small soft") if funnel.analysed else None]
-
-
-def _signal_row(signal: SignalMetrics) -> list[Child]:
-    return [
-        [h("code", signal.name), h("div", _about(signal), class_="small soft")],
-        _draw_states(signal),
-        format_share(signal.true, signal.evaluated) if signal.evaluated else "not asked",
-        f"{signal.unknown:,}",
-        f"{signal.skipped:,}",
-        _format_cost(signal),
-    ]
-
-
-def _about(signal: SignalMetrics) -> str:
-    return ": ".join(part for part in (signal.kind, signal.description) if part)
 
 
 def _decided_alone(removed: int, added: int) -> Child:

@@ -56,26 +56,53 @@ def summary_part(
 ) -> PagePart:
     """Return part 1: the figures that matter, what stands out, and what went in."""
     shown = sorted(found, key=lambda one: WORST_FIRST[one.level])
-    said = h("ul", [_brief(one) for one in shown[:12]], class_="briefs")
+    said = h(
+        "ul",
+        [
+            list_statement(
+                one.level, one.claim, one.todo, to="" if one.part == "summary" else one.part
+            )
+            for one in shown[:12]
+        ],
+        class_="briefs",
+    )
     if len(shown) > 12:
         said = h("div", said, h("p", f"{len(shown) - 12} more stand below.", class_="soft"))
     if not shown:
         said = call_out("pass", "Nothing stands out: every check passed.")
+    run = metrics.run
+    columns = [
+        TableColumn("Input", "name"),
+        TableColumn("Rows", "num"),
+        TableColumn("Bytes", "num"),
+        TableColumn("Fingerprint", "name"),
+    ]
+    rows = [_input_row(one) for one in metrics.inputs[:50]]
+    more = len(metrics.inputs) - len(rows)
+    note = h("p", f"and {more:,} more, in the manifest", class_="soft") if more else None
     body = [
         _main_figures(metrics),
         said,
         _draw_trend(metrics, history),
-        _run_facts(metrics),
-        _input_table(metrics),
+        list_facts(
+            {
+                "Recipe": [run.recipe, " ", h("code", run.recipe_hash[:16])],
+                "Formula": h("code", run.formula),
+                "Suite": run.suite or "none",
+                "Based on version": run.base_version,
+                "Seed": run.seed,
+                "Software": ", ".join(f"{name} {number}" for name, number in run.versions.items()),
+            }
+        ),
+        h(
+            "div",
+            h("h3", "Inputs"),
+            draw_table(columns, rows) if rows else note_absence("None."),
+            note,
+        ),
     ]
     status = metrics.verdict
     return PagePart("summary", "Verdict", body, status)
-
-
-def _brief(one: ReportFinding) -> Markup:
-    return list_statement(
-        one.level, one.claim, one.todo, to="" if one.part == "summary" else one.part
-    )
 
 
 def _main_figures(metrics: RunMetrics) -> Markup:
@@ -100,12 +127,14 @@ def _main_figures(metrics: RunMetrics) -> Markup:
         items.append((format_percent(precision.right, precision.labelled), "label precision", of))
     if rows.set is not None:
         name = "rows in the set" if metrics.verdict != "fail" else "rows the set would hold"
-        items.append((f"{rows.set:,}", name, _splits(metrics)))
+        items.append(
+            (
+                f"{rows.set:,}",
+                name,
+                ", ".join(f"{name} {number:,}" for name, number in metrics.rows.splits.items()),
+            )
+        )
     return show_figures(items)
-
-
-def _splits(metrics: RunMetrics) -> str:
-    return ", ".join(f"{name} {number:,}" for name, number in metrics.rows.splits.items())
 
 
 def _draw_trend(metrics: RunMetrics, history: Sequence[RunMetrics]) -> Child:
@@ -137,35 +166,6 @@ def _change(now: int, before: int) -> str:
     if now == before:
         return "unchanged"
     return f"{now - before:+,} against the last run"
-
-
-def _run_facts(metrics: RunMetrics) -> Markup:
-    run = metrics.run
-    return list_facts(
-        {
-            "Recipe": [run.recipe, " ", h("code", run.recipe_hash[:16])],
-            "Formula": h("code", run.formula),
-            "Suite": run.suite or "none",
-            "Based on version": run.base_version,
-            "Seed": run.seed,
-            "Software": ", ".join(f"{name} {number}" for name, number in run.versions.items()),
-        }
-    )
-
-
-def _input_table(metrics: RunMetrics) -> Markup:
-    columns = [
-        TableColumn("Input", "name"),
-        TableColumn("Rows", "num"),
-        TableColumn("Bytes", "num"),
-        TableColumn("Fingerprint", "name"),
-    ]
-    rows = [_input_row(one) for one in metrics.inputs[:50]]
-    more = len(metrics.inputs) - len(rows)
-    note = h("p", f"and {more:,} more, in the manifest", class_="soft") if more else None
-    return h(
-        "div", h("h3", "Inputs"), draw_table(columns, rows) if rows else note_absence("None."), note
-    )
 
 
 def _input_row(one: Input) -> list[Child]:

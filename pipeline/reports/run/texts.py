@@ -62,26 +62,21 @@ def lengths_part(metrics: RunMetrics) -> Child:
     ]
 
 
-def _draw_lengths(histogram_: Histogram, title: str, *, limit: int | None = None) -> Markup:
-    bins = _filled_bins(histogram_)
-    mark = None
-    if limit is not None:
-        mark = next((i for i, (low, _, _) in enumerate(bins) if low > limit), None)
-    return draw_histogram([(_bin(low, high), n) for low, high, n in bins], title, mark=mark)
-
-
-def _filled_bins(one: Histogram) -> list[tuple[float, float, int]]:
-    bins = [
-        (one.edges[i], one.edges[i + 1], number)
-        for i, number in enumerate(one.counts)
-        if i + 1 < len(one.edges)
+def _draw_lengths(lengths: Histogram, title: str, *, limit: int | None = None) -> Markup:
+    bins = list(zip(lengths.edges, lengths.edges[1:], lengths.counts, strict=False))
+    filled = [i for i, (_, _, rows) in enumerate(bins) if rows]
+    bins = bins[filled[0] : filled[-1] + 1] if filled else []
+    over = [i for i, (low, _, _) in enumerate(bins) if limit is not None and low > limit]
+    columns = [
+        (
+            format_short(low)
+            if high - low <= 1
+            else f"{format_short(low)}-{format_short(high - 1)}",
+            n,
+        )
+        for low, high, n in bins
     ]
-    filled = [i for i, (_, _, number) in enumerate(bins) if number]
-    return bins[filled[0] : filled[-1] + 1] if filled else []
-
-
-def _bin(low: float, high: float) -> str:
-    return format_short(low) if high - low <= 1 else f"{format_short(low)}-{format_short(high - 1)}"
+    return draw_histogram(columns, title, mark=over[0] if over else None)
 
 
 def _quantile_table(metrics: RunMetrics) -> Markup:
@@ -124,14 +119,13 @@ def contents_part(metrics: RunMetrics) -> Child:
     ]
     head = [
         TableColumn("Texts that hold", "text"),
-        *(TableColumn(_who(name), "num") for name in names),
+        *(
+            TableColumn({"input": "Came in", "kept": "Kept"}.get(name, name), "num")
+            for name in names
+        ),
     ]
     said = [h("li", describe_population(name, one)) for name, one in metrics.profiles.items()]
     return [draw_table(head, rows), h("ul", said, class_="legend")]
-
-
-def _who(name: str) -> str:
-    return {"input": "Came in", "kept": "Kept"}.get(name, name)
 
 
 def _part(profile: Profile, counts: Mapping[str, int], key: str) -> Child:
