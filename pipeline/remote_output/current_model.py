@@ -20,7 +20,7 @@ def take_current(origin: Origin, there: Listing, finished: set[str]) -> None:
     """Fetch the model that is current in the store, and point at it, unless it was changed here."""
     here = _here(origin)
     if CURRENT not in there or (
-        here is not None and content_digest(here) != origin.agreed().get(CURRENT)
+        here is not None and content_digest(here) != origin.agreed_digests().get(CURRENT)
     ):
         return
     theirs = origin.read(CURRENT)
@@ -34,7 +34,7 @@ def send_current(origin: Origin, there: Listing) -> None:
     theirs = origin.read(CURRENT) if CURRENT in there else None
     if here is None or here == theirs:
         return
-    if theirs is not None and content_digest(theirs) != origin.agreed().get(CURRENT):
+    if theirs is not None and content_digest(theirs) != origin.agreed_digests().get(CURRENT):
         _follow(origin, there, theirs)
         raise OutputError(
             f"{origin.address}/{CURRENT} is {theirs.decode()}, which another machine promoted "

@@ -115,7 +115,9 @@ def _take_mended(origin: Origin, there: Listing) -> None:
     """Fetch the rows that were mended, unless they were changed here since both sides agreed."""
     path = origin.folder / MENDED
     here = path.read_bytes() if path.is_file() else None
-    if MENDED in there and (here is None or content_digest(here) == origin.agreed().get(MENDED)):
+    if MENDED in there and (
+        here is None or content_digest(here) == origin.agreed_digests().get(MENDED)
+    ):
         origin.fetch_again([MENDED])
         origin.agree(MENDED, path.read_bytes())
 

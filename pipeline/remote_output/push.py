@@ -95,7 +95,7 @@ def _send_models(origin: Origin, there: Listing) -> None:
     for result in sorted(models.glob(f"v*-*/{RESULT}")):
         name = f"{MODELS}/{result.parent.name}"
         said, data = f"{name}/{RESULT}", result.read_bytes()
-        if said in there and content_digest(data) == origin.agreed().get(said):
+        if said in there and content_digest(data) == origin.agreed_digests().get(said):
             continue
         if said in there:
             origin.remove([said])
@@ -110,7 +110,7 @@ def _send_changing(origin: Origin, name: str) -> None:
     """Upload a file that changes in place, where it did since both sides agreed."""
     path = origin.folder / name
     data = path.read_bytes() if path.is_file() else None
-    if data is not None and content_digest(data) != origin.agreed().get(name):
+    if data is not None and content_digest(data) != origin.agreed_digests().get(name):
         origin.write(name, data)
         origin.agree(name, data)
 

@@ -136,52 +136,44 @@ class FileShard:
             if left is not None:
                 left -= block.frame.height + len(block.bad)
             if block.frame.height or block.bad:
-                yield self._batch(block, counter)
+                yield self._make_batch(block, counter)
             if left == 0:
                 return
 
-    def _batch(self, block: RawBlock, counter: OccurrenceCounter | None) -> Batch:
+    def _make_batch(self, block: RawBlock, counter: OccurrenceCounter | None) -> Batch:
         content = content_hashes(block.frame)
         frame = fit_columns(block.frame, self.plan.types)
         if self.plan.joined is not None:
             frame = self.plan.joined.add_to(frame)
-        ids = self._ids(frame, content, counter)
+        if counter is None:
+            assert self.plan.id is not None
+            ids = mapped_ids(frame[self.plan.id], self.plan.source)
+        else:
+            prefix = f"{self.plan.source}\0{self.file.stem}\0"
+            ids = record_ids(content, counter.count(content), prefix)
         named = frame.rename(self.plan.names)
         prepared = fit_columns(prepare_texts(named, self.plan.prepare), dict(self.plan.schema))
         places = _source_column(self.file.name, block.records)
         whole = pl.DataFrame([ids, places, *prepared.get_columns()])
         hashes = to_series("content", content)
-        unreadable = self._unreadable(block.bad)
+        unreadable = self._describe_unreadable(block.bad)
         if ids.null_count():
             given = ids.is_not_null()
-            nameless = self._nameless(whole.filter(~given), block.frame.filter(~given))
+            reason = f"column '{self.plan.id}', the id, is null"
+            numbers = block.records.filter(~given)
+            raw = block.frame.filter(~given)
+            texts = raw.select(pl.struct(pl.all()).struct.json_encode())[:, 0]
+            nameless = self._describe_unreadable(
+                tuple(
+                    BadRecord(number, None, reason, text.encode()[:EXCERPT])
+                    for number, text in zip(numbers, texts, strict=True)
+                )
+            )
             unreadable = pl.concat([unreadable, nameless])
             whole, hashes = whole.filter(given), hashes.filter(given)
         return Batch(whole, hashes, unreadable)
 
-    def _ids(
-        self,
-        frame: pl.DataFrame,
-        content: np.ndarray[tuple[int], np.dtype[np.uint64]],
-        counter: OccurrenceCounter | None,
-    ) -> pl.Series:
-        if counter is None:
-            assert self.plan.id is not None
-            return mapped_ids(frame[self.plan.id], self.plan.source)
-        prefix = f"{self.plan.source}\0{self.file.stem}\0"
-        return record_ids(content, counter.count(content), prefix)
-
-    def _nameless(self, rows: pl.DataFrame, raw: pl.DataFrame) -> pl.DataFrame:
-        reason = f"column '{self.plan.id}', the id, is null"
-        numbers = rows["source"].struct.field("record")
-        texts = raw.select(pl.struct(pl.all()).struct.json_encode())[:, 0].to_list()
-        bad = [
-            BadRecord(number, None, reason, text.encode()[:EXCERPT])
-            for number, text in zip(numbers, texts, strict=True)
-        ]
-        return self._unreadable(tuple(bad))
-
-    def _unreadable(self, bad: tuple[BadRecord, ...]) -> pl.DataFrame:
+    def _describe_unreadable(self, bad: tuple[BadRecord, ...]) -> pl.DataFrame:
         keys = [f"{self.plan.source}\0{self.file.name}\0unreadable\0{r.record}" for r in bad]
         ids = hex_ids(pl.Series("x", keys, dtype=pl.String))
         rows = {

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Final
@@ -31,12 +30,23 @@ def open_delta(config: Delta, folder: Path) -> OpenedFiles:
     Its files never change, so their names and sizes identify it. They are read in the order in
     which they were written: a table that is appended to keeps its first parts.
     """
+    import pyarrow as pa
+
     at = config.path.rstrip("/")
     where = at if is_address(at) else folder / Path(at).expanduser()
-    table = _table(where, config.version)
-    types = _types(table, where)
-    files = _files(table, where)
-    found = _parts([file for file, _ in files])
+    table = _open_table(where, config.version)
+    types = _column_types(table, where)
+    names = ["modification_time", "path", "size_bytes"]
+    actions = pa.table(table.get_add_actions(flatten=True)).select(names).to_pylist()
+    files: list[tuple[Path | Object, int]] = []
+    for _, escaped, size in sorted(tuple(row[name] for name in names) for row in actions):
+        path = unquote(escaped)
+        at_path = where / path if isinstance(where, Path) else Object(f"{where}/{path}", size, "")
+        files.append((at_path, size))
+    found: list[ParquetPart] = []
+    for file, _ in files:
+        for part in open_parquet(InputFile(file, file.name, file.name, "parquet", None))[1]:
+            found.append(replace(part, first=sum(before.rows for before in found)))
     if not found:
         raise SourceError(f"Delta table {where}: version {table.version()} has no rows")
     digest, known = hashlib.sha256(), {}
@@ -48,26 +58,12 @@ def open_delta(config: Delta, folder: Path) -> OpenedFiles:
     marks = tuple(known[part.file.path] for part in found)
     size = sum(size for _, size in files)
     name = f"{bare}@{table.version()}"
-    return OpenedFiles((Opened(name, bare, stated, found, digest.hexdigest(), size, marks),), ())
-
-
-def _files(table: DeltaTable, where: Path | str) -> list[tuple[Path | Object, int]]:
-    """Return the data files of a version and their sizes, oldest first."""
-    import pyarrow as pa
-
-    names = ["modification_time", "path", "size_bytes"]
-    actions = pa.table(table.get_add_actions(flatten=True)).select(names).to_pylist()
-    rows = sorted(
-        (row["modification_time"], row["path"], int(row["size_bytes"])) for row in actions
+    return OpenedFiles(
+        (Opened(name, bare, stated, tuple(found), digest.hexdigest(), size, marks),), ()
     )
-    return [(_place(where, unquote(path), size), size) for _, path, size in rows]
 
 
-def _place(where: Path | str, path: str, size: int) -> Path | Object:
-    return where / path if isinstance(where, Path) else Object(f"{where}/{path}", size, "")
-
-
-def _table(where: Path | str, version: int | None) -> DeltaTable:
+def _open_table(where: Path | str, version: int | None) -> DeltaTable:
     if isinstance(where, str):
         file_system(where)
     from deltalake import DeltaTable
@@ -81,7 +77,7 @@ def _table(where: Path | str, version: int | None) -> DeltaTable:
         raise SourceError(f"Delta table {where}: cannot be opened{at}: {reason}") from None
 
 
-def _types(table: DeltaTable, where: Path | str) -> Types:
+def _column_types(table: DeltaTable, where: Path | str) -> Types:
     if table.metadata().partition_columns:
         raise SourceError(
             f"Delta table {where}: it is partitioned, so its files lack columns; "
@@ -97,15 +93,3 @@ def _types(table: DeltaTable, where: Path | str) -> Types:
     import pyarrow as pa
 
     return declared_types(pa.schema(table.schema().to_arrow()))
-
-
-def _parts(paths: Sequence[Path | Object]) -> tuple[ParquetPart, ...]:
-    """Return the parts of all files, their records numbered through."""
-    found: list[ParquetPart] = []
-    first = 0
-    for path in paths:
-        file = InputFile(path, path.name, path.name, "parquet", None)
-        for part in open_parquet(file)[1]:
-            found.append(replace(part, first=first))
-            first += part.rows
-    return tuple(found)

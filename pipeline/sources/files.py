@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import NamedTuple, Protocol
 
 import polars as pl
+from pydantic import JsonValue
 
 from siftset.pipeline.sources.batch import FilePart, RawBlock
 from siftset.pipeline.sources.find_files import InputFile, find_files
@@ -32,6 +33,17 @@ class Opened(NamedTuple):
     bytes: int
     marks: tuple[str, ...] = ()
     """For each part, what changes with it and with what stands before it; else the digest does."""
+
+    def describe(self, source: str, kind: str) -> dict[str, JsonValue]:
+        """Return the entry of the manifest that identifies the file."""
+        return {
+            "source": source,
+            "kind": kind,
+            "name": self.name,
+            "bytes": self.bytes,
+            "records": sum(part.rows for part in self.parts),
+            "fingerprint": self.digest,
+        }
 
 
 class OpenedFiles(NamedTuple):
@@ -115,7 +127,7 @@ def _open_file(file: InputFile, config: Files, scans: ScanMemory | None) -> Open
     if file.format == "arrow":
         types, parts = open_arrow(file)
     elif file.format != "parquet":
-        types, parts = _remembered(_text_reader(file, config), digest, repr((file, config)), scans)
+        types, parts = _scan_text(_text_reader(file, config), digest, repr((file, config)), scans)
     declared = file.format in ("parquet", "arrow")
     stated = FileTypes(str(file.path), types, declared)
     return Opened(file.name, file.stem, stated, parts, digest, _file_size(file), marks)
@@ -162,21 +174,13 @@ def _text_reader(file: InputFile, config: Files) -> TextReader:
     return TextLines(file, longest) if file.format == "lines" else WholeText(file, longest)
 
 
-def _remembered(
+def _scan_text(
     reader: TextReader, digest: str, how: str, scans: ScanMemory | None
 ) -> tuple[Types, tuple[FilePart, ...]]:
-    """Scan a text file, unless what a scan finds is known."""
+    """Read a text file once for its types and the number of its records, unless they are known."""
     known = None if scans is None else scans.find(digest, how)
     if known is not None:
         return known[0], (TextPart(reader, known[1]),)
-    types, parts = _scan(reader)
-    if scans is not None:
-        scans.add(digest, how, types, parts[0].rows)
-    return types, parts
-
-
-def _scan(reader: TextReader) -> tuple[Types, tuple[FilePart, ...]]:
-    """Read a text file through once for its types and the number of its records."""
     types: Types = {}
     rows = 0
     for block in reader.read_records():
@@ -184,4 +188,6 @@ def _scan(reader: TextReader) -> tuple[Types, tuple[FilePart, ...]]:
         for column in block.frame.get_columns():
             before = types.get(column.name, pl.Null())
             types[column.name] = reader.narrow_type(column, before)
+    if scans is not None:
+        scans.add(digest, how, types, rows)
     return types, (TextPart(reader, rows),)

@@ -58,16 +58,18 @@ def find_files(config: Files, folder: Path) -> FoundFiles:
         from siftset.pipeline.sources.find_objects import match_objects
 
         return _choose_files(config, match_objects(config))
-    return _choose_files(config, _local_matches(config, folder))
-
-
-def _local_matches(config: Files, folder: Path) -> Iterator[tuple[str, list[Match]]]:
     patterns = [folder / Path(path).expanduser() for path in config.paths]
-    root = _common_root(config, patterns, folder)
+    # the root depends on the recipe, not on what matches: names stay when files come and go
+    if config.root is not None:
+        root = folder / Path(config.root).expanduser()
+    else:
+        root = Path(os.path.commonpath([_fixed_folder(pattern) for pattern in patterns]))
+    found = []
     for pattern in patterns:
-        found = _match_path(pattern)
-        named = [Match(p, Path(os.path.relpath(p, root)).as_posix(), asked) for p, asked in found]
-        yield str(pattern), named
+        paths = _match_path(pattern)
+        named = [Match(p, Path(os.path.relpath(p, root)).as_posix(), asked) for p, asked in paths]
+        found.append((str(pattern), named))
+    return _choose_files(config, found)
 
 
 def _choose_files(config: Files, found: Iterable[tuple[str, list[Match]]]) -> FoundFiles:
@@ -81,8 +83,16 @@ def _choose_files(config: Files, found: Iterable[tuple[str, list[Match]]]) -> Fo
         for match in matches:
             if match.path in files:
                 continue
-            if match.asked or config.format or _split_endings(match.path)[0]:
-                files[match.path] = _input_file(match, config.format)
+            told, compression, bare = _split_endings(match.path)
+            form = config.format or told
+            if form is not None:
+                stem = Path(match.name).with_name(bare).as_posix()
+                files[match.path] = InputFile(match.path, match.name, stem, form, compression)
+            elif match.asked:
+                raise SourceError(
+                    f"{match.path}: the ending names no format; expected one of "
+                    f"{', '.join(FORMATS)} (also with .gz or .zst), or set source.files.format"
+                )
             else:
                 skipped += 1
         if skipped:
@@ -90,13 +100,6 @@ def _choose_files(config: Files, found: Iterable[tuple[str, list[Match]]]) -> Fo
     if not files:
         raise SourceError(f"{places[0]}: no file of a known format there; set source.files.format")
     return FoundFiles(tuple(files.values()), tuple(warnings))
-
-
-def _common_root(config: Files, patterns: list[Path], folder: Path) -> Path:
-    """Return the folder that names are relative to; it depends on the recipe, not on matches."""
-    if config.root is not None:
-        return folder / Path(config.root).expanduser()
-    return Path(os.path.commonpath([_fixed_folder(pattern) for pattern in patterns]))
 
 
 def _fixed_folder(pattern: Path) -> Path:
@@ -154,15 +157,3 @@ def _split_endings(path: Path | Object) -> tuple[str | None, str | None, str]:
     ending = Path(name).suffix
     form = FORMATS.get(ending.lower())
     return form, compression, name[: -len(ending)] if form else name
-
-
-def _input_file(match: Match, given: str | None) -> InputFile:
-    form, compression, bare = _split_endings(match.path)
-    form = given or form
-    if form is None:
-        raise SourceError(
-            f"{match.path}: the ending names no format; expected one of {', '.join(FORMATS)} "
-            "(also with .gz or .zst), or set source.files.format"
-        )
-    stem = str(Path(match.name).with_name(bare).as_posix())
-    return InputFile(match.path, match.name, stem, form, compression)

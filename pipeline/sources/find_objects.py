@@ -31,23 +31,22 @@ class _Listed(NamedTuple):
 
 def match_objects(config: Files) -> Iterator[tuple[str, list[Match]]]:
     """Yield what each address of a source leads to; raise SourceError where that is nothing."""
-    _check_alike(config)
-    listed = [_list_address(address.rstrip("/")) for address in config.paths]
-    root = _common_root(config, [one.fixed for one in listed])
-    for one in listed:
-        yield (
-            one.address,
-            [Match(o, _name_below_root(o, root), asked=not one.is_folder) for o in one.objects],
-        )
-
-
-def _check_alike(config: Files) -> None:
     given = (*config.paths, *((config.root,) if config.root is not None else ()))
     kinds = {path.partition("://")[0] if is_address(path) else "" for path in given}
     if len(kinds) > 1:
         raise SourceError(
             f"{next(filter(is_address, given))}: a source reads either one store or paths of this "
             "machine, root included; expected them apart: write a list of two sources"
+        )
+    listed = [_list_address(address.rstrip("/")) for address in config.paths]
+    if config.root is None:
+        root = posixpath.commonpath([one.fixed for one in listed])
+    else:
+        root = without_scheme(config.root).rstrip("/")
+    for one in listed:
+        yield (
+            one.address,
+            [Match(o, _name_below_root(o, root), asked=not one.is_folder) for o in one.objects],
         )
 
 
@@ -60,30 +59,21 @@ def _list_address(address: str) -> _Listed:
         fixed = posixpath.dirname(fixed)
     else:
         is_folder = True
-    _check_no_table(address, objects, fixed, is_folder=is_folder)
-    seen = [one for one in objects if not _is_hidden(_name_below(one, fixed))]
-    if not seen:
-        raise SourceError(
-            f"{address}: no object there, none that matches; check source.files.paths"
-        )
-    return _Listed(address, seen, fixed, is_folder)
-
-
-def _check_no_table(address: str, objects: list[Object], fixed: str, *, is_folder: bool) -> None:
     if is_folder and any(_name_below(one, fixed).startswith("_delta_log/") for one in objects):
         raise SourceError(
             f"{address}: this is a Delta table, whose folder also holds old files; "
             "read it with source: {delta: {path: ...}}"
         )
-
-
-def _common_root(config: Files, fixed: list[str]) -> str:
-    """Return what names are relative to; it depends on the recipe, not on matches."""
-    return (
-        posixpath.commonpath(fixed)
-        if config.root is None
-        else without_scheme(config.root).rstrip("/")
-    )
+    seen = [
+        one
+        for one in objects
+        if not any(part.startswith((".", "_")) for part in _name_below(one, fixed).split("/"))
+    ]
+    if not seen:
+        raise SourceError(
+            f"{address}: no object there, none that matches; check source.files.paths"
+        )
+    return _Listed(address, seen, fixed, is_folder)
 
 
 def _name_below_root(found: Object, root: str) -> str:
@@ -97,7 +87,3 @@ def _name_below_root(found: Object, root: str) -> str:
 
 def _name_below(found: Object, prefix: str) -> str:
     return without_scheme(found.address).removeprefix(f"{prefix}/" if prefix else "")
-
-
-def _is_hidden(name: str) -> bool:
-    return any(part.startswith((".", "_")) for part in name.split("/"))

@@ -58,7 +58,13 @@ def frame_source(
     A file that this source joins is sought in `folder`, by default the current one. Raises
     SourceError where the frame has no rows or lacks a mapped column.
     """
-    frame = data if isinstance(data, pl.DataFrame) else _from_arrow(data)
+    if isinstance(data, pl.DataFrame):
+        frame = data
+    else:
+        blocks = [raw_block(batch, 0) for batch in data.to_batches()]
+        if any(block.bad for block in blocks):
+            raise SourceError("data: the table holds text that is not UTF-8; mend it first")
+        frame = pl.concat([block.frame for block in blocks]) if blocks else pl.DataFrame()
     if frame.is_empty():
         raise SourceError("data: the frame has no rows; expected at least one")
     given = recipe.source[0].config
@@ -68,13 +74,13 @@ def frame_source(
         columns = {key: getattr(mapped, key) for key in columns}
     chosen = {key: value for key, value in columns.items() if value != "text" or mapped}
     config = Files(name=NAME, paths=(NAME,), **chosen)
-    opened = OpenedFiles((_opened(frame),), ())
+    opened = OpenedFiles((_open_frame(frame),), ())
     joined = open_join(config, folder or Path.cwd(), NAME)
     found = map_files(config, opened, recipe.prepare, kind=NAME, joined=joined)
     return combine_sources([found], recipe, limit)
 
 
-def _opened(frame: pl.DataFrame) -> Opened:
+def _open_frame(frame: pl.DataFrame) -> Opened:
     types = {name: stored_type(dtype) for name, dtype in frame.schema.items()}
     parts = tuple(
         FramePart(frame.slice(start, PART_ROWS), start)
@@ -87,10 +93,3 @@ def _opened(frame: pl.DataFrame) -> Opened:
     stated = FileTypes(NAME, types, declared=True)
     size = int(frame.estimated_size())
     return Opened(NAME, NAME, stated, parts, digest.hexdigest(), size)
-
-
-def _from_arrow(table: pa.Table) -> pl.DataFrame:
-    blocks = [raw_block(batch, 0) for batch in table.to_batches()]
-    if any(block.bad for block in blocks):
-        raise SourceError("data: the table holds text that is not UTF-8; mend it first")
-    return pl.concat([block.frame for block in blocks]) if blocks else pl.DataFrame()

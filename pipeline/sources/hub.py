@@ -41,7 +41,7 @@ def open_hub(config: Hub) -> OpenedFiles:
     Its identity is the fingerprint that datasets gives it. Raises SourceError, and
     MissingExtraError without the package datasets.
     """
-    dataset = _load(config)
+    dataset = _load_dataset(config)
     rows = int(dataset.num_rows)
     if not rows:
         raise SourceError(f"hub dataset {config.name}: the split '{config.split}' has no rows")
@@ -56,7 +56,7 @@ def open_hub(config: Hub) -> OpenedFiles:
     return OpenedFiles((opened,), ())
 
 
-def _load(config: Hub) -> Dataset:
+def _load_dataset(config: Hub) -> Dataset:
     try:
         from datasets import Dataset, load_dataset
     except ImportError:

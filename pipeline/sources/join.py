@@ -71,12 +71,12 @@ def open_join(config: Columns, folder: Path, source: str) -> JoinedColumns | Non
         id=config.id,
         types=chosen,
         digest=" ".join(file.digest for file in opened),
-        inputs=tuple(_input(file, source) for file in opened),
-        rows=_keyed(opened, types, key, join.path).select(_KEY, *chosen),
+        inputs=tuple(file.describe(source, "join") for file in opened),
+        rows=_rows_by_key(opened, types, key, join.path).select(_KEY, *chosen),
     )
 
 
-def _keyed(opened: tuple[Opened, ...], types: Types, key: str, path: str) -> pl.DataFrame:
+def _rows_by_key(opened: tuple[Opened, ...], types: Types, key: str, path: str) -> pl.DataFrame:
     """Return all rows that have an id, by its text; raise SourceError where one comes twice."""
     blocks = [b.frame for file in opened for part in file.parts for b in part.read_records()]
     rows = pl.concat([fit_columns(frame, types) for frame in blocks])
@@ -90,14 +90,3 @@ def _keyed(opened: tuple[Opened, ...], types: Types, key: str, path: str) -> pl.
             "leave one of them"
         )
     return keyed
-
-
-def _input(file: Opened, source: str) -> dict[str, JsonValue]:
-    return {
-        "source": source,
-        "kind": "join",
-        "name": file.name,
-        "bytes": file.bytes,
-        "records": sum(part.rows for part in file.parts),
-        "fingerprint": file.digest,
-    }

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
-from typing import Annotated, Any, Final
+from typing import Annotated, Final
 
 from pydantic import BeforeValidator, Field, PositiveFloat, ValidationError
 
@@ -20,11 +19,11 @@ SLOT: Final = re.compile(r"\{(\w+)\}")
 ADJECTIVE: Final = "adjective"
 
 
-def _weighted(value: Any) -> Any:  # noqa: ANN401  raw YAML
-    return {str(entry): 1.0 for entry in value} if isinstance(value, list) else value
-
-
-Weights = Annotated[dict[str, PositiveFloat], BeforeValidator(_weighted), Field(min_length=1)]
+Weights = Annotated[
+    dict[str, PositiveFloat],
+    BeforeValidator(lambda v: dict.fromkeys(map(str, v), 1.0) if isinstance(v, list) else v),
+    Field(min_length=1),
+]
 """Entries and how likely each is beside the others."""
 
 
@@ -57,7 +56,7 @@ class Lexicon:
 
 def load_lexicon(name_or_path: str, folder: Path) -> Lexicon:
     """Load a shipped lexicon by name, or one by path (it has a slash or an ending)."""
-    path = _locate(name_or_path, folder)
+    path = _find_lexicon(name_or_path, folder)
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
@@ -70,13 +69,25 @@ def load_lexicon(name_or_path: str, folder: Path) -> Lexicon:
         raise SourceError(f"lexicon {path}: {place}: {first['msg']}") from None
     except RecipeError as error:
         raise SourceError(f"lexicon {str(error).removeprefix('recipe ')}") from None
-    _check_slots(content.templates, content.lists, path)
+    for template in content.templates:
+        slots = SLOT.findall(template)
+        unknown = [slot for slot in slots if slot not in content.lists and slot != ADJECTIVE]
+        if unknown:
+            raise SourceError(
+                f"lexicon {path}: template '{template}' has the slot {{{unknown[0]}}}; "
+                f"expected one of {', '.join([*content.lists, ADJECTIVE])}"
+            )
+        if ADJECTIVE not in slots:
+            raise SourceError(
+                f"lexicon {path}: template '{template}' has no {{{ADJECTIVE}}}, "
+                "which its label comes from"
+            )
     digest = hashlib.sha256(text.encode()).hexdigest()
     positive, negative = content.adjectives.positive, content.adjectives.negative
     return Lexicon(name_or_path, content.templates, content.lists, positive, negative, digest)
 
 
-def _locate(name_or_path: str, folder: Path) -> Path:
+def _find_lexicon(name_or_path: str, folder: Path) -> Path:
     if "/" in name_or_path or Path(name_or_path).suffix:
         return folder / Path(name_or_path).expanduser()
     shipped = resources.files("siftset.data").joinpath("lexicons")
@@ -87,19 +98,3 @@ def _locate(name_or_path: str, folder: Path) -> Path:
             f"{', '.join(names)}, or a path such as ./{name_or_path}.yaml"
         )
     return Path(str(shipped.joinpath(f"{name_or_path}.yaml")))
-
-
-def _check_slots(templates: Mapping[str, float], lists: Mapping[str, object], path: Path) -> None:
-    for template in templates:
-        slots = SLOT.findall(template)
-        unknown = [slot for slot in slots if slot not in lists and slot != ADJECTIVE]
-        if unknown:
-            raise SourceError(
-                f"lexicon {path}: template '{template}' has the slot {{{unknown[0]}}}; "
-                f"expected one of {', '.join([*lists, ADJECTIVE])}"
-            )
-        if ADJECTIVE not in slots:
-            raise SourceError(
-                f"lexicon {path}: template '{template}' has no {{{ADJECTIVE}}}, "
-                "which its label comes from"
-            )

@@ -30,22 +30,27 @@ class OccurrenceCounter:
 
     def count(self, hashes: Hashes) -> Counts:
         """Return for each hash how often it was given before, within this call too."""
-        counts = _ranks(hashes)
-        marked = np.flatnonzero(self._marks[self._places(hashes)])
+        counts = _rank_repeats(hashes)
+        marked = np.flatnonzero(self._marks[self._mark_places(hashes)])
         if len(marked):
             sought = hashes[marked]
             for run in self._runs:
                 found = np.searchsorted(run, sought, "right") - np.searchsorted(run, sought)
                 counts[marked] += found
         if self._earlier:
-            counts += _looked_up(hashes, self._earlier)
-        self._add(hashes)
+            keys = pl.Series(list(self._earlier), dtype=pl.UInt64)
+            known = pl.Series(list(self._earlier.values()), dtype=pl.Int64)
+            before = to_series("hash", hashes).replace_strict(
+                keys, known, default=0, return_dtype=pl.Int64
+            )
+            counts += before.to_numpy()
+        self._add_run(hashes)
         return counts
 
-    def _places(self, hashes: Hashes) -> NDArray[np.intp]:
+    def _mark_places(self, hashes: Hashes) -> NDArray[np.intp]:
         return (hashes & np.uint64(len(self._marks) - 1)).astype(np.intp)
 
-    def _add(self, hashes: Hashes) -> None:
+    def _add_run(self, hashes: Hashes) -> None:
         self._runs.append(np.sort(hashes))
         while len(self._runs) > 1 and len(self._runs[-2]) <= 2 * len(self._runs[-1]):
             last = self._runs.pop()
@@ -54,8 +59,8 @@ class OccurrenceCounter:
         if self._total * 8 > len(self._marks):
             self._marks = np.zeros(len(self._marks) * 8, dtype=np.bool_)
             for run in self._runs:
-                self._marks[self._places(run)] = True
-        self._marks[self._places(hashes)] = True
+                self._marks[self._mark_places(run)] = True
+        self._marks[self._mark_places(hashes)] = True
 
 
 def earlier_in_parts(parts: Iterable[Hashes]) -> tuple[Earlier, ...]:
@@ -76,7 +81,7 @@ def earlier_in_parts(parts: Iterable[Hashes]) -> tuple[Earlier, ...]:
     return tuple(found)
 
 
-def _ranks(hashes: Hashes) -> Counts:
+def _rank_repeats(hashes: Hashes) -> Counts:
     ranks = np.zeros(len(hashes), dtype=np.int64)
     if to_series("hash", hashes).n_unique() == len(hashes):
         return ranks
@@ -86,10 +91,3 @@ def _ranks(hashes: Hashes) -> Counts:
     lengths = np.diff(np.append(starts, len(hashes)))
     ranks[order] = np.arange(len(hashes)) - np.repeat(starts, lengths)
     return ranks
-
-
-def _looked_up(hashes: Hashes, earlier: Earlier) -> Counts:
-    keys = pl.Series(list(earlier), dtype=pl.UInt64)
-    values = pl.Series(list(earlier.values()), dtype=pl.Int64)
-    found = to_series("hash", hashes).replace_strict(keys, values, default=0, return_dtype=pl.Int64)
-    return found.to_numpy()

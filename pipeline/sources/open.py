@@ -74,17 +74,7 @@ class MappedFiles:
     def inputs(self) -> tuple[dict[str, JsonValue], ...]:
         """Return one fingerprint a file."""
         joined = () if self.plan.joined is None else self.plan.joined.inputs
-        return joined + tuple(
-            {
-                "source": self.name,
-                "kind": self.kind,
-                "name": file.name,
-                "bytes": file.bytes,
-                "records": sum(part.rows for part in file.parts),
-                "fingerprint": file.digest,
-            }
-            for file in self.opened.files
-        )
+        return joined + tuple(file.describe(self.name, self.kind) for file in self.opened.files)
 
     def shards(self, schema: pl.Schema) -> list[Shard]:
         """Return the parts of all files."""
@@ -107,7 +97,13 @@ def open_sources(
     SourceError, and MissingExtraError where the hub is asked for and its package is not there.
     """
     opened = [_open_source(source.config, recipe, folder, scans) for source in recipe.source]
-    _names_differ(opened)
+    names = [source.name for source in opened]
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise SourceError(
+            f"two sources are named '{twice[0]}'; give each a name of its own, "
+            "because row ids hold it"
+        )
     return combine_sources(opened, recipe, limit)
 
 
@@ -154,8 +150,14 @@ def map_files(
         )
     mapping = _map_columns(config, types, opened.files, prepare)
     types |= {name: pl.String() for name, dtype in types.items() if dtype == pl.Null}
-    if mapping.get("text") in types:
-        types[mapping["text"]] = _text_type(mapping["text"], types, opened.files)
+    text = mapping.get("text")
+    if text in types:
+        if types[text] != pl.String and any(file.types.declared for file in opened.files):
+            raise SourceError(
+                f"{opened.files[0].types.file}: column '{text}' holds {types[text]}; expected "
+                "text: name another column as 'text' in the source"
+            )
+        types[text] = pl.String()
     names = final_names(types, mapping, prepare)
     schema = pl.Schema({names[name]: dtype for name, dtype in types.items()})
     fits = None if joined is None else joined.as_types(types)
@@ -180,25 +182,6 @@ def _map_columns(
     return mapping
 
 
-def _text_type(column: str, types: Types, files: Sequence[Opened]) -> pl.DataType:
-    if types[column] == pl.String or not any(file.types.declared for file in files):
-        return pl.String()
-    raise SourceError(
-        f"{files[0].types.file}: column '{column}' holds {types[column]}; expected text: "
-        "name another column as 'text' in the source"
-    )
-
-
-def _names_differ(opened: Sequence[_Opened]) -> None:
-    names = [source.name for source in opened]
-    twice = sorted({name for name in names if names.count(name) > 1})
-    if twice:
-        raise SourceError(
-            f"two sources are named '{twice[0]}'; give each a name of its own, "
-            "because row ids hold it"
-        )
-
-
 def combine_sources(opened: Sequence[_Opened], recipe: Recipe, limit: int | None) -> Sources:
     """Put opened sources after each other, under one schema."""
     stated = [FileTypes(f"source '{s.name}'", s.types, declared=False) for s in opened]
@@ -206,17 +189,11 @@ def combine_sources(opened: Sequence[_Opened], recipe: Recipe, limit: int | None
     shards = [shard for source in opened for shard in source.shards(schema)]
     takes = [take for take in (recipe.prepare.take, limit) if take is not None]
     if takes:
-        shards = _limited(shards, min(takes))
+        left, every, shards = min(takes), shards, []
+        for shard in every:
+            if left > 0:
+                shards.append(shard.take_first(left) if shard.records > left else shard)
+            left -= shard.records
     inputs = tuple(entry for source in opened for entry in source.inputs)
     warnings = tuple(line for source in opened for line in source.warnings)
     return Sources(schema, tuple(shards), inputs, warnings)
-
-
-def _limited(shards: Sequence[Shard], limit: int) -> list[Shard]:
-    found: list[Shard] = []
-    for shard in shards:
-        if limit <= 0:
-            break
-        found.append(shard.take_first(limit) if shard.records > limit else shard)
-        limit -= shard.records
-    return found

@@ -30,18 +30,14 @@ def final_names(
         else:
             clash = name in taken and column not in stored
             names[column] = f"source_column_{name}" if clash else name
-    _check_renames(prepare, names, {*stored.values(), *names})
-    return names
-
-
-def _check_renames(prepare: Prepare, names: dict[str, str], known: set[str]) -> None:
     for new, old in prepare.columns.items():
-        if old not in known:
+        if old not in {*stored.values(), *names}:
             raise SourceError(
                 f"prepare.columns: no column '{old}'; the source has {', '.join(names)}"
             )
         if new in OWN_COLUMNS or list(names.values()).count(new) > 1:
             raise SourceError(f"prepare.columns: the name '{new}' is taken; choose another")
+    return names
 
 
 def prepare_texts(frame: pl.DataFrame, prepare: Prepare) -> pl.DataFrame:

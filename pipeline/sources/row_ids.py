@@ -25,6 +25,12 @@ LONGEST_NUMBER: Final = 40
 EXACT: Final = 2.0**53
 """Every integer below this is exact as a float; larger ones are compared as floats."""
 
+_TEMPORAL_FORMATS: Final = {
+    pl.Date: "%Y-%m-%d",
+    pl.Datetime: "%Y-%m-%dT%H:%M:%S%.6f",
+    pl.Time: "%H:%M:%S%.f",
+}
+
 Hashes = NDArray[np.uint64]
 
 
@@ -32,7 +38,7 @@ def canonical_text(values: pl.Series) -> pl.Series:
     """Return the canonical text of every value; null stays null."""
     dtype = values.dtype
     if dtype == pl.String:
-        return _canonical_text(values)
+        return _rewrite_literals(values)
     if dtype == pl.Boolean:
         return values.cast(pl.String)
     if dtype.is_numeric():
@@ -41,15 +47,20 @@ def canonical_text(values: pl.Series) -> pl.Series:
         return values.cast(pl.String)
     if dtype == pl.Binary:
         return values.bin.encode("hex")
+    for temporal, form in _TEMPORAL_FORMATS.items():
+        if dtype == temporal:
+            return values.dt.to_string(form)
     if dtype.is_temporal():
-        return _temporal_text(values)
+        return values.cast(pl.Int64).cast(pl.String)
     return _nested_text(values)
 
 
 def number_text(values: pl.Series) -> pl.Series:
     """Return numbers as text: whole ones without point, the others in their shortest form."""
-    if values.dtype.is_integer() and _exact_as_floats(values):
-        return values.cast(pl.String)
+    if values.dtype.is_integer():
+        low, high = values.min(), values.max()
+        if low is None or (int(low) > -EXACT and int(high) < EXACT):  # type: ignore[arg-type]
+            return values.cast(pl.String)
     floats = values if values.dtype == pl.Float32 else values.cast(pl.Float64)
     whole = (floats == floats.floor()) & (floats.abs() < EXACT)
     if whole.all():
@@ -60,18 +71,12 @@ def number_text(values: pl.Series) -> pl.Series:
     return frame.select(pl.when("whole").then(integer).otherwise(text))["x"]
 
 
-def _exact_as_floats(values: pl.Series) -> bool:
-    if values.dtype not in (pl.Int64, pl.UInt64, pl.Int128):
-        return True
-    low, high = values.min(), values.max()
-    return low is None or (int(low) > -EXACT and int(high) < EXACT)  # type: ignore[arg-type]
-
-
 def content_hashes(frame: pl.DataFrame) -> Hashes:
     """Hash the records of a frame; a null counts as absent, the order of columns does not count."""
     total = np.zeros(frame.height, dtype=np.uint64)
     for column in frame.get_columns():
-        seed = _text_hash(column.name)
+        name = pl.DataFrame({"x": [column.name]})
+        seed = int(name.select(plh.col("x").nchash.xxh3_64()).item())
         texts = canonical_text(column).alias("x").to_frame()
         hashed = texts.select(plh.col("x").nchash.xxh3_64(seed=seed).fill_null(0))["x"]
         total += hashed.to_numpy()
@@ -99,11 +104,7 @@ def hex_ids(texts: pl.Series) -> pl.Series:
     return texts.alias("x").to_frame().select(row_id=hashed.bin.encode("hex"))["row_id"]
 
 
-def _text_hash(text: str) -> int:
-    return int(pl.DataFrame({"x": [text]}).select(plh.col("x").nchash.xxh3_64()).item())
-
-
-def _canonical_text(values: pl.Series) -> pl.Series:
+def _rewrite_literals(values: pl.Series) -> pl.Series:
     """Rewrite texts that read as a number or a boolean; most columns hold none."""
     frame = values.alias("x").to_frame().with_row_index("row")
     short = frame.filter(pl.col("x").str.len_bytes() <= LONGEST_NUMBER)
@@ -116,14 +117,6 @@ def _canonical_text(values: pl.Series) -> pl.Series:
     texts = [number_text(numbers["x"].cast(pl.Float64)), booleans["x"].str.to_lowercase()]
     rows = pl.concat([numbers["row"], booleans["row"]])
     return values.clone().scatter(rows, pl.concat(texts))
-
-
-def _temporal_text(values: pl.Series) -> pl.Series:
-    formats = {pl.Date: "%Y-%m-%d", pl.Datetime: "%Y-%m-%dT%H:%M:%S%.6f", pl.Time: "%H:%M:%S%.f"}
-    for dtype, text in formats.items():
-        if values.dtype == dtype:
-            return values.dt.to_string(text)
-    return values.cast(pl.Int64).cast(pl.String)
 
 
 def _nested_text(values: pl.Series) -> pl.Series:

@@ -37,11 +37,11 @@ TEMPLATE, NULLS, LABELS, SLOTS = 0, 1, 2, 16
 
 def draw_bits(numbers: Numbers, *, seed: int, stream: int) -> Numbers:
     """Return 64 random bits for each number, by the finaliser of splitmix64 used twice."""
-    mixed = _mix(numbers + np.uint64(seed * GOLDEN % WORD))
-    return _mix(mixed + np.uint64((stream + 1) * GOLDEN % WORD))
+    mixed = _mix_bits(numbers + np.uint64(seed * GOLDEN % WORD))
+    return _mix_bits(mixed + np.uint64((stream + 1) * GOLDEN % WORD))
 
 
-def _mix(bits: Numbers) -> Numbers:
+def _mix_bits(bits: Numbers) -> Numbers:
     bits = (bits ^ (bits >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     bits = (bits ^ (bits >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
     return bits ^ (bits >> np.uint64(31))
@@ -75,15 +75,15 @@ class Synthesizer:
     def make_rows(self, start: int, stop: int) -> pl.DataFrame:
         """Return the columns text and label of the rows numbered start to stop - 1."""
         numbers = np.arange(start, stop, dtype=np.uint64)
-        negative = self._marked(start, stop, self._config.negative_share, LABELS)
-        null = self._marked(start, stop, self._config.null_share, NULLS)
+        negative = self._mark_share(start, stop, self._config.negative_share, LABELS)
+        null = self._mark_share(start, stop, self._config.null_share, NULLS)
         chosen = self._templates.pick_positions(
             draw_bits(numbers, seed=self._seed, stream=TEMPLATE)
         )
         texts, places = [], []
         for at, template in enumerate(self._templates.texts):
             rows = np.flatnonzero(chosen == at)
-            texts.append(self._sentences(template, at, numbers[rows], negative[rows]))
+            texts.append(self._make_sentences(template, at, numbers[rows], negative[rows]))
             places.append(rows)
         order = np.argsort(np.concatenate(places), kind="stable")
         frame = pl.DataFrame(
@@ -92,7 +92,7 @@ class Synthesizer:
         label = pl.when("negative").then(pl.lit("negative")).otherwise(pl.lit("positive"))
         return frame.select(pl.when(~pl.col("null")).then("text").alias("text"), label=label)
 
-    def _sentences(
+    def _make_sentences(
         self, template: str, at: int, numbers: Numbers, negative: NDArray[np.bool_]
     ) -> pl.Series:
         pieces: list[pl.Expr] = []
@@ -103,19 +103,18 @@ class Synthesizer:
                 continue
             bits = draw_bits(numbers, seed=self._seed, stream=SLOTS + 1_000 * at + place)
             name = f"slot{place}"
-            columns[name] = self._fill(piece, bits, negative)
+            if piece == ADJECTIVE:
+                words = [*self._positive.texts, *self._negative.texts]
+                bad = len(self._positive.texts) + self._negative.pick_positions(bits)
+                chosen = np.where(negative, bad, self._positive.pick_positions(bits))
+            else:
+                words = self._lists[piece].texts
+                chosen = self._lists[piece].pick_positions(bits)
+            columns[name] = pl.Series(words).gather(chosen)
             pieces.append(pl.col(name))
         return pl.DataFrame(columns).select(text=pl.concat_str(pieces))["text"]
 
-    def _fill(self, slot: str, bits: Numbers, negative: NDArray[np.bool_]) -> pl.Series:
-        if slot != ADJECTIVE:
-            choices = self._lists[slot]
-            return pl.Series(choices.texts).gather(choices.pick_positions(bits))
-        texts = [*self._positive.texts, *self._negative.texts]
-        bad = len(self._positive.texts) + self._negative.pick_positions(bits)
-        return pl.Series(texts).gather(np.where(negative, bad, self._positive.pick_positions(bits)))
-
-    def _marked(self, start: int, stop: int, share: float, stream: int) -> NDArray[np.bool_]:
+    def _mark_share(self, start: int, stop: int, share: float, stream: int) -> NDArray[np.bool_]:
         """Mark a share of the rows: the lowest draws of each block of row numbers."""
         first, last = start // BLOCK, -(-stop // BLOCK)
         numbers = np.arange(first * BLOCK, last * BLOCK, dtype=np.uint64)
@@ -162,9 +161,9 @@ class SynthesisShard:
         """Make the rows in order."""
         maker = Synthesizer(self.lexicon, self.config, self.seed)
         for start in range(self.start, self.stop, BATCH_ROWS):
-            yield self._batch(maker, start, min(start + BATCH_ROWS, self.stop))
+            yield self._make_batch(maker, start, min(start + BATCH_ROWS, self.stop))
 
-    def _batch(self, maker: Synthesizer, start: int, stop: int) -> Batch:
+    def _make_batch(self, maker: Synthesizer, start: int, stop: int) -> Batch:
         rows = maker.make_rows(start, stop)
         names = final_names(rows.columns, {}, self.prepare)
         prepared = fit_columns(prepare_texts(rows.rename(names), self.prepare), dict(self.schema))

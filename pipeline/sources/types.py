@@ -85,7 +85,11 @@ def agree_types(files: list[FileTypes]) -> Types:
                 types[name], dtype, declared=first[name].declared or file.declared
             )
             if joined is None:
-                raise SourceError(_conflict_message(name, first[name], types[name], file))
+                raise SourceError(
+                    f"column '{name}': {first[name].file} holds {types[name]} but {file.file} "
+                    f"holds {dtype}; expected one type: convert one of the files, or read them "
+                    "as two sources"
+                )
             types[name] = joined
     return types
 
@@ -110,13 +114,6 @@ def _declared_type(one: pl.DataType, other: pl.DataType, *, declared: bool) -> p
         if one in family and other in family:
             return max(one, other, key=family.index)
     return None
-
-
-def _conflict_message(name: str, first: FileTypes, dtype: pl.DataType, file: FileTypes) -> str:
-    return (
-        f"column '{name}': {first.file} holds {dtype} but {file.file} holds {file.types[name]}; "
-        "expected one type: convert one of the files, or read them as two sources"
-    )
 
 
 def _cast_column(values: pl.Series, dtype: pl.DataType) -> pl.Series:

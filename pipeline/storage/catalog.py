@@ -61,13 +61,13 @@ class Catalog:
 
 def read_catalog(output: Path) -> Catalog:
     """Read an output folder; what cannot be read is left out."""
-    laid = () if (output / NOTE).is_file() else _folders(output / "versions")
+    laid = () if (output / NOTE).is_file() else _list_folders(output / "versions")
     versions = [int(one.name) for one in laid if one.name.isdigit()]
-    others = [one.name for one in _folders(output) if is_output(one)]
+    others = [one.name for one in _list_folders(output) if is_output(one)]
     return Catalog(
         name=output.resolve().name,
-        runs=tuple(_runs(output)),
-        models=tuple(_models(output)),
+        runs=tuple(_read_runs(output)),
+        models=tuple(_read_models(output)),
         versions=tuple(sorted(versions)),
         progress=read_progress(output),
         others=tuple(others),
@@ -82,7 +82,7 @@ def is_output(folder: Path) -> bool:
 
 def read_progress(output: Path) -> dict[str, JsonValue] | None:
     """Return what a run in progress last said of itself; None once its process is gone."""
-    found = _json(output / ".work" / PROGRESS)
+    found = _load_json(output / ".work" / PROGRESS)
     return found if isinstance(found, dict) and _is_alive(found.get("process")) else None
 
 
@@ -99,24 +99,24 @@ def _is_alive(process: JsonValue) -> bool:
     return True
 
 
-def _runs(output: Path) -> list[RunEntry]:
+def _read_runs(output: Path) -> list[RunEntry]:
     found = []
-    for folder in _folders(output / "runs")[-_MOST_RUNS:]:
+    for folder in _list_folders(output / "runs")[-_MOST_RUNS:]:
         metrics = read_metrics(folder / METRICS)
         if metrics is not None:
-            found.append(RunEntry(metrics, _page(folder, output, "report.html")))
+            found.append(RunEntry(metrics, _page_below(folder, output, "report.html")))
     return found
 
 
-def _models(output: Path) -> list[ModelEntry]:
+def _read_models(output: Path) -> list[ModelEntry]:
     found = []
-    for folder in _folders(output / "models")[-_MOST_RUNS:]:
-        page = _page(folder, output, "compare.html")
-        found.append(ModelEntry(folder.name, _comparison(folder / "compare.json"), page))
+    for folder in _list_folders(output / "models")[-_MOST_RUNS:]:
+        page = _page_below(folder, output, "compare.html")
+        found.append(ModelEntry(folder.name, _read_comparison(folder / "compare.json"), page))
     return found
 
 
-def _comparison(path: Path) -> Comparison | None:
+def _read_comparison(path: Path) -> Comparison | None:
     from siftset.schemas.results.comparison import Comparison
 
     try:
@@ -125,12 +125,12 @@ def _comparison(path: Path) -> Comparison | None:
         return None
 
 
-def _page(folder: Path, output: Path, name: str) -> str | None:
+def _page_below(folder: Path, output: Path, name: str) -> str | None:
     path = folder / name
     return path.relative_to(output).as_posix() if path.is_file() else None
 
 
-def _folders(folder: Path) -> list[Path]:
+def _list_folders(folder: Path) -> list[Path]:
     """Return the folders in a folder by name, hidden ones left out."""
     if not folder.is_dir():
         return []
@@ -141,7 +141,7 @@ def _is_folder(path: Path) -> bool:
     return path.is_dir() and not path.is_symlink() and not path.name.startswith(".")
 
 
-def _json(path: Path) -> JsonValue:
+def _load_json(path: Path) -> JsonValue:
     try:
         if path.stat().st_size > _LARGEST:
             return None

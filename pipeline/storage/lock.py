@@ -20,7 +20,7 @@ def hold_lock(folder: Path, *, timeout: float = 0.0) -> Iterator[None]:
     """Hold the lock of `folder`, waiting up to `timeout` seconds; raises Locked after that."""
     path = folder / LOCK_NAME
     with path.open("a+", encoding="utf-8") as handle:
-        _acquire(handle, path, timeout)
+        _acquire_lock(handle, path, timeout)
         try:
             handle.seek(0)
             handle.truncate()
@@ -28,12 +28,12 @@ def hold_lock(folder: Path, *, timeout: float = 0.0) -> Iterator[None]:
             handle.flush()
             yield
         finally:
-            _free(handle)
+            _free_lock(handle)
 
 
-def _acquire(handle: IO[str], path: Path, timeout: float) -> None:
+def _acquire_lock(handle: IO[str], path: Path, timeout: float) -> None:
     deadline = time.monotonic() + timeout
-    while not _try(handle):
+    while not _try_lock(handle):
         if time.monotonic() >= deadline:
             handle.seek(0)
             holder = handle.read().strip() or "unknown"
@@ -47,7 +47,7 @@ def _acquire(handle: IO[str], path: Path, timeout: float) -> None:
 if os.name == "nt":  # pragma: no cover
     import msvcrt
 
-    def _try(handle: IO[str]) -> bool:
+    def _try_lock(handle: IO[str]) -> bool:
         try:
             handle.seek(1 << 20)  # beyond the text, so that the holder stays readable
             msvcrt.locking(handle.fileno(), msvcrt.LK_NBLCK, 1)  # type: ignore[attr-defined,unused-ignore]
@@ -55,19 +55,19 @@ if os.name == "nt":  # pragma: no cover
             return False
         return True
 
-    def _free(handle: IO[str]) -> None:
+    def _free_lock(handle: IO[str]) -> None:
         handle.seek(1 << 20)
         msvcrt.locking(handle.fileno(), msvcrt.LK_UNLCK, 1)  # type: ignore[attr-defined,unused-ignore]
 
 else:
     import fcntl
 
-    def _try(handle: IO[str]) -> bool:
+    def _try_lock(handle: IO[str]) -> bool:
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             return False
         return True
 
-    def _free(handle: IO[str]) -> None:
+    def _free_lock(handle: IO[str]) -> None:
         fcntl.flock(handle, fcntl.LOCK_UN)

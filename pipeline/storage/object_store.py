@@ -177,7 +177,12 @@ def find_objects(address: str) -> list[Object]:
         listed = look(without_scheme(address), detail=True)
         infos = listed.values() if isinstance(listed, Mapping) else map(store.info, listed)
     found = [
-        Object(f"{kind}://{info['name']}", int(str(info["size"])), _tag(info), _time(info))
+        Object(
+            f"{kind}://{info['name']}",
+            int(str(info["size"])),
+            _content_tag(info),
+            _write_time(info),
+        )
         for info in infos
         if info["type"] == "file" and not str(info["name"]).endswith("/")
     ]
@@ -280,11 +285,11 @@ def os_errors() -> Iterator[None]:
         raise OSError(str(error)) from error
 
 
-def _tag(info: Info) -> str:
+def _content_tag(info: Info) -> str:
     return next((str(info[name]).strip('"') for name in _TAGS if info.get(name)), "")
 
 
-def _time(info: Info) -> float | None:
+def _write_time(info: Info) -> float | None:
     found = next((info[name] for name in _TIMES if info.get(name)), None)
     if isinstance(found, datetime):
         return found.timestamp()

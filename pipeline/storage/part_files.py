@@ -64,15 +64,15 @@ class PartWriter:
         self._rows += frame.height
         self._bytes += int(frame.estimated_size())
         if self._rows >= self._limit or self._bytes >= BYTES_PER_PART:
-            self._flush()
+            self._write_part()
 
     def close(self) -> tuple[Part, ...]:
         """Write what is pending and return all parts in order."""
         if self._pending:
-            self._flush()
+            self._write_part()
         return tuple(self._parts)
 
-    def _flush(self) -> None:
+    def _write_part(self) -> None:
         frame = pl.concat(self._pending)
         self._folder.mkdir(parents=True, exist_ok=True)
         path = self._folder / f"{self._stem}-{len(self._parts):05d}.parquet"

@@ -96,27 +96,29 @@ class RefreshLedger:
             said = read_json(self.path / name / _LIST)
             if said.get("format") != _FORMAT:
                 return None
-            entries = tuple(self._entry(one) for one in json.loads(json.dumps(said["entries"])))
+            entries = tuple(
+                self._read_entry(one) for one in json.loads(json.dumps(said["entries"]))
+            )
             dropped = pl.read_parquet(self.path / name / _DROPPED)
         except (OutputError, OSError, KeyError, TypeError, ValueError, pl.exceptions.PolarsError):
             return None
         if not all(part.path.is_file() for e in entries for part in (*e.candidates, *e.ids)):
             return None
-        return ShardList(str(said["signature"]), entries, _by_key(entries, dropped))
+        return ShardList(str(said["signature"]), entries, _dropped_by_key(entries, dropped))
 
     def store(self, name: str, book: ShardList) -> ShardList:
         """Write a book; parts that lie elsewhere move into the ledger. Return it as it lies."""
-        entries = tuple(self._kept(entry) for entry in book.entries)
+        entries = tuple(self._keep_parts(entry) for entry in book.entries)
         draft = self.path / f".{name}.part"
         shutil.rmtree(draft, ignore_errors=True)
         draft.mkdir(parents=True)
-        _frame(entries, book.dropped).write_parquet(draft / _DROPPED)
+        _dropped_frame(entries, book.dropped).write_parquet(draft / _DROPPED)
         write_json(
             draft / _LIST,
             {
                 "format": _FORMAT,
                 "signature": book.signature,
-                "entries": [_plain(entry) for entry in entries],
+                "entries": [_entry_json(entry) for entry in entries],
             },
         )
         sync(draft / _DROPPED)
@@ -136,7 +138,7 @@ class RefreshLedger:
             if folder.name not in wanted:
                 shutil.rmtree(folder, ignore_errors=True)
 
-    def _entry(self, said: dict[str, object]) -> ShardEntry:
+    def _read_entry(self, said: dict[str, object]) -> ShardEntry:
         folder = self.path / _ROWS / str(said["key"])
 
         def parts(name: str) -> tuple[Part, ...]:
@@ -149,7 +151,7 @@ class RefreshLedger:
             **named, candidates=parts("candidates"), ids=parts("ids"), gone=bool(said["gone"])
         )
 
-    def _kept(self, entry: ShardEntry) -> ShardEntry:
+    def _keep_parts(self, entry: ShardEntry) -> ShardEntry:
         """Move the parts of an entry to where they stay, unless they are there."""
         folder = self.path / _ROWS / entry.key
         parts = (*entry.candidates, *entry.ids)
@@ -159,19 +161,19 @@ class RefreshLedger:
         for path in (draft, folder):
             shutil.rmtree(path, ignore_errors=True)
         draft.mkdir(parents=True)
-        candidates = _moved(entry.candidates, draft, folder, "candidates")
-        ids = _moved(entry.ids, draft, folder, "ids")
+        candidates = _move_parts(entry.candidates, draft, folder, "candidates")
+        ids = _move_parts(entry.ids, draft, folder, "ids")
         sync(draft)
         draft.replace(folder)
         sync(folder.parent)
         return replace(entry, candidates=candidates, ids=ids)
 
 
-def _named(entry: ShardEntry) -> tuple[tuple[str, tuple[Part, ...]], ...]:
+def _named_parts(entry: ShardEntry) -> tuple[tuple[str, tuple[Part, ...]], ...]:
     return (("candidates", entry.candidates), ("ids", entry.ids))
 
 
-def _moved(parts: Sequence[Part], draft: Path, folder: Path, name: str) -> tuple[Part, ...]:
+def _move_parts(parts: Sequence[Part], draft: Path, folder: Path, name: str) -> tuple[Part, ...]:
     found = []
     for at, part in enumerate(parts):
         file = f"{name}-{at:05d}.parquet"
@@ -181,12 +183,12 @@ def _moved(parts: Sequence[Part], draft: Path, folder: Path, name: str) -> tuple
     return tuple(found)
 
 
-def _plain(entry: ShardEntry) -> dict[str, JsonValue]:
+def _entry_json(entry: ShardEntry) -> dict[str, JsonValue]:
     named = asdict(replace(entry, candidates=(), ids=()))
-    return {**named, **{name: [part.rows for part in parts] for name, parts in _named(entry)}}
+    return {**named, **{name: [part.rows for part in parts] for name, parts in _named_parts(entry)}}
 
 
-def _frame(entries: Sequence[ShardEntry], dropped: Mapping[str, Places]) -> pl.DataFrame:
+def _dropped_frame(entries: Sequence[ShardEntry], dropped: Mapping[str, Places]) -> pl.DataFrame:
     numbered = [(at, dropped[e.key]) for at, e in enumerate(entries) if len(dropped.get(e.key, ()))]
     shards = [np.full(len(rows), at, dtype=np.int64) for at, rows in numbered]
     empty = np.empty(0, dtype=np.int64)
@@ -198,6 +200,6 @@ def _frame(entries: Sequence[ShardEntry], dropped: Mapping[str, Places]) -> pl.D
     )
 
 
-def _by_key(entries: Sequence[ShardEntry], frame: pl.DataFrame) -> dict[str, Places]:
+def _dropped_by_key(entries: Sequence[ShardEntry], frame: pl.DataFrame) -> dict[str, Places]:
     groups = frame.partition_by("shard", as_dict=True)
     return {entries[int(str(at))].key: rows["row"].to_numpy() for (at,), rows in groups.items()}

@@ -88,15 +88,15 @@ class Origin:
         if before is None:
             write_json(self.folder / NOTE, {"address": self.address, "agreed": {}})
 
-    def agreed(self) -> dict[str, JsonValue]:
+    def agreed_digests(self) -> dict[str, JsonValue]:
         """Return the digests of files that change as both sides had them last."""
         found = read_json(self.folder / NOTE).get("agreed")
         return found if isinstance(found, dict) else {}
 
     def agree(self, name: str, data: bytes) -> None:
         """Note that both sides have this content of a file that changes."""
-        if self.agreed().get(name) != content_digest(data):
-            said: dict[str, JsonValue] = {**self.agreed(), name: content_digest(data)}
+        if self.agreed_digests().get(name) != content_digest(data):
+            said: dict[str, JsonValue] = {**self.agreed_digests(), name: content_digest(data)}
             write_json(self.folder / NOTE, {"address": self.address, "agreed": said})
 
 

@@ -60,7 +60,7 @@ class Store:
 
     def version(self) -> int | None:
         """Return the current version, None where nothing was published yet."""
-        table = self._table()
+        table = self._open_table()
         return None if table is None else table.version()
 
     def current(self) -> Commit | None:
@@ -69,7 +69,7 @@ class Store:
 
     def history(self, limit: int | None = None) -> Iterator[Commit]:
         """Yield the commits that siftset made, latest first."""
-        table = self._table()
+        table = self._open_table()
         for entry in () if table is None else table.history(limit):
             if "siftset_run" in entry:
                 yield Commit(
@@ -90,7 +90,7 @@ class Store:
 
     def files(self, version: int | None = None) -> list[Path]:
         """Return the data files of a version (the current one by default), in order of name."""
-        table = self._table(version)
+        table = self._open_table(version)
         if table is None:
             raise OutputError(f"{self.path} holds no set yet: run  siftset curate  first")
         actions = pl.DataFrame(table.get_add_actions(flatten=True))
@@ -138,9 +138,9 @@ class Store:
         """
         from deltalake.exceptions import DeltaError
 
-        placed = self._place(files, run_id)
+        placed = self._place_files(files, run_id)
         try:
-            self._commit(placed, base, mode, _properties(run_id, key, base, metadata))
+            self._commit_files(placed, base, mode, _commit_properties(run_id, key, base, metadata))
         except DeltaError as error:
             detail = str(error).splitlines()[0]
             raise OutputError(
@@ -165,7 +165,7 @@ class Store:
         sync(target.parent)
         return target
 
-    def _table(self, version: int | None = None) -> DeltaTable | None:
+    def _open_table(self, version: int | None = None) -> DeltaTable | None:
         if not (self.path / "_delta_log").is_dir():
             return None
         from deltalake import DeltaTable
@@ -183,7 +183,7 @@ class Store:
                 "see  siftset history  for the versions there are"
             ) from error
 
-    def _place(self, files: Sequence[DataFile], run_id: str) -> list[DataFile]:
+    def _place_files(self, files: Sequence[DataFile], run_id: str) -> list[DataFile]:
         folder = self.path / run_id
         folder.mkdir(parents=True, exist_ok=True)
         placed = []
@@ -196,14 +196,14 @@ class Store:
         sync(self.path)
         return placed
 
-    def _commit(
+    def _commit_files(
         self, files: Sequence[DataFile], base: int | None, mode: Mode, properties: CommitProperties
     ) -> None:
         from deltalake import DeltaTable, Schema
         from deltalake.transaction import create_table_with_add_actions
 
         schema = Schema.from_arrow(pl.Schema(pl.read_parquet_schema(files[0].path)))
-        adds = [_add(file, self.path) for file in files]
+        adds = [_add_action(file, self.path) for file in files]
         if base is None:
             create_table_with_add_actions(
                 str(self.path), schema, adds, mode="error", commit_properties=properties
@@ -218,7 +218,7 @@ def split_of(path: Path) -> str:
     return path.name.partition("-")[0]
 
 
-def _properties(
+def _commit_properties(
     run_id: str, key: str, base: int | None, metadata: Mapping[str, str] | None
 ) -> CommitProperties:
     from deltalake import CommitProperties, Transaction
@@ -230,7 +230,7 @@ def _properties(
     )
 
 
-def _add(file: DataFile, root: Path) -> AddAction:
+def _add_action(file: DataFile, root: Path) -> AddAction:
     from deltalake.transaction import AddAction
 
     stat = file.path.stat()

@@ -38,13 +38,13 @@ class Document:
 
 def parse_document(text: str, path: Path) -> Document:
     """Parse a recipe file's text by the ending of `path`; raise RecipeError."""
-    content = _parsed(text, path)
+    content = _parse_text(text, path)
     if not isinstance(content, dict):
         raise RecipeError(
             f"recipe {path}: expected a mapping of keys such as name, source and keep; "
-            f"got {_kind(content)}"
+            f"got {_describe_kind(content)}"
         )
-    return Document(_plain(content, path), path, text)
+    return Document(_copy_plain(content, path), path, text)
 
 
 def parse_value(text: str) -> JsonValue:
@@ -52,19 +52,19 @@ def parse_value(text: str) -> JsonValue:
     from siftset.schemas.recipe.yaml_text import read_value
 
     try:
-        value: JsonValue = _plain(read_value(text), Path("--set"))
+        value: JsonValue = _copy_plain(read_value(text), Path("--set"))
     except ValueError:
         raise RecipeError(f"--set: '{text}' is not a YAML value; quote it") from None
     return value
 
 
-def _parsed(text: str, path: Path) -> object:
+def _parse_text(text: str, path: Path) -> object:
     try:
         match path.suffix.lower():
             case ".toml":
                 return tomllib.loads(text)
             case ".json":
-                return json.loads(text, object_pairs_hook=_unique)
+                return json.loads(text, object_pairs_hook=_unique_keys)
             case _:
                 from siftset.schemas.recipe.yaml_text import read_yaml
 
@@ -74,7 +74,7 @@ def _parsed(text: str, path: Path) -> object:
         raise RecipeError(f"recipe {path}: not valid: {reason}") from None
 
 
-def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+def _unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for key, value in pairs:
         if key in found:
@@ -83,7 +83,7 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return found
 
 
-def _plain(value: Any, path: Path) -> Any:  # noqa: ANN401  YAML to JSON values
+def _copy_plain(value: Any, path: Path) -> Any:  # noqa: ANN401  YAML to JSON values
     """Copy a parsed value, so that nothing is shared, with keys as text."""
     left = [MAX_VALUES]
 
@@ -92,7 +92,7 @@ def _plain(value: Any, path: Path) -> Any:  # noqa: ANN401  YAML to JSON values
         if left[0] < 0:
             raise RecipeError(f"recipe {path}: more than {MAX_VALUES:,} values; not a recipe")
         if isinstance(node, dict):
-            return {_key(key, path): copy(item) for key, item in node.items()}
+            return {_key_text(key, path): copy(item) for key, item in node.items()}
         if isinstance(node, list | tuple):
             return [copy(item) for item in node]
         return node if node is None or isinstance(node, str | int | float) else str(node)
@@ -100,12 +100,12 @@ def _plain(value: Any, path: Path) -> Any:  # noqa: ANN401  YAML to JSON values
     return copy(value)
 
 
-def _key(key: object, path: Path) -> str:
+def _key_text(key: object, path: Path) -> str:
     if isinstance(key, str | int | float):
         return str(key)
     raise RecipeError(f"recipe {path}: the key {key!r} is not text; quote it")
 
 
-def _kind(value: object) -> str:
+def _describe_kind(value: object) -> str:
     names = {list: "a list", str: "a text", type(None): "nothing (the file is empty)"}
     return names.get(type(value), "a single value")

@@ -23,22 +23,24 @@ def fill_variables(
     all); elsewhere the text stays as it is.
     """
     return {
-        key: _filled(value, key, needed=uses is None or key in uses)
+        key: _fill_value(value, key, needed=uses is None or key in uses)
         for key, value in content.items()
     }
 
 
-def _filled(value: JsonValue, place: str, *, needed: bool) -> JsonValue:
+def _fill_value(value: JsonValue, place: str, *, needed: bool) -> JsonValue:
     if isinstance(value, str):
-        return _text(value, place, needed=needed)
+        return _fill_text(value, place, needed=needed)
     if isinstance(value, dict):
-        return {key: _filled(item, f"{place}.{key}", needed=needed) for key, item in value.items()}
+        return {
+            key: _fill_value(item, f"{place}.{key}", needed=needed) for key, item in value.items()
+        }
     if isinstance(value, list):
-        return [_filled(item, f"{place}.{i}", needed=needed) for i, item in enumerate(value)]
+        return [_fill_value(item, f"{place}.{i}", needed=needed) for i, item in enumerate(value)]
     return value
 
 
-def _text(text: str, place: str, *, needed: bool) -> str:
+def _fill_text(text: str, place: str, *, needed: bool) -> str:
     def fill(found: re.Match[str]) -> str:
         name, default = found.groups()
         value = os.environ.get(name) or default

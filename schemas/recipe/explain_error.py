@@ -24,9 +24,12 @@ def explain_error(error: ValidationError, document: Document) -> str:
     """Return one line for every mistake, in the order of the file."""
     # A list whose items are all wrong also counts as too short: only the items matter.
     errors = [e for e in error.errors() if e["type"] != "too_short" or not e["input"]]
-    found = [_mistake(details, document.content) for details in errors]
+    found = []
+    for details in errors:
+        at, branch = _find_place(details, document.content)
+        found.append(_Mistake(at, branch, _error_message(details, at)))
     lines: dict[str, int] = {}
-    for mistake in _one_branch(found):
+    for mistake in _keep_one_branch(found):
         line = document.line(mistake.place)
         where = f"recipe {document.path}" + (f", line {line}" if line else "")
         place = ".".join(map(str, mistake.place)) or "the recipe"
@@ -34,12 +37,7 @@ def explain_error(error: ValidationError, document: Document) -> str:
     return "\n".join(sorted(lines, key=lines.__getitem__))
 
 
-def _mistake(details: ErrorDetails, content: JsonValue) -> _Mistake:
-    place, branch = _placed(details, content)
-    return _Mistake(place, branch, _message(details, place))
-
-
-def _placed(details: ErrorDetails, content: JsonValue) -> tuple[Place, str]:
+def _find_place(details: ErrorDetails, content: JsonValue) -> tuple[Place, str]:
     """Leave out of pydantic's location what is not in the document (unions, wrapped lists)."""
     place: list[str | int] = []
     branch = ""
@@ -57,66 +55,66 @@ def _placed(details: ErrorDetails, content: JsonValue) -> tuple[Place, str]:
     return tuple(place), branch
 
 
-def _message(details: ErrorDetails, place: Place) -> str:
+def _error_message(details: ErrorDetails, place: Place) -> str:
     match details["type"]:
         case "extra_forbidden":
-            return f"unknown key{_suggestion(place)}"
+            return f"unknown key{_suggest_key(place)}"
         case "missing":
             return "required, but not given"
         case "model_type" | "model_attributes_type" | "dict_type":
-            return f"expected a mapping, got {_shown(details['input'])}"
+            return f"expected a mapping, got {_short_repr(details['input'])}"
         case "value_error":
             return str(details["msg"]).removeprefix("Value error, ")
     expected = str(details["msg"]).replace("Input should", "should").replace("String", "the text")
-    return f"{expected}, got {_shown(details['input'])}"
+    return f"{expected}, got {_short_repr(details['input'])}"
 
 
-def _shown(value: object) -> str:
+def _short_repr(value: object) -> str:
     text = repr(value)
     return text if len(text) <= 60 else f"{text[:57]}..."
 
 
-def _suggestion(place: Place) -> str:
-    fields = sorted({name for model in _models(place[:-1]) for name in model.model_fields})
+def _suggest_key(place: Place) -> str:
+    fields = sorted({name for model in _models_at(place[:-1]) for name in model.model_fields})
     near = difflib.get_close_matches(str(place[-1]), fields, n=1, cutoff=0.5)
     if near:
         return f" (did you mean '{near[0]}'?)"
     return f" (expected one of {', '.join(fields)})" if fields else ""
 
 
-def _models(place: Sequence[str | int]) -> tuple[type[BaseModel], ...]:
+def _models_at(place: Sequence[str | int]) -> tuple[type[BaseModel], ...]:
     """Return the sections that may stand at a place of the recipe."""
     models: tuple[type[BaseModel], ...] = (Recipe,)
     for part in place:
         holders = [model for model in models if part in model.model_fields]
         if holders:
             annotations = [model.model_fields[str(part)].annotation for model in holders]
-            models = tuple(inner for a in annotations for inner in _sections(a))
+            models = tuple(inner for a in annotations for inner in _nested_sections(a))
     return models
 
 
-def _sections(annotation: object) -> Iterator[type[BaseModel]]:
+def _nested_sections(annotation: object) -> Iterator[type[BaseModel]]:
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         yield annotation
     for inner in get_args(annotation):
-        yield from _sections(inner)
+        yield from _nested_sections(inner)
 
 
-def _one_branch(mistakes: Sequence[_Mistake]) -> list[_Mistake]:
+def _keep_one_branch(mistakes: Sequence[_Mistake]) -> list[_Mistake]:
     """Of a union's members keep the one that got furthest; the others would only confuse."""
     depth: dict[Place, tuple[int, str]] = {}
     for mistake in mistakes:
         if mistake.branch:
-            root = _root(mistake, mistakes)
+            root = _union_root(mistake, mistakes)
             depth[root] = max(depth.get(root, (0, "")), (len(mistake.place), mistake.branch))
     return [
         mistake
         for mistake in mistakes
-        if not mistake.branch or depth[_root(mistake, mistakes)][1] == mistake.branch
+        if not mistake.branch or depth[_union_root(mistake, mistakes)][1] == mistake.branch
     ]
 
 
-def _root(mistake: _Mistake, mistakes: Sequence[_Mistake]) -> Place:
+def _union_root(mistake: _Mistake, mistakes: Sequence[_Mistake]) -> Place:
     """Return the shallowest place of the union that a mistake is part of."""
     above = (
         other.place

@@ -44,14 +44,14 @@ def load_recipe(
     in the sections named by `uses` (None: in every section). Raises RecipeError, one line a
     mistake.
     """
-    path, shipped = _locate(path_or_name)
-    document = parse_document(_text(path), path)
+    path, shipped = _find_recipe(path_or_name)
+    document = parse_document(_read_text(path), path)
     raw = document.content
     for override in overrides:
         apply_override(raw, override, folder=Path.cwd())
     filled = fill_variables(raw, uses=uses)
     folder = Path.cwd() if shipped else path.resolve().parent
-    return LoadedRecipe(_validated(filled, document), raw, folder, path)
+    return LoadedRecipe(_validate_recipe(filled, document), raw, folder, path)
 
 
 def shipped_recipes() -> tuple[str, ...]:
@@ -67,10 +67,16 @@ def recipe_json_schema() -> dict[str, JsonValue]:
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}
 
 
-def _locate(path_or_name: str | Path) -> tuple[Path, bool]:
+def _find_recipe(path_or_name: str | Path) -> tuple[Path, bool]:
     text = str(path_or_name)
     if isinstance(path_or_name, Path) or "/" in text or "\\" in text or Path(text).suffix:
-        return _checked(Path(text).expanduser()), False
+        path = Path(text).expanduser()
+        if path.suffix.lower() not in ENDINGS:
+            raise RecipeError(
+                f"recipe {path}: expected a file that ends in {', '.join(ENDINGS)}; "
+                f"got '{path.suffix or path.name}'"
+            )
+        return path, False
     names = shipped_recipes()
     if text not in names:
         raise RecipeError(
@@ -80,16 +86,7 @@ def _locate(path_or_name: str | Path) -> tuple[Path, bool]:
     return Path(str(resources.files("siftset.data").joinpath("recipes", f"{text}.yaml"))), True
 
 
-def _checked(path: Path) -> Path:
-    if path.suffix.lower() not in ENDINGS:
-        raise RecipeError(
-            f"recipe {path}: expected a file that ends in {', '.join(ENDINGS)}; "
-            f"got '{path.suffix or path.name}'"
-        )
-    return path
-
-
-def _text(path: Path) -> str:
+def _read_text(path: Path) -> str:
     try:
         return path.read_text(encoding="utf-8-sig")
     except FileNotFoundError:
@@ -102,7 +99,7 @@ def _text(path: Path) -> str:
         raise RecipeError(f"recipe {path}: cannot be read: {error.strerror}") from None
 
 
-def _validated(filled: JsonValue, document: Document) -> Recipe:
+def _validate_recipe(filled: JsonValue, document: Document) -> Recipe:
     try:
         return Recipe.model_validate(filled)
     except ValidationError as error:

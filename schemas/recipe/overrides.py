@@ -43,18 +43,21 @@ def apply_override(content: dict[str, JsonValue], override: str, *, folder: Path
     parts = key.strip().split(".")
     if not given or not all(parts):
         raise RecipeError(f"--set {override}: expected key=value, such as train.epochs=3")
-    value = _absolute(parse_value(text), tuple(parts), folder)
-    target = _descend(content, parts[:-1], override)
-    _put(target, parts[-1], value, override)
+    value = _make_absolute(parse_value(text), tuple(parts), folder)
+    target = _find_parent(content, parts[:-1], override)
+    if isinstance(target, list):
+        target[_list_index(target, parts[-1], override)] = value
+    else:
+        target[parts[-1]] = value
 
 
-def _descend(
+def _find_parent(
     content: dict[str, JsonValue], parts: list[str], override: str
 ) -> dict[str, JsonValue] | list[JsonValue]:
     here: JsonValue = content
     for part in parts:
         if isinstance(here, list):
-            here = here[_index(here, part, override)]
+            here = here[_list_index(here, part, override)]
         elif isinstance(here, dict):
             if here.get(part) is None:
                 here[part] = {}
@@ -64,16 +67,7 @@ def _descend(
     return here
 
 
-def _put(
-    target: dict[str, JsonValue] | list[JsonValue], part: str, value: JsonValue, override: str
-) -> None:
-    if isinstance(target, list):
-        target[_index(target, part, override)] = value
-    else:
-        target[part] = value
-
-
-def _index(items: list[JsonValue], part: str, override: str) -> int:
+def _list_index(items: list[JsonValue], part: str, override: str) -> int:
     if not part.isdecimal() or int(part) >= len(items):
         raise RecipeError(
             f"--set {override}: '{part}' is not a position in a list of {len(items)} "
@@ -82,17 +76,15 @@ def _index(items: list[JsonValue], part: str, override: str) -> int:
     return int(part)
 
 
-def _absolute(value: JsonValue, place: Place, folder: Path) -> JsonValue:
+def _make_absolute(value: JsonValue, place: Place, folder: Path) -> JsonValue:
     if isinstance(value, dict):
-        return {key: _absolute(item, (*place, key), folder) for key, item in value.items()}
+        return {key: _make_absolute(item, (*place, key), folder) for key, item in value.items()}
     if isinstance(value, list):
-        return [_absolute(item, place, folder) for item in value]
-    return _path(value, place, folder) if isinstance(value, str) else value
-
-
-def _path(text: str, place: Place, folder: Path) -> str:
+        return [_make_absolute(item, place, folder) for item in value]
+    if not isinstance(value, str):
+        return value
     where = tuple(part for part in place if not str(part).isdecimal())
-    known = where in PATHS or (where in NAMES_OR_PATHS and ("/" in text or "." in text))
-    if not known or "://" in text or text.startswith(("~", "$")):
-        return text
-    return str(folder / text)
+    known = where in PATHS or (where in NAMES_OR_PATHS and ("/" in value or "." in value))
+    if not known or "://" in value or value.startswith(("~", "$")):
+        return value
+    return str(folder / value)

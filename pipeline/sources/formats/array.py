@@ -28,13 +28,16 @@ def split_array(blocks: Iterable[bytes], file: InputFile, *, longest: int) -> It
     lines: list[bytes] = []
     number = size = 0
     elements = _Elements(file, longest)
-    for piece in _texts(blocks):
+    for piece in _decode_blocks(blocks):
         for element in elements.feed(piece):
             line = element.replace("\n", " ").replace("\r", " ")
             lines.append(line.encode(errors="surrogateescape"))
             size += len(lines[-1])
         if size >= BLOCK_BYTES or not piece:
-            yield _records(lines, number)
+            lengths = np.array([len(line) for line in lines], dtype=np.int64)
+            ends = np.cumsum(lengths + 1) - 1
+            numbers = np.arange(number, number + len(lines), dtype=np.int64)
+            yield Records(b"\n".join(lines), ends - lengths, ends, numbers, -1)
             number, size, lines = number + len(lines), 0, []
     elements.finish()
 
@@ -52,9 +55,13 @@ class _Elements:
         """Yield the elements that a further piece completes; an empty piece is the last."""
         self._passed += self._at
         self._text, self._at = self._text[self._at :] + piece, 0
-        self._open()
+        start = self._skip_space()
+        if not self._opened and start < len(self._text):
+            if self._text[start] != "[":
+                raise self._array_error(start, "expected [ and an array of objects")
+            self._opened, self._at = True, start + 1
         while self._opened and not self._closed:
-            element = self._next(last=not piece)
+            element = self._next_element(last=not piece)
             if element is None:
                 break
             if element:
@@ -63,17 +70,9 @@ class _Elements:
     def finish(self) -> None:
         """Raise SourceError unless the array was closed and nothing follows it."""
         if not self._closed or self._text[self._at :].strip():
-            raise self._broken(self._at, "expected ] and then the end of the file")
+            raise self._array_error(self._at, "expected ] and then the end of the file")
 
-    def _open(self) -> None:
-        start = self._skip_space()
-        if self._opened or start == len(self._text):
-            return
-        if self._text[start] != "[":
-            raise self._broken(start, "expected [ and an array of objects")
-        self._opened, self._at = True, start + 1
-
-    def _next(self, *, last: bool) -> str | None:
+    def _next_element(self, *, last: bool) -> str | None:
         """Return the next element, "" at the array's end, None where more text is needed."""
         start = self._skip_space()
         if self._text.startswith("]", start):
@@ -84,12 +83,12 @@ class _Elements:
         except (ValueError, RecursionError) as error:
             if not last and len(self._text) - start <= self._longest:
                 return None
-            raise self._broken(start, f"broken or cut off: {error}") from None
+            raise self._array_error(start, f"broken or cut off: {error}") from None
         after = AFTER.match(self._text, end)
         if after is None:
             if not last and not self._text[end:].strip():
                 return None
-            raise self._broken(end, "expected a comma or ] after an element")
+            raise self._array_error(end, "expected a comma or ] after an element")
         self._at = after.end()
         return self._text[start:end]
 
@@ -98,14 +97,14 @@ class _Elements:
         assert found is not None, "the pattern also matches nothing"
         return found.end()
 
-    def _broken(self, at: int, expected: str) -> SourceError:
+    def _array_error(self, at: int, expected: str) -> SourceError:
         return SourceError(
             f"{self._file.path}: not a JSON array at character {self._passed + at:,}: {expected}; "
             "for one object a line set source.files.format: jsonl"
         )
 
 
-def _texts(blocks: Iterable[bytes]) -> Iterator[str]:
+def _decode_blocks(blocks: Iterable[bytes]) -> Iterator[str]:
     """Decode blocks; the empty text at the end says that no more will come."""
     decoder = codecs.getincrementaldecoder("utf-8")("surrogateescape")
     first = True
@@ -116,10 +115,3 @@ def _texts(blocks: Iterable[bytes]) -> Iterator[str]:
             yield text
     yield decoder.decode(b"", final=True)
     yield ""
-
-
-def _records(lines: list[bytes], number: int) -> Records:
-    lengths = np.array([len(line) for line in lines], dtype=np.int64)
-    ends = np.cumsum(lengths + 1) - 1
-    numbers = np.arange(number, number + len(lines), dtype=np.int64)
-    return Records(b"\n".join(lines), ends - lengths, ends, numbers, -1)

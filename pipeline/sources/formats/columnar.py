@@ -37,8 +37,10 @@ class ParquetPart:
         """Yield the records in batches of bounded size."""
         number = self.first
         try:
-            with _parquet(self.file) as parquet:
-                size = _batch_rows(parquet.metadata, self.groups)
+            with _parquet_file(self.file) as parquet:
+                chosen = [parquet.metadata.row_group(group) for group in self.groups]
+                each = sum(group.total_byte_size for group in chosen) // max(1, self.rows)
+                size = max(256, min(BATCH_ROWS, BATCH_BYTES // max(1, each)))
                 for batch in parquet.iter_batches(size, self.groups, use_threads=False):
                     yield raw_block(batch, number)
                     number += batch.num_rows
@@ -68,7 +70,7 @@ class ArrowPart:
 def open_parquet(file: InputFile) -> tuple[Types, tuple[ParquetPart, ...]]:
     """Read the footer of a Parquet file: its columns, and parts of whole row groups."""
     try:
-        with _parquet(file) as parquet:
+        with _parquet_file(file) as parquet:
             types = declared_types(parquet.schema_arrow)
             metadata = parquet.metadata
             sizes = [metadata.row_group(at).num_rows for at in range(metadata.num_row_groups)]
@@ -81,7 +83,7 @@ def open_parquet(file: InputFile) -> tuple[Types, tuple[ParquetPart, ...]]:
         groups.append(group)
         rows += size
         if rows >= PART_ROWS or group == len(sizes) - 1:
-            end = _end_of(metadata.row_group(group))
+            end = _end_of_group(metadata.row_group(group))
             parts.append(ParquetPart(file, tuple(groups), first, rows, end))
             groups, first, rows = [], first + rows, 0
     return types, tuple(parts)
@@ -129,25 +131,19 @@ def _only_utf8(batch: pa.RecordBatch) -> tuple[pa.RecordBatch, dict[int, str]]:
     columns = []
     for name, column in zip(batch.schema.names, batch.columns, strict=True):
         if pa.types.is_string(column.type) or pa.types.is_large_string(column.type):
-            texts = [_decoded(value) for value in column.cast(pa.large_binary()).to_pylist()]
-            wrong = [at for at, text in enumerate(texts) if text is _WRONG]
-            bad |= dict.fromkeys(wrong, f"column '{name}' is not valid UTF-8")
-            column = pa.array([None if text is _WRONG else text for text in texts], pa.string())
+            texts: list[str | None] = []
+            for at, value in enumerate(column.cast(pa.large_binary()).to_pylist()):
+                try:
+                    texts.append(None if value is None else value.decode())
+                except UnicodeDecodeError:
+                    texts.append(None)
+                    bad[at] = f"column '{name}' is not valid UTF-8"
+            column = pa.array(texts, pa.string())
         columns.append(column)
     return pa.RecordBatch.from_arrays(columns, batch.schema.names), bad
 
 
-_WRONG: Final = object()
-
-
-def _decoded(value: bytes | None) -> object:
-    try:
-        return None if value is None else value.decode()
-    except UnicodeDecodeError:
-        return _WRONG
-
-
-def _parquet(file: InputFile) -> pq.ParquetFile:
+def _parquet_file(file: InputFile) -> pq.ParquetFile:
     if file.compression is None:
         if isinstance(file.path, Object):
             return pq.ParquetFile(file.path.open(), pre_buffer=True)
@@ -176,7 +172,7 @@ def _arrow_batches(file: InputFile) -> Iterator[pa.RecordBatch]:
                 yield from stream_reader
 
 
-def _end_of(group: pq.RowGroupMetaData) -> int:
+def _end_of_group(group: pq.RowGroupMetaData) -> int:
     """Return where the bytes of a row group end."""
     columns = [group.column(at) for at in range(group.num_columns)]
     return max(
@@ -187,10 +183,3 @@ def _end_of(group: pq.RowGroupMetaData) -> int:
         ),
         default=0,
     )
-
-
-def _batch_rows(metadata: pq.FileMetaData, groups: tuple[int, ...]) -> int:
-    chosen = [metadata.row_group(group) for group in groups]
-    rows = max(1, sum(group.num_rows for group in chosen))
-    each: int = max(1, sum(group.total_byte_size for group in chosen) // rows)
-    return max(256, min(BATCH_ROWS, BATCH_BYTES // each))

@@ -49,15 +49,20 @@ class Delimited:
         header: list[str] = []
         number = 0
         for split in grammar.split_records(text_blocks(self.file)):
-            records, bad = _sound(split, self.longest)
+            records, bad = _set_flawed_aside(split, self.longest)
             if not header:
-                header = self._header(split, grammar)
+                header = self._read_header(split, grammar)
                 records = records.select(records.numbers > 0)
                 bad = [record for record in bad if record.record > 0]
             if len(header) > 1:
                 records = records.select(records.ends > records.starts)
-            block = self._parsed(records, bad, header, grammar)
-            block = _renumbered(block, number)
+            data = records.join_lines()
+            lone = _has_lone_return(data, records)
+            parsed = None if lone else self._parse_fast(data, records, header)
+            parsed = parsed or _parse_by_record(records, header, grammar)
+            numbers = pl.Series("record", parsed.good.numbers, dtype=pl.Int64)
+            block = RawBlock(parsed.frame, numbers, tuple(sorted([*bad, *parsed.bad])))
+            block = _renumber_records(block, number)
             number += block.frame.height + len(block.bad)
             yield block
 
@@ -65,7 +70,7 @@ class Delimited:
         """Return the narrowest type of a column's texts and of those seen before."""
         return lexeme_type(column, before)
 
-    def _header(self, split: DelimitedRecords, grammar: Grammar) -> list[str]:
+    def _read_header(self, split: DelimitedRecords, grammar: Grammar) -> list[str]:
         first = split.records.raw_bytes(0)
         if 0 in split.flaws or not first.strip():
             raise SourceError(f"{self.file.path}: no header; expected column names on line 1")
@@ -82,16 +87,7 @@ class Delimited:
             )
         return names
 
-    def _parsed(
-        self, records: Records, bad: list[BadRecord], header: Sequence[str], grammar: Grammar
-    ) -> RawBlock:
-        data = records.join_lines()
-        parsed = None if _lone_return(data, records) else self._fast(data, records, header)
-        parsed = parsed or _exact(records, header, grammar)
-        numbers = pl.Series("record", parsed.good.numbers, dtype=pl.Int64)
-        return RawBlock(parsed.frame, numbers, tuple(sorted([*bad, *parsed.bad])))
-
-    def _fast(self, data: bytes, records: Records, header: Sequence[str]) -> _Parsed | None:
+    def _parse_fast(self, data: bytes, records: Records, header: Sequence[str]) -> _Parsed | None:
         """Parse with pyarrow; None where it counts other records than were split."""
         wrong: dict[int, int] = {}
 
@@ -110,16 +106,23 @@ class Delimited:
             ignore_empty_lines=False,
             invalid_row_handler=misfit,
         )
+        converting = pa.csv.ConvertOptions(
+            column_types=dict.fromkeys(header, pa.large_string()),
+            check_utf8=False,
+            strings_can_be_null=True,
+            quoted_strings_can_be_null=False,
+            null_values=[""],
+        )
         try:
-            table = pa.csv.read_csv(io.BytesIO(data + b"\n"), reading, parsing, _texts(header))
+            table = pa.csv.read_csv(io.BytesIO(data + b"\n"), reading, parsing, converting)
         except pa.ArrowInvalid:
             return None
         if table.num_rows + len(wrong) != len(records) or max(wrong, default=0) >= len(records):
             return None
-        return _without(to_frame(table), records, wrong, header)
+        return _drop_misfits(to_frame(table), records, wrong, header)
 
 
-def _lone_return(data: bytes, records: Records) -> bool:
+def _has_lone_return(data: bytes, records: Records) -> bool:
     """Whether a carriage return ends no line; at the end of a record, joining would hide it."""
     if LONE_RETURN.search(data):
         return True
@@ -127,17 +130,20 @@ def _lone_return(data: bytes, records: Records) -> bool:
     return bool(((records.ends > records.starts) & (last == ord("\r"))).any())
 
 
-def _without(
+def _drop_misfits(
     frame: pl.DataFrame, records: Records, wrong: dict[int, int], header: Sequence[str]
 ) -> _Parsed:
     """Return rows without the records whose number of fields is wrong."""
     keep = np.ones(len(records), dtype=np.bool_)
     keep[list(wrong)] = False
-    bad = [_misfit(records, at, fields, header) for at, fields in wrong.items()]
+    bad = [
+        records.bad_record(at, f"{fields} fields where the header has {len(header)}")
+        for at, fields in wrong.items()
+    ]
     return _Parsed(frame, records.select(keep), bad)
 
 
-def _exact(records: Records, header: Sequence[str], grammar: Grammar) -> _Parsed:
+def _parse_by_record(records: Records, header: Sequence[str], grammar: Grammar) -> _Parsed:
     rows: list[list[str | None]] = []
     wrong: dict[int, int] = {}
     for at in range(len(records)):
@@ -147,10 +153,10 @@ def _exact(records: Records, header: Sequence[str], grammar: Grammar) -> _Parsed
         else:
             wrong[at] = len(fields)
     frame = pl.DataFrame(rows, schema=dict.fromkeys(header, pl.String), orient="row")
-    return _without(frame, records, wrong, header)
+    return _drop_misfits(frame, records, wrong, header)
 
 
-def _sound(split: DelimitedRecords, longest: int) -> tuple[Records, list[BadRecord]]:
+def _set_flawed_aside(split: DelimitedRecords, longest: int) -> tuple[Records, list[BadRecord]]:
     if not split.flaws:
         return split_unreadable(split.records, longest=longest)
     keep = np.ones(len(split.records), dtype=np.bool_)
@@ -162,17 +168,7 @@ def _sound(split: DelimitedRecords, longest: int) -> tuple[Records, list[BadReco
     return good, [*too_long, *(record for record in flawed if record.record not in told), *bad]
 
 
-def _texts(header: Sequence[str]) -> pa.csv.ConvertOptions:
-    return pa.csv.ConvertOptions(
-        column_types=dict.fromkeys(header, pa.large_string()),
-        check_utf8=False,
-        strings_can_be_null=True,
-        quoted_strings_can_be_null=False,
-        null_values=[""],
-    )
-
-
-def _renumbered(block: RawBlock, first: int) -> RawBlock:
+def _renumber_records(block: RawBlock, first: int) -> RawBlock:
     """Number records from `first` on, so that blank lines do not count."""
     bad = np.array([record.record for record in block.bad], dtype=np.int64)
     numbers = np.concatenate([block.records.to_numpy(), bad])
@@ -182,7 +178,3 @@ def _renumbered(block: RawBlock, first: int) -> RawBlock:
     records = pl.Series("record", ranks[:rows], dtype=pl.Int64)
     renumbered = zip(block.bad, ranks[rows:].tolist(), strict=True)
     return RawBlock(block.frame, records, tuple(r._replace(record=n) for r, n in renumbered))
-
-
-def _misfit(records: Records, at: int, fields: int, header: Sequence[str]) -> BadRecord:
-    return records.bad_record(at, f"{fields} fields where the header has {len(header)}")

@@ -58,18 +58,22 @@ class Grammar:
     def split_records(self, blocks: Iterable[bytes]) -> Iterator[DelimitedRecords]:
         """Yield the records of a file, blank lines included."""
         number = 0
-        for piece in whole_pieces(blocks, self._whole, longest=self.longest):
+
+        def count_whole_bytes(data: bytes) -> int:
+            self._known = self._cut_records(data, last=False)
+            ends = self._known.ends
+            return int(ends[-1]) + 1 if len(ends) else 0
+
+        for piece in whole_pieces(blocks, count_whole_bytes, longest=self.longest):
             cut, self._known = self._known, _Cut([], [])
             if not len(cut.ends) or cut.ends[-1] + 1 != len(piece.data):
-                cut = self._cut(piece.data, last=True)
-            records = _records(piece.data, cut, piece.offset, number)
+                cut = self._cut_records(piece.data, last=True)
+            ends = np.asarray(cut.ends, dtype=np.int64)
+            records = records_between(
+                piece.data, ends, offset=piece.offset, number=number, blank=True
+            )
             number += len(records)
             yield DelimitedRecords(records, dict.fromkeys(cut.flawed, self.flaw))
-
-    def _whole(self, data: bytes) -> int:
-        self._known = self._cut(data, last=False)
-        ends = self._known.ends
-        return int(ends[-1]) + 1 if len(ends) else 0
 
     def split_fields(self, record: bytes) -> list[str | None]:
         """Return the fields of one sound record."""
@@ -84,7 +88,7 @@ class Grammar:
             at, more = match.end(), match[2] is not None
         return found
 
-    def _cut(self, data: bytes, *, last: bool) -> _Cut:
+    def _cut_records(self, data: bytes, *, last: bool) -> _Cut:
         array = np.frombuffer(data, dtype=np.uint8)
         lines = np.flatnonzero(array == LINE_END)
         if last and not data.endswith(b"\n"):
@@ -94,11 +98,11 @@ class Grammar:
             return _Cut(lines, [])
         outside = lines[np.searchsorted(quotes, lines) % 2 == 0]
         finished = len(outside) > 0 and outside[-1] >= (lines[-1] if last else 0)
-        if finished and self._regular(array, quotes[quotes < outside[-1]]):
+        if finished and self._is_regular(array, quotes[quotes < outside[-1]]):
             return _Cut(outside, [])
-        return self._scan(data, last=last)
+        return self._scan_records(data, last=last)
 
-    def _regular(
+    def _is_regular(
         self, array: np.ndarray[tuple[int], np.dtype[np.uint8]], quotes: Positions
     ) -> bool:
         """Tell whether quotes open after a delimiter and close before one, or come in pairs."""
@@ -115,7 +119,7 @@ class Grammar:
         closes[: len(paired)] |= paired
         return bool(opens.all() and closes.all())
 
-    def _scan(self, data: bytes, *, last: bool) -> _Cut:
+    def _scan_records(self, data: bytes, *, last: bool) -> _Cut:
         """Find records one by one; a wrong quote spoils its line and no more."""
         row = self._final if last else self._inner
         ends: list[int] = []
@@ -134,8 +138,3 @@ class Grammar:
             ends.append(end)
             at = end + 1
         return _Cut(ends, flawed)
-
-
-def _records(data: bytes, cut: _Cut, offset: int, number: int) -> Records:
-    ends = np.asarray(cut.ends, dtype=np.int64)
-    return records_between(data, ends, offset=offset, number=number, blank=True)

@@ -45,14 +45,12 @@ class Records:
 
     def join_lines(self) -> bytes:
         """Return the records as lines."""
-        if len(self) and self._adjacent():
-            return self.data[self.starts[0] : self.ends[-1]]
-        return b"\n".join(self.raw_bytes(at) for at in range(len(self)))
-
-    def _adjacent(self) -> bool:
         gaps = self.starts[1:] - self.ends[:-1]
         between = np.frombuffer(self.data, dtype=np.uint8)[self.ends[:-1]]
-        return bool(((gaps == 1) | ((gaps == 2) & (between == ord("\r")))).all())
+        adjacent = (gaps == 1) | ((gaps == 2) & (between == ord("\r")))
+        if len(self) and adjacent.all():
+            return self.data[self.starts[0] : self.ends[-1]]
+        return b"\n".join(self.raw_bytes(at) for at in range(len(self)))
 
     def bad_record(self, at: int, reason: str) -> BadRecord:
         """Return one record as unreadable."""
@@ -67,14 +65,10 @@ def split_lines(blocks: Iterable[bytes], *, longest: int, blank: bool = False) -
     Of a line longer than `longest` only its beginning is held, one byte more than allowed.
     """
     number = 0
-    for piece in whole_pieces(blocks, _last_line, longest=longest):
+    for piece in whole_pieces(blocks, lambda data: data.rfind(b"\n") + 1, longest=longest):
         records = line_records(piece.data, offset=piece.offset, number=number, blank=blank)
         number += len(records)
         yield records
-
-
-def _last_line(data: bytes) -> int:
-    return data.rfind(b"\n") + 1
 
 
 class Piece(NamedTuple):
@@ -145,7 +139,7 @@ def split_unreadable(records: Records, *, longest: int) -> tuple[Records, list[B
         zeros = np.flatnonzero(np.frombuffer(records.data, dtype=np.uint8) == 0)
         for at in np.unique(np.searchsorted(records.starts, zeros, "right") - 1).tolist():
             reasons.setdefault(at, "holds a NUL byte")
-    for at in _not_utf8(records):
+    for at in _find_not_utf8(records):
         reasons.setdefault(at, "not valid UTF-8")
     if not reasons:
         return records, []
@@ -155,7 +149,7 @@ def split_unreadable(records: Records, *, longest: int) -> tuple[Records, list[B
     return records.select(keep), bad
 
 
-def _not_utf8(records: Records) -> list[int]:
+def _find_not_utf8(records: Records) -> list[int]:
     found: list[int] = []
     view, start = memoryview(records.data), 0
     while start < len(view):

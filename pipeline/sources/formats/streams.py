@@ -57,8 +57,9 @@ def open_bytes(file: InputFile) -> BinaryIO:
 def broken_file_error(file: InputFile, error: Exception, where: str) -> SourceError:
     """Return the error of a file that cannot be read on."""
     reason = " ".join(str(error).split()) or type(error).__name__
+    expected = f"{file.format} ({file.compression})" if file.compression else file.format
     return SourceError(
-        f"{file.path}: cannot be read {where}: {reason}; expected a whole {_expected(file)} file: "
+        f"{file.path}: cannot be read {where}: {reason}; expected a whole {expected} file: "
         "fetch or write it again"
     )
 
@@ -91,7 +92,3 @@ def prefix_digests(path: Path, ends: Sequence[int]) -> tuple[str, tuple[str, ...
         while block := stream.read(BLOCK_BYTES):
             digest.update(block)
     return digest.hexdigest(), tuple(found)
-
-
-def _expected(file: InputFile) -> str:
-    return f"{file.format} ({file.compression})" if file.compression else file.format

@@ -44,10 +44,10 @@ class JsonRecords:
             good, bad = split_unreadable(records, longest=self.longest)
             if not len(good) and not bad:
                 continue
-            frame = _fast(good)
+            frame = _parse_fast(good)
             wrong: dict[int, str] = {}
             if frame is None:
-                frame, wrong = _exact(good)
+                frame, wrong = _parse_by_line(good)
             keep = np.ones(len(good), dtype=np.bool_)
             keep[list(wrong)] = False
             bad += [good.bad_record(at, reason) for at, reason in wrong.items()]
@@ -59,28 +59,33 @@ class JsonRecords:
         return wider_type(before, column.dtype)
 
 
-def _fast(records: Records) -> pl.DataFrame | None:
+def _parse_fast(records: Records) -> pl.DataFrame | None:
     """Parse with pyarrow; None where a record is broken or a column mixes kinds or nests."""
     array = np.frombuffer(records.data, dtype=np.uint8)
     if not len(records) or not (array[records.starts] == ord("{")).all():
         return None
     data = records.join_lines()
-    table = _parsed(data, {})
+    table = _read_json(data, {})
     if table is None:
         return None
     dated = [field.name for field in table.schema if pa.types.is_temporal(field.type)]
     if dated:
-        table = _parsed(data, dict.fromkeys(dated, pa.string()))
+        table = _read_json(data, dict.fromkeys(dated, pa.string()))
     if table is None or table.num_rows != len(records):
         return None
     if any(pa.types.is_nested(field.type) for field in table.schema):
         return None
     frame = to_frame(table)
-    exact = all(column.dtype in PLAIN and _in_range(column) for column in frame.get_columns())
-    return frame if exact else None
+    for column in frame.get_columns():
+        if column.dtype not in PLAIN:
+            return None
+        # integers too large for 64 bits arrive as floats
+        if column.dtype == pl.Float64 and (column.abs() >= float(INT64)).any():
+            return None
+    return frame
 
 
-def _parsed(data: bytes, texts: dict[str, pa.DataType]) -> pa.Table | None:
+def _read_json(data: bytes, texts: dict[str, pa.DataType]) -> pa.Table | None:
     reading = pa.json.ReadOptions(use_threads=False, block_size=len(data) + 2)
     schema = pa.schema(list(texts.items())) if texts else None
     parsing = pa.json.ParseOptions(explicit_schema=schema, newlines_in_values=False)
@@ -90,12 +95,7 @@ def _parsed(data: bytes, texts: dict[str, pa.DataType]) -> pa.Table | None:
         return None
 
 
-def _in_range(column: pl.Series) -> bool:
-    """Tell whether floats can be no integers that were too large for 64 bits."""
-    return column.dtype != pl.Float64 or not (column.abs() >= float(INT64)).any()
-
-
-def _exact(records: Records) -> tuple[pl.DataFrame, dict[int, str]]:
+def _parse_by_line(records: Records) -> tuple[pl.DataFrame, dict[int, str]]:
     """Parse line by line: the block has a broken, mixed or nested record."""
     rows: list[dict[str, Any]] = []
     wrong: dict[int, str] = {}
@@ -110,20 +110,19 @@ def _exact(records: Records) -> tuple[pl.DataFrame, dict[int, str]]:
         else:
             rows.append(value)
     names = dict.fromkeys(name for row in rows for name in row)
-    columns = [_column(name, [row.get(name) for row in rows]) for name in names]
+    columns = []
+    for name in names:
+        values = [row.get(name) for row in rows]
+        dtype: pl.DataType = pl.Null()
+        for kind in {_value_type(value) for value in values}:
+            dtype = wider_type(dtype, kind)
+        if dtype == pl.String:
+            values = [_value_text(value) for value in values]
+        columns.append(pl.Series(name, values, dtype=dtype, strict=False))
     return pl.DataFrame(columns) if columns else pl.DataFrame(height=len(rows)), wrong
 
 
-def _column(name: str, values: list[Any]) -> pl.Series:
-    dtype: pl.DataType = pl.Null()
-    for kind in {_kind(value) for value in values}:
-        dtype = wider_type(dtype, kind)
-    if dtype == pl.String:
-        values = [_text(value) for value in values]
-    return pl.Series(name, values, dtype=dtype, strict=False)
-
-
-def _kind(value: object) -> pl.DataType:
+def _value_type(value: object) -> pl.DataType:
     match value:
         case None:
             return pl.Null()
@@ -136,7 +135,7 @@ def _kind(value: object) -> pl.DataType:
     return pl.String()
 
 
-def _text(value: object) -> str | None:
+def _value_text(value: object) -> str | None:
     match value:
         case None | str():
             return value

@@ -14,8 +14,8 @@ from siftset.schemas.errors import Locked
 HOLDER = """
 import sys, time
 from pathlib import Path
-from siftset.pipeline.storage.lock import locked
-with locked(Path(sys.argv[1])):
+from siftset.pipeline.storage.lock import hold_lock
+with hold_lock(Path(sys.argv[1])):
     print("held", flush=True)
     time.sleep(float(sys.argv[2]))
 """

@@ -163,7 +163,7 @@ path = store.output / "train-00000.parquet"
 pl.DataFrame({"row_id": ["x"], "text": ["t"], "split": ["train"]}).write_parquet(path)
 def die(*a, **k): os.kill(os.getpid(), signal.SIGKILL)
 if sys.argv[2] == "before":
-    Store._commit = die
+    Store._commit_files = die
 store.publish([DataFile(path, "train", 1)], run_id="r1", key="k1", base=0)
 die()
 """

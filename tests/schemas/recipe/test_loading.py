@@ -301,6 +301,6 @@ def test_the_json_schema_describes_a_recipe():
 
 def test_loading_needs_no_heavy_package():
     heavy = "polars", "pyarrow", "torch"
-    code = f"import sys, schemas.loading; print([m for m in {heavy} if m in sys.modules])"
+    code = f"import sys, siftset.schemas.recipe.loading; print([m for m in {heavy} if m in sys.modules])"
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert found.stdout.strip() == "[]"

@@ -28,8 +28,8 @@ def read(folder: Path, content: bytes, *, block: int, exact: bool) -> Found:
             "siftset.pipeline.sources.formats.streams.text_blocks.__kwdefaults__", {"size": block}
         )
         if exact:
-            patch.setattr(Grammar, "_regular", lambda *_: False)
-            patch.setattr(Delimited, "_fast", lambda *_: None)
+            patch.setattr(Grammar, "_is_regular", lambda *_: False)
+            patch.setattr(Delimited, "_parse_fast", lambda *_: None)
         blocks = list(reader.read_records())
     rows = [
         (number, *row)

@@ -42,7 +42,7 @@ def read(folder: Path, lines: list[str], *, block: int, exact: bool) -> tuple[ob
             "siftset.pipeline.sources.formats.streams.text_blocks.__kwdefaults__", {"size": block}
         )
         if exact:
-            patch.setattr(structured, "_fast", lambda _: None)
+            patch.setattr(structured, "_parse_fast", lambda _: None)
         sources = open_sources(Recipe.model_validate(content), folder)
         found = [(batch.frame, batch.unreadable) for batch in sources.read_batches()]
     frame = pl.concat([frame for frame, _ in found])
