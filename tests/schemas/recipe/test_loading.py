@@ -301,6 +301,7 @@ def test_the_json_schema_describes_a_recipe():
 
 def test_loading_needs_no_heavy_package():
     heavy = "polars", "pyarrow", "torch"
-    code = f"import sys, siftset.schemas.recipe.loading; print([m for m in {heavy} if m in sys.modules])"
+    code = "import sys, siftset.schemas.recipe.loading; "
+    code += f"print([m for m in {heavy} if m in sys.modules])"
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert found.stdout.strip() == "[]"
