@@ -20,8 +20,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from siftset.pipeline.commands.curate import curate
     from siftset.pipeline.commands.export import export_set
-    from siftset.pipeline.commands.train import TrainOptions
     from siftset.pipeline.commands.train import train_recipe as train
+    from siftset.pipeline.model_registry.options import TrainOptions
     from siftset.pipeline.run.context import CurateOptions
     from siftset.signals.builtin.keyword import keyword
     from siftset.signals.builtin.sentiment import sentiment
@@ -38,7 +38,7 @@ _PUBLIC = {
     "Decisions": "siftset.signals.evaluation.decisions",
     "Formula": "siftset.signals.formula.formula",
     "Signal": "siftset.signals.signal",
-    "TrainOptions": "siftset.pipeline.commands.train",
+    "TrainOptions": "siftset.pipeline.model_registry.options",
     "curate": "siftset.pipeline.commands.curate",
     "export_set": "siftset.pipeline.commands.export",
     "is_null": "siftset.signals.builtin.text",

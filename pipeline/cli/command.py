@@ -17,7 +17,7 @@ from typing import Annotated, Final, get_type_hints
 import typer
 
 from siftset.pipeline.cli.console import Screen
-from siftset.pipeline.model_registry.ranks import leads
+from siftset.pipeline.model_registry.ranks import is_main_process
 from siftset.schemas.errors import SiftsetError
 
 INTERRUPTED: Final = 130
@@ -44,7 +44,7 @@ def add_command(
     def register(function: Callable[..., None]) -> Callable[..., None]:
         def run(**given: object) -> None:
             flags = {key: bool(given.pop(key)) for key in _COMMON}
-            speaks = leads()
+            speaks = is_main_process()
             screen = Screen(
                 flags["json_"] and speaks, flags["quiet"] or not speaks, flags["verbose"]
             )

@@ -4,23 +4,18 @@ from __future__ import annotations
 
 import json
 import sys
-import time
 import traceback
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from siftset.schemas.errors import SiftsetError
+from siftset.schemas.progress import LineProgress, Silent
 
 if TYPE_CHECKING:
     from pydantic import JsonValue
 
-    from siftset.schemas.progress import Progress, Stage
-
-
-EVERY: Final = 30.0
-"""Seconds between the lines of a long stage where there is no terminal."""
+    from siftset.schemas.progress import Progress
 
 
 @dataclass(slots=True)
@@ -68,53 +63,9 @@ class Screen:
     def progress(self) -> Progress:
         """Return bars on a terminal, plain lines elsewhere, nothing under -q."""
         if self.quiet:
-            from siftset.schemas.progress import Silent
-
             return Silent()
         if sys.stderr.isatty():
             from siftset.pipeline.cli.progress_bars import Bars
 
             return Bars()
-        return PlainLines(self)
-
-
-@dataclass(slots=True)
-class _StageCount:
-    screen: Screen
-    label: str
-    total: int | None
-    done: int = 0
-    note: str = ""
-    told: float = field(default_factory=time.monotonic)
-
-    def advance(self, done: int, note: str = "") -> None:
-        """Count `done` units more; say so now and then, as a log has no bar that moves."""
-        self.done += done
-        self.note = note or self.note
-        if time.monotonic() - self.told >= EVERY:
-            self.tell()
-
-    def tell(self) -> None:
-        """Say how far it has come."""
-        self.told = time.monotonic()
-        counted = f"{self.done:,}" if self.done else "done"
-        done = counted if self.total is None else f"{self.done:,} of {self.total:,}"
-        self.screen.note(f"{self.label}: {done}{'  ' + self.note if self.note else ''}")
-
-
-@dataclass(slots=True)
-class PlainLines:
-    """A plain line when a stage ends, and every half minute of a long one."""
-
-    screen: Screen
-
-    @contextmanager
-    def stage(self, label: str, total: int | None = None) -> Iterator[Stage]:
-        """Open a stage and say so at its end."""
-        count = _StageCount(self.screen, label, total)
-        yield count
-        count.tell()
-
-    def say(self, line: str) -> None:
-        """Show one line."""
-        self.screen.note(line)
+        return LineProgress(self.note)

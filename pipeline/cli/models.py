@@ -31,7 +31,8 @@ def train_command(
     set_: Overrides = None,
 ) -> None:
     """Fine-tune the recipe's model on a version of the set. Show what changed."""
-    from siftset.pipeline.commands.train import TrainOptions, train_recipe
+    from siftset.pipeline.commands.train import train_recipe
+    from siftset.pipeline.model_registry.options import TrainOptions
     from siftset.pipeline.model_registry.train_summary import train_summary
 
     options = TrainOptions(
@@ -60,13 +61,13 @@ def compare_command(
     set_: Overrides = None,
 ) -> None:
     """Compare two models on prompts and held-out rows."""
-    from siftset.pipeline.commands.ablation import compare_arms_of
-    from siftset.pipeline.commands.train import compare_models
+    from siftset.pipeline.commands.ablation import run_ablation
+    from siftset.pipeline.commands.compare import compare_models
 
     if arms and (before or after):
         raise SiftsetError("--arms compares the latest model: leave out --before and --after")
     if arms:
-        result = compare_arms_of(recipe, overrides=set_ or (), progress=screen.progress())
+        result = run_ablation(recipe, overrides=set_ or (), progress=screen.progress())
     else:
         result = compare_models(
             recipe, before=before, after=after, overrides=set_ or (), progress=screen.progress()

@@ -44,7 +44,7 @@ def version_number(recipe: str, version: str | None, overrides: list[str] | None
     """Return the version that a number or a date names; None for the current one."""
     if version is None:
         return None
-    from siftset.pipeline.commands.export import open_store
     from siftset.pipeline.refresh.versions import resolve_version
+    from siftset.pipeline.remote_output.open import open_store
 
     return resolve_version(open_store(recipe, overrides=overrides or ())[1], version)

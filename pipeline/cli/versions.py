@@ -63,9 +63,9 @@ def rollback_command(
     lock_timeout: LockTimeout = 0.0,
 ) -> None:
     """Bring an earlier version of the set back. Without --version: the model before."""
-    from siftset.pipeline.commands.export import open_store
-    from siftset.pipeline.refresh.promotion import MODELS, roll_back_model
-    from siftset.pipeline.refresh.versions import resolve_version, roll_back
+    from siftset.pipeline.model_registry.registry import MODELS, roll_back_model
+    from siftset.pipeline.refresh.versions import resolve_version, roll_back_set
+    from siftset.pipeline.remote_output.open import open_store
     from siftset.pipeline.remote_output.push import send_output
 
     loaded, store = open_store(recipe, overrides=set_ or ())
@@ -76,7 +76,7 @@ def rollback_command(
         screen.result({"model": name})
         return
     wanted = resolve_version(store, version)
-    number = roll_back(recipe, wanted, overrides=set_ or (), lock_timeout=lock_timeout)
+    number = roll_back_set(recipe, wanted, overrides=set_ or (), lock_timeout=lock_timeout)
     screen.show(
         f"Version {number} holds the rows of version {wanted}. The next refresh follows the "
         "source again: mend the source or the recipe first."

@@ -12,20 +12,21 @@ import numpy as np
 import polars as pl
 from pydantic import JsonValue
 
-from siftset.pipeline.commands.export import open_store
-from siftset.pipeline.commands.train import (
+from siftset.pipeline.model_registry.inputs import (
+    SECTIONS_OF_TRAINING,
     compare_section,
-    latest_model,
     train_section,
     training_data,
 )
-from siftset.pipeline.model_registry.result import COMPARE_JSON, finished, render_comparison
+from siftset.pipeline.model_registry.registry import MODELS, latest_model
+from siftset.pipeline.model_registry.result import COMPARE_JSON, read_result, render_comparison
+from siftset.pipeline.remote_output.open import open_store
 from siftset.pipeline.run.job import Job, load_job
 from siftset.pipeline.storage.atomic_files import atomic_write, make_writable_folder
 from siftset.pipeline.storage.lock import hold_lock
 from siftset.schemas.errors import TrainingError
 from siftset.schemas.progress import Progress, Silent
-from siftset.schemas.recipe.loading import LoadedRecipe
+from siftset.schemas.recipe.loading import LoadedRecipe, RecipeLike
 from siftset.schemas.recipe.train import Train
 from siftset.schemas.results.comparison import ArmsTable, Comparison
 from siftset.schemas.results.lineage import TrainingData
@@ -41,11 +42,9 @@ EVERYTHING: Final = "everything read"
 
 
 @dataclass(frozen=True, slots=True)
-class ArmsRun:
+class AblationRun:
     """A trained model, and what it was trained with."""
 
-    recipe: str | Path
-    overrides: tuple[str, ...]
     loaded: LoadedRecipe
     data: TrainingData
     model: Path
@@ -56,35 +55,37 @@ class ArmsRun:
         return train_section(self.loaded)
 
 
-def compare_arms_of(
-    recipe: str | Path, *, overrides: Sequence[str] = (), progress: Progress | None = None
+def run_ablation(
+    recipe: RecipeLike, *, overrides: Sequence[str] = (), progress: Progress | None = None
 ) -> dict[str, JsonValue]:
     """Compare the latest model with ones trained as long on other rows of the source."""
-    loaded, store = open_store(recipe, overrides=overrides)
-    model = latest_model(store)
+    loaded, store = open_store(recipe, overrides=overrides, uses=SECTIONS_OF_TRAINING)
+    model = latest_model(store.output / MODELS)
     came_from = Comparison.model_validate_json((model / COMPARE_JSON).read_bytes()).provenance
     version = came_from.get("set_version")
     data = training_data(loaded, store, version if isinstance(version, int) else None)
-    run = ArmsRun(recipe, tuple(overrides), loaded, data, model)
+    run = AblationRun(loaded, data, model)
     with hold_lock(model.parent):
-        table = compare_with_arms(run, finished(model).steps, progress or Silent())
+        table = compare_with_ablation(run, read_result(model).steps, progress or Silent())
         report = render_comparison(model)
     return {"model": str(model), **table.model_dump(mode="json"), "report": str(report)}
 
 
-def compare_with_arms(run: ArmsRun, steps: int, progress: Progress) -> ArmsTable:
-    """Train the other arms, compare all on the curated set's held-out rows, and write it down.
+def compare_with_ablation(run: AblationRun, steps: int, progress: Progress) -> ArmsTable:
+    """Train the other models, compare all on the set's held-out rows, and write it down.
 
     Every row read that has a text and that the recipe's split puts into train may be drawn, so
-    no arm sees a held-out text. Raises a SiftsetError.
+    none sees a held-out text. Raises a SiftsetError.
     """
     from siftset.trainer.comparison import Ask, compare_arm_folders
     from siftset.trainer.training.ablation_card import add_arms
 
     folder = make_writable_folder(run.model.parent.parent / ARMS / run.model.name)
-    arms = _trained(run, folder, steps, progress)
+    arms = _train_models(run, folder, steps, progress)
     ask = Ask(compare_section(run.loaded), run.config, run.loaded.folder, run.loaded.recipe.seed)
-    budget = f"{steps:,} steps, {_batch(run.config)}, the same base model and seed"
+    tokens, size = run.config.batch_tokens, run.config.batch_size
+    batch = f"batches of {size}" if tokens is None else f"batches of {tokens:,} tokens"
+    budget = f"{steps:,} steps, {batch}, the same base model and seed"
     with progress.stage("compare arms"):
         table = compare_arm_folders(arms, run.data, ask, budget=budget)
     path = run.model / COMPARE_JSON
@@ -95,23 +96,20 @@ def compare_with_arms(run: ArmsRun, steps: int, progress: Progress) -> ArmsTable
     return table
 
 
-def _batch(config: Train) -> str:
-    if config.batch_tokens is not None:
-        return f"batches of {config.batch_tokens:,} tokens"
-    return f"batches of {config.batch_size}"
-
-
-def _trained(run: ArmsRun, folder: Path, steps: int, progress: Progress) -> dict[str, ArmFolder]:
-    """Train what is not there yet; return the model of every arm, the curated one's first."""
+def _train_models(
+    run: AblationRun, folder: Path, steps: int, progress: Progress
+) -> dict[str, ArmFolder]:
+    """Train what is not there yet; return every model, the curated one's first."""
     from siftset.trainer.comparison import ArmFolder
     from siftset.trainer.train import train_arm
 
     config = run.config.model_copy(
         update={"max_steps": steps, "max_train_samples": None, "early_stopping_patience": None}
     )
-    size = _curated_rows(run)
+    rows = run.data.lineage.rows.get("train", 0)
+    size = min(rows, run.config.max_train_samples or rows)
     arms = {CURATED: ArmFolder(str(run.model), size)}
-    with _rows_of_arms(run, folder, size) as files:
+    with _write_training_rows(run, folder, size) as files:
         for name, (path, rows) in files.items():
             out = folder / name.replace(" ", "-")
             data = replace(run.data, files={**run.data.files, "train": (path,)})
@@ -123,20 +121,15 @@ def _trained(run: ArmsRun, folder: Path, steps: int, progress: Progress) -> dict
     return arms
 
 
-def _curated_rows(run: ArmsRun) -> int:
-    rows = run.data.lineage.rows.get("train", 0)
-    return min(rows, run.config.max_train_samples or rows)
-
-
 @contextmanager
-def _rows_of_arms(
-    run: ArmsRun, folder: Path, size: int
+def _write_training_rows(
+    run: AblationRun, folder: Path, size: int
 ) -> Iterator[Mapping[str, tuple[Path, int]]]:
-    """Write the training rows of both arms for as long as they are needed."""
+    """Write the training rows of both other models for as long as they are needed."""
     pool, sample = folder / "everything.parquet", folder / "sample.parquet"
     try:
-        ids = _write_pool(load_job(run.recipe, overrides=run.overrides), pool, run.config)
-        _check_source(run.data, ids)
+        ids = _write_pool(load_job(run.loaded), pool, run.config)
+        _check_rows_in_source(run.data, ids)
         drawn = np.random.Generator(np.random.PCG64([run.loaded.recipe.seed, 61]))
         chosen = ids.sort().gather(drawn.permutation(len(ids))[:size])
         pl.scan_parquet(pool).filter(pl.col("row_id").is_in(chosen.implode())).sink_parquet(sample)
@@ -167,7 +160,7 @@ def _write_pool(job: Job, path: Path, config: Train) -> pl.Series:
     return pl.concat(ids)
 
 
-def _check_source(data: TrainingData, ids: pl.Series) -> None:
+def _check_rows_in_source(data: TrainingData, ids: pl.Series) -> None:
     curated = pl.scan_parquet(list(data.files["train"])).select("row_id").collect()["row_id"]
     gone = int((~curated.is_in(ids.implode())).sum())
     if gone:

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 from pydantic import JsonValue
 
 from siftset.pipeline.gate.prepare import check_kinds
 from siftset.pipeline.run.job import Job, load_job
 from siftset.pipeline.storage.address import output_address
-from siftset.schemas.recipe.loading import LoadedRecipe, load_recipe
+from siftset.schemas.recipe.loading import LoadedRecipe, RecipeLike, load_recipe
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,10 +55,10 @@ class Checked:
         }
 
 
-def check_recipe(recipe: str | Path, *, overrides: Sequence[str] = ()) -> Checked:
+def check_recipe(recipe: RecipeLike, *, overrides: Sequence[str] = ()) -> Checked:
     """Check definitions, recipe, schema, extras and model; raises the first error found."""
     loaded = load_recipe(recipe, overrides=overrides)
-    job = load_job(recipe, overrides=overrides)
+    job = load_job(loaded)
     check_kinds(loaded)
     warnings = list(job.sources.warnings)
     unused = sorted(set(job.recipe.signals) - set(job.decider.questions))

@@ -5,17 +5,16 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from siftset.pipeline.commands.diff import count_turnover
-from siftset.pipeline.commands.export import open_store
 from siftset.pipeline.engines.shard_results import close_shards
 from siftset.pipeline.engines.sift import check_engine, open_resolver, scored, sift
 from siftset.pipeline.gate.prepare import check_kinds
 from siftset.pipeline.notifications.alert import alert
+from siftset.pipeline.remote_output.open import open_store
 from siftset.pipeline.run.context import CurateOptions, Run
-from siftset.pipeline.run.job import Job, load_job
+from siftset.pipeline.run.job import SECTIONS, Job, load_job
 from siftset.pipeline.run.progress_file import Live
 from siftset.pipeline.run.work_folder import work_folder
 from siftset.pipeline.stages.publish import complete, copy, earlier, leave, preview, publish
@@ -29,6 +28,7 @@ from siftset.pipeline.storage.lock import hold_lock
 from siftset.pipeline.storage.table import Store
 from siftset.schemas.errors import SiftsetError
 from siftset.schemas.progress import Progress, Silent
+from siftset.schemas.recipe.loading import RecipeLike
 from siftset.schemas.results.summary import CurateResult
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 
 
 def curate(
-    recipe: str | Path,
+    recipe: RecipeLike,
     data: pl.DataFrame | None = None,
     *,
     overrides: Sequence[str] = (),
@@ -54,8 +54,8 @@ def curate(
     wanted = options or CurateOptions()
     check_engine(wanted)
     shown = progress or Silent()
-    open_store(recipe, overrides=overrides, progress=shown)
-    job = load_job(recipe, data, overrides=overrides, limit=wanted.limit)
+    loaded, _ = open_store(recipe, overrides=overrides, uses=SECTIONS, progress=shown)
+    job = load_job(loaded, data, limit=wanted.limit)
     if wanted.release_quarantine:
         job = _released(job, wanted, shown)
     with hold_lock(check_output_folder(job.output), timeout=wanted.lock_timeout):

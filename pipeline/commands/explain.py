@@ -11,7 +11,7 @@ from pydantic import JsonValue
 
 from siftset.pipeline.commands.curate import curate
 from siftset.pipeline.commands.diff import SetState, compare_states, version_state
-from siftset.pipeline.commands.export import open_store
+from siftset.pipeline.remote_output.open import open_store
 from siftset.pipeline.run.context import CurateOptions
 from siftset.pipeline.run.job import Job, load_job
 from siftset.pipeline.run.row_sample import SAMPLE_ROWS

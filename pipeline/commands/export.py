@@ -10,32 +10,19 @@ from typing import Final
 
 import polars as pl
 
-from siftset.pipeline.storage.address import output_folder
+from siftset.pipeline.remote_output.open import open_store
 from siftset.pipeline.storage.atomic_files import atomic_write
 from siftset.pipeline.storage.object_store import file_system, is_address, upload
-from siftset.pipeline.storage.table import Store
 from siftset.schemas.errors import OutputError, RecipeError
 from siftset.schemas.progress import Progress, Silent
-from siftset.schemas.recipe.loading import LoadedRecipe, load_recipe
+from siftset.schemas.recipe.loading import RecipeLike, load_recipe
 
 ENDINGS: Final = (".parquet", ".jsonl", ".ndjson", ".csv")
 _CHUNK: Final = 50_000
 
 
-def open_store(
-    recipe: str | Path, *, overrides: Sequence[str] = (), progress: Progress | None = None
-) -> tuple[LoadedRecipe, Store]:
-    """Return a recipe and the set it publishes to, as it is now where that lies in a store."""
-    loaded = load_recipe(recipe, overrides=overrides, uses=("output", "mirror"))
-    if is_address(loaded.recipe.output):
-        from siftset.pipeline.remote_output.pull import follow
-
-        follow(loaded, progress)
-    return loaded, Store(output_folder(loaded))
-
-
 def export_set(
-    recipe: str | Path,
+    recipe: RecipeLike,
     out: str | Path,
     *,
     version: int | None = None,
@@ -56,7 +43,7 @@ def export_set(
 
 
 def synthesize_to(
-    recipe: str | Path,
+    recipe: RecipeLike,
     out: Path,
     *,
     overrides: Sequence[str] = (),

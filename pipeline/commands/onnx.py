@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from siftset.pipeline.commands.predict import located
+from siftset.pipeline.model_registry.registry import locate_model
 from siftset.schemas.errors import OutputError
 
 if TYPE_CHECKING:
@@ -27,4 +27,4 @@ def write_onnx(model: str, out: Path) -> OnnxFile:
     require_extra()
     from siftset.trainer.inference.onnx import export_onnx
 
-    return export_onnx(located(model), out)
+    return export_onnx(locate_model(model), out)

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from pydantic import JsonValue
 
+from siftset.pipeline.model_registry.registry import locate_model
+
 if TYPE_CHECKING:
     from siftset.trainer.inference.predict import Predictor
-
-LATEST: Final = "latest"
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +77,7 @@ def embed_rows(model: str, source: Path, target: Path, wanted: Wanted) -> dict[s
     if wanted.column not in frame.columns:
         found = ", ".join(frame.columns)
         raise SourceError(f"{source} has no column '{wanted.column}', expected one of: {found}")
-    encoder = load_encoder(located(model))
+    encoder = load_encoder(locate_model(model))
     rows = write_embeddings(encoder, [frame], target, column=wanted.column)
     return {"rows": rows, "out": str(target)}
 
@@ -88,20 +88,9 @@ def _predictor(model: str, wanted: Wanted) -> Predictor:
 
     require_extra()
     examples = read_examples(wanted.examples) if wanted.examples is not None else ()
-    return load_predictor(located(model), Asking(wanted.top_k, wanted.max_new_tokens, examples))
-
-
-def located(model: str) -> str:
-    """Return the name of a model that is at hand: `latest` looked up, files in a store fetched."""
-    from siftset.pipeline.commands.train import latest_of
-    from siftset.pipeline.storage.remote import fetch_model
-
-    path = Path(model).expanduser()
-    if path.name == LATEST and not path.exists() and path.parent.is_dir():
-        model = str(latest_of(path.parent))
-    if Path(model).is_dir():
-        fetch_model(Path(model))
-    return model
+    return load_predictor(
+        locate_model(model), Asking(wanted.top_k, wanted.max_new_tokens, examples)
+    )
 
 
 def _answer_lines(answer: Mapping[str, JsonValue]) -> Iterator[str]:

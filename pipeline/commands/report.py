@@ -9,10 +9,10 @@ from typing import Final
 
 from pydantic import JsonValue
 
-from siftset.pipeline.commands.export import open_store
-from siftset.pipeline.commands.train import MODELS, latest_of
+from siftset.pipeline.model_registry.registry import MODELS, latest_model
 from siftset.pipeline.model_registry.result import COMPARE_HTML, COMPARE_JSON, RESULT
 from siftset.pipeline.profile.history import METRICS, read_metrics
+from siftset.pipeline.remote_output.open import open_store
 from siftset.pipeline.storage.catalog import INDEX
 from siftset.pipeline.storage.run_folder import run_folders
 from siftset.pipeline.storage.table import Store
@@ -76,7 +76,7 @@ def _list_places(store: Store, report: Path) -> Iterator[tuple[str, Path]]:
         yield "set", store.path
     yield "report of the set", report
     if any((store.output / MODELS).glob(f"*/{RESULT}")):
-        model = latest_of(store.output / MODELS)
+        model = latest_model(store.output / MODELS)
         yield "model", model
         yield "before and after", model / COMPARE_HTML
     yield "everything", store.output / INDEX

@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from pydantic import JsonValue
 
 from siftset.pipeline.engines.ray.nodes import connect, handlers, retire
+from siftset.pipeline.launch.task import Launch
+from siftset.pipeline.launch.worker import join_training
 from siftset.schemas.errors import MissingExtraError
 from siftset.schemas.progress import Progress
-
-if TYPE_CHECKING:
-    from siftset.pipeline.launch.torchrun import Launch
 
 
 def run_on_ray(run: Launch, task: dict[str, JsonValue], progress: Progress) -> str | None:
     """Train on a Ray cluster; return None, or why training failed after all restarts."""
     try:
+        import ray
         import ray.train.torch as ray_torch
         from ray import train as ray_train
     except ImportError:
@@ -30,11 +28,11 @@ def run_on_ray(run: Launch, task: dict[str, JsonValue], progress: Progress) -> s
         connect(cluster, None)
         try:
             trainer = ray_torch.TorchTrainer(
-                take_part_on_ray,
+                join_training,
                 train_loop_config=task,
                 scaling_config=ray_train.ScalingConfig(
                     num_workers=distributed.processes,
-                    use_gpu=_has_gpus(),
+                    use_gpu=bool(ray.cluster_resources().get("GPU", 0)),
                     resources_per_worker=cluster.resources or None,
                 ),
                 run_config=ray_train.RunConfig(
@@ -50,16 +48,3 @@ def run_on_ray(run: Launch, task: dict[str, JsonValue], progress: Progress) -> s
         finally:
             retire()
     return None
-
-
-def take_part_on_ray(task: Mapping[str, JsonValue]) -> None:
-    """Train as a worker of Ray Train, which has said in the environment which one it is."""
-    from siftset.pipeline.launch.worker import take_part
-
-    take_part(task)
-
-
-def _has_gpus() -> bool:
-    import ray
-
-    return bool(ray.cluster_resources().get("GPU", 0))

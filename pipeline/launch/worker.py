@@ -1,6 +1,6 @@
 """What each of several training processes runs.
 
-python -m siftset.pipeline.launch.worker TASK
+python -m siftset.pipeline.launch.worker TASK.json
 """
 
 from __future__ import annotations
@@ -13,34 +13,32 @@ from pathlib import Path
 
 from pydantic import JsonValue
 
-from siftset.pipeline.cli.console import Screen
-from siftset.pipeline.commands.train import TrainOptions, train_recipe
-from siftset.pipeline.launch.torchrun import LAUNCHED, REFUSAL
-from siftset.pipeline.model_registry.ranks import leads
-from siftset.pipeline.storage.atomic_files import atomic_write
+from siftset.pipeline.launch.task import LAUNCHED, REFUSAL, check_processes
+from siftset.pipeline.model_registry.fit import fit_model
+from siftset.pipeline.model_registry.inputs import (
+    SECTIONS_OF_TRAINING,
+    train_section,
+    training_data,
+)
+from siftset.pipeline.model_registry.options import TrainOptions
+from siftset.pipeline.model_registry.ranks import is_main_process
+from siftset.pipeline.model_registry.result import RESULT
+from siftset.pipeline.remote_output.open import open_store
+from siftset.pipeline.storage.atomic_files import atomic_write, read_json
 from siftset.schemas.errors import Interrupted, SiftsetError
+from siftset.schemas.progress import LineProgress, Progress, Silent
+from siftset.schemas.recipe.loading import restore_recipe
 
 
-def take_part(task: Mapping[str, JsonValue]) -> None:
+def join_training(task: Mapping[str, JsonValue]) -> None:
     """Train as one of several processes; note the SiftsetError that ends it, and raise it."""
     os.environ[LAUNCHED] = "1"
     os.chdir(str(task["folder"]))
     note = Path(str(task["refusals"])) / REFUSAL
-    overrides, version = task["overrides"], task["version"]
-    options = TrainOptions(
-        version=None if version is None else int(str(version)),
-        again=bool(task["again"]),
-        fetch=bool(task["fetch"]),
-    )
     if note.is_file():
         raise SiftsetError("another process refused")  # a restart cannot mend what a user must
     try:
-        train_recipe(
-            _recipe(str(task["recipe"])),
-            overrides=[str(one) for one in overrides] if isinstance(overrides, list) else (),
-            options=options,
-            progress=Screen(quiet=not leads()).progress(),
-        )
+        _fit_task(task, LineProgress(_write_line) if is_main_process() else Silent())
     except SiftsetError as error:
         with atomic_write(note) as draft:
             draft.write_text(json.dumps({"kind": type(error).__name__, "message": str(error)}))
@@ -48,16 +46,34 @@ def take_part(task: Mapping[str, JsonValue]) -> None:
             raise
 
 
-def _recipe(text: str) -> str | Path:
-    return Path(text) if Path(text).suffix else text
+def _fit_task(task: Mapping[str, JsonValue], progress: Progress) -> None:
+    document, version = task["document"], task["version"]
+    assert isinstance(document, dict)
+    recipe = restore_recipe(
+        document,
+        folder=Path(str(task["recipe_folder"])),
+        path=Path(str(task["path"])),
+        uses=SECTIONS_OF_TRAINING,
+    )
+    loaded, store = open_store(recipe, uses=SECTIONS_OF_TRAINING, progress=progress)
+    check_processes(train_section(loaded))
+    data = training_data(loaded, store, None if version is None else int(str(version)))
+    options = TrainOptions(version=data.lineage.version, fetch=bool(task["fetch"]))
+    out = Path(str(task["out"]))
+    if task["again"] or not (out / RESULT).is_file():
+        fit_model(loaded, store, data, out, options, progress)
+
+
+def _write_line(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)  # noqa: T201  the launcher passes it on
 
 
 def main() -> int:
     """Run the task of the command line and return the exit status."""
     try:
-        take_part(json.loads(sys.argv[1]))
+        join_training(read_json(Path(sys.argv[1])))
     except SiftsetError as error:
-        print(f"error: {error}", file=sys.stderr)  # noqa: T201  the launcher passes it on
+        _write_line(f"error: {error}")
         return error.exit_code
     return 0
 

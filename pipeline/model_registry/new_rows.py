@@ -7,6 +7,7 @@ from typing import Final
 
 import polars as pl
 
+from siftset.pipeline.model_registry.registry import MODELS, list_models
 from siftset.pipeline.storage.atomic_files import atomic_write, make_writable_folder
 from siftset.pipeline.storage.table import Store
 from siftset.schemas.progress import Progress
@@ -15,7 +16,7 @@ from siftset.schemas.results.lineage import TrainingData
 FOLDER: Final = ".new_rows"
 
 
-def with_new_rows(
+def weight_new_rows(
     data: TrainingData, store: Store, *, weight: int, progress: Progress
 ) -> TrainingData:
     """Return data in which the training rows that are new count `weight` times.
@@ -23,11 +24,9 @@ def with_new_rows(
     New are those that the latest version before with a model of its own lacks; without such a
     version none are. Held-out rows stay as they are.
     """
-    from siftset.pipeline.refresh.versions import models_of
-
     version, train = data.lineage.version, data.files.get("train", ())
-    models = models_of(store.output)
-    before = max((v for v in models if version is not None and v < version), default=None)
+    trained = list_models(store.output)
+    before = max((v for v in trained if version is not None and v < version), default=None)
     if weight == 1 or before is None or not train:
         return data
     known = store.scan(before).select("row_id")
@@ -35,7 +34,7 @@ def with_new_rows(
     new = rows.join(known, on="row_id", how="anti", maintain_order="left").collect()
     if not new.height:
         return data
-    folder = make_writable_folder(store.output / "models" / FOLDER)
+    folder = make_writable_folder(store.output / MODELS / FOLDER)
     path = folder / f"v{version}-over-v{before}.parquet"
     with atomic_write(path) as draft:
         new.write_parquet(draft)

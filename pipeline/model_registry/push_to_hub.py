@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from siftset.pipeline.model_registry.ranks import leads
+from siftset.pipeline.model_registry.ranks import is_main_process
 from siftset.schemas.errors import OutputError
 
 
@@ -13,7 +13,7 @@ def push_model(folder: Path, name: str) -> str:
 
     The token is the hub client's own (HF_TOKEN, or `hf auth login`). Raises OutputError.
     """
-    if not leads():
+    if not is_main_process():
         return name
     from huggingface_hub import HfApi
 

@@ -16,25 +16,29 @@ COMPARE_JSON: Final = "compare.json"
 COMPARE_HTML: Final = "compare.html"
 
 
-def finished(out: Path) -> TrainResult:
+def read_result(out: Path) -> TrainResult:
     """Return the result of a training run from its folder."""
     found = read_json(out / RESULT)
     if not (out / COMPARE_HTML).is_file():
         render_comparison(out)
-    findings = found.get("findings")
-    listed = findings if isinstance(findings, list) else []
+    findings, head = found.get("findings"), found.get("untrained_head")
+    metrics: dict[str, dict[str, float | None]] = json.loads(json.dumps(found.get("metrics") or {}))
     return TrainResult(
         model=out,
         task=str(found["task"]),
-        metrics=_metrics(found.get("metrics")),
+        metrics=metrics,
         report=out / COMPARE_HTML,
         seconds=float(str(found["seconds"])),
         steps=int(str(found.get("steps", 0))),
-        findings=tuple(Finding(**f) for f in listed if isinstance(f, dict)),  # type: ignore[arg-type]
-        untrained_head=tuple(map(str, _list(found.get("untrained_head")))),
+        findings=tuple(
+            Finding(**f)  # type: ignore[arg-type]
+            for f in (findings if isinstance(findings, list) else ())
+            if isinstance(f, dict)
+        ),
+        untrained_head=tuple(map(str, head if isinstance(head, list) else ())),
         tokens_per_second=float(str(found.get("tokens_per_second", 0))),
-        hardware=_object(found.get("hardware")),
-        details=_object(found.get("details")),
+        hardware=_as_object(found.get("hardware")),
+        details=_as_object(found.get("details")),
         new=False,
     )
 
@@ -50,14 +54,5 @@ def render_comparison(folder: Path) -> Path:
     return folder / COMPARE_HTML
 
 
-def _metrics(value: JsonValue) -> dict[str, dict[str, float | None]]:
-    found: dict[str, dict[str, float | None]] = json.loads(json.dumps(value or {}))
-    return found
-
-
-def _list(value: JsonValue) -> list[JsonValue]:
-    return value if isinstance(value, list) else []
-
-
-def _object(value: JsonValue) -> dict[str, JsonValue]:
+def _as_object(value: JsonValue) -> dict[str, JsonValue]:
     return value if isinstance(value, dict) else {}

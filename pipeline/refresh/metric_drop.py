@@ -2,45 +2,45 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
+from siftset.pipeline.commands.compare import write_comparison
+from siftset.pipeline.model_registry.result import COMPARE_JSON
 from siftset.pipeline.storage.atomic_files import read_json, write_json
 from siftset.pipeline.storage.table import Store
 from siftset.schemas.progress import Progress
-from siftset.schemas.recipe.refresh import Refresh
+from siftset.schemas.recipe.loading import LoadedRecipe
 from siftset.schemas.results.comparison import Change, Comparison
 from siftset.schemas.tasks import TASKS
 
 NOTE: Final = "drop.json"
 
 
-def metric_drop(
-    model: Path, asked: tuple[str | Path, Sequence[str]], refresh: Refresh, progress: Progress
+def find_metric_drop(
+    loaded: LoadedRecipe, store: Store, model: Path, folder: Path, progress: Progress
 ) -> str:
-    """Ask the current model about the held-out rows of the set now; say what dropped too far.
+    """Ask a model about the held-out rows of the set now; say what dropped too far, else "".
 
-    `asked` is the recipe with its overrides.
+    Each version is asked about once: a note in `folder` says which one was.
     """
-    from siftset.pipeline.commands.train import compare_models
-    from siftset.pipeline.model_registry.result import COMPARE_JSON
-
-    limit = refresh.retrain_on_drop
-    if limit is None or not (model / COMPARE_JSON).is_file():
+    refresh = loaded.recipe.refresh
+    limit, path = refresh.retrain_on_drop, model / COMPARE_JSON
+    if limit is None or not path.is_file():
         return ""
-    recipe, overrides = asked
-    found = compare_models(
-        recipe, before=str(model), after=str(model), overrides=overrides, progress=progress
-    )
-    now = _read(Path(str(found["report"])).with_name(COMPARE_JSON))
-    return too_far(_read(model / COMPARE_JSON), now, refresh.promote_metric, limit)
+    note, asked = folder / NOTE, {"model": model.name, "version": store.version()}
+    if note.is_file() and read_json(note) == asked:
+        return ""
+    write_json(note, asked)
+    now, _ = write_comparison(loaded, store, str(model), str(model), progress)
+    then = Comparison.model_validate_json(path.read_bytes())
+    return describe_drop(then, now, refresh.promote_metric, limit)
 
 
-def too_far(then: Comparison, now: Comparison, metric: str | None, limit: float) -> str:
+def describe_drop(then: Comparison, now: Comparison, metric: str | None, limit: float) -> str:
     """Say how far a metric dropped where that is further than a share of what it was, else ""."""
     name = metric or TASKS[then.task].main_metric
-    was, is_now = _change(then, name), _change(now, name)
+    was, is_now = find_change(then.changes, name), find_change(now.changes, name)
     if was is None or is_now is None or was.after is None or is_now.after is None:
         return ""
     loss = was.after - is_now.after if is_now.higher_is_better else is_now.after - was.after
@@ -49,18 +49,6 @@ def too_far(then: Comparison, now: Comparison, metric: str | None, limit: float)
     return f"{name} of the current model {was.after:.4g} when trained, {is_now.after:.4g} now"
 
 
-def noted(folder: Path, model: Path, store: Store) -> bool:
-    """Return whether this model was asked about this version before, and note that it is."""
-    path, said = folder / NOTE, {"model": model.name, "version": store.version()}
-    if path.is_file() and read_json(path) == said:
-        return True
-    write_json(path, said)
-    return False
-
-
-def _read(path: Path) -> Comparison:
-    return Comparison.model_validate_json(path.read_bytes())
-
-
-def _change(comparison: Comparison, name: str) -> Change | None:
-    return next((change for change in comparison.changes if change.name == name), None)
+def find_change(changes: tuple[Change, ...], name: str) -> Change | None:
+    """Return what is said of one metric; None where nothing is."""
+    return next((change for change in changes if change.name == name), None)

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from pathlib import Path
 
 from siftset.pipeline.notifications.openlineage import events_of, tell_of_training
 from siftset.pipeline.notifications.webhook import notify
 from siftset.pipeline.profile.history import METRICS, read_metrics
+from siftset.pipeline.refresh.incremental import refresh_set
 from siftset.pipeline.refresh.promotion import check_triggers, renew_model
-from siftset.pipeline.refresh.refresh_set import refresh_set
-from siftset.pipeline.refresh.versions import retain
-from siftset.pipeline.remote_output.retention import let_go
+from siftset.pipeline.remote_output.retention import remove_old_versions
 from siftset.pipeline.run.context import CurateOptions
+from siftset.pipeline.run.job import SECTIONS
 from siftset.pipeline.stages.publish import copy
 from siftset.pipeline.storage.address import output_folder
 from siftset.pipeline.storage.atomic_files import disk_full_errors
@@ -22,12 +21,12 @@ from siftset.pipeline.storage.run_folder import run_folders
 from siftset.pipeline.storage.table import Store
 from siftset.schemas.errors import FaultBudgetExceeded, GateFailed
 from siftset.schemas.progress import Progress, Silent
-from siftset.schemas.recipe.loading import LoadedRecipe, load_recipe
+from siftset.schemas.recipe.loading import LoadedRecipe, RecipeLike, load_recipe
 from siftset.schemas.results.summary import CurateResult
 
 
 def refresh(
-    recipe: str | Path,
+    recipe: RecipeLike,
     *,
     overrides: Sequence[str] = (),
     options: CurateOptions | None = None,
@@ -38,55 +37,45 @@ def refresh(
     Raises a SiftsetError for what the user can mend; the set and the current model then stay.
     """
     wanted, shown = options or CurateOptions(), progress or Silent()
-    loaded = load_recipe(
-        recipe, overrides=overrides, uses=("output", "mirror", "source", "refresh")
-    )
+    loaded = load_recipe(recipe, overrides=overrides, uses={*SECTIONS, "refresh"})
     check_triggers(loaded)
     with (
         disk_full_errors(output_folder(loaded)),
         events_of(loaded, shown, silent=wanted.is_preview) as events,
     ):
         try:
-            result = refresh_set(recipe, overrides=overrides, options=wanted, progress=shown)
+            result = refresh_set(loaded, options=wanted, progress=shown)
         except (GateFailed, FaultBudgetExceeded) as error:
-            _tell(loaded, shown, (str(error),))
+            _send_alert(loaded, shown, (str(error),))
             raise
         events.wrote(result)
         if wanted.is_preview:
             return result
-        done = _follow(result, loaded, recipe, overrides, shown)
+        done = _finish_refresh(result, loaded, shown)
         if done.model is not None and done.model.get("due"):
             tell_of_training(events, str(done.model["model"]), done)
         return done
 
 
-def _follow(
-    result: CurateResult,
-    loaded: LoadedRecipe,
-    recipe: str | Path,
-    overrides: Sequence[str],
-    progress: Progress,
-) -> CurateResult:
+def _finish_refresh(result: CurateResult, loaded: LoadedRecipe, progress: Progress) -> CurateResult:
     """Do what follows from the set: its copy, retention, the model, the alert."""
-    store = Store(result.output)
+    store, keep = Store(result.output), loaded.recipe.refresh.keep_versions
     if not result.new:
         copy(loaded, store)
-    keep = loaded.recipe.refresh.keep_versions
     if keep is not None and result.new:
-        for version in retain(store, keep):
+        for version in remove_old_versions(store, keep):
             progress.say(f"version {version} removed: refresh.keep_versions is {keep}")
-        let_go(store, keep)
-    model = renew_model(loaded, recipe, overrides, progress)
+    model = renew_model(loaded, store, progress)
     if is_address(loaded.recipe.output):
         copy(loaded, store)
     refused = model is not None and model.get("promoted") is False
     lines = (f"model kept but not promoted: {model['because']}",) if model and refused else ()
     if result.new or lines:
-        _tell(loaded, progress, lines)
+        _send_alert(loaded, progress, lines)
     return replace(result, model=model)
 
 
-def _tell(loaded: LoadedRecipe, progress: Progress, lines: tuple[str, ...]) -> None:
+def _send_alert(loaded: LoadedRecipe, progress: Progress, lines: tuple[str, ...]) -> None:
     """Send an alert about the latest run, where the recipe names a webhook."""
     url = loaded.recipe.refresh.notify
     folder = next(run_folders(output_folder(loaded)), None)

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from typing import Final
 
+from siftset.pipeline.model_registry import registry
+from siftset.pipeline.model_registry.registry import MODELS, point_current
 from siftset.pipeline.storage.remote import Listing, Origin, content_digest
 from siftset.schemas.errors import OutputError
 
-MODELS: Final = "models"
-CURRENT: Final = f"{MODELS}/current"
-PROMOTIONS: Final = f"{MODELS}/promotions.json"
+CURRENT: Final = f"{MODELS}/{registry.CURRENT}"
+PROMOTIONS: Final = f"{MODELS}/{registry.PROMOTIONS}"
 
 
 def take_current(origin: Origin, there: Listing, finished: set[str]) -> None:
@@ -48,14 +49,12 @@ def send_current(origin: Origin, there: Listing) -> None:
 
 
 def _follow(origin: Origin, there: Listing, theirs: bytes) -> None:
-    from siftset.pipeline.refresh.promotion import point
-
     place = f"{MODELS}/{theirs.decode()}/"
     origin.fetch(name for name in there if name.startswith(place))
     if PROMOTIONS in there:
         origin.fetch_again([PROMOTIONS])
         origin.agree(PROMOTIONS, (origin.folder / PROMOTIONS).read_bytes())
-    point(origin.folder / MODELS, theirs.decode())
+    point_current(origin.folder / MODELS, theirs.decode())
     origin.agree(CURRENT, theirs)
 
 

@@ -15,8 +15,9 @@ from typing import TYPE_CHECKING, Final
 
 import polars as pl
 
-from siftset.pipeline.model_registry.ranks import leads
-from siftset.pipeline.remote_output.current_model import MODELS, take_current
+from siftset.pipeline.model_registry.ranks import is_main_process
+from siftset.pipeline.model_registry.registry import MODELS
+from siftset.pipeline.remote_output.current_model import take_current
 from siftset.pipeline.remote_output.delta_log import LOG, compare_logs, drop_lost, fetch_log
 from siftset.pipeline.storage.address import output_address, working_folder
 from siftset.pipeline.storage.folder_guard import check_output_folder
@@ -44,7 +45,7 @@ def follow(loaded: LoadedRecipe, progress: Progress | None = None) -> None:
     Another run in the folder does so itself, and is not waited for.
     """
     origin = open_origin(loaded)
-    if origin is None or not leads():
+    if origin is None or not is_main_process():
         return
     try:
         with hold_lock(check_output_folder(origin.folder)):

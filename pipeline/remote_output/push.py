@@ -7,9 +7,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from siftset.pipeline.model_registry.ranks import leads
+from siftset.pipeline.model_registry.ranks import is_main_process
+from siftset.pipeline.model_registry.registry import MODELS
 from siftset.pipeline.model_registry.result import RESULT
-from siftset.pipeline.remote_output.current_model import MODELS, send_current
+from siftset.pipeline.remote_output.current_model import send_current
 from siftset.pipeline.remote_output.delta_log import compare_logs
 from siftset.pipeline.remote_output.mirror import mirror_set, other_table
 from siftset.pipeline.remote_output.pull import MENDED, open_origin
@@ -34,7 +35,7 @@ GRACE: Final = 3600.0
 def send_output(loaded: LoadedRecipe) -> None:
     """Bring the store of a recipe's output up to its folder; do nothing where it has none."""
     origin = open_origin(loaded)
-    if origin is not None and leads():
+    if origin is not None and is_main_process():
         send(origin)
 
 

@@ -18,7 +18,7 @@ from siftset.pipeline.run.split import split_expr
 from siftset.pipeline.storage.address import output_folder
 from siftset.pipeline.storage.run_folder import recipe_hash, run_key
 from siftset.schemas.errors import SourceError
-from siftset.schemas.recipe.loading import LoadedRecipe, load_recipe
+from siftset.schemas.recipe.loading import LoadedRecipe, RecipeLike, load_recipe
 from siftset.schemas.recipe.model import Recipe
 from siftset.schemas.recipe.source import Synthesize
 from siftset.signals.decider import Decider
@@ -87,7 +87,7 @@ class Job:
 
 
 def load_job(
-    recipe: str | Path,
+    recipe: RecipeLike,
     data: pl.DataFrame | None = None,
     *,
     overrides: Sequence[str] = (),

@@ -31,9 +31,17 @@ class LoadedRecipe:
         """Return a path of the recipe as an absolute one."""
         return self.folder / Path(path).expanduser()
 
+    def check_variables(self, *sections: str) -> None:
+        """Raise RecipeError where an environment variable that these sections use is not set."""
+        fill_variables({key: self.raw[key] for key in sections if key in self.raw}, uses=None)
+
+
+RecipeLike = str | Path | Recipe | LoadedRecipe
+"""A recipe's file, the name of a shipped one, one made in Python, or one that is loaded."""
+
 
 def load_recipe(
-    path_or_name: str | Path,
+    recipe: RecipeLike,
     *,
     overrides: Sequence[str] = (),
     uses: Collection[str] | None = None,
@@ -41,10 +49,20 @@ def load_recipe(
     """Load and check a recipe file or a shipped recipe.
 
     `overrides` are texts such as `train.epochs=3`. An unset environment variable is an error only
-    in the sections named by `uses` (None: in every section). Raises RecipeError, one line a
-    mistake.
+    in the sections named by `uses` (None: in every section). A Recipe made in Python has paths
+    relative to the current folder; one that is loaded already is returned as it is. Raises
+    RecipeError, one line a mistake.
     """
-    path, shipped = _find_recipe(path_or_name)
+    if isinstance(recipe, LoadedRecipe):
+        recipe.check_variables(*(recipe.raw if uses is None else uses))
+        return recipe
+    if isinstance(recipe, Recipe):
+        raw: dict[str, JsonValue] = recipe.model_dump(mode="json", exclude_unset=True)
+        for override in overrides:
+            apply_override(raw, override, folder=Path.cwd())
+        here, path = Path.cwd(), Path(f"{recipe.name}.json")
+        return restore_recipe(raw, folder=here, path=path, uses=uses)
+    path, shipped = _find_recipe(recipe)
     document = parse_document(_read_text(path), path)
     raw = document.content
     for override in overrides:
@@ -52,6 +70,16 @@ def load_recipe(
     filled = fill_variables(raw, uses=uses)
     folder = Path.cwd() if shipped else path.resolve().parent
     return LoadedRecipe(_validate_recipe(filled, document), raw, folder, path)
+
+
+def restore_recipe(
+    raw: dict[str, JsonValue], *, folder: Path, path: Path, uses: Collection[str] | None = None
+) -> LoadedRecipe:
+    """Return the recipe that was loaded once from the document `raw`, perhaps on another node."""
+    document = Document(raw, path, "")
+    return LoadedRecipe(
+        _validate_recipe(fill_variables(raw, uses=uses), document), raw, folder, path
+    )
 
 
 def shipped_recipes() -> tuple[str, ...]:

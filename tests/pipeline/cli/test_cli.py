@@ -286,11 +286,11 @@ def test_a_folder_full_of_our_names_does_not_hurt(project):
 
 
 def test_a_long_stage_is_told_of_now_and_then(capsys, monkeypatch):
-    from siftset.pipeline.cli import console as screen
+    from siftset.pipeline.cli.console import Screen
 
-    with screen.PlainLines(screen.Screen()).stage("train", 4) as stage:
+    with Screen().progress().stage("train", 4) as stage:
         stage.advance(1, "loss 3")
-        monkeypatch.setattr(screen, "EVERY", 0.0)
+        monkeypatch.setattr("siftset.schemas.progress.EVERY", 0.0)
         stage.advance(2, "loss 2")
         monkeypatch.undo()
         stage.advance(1)

@@ -8,18 +8,23 @@ import os
 import polars as pl
 import pytest
 
-from siftset.pipeline.commands.train import MODELS, latest_model, train_recipe, training_data
-from siftset.pipeline.model_registry.new_rows import with_new_rows
-from siftset.pipeline.refresh import refresh
-from siftset.pipeline.refresh.metric_drop import too_far
-from siftset.pipeline.refresh.promotion import (
+from siftset.pipeline.commands.train import train_recipe
+from siftset.pipeline.model_registry.inputs import training_data
+from siftset.pipeline.model_registry.new_rows import weight_new_rows
+from siftset.pipeline.model_registry.registry import (
+    MODELS,
     current_model,
-    due,
-    judged,
-    new_rows,
-    promote,
-    renew_model,
+    latest_model,
+    promote_model,
     roll_back_model,
+)
+from siftset.pipeline.refresh import refresh
+from siftset.pipeline.refresh.metric_drop import describe_drop
+from siftset.pipeline.refresh.promotion import (
+    count_new_rows,
+    decide_training,
+    judge_promotion,
+    renew_model,
 )
 from siftset.pipeline.run.context import CurateOptions
 from siftset.pipeline.storage.table import Store
@@ -62,15 +67,15 @@ def trained(world, version, *, hours=0.0):
 
 def test_new_rows_make_training_due(world):
     store = store_of(world)
-    assert due(Refresh(retrain_after=10), store).is_due
-    assert not due(Refresh(retrain_after=11), store).is_due
+    assert decide_training(Refresh(retrain_after=10), store).is_due
+    assert not decide_training(Refresh(retrain_after=11), store).is_due
     trained(world, 0)
     world.texts("b", "text number 1", "text number 20", "text number 21", "hi")
     world.refresh()
-    assert new_rows(store, 0, 1) == 2
-    found = due(Refresh(retrain_after=2), store)
+    assert count_new_rows(store, 0, 1) == 2
+    found = decide_training(Refresh(retrain_after=2), store)
     assert (found.is_due, found.version) == (True, 1)
-    assert "2 new rows" in due(Refresh(retrain_after=3), store).why
+    assert "2 new rows" in decide_training(Refresh(retrain_after=3), store).why
 
 
 WAITS = [
@@ -83,7 +88,7 @@ WAITS = [
 def test_a_minimum_and_a_cooldown_hold_it_back(world, refresh, hours, why):
     world.texts("b", "bad")
     trained(world, 0, hours=hours)
-    found = due(refresh, store_of(world))
+    found = decide_training(refresh, store_of(world))
     assert not found.is_due
     assert why in found.why
 
@@ -96,11 +101,11 @@ def test_drift_makes_training_due(new_world):
     store, asked = store_of(world), Refresh(retrain_on_drift=True)
     world.texts("b", *["number of a text"] * 150)
     world.refresh()
-    first = due(asked, store)
+    first = decide_training(asked, store)
     strange = ("quite other words of a much greater length than any before", "it is strange")
     world.texts("c", *(f"{text} {n} " * 9 for n in range(100) for text in strange))
     world.refresh()
-    found = due(asked, store)
+    found = decide_training(asked, store)
     assert (first.is_due, found.is_due) == (False, True)
     assert found.why.startswith("drift of ")
 
@@ -129,11 +134,11 @@ DROPS = [
 @pytest.mark.parametrize(("was", "now", "limit", "said"), DROPS)
 def test_a_metric_that_drops_too_far_is_said(was, now, limit, said):
     pair = comparison(9.0, was, "better"), comparison(9.0, now, "better")
-    assert bool(too_far(*pair, None, limit)) is said
-    assert not too_far(*pair, "speed", limit)
+    assert bool(describe_drop(*pair, None, limit)) is said
+    assert not describe_drop(*pair, "speed", limit)
     better = [one.changes[0].model_copy(update={"higher_is_better": True}) for one in pair]
     turned = [c.model_copy(update={"changes": (b,)}) for c, b in zip(pair, better, strict=True)]
-    assert bool(too_far(*turned, None, limit)) is (now == 1.0)
+    assert bool(describe_drop(*turned, None, limit)) is (now == 1.0)
 
 
 GATES = [
@@ -151,7 +156,7 @@ GATES = [
 
 @pytest.mark.parametrize(("found", "refresh", "passes", "why"), GATES)
 def test_the_gate_of_a_promotion(found, refresh, passes, why):
-    passed, told = judged(found, Refresh(**refresh))
+    passed, told = judge_promotion(found, Refresh(**refresh))
     assert passed is passes
     assert why in told
 
@@ -162,8 +167,8 @@ def test_the_current_model_changes_at_once_and_back(tmp_path):
     assert current_model(tmp_path) is None
     with pytest.raises(OutputError, match="no model before"):
         roll_back_model(tmp_path)
-    promote(tmp_path, "v0-mlm-a", "the first model")
-    promote(tmp_path, "v1-mlm-b", "better")
+    promote_model(tmp_path, "v0-mlm-a", "the first model")
+    promote_model(tmp_path, "v1-mlm-b", "better")
     assert current_model(tmp_path) == (tmp_path / "v1-mlm-b").resolve()
     assert roll_back_model(tmp_path) == "v0-mlm-a"
     assert current_model(tmp_path) == (tmp_path / "v0-mlm-a").resolve()
@@ -180,8 +185,8 @@ def test_the_current_model_changes_at_once_and_back(tmp_path):
 
 def test_the_link_is_no_model_of_its_own(world):
     folder = trained(world, 0)
-    promote(world.folder / "out/models", folder.name, "the first model")
-    assert latest_model(store_of(world)) == folder
+    promote_model(world.folder / "out/models", folder.name, "the first model")
+    assert latest_model(world.folder / "out/models") == folder
 
 
 def test_new_rows_count_more(world):
@@ -189,11 +194,11 @@ def test_new_rows_count_more(world):
     world.refresh()
     store, said = store_of(world), Said()
     data = training_data(load_recipe(world.path()), store, None)
-    assert with_new_rows(data, store, weight=3, progress=said) is data
+    assert weight_new_rows(data, store, weight=3, progress=said) is data
     trained(world, 0)
     trained(world, 1)
-    assert with_new_rows(data, store, weight=1, progress=said) is data
-    found = with_new_rows(data, store, weight=3, progress=said)
+    assert weight_new_rows(data, store, weight=1, progress=said) is data
+    found = weight_new_rows(data, store, weight=3, progress=said)
     texts = pl.concat([pl.read_parquet(path)["text"] for path in found.files["train"]])
     once = pl.concat([pl.read_parquet(path)["text"] for path in data.files["train"]]).to_list()
     wanted = [text for text in once for _ in range(3 if text.startswith("another") else 1)]
@@ -251,7 +256,7 @@ def test_a_model_learns_from_new_rows_more_often(new_world, tiny_encoder):
 
 
 def test_nobody_asked_for_training(world):
-    assert renew_model(load_recipe(world.path()), world.path(), (), Silent()) is None
+    assert renew_model(load_recipe(world.path()), store_of(world), Silent()) is None
     assert refresh(world.path()).model is None
 
 

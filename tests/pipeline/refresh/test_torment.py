@@ -181,15 +181,15 @@ PUBLISHING = [
     "siftset.pipeline.stages.publish.write_index",
 ]
 STEPS = [
-    "siftset.pipeline.refresh.refresh_set.make_plan",
-    "siftset.pipeline.refresh.refresh_set.sift",
-    "siftset.pipeline.refresh.refresh_set.find_change",
-    "siftset.pipeline.refresh.refresh_set.write_change",
-    "siftset.pipeline.refresh.refresh_set.assess",
+    "siftset.pipeline.refresh.incremental.make_plan",
+    "siftset.pipeline.refresh.incremental.sift",
+    "siftset.pipeline.refresh.incremental.find_change",
+    "siftset.pipeline.refresh.incremental.write_change",
+    "siftset.pipeline.refresh.incremental.assess",
     "siftset.pipeline.storage.refresh_ledger.RefreshLedger.store",
     *PUBLISHING,
     "siftset.pipeline.storage.refresh_ledger.RefreshLedger.sweep",
-    "siftset.pipeline.refresh.set_and_model.retain",
+    "siftset.pipeline.refresh.set_and_model.remove_old_versions",
     "siftset.pipeline.refresh.set_and_model.renew_model",
 ]
 """What a refresh does, in order."""

@@ -10,12 +10,12 @@ import pytest
 from siftset.pipeline.commands.export import export_set
 from siftset.pipeline.refresh import refresh
 from siftset.pipeline.refresh.versions import (
-    committed,
+    commit_time,
     list_history,
     resolve_version,
-    retain,
-    roll_back,
+    roll_back_set,
 )
+from siftset.pipeline.remote_output.retention import remove_old_versions
 from siftset.pipeline.storage.table import Store
 from siftset.schemas.errors import OutputError
 
@@ -44,7 +44,7 @@ def test_the_history_tells_what_made_each_version(world):
 
 def test_a_version_is_found_by_number_and_by_time(world):
     store = store_of(world)
-    times = {commit.version: committed(commit) for commit in store.history()}
+    times = {commit.version: commit_time(commit) for commit in store.history()}
     assert resolve_version(store, "1") == 1
     assert resolve_version(store, times[1].isoformat()) == 1
     assert resolve_version(store, (times[2] + timedelta(hours=1)).isoformat()) == 2
@@ -65,9 +65,9 @@ def test_a_version_that_is_not_there_is_told(world, text, message):
 
 
 def test_an_earlier_version_comes_back_as_a_new_one(world):
-    assert roll_back(world.path(), 0) == 3
+    assert roll_back_set(world.path(), 0) == 3
     assert world.set()["text"].to_list() == ["text number 0"]
-    assert roll_back(world.path(), 3) == 3
+    assert roll_back_set(world.path(), 3) == 3
     assert world.refresh().set_rows == 3
     assert world.set().equals(world.full())
     assert pl.read_parquet(world.folder / "out/versions/2/*.parquet").height == 3
@@ -87,7 +87,7 @@ def test_old_versions_go_but_not_those_that_a_model_was_trained_on(world):
     with pytest.raises(OutputError, match="were removed"):
         resolve_version(store_of(world), "1")
     with pytest.raises(OutputError, match="were removed"):
-        roll_back(world.path(), 2)
+        roll_back_set(world.path(), 2)
     assert world.set().equals(world.full())
 
 
@@ -95,14 +95,14 @@ def test_what_no_version_needs_and_is_a_day_old_goes(world, monkeypatch):
     left = world.folder / "out/set/left-by-a-killed-run"
     left.mkdir()
     (left / "train-00000.parquet").write_bytes(b"half")
-    assert retain(store_of(world), 3) == []
+    assert remove_old_versions(store_of(world), 3) == []
 
     class Tomorrow(datetime):
         @classmethod
         def now(cls, tz=None):
             return datetime.now(UTC) + timedelta(days=2)
 
-    monkeypatch.setattr("siftset.pipeline.refresh.versions.datetime", Tomorrow)
-    assert retain(store_of(world), 2) == [0]
+    monkeypatch.setattr("siftset.pipeline.remote_output.retention.datetime", Tomorrow)
+    assert remove_old_versions(store_of(world), 2) == [0]
     assert not left.exists()
     assert world.set().height == 3

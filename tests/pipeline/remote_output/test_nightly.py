@@ -14,8 +14,8 @@ import polars as pl
 import pytest
 
 from siftset.pipeline.cli.command import TERMINATED
+from siftset.pipeline.model_registry.registry import current_model
 from siftset.pipeline.refresh import refresh
-from siftset.pipeline.refresh.promotion import current_model
 from siftset.pipeline.refresh.versions import list_history
 
 ROOT = Path(__file__).parents[3]
@@ -116,7 +116,7 @@ TAKING = [
     "siftset.pipeline.remote_output.pull._take_runs",
     "siftset.pipeline.remote_output.pull._drop_unpublished",
     "siftset.pipeline.remote_output.pull._take_models",
-    "siftset.pipeline.refresh.refresh_set._take_ledger",
+    "siftset.pipeline.refresh.incremental._take_ledger",
 ]
 
 

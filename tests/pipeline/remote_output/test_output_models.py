@@ -6,8 +6,8 @@ import os
 
 import pytest
 
+from siftset.pipeline.model_registry.registry import current_model, promote_model
 from siftset.pipeline.refresh import refresh
-from siftset.pipeline.refresh.promotion import current_model, promote
 from siftset.pipeline.remote_output.push import send_output
 from siftset.pipeline.storage.object_store import find_objects
 from siftset.schemas.errors import OutputError
@@ -33,7 +33,7 @@ def test_models_and_the_current_one_come_along(machines):
     refresh(one)
     for name in ("v0-mlm-a", "v0-mlm-b"):
         model = finished(one.parent, name, hours=5)
-        promote(model.parent, name, "better")
+        promote_model(model.parent, name, "better")
     (model.parent / "v0-mlm-c").mkdir()
     (model.parent / "v0-mlm-c/model.safetensors").write_text("not finished")
     send_output(load_recipe(one))
@@ -87,7 +87,7 @@ def test_a_model_is_sent_although_the_set_went_on_meanwhile(machines):
     one = machines("one")
     refresh(one)
     model = finished(one.parent, "v0-mlm-a", hours=0)
-    promote(model.parent, model.name, "the first model")
+    promote_model(model.parent, model.name, "the first model")
     world.lines("in/b.jsonl", "the second text")
     refresh(machines("two"))
     send_output(load_recipe(one))
@@ -104,7 +104,7 @@ def test_of_two_promotions_at_once_the_first_holds(machines):
     recipes = [machines(name) for name in ("one", "two")]
     for recipe, name in zip(recipes, ("v0-mlm-a", "v0-mlm-b"), strict=True):
         refresh(recipe)
-        promote(finished(recipe.parent, name, hours=0).parent, name, "the first model")
+        promote_model(finished(recipe.parent, name, hours=0).parent, name, "the first model")
     send_output(load_recipe(recipes[0]))
     with pytest.raises(OutputError, match="current is v0-mlm-a, which another machine promoted"):
         send_output(load_recipe(recipes[1]))

@@ -16,13 +16,13 @@ from types import SimpleNamespace
 
 import pytest
 
-from siftset.pipeline.launch.torchrun import (
+from siftset.pipeline.launch.task import (
     LAUNCHED,
-    check_arms,
-    check_file,
+    check_ablation,
     check_processes,
     starts_processes,
 )
+from siftset.pipeline.launch.torchrun import check_accelerate_file
 from siftset.schemas.errors import RecipeError, TrainingError
 from siftset.schemas.recipe.train import Compare, Train
 from siftset.trainer.training.fsdp import check_sharded
@@ -89,12 +89,12 @@ def test_arms_are_trained_by_one_process(monkeypatch):
     for name in ("RANK", "WORLD_SIZE", LAUNCHED):
         monkeypatch.delenv(name, raising=False)
     loaded = SimpleNamespace(recipe=SimpleNamespace(compare=Compare(arms=True)))
-    check_arms(loaded, Train(task="mlm"))
+    check_ablation(loaded, Train(task="mlm"))
     with pytest.raises(TrainingError, match="trains the other arms in one process"):
-        check_arms(loaded, config_of(processes=2))
+        check_ablation(loaded, config_of(processes=2))
     monkeypatch.setenv("WORLD_SIZE", "2")
     with pytest.raises(TrainingError, match="trains the other arms in one process"):
-        check_arms(loaded, Train(task="mlm"))
+        check_ablation(loaded, Train(task="mlm"))
 
 
 def write(folder: Path, model: Path, output: str, *, size: int = 8, steps: int = 5, **how) -> Path:
@@ -155,7 +155,7 @@ def test_two_processes_begin_with_the_loss_of_one(engine, tiny_bert, tmp_path):
     assert two == pytest.approx(one, abs=1e-4)
 
 
-RANKS = r" -u -m siftset.pipeline\.launched"
+RANKS = r" -u -m siftset.pipeline\.launch\.worker"
 """What torchrun starts, and not torchrun, whose number may be above theirs."""
 
 FSDP = """
@@ -222,12 +222,12 @@ def test_a_signal_that_one_process_gets_ends_all_at_one_step(tiny_bert, tmp_path
 def test_the_file_of_accelerate_means_this_machine(text, said, tmp_path):
     path = tmp_path / "fsdp.yaml"
     path.write_text(FSDP)
-    check_file(path)
+    check_accelerate_file(path)
     path.unlink()
     if text is not None:
         path.write_text(text)
     with pytest.raises(RecipeError, match=said):
-        check_file(path)
+        check_accelerate_file(path)
 
 
 @pytest.mark.parametrize(

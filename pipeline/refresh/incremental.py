@@ -5,11 +5,9 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from siftset.pipeline.commands.diff import count_turnover
-from siftset.pipeline.commands.export import open_store
 from siftset.pipeline.engines.shard_results import close_shards
 from siftset.pipeline.engines.sift import check_engine, scored, sift
 from siftset.pipeline.profile.state import ProfileState
@@ -18,8 +16,9 @@ from siftset.pipeline.refresh.file_scans import SCANS, Scans
 from siftset.pipeline.refresh.plan import Plan, make_plan
 from siftset.pipeline.refresh.stored_input import NoRows
 from siftset.pipeline.refresh.write_version import Written, write_change
+from siftset.pipeline.remote_output.open import open_store
 from siftset.pipeline.run.context import CurateOptions, Run
-from siftset.pipeline.run.job import load_job
+from siftset.pipeline.run.job import SECTIONS, load_job
 from siftset.pipeline.run.progress_file import Live
 from siftset.pipeline.run.work_folder import work_folder
 from siftset.pipeline.stages.judgement import Assessment
@@ -35,15 +34,15 @@ from siftset.pipeline.storage.object_store import is_address
 from siftset.pipeline.storage.refresh_ledger import METADATA, RefreshLedger, ShardEntry, ShardList
 from siftset.pipeline.storage.table import Store
 from siftset.schemas.progress import Progress, Silent
+from siftset.schemas.recipe.loading import LoadedRecipe, RecipeLike
 from siftset.schemas.results.summary import Balance, CurateResult, Turnover
 
 if TYPE_CHECKING:
     from siftset.pipeline.stages.process_shard import Outcome
-    from siftset.schemas.recipe.loading import LoadedRecipe
 
 
 def refresh_set(
-    recipe: str | Path,
+    recipe: RecipeLike,
     *,
     overrides: Sequence[str] = (),
     options: CurateOptions | None = None,
@@ -57,11 +56,11 @@ def refresh_set(
     clock = time.perf_counter()
     wanted, shown = options or CurateOptions(), progress or Silent()
     check_engine(wanted)
-    loaded, store = open_store(recipe, overrides=overrides, progress=shown)
+    loaded, store = open_store(recipe, overrides=overrides, uses=SECTIONS, progress=shown)
     ledger = RefreshLedger(store.output)
     _take_ledger(loaded, store)
     scans = Scans(ledger.path / SCANS)
-    job = load_job(recipe, overrides=overrides, scans=scans)
+    job = load_job(loaded, scans=scans)
     with hold_lock(check_output_folder(job.output), timeout=wanted.lock_timeout):
         _take_over(loaded, store, shown)
         _take_ledger(loaded, store)  # again: another machine may have published before the lock
