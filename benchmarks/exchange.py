@@ -17,10 +17,16 @@ import polars as pl
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from siftset.pipeline.engines.ray.connected_components import connected
-from siftset.pipeline.engines.ray.shuffle import Bucket, Keys, part_keys, search_bucket
-from siftset.pipeline.engines.ray.shuffle_near import Alike, NearExchange
-from siftset.pipeline.stages.dedupe import TEXT_KEY, near_duplicates, none, settle, text_key
+from siftset.pipeline.engines.ray.connected_components import connected_components
+from siftset.pipeline.engines.ray.shuffle import KeyBatch, KeyBucket, part_keys, search_bucket
+from siftset.pipeline.engines.ray.shuffle_near import NearDuplicateQuery, NearDuplicateShuffle
+from siftset.pipeline.stages.dedupe import (
+    TEXT_KEY,
+    near_duplicates,
+    none,
+    split_duplicates,
+    text_key,
+)
 from siftset.pipeline.storage.part_files import Part, PartWriter
 
 
@@ -33,10 +39,10 @@ def measure_exchange(rows: int = 2_000_000) -> tuple[float, float]:
         texts.select(text_key().alias(TEXT_KEY)).write_parquet(path, compression="lz4")
         (folder / "exact").mkdir()
         began = time.process_time()
-        part_keys(Keys("exact", 0, 8, folder, (((path,), 0),)))
+        part_keys(KeyBatch("exact", 0, 8, folder, (((path,), 0),)))
         parted = time.process_time()
         for number in range(8):
-            search_bucket(Bucket("exact", number, folder, latest=False))
+            search_bucket(KeyBucket("exact", number, folder, latest=False))
         return rows / (parted - began), rows / (time.process_time() - parted)
 
 
@@ -46,7 +52,7 @@ class Timed:
     def __init__(self) -> None:
         self.spent: dict[str, float] = {}
 
-    def each(self, function, items):
+    def map_tasks(self, function, items):
         began = time.process_time()
         found = [function(item) for item in items]
         self.spent[function.__name__] = time.process_time() - began
@@ -67,17 +73,21 @@ def measure_near(rows: int = 40_000, words: int = 105) -> None:
         pl.DataFrame({"text": texts}).write_parquet(parts[0].path)
         nothing, nodes = pl.Series("place", [], pl.Int64), Timed()
         began = time.process_time()
-        found = NearExchange(nodes, Path(name), rows=4_000_000).find(parts, Alike(0.9, 0), nothing)
+        found = NearDuplicateShuffle(nodes, Path(name), rows=4_000_000).find_duplicates(
+            parts, NearDuplicateQuery(0.9, 0), nothing
+        )
         spent, began = time.process_time() - began, time.process_time()
         assert near_duplicates(parts, 0.9, without=nothing, seed=0).equals(found)
         alone = time.process_time() - began
-    each = ", ".join(f"{name} {rows / one:,.0f}" for name, one in nodes.spent.items())
+    map_tasks = ", ".join(f"{name} {rows / one:,.0f}" for name, one in nodes.spent.items())
     print(f"near duplicates, {found.height:,} of {rows:,}, rows a CPU second: {rows / spent:,.0f} "
-          f"({each}), by one machine {rows / alone:,.0f}")  # fmt: skip
+          f"({map_tasks}), by one machine {rows / alone:,.0f}")  # fmt: skip
     place = pl.int_range(20_000_000, eager=True).sample(4_000_000, seed=1).alias("place")
     pairs = pl.DataFrame({"place": place, "keeper": place - place % 5})
     began = time.process_time()
-    connected(20_000_000, [pairs.slice(start, 500_000) for start in range(0, 4_000_000, 500_000)])
+    connected_components(
+        20_000_000, [pairs.slice(start, 500_000) for start in range(0, 4_000_000, 500_000)]
+    )
     print(f"pairs joined a CPU second: {4_000_000 / (time.process_time() - began):,.0f}")
 
 
@@ -95,7 +105,7 @@ def measure_settle(rows: int = 200_000, size: int = 1_000) -> tuple[float, float
         frame.write_parquet(folder / "in.parquet", compression="lz4")
         writer = PartWriter(folder / "set", "train")
         began = time.process_time()
-        for kept, _ in settle([Part(folder / "in.parquet", rows)], none()):
+        for kept, _ in split_duplicates([Part(folder / "in.parquet", rows)], none()):
             writer.add(kept.drop(TEXT_KEY))
         writer.close()
         settled = rows / (time.process_time() - began)

@@ -9,19 +9,26 @@ from typing import TYPE_CHECKING
 
 from siftset.pipeline.commands.diff import count_turnover
 from siftset.pipeline.engines.shard_results import close_shards
-from siftset.pipeline.engines.sift import check_engine, open_resolver, scored, sift
+from siftset.pipeline.engines.sift import check_engine, count_scored, open_resolver, sift_shards
 from siftset.pipeline.gate.prepare import check_kinds
 from siftset.pipeline.notifications.alert import alert
 from siftset.pipeline.remote_output.open import open_store
 from siftset.pipeline.run.context import CurateOptions, Run
 from siftset.pipeline.run.job import SECTIONS, Job, load_job
-from siftset.pipeline.run.progress_file import Live
+from siftset.pipeline.run.progress_file import ProgressFile
 from siftset.pipeline.run.work_folder import work_folder
-from siftset.pipeline.stages.publish import complete, copy, earlier, leave, preview, publish
-from siftset.pipeline.stages.release_quarantine import release
-from siftset.pipeline.stages.resolve_duplicates import settle_rows
+from siftset.pipeline.stages.publish import (
+    existing_result,
+    finish_commit,
+    preview,
+    publish,
+    store_refused_run,
+    sync_remote,
+)
+from siftset.pipeline.stages.release_quarantine import release_rows
+from siftset.pipeline.stages.resolve_duplicates import resolve_duplicates
 from siftset.pipeline.stages.sampled_input import sampled_rows
-from siftset.pipeline.stages.verdict import assess
+from siftset.pipeline.stages.verdict import assess_run
 from siftset.pipeline.storage.catalog import PROGRESS
 from siftset.pipeline.storage.folder_guard import check_output_folder
 from siftset.pipeline.storage.lock import hold_lock
@@ -60,14 +67,14 @@ def curate(
         job = _released(job, wanted, shown)
     with hold_lock(check_output_folder(job.output), timeout=wanted.lock_timeout):
         store = Store(job.output)
-        complete(store)
-        done = None if wanted.fresh or wanted.is_preview else earlier(store, job.key)
+        finish_commit(store)
+        done = None if wanted.fresh or wanted.is_preview else existing_result(store, job.key)
         if done is not None:
-            copy(job.loaded, store)
+            sync_remote(job.loaded, store)
             return done
         with work_folder(job.output) as folder:
             run = Run(job, store, wanted, shown, folder, clock=clock)
-            live = Live(shown, folder / PROGRESS, run.run_id, job.recipe.name)
+            live = ProgressFile(shown, folder / PROGRESS, run.run_id, job.recipe.name)
             try:
                 return _carry_out(replace(run, progress=live))
             finally:
@@ -80,7 +87,7 @@ def _released(job: Job, options: CurateOptions, progress: Progress) -> Job:
         raise SiftsetError(
             "--release-quarantine needs the whole source: leave --limit and --sample out"
         )
-    released, said = release(job, options.mended)
+    released, said = release_rows(job, options.mended)
     progress.say(said)
     return released
 
@@ -90,26 +97,26 @@ def _carry_out(run: Run) -> CurateResult:
     for warning in sources.warnings:
         run.progress.say(f"warning: {warning}")
     check_kinds(run.job.loaded)
-    results = sift(run, sources)
-    settlement = settle_rows(run, results, open_resolver)
-    settlement.check(recorded=run.job.recipe.record != "none")
-    assessment = assess(run, results, settlement)
+    results = sift_shards(run, sources)
+    outcome = resolve_duplicates(run, results, open_resolver)
+    outcome.check(recorded=run.job.recipe.record != "none")
+    assessment = assess_run(run, results, outcome)
     if assessment.refusal is not None:
-        where = leave(run, settlement, assessment)
+        where = store_refused_run(run, outcome, assessment)
         close_shards(run.store.output)
         alert(run, where, (str(assessment.refusal),))
         raise type(assessment.refusal)(f"{assessment.refusal}; see {where}")
     partly = run.options.limit is not None or run.options.sample is not None
-    files = [file.path for file in settlement.files]
+    files = [file.path for file in outcome.files]
     moved = None if partly else count_turnover(run.store, files)
-    if run.options.release_quarantine and run.job.mended and not run.options.is_preview:
-        run.job.mended.save(run.store.output)
+    if run.options.release_quarantine and run.job.fixes and not run.options.is_preview:
+        run.job.fixes.save(run.store.output)
     finish = preview if run.options.is_preview else publish
-    result = finish(run, settlement, assessment)
+    result = finish(run, outcome, assessment)
     if not run.options.is_preview:
         alert(run, result.report.parent)
     close_shards(run.store.output)
-    return replace(result, turnover=moved, scores=scored(run), nodes=run.nodes)
+    return replace(result, turnover=moved, scores=count_scored(run), nodes=run.nodes)
 
 
 def _sources(run: Run) -> Sources:

@@ -46,10 +46,10 @@ def map_ordered(
         for item in items:
             under_way.append(pool.submit(function, item))
             if len(under_way) >= 2 * count:
-                yield _result(under_way[0])
+                yield _await_result(under_way[0])
                 under_way.popleft()
         while under_way:
-            yield _result(under_way[0])
+            yield _await_result(under_way[0])
             under_way.popleft()
     except BaseException:
         if stop is not None:
@@ -60,7 +60,7 @@ def map_ordered(
     pool.shutdown()
 
 
-def _result(future: Future[R]) -> R:
+def _await_result(future: Future[R]) -> R:
     """Wait for a result, looking up often: polars' own handler of SIGINT restarts a long wait."""
     while not wait((future,), timeout=_LOOK_UP).done:
         pass

@@ -38,7 +38,7 @@ DRAFT: Final = ".draft-"
 
 
 @dataclass(frozen=True, slots=True)
-class Cost:
+class ShardCost:
     """Where a shard was worked on, and what it took."""
 
     node: str
@@ -50,7 +50,7 @@ class Cost:
 
 
 @dataclass(frozen=True, slots=True)
-class Remembered:
+class StoredSample:
     """Rows that a watch on another machine kept."""
 
     frames: tuple[pl.DataFrame, ...]
@@ -60,12 +60,12 @@ class Remembered:
 
 
 @dataclass(frozen=True, slots=True)
-class Kept:
+class ShardRecord:
     """A result as it lies on the storage."""
 
     result: ShardResult
     statistics: Statistics
-    cost: Cost
+    cost: ShardCost
 
 
 def shard_name(key: str, shard: Shard, index: int) -> str:
@@ -73,7 +73,7 @@ def shard_name(key: str, shard: Shard, index: int) -> str:
     return f"{index:06d}-{hashlib.sha256(f'{key}:{shard.fingerprint}'.encode()).hexdigest()[:16]}"
 
 
-def put(kept: Kept, draft: Path, place: Path) -> None:
+def store_record(kept: ShardRecord, draft: Path, place: Path) -> None:
     """Make the folder `draft`, in which the parts lie, the result at `place`."""
     _save_frames(kept.result.watch.frames, draft / WATCH)
     (draft / RESULT).write_text(json.dumps(_to_json(kept)), encoding="utf-8")
@@ -89,12 +89,14 @@ def put(kept: Kept, draft: Path, place: Path) -> None:
     sync(place.parent)
 
 
-def get(place: Path) -> Kept | None:
+def load_record(place: Path) -> ShardRecord | None:
     """Return the result at `place`; None where there is none, or a file of it has gone."""
     try:
         found = json.loads((place / RESULT).read_text(encoding="utf-8"))
         parts = {
-            outcome: tuple(_part(place / outcome / name, rows, size) for name, rows, size in listed)
+            outcome: tuple(
+                _open_part(place / outcome / name, rows, size) for name, rows, size in listed
+            )
             for outcome, listed in found["parts"].items()
         }
         frames = tuple(pl.read_ipc(path) for path in _frames(place / WATCH))
@@ -103,17 +105,17 @@ def get(place: Path) -> Kept | None:
     result = ShardResult(
         balance=Balance(**found["balance"]),
         parts={outcome: parts[outcome] for outcome in OUTCOMES},
-        watch=Remembered(frames),
+        watch=StoredSample(frames),
         unknown=found["unknown"],
         faulted=found["faulted"],
         faults=found["faults"],
-        rule_counts=_counter(found["rule_counts"]),
-        out_counts=_counter(found["out_counts"]),
+        rule_counts=_read_counter(found["rule_counts"]),
+        out_counts=_read_counter(found["out_counts"]),
         asked_out=found["asked_out"],
-        analysis=_analysis(found["analysis"]),
+        analysis=_read_analysis(found["analysis"]),
         clauses=Counter(found["clauses"]),
     )
-    return Kept(result, _statistics(found["statistics"]), Cost(**found["cost"]))
+    return ShardRecord(result, _statistics(found["statistics"]), ShardCost(**found["cost"]))
 
 
 def open_shards(output: Path, key: str) -> Path:
@@ -144,14 +146,14 @@ def _frames(folder: Path) -> Iterator[Path]:
     return iter(sorted(folder.glob("*.arrow")))
 
 
-def _part(path: Path, rows: int, size: int) -> Part:
+def _open_part(path: Path, rows: int, size: int) -> Part:
     """Return a part; raises OSError where its file is not the one that was written."""
     if path.stat().st_size != size:
         raise FileNotFoundError(path)
     return Part(path, rows)
 
 
-def _to_json(kept: Kept) -> dict[str, JsonValue]:
+def _to_json(kept: ShardRecord) -> dict[str, JsonValue]:
     result = kept.result
     parts = {
         outcome: [[part.path.name, part.rows, part.path.stat().st_size] for part in found]
@@ -167,14 +169,14 @@ def _to_json(kept: Kept) -> dict[str, JsonValue]:
         "out_counts": [[list(name), rows] for name, rows in result.out_counts.items()],
         "asked_out": result.asked_out,
         "clauses": dict(result.clauses),
-        "analysis": _analysis_json(result.analysis),
+        "analysis": _analysis_to_json(result.analysis),
         "statistics": asdict(kept.statistics),
         "cost": asdict(kept.cost),
     }
     return cast(dict[str, JsonValue], made)
 
 
-def _counter(listed: Sequence[tuple[Sequence[str], int]]) -> Counter[tuple[str, ...]]:
+def _read_counter(listed: Sequence[tuple[Sequence[str], int]]) -> Counter[tuple[str, ...]]:
     return Counter({tuple(name): rows for name, rows in listed})
 
 
@@ -183,7 +185,7 @@ def _statistics(found: Mapping[str, Any]) -> Statistics:
     return Statistics(**{**found, "signals": signals})
 
 
-def _analysis_json(analysis: Analysis | None) -> dict[str, Any] | None:
+def _analysis_to_json(analysis: Analysis | None) -> dict[str, Any] | None:
     if analysis is None:
         return None
     agreement = [[*pair, *counts] for pair, counts in analysis.agreement.items()]
@@ -201,19 +203,19 @@ def _analysis_json(analysis: Analysis | None) -> dict[str, Any] | None:
     }
 
 
-def _analysis(found: Mapping[str, Any] | None) -> Analysis | None:
+def _read_analysis(found: Mapping[str, Any] | None) -> Analysis | None:
     if found is None:
         return None
     signals = {
         name: SignalAnalysis(
-            **{**one, "quality": _quality(one["quality"]), "wrong": tuple(one["wrong"])}
+            **{**one, "quality": _read_quality(one["quality"]), "wrong": tuple(one["wrong"])}
         )
         for name, one in found["signals"].items()
     }
     agreement = {(left, right): (same, known) for left, right, same, known in found["agreement"]}
-    told = {"signals": signals, "agreement": agreement, "quality": _quality(found["quality"])}
+    told = {"signals": signals, "agreement": agreement, "quality": _read_quality(found["quality"])}
     return Analysis(**{**found, **told})
 
 
-def _quality(found: Mapping[str, int] | None) -> Quality | None:
+def _read_quality(found: Mapping[str, int] | None) -> Quality | None:
     return None if found is None else Quality(**found)

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 
 from siftset.pipeline.engines.local import map_ordered
 from siftset.pipeline.run.context import CurateOptions, Run
-from siftset.pipeline.run.progress_file import Live
-from siftset.pipeline.run.row_sample import SAMPLE_ROWS, SampleWatch
-from siftset.pipeline.stages.process_shard import ShardResult, Work, work_on
-from siftset.pipeline.stages.resolve_duplicates import Here, Settler
+from siftset.pipeline.run.progress_file import ProgressFile
+from siftset.pipeline.run.row_sample import SAMPLE_ROWS, SeededSample
+from siftset.pipeline.stages.process_shard import ShardContext, ShardResult, process_shard
+from siftset.pipeline.stages.resolve_duplicates import DuplicateResolver, LocalResolver
 from siftset.schemas.errors import MissingExtraError
 from siftset.schemas.results.summary import Balance
 
@@ -27,28 +27,28 @@ def check_engine(options: CurateOptions) -> None:
         raise MissingExtraError("the engine ray", "ray")
 
 
-def scored(run: Run) -> dict[str, dict[str, int]]:
+def count_scored(run: Run) -> dict[str, dict[str, int]]:
     """Count the rows that were scored and those that were not, where any answer was stored."""
     signals = run.job.decider.statistics().signals
     stored = {name: found for name, found in signals.items() if found.cached}
     return {name: {"scored": one.ran, "cached": one.cached} for name, one in stored.items()}
 
 
-def _untold(balance: Balance) -> None:
+def _ignore_balance(balance: Balance) -> None:
     """Tell nobody."""
 
 
-def sift(run: Run, sources: Sources) -> list[ShardResult]:
+def sift_shards(run: Run, sources: Sources) -> list[ShardResult]:
     """Read all shards and put every row where it belongs."""
     stop = threading.Event()
-    mended = run.job.mended
-    shards = list(enumerate(mended.over(sources.shards) if mended else sources.shards))
+    fixes = run.job.fixes
+    shards = list(enumerate(fixes.apply_to(sources.shards) if fixes else sources.shards))
     rows = 0 if run.job.recipe.analysis == "off" else SAMPLE_ROWS
     with run.progress.stage("read and sift", sources.records) as stage:
-        work = Work(
+        context = ShardContext(
             decider=run.job.decider,
             rules=run.job.rules,
-            goes_out=run.job.goes_out,
+            output_rules=run.job.output_rules,
             columns=run.job.columns,
             split=run.job.split(),
             official_split=run.job.recipe.split.column is not None,
@@ -59,27 +59,33 @@ def sift(run: Run, sources: Sources) -> list[ShardResult]:
             keep_input=run.job.recipe.integrity.input_suite is not None,
             folder=run.folder,
             key=run.job.key,
-            watch=lambda: SampleWatch(sources.records, rows=rows),
+            watch=lambda: SeededSample(sources.records, rows=rows),
             stop=stop,
             advance=stage.advance,
-            tally=run.progress.count if isinstance(run.progress, Live) else _untold,
+            tally=run.progress.add_balance
+            if isinstance(run.progress, ProgressFile)
+            else _ignore_balance,
         )
-        return _all_done(run, shards, work)
+        return _run_engine(run, shards, context)
 
 
-def _all_done(run: Run, shards: list[tuple[int, Shard]], work: Work) -> list[ShardResult]:
+def _run_engine(
+    run: Run, shards: list[tuple[int, Shard]], context: ShardContext
+) -> list[ShardResult]:
     """Have the shards done by the engine that was asked for."""
     if run.options.engine == "ray":
         from siftset.pipeline.engines.ray.driver import sift_on_cluster
 
-        return sift_on_cluster(run, shards, work)
-    return list(map_ordered(lambda s: work_on(s[1], s[0], work), shards, stop=work.stop))
+        return sift_on_cluster(run, shards, context)
+    return list(
+        map_ordered(lambda s: process_shard(s[1], s[0], context), shards, stop=context.stop)
+    )
 
 
-def open_resolver(run: Run, rows: int) -> AbstractContextManager[Settler]:
+def open_resolver(run: Run, rows: int) -> AbstractContextManager[DuplicateResolver]:
     """Open what resolves the duplicates of so many rows: a cluster where one machine takes long."""
     if run.options.engine == "local" or rows <= run.job.recipe.ray.exchange_above:
-        return nullcontext(Here())
-    from siftset.pipeline.engines.ray.shuffle import exchanged
+        return nullcontext(LocalResolver())
+    from siftset.pipeline.engines.ray.shuffle import open_shuffle
 
-    return exchanged(run)
+    return open_shuffle(run)

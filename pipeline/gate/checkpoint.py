@@ -61,31 +61,33 @@ def run_gate(
     SuiteError for a suite that is wrongly written, does not fit the columns, or holds an
     expectation that polars cannot answer; MissingExtraError without Great Expectations.
     """
-    frame = data if isinstance(data, pl.LazyFrame) else scan(data)
+    frame = data if isinstance(data, pl.LazyFrame) else scan_files(data)
     schema = frame.collect_schema()
     suites = read_suites(suite) if isinstance(suite, Path) else suite
     ids = ["row_id"] if "row_id" in schema else []
-    context = _open(folder)
+    context = _open_project(folder)
     for each in suites:
         check_suite(each)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        batch = _batch(context, name, data)
-        results = _run(context, batch, _parameters(data), _named(suites, schema, name), ids)
+        batch = _define_batch(context, name, data)
+        results = _run_checkpoint(
+            context, batch, _parameters(data), _name_suites(suites, schema, name), ids
+        )
     checks = tuple(check_of(result, stage) for result in results)
     docs = folder / "data_docs" / "index.html"
     shutil.rmtree(docs.parent / "static", ignore_errors=True)
     return GateResult(verdict_of(checks), checks, docs if docs.exists() else None)
 
 
-def scan(paths: Sequence[Path]) -> pl.LazyFrame:
+def scan_files(paths: Sequence[Path]) -> pl.LazyFrame:
     """Return the plan that reads Parquet files as one table; raises SuiteError for none."""
     if not paths:
         raise SuiteError("nothing to validate: no Parquet file was given")
     return pl.scan_parquet(list(paths), missing_columns="insert")
 
 
-def _open(folder: Path) -> FileDataContext:
+def _open_project(folder: Path) -> FileDataContext:
     try:
         return open_context(folder)
     except ImportError as error:
@@ -100,7 +102,7 @@ def _parameters(data: Sequence[Path] | pl.LazyFrame) -> dict[str, pl.LazyFrame]:
     return {"dataframe": data} if isinstance(data, pl.LazyFrame) else {}
 
 
-def _batch(
+def _define_batch(
     context: FileDataContext, name: str, data: Sequence[Path] | pl.LazyFrame
 ) -> BatchDefinition[Any]:
     """Name the data in the project, replacing what had that name."""
@@ -116,7 +118,7 @@ def _batch(
     return asset.add_batch_definition_whole("all")
 
 
-def _named(
+def _name_suites(
     suites: Sequence[Suite], schema: pl.Schema, name: str
 ) -> dict[str, list[dict[str, Any]]]:
     """Return the expectations to run by the name of their suite within the project."""
@@ -125,11 +127,11 @@ def _named(
         key = f"{name}-{suite.name}"
         if key in named:
             raise SuiteError(f"{suite.path}: two suites are called '{suite.name}': rename one")
-        named[key] = [each.to_json() for each in suite.fitting(schema)]
+        named[key] = [each.to_json() for each in suite.fit_columns(schema)]
     return named
 
 
-def _run(
+def _run_checkpoint(
     context: FileDataContext,
     batch: BatchDefinition[Any],
     parameters: Mapping[str, pl.LazyFrame],
@@ -140,7 +142,7 @@ def _run(
     import great_expectations as gx
     from great_expectations.checkpoint.actions import UpdateDataDocsAction
 
-    definitions = [_define(context, batch, *suite) for suite in suites.items()]
+    definitions = [_define_validation(context, batch, *suite) for suite in suites.items()]
     listed = [each for one in definitions for each in one.suite.expectations]
     order = {each.id: i for i, each in enumerate(listed)}
     checkpoint = gx.Checkpoint(
@@ -159,7 +161,7 @@ def _run(
     return sorted(results, key=lambda result: order[result.expectation_config.id])
 
 
-def _define(
+def _define_validation(
     context: FileDataContext,
     batch: BatchDefinition[Any],
     key: str,

@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from typing import Any, Final, Literal
 
-from siftset.pipeline.gate.gx.examples import flat
+from siftset.pipeline.gate.gx.examples import flatten_text
 from siftset.schemas.errors import SuiteError
 from siftset.schemas.results.metrics import Check, Example, Severity
 
@@ -22,33 +22,33 @@ def check_of(result: Any, stage: Literal["input", "output"]) -> Check:  # noqa: 
     """
     config = result.expectation_config
     kwargs = config.kwargs
-    column = _column(kwargs)
-    problem = _problem(result.exception_info or {})
+    column = _name_columns(kwargs)
+    problem = _find_problem(result.exception_info or {})
     if problem:
         where = f"{config.type} on {column}" if column else config.type
         raise SuiteError(f"{where}: cannot be evaluated: {problem}")
     found: Mapping[str, Any] = result.result or {}
-    failed, rows = found.get("unexpected_count"), _denominator(config.type, found)
+    failed, rows = found.get("unexpected_count"), _count_rows(config.type, found)
     observed = found.get("observed_value")
     check = Check(
         name=config.type,
         column=column,
         stage=stage,
         passed=bool(result.success),
-        severity=_severity(config.severity),
+        severity=_read_severity(config.severity),
         failed=failed,
         rows=rows,
         observed=float(observed) if isinstance(observed, int | float) else None,
-        arguments=_arguments(kwargs, rows, config.type),
-        threshold=_threshold(kwargs, rows, config.type),
-        advice=_advice(config.notes),
-        examples=_examples(found, column),
+        arguments=_describe_arguments(kwargs, rows, config.type),
+        threshold=_describe_threshold(kwargs, rows, config.type),
+        advice=_join_notes(config.notes),
+        examples=_take_examples(found, column),
     )
-    message = "" if check.passed else _message(check, observed)
+    message = "" if check.passed else _describe_failure(check, observed)
     return check.model_copy(update={"message": message})
 
 
-def _column(kwargs: Mapping[str, Any]) -> str | None:
+def _name_columns(kwargs: Mapping[str, Any]) -> str | None:
     if "column" in kwargs:
         return str(kwargs["column"])
     if "column_A" in kwargs:
@@ -57,7 +57,7 @@ def _column(kwargs: Mapping[str, Any]) -> str | None:
     return ", ".join(str(name) for name in listed) if isinstance(listed, list) else None
 
 
-def _problem(info: Mapping[str, Any]) -> str:
+def _find_problem(info: Mapping[str, Any]) -> str:
     """Return why an expectation could not be evaluated, on one line."""
     each = [info] if "raised_exception" in info else list(info.values())
     for one in each:
@@ -66,7 +66,7 @@ def _problem(info: Mapping[str, Any]) -> str:
     return ""
 
 
-def _denominator(kind: str, found: Mapping[str, Any]) -> int | None:
+def _count_rows(kind: str, found: Mapping[str, Any]) -> int | None:
     """Return how many rows an expectation looked at: nulls count only where they are asked for."""
     total = found.get("element_count")
     if not isinstance(total, int) or kind in _COUNTS_NULLS:
@@ -74,7 +74,7 @@ def _denominator(kind: str, found: Mapping[str, Any]) -> int | None:
     return total - int(found.get("missing_count") or 0)
 
 
-def _severity(value: object) -> Severity:
+def _read_severity(value: object) -> Severity:
     named = getattr(value, "value", value)
     for known in ("critical", "warning", "info"):
         if named == known:
@@ -82,14 +82,16 @@ def _severity(value: object) -> Severity:
     return "critical"
 
 
-def _arguments(kwargs: Mapping[str, Any], rows: int | None, kind: str) -> str:
+def _describe_arguments(kwargs: Mapping[str, Any], rows: int | None, kind: str) -> str:
     """Return what tells an expectation from another one of its kind on the same column."""
     told = {"mostly"} if _has_share(rows, kind) else {"min_value", "max_value"}
     asked = {k: v for k, v in kwargs.items() if k not in _SUBJECT | told and v not in (None, False)}
-    return str(flat("; ".join(f"{key}: {_written(value)}" for key, value in asked.items())))
+    return str(
+        flatten_text("; ".join(f"{key}: {_write_value(value)}" for key, value in asked.items()))
+    )
 
 
-def _written(value: object) -> str:
+def _write_value(value: object) -> str:
     if isinstance(value, list):
         return ", ".join(map(str, value))
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
@@ -100,7 +102,7 @@ def _has_share(rows: int | None, kind: str) -> bool:
     return rows is not None and "unexpected" not in kind
 
 
-def _threshold(kwargs: Mapping[str, Any], rows: int | None, kind: str) -> str:
+def _describe_threshold(kwargs: Mapping[str, Any], rows: int | None, kind: str) -> str:
     if _has_share(rows, kind):
         mostly = kwargs.get("mostly")
         share = 1.0 if not isinstance(mostly, int | float) else float(mostly)
@@ -114,13 +116,13 @@ def _threshold(kwargs: Mapping[str, Any], rows: int | None, kind: str) -> str:
     return " and ".join(part for part in parts if part)
 
 
-def _advice(notes: object) -> str:
+def _join_notes(notes: object) -> str:
     if isinstance(notes, list):
         return " ".join(str(each) for each in notes)
     return str(notes or "")
 
 
-def _message(check: Check, observed: object) -> str:
+def _describe_failure(check: Check, observed: object) -> str:
     where = f"{check.name} on {check.column}" if check.column else check.name
     if check.failed is not None and check.rows:
         share = check.failed / check.rows
@@ -128,27 +130,27 @@ def _message(check: Check, observed: object) -> str:
         return f"{where}: {check.failed:,} of {check.rows:,} {rows} ({share:.2%}) are unexpected"
     if observed is not None:
         limit = f", allowed {check.threshold}" if check.threshold else ""
-        return f"{where}: observed {flat(str(observed))}{limit}"
+        return f"{where}: observed {flatten_text(str(observed))}{limit}"
     return f"{where}: not met"
 
 
-def _examples(found: Mapping[str, Any], column: str | None) -> tuple[Example, ...]:
+def _take_examples(found: Mapping[str, Any], column: str | None) -> tuple[Example, ...]:
     rows = found.get("partial_unexpected_index_list")
     if isinstance(rows, list) and rows and isinstance(rows[0], Mapping):
-        return tuple(_example(row, column) for row in rows[:SHOWN])
+        return tuple(_make_example(row, column) for row in rows[:SHOWN])
     values = found.get("partial_unexpected_list")
     listed = values if isinstance(values, list) else []
-    return tuple(Example(value=_text(value)) for value in listed[:SHOWN])
+    return tuple(Example(value=_show_value(value)) for value in listed[:SHOWN])
 
 
-def _example(row: Mapping[str, Any], column: str | None) -> Example:
+def _make_example(row: Mapping[str, Any], column: str | None) -> Example:
     value = (
         row[column]
         if column is not None and column in row
         else {k: v for k, v in row.items() if k != "row_id"}
     )
-    return Example(row_id=str(row.get("row_id", "")), value=_text(value))
+    return Example(row_id=str(row.get("row_id", "")), value=_show_value(value))
 
 
-def _text(value: object) -> str | None:
-    return None if value is None else str(flat(str(value)))
+def _show_value(value: object) -> str | None:
+    return None if value is None else str(flatten_text(str(value)))

@@ -24,8 +24,8 @@ from siftset.schemas.results.summary import Balance
 class SuiteSetting(NamedTuple):
     """The rules by which suites set rows aside."""
 
-    comes_in: tuple[RowRule, ...]
-    goes_out: tuple[RowRule, ...]
+    input_rules: tuple[RowRule, ...]
+    output_rules: tuple[RowRule, ...]
 
 
 def prepare_gate(loaded: LoadedRecipe) -> str:
@@ -43,7 +43,7 @@ def prepare_gate(loaded: LoadedRecipe) -> str:
 
     digest = hashlib.sha256()
     for suite in given:
-        path = _readable(suite, loaded)
+        path = _find_suite(suite, loaded)
         read_suites(path)
         for file in sorted(path.glob("*.json")) if path.is_dir() else [path]:
             digest.update(file.read_bytes())
@@ -59,23 +59,25 @@ def suite_rules(loaded: LoadedRecipe, schema: pl.Schema) -> SuiteSetting:
     ours = {"row_id": pl.String(), "source": SOURCE}
     stored = {name: delta_type(dtype) for name, dtype in schema.items()}
     added = dict.fromkeys(("split", "run_id", "formula"), pl.String())
-    comes_in = pl.Schema({**ours, **schema})
-    goes_out = pl.Schema({**stored, **ours, **added, "signals": pl.Struct({})})
+    input_rules = pl.Schema({**ours, **schema})
+    output_rules = pl.Schema({**stored, **ours, **added, "signals": pl.Struct({})})
     return SuiteSetting(
-        _set_aside(integrity.input_suite, loaded, comes_in),
-        _set_aside(integrity.suite, loaded, goes_out),
+        _quarantine_rules(integrity.input_suite, loaded, input_rules),
+        _quarantine_rules(integrity.suite, loaded, output_rules),
     )
 
 
-def _set_aside(suite: str | None, loaded: LoadedRecipe, schema: pl.Schema) -> tuple[RowRule, ...]:
+def _quarantine_rules(
+    suite: str | None, loaded: LoadedRecipe, schema: pl.Schema
+) -> tuple[RowRule, ...]:
     if suite is None:
         return ()
     from siftset.pipeline.gate.quarantine import SuiteRules
     from siftset.pipeline.gate.suites import read_suites
 
     found: list[RowRule] = []
-    for each in read_suites(_readable(suite, loaded)):
-        asked = [one for one in each.fitting(schema) if one.meta.get("action") == "quarantine"]
+    for each in read_suites(_find_suite(suite, loaded)):
+        asked = [one for one in each.fit_columns(schema) if one.meta.get("action") == "quarantine"]
         found += SuiteRules(replace(each, expectations=tuple(asked)), schema).rules
     return tuple(found)
 
@@ -91,7 +93,7 @@ def check_kinds(loaded: LoadedRecipe) -> None:
             continue
         from siftset.pipeline.gate.suites import check_suite, read_suites
 
-        for each in read_suites(_readable(suite, loaded)):
+        for each in read_suites(_find_suite(suite, loaded)):
             check_suite(each)
 
 
@@ -104,7 +106,7 @@ def check_thresholds(recipe: Recipe, columns: Sequence[str]) -> None:
     from siftset.pipeline.profile.scalars import profile_names, row_names
 
     profiled = profile_names(columns)
-    known = {*limited(Balance(), 0), *row_names(), *integrity.metrics}
+    known = {*threshold_counts(Balance(), 0), *row_names(), *integrity.metrics}
     if integrity.held_out is not None:
         known |= {name for name in profiled if name.startswith("leaked_")}
     for name in integrity.thresholds:
@@ -116,7 +118,7 @@ def check_thresholds(recipe: Recipe, columns: Sequence[str]) -> None:
             )
 
 
-def limited(balance: Balance, unknown: int) -> Mapping[str, float]:
+def threshold_counts(balance: Balance, unknown: int) -> Mapping[str, float]:
     """Return the metrics that thresholds may limit: counts, and each as a share of rows read."""
     counts = {**balance.to_json(), "unknown": unknown}
     read = max(counts["read"], 1)
@@ -131,7 +133,7 @@ def is_shipped(loaded: LoadedRecipe) -> bool:
     )
 
 
-def _readable(suite: str, loaded: LoadedRecipe) -> Path:
+def _find_suite(suite: str, loaded: LoadedRecipe) -> Path:
     """Return a suite's path; of the default one the shipped copy where none was laid yet."""
     from siftset.pipeline.gate.suites import DEFAULT
 

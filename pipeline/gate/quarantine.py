@@ -14,7 +14,7 @@ from siftset.pipeline.gate.gx.conditions import (
     ORDERED,
     STATISTICAL,
     TRANSLATED,
-    condition,
+    translate_condition,
 )
 from siftset.pipeline.gate.row_rules import RowRule, Rules
 from siftset.pipeline.gate.suites import ACTIONS, Expectation, Suite
@@ -77,8 +77,8 @@ class SuiteRules(Rules):
     def __init__(self, suite: Suite, schema: pl.Schema) -> None:
         self._rules = tuple(
             rule
-            for each in suite.fitting(schema)
-            if (rule := _rule(suite, each, schema)) is not None
+            for each in suite.fit_columns(schema)
+            if (rule := _make_rule(suite, each, schema)) is not None
         )
 
     @property
@@ -126,7 +126,7 @@ def _widens(found: pl.DataType, wanted: pl.DataType) -> bool:
     return stored or found == pl.Null or (found.is_integer() and wanted.is_numeric())
 
 
-def _rule(suite: Suite, expectation: Expectation, schema: pl.Schema) -> RowRule | None:
+def _make_rule(suite: Suite, expectation: Expectation, schema: pl.Schema) -> RowRule | None:
     metric = _METRICS.get(expectation.kind)
     asked = expectation.meta.get("action")
     where = f"{suite.path.name}: {expectation.kind}"
@@ -146,7 +146,7 @@ def _rule(suite: Suite, expectation: Expectation, schema: pl.Schema) -> RowRule 
             domain.setdefault("ignore_row_if", ignored)
     values = {key: value for key, value in kwargs.items() if key not in domain}
     try:
-        failing = condition(metric, domain, values, schema).failing
+        failing = translate_condition(metric, domain, values, schema).failing
     except KeyError as error:
         raise SuiteError(f"{where}: it needs the argument {error}") from error
     columns = ", ".join(expectation.columns)

@@ -48,7 +48,7 @@ class Rules(ABC):
 
         Only rules with one of `actions` count; by default those that quarantine.
         """
-        chosen = self._chosen(actions)
+        chosen = self._select_rules(actions)
         if not chosen:
             return pl.lit([], dtype=pl.List(pl.String))
         each = [pl.when(rule.failing).then(pl.lit(rule.reason)) for rule in chosen]
@@ -56,7 +56,7 @@ class Rules(ABC):
 
     def failing(self, *actions: Action) -> pl.Expr:
         """Return whether a row fails any rule with one of `actions`; cheaper than the reasons."""
-        chosen = self._chosen(actions)
+        chosen = self._select_rules(actions)
         return pl.any_horizontal([rule.failing for rule in chosen]) if chosen else pl.lit(False)
 
     def counts(self, frame: pl.DataFrame) -> pl.DataFrame:
@@ -70,10 +70,10 @@ class Rules(ABC):
             orient="row",
         )
 
-    def _chosen(self, actions: tuple[Action, ...]) -> list[RowRule]:
-        return [rule for rule in self._all() if rule.action in (actions or ("quarantine",))]
+    def _select_rules(self, actions: tuple[Action, ...]) -> list[RowRule]:
+        return [rule for rule in self._all_rules() if rule.action in (actions or ("quarantine",))]
 
-    def _all(self) -> tuple[RowRule, ...]:
+    def _all_rules(self) -> tuple[RowRule, ...]:
         return self.rules
 
 
@@ -81,12 +81,12 @@ class PlainRules(Rules):
     """Rules as they are given."""
 
     def __init__(self, rules: tuple[RowRule, ...] = ()) -> None:
-        self._rules = rules
+        self._column_rules = rules
 
     @property
     def rules(self) -> tuple[RowRule, ...]:
         """Return the rules in the order given."""
-        return self._rules
+        return self._column_rules
 
 
 class RowRuleSet(Rules):
@@ -118,24 +118,24 @@ class RowRuleSet(Rules):
         return tuple(
             rule
             for column, config in self._config.items()
-            for rule in _rules(column, config, self._schema[column])
+            for rule in _column_rules(column, config, self._schema[column])
         )
 
-    def _all(self) -> tuple[RowRule, ...]:
+    def _all_rules(self) -> tuple[RowRule, ...]:
         return (*self.rules, *self._also)
 
     def check(self) -> None:
         """Raise RecipeError for a missing column, a rule of another type, or a bad pattern."""
         for column, config in self._config.items():
             if column not in self._schema:
-                raise RecipeError(_missing(column, list(self._schema)))
+                raise RecipeError(_missing_column(column, list(self._schema)))
             _check_types(column, config, self._schema[column])
             _check_values(column, config)
         own = [rule.failing.alias(str(at)) for at, rule in enumerate(self.rules)]
         pl.DataFrame(schema=self._schema).select(own)
 
 
-def _rules(column: str, config: RowRules, dtype: pl.DataType) -> Iterator[RowRule]:
+def _column_rules(column: str, config: RowRules, dtype: pl.DataType) -> Iterator[RowRule]:
     """Yield the rules of one column that are switched on."""
     value = pl.col(column)
     if config.not_null:
@@ -213,7 +213,7 @@ def _check_values(column: str, config: RowRules) -> None:
             raise RecipeError(f"{place}.matches: not a regular expression: {problem}") from error
 
 
-def _missing(column: str, known: list[str]) -> str:
+def _missing_column(column: str, known: list[str]) -> str:
     close = difflib.get_close_matches(column, known, n=1)
     hint = f"did you mean '{close[0]}'?" if close else f"columns are {', '.join(known)}"
     return f"integrity.rows.{column}: the data has no such column ({hint})"

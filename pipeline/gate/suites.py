@@ -67,14 +67,14 @@ class Suite:
     path: Path
     expectations: tuple[Expectation, ...]
 
-    def judging(self, task: str | None) -> Suite:
+    def adapt_to_task(self, task: str | None) -> Suite:
         """Return the suite as it judges data for `task`: what concerns another one only informs.
 
         An expectation says by `"meta": {"task": ...}` which one it concerns.
         """
         return replace(self, expectations=tuple(_judging(e, task) for e in self.expectations))
 
-    def fitting(self, schema: pl.Schema) -> tuple[Expectation, ...]:
+    def fit_columns(self, schema: pl.Schema) -> tuple[Expectation, ...]:
         """Return the expectations to run: an optional one is left out without its column.
 
         Raises SuiteError for any other column that is missing.
@@ -124,10 +124,10 @@ def read_suites(path: Path) -> tuple[Suite, ...]:
         found = sorted(path.glob("*.json"))
         if not found:
             raise SuiteError(f"{path}: no suite (*.json) in this folder: put one there")
-        return tuple(_read(each) for each in found)
+        return tuple(_read_suite(each) for each in found)
     if not path.is_file():
         raise SuiteError(f"{path}: no such suite: name a JSON file or a folder, or 'default'")
-    return (_read(path),)
+    return (_read_suite(path),)
 
 
 def check_suite(suite: Suite) -> None:
@@ -180,7 +180,7 @@ def _first_problem(error: Exception) -> str:
     return " ".join(str(error).split())
 
 
-def _read(path: Path) -> Suite:
+def _read_suite(path: Path) -> Suite:
     try:
         data = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError) as error:
@@ -196,11 +196,11 @@ def _read(path: Path) -> Suite:
     return Suite(
         name,
         path,
-        tuple(_expectation(path, number, each) for number, each in enumerate(listed, 1)),
+        tuple(_read_expectation(path, number, each) for number, each in enumerate(listed, 1)),
     )
 
 
-def _expectation(path: Path, number: int, data: JsonValue) -> Expectation:
+def _read_expectation(path: Path, number: int, data: JsonValue) -> Expectation:
     where = f"{path.name}: expectation {number}"
     if not isinstance(data, dict):
         raise SuiteError(f"{where}: expected an object with type and kwargs")
@@ -210,12 +210,12 @@ def _expectation(path: Path, number: int, data: JsonValue) -> Expectation:
         raise SuiteError(f"{where}: expected type (a text), kwargs and meta (objects)")
     for known in _SEVERITIES:
         if severity == known:
-            level = _level(where, known, meta.get("action"))
-            return Expectation(kind, kwargs, level, meta, _notes(data.get("notes")))
+            level = _failure_level(where, known, meta.get("action"))
+            return Expectation(kind, kwargs, level, meta, _join_notes(data.get("notes")))
     raise SuiteError(f"{where}: severity '{severity}' is none of {', '.join(_SEVERITIES)}")
 
 
-def _level(where: str, severity: Severity, action: JsonValue) -> Severity:
+def _failure_level(where: str, severity: Severity, action: JsonValue) -> Severity:
     """Return how severe a failure is where the suite says what happens to it."""
     if action is not None and action not in ACTIONS:
         raise SuiteError(f"{where}: action '{action}' is none of {', '.join(ACTIONS)}")
@@ -224,7 +224,7 @@ def _level(where: str, severity: Severity, action: JsonValue) -> Severity:
     return "warning" if action is not None and severity == "critical" else severity
 
 
-def _notes(notes: JsonValue) -> str:
+def _join_notes(notes: JsonValue) -> str:
     if isinstance(notes, list):
         return " ".join(str(each) for each in notes)
     return str(notes) if notes else ""

@@ -20,7 +20,7 @@ def apply_thresholds(
 
     A limit trips strictly above. Raises RecipeError for a metric that is not measured.
     """
-    return [_check(name, limits, metrics) for name, limits in thresholds.items()]
+    return [_check_threshold(name, limits, metrics) for name, limits in thresholds.items()]
 
 
 def verdict_of(checks: list[Check] | tuple[Check, ...]) -> Verdict:
@@ -39,27 +39,27 @@ def check_name(name: str, metrics: Collection[str]) -> None:
         raise RecipeError(f"integrity.thresholds.{name}: no such metric ({hint})")
 
 
-def unmeasured(name: str) -> Check:
+def unmeasured_check(name: str) -> Check:
     """Return the check of a metric that this run could not measure: it holds, and says so."""
     said = "(not measured: this run had nothing to measure it on)"
     return Check(name=name, stage="threshold", passed=True, severity="info", message=said)
 
 
-def _check(name: str, limits: Threshold, metrics: Mapping[str, float | int]) -> Check:
+def _check_threshold(name: str, limits: Threshold, metrics: Mapping[str, float | int]) -> Check:
     check_name(name, metrics)
     value = metrics[name]
     for level in _LEVELS:
         limit = getattr(limits, level)
         if limit is not None and value > limit:
-            return _result(name, value, level, limit, passed=False)
+            return _threshold_check(name, value, level, limit, passed=False)
     level, limit = next(
         ((one, getattr(limits, one)) for one in _LEVELS if getattr(limits, one) is not None),
         ("info", None),
     )
-    return _result(name, value, level, limit, passed=True)
+    return _threshold_check(name, value, level, limit, passed=True)
 
 
-def _result(
+def _threshold_check(
     name: str, value: float | int, level: Severity, limit: float | None, *, passed: bool
 ) -> Check:
     allowed = "" if limit is None else f"at most {limit:g}"

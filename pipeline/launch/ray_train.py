@@ -6,7 +6,7 @@ from pathlib import Path
 
 from pydantic import JsonValue
 
-from siftset.pipeline.engines.ray.nodes import connect, handlers, retire
+from siftset.pipeline.engines.ray.nodes import connect_cluster, leave_cluster, restore_handlers
 from siftset.pipeline.launch.task import Launch
 from siftset.pipeline.launch.worker import join_training
 from siftset.schemas.errors import MissingExtraError
@@ -24,8 +24,8 @@ def run_on_ray(run: Launch, task: dict[str, JsonValue], progress: Progress) -> s
     distributed = run.config.distributed
     assert distributed is not None
     cluster = run.loaded.recipe.ray
-    with handlers():
-        connect(cluster, None)
+    with restore_handlers():
+        connect_cluster(cluster, None)
         try:
             trainer = ray_torch.TorchTrainer(
                 join_training,
@@ -46,5 +46,5 @@ def run_on_ray(run: Launch, task: dict[str, JsonValue], progress: Progress) -> s
         except ray_train.base_trainer.TrainingFailedError as error:
             return " ".join(str(error).split())[-300:]
         finally:
-            retire()
+            leave_cluster()
     return None

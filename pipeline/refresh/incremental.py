@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from siftset.pipeline.commands.diff import count_turnover
 from siftset.pipeline.engines.shard_results import close_shards
-from siftset.pipeline.engines.sift import check_engine, scored, sift
+from siftset.pipeline.engines.sift import check_engine, count_scored, sift_shards
 from siftset.pipeline.profile.state import ProfileState
 from siftset.pipeline.refresh.change import Change, drops, find_change
 from siftset.pipeline.refresh.file_scans import SCANS, Scans
@@ -19,14 +19,21 @@ from siftset.pipeline.refresh.write_version import Written, write_change
 from siftset.pipeline.remote_output.open import open_store
 from siftset.pipeline.run.context import CurateOptions, Run
 from siftset.pipeline.run.job import SECTIONS, load_job
-from siftset.pipeline.run.progress_file import Live
+from siftset.pipeline.run.progress_file import ProgressFile
 from siftset.pipeline.run.work_folder import work_folder
 from siftset.pipeline.stages.judgement import Assessment
 from siftset.pipeline.stages.process_shard import ShardResult
 from siftset.pipeline.stages.profiles import PROFILE
-from siftset.pipeline.stages.publish import Addition, complete, earlier, leave, preview, publish
-from siftset.pipeline.stages.run_outcome import Settlement
-from siftset.pipeline.stages.verdict import assess
+from siftset.pipeline.stages.publish import (
+    Addition,
+    existing_result,
+    finish_commit,
+    preview,
+    publish,
+    store_refused_run,
+)
+from siftset.pipeline.stages.run_outcome import RunOutcome
+from siftset.pipeline.stages.verdict import assess_run
 from siftset.pipeline.storage.catalog import PROGRESS
 from siftset.pipeline.storage.folder_guard import check_output_folder
 from siftset.pipeline.storage.lock import hold_lock
@@ -64,15 +71,15 @@ def refresh_set(
     with hold_lock(check_output_folder(job.output), timeout=wanted.lock_timeout):
         _take_over(loaded, store, shown)
         _take_ledger(loaded, store)  # again: another machine may have published before the lock
-        complete(store)
+        finish_commit(store)
         with work_folder(job.output) as folder:
             plan = make_plan(job, store, _book(store, ledger), folder)
-            done = None if wanted.is_preview or wanted.fresh else earlier(store, plan.key)
+            done = None if wanted.is_preview or wanted.fresh else existing_result(store, plan.key)
             if done is not None:
                 return done
             keyed = replace(job, key=plan.key)
             run = Run(keyed, store, wanted, shown, folder, "refresh", clock=clock)
-            live = Live(shown, folder / PROGRESS, run.run_id, job.recipe.name)
+            live = ProgressFile(shown, folder / PROGRESS, run.run_id, job.recipe.name)
             try:
                 result = _carry_out(replace(run, progress=live), plan, ledger)
                 scans.keep()
@@ -120,20 +127,20 @@ def _carry_out(run: Run, plan: Plan, ledger: RefreshLedger) -> CurateResult:
     settled = _settle(run, plan, results)
     done = settled.nothing and not run.options.is_preview and not run.options.fresh
     current = run.store.current() if done else None
-    unchanged = None if current is None else earlier(run.store, current.key)
+    unchanged = None if current is None else existing_result(run.store, current.key)
     if unchanged is not None:
         return unchanged
-    settlement = _settlement(results, settled)
-    settlement.check(recorded=run.job.recipe.record != "none")
-    assessment = assess(run, results, settlement)
+    outcome = _settlement(results, settled)
+    outcome.check(recorded=run.job.recipe.record != "none")
+    assessment = assess_run(run, results, outcome)
     if assessment.refusal is not None:
-        where = leave(run, settlement, assessment)
+        where = store_refused_run(run, outcome, assessment)
         close_shards(run.store.output)
         raise type(assessment.refusal)(f"{assessment.refusal}; see {where}")
     moved = _moved(run, settled)
-    result = _publish(run, settlement, assessment, settled, ledger)
+    result = _publish(run, outcome, assessment, settled, ledger)
     close_shards(run.store.output)
-    return replace(result, turnover=moved, scores=scored(run), nodes=run.nodes)
+    return replace(result, turnover=moved, scores=count_scored(run), nodes=run.nodes)
 
 
 class _Settled(NamedTuple):
@@ -161,20 +168,20 @@ def _settle(run: Run, plan: Plan, results: Sequence[ShardResult]) -> _Settled:
 
 def _publish(
     run: Run,
-    settlement: Settlement,
+    outcome: RunOutcome,
     assessment: Assessment,
     settled: _Settled,
     ledger: RefreshLedger,
 ) -> CurateResult:
     """Keep what the next refresh needs, then commit; a commit that fails leaves only waste."""
     if run.options.is_preview:
-        return preview(run, settlement, assessment)
+        return preview(run, outcome, assessment)
     written = settled.written
     if not settled.whole:
         _add_profile(run)
     kept = ledger.store(run.run_id, settled.book)
     addition = Addition(written.committed, written.mode, {METADATA: run.run_id})
-    result = publish(run, settlement, assessment, addition)
+    result = publish(run, outcome, assessment, addition)
     ledger.sweep(run.run_id, kept)
     return result
 
@@ -191,8 +198,8 @@ def _read(run: Run, plan: Plan) -> list[ShardResult]:
     """Read the shards that are new; at least one, so that there are columns."""
     if not plan.todo:
         nothing = replace(run.job.sources, shards=(NoRows(run.job.sources.schema),))
-        return sift(replace(run, options=replace(run.options, engine="local")), nothing)
-    return sift(run, replace(run.job.sources, shards=tuple(plan.todo.values())))
+        return sift_shards(replace(run, options=replace(run.options, engine="local")), nothing)
+    return sift_shards(run, replace(run.job.sources, shards=tuple(plan.todo.values())))
 
 
 def _filled(plan: Plan, results: Sequence[ShardResult]) -> tuple[ShardEntry, ...]:
@@ -205,7 +212,7 @@ def _filled(plan: Plan, results: Sequence[ShardResult]) -> tuple[ShardEntry, ...
     )  # fmt: skip
 
 
-def _settlement(results: Sequence[ShardResult], settled: _Settled) -> Settlement:
+def _settlement(results: Sequence[ShardResult], settled: _Settled) -> RunOutcome:
     """Draw the balance of the rows that this run read."""
     change, written = settled.change, settled.written
     balance = sum((result.balance for result in results), Balance())
@@ -214,7 +221,7 @@ def _settlement(results: Sequence[ShardResult], settled: _Settled) -> Settlement
     again = change.repeats.filter(change.read[change.repeats["place"].to_numpy()])
     kinds = again["kind"].value_counts().iter_rows()
     names: tuple[Outcome, ...] = ("rejected", "quarantine", "unreadable")
-    return Settlement(
+    return RunOutcome(
         balance=replace(balance, kept=kept, duplicate=duplicate),
         unknown=sum(result.unknown for result in results),
         faulted=sum(result.faulted for result in results),

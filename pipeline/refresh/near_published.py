@@ -9,7 +9,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from siftset.pipeline.stages.dedupe import none
+from siftset.pipeline.stages.dedupe import no_repeats
 from siftset.pipeline.storage.part_files import Part
 
 Mask = NDArray[np.bool_]
@@ -31,7 +31,7 @@ class NearPublished:
         finder = NearDuplicates(threshold, seed=seed)
         allowed = np.ones(len(self.published), dtype=np.bool_)
         allowed[without.to_numpy()] = False
-        places, found = [pl.Series("place", dtype=pl.Int64)], [none()]
+        places, found = [pl.Series("place", dtype=pl.Int64)], [no_repeats()]
         for wanted in (allowed & self.published, allowed & ~self.published):
             for rows in rows_at(parts, wanted, ["text"]):
                 places.append(rows["place"])

@@ -49,7 +49,7 @@ def signature(job: Job) -> str:
             "exact": recipe.dedupe.exact,
             "ids": job.has_ids,
             "columns": repr(job.sources.schema),
-            "mended": None if job.mended is None else job.mended.fingerprint,
+            "mended": None if job.fixes is None else job.fixes.fingerprint,
             "suites": job.suites,
             "meaning": MEANING,
         }

@@ -13,7 +13,7 @@ from siftset.pipeline.refresh.promotion import check_triggers, renew_model
 from siftset.pipeline.remote_output.retention import remove_old_versions
 from siftset.pipeline.run.context import CurateOptions
 from siftset.pipeline.run.job import SECTIONS
-from siftset.pipeline.stages.publish import copy
+from siftset.pipeline.stages.publish import sync_remote
 from siftset.pipeline.storage.address import output_folder
 from siftset.pipeline.storage.atomic_files import disk_full_errors
 from siftset.pipeline.storage.object_store import is_address
@@ -61,13 +61,13 @@ def _finish_refresh(result: CurateResult, loaded: LoadedRecipe, progress: Progre
     """Do what follows from the set: its copy, retention, the model, the alert."""
     store, keep = Store(result.output), loaded.recipe.refresh.keep_versions
     if not result.new:
-        copy(loaded, store)
+        sync_remote(loaded, store)
     if keep is not None and result.new:
         for version in remove_old_versions(store, keep):
             progress.say(f"version {version} removed: refresh.keep_versions is {keep}")
     model = renew_model(loaded, store, progress)
     if is_address(loaded.recipe.output):
-        copy(loaded, store)
+        sync_remote(loaded, store)
     refused = model is not None and model.get("promoted") is False
     lines = (f"model kept but not promoted: {model['because']}",) if model and refused else ()
     if result.new or lines:

@@ -15,7 +15,7 @@ from siftset.pipeline.model_registry.registry import list_models
 from siftset.pipeline.remote_output.open import open_store
 from siftset.pipeline.remote_output.retention import stored_versions, version_folder
 from siftset.pipeline.run.work_folder import work_folder
-from siftset.pipeline.stages.publish import complete, copy
+from siftset.pipeline.stages.publish import finish_commit, sync_remote
 from siftset.pipeline.storage.atomic_files import link_or_copy, make_writable_folder
 from siftset.pipeline.storage.lock import hold_lock
 from siftset.pipeline.storage.run_folder import new_run_id
@@ -88,7 +88,7 @@ def roll_back_set(
     """
     loaded, store = open_store(recipe, overrides=overrides)
     with hold_lock(make_writable_folder(store.output), timeout=lock_timeout):
-        complete(store)
+        finish_commit(store)
         current = store.current()
         commit = store.commit_of(_check_available(store, version))
         if current is not None and current.version == commit.version:
@@ -110,8 +110,8 @@ def roll_back_set(
                     if name.startswith("siftset_") and name not in _OF_ITS_RUN
                 },
             )
-        complete(store)
-        copy(loaded, store)
+        finish_commit(store)
+        sync_remote(loaded, store)
         return number
 
 

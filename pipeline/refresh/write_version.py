@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 
 from siftset.pipeline.refresh.change import Change
 from siftset.pipeline.refresh.near_published import Mask, rows_at
-from siftset.pipeline.stages.resolve_duplicates import stamped
+from siftset.pipeline.stages.resolve_duplicates import stamp_rows
 from siftset.pipeline.storage.atomic_files import link_or_copy
 from siftset.pipeline.storage.part_files import ROWS_PER_PART, Part, PartWriter
 from siftset.pipeline.storage.table import DataFile, Mode, split_of
@@ -73,7 +73,7 @@ def _write_rows(
     }
     first = (columns,) if columns is not None and empty else ()
     for frame in chain(first, rows_at(change.parts, wanted)):
-        rows = stamped(frame.drop("place"), run)
+        rows = stamp_rows(frame.drop("place"), run)
         for split, writer in writers.items():
             writer.add(rows.filter(pl.col("split") == split))
     return tuple(
@@ -96,7 +96,7 @@ def _write_duplicates(run: Run, change: Change, columns: pl.DataFrame) -> tuple[
     )
     for frame in chain((columns,), rows_at(change.parts, change.read & ~change.kept)):
         met = frame.join(named, on="place", how="left", maintain_order="left")
-        rows = stamped(met.drop("place", "keeper", "duplicate_of", "kind"), run)
+        rows = stamp_rows(met.drop("place", "keeper", "duplicate_of", "kind"), run)
         pointer = met.select(pl.col("duplicate_of").fill_null(pl.col("row_id")), "kind")
         writer.add(rows.hstack(pointer))
     return writer.close()

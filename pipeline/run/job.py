@@ -12,7 +12,7 @@ from pydantic import JsonValue
 
 from siftset.pipeline.gate.prepare import check_thresholds, prepare_gate, suite_rules
 from siftset.pipeline.gate.row_rules import PlainRules, RowRuleSet
-from siftset.pipeline.run.released_rows import Mended, read_fixes
+from siftset.pipeline.run.released_rows import QuarantineFixes, read_fixes
 from siftset.pipeline.run.score_store import StoredScores
 from siftset.pipeline.run.split import split_expr
 from siftset.pipeline.storage.address import output_folder
@@ -42,11 +42,11 @@ class Job:
     decider: Decider
     rules: RowRuleSet
     key: str
-    goes_out: PlainRules = field(default_factory=PlainRules)
+    output_rules: PlainRules = field(default_factory=PlainRules)
     """Rules of the suite for rows that the formula kept."""
     suites: str = ""
     """Hash of the suites where they set rows aside."""
-    mended: Mended | None = None
+    fixes: QuarantineFixes | None = None
     """Rows that take the place of records, None where nobody mended any."""
 
     @property
@@ -68,7 +68,7 @@ class Job:
     def shards(self) -> tuple[Shard, ...]:
         """The input in parts, with mended rows in their places."""
         shards = self.sources.shards
-        return shards if self.mended is None else self.mended.over(shards)
+        return shards if self.fixes is None else self.fixes.apply_to(shards)
 
     @property
     def has_ids(self) -> bool:
@@ -107,7 +107,7 @@ def load_job(
         file_system(loaded.recipe.mirror)
     decider = bind_formula(loaded)
     suites = prepare_gate(loaded)
-    return _ready(loaded, decider, _open(loaded, data, limit, scans), suites)
+    return _make_job(loaded, decider, _open_data(loaded, data, limit, scans), suites)
 
 
 def bind_formula(loaded: LoadedRecipe) -> Decider:
@@ -124,13 +124,13 @@ def bind_formula(loaded: LoadedRecipe) -> Decider:
     )
 
 
-def _ready(loaded: LoadedRecipe, decider: Decider, sources: Sources, suites: str) -> Job:
+def _make_job(loaded: LoadedRecipe, decider: Decider, sources: Sources, suites: str) -> Job:
     recipe, schema = loaded.recipe, sources.schema
     _check_text(schema)
     decider.check(schema)
     check_thresholds(recipe, schema.names())
     aside = suite_rules(loaded, schema)
-    rules = RowRuleSet(recipe.integrity.rows, schema, also=aside.comes_in)
+    rules = RowRuleSet(recipe.integrity.rows, schema, also=aside.input_rules)
     rules.check()
     split_expr(recipe.split, recipe.seed, tuple(schema.names()))
     prints = {name: question.signal.fingerprint for name, question in decider.questions.items()}
@@ -146,13 +146,13 @@ def _ready(loaded: LoadedRecipe, decider: Decider, sources: Sources, suites: str
         decider,
         rules,
         key if fixes is None else fixes.key,
-        goes_out=PlainRules(aside.goes_out),
+        output_rules=PlainRules(aside.output_rules),
         suites=suites if any(aside) else "",
-        mended=fixes,
+        fixes=fixes,
     )
 
 
-def describe(job: Job) -> dict[str, JsonValue]:
+def describe_recipe(job: Job) -> dict[str, JsonValue]:
     """Return what a manifest records of a recipe: no environment variable is filled in."""
     return {
         "name": job.recipe.name,
@@ -162,7 +162,7 @@ def describe(job: Job) -> dict[str, JsonValue]:
     }
 
 
-def _open(
+def _open_data(
     loaded: LoadedRecipe, data: pl.DataFrame | None, limit: int | None, scans: ScanMemory | None
 ) -> Sources:
     if data is not None:

@@ -19,7 +19,7 @@ _EVERY: Final = 0.5
 
 
 @dataclass(slots=True)
-class Live:
+class ProgressFile:
     """A Progress that passes everything on and writes what it hears to a file.
 
     It may be called from several threads. The file appears all at once, at most twice a second,
@@ -45,25 +45,25 @@ class Live:
         """Open a stage here and in the progress that is shown."""
         with self._lock:
             self._said = {"stage": label, "total": total, "done": 0, "note": ""}
-            self._write(time.monotonic())
+            self._write_file(time.monotonic())
         with self.inner.stage(label, total) as inner:
             yield _LiveStage(self, inner)
 
-    def count(self, balance: Balance) -> None:
+    def add_balance(self, balance: Balance) -> None:
         """Add rows that ended somewhere: kept ones still with their duplicates."""
         with self._lock:
             self._balance += balance
 
-    def heard(self, done: int, note: str) -> None:
+    def add_progress(self, done: int, note: str) -> None:
         """Note work that was done."""
         with self._lock:
             self._said["done"] = int(self._said.get("done") or 0) + done
             self._said["note"] = note
             now = time.monotonic()
             if now - self._written >= _EVERY:
-                self._write(now)
+                self._write_file(now)
 
-    def _write(self, now: float) -> None:
+    def _write_file(self, now: float) -> None:
         self._written = now
         said = {"run_id": self.run_id, "recipe": self.recipe, "seconds": int(now - self._began)}
         who = {"process": os.getpid()}
@@ -76,10 +76,10 @@ class Live:
 
 @dataclass(frozen=True, slots=True)
 class _LiveStage:
-    live: Live
+    live: ProgressFile
     inner: Stage
 
     def advance(self, done: int, note: str = "") -> None:
         """Note work that was done, here and in the progress that is shown."""
-        self.live.heard(done, note)
+        self.live.add_progress(done, note)
         self.inner.advance(done, note)

@@ -30,7 +30,7 @@ KEY: Final = pl.Schema([("row_id", pl.String()), (CONTENT, pl.UInt64())])
 
 
 @dataclass(frozen=True, slots=True)
-class Mended:
+class QuarantineFixes:
     """The mended rows of an output folder."""
 
     rows: pl.DataFrame
@@ -55,9 +55,9 @@ class Mended:
         """Key of the run with them."""
         return json_digest([self.plain_key, self.fingerprint])
 
-    def over(self, shards: Sequence[Shard]) -> tuple[Shard, ...]:
+    def apply_to(self, shards: Sequence[Shard]) -> tuple[Shard, ...]:
         """Return the shards with every mended row in its place."""
-        return tuple(_MendedShard(shard, self.rows) for shard in shards)
+        return tuple(_FixedShard(shard, self.rows) for shard in shards)
 
     def save(self, output: Path) -> None:
         """Write the rows to where every later run finds them."""
@@ -66,11 +66,11 @@ class Mended:
 
 
 @dataclass(frozen=True, slots=True)
-class _MendedShard(ShardView):
+class _FixedShard(ShardView):
     rows: pl.DataFrame
 
     def take_first(self, limit: int) -> Shard:
-        return _MendedShard(self.shard.take_first(limit), self.rows)
+        return _FixedShard(self.shard.take_first(limit), self.rows)
 
     def read_batches(self) -> Iterator[Batch]:
         for batch in self.shard.read_batches():
@@ -91,7 +91,7 @@ def _patched(batch: Batch, rows: pl.DataFrame) -> Batch:
     return replace(batch, frame=frame)
 
 
-def read_fixes(output: Path, schema: Mapping[str, pl.DataType], key: str) -> Mended | None:
+def read_fixes(output: Path, schema: Mapping[str, pl.DataType], key: str) -> QuarantineFixes | None:
     """Return the fixes that lie in an output folder; None where there are none.
 
     `schema` holds the source's columns, `key` is that of the run without fixes.
@@ -106,7 +106,7 @@ def read_fixes(output: Path, schema: Mapping[str, pl.DataType], key: str) -> Men
             f"{path} holds mended rows that no longer fit the source: {error}; remove it to go on "
             "without them"
         ) from error
-    return Mended(rows, key)
+    return QuarantineFixes(rows, key)
 
 
 def read_released(paths: Sequence[Path], schema: Mapping[str, pl.DataType]) -> pl.DataFrame:

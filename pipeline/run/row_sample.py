@@ -11,7 +11,7 @@ from siftset.pipeline.storage.compact import compact
 SAMPLE_ROWS: Final = 20_000
 
 
-class SampleWatch:
+class SeededSample:
     """Keeps about `rows` of all the rows read, chosen by row_id, whatever the batches."""
 
     def __init__(self, records: int, *, rows: int = SAMPLE_ROWS) -> None:

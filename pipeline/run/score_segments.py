@@ -28,7 +28,7 @@ _SEARCHED: Final = 8
 """Sorted runs above which two are merged although they differ in size."""
 
 
-class Answers(NamedTuple):
+class SortedAnswers(NamedTuple):
     """Answers sorted by key; equal keys may repeat."""
 
     key: NDArray[np.uint64]
@@ -40,18 +40,18 @@ class Answers(NamedTuple):
         """How many there are."""
         return int(self.key.size)
 
-    def first(self, rows: int) -> Answers:
+    def first(self, rows: int) -> SortedAnswers:
         """The first so many of them."""
-        return Answers(self.key[:rows], self.check[:rows], self.answer[:rows])
+        return SortedAnswers(self.key[:rows], self.check[:rows], self.answer[:rows])
 
 
-def arrange(keys: Keys, answers: Codes | Scores) -> Answers:
+def sort_answers(keys: Keys, answers: Codes | Scores) -> SortedAnswers:
     """Sort answers by key."""
     order = np.argsort(keys.key)
-    return Answers(keys.key[order], keys.check[order], answers[order])
+    return SortedAnswers(keys.key[order], keys.check[order], answers[order])
 
 
-def merge(runs: tuple[Answers, ...]) -> Answers:
+def merge_answers(runs: tuple[SortedAnswers, ...]) -> SortedAnswers:
     """Make one run of several, each row in it once."""
     key = np.concatenate([run.key for run in runs])
     order = np.argsort(key, kind="stable")
@@ -61,20 +61,20 @@ def merge(runs: tuple[Answers, ...]) -> Answers:
     again = np.zeros(key.size, bool)
     again[1:] = (key[1:] == key[:-1]) & (check[1:] == check[:-1])
     if not again.any():
-        return Answers(key, check, answer)
-    return Answers(key[~again], check[~again], answer[~again])
+        return SortedAnswers(key, check, answer)
+    return SortedAnswers(key[~again], check[~again], answer[~again])
 
 
-def pushed(runs: tuple[Answers, ...], new: Answers) -> tuple[Answers, ...]:
+def push_answers(runs: tuple[SortedAnswers, ...], new: SortedAnswers) -> tuple[SortedAnswers, ...]:
     """Add a run; runs of similar size become one, so that few are searched."""
     runs = (*runs, new)
     while len(runs) > 1 and (2 * runs[-1].rows > runs[-2].rows or len(runs) > _SEARCHED):
-        runs = (*runs[:-2], merge(runs[-2:]))
+        runs = (*runs[:-2], merge_answers(runs[-2:]))
     return runs
 
 
-def search(
-    runs: tuple[Answers, ...], keys: Keys, dtype: np.dtype[np.generic]
+def search_answers(
+    runs: tuple[SortedAnswers, ...], keys: Keys, dtype: np.dtype[np.generic]
 ) -> tuple[NDArray[np.bool_], Codes | Scores]:
     """Say which rows are in the runs, and give the answers of all, meaningless for the others."""
     order = np.argsort(keys.key)
@@ -96,7 +96,7 @@ class BadSegment(Exception):  # noqa: N818
     """A segment cannot be believed."""
 
 
-def write_segment(folder: Path, answers: Answers) -> Path:
+def write_segment(folder: Path, answers: SortedAnswers) -> Path:
     """Write a segment that appears whole or not at all; later ones sort after earlier ones."""
     folder.mkdir(parents=True, exist_ok=True)
     draft = folder / f".{os.getpid()}-{secrets.token_hex(4)}{DRAFT}"
@@ -110,14 +110,14 @@ def write_segment(folder: Path, answers: Answers) -> Path:
             draft.unlink(missing_ok=True)
 
 
-def read_segment(path: Path, dtype: np.dtype[np.generic]) -> Answers:
+def read_segment(path: Path, dtype: np.dtype[np.generic]) -> SortedAnswers:
     """Read a segment of answers of one type; raises BadSegment, or OSError where it is gone."""
     data = path.read_bytes()
     if path.stem.rpartition("-")[2] != _checksum(data):
         raise BadSegment("its bytes are not those that were written")
     try:
         frame = pl.read_parquet(data)
-        found = Answers(*(frame[name].to_numpy() for name in Answers._fields))
+        found = SortedAnswers(*(frame[name].to_numpy() for name in SortedAnswers._fields))
     except pl.exceptions.PolarsError as error:
         raise BadSegment(str(error).partition("\n")[0]) from error
     if [part.dtype for part in found] != [np.uint64, np.uint32, dtype]:

@@ -25,13 +25,13 @@ import numpy as np
 from siftset.pipeline.run.score_segments import (
     DRAFT,
     ENDING,
-    Answers,
     BadSegment,
-    arrange,
-    merge,
-    pushed,
+    SortedAnswers,
+    merge_answers,
+    push_answers,
     read_segment,
-    search,
+    search_answers,
+    sort_answers,
     write_segment,
 )
 from siftset.signals.definition import Bound
@@ -80,13 +80,13 @@ class StoredScores:
         """The shelf of a signal; None for expressions, whose bodies are cheaper than a look-up."""
         with self._lock:
             if signal.name not in self._shelves:
-                self._shelves[signal.name] = self._open(signal)
+                self._shelves[signal.name] = self._open_shelf(signal)
             return self._shelves[signal.name]
 
-    def _open(self, signal: SignalSpec) -> StoredShelf | None:
+    def _open_shelf(self, signal: SignalSpec) -> StoredShelf | None:
         if not signal.identity or (signal.kind == "expression" and not signal.preprocessors):
             return None
-        fingerprint = digest(signal.score_fingerprint, _software(signal))
+        fingerprint = digest(signal.score_fingerprint, _describe_software(signal))
         dtype = np.dtype(np.float64 if signal.returns == "score" else np.uint8)
         return StoredShelf(self, self.folder / fingerprint, dtype)
 
@@ -96,7 +96,7 @@ class StoredScores:
             if shelf is not None:
                 shelf.close()
         if self.folder.is_dir():
-            shrink(self.folder)
+            shrink_folder(self.folder)
         return tuple(self.warnings)
 
 
@@ -105,8 +105,8 @@ class StoredShelf:
 
     def __init__(self, owner: StoredScores, folder: Path, dtype: np.dtype[np.generic]) -> None:
         self.owner, self.folder, self.dtype = owner, folder, dtype
-        self._runs: tuple[Answers, ...] = ()
-        self._unwritten: list[Answers] = []
+        self._runs: tuple[SortedAnswers, ...] = ()
+        self._unwritten: list[SortedAnswers] = []
         self._small: list[Path] = []
         self._first = self._later = (0, 0.0)
         self._loaded = False
@@ -116,17 +116,17 @@ class StoredShelf:
     @property
     def pays(self) -> bool:
         """Whether looking an answer up is expected to be cheaper than the body."""
-        if 0 < self._cost() < self.owner.worth:
+        if 0 < self._row_cost() < self.owner.worth:
             return False
         with self._lock:
             if not self._loaded:
-                self._load()
+                self._load_segments()
                 self._loaded = True
         return bool(self._runs)
 
     def find(self, keys: Keys) -> Recalled:
         """Look rows up."""
-        known, answers = search(self._runs, keys, self.dtype)
+        known, answers = search_answers(self._runs, keys, self.dtype)
         return Recalled(known, answers[known])
 
     def ran(self, rows: int, seconds: float) -> bool:
@@ -136,36 +136,36 @@ class StoredShelf:
                 self._first = (rows, seconds)
             else:
                 self._later = (self._later[0] + rows, self._later[1] + seconds)
-        return self._cost() >= self.owner.worth
+        return self._row_cost() >= self.owner.worth
 
-    def _cost(self) -> float:
+    def _row_cost(self) -> float:
         """Seconds a row, 0 before the first; the first call counts if alone: it loads things."""
         rows, seconds = self._later if self._later[0] else self._first
         return max(seconds / rows, 1e-12) if rows else 0.0
 
     def add(self, keys: Keys, answers: Codes | Scores) -> None:
         """Store answers; rows on which the body raised are not among them."""
-        new = arrange(keys, answers)
+        new = sort_answers(keys, answers)
         with self._lock:
             if sum(run.rows for run in self._runs) + new.rows <= self.owner.limit:
-                self._runs = pushed(self._runs, new)
+                self._runs = push_answers(self._runs, new)
             self._unwritten.append(new)
             full = sum(run.rows for run in self._unwritten) >= SEGMENT_ROWS
             old = time.monotonic() - self._flushed > FLUSH_SECONDS
-            batch = self._taken() if full or old else ()
-        self._write(batch)
+            batch = self._take_unwritten() if full or old else ()
+        self._write_batch(batch)
 
-    def _taken(self) -> tuple[Answers, ...]:
+    def _take_unwritten(self) -> tuple[SortedAnswers, ...]:
         batch = tuple(self._unwritten)
         self._unwritten, self._flushed = [], time.monotonic()
         return batch
 
-    def _load(self) -> None:
+    def _load_segments(self) -> None:
         """Read segments, the latest first, as far as they fit."""
-        found: list[Answers] = []
+        found: list[SortedAnswers] = []
         room = self.owner.limit - sum(run.rows for run in self._runs)
         for path in sorted(self.folder.glob(f"*{ENDING}"), reverse=True):
-            read = self._read(path) if room > 0 else None
+            read = self._read_known(path) if room > 0 else None
             if read is None:
                 continue
             found.append(read if read.rows <= room else read.first(room))
@@ -173,9 +173,9 @@ class StoredShelf:
             if read.rows < SEGMENT_ROWS:
                 self._small.append(path)
         if found:
-            self._runs = pushed(self._runs, merge(tuple(found)))
+            self._runs = push_answers(self._runs, merge_answers(tuple(found)))
 
-    def _read(self, path: Path) -> Answers | None:
+    def _read_known(self, path: Path) -> SortedAnswers | None:
         try:
             found = read_segment(path, self.dtype)
             os.utime(path)  # `touch` would make an empty file of one that another run has removed
@@ -189,11 +189,11 @@ class StoredShelf:
             return None
         return found
 
-    def _write(self, batch: tuple[Answers, ...]) -> None:
+    def _write_batch(self, batch: tuple[SortedAnswers, ...]) -> None:
         if not batch or not self.owner.folder.parent.is_dir():
             return
         try:
-            write_segment(self.folder, merge(batch))
+            write_segment(self.folder, merge_answers(batch))
         except OSError as error:
             self.owner.warnings.append(
                 f"scores cannot be stored ({error.strerror}): a later run scores these rows again"
@@ -202,25 +202,27 @@ class StoredShelf:
     def close(self) -> None:
         """Write what is new; make one file of many small ones."""
         with self._lock:
-            batch = self._taken()
-        if 0 < self._cost() < self.owner.worth and self._later[0] >= SEGMENT_ROWS // 1000:
+            batch = self._take_unwritten()
+        if 0 < self._row_cost() < self.owner.worth and self._later[0] >= SEGMENT_ROWS // 1000:
             shutil.rmtree(self.folder, ignore_errors=True)
             return
         if self._first[1] + self._later[1] >= SAVES or self.folder.is_dir():
-            self._write(batch)
+            self._write_batch(batch)
         if len(self._small) >= SMALL_SEGMENTS:
-            self._compact()
+            self._compact_segments()
 
-    def _compact(self) -> None:
+    def _compact_segments(self) -> None:
         """Write small segments as one, then remove them: two runs at once may both do so."""
-        read = [(path, found) for path in self._small if (found := self._read(path)) is not None]
-        self._write(tuple(found for _, found in read))
+        read = [
+            (path, found) for path in self._small if (found := self._read_known(path)) is not None
+        ]
+        self._write_batch(tuple(found for _, found in read))
         for path, _ in read:
             with suppress(OSError):
                 path.unlink()
 
 
-def shrink(folder: Path, *, limit: int = BYTES) -> None:
+def shrink_folder(folder: Path, *, limit: int = BYTES) -> None:
     """Remove the segments that were read longest ago until `limit` bytes are left."""
     with suppress(OSError):
         found = [(path, path.stat()) for path in folder.glob(f"*/*{ENDING}")]
@@ -242,15 +244,15 @@ def _sweep(folder: Path) -> None:
             shelf.rmdir()
 
 
-def _software(signal: SignalSpec) -> str:
+def _describe_software(signal: SignalSpec) -> str:
     """Name what may change a score although the signal stays: for users' code, all packages."""
     users = isinstance(signal.function, Bound) or bool(signal.preprocessors)
-    named = [entry for name, entry in _packages() if users or name in _FAMILIES_USE]
+    named = [entry for name, entry in _list_packages() if users or name in _FAMILIES_USE]
     return "\n".join([f"python {sys.version_info.major}.{sys.version_info.minor}", *named])
 
 
 @cache
-def _packages() -> tuple[tuple[str, str], ...]:
+def _list_packages() -> tuple[tuple[str, str], ...]:
     """The installed packages, each with its name in lower case, from the names of their folders."""
     entries: dict[str, None] = {}
     for place in sys.path:

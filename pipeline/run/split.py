@@ -24,7 +24,7 @@ def split_expr(split: Split, seed: int, columns: tuple[str, ...]) -> pl.Expr:
     A row without text is split by its row_id. Raises SourceError where the column is missing.
     """
     if split.column is not None:
-        return pl.col(_official(split.column, columns)).cast(pl.String).alias("split")
+        return pl.col(_official_column(split.column, columns)).cast(pl.String).alias("split")
     inner = plh.concat_str(pl.coalesce(bare_text(pl.col("text")), "row_id")).nchash.xxh3_64()
     seeded = plh.concat_str(pl.lit(f"{seed}:"), inner.cast(pl.String)).nchash.xxh3_64()
     point = (seeded // 2**11).cast(pl.Float64) / 2**53
@@ -43,7 +43,7 @@ def check_official(found: pl.Series) -> pl.Series:
     return mapped
 
 
-def _official(name: str, columns: tuple[str, ...]) -> str:
+def _official_column(name: str, columns: tuple[str, ...]) -> str:
     stored = f"source_column_{name}" if name in OWN_COLUMNS else name
     if stored not in columns:
         raise SourceError(

@@ -33,7 +33,7 @@ def bare_text(text: pl.Expr) -> pl.Expr:
 
     Upper case and back again folds what lower case alone leaves apart, such as sharp s and ss.
     """
-    return _by_script(text, _bare_ascii, _bare)
+    return _by_script(text, _bare_ascii, _fold_bare)
 
 
 def _fold_space(text: pl.Expr) -> pl.Expr:
@@ -54,7 +54,7 @@ def _bare_ascii(texts: pl.Series) -> pl.Series:
     return with_nulls_of(texts, arrow)
 
 
-def _bare(text: pl.Expr) -> pl.Expr:
+def _fold_bare(text: pl.Expr) -> pl.Expr:
     folded = text.str.normalize("NFKC").str.to_uppercase().str.to_lowercase()
     sigma = folded.str.replace_all(
         "\N{GREEK SMALL LETTER FINAL SIGMA}", "\N{GREEK SMALL LETTER SIGMA}", literal=True

@@ -29,7 +29,7 @@ Keys = Callable[[], Iterator[pl.DataFrame]]
 """Gives, each time anew, frames in order with the columns place and key."""
 
 
-class Settled(NamedTuple):
+class ResolvedRows(NamedTuple):
     """The rows of one part: those that stay, and those that repeat another row."""
 
     kept: pl.DataFrame
@@ -64,13 +64,13 @@ def exact_duplicates(parts: Sequence[Part], without: pl.Series | None = None) ->
             yield text_keys(frame, place, without)
             place += frame.height
 
-    return _repeated(keys, count_rows(parts), keep="first", kind="exact")
+    return _find_repeats(keys, count_rows(parts), keep="first", kind="exact")
 
 
 def text_keys(frame: pl.DataFrame, start: int, without: pl.Series | None) -> pl.DataFrame:
     """Return place and key of the rows that have a text; the first row has the place `start`."""
-    numbered = _numbered(frame.rename({TEXT_KEY: "key"}), start).drop_nulls("key")
-    return numbered if without is None else _outside(numbered, without)
+    numbered = _number_rows(frame.rename({TEXT_KEY: "key"}), start).drop_nulls("key")
+    return numbered if without is None else _exclude_places(numbered, without)
 
 
 def near_duplicates(
@@ -88,7 +88,7 @@ def texts_of(
 ) -> Iterator[pl.DataFrame]:
     """Yield text and place of the rows outside of `without`; the first has the place `start`."""
     for frame in read_parts(parts, ["text"]):
-        yield _outside(_numbered(frame, start), without)
+        yield _exclude_places(_number_rows(frame, start), without)
         start += frame.height
 
 
@@ -100,7 +100,7 @@ def near_repeats(frames: Iterable[pl.DataFrame], threshold: float, *, seed: int)
     from siftset.signals.near_duplicates.finder import NearDuplicates
 
     finder = NearDuplicates(threshold, seed=seed)
-    places, found = [pl.Series("place", dtype=pl.Int64)], [none()]
+    places, found = [pl.Series("place", dtype=pl.Int64)], [no_repeats()]
     for rows in frames:
         places.append(rows["place"])
         number = finder.add(rows["text"])
@@ -118,8 +118,8 @@ def repeated_ids(
     is a row of `parts`. Raises SourceError where an id stands for two contents, unless the latest
     one wins.
     """
-    if not any(map(_repeats, _passes(ids, ["key"]))):
-        return none()
+    if not any(map(_repeats, _read_in_passes(ids, ["key"]))):
+        return no_repeats()
     if not latest_wins:
         refuse_conflicts(ids)
 
@@ -130,35 +130,37 @@ def repeated_ids(
             place += int(frame["candidate"].sum())
 
     keep = "last" if latest_wins else "first"
-    found = _repeated(keys, count_rows(ids), keep=keep, kind="id")
+    found = _find_repeats(keys, count_rows(ids), keep=keep, kind="id")
     return found.filter(pl.col("place") >= 0)
 
 
-def settle(
+def split_duplicates(
     parts: Sequence[Part],
     repeated: pl.DataFrame,
     *,
     start: int = 0,
     known: pl.DataFrame | None = None,
-) -> Iterator[Settled]:
+) -> Iterator[ResolvedRows]:
     """Part the kept rows from their duplicates, in order; these get duplicate_of and kind.
 
     The first row has the place `start`; where keepers may lie in other parts, `known` has place and
     duplicate_of, the row_id, of every keeper.
     """
-    keepers = repeated.select(place="keeper").unique() if known is None else none().select("place")
+    keepers = (
+        repeated.select(place="keeper").unique() if known is None else no_repeats().select("place")
+    )
     if known is None:
         known = pl.DataFrame(schema={"place": pl.Int64, "duplicate_of": pl.String})
     place = start
     for frame in read_parts(parts):
-        numbered = _numbered(frame, place)
+        numbered = _number_rows(frame, place)
         place += frame.height
         met = numbered.join(keepers, on="place", how="semi")
         known = pl.concat([known, met.select("place", duplicate_of="row_id")])
         found = numbered.join(repeated, on="place", how="inner", maintain_order="left")
         pointed = found.join(known, left_on="keeper", right_on="place", how="left",
                              maintain_order="left")  # fmt: skip
-        yield Settled(
+        yield ResolvedRows(
             numbered.join(repeated, on="place", how="anti", maintain_order="left").drop("place"),
             pointed.with_columns(pl.col("duplicate_of").fill_null(pl.col("row_id"))).drop(
                 "place", "keeper"
@@ -166,20 +168,20 @@ def settle(
         )
 
 
-def merged(*found: pl.DataFrame) -> pl.DataFrame:
+def merge_findings(*found: pl.DataFrame) -> pl.DataFrame:
     """Join findings; a row found twice keeps the first finding."""
-    return pl.concat([none(), *found]).unique("place", keep="first", maintain_order=True)
+    return pl.concat([no_repeats(), *found]).unique("place", keep="first", maintain_order=True)
 
 
-def none() -> pl.DataFrame:
+def no_repeats() -> pl.DataFrame:
     """Return no finding."""
     return pl.DataFrame(schema=_SCHEMA)
 
 
-def _repeated(keys: Keys, rows: int, *, keep: str, kind: str) -> pl.DataFrame:
+def _find_repeats(keys: Keys, rows: int, *, keep: str, kind: str) -> pl.DataFrame:
     """Group equal keys, in as many passes as keep the memory bounded."""
     passes = max(1, math.ceil(rows / _ROWS_PER_PASS))
-    found = [none()]
+    found = [no_repeats()]
     for turn in range(passes):
         wanted = [_of_pass(frame, turn, passes) for frame in keys()]
         if wanted:
@@ -202,11 +204,11 @@ def _of_pass(frame: pl.DataFrame, turn: int, passes: int) -> pl.DataFrame:
     return frame.filter(pl.col("key").hash(0) % passes == turn)
 
 
-def _numbered(frame: pl.DataFrame, start: int) -> pl.DataFrame:
+def _number_rows(frame: pl.DataFrame, start: int) -> pl.DataFrame:
     return frame.with_columns(place=pl.int_range(start, start + pl.len(), dtype=pl.Int64))
 
 
-def _outside(frame: pl.DataFrame, places: pl.Series) -> pl.DataFrame:
+def _exclude_places(frame: pl.DataFrame, places: pl.Series) -> pl.DataFrame:
     return frame.filter(~pl.col("place").is_in(places.implode()))
 
 
@@ -220,7 +222,7 @@ def _repeats(frame: pl.DataFrame) -> bool:
     return frame["key"].n_unique() < frame.height
 
 
-def _passes(ids: Sequence[Part], columns: list[str]) -> Iterator[pl.DataFrame]:
+def _read_in_passes(ids: Sequence[Part], columns: list[str]) -> Iterator[pl.DataFrame]:
     """Yield the rows of `ids` in frames that hold all rows of a key and fit into memory."""
     passes = max(1, math.ceil(count_rows(ids) / _ROWS_PER_PASS))
     for turn in range(passes if ids else 0):
@@ -229,7 +231,7 @@ def _passes(ids: Sequence[Part], columns: list[str]) -> Iterator[pl.DataFrame]:
 
 def refuse_conflicts(ids: Sequence[Part]) -> None:
     """Raise SourceError where an id stands for two contents."""
-    for frame in _passes(ids, ["key", "content"]):
+    for frame in _read_in_passes(ids, ["key", "content"]):
         again = frame.filter(pl.col("key").is_duplicated())
         conflict = again.filter(pl.col("content").n_unique().over("key") > 1)
         if conflict.height:
@@ -242,6 +244,6 @@ def refuse_conflicts(ids: Sequence[Part]) -> None:
             )
 
 
-def stamp(frame: pl.DataFrame, run_id: str, formula: str) -> pl.DataFrame:
+def stamp_frame(frame: pl.DataFrame, run_id: str, formula: str) -> pl.DataFrame:
     """Return candidates as rows of the set that a run adds under a formula, given by its hash."""
     return frame.drop(TEXT_KEY).with_columns(run_id=pl.lit(run_id), formula=pl.lit(formula))

@@ -31,7 +31,7 @@ from siftset.pipeline.profile.state import (
 )
 from siftset.pipeline.run.released_rows import FILE
 from siftset.pipeline.stages.profiles import PROFILE, profiles, with_languages
-from siftset.pipeline.stages.rule_checks import checks_of
+from siftset.pipeline.stages.rule_checks import make_checks
 from siftset.pipeline.storage.part_files import Part, sample_parts
 from siftset.pipeline.storage.run_folder import recipe_hash, software_versions
 from siftset.schemas.recipe.source import Synthesize
@@ -53,7 +53,7 @@ if TYPE_CHECKING:
     from siftset.pipeline.run.context import Run
     from siftset.pipeline.stages.judgement import Judgement
     from siftset.pipeline.stages.process_shard import ShardResult
-    from siftset.pipeline.stages.run_outcome import Settlement
+    from siftset.pipeline.stages.run_outcome import RunOutcome
 
 _LEAKAGE_ROWS: Final = 1_000_000
 _SOURCES: Final = "source_js"
@@ -61,29 +61,29 @@ _SOURCES: Final = "source_js"
 
 
 def measure(
-    run: Run, results: Sequence[ShardResult], settlement: Settlement, judged: Judgement
+    run: Run, results: Sequence[ShardResult], outcome: RunOutcome, judged: Judgement
 ) -> RunMetrics:
     """Return everything that the page of the run shows."""
     looks = run.job.recipe.analysis != "off"
-    read, kept = profiles(run, results, settlement) if looks else (ProfileState(), ProfileState())
+    read, kept = profiles(run, results, outcome) if looks else (ProfileState(), ProfileState())
     train = run.job.recipe.train
-    wanted = measure_label_precision(_known(kept.label_totals), _wanted(run))
+    wanted = measure_label_precision(_known(kept.label_totals), _wanted_labels(run))
     metrics = RunMetrics(
         verdict=judged.verdict,
-        run=_facts(run),
-        inputs=(*(_input(entry) for entry in run.job.sources.inputs), *_mended(run)),
-        rows=_rows(settlement),
-        funnel=_funnel(run, results),
-        checks=checks_of(results, judged, settlement),
-        profiles=_shown(read, kept, settlement) if looks else {},
-        duplicates=_duplicates(settlement),
-        leakage=(*_leakage(run, settlement), *_contamination(run, settlement)),
-        drift=_drift(run, kept, settlement),
+        run=_describe_run(run),
+        inputs=(*(_describe_input(entry) for entry in run.job.sources.inputs), *_mended(run)),
+        rows=_rows(outcome),
+        funnel=_make_funnel(run, results),
+        checks=make_checks(results, judged, outcome),
+        profiles=_shown(read, kept, outcome) if looks else {},
+        duplicates=_duplicates(outcome),
+        leakage=(*_find_leakage(run, outcome), *_find_contamination(run, outcome)),
+        drift=_drift(run, kept, outcome),
         label_precision=wanted,
         max_length=train.max_length if train else None,
-        samples=_samples(settlement, wanted),
-        links=_links(settlement, judged),
-        custom=dict(_own(run, settlement)),
+        samples=_take_samples(outcome, wanted),
+        links=_make_links(outcome, judged),
+        custom=dict(_own_metrics(run, outcome)),
         warnings=run.job.sources.warnings,
     )
     found = find_alerts(metrics, read_history(run.store.output, before=run.run_id))
@@ -91,31 +91,31 @@ def measure(
 
 
 def _shown(
-    read: ProfileState, kept: ProfileState, settlement: Settlement
+    read: ProfileState, kept: ProfileState, outcome: RunOutcome
 ) -> dict[Literal["input", "kept"], Profile]:
-    balance = settlement.balance
-    spoken = with_languages(kept.profile(of=balance.kept), settlement)
+    balance = outcome.balance
+    spoken = with_languages(kept.profile(of=balance.kept), outcome)
     return {"input": read.profile(of=balance.read), "kept": spoken}
 
 
-def _rows(settlement: Settlement) -> Rows:
+def _rows(outcome: RunOutcome) -> Rows:
     return Rows(
-        **settlement.balance.to_json(),
-        unknown=settlement.unknown,
-        set=settlement.set_rows,
-        splits=settlement.splits,
+        **outcome.balance.to_json(),
+        unknown=outcome.unknown,
+        set=outcome.set_rows,
+        splits=outcome.splits,
     )
 
 
-def _own(run: Run, settlement: Settlement) -> dict[str, float | int]:
+def _own_metrics(run: Run, outcome: RunOutcome) -> dict[str, float | int]:
     named = run.job.recipe.integrity.metrics
-    if not named or not settlement.files:
+    if not named or not outcome.files:
         return {}
     metrics = load_metrics(named, run.job.loaded.folder)
-    return ask_metrics(metrics, pl.scan_parquet([file.path for file in settlement.files]))
+    return ask_metrics(metrics, pl.scan_parquet([file.path for file in outcome.files]))
 
 
-def _facts(run: Run) -> RunFacts:
+def _describe_run(run: Run) -> RunFacts:
     job = run.job
     return RunFacts(
         run_id=run.run_id,
@@ -134,7 +134,7 @@ def _facts(run: Run) -> RunFacts:
     )
 
 
-def _wanted(run: Run) -> tuple[str, ...]:
+def _wanted_labels(run: Run) -> tuple[str, ...]:
     """Return the labels that a kept row should carry: named ones, else what synthesis praises."""
     recipe = run.job.recipe
     if recipe.integrity.labels:
@@ -147,16 +147,16 @@ def _known(labels: dict[str, int]) -> dict[str, int]:
     return {name: rows for name, rows in labels.items() if name != UNLABELLED}
 
 
-def _contamination(run: Run, settlement: Settlement) -> tuple[Leak, ...]:
+def _find_contamination(run: Run, outcome: RunOutcome) -> tuple[Leak, ...]:
     named = run.job.recipe.integrity.held_out
     if named is None:
         return ()
     path = run.job.loaded.resolve(named)
-    files = pl.scan_parquet([file.path for file in settlement.files])
+    files = pl.scan_parquet([file.path for file in outcome.files])
     return held_out_leaks(files, open_outside(path, "integrity.held_out"), name=path.name)
 
 
-def _from_reference(run: Run, kept: ProfileState) -> tuple[Drift, ...]:
+def _drift_from_reference(run: Run, kept: ProfileState) -> tuple[Drift, ...]:
     named = run.job.recipe.integrity.reference
     if named is None:
         return ()
@@ -165,7 +165,7 @@ def _from_reference(run: Run, kept: ProfileState) -> tuple[Drift, ...]:
     return measure_drift(kept, before, against=f"the reference {path.name}")
 
 
-def _input(entry: dict[str, JsonValue]) -> Input:
+def _describe_input(entry: dict[str, JsonValue]) -> Input:
     def text(name: str) -> str:
         value = entry.get(name)
         return "" if value is None else str(value)
@@ -185,7 +185,7 @@ def _input(entry: dict[str, JsonValue]) -> Input:
 
 
 def _mended(run: Run) -> tuple[Input, ...]:
-    mended = run.job.mended
+    mended = run.job.fixes
     if mended is None:
         return ()
     return (
@@ -199,7 +199,7 @@ def _mended(run: Run) -> tuple[Input, ...]:
     )
 
 
-def _funnel(run: Run, results: Sequence[ShardResult]) -> Funnel:
+def _make_funnel(run: Run, results: Sequence[ShardResult]) -> Funnel:
     """Show what the formula did; every signal is evaluated on the sample unless that is off."""
     decider = run.job.decider
     clauses = sum((result.clauses for result in results), Counter[str]())
@@ -216,36 +216,36 @@ def _funnel(run: Run, results: Sequence[ShardResult]) -> Funnel:
     return describe_funnel(decider, sifted, analyse_frame(decider, sound))
 
 
-def _duplicates(settlement: Settlement) -> Duplicates:
-    near = settlement.kinds.get("near")
+def _duplicates(outcome: RunOutcome) -> Duplicates:
+    near = outcome.kinds.get("near")
     return Duplicates(
-        exact=settlement.balance.duplicate - (near or 0),
+        exact=outcome.balance.duplicate - (near or 0),
         near=near,
-        rows=settlement.balance.kept + settlement.balance.duplicate,
-        groups=duplicate_groups(pl.scan_parquet([part.path for part in settlement.duplicates])),
+        rows=outcome.balance.kept + outcome.balance.duplicate,
+        groups=duplicate_groups(pl.scan_parquet([part.path for part in outcome.duplicates])),
     )
 
 
-def _leakage(run: Run, settlement: Settlement) -> tuple[Leak, ...]:
+def _find_leakage(run: Run, outcome: RunOutcome) -> tuple[Leak, ...]:
     """Look for leaks between splits; of our own split a very large set is not looked at.
 
     Rows that are equal but for case and punctuation never straddle our own split.
     """
     ours = run.job.recipe.split.column is None
-    large = ours and settlement.balance.kept > _LEAKAGE_ROWS
-    if run.job.recipe.analysis == "off" or large or len(settlement.splits) < 2:
+    large = ours and outcome.balance.kept > _LEAKAGE_ROWS
+    if run.job.recipe.analysis == "off" or large or len(outcome.splits) < 2:
         return ()
-    rows = pl.scan_parquet([file.path for file in settlement.fresh])
+    rows = pl.scan_parquet([file.path for file in outcome.fresh])
     return (*split_leaks(rows), *near_leaks(rows))
 
 
-def _drift(run: Run, kept: ProfileState, settlement: Settlement) -> tuple[Drift, ...]:
+def _drift(run: Run, kept: ProfileState, outcome: RunOutcome) -> tuple[Drift, ...]:
     if run.job.recipe.analysis == "off":
         return ()
-    return (*_from_version(run, kept, settlement), *_from_reference(run, kept))
+    return (*_drift_from_version(run, kept, outcome), *_drift_from_reference(run, kept))
 
 
-def _from_version(run: Run, kept: ProfileState, settlement: Settlement) -> tuple[Drift, ...]:
+def _drift_from_version(run: Run, kept: ProfileState, outcome: RunOutcome) -> tuple[Drift, ...]:
     """Compare the kept rows with those of the version that this run replaces."""
     current = run.store.current()
     if current is None:
@@ -255,22 +255,24 @@ def _from_version(run: Run, kept: ProfileState, settlement: Settlement) -> tuple
         return ()
     before = ProfileState.model_validate_json(path.read_bytes())
     earlier = read_metrics(path.with_name(METRICS))
-    partly = settlement.added is not None
-    sizes = None if earlier is None or partly else (earlier.rows.kept, settlement.balance.kept)
+    partly = outcome.added is not None
+    sizes = None if earlier is None or partly else (earlier.rows.kept, outcome.balance.kept)
     found = measure_drift(kept, before, against=f"version {current.version}", sizes=sizes)
     return tuple(one for one in found if not (partly and one.key == _SOURCES))
 
 
-def _samples(settlement: Settlement, wrong: LabelPrecision | None) -> dict[str, tuple[Sample, ...]]:
-    kept = [Part(file.path, file.rows) for file in settlement.fresh]
+def _take_samples(
+    outcome: RunOutcome, wrong: LabelPrecision | None
+) -> dict[str, tuple[Sample, ...]]:
+    kept = [Part(file.path, file.rows) for file in outcome.fresh]
     sources = {
         "kept": (kept, pl.lit("")),
         "rejected": (
-            settlement.parts["rejected"],
+            outcome.parts["rejected"],
             pl.col("clause").cast(pl.String) + " does not hold",
         ),
-        "quarantined": (settlement.parts["quarantine"], pl.col("_reasons").list.join(", ")),
-        "duplicate": (settlement.duplicates, "repeats " + pl.col("duplicate_of")),
+        "quarantined": (outcome.parts["quarantine"], pl.col("_reasons").list.join(", ")),
+        "duplicate": (outcome.duplicates, "repeats " + pl.col("duplicate_of")),
     }
     shown = {
         name: sample_rows(sample_parts(parts), why)
@@ -283,11 +285,11 @@ def _samples(settlement: Settlement, wrong: LabelPrecision | None) -> dict[str, 
     return shown
 
 
-def _links(settlement: Settlement, judged: Judgement) -> dict[str, str]:
+def _make_links(outcome: RunOutcome, judged: Judgement) -> dict[str, str]:
     links = {"Recipe, inputs and software": "manifest.json", "Metrics": "metrics.json"}
     counts = {"rejected": "Rejected rows", "quarantine": "Quarantine", "unreadable": "Unreadable"}
     links |= {title: f"{name}/" for name, title in counts.items()}
-    if settlement.duplicates:
+    if outcome.duplicates:
         links["Duplicates"] = "duplicates/"
     if judged.data_docs is not None:
         links |= {"Data Docs": "data_docs/index.html", "Suite": "gx/expectations/"}

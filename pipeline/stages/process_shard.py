@@ -41,7 +41,7 @@ OUTCOMES: Final[tuple[Outcome, ...]] = (
     "ids",
     "input",
 )
-FLEETING: Final[tuple[Outcome, ...]] = ("candidates", "ids", "input")
+TEMPORARY: Final[tuple[Outcome, ...]] = ("candidates", "ids", "input")
 """Rows that are read once more by this run, and then gone."""
 FAULTS_KEPT: Final = 100
 FAULT_REASON: Final = "signal fault"
@@ -49,7 +49,7 @@ WHOLE_SHARD: Final = "(all)"
 """What a fault has in place of a signal's name where a shard was set aside."""
 
 
-class Watch(Protocol):
+class RowSample(Protocol):
     """Whoever wants to see the rows as they pass; one for each shard."""
 
     def read(self, frame: pl.DataFrame) -> None:
@@ -61,12 +61,12 @@ class Watch(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Work:
+class ShardContext:
     """What every shard needs to know; the same for all of them."""
 
     decider: Decider
     rules: RowRuleSet
-    goes_out: Rules
+    output_rules: Rules
     """Rules for the rows that the formula kept."""
     columns: tuple[str, ...]
     split: pl.Expr
@@ -81,7 +81,7 @@ class Work:
     """Whether the rows are put aside as they came, for a suite that runs on them."""
     folder: Path
     key: str
-    watch: Callable[[], Watch]
+    watch: Callable[[], RowSample]
     stop: threading.Event
     """Set when the run ends early; a shard under way then gives up at its next batch."""
     advance: Callable[[int], None]
@@ -100,7 +100,7 @@ class ShardResult:
 
     balance: Balance
     parts: dict[Outcome, tuple[Part, ...]]
-    watch: Watch
+    watch: RowSample
     unknown: int = 0
     faulted: int = 0
     faults: list[dict[str, str]] = field(default_factory=list)
@@ -114,7 +114,7 @@ class ShardResult:
     """Rejected rows by the clause that did not hold."""
 
 
-class _Sorted(NamedTuple):
+class _RoutedRows(NamedTuple):
     frames: dict[Outcome, pl.DataFrame]
     rejected: int
     unknown: int
@@ -124,81 +124,84 @@ class _Sorted(NamedTuple):
     analysis: Analysis | None
 
 
-def work_on(shard: Shard, index: int, work: Work) -> ShardResult:
+def process_shard(shard: Shard, index: int, context: ShardContext) -> ShardResult:
     """Read a shard and put every one of its rows aside."""
-    name = hashlib.sha256(f"{work.key}:{shard.fingerprint}".encode()).hexdigest()[:16]
+    name = hashlib.sha256(f"{context.key}:{shard.fingerprint}".encode()).hexdigest()[:16]
     writers = {
         o: PartWriter(
-            work.folder / o, f"{index:06d}-{name}", even_empty=index == 0, lasting=o not in FLEETING
+            context.folder / o,
+            f"{index:06d}-{name}",
+            even_empty=index == 0,
+            lasting=o not in TEMPORARY,
         )
         for o in OUTCOMES
     }
-    result = ShardResult(Balance(), {}, work.watch())
+    result = ShardResult(Balance(), {}, context.watch())
     for batch in shard.read_batches():
         result.watch.read(batch.frame)
-        _count_rules(batch.frame, work.rules, result.rule_counts)
-        done = _sort_rows(batch, work, result)
-        if work.stop.is_set():
+        _count_rules(batch.frame, context.rules, result.rule_counts)
+        done = _route_rows(batch, context, result)
+        if context.stop.is_set():
             raise Stopped
         for outcome, frame in done.frames.items():
             writers[outcome].add(frame)
-        balance = _balance(batch, done)
+        balance = _make_balance(batch, done)
         result.balance += balance
-        work.tally(balance)
+        context.tally(balance)
         result.unknown += done.unknown
         result.faulted += done.faulted
         result.clauses.update(done.clauses)
         if done.analysis is not None:
             before = result.analysis
             result.analysis = done.analysis if before is None else before + done.analysis
-        work.advance(batch.frame.height + batch.unreadable.height)
+        context.advance(batch.frame.height + batch.unreadable.height)
         result.faults.extend(done.faults[: FAULTS_KEPT - len(result.faults)])
     result.parts = {outcome: writer.close() for outcome, writer in writers.items()}
     return result
 
 
-def _sort_rows(batch: Batch, work: Work, result: ShardResult) -> _Sorted:
+def _route_rows(batch: Batch, context: ShardContext, result: ShardResult) -> _RoutedRows:
     """Send every row of a batch to where it belongs."""
-    failing = _failing(batch.frame, work.rules)
+    failing = _mark_failing(batch.frame, context.rules)
     good = batch.frame if failing is None else batch.frame.filter(~failing)
-    decisions = work.decider.decide(good)
+    decisions = context.decider.decide(good)
     open_by_fault = decisions.faulted & decisions.keep.is_null()
     kept = decisions.keep.fill_null(False)
     refused = ~kept & ~open_by_fault
-    decided = good.with_columns(_codes(decisions))
+    decided = good.with_columns(_signal_columns(decisions))
     bad = batch.frame.clear() if failing is None else batch.frame.filter(failing)
     found = decided.filter(kept)
-    candidates = _candidates(found, work)
-    barred = _barred(candidates, work.goes_out, result)
+    candidates = _make_candidates(found, context)
+    barred = _mark_barred(candidates, context.output_rules, result)
     kept = kept.scatter(kept.arg_true().filter(barred), False)
     frames: dict[Outcome, pl.DataFrame] = {
         "candidates": candidates.filter(~barred) if barred.any() else candidates,
-        "rejected": _rejected(decided, decisions, refused, work),
+        "rejected": _make_rejected(decided, decisions, refused, context),
         "quarantine": pl.concat(
             [
-                _with_reasons(bad, work.rules.reasons()),
-                _faulty(good.filter(open_by_fault)),
-                _held(found.select(batch.frame.columns), candidates, barred, work),
+                _with_reasons(bad, context.rules.reasons()),
+                _quarantine_faulty(good.filter(open_by_fault)),
+                _quarantine_barred(found.select(batch.frame.columns), candidates, barred, context),
             ]
         ),
         "unreadable": batch.unreadable,
     }
-    if work.keep_input:
+    if context.keep_input:
         frames["input"] = cast_storable(batch.frame)
-    if work.track_ids:
-        frames["ids"] = _ids(batch, failing, kept)
-    return _Sorted(
+    if context.track_ids:
+        frames["ids"] = _make_ids(batch, failing, kept)
+    return _RoutedRows(
         frames,
         rejected=int(refused.sum()),
         unknown=int((decisions.keep.is_null() & refused).sum()),
         faulted=int(open_by_fault.sum()),
-        faults=_told(decisions, good),
-        clauses=_counted(decisions.clause.filter(refused)),
-        analysis=analyse_frame(work.decider, good) if work.analyse else None,
+        faults=_describe_faults(decisions, good),
+        clauses=_count_clauses(decisions.clause.filter(refused)),
+        analysis=analyse_frame(context.decider, good) if context.analyse else None,
     )
 
 
-def _failing(frame: pl.DataFrame, rules: RowRuleSet) -> pl.Series | None:
+def _mark_failing(frame: pl.DataFrame, rules: RowRuleSet) -> pl.Series | None:
     """Mark the rows to quarantine; None where there is none."""
     if not rules.columns or not frame.height:
         return None
@@ -206,7 +209,7 @@ def _failing(frame: pl.DataFrame, rules: RowRuleSet) -> pl.Series | None:
     return failing if failing.any() else None
 
 
-def _barred(candidates: pl.DataFrame, rules: Rules, result: ShardResult) -> pl.Series:
+def _mark_barred(candidates: pl.DataFrame, rules: Rules, result: ShardResult) -> pl.Series:
     """Mark and count the kept rows to quarantine."""
     if not rules.rules:
         return pl.repeat(False, candidates.height, eager=True)
@@ -215,18 +218,18 @@ def _barred(candidates: pl.DataFrame, rules: Rules, result: ShardResult) -> pl.S
     return candidates.select(barred=rules.failing()).to_series()
 
 
-def _held(
-    originals: pl.DataFrame, candidates: pl.DataFrame, barred: pl.Series, work: Work
+def _quarantine_barred(
+    originals: pl.DataFrame, candidates: pl.DataFrame, barred: pl.Series, context: ShardContext
 ) -> pl.DataFrame:
-    reasons = candidates.filter(barred).with_columns(_reasons=work.goes_out.reasons())
+    reasons = candidates.filter(barred).with_columns(_reasons=context.output_rules.reasons())
     return cast_storable(originals.filter(barred).hstack(reasons.select("_reasons")))
 
 
-def _counted(clauses: pl.Series) -> Counter[str]:
+def _count_clauses(clauses: pl.Series) -> Counter[str]:
     return Counter({str(clause): int(rows) for clause, rows in clauses.value_counts().iter_rows()})
 
 
-def _told(decisions: Decisions, good: pl.DataFrame) -> tuple[dict[str, str], ...]:
+def _describe_faults(decisions: Decisions, good: pl.DataFrame) -> tuple[dict[str, str], ...]:
     return tuple(
         {
             "signal": fault.signal,
@@ -243,40 +246,40 @@ def _with_reasons(frame: pl.DataFrame, reasons: pl.Expr) -> pl.DataFrame:
     return cast_storable(frame.with_columns(_reasons=reasons))
 
 
-def _faulty(frame: pl.DataFrame) -> pl.DataFrame:
+def _quarantine_faulty(frame: pl.DataFrame) -> pl.DataFrame:
     reasons = pl.lit([FAULT_REASON], dtype=pl.List(pl.String))
     return _with_reasons(frame, reasons)
 
 
-def _codes(decisions: Decisions) -> list[pl.Series]:
+def _signal_columns(decisions: Decisions) -> list[pl.Series]:
     """Return the columns signals and, where there are any, scores."""
     codes = decisions.signals.alias("signals")
     return [codes] if decisions.scores is None else [codes, decisions.scores.alias("scores")]
 
 
-def _candidates(frame: pl.DataFrame, work: Work) -> pl.DataFrame:
+def _make_candidates(frame: pl.DataFrame, context: ShardContext) -> pl.DataFrame:
     scores = ["scores"] if "scores" in frame.columns else []
-    split = frame.with_columns(work.split)
-    if work.official_split:
+    split = frame.with_columns(context.split)
+    if context.official_split:
         split = split.with_columns(check_official(split["split"]))
-    key = text_key() if work.text_keys else pl.lit(None, pl.UInt128).alias(TEXT_KEY)
+    key = text_key() if context.text_keys else pl.lit(None, pl.UInt128).alias(TEXT_KEY)
     own = ["row_id", "split", "signals", *scores, "source"]
-    return cast_storable(split.select(*work.columns, *own, key))
+    return cast_storable(split.select(*context.columns, *own, key))
 
 
-def _rejected(
-    decided: pl.DataFrame, decisions: Decisions, refused: pl.Series, work: Work
+def _make_rejected(
+    decided: pl.DataFrame, decisions: Decisions, refused: pl.Series, context: ShardContext
 ) -> pl.DataFrame:
     scores = ["scores"] if "scores" in decided.columns else []
-    text = ["text"] if work.record == "full" and "text" in decided.columns else []
+    text = ["text"] if context.record == "full" and "text" in decided.columns else []
     with_clause = decided.with_columns(clause=decisions.clause)
     columns = ["row_id", "source", "signals", *scores, "clause", *text]
-    if work.record == "none":
+    if context.record == "none":
         return with_clause.select(columns).clear()
     return with_clause.select(columns).filter(refused)
 
 
-def _ids(batch: Batch, failing: pl.Series | None, kept: pl.Series) -> pl.DataFrame:
+def _make_ids(batch: Batch, failing: pl.Series | None, kept: pl.Series) -> pl.DataFrame:
     """Return the ids of every row in order, and whether it was kept."""
     candidate = kept.to_numpy()
     if failing is not None:
@@ -291,7 +294,7 @@ def _count_rules(frame: pl.DataFrame, rules: Rules, counts: Counter[tuple[str, .
             counts[tuple(rule)] += rows
 
 
-def _balance(batch: Batch, done: _Sorted) -> Balance:
+def _make_balance(batch: Batch, done: _RoutedRows) -> Balance:
     """Count what became of a batch; each figure is counted by itself, so that a slip shows."""
     return Balance(
         read=batch.frame.height + batch.unreadable.height,

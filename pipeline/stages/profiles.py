@@ -23,7 +23,7 @@ from siftset.schemas.results.metrics import Profile
 if TYPE_CHECKING:
     from siftset.pipeline.run.context import Run
     from siftset.pipeline.stages.process_shard import ShardResult
-    from siftset.pipeline.stages.run_outcome import Settlement
+    from siftset.pipeline.stages.run_outcome import RunOutcome
 
 PROFILE: Final = "profile.json"
 KEPT_ROWS: Final = 1_000_000
@@ -33,40 +33,40 @@ WORD_ROWS: Final = 200_000
 
 
 def profiles(
-    run: Run, results: Sequence[ShardResult], settlement: Settlement
+    run: Run, results: Sequence[ShardResult], outcome: RunOutcome
 ) -> tuple[ProfileState, ProfileState]:
     """Profile a sample of what was read, and what was kept, whose state stays beside the page."""
     frames = [frame for result in results for frame in result.watch.frames]
     read = profile_frame(pl.concat(frames)) if frames else ProfileState()
-    rows = settlement.balance.kept
+    rows = outcome.balance.kept
     state = profile_batches(
-        drawn(settlement, KEPT_ROWS), Spec(word_share=min(1.0, WORD_ROWS / max(rows, 1)))
+        draw_rows(outcome, KEPT_ROWS), Spec(word_share=min(1.0, WORD_ROWS / max(rows, 1)))
     )
-    kept = _tokenised(run, state, settlement)
+    kept = _add_token_lengths(run, state, outcome)
     (run.folder / PROFILE).write_text(kept.model_dump_json(), encoding="utf-8")
     return read, kept
 
 
-def drawn(settlement: Settlement, wanted: int) -> pl.LazyFrame:
+def draw_rows(outcome: RunOutcome, wanted: int) -> pl.LazyFrame:
     """Return the kept rows, or about `wanted` of them, chosen by row_id."""
-    rows = pl.scan_parquet([file.path for file in settlement.fresh])
-    share = min(1.0, wanted / max(settlement.balance.kept, 1))
+    rows = pl.scan_parquet([file.path for file in outcome.fresh])
+    share = min(1.0, wanted / max(outcome.balance.kept, 1))
     return rows if share == 1 else rows.filter(pl.col("row_id") < f"{int(share * 16**12):012x}")
 
 
-def _tokenised(run: Run, kept: ProfileState, settlement: Settlement) -> ProfileState:
+def _add_token_lengths(run: Run, kept: ProfileState, outcome: RunOutcome) -> ProfileState:
     train = run.job.recipe.train
     path = tokenizer_file(train)
     if path is None or train is None:
         return kept
-    texts = drawn(settlement, SAMPLE_ROWS).select("text").drop_nulls().collect()["text"]
+    texts = draw_rows(outcome, SAMPLE_ROWS).select("text").drop_nulls().collect()["text"]
     lengths = count_tokens(texts.to_list(), path)
     return kept if lengths is None else with_tokens(kept, lengths, train.max_length)
 
 
-def with_languages(shown: Profile, settlement: Settlement) -> Profile:
+def with_languages(shown: Profile, outcome: RunOutcome) -> Profile:
     """Add the languages of a few kept texts, where the extra `language` is installed."""
-    files = pl.scan_parquet([file.path for file in settlement.fresh])
+    files = pl.scan_parquet([file.path for file in outcome.fresh])
     few = files.select("row_id", "text").drop_nulls().bottom_k(LANGUAGE_ROWS, by="row_id").collect()
     found = count_languages(few["text"].to_list()) if few.height else None
     if not found:

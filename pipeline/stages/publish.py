@@ -18,11 +18,11 @@ from pydantic import JsonValue
 
 from siftset.pipeline.profile.history import METRICS, read_history, read_metrics
 from siftset.pipeline.reports.index import write_index
-from siftset.pipeline.run.job import describe
+from siftset.pipeline.run.job import describe_recipe
 from siftset.pipeline.stages.judgement import Assessment
 from siftset.pipeline.stages.profiles import PROFILE
-from siftset.pipeline.stages.run_gate import FOLDER, point_to
-from siftset.pipeline.stages.run_outcome import Settlement
+from siftset.pipeline.stages.run_gate import FOLDER, move_project
+from siftset.pipeline.stages.run_outcome import RunOutcome
 from siftset.pipeline.storage.atomic_files import atomic_write, disk_full_errors, sync, write_json
 from siftset.pipeline.storage.object_store import is_address
 from siftset.pipeline.storage.part_files import Part
@@ -53,13 +53,13 @@ class Addition:
 
 
 def publish(
-    run: Run, settlement: Settlement, assessment: Assessment, addition: Addition | None = None
+    run: Run, outcome: RunOutcome, assessment: Assessment, addition: Addition | None = None
 ) -> CurateResult:
     """Make the run's rows the next version of the set, or what is added by an earlier one."""
     base = run.store.version()
-    result = _result(run, settlement, assessment, version=None)
-    _place(run, _assemble(run, settlement, assessment, state="prepared", base=base))
-    how = addition or Addition(settlement.files)
+    result = _make_result(run, outcome, assessment, version=None)
+    _place_run(run, _assemble_run(run, outcome, assessment, state="prepared", base=base))
+    how = addition or Addition(outcome.files)
     version = run.store.publish(
         how.files,
         run_id=run.run_id,
@@ -74,12 +74,12 @@ def publish(
             "siftset_formula_text": run.job.decider.formula.text,
         },
     )
-    complete(run.store)
-    copy(run.job.loaded, run.store)
+    finish_commit(run.store)
+    sync_remote(run.job.loaded, run.store)
     return replace(result, version=version, seconds=run.seconds)
 
 
-def copy(loaded: LoadedRecipe, store: Store) -> None:
+def sync_remote(loaded: LoadedRecipe, store: Store) -> None:
     """Bring the output in a store, or the copy of the set, up to date where a recipe names one."""
     if is_address(loaded.recipe.output):
         from siftset.pipeline.remote_output.push import send_output
@@ -91,13 +91,13 @@ def copy(loaded: LoadedRecipe, store: Store) -> None:
         mirror_set(store, loaded.recipe.mirror)
 
 
-def preview(run: Run, settlement: Settlement, assessment: Assessment) -> CurateResult:
+def preview(run: Run, outcome: RunOutcome, assessment: Assessment) -> CurateResult:
     """Lay what would be published into `preview/`, in place of an earlier preview."""
-    draft = _assemble(run, settlement, assessment, state="preview", base=run.store.version())
+    draft = _assemble_run(run, outcome, assessment, state="preview", base=run.store.version())
     (draft / "set").mkdir(exist_ok=True)
-    for file in settlement.files:
+    for file in outcome.files:
         file.path.replace(draft / "set" / file.path.name)
-    render(draft)
+    render_report(draft)
     target = run.store.output / PREVIEW
     if target.exists() and not (target / MANIFEST).is_file():
         raise OutputError(
@@ -106,41 +106,41 @@ def preview(run: Run, settlement: Settlement, assessment: Assessment) -> CurateR
     if target.exists():
         target.replace(run.folder / "old")
     draft.replace(target)
-    result = _result(run, settlement, assessment, version=None)
+    result = _make_result(run, outcome, assessment, version=None)
     return replace(result, report=target / REPORT)
 
 
-def leave(run: Run, settlement: Settlement, assessment: Assessment) -> Path:
+def store_refused_run(run: Run, outcome: RunOutcome, assessment: Assessment) -> Path:
     """Keep the folder of a run that was refused, so that the user sees why; return it."""
-    draft = _assemble(run, settlement, assessment, state="refused", base=run.store.version())
-    render(draft, history=read_history(run.store.output))
-    place = _place(run, draft).path
+    draft = _assemble_run(run, outcome, assessment, state="refused", base=run.store.version())
+    render_report(draft, history=read_history(run.store.output))
+    place = _place_run(run, draft).path
     write_index(run.store.output)
     try:
         if is_address(run.job.recipe.output):
-            copy(run.job.loaded, run.store)
+            sync_remote(run.job.loaded, run.store)
     except SiftsetError as error:
         run.progress.say(f"warning: the refused run stays on this machine: {error}")
     return place
 
 
-def earlier(store: Store, key: str) -> CurateResult | None:
+def existing_result(store: Store, key: str) -> CurateResult | None:
     """Return the result of the current version if it was made under `key`."""
     commit = store.current()
     if commit is None or commit.key != key:
         return None
-    return _published(store, commit)
+    return _result_of_commit(store, commit)
 
 
-def complete(store: Store) -> None:
+def finish_commit(store: Store) -> None:
     """Make all that follows from the latest commit, where a run was killed before it could."""
     commit = store.current()
     if commit is not None:
         with disk_full_errors(store.output):
-            _complete(store, commit)
+            _finish_commit(store, commit)
 
 
-def _complete(store: Store, commit: Commit) -> None:
+def _finish_commit(store: Store, commit: Commit) -> None:
     store.lay_version(commit.version)
     folder = RunFolder(store.output, commit.run_id)
     if not (folder.path / MANIFEST).is_file() or folder.manifest().get("state") == "published":
@@ -151,12 +151,12 @@ def _complete(store: Store, commit: Commit) -> None:
             update={"run": metrics.run.model_copy(update={"version": commit.version})}
         )
         _write_metrics(folder.path, placed)
-        render(folder.path, history=read_history(store.output, before=commit.run_id))
+        render_report(folder.path, history=read_history(store.output, before=commit.run_id))
     write_index(store.output)
     folder.amend(state="published", version=commit.version)
 
 
-def render(folder: Path, history: Sequence[RunMetrics] = ()) -> None:
+def render_report(folder: Path, history: Sequence[RunMetrics] = ()) -> None:
     """Write report.html from metrics.json."""
     from siftset.pipeline.reports.run import run_report
 
@@ -166,32 +166,32 @@ def render(folder: Path, history: Sequence[RunMetrics] = ()) -> None:
             draft.write_text(run_report(metrics, history), encoding="utf-8")
 
 
-def _assemble(
-    run: Run, settlement: Settlement, assessment: Assessment, *, state: State, base: int | None
+def _assemble_run(
+    run: Run, outcome: RunOutcome, assessment: Assessment, *, state: State, base: int | None
 ) -> Path:
     """Put the folder of the run together, aside."""
     draft = run.folder / "run"
     draft.mkdir()
-    for name, parts in (*settlement.parts.items(), ("duplicates", settlement.duplicates)):
-        _move(parts, draft / name)
+    for name, parts in (*outcome.parts.items(), ("duplicates", outcome.duplicates)):
+        _move_parts(parts, draft / name)
     for name in GATE_FOLDERS:
         if (run.folder / FOLDER / name).is_dir():
             (run.folder / FOLDER / name).replace(draft / name)
     if state == "prepared":
-        point_to(draft / "gx", run.folder / "set", run.store.path / run.run_id)
+        move_project(draft / "gx", run.folder / "set", run.store.path / run.run_id)
     _write_metrics(draft, assessment.metrics)
     if (run.folder / PROFILE).is_file():
         (run.folder / PROFILE).replace(draft / PROFILE)
     if assessment.faults:
         faults: list[JsonValue] = [dict(fault) for fault in assessment.faults]
         write_json(draft / FAULTS, {"faults": faults})
-    result = _result(run, settlement, assessment, version=None)
-    write_json(draft / MANIFEST, _manifest(run, settlement, result, state, base))
+    result = _make_result(run, outcome, assessment, version=None)
+    write_json(draft / MANIFEST, _make_manifest(run, outcome, result, state, base))
     return draft
 
 
-def _manifest(
-    run: Run, settlement: Settlement, result: CurateResult, state: State, base: int | None
+def _make_manifest(
+    run: Run, outcome: RunOutcome, result: CurateResult, state: State, base: int | None
 ) -> dict[str, JsonValue]:
     job = run.job
     options = run.options
@@ -206,7 +206,7 @@ def _manifest(
         "started": run.started.isoformat(timespec="seconds"),
         "seconds": round(result.seconds, 3),
         "verdict": result.verdict,
-        "recipe": describe(job),
+        "recipe": describe_recipe(job),
         "formula": {
             "text": job.decider.formula.text,
             "canonical": job.decider.formula.canonical,
@@ -214,33 +214,33 @@ def _manifest(
         },
         "signals": job.fingerprints(),
         "inputs": [dict(entry) for entry in job.sources.inputs],
-        "mended": None if job.mended is None else job.mended.fingerprint,
+        "mended": None if job.fixes is None else job.fixes.fingerprint,
         "versions": dict(software_versions()),
-        "rows": dict(settlement.balance.to_json()),
-        "unknown_rows": settlement.unknown,
+        "rows": dict(outcome.balance.to_json()),
+        "unknown_rows": outcome.unknown,
         "set_rows": result.set_rows,
-        "splits": dict(settlement.splits),
-        "duplicates": dict(settlement.kinds),
+        "splits": dict(outcome.splits),
+        "duplicates": dict(outcome.kinds),
         "limit": options.limit,
         "sample": options.sample,
     }
 
 
-def _result(
-    run: Run, settlement: Settlement, assessment: Assessment, *, version: int | None
+def _make_result(
+    run: Run, outcome: RunOutcome, assessment: Assessment, *, version: int | None
 ) -> CurateResult:
     return CurateResult(
         run_id=run.run_id,
         version=version,
-        rows=settlement.balance,
+        rows=outcome.balance,
         report=RunFolder(run.store.output, run.run_id).report,
         seconds=run.seconds,
         new=True,
-        unknown_rows=settlement.unknown,
-        set_rows=settlement.set_rows,
+        unknown_rows=outcome.unknown,
+        set_rows=outcome.set_rows,
         verdict=assessment.metrics.verdict,
         output=run.store.output,
-        splits=settlement.splits,
+        splits=outcome.splits,
         notes=_notes(assessment.metrics),
     )
 
@@ -258,7 +258,7 @@ def _sentences(claim: str, todo: str) -> str:
     return f"{joined} {todo[:1].upper()}{todo[1:]}".strip()
 
 
-def _published(store: Store, commit: Commit) -> CurateResult:
+def _result_of_commit(store: Store, commit: Commit) -> CurateResult:
     """Return what a commit says of its run, so that it is known even without its folder."""
     said = json.loads(commit.metadata[_RESULT])
     return CurateResult(
@@ -277,7 +277,7 @@ def _published(store: Store, commit: Commit) -> CurateResult:
     )
 
 
-def _place(run: Run, draft: Path) -> RunFolder:
+def _place_run(run: Run, draft: Path) -> RunFolder:
     folder = RunFolder(run.store.output, run.run_id)
     folder.path.parent.mkdir(exist_ok=True)
     sync(draft)
@@ -286,7 +286,7 @@ def _place(run: Run, draft: Path) -> RunFolder:
     return folder
 
 
-def _move(parts: Sequence[Part], folder: Path) -> None:
+def _move_parts(parts: Sequence[Part], folder: Path) -> None:
     folder.mkdir()
     for part in parts:
         part.path.replace(folder / part.path.name)

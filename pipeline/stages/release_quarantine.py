@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 import polars as pl
 
-from siftset.pipeline.run.released_rows import CONTENT, KEY, Mended, read_released
+from siftset.pipeline.run.released_rows import CONTENT, KEY, QuarantineFixes, read_released
 from siftset.pipeline.storage.remote import fetch_below
 from siftset.pipeline.storage.run_folder import RUNS, RunFolder, run_folders
 from siftset.schemas.errors import SourceError
@@ -20,22 +20,22 @@ if TYPE_CHECKING:
 _STATES: Final = ("published", "refused")
 
 
-def release(job: Job, mended: Path | None) -> tuple[Job, str]:
+def release_rows(job: Job, mended: Path | None) -> tuple[Job, str]:
     """Return the job with the mended rows of a quarantine, and a line that says how many.
 
     `mended` is a Parquet file or a folder of them; without it the quarantine of the last run. A row
     is released where it differs from its record and passes every rule. Raises SourceError for files
     that are not there, do not fit, or hold no row of this source.
     """
-    found = read_released(_files(job, mended), {"row_id": pl.String(), **job.sources.schema})
+    found = read_released(_find_files(job, mended), {"row_id": pl.String(), **job.sources.schema})
     _check_ids(found)
-    original = _originals(job, found)
+    original = _read_originals(job, found)
     if found.height and original.is_empty():
         raise SourceError(
             f"none of the {found.height:,} quarantined rows is in the source of this recipe: "
             "expected the quarantine of one of its runs"
         )
-    changed = _changed(original, found, job.sources.schema)
+    changed = _select_changed(original, found, job.sources.schema)
     good = changed.filter(~job.rules.failing())
     said = (
         f"{good.height:,} of {found.height:,} quarantined rows released: "
@@ -43,21 +43,21 @@ def release(job: Job, mended: Path | None) -> tuple[Job, str]:
         f"{changed.height - good.height:,} still break a rule, "
         f"{found.height - original.height:,} are no record of the source"
     )
-    return _merged(job, good), said
+    return _add_fixes(job, good), said
 
 
-def _merged(job: Job, good: pl.DataFrame) -> Job:
+def _add_fixes(job: Job, good: pl.DataFrame) -> Job:
     if good.is_empty():
         return job
-    before = job.mended
+    before = job.fixes
     rows = good.select(*KEY, *job.sources.schema)
     if before is not None:
         rows = pl.concat([before.rows.join(rows, on="row_id", how="anti"), rows])
-    fixes = Mended(rows.sort("row_id"), job.key if before is None else before.plain_key)
-    return replace(job, mended=fixes, key=fixes.key)
+    fixes = QuarantineFixes(rows.sort("row_id"), job.key if before is None else before.plain_key)
+    return replace(job, fixes=fixes, key=fixes.key)
 
 
-def _files(job: Job, mended: Path | None) -> list[Path]:
+def _find_files(job: Job, mended: Path | None) -> list[Path]:
     """Return the files to release: those named, or the quarantine of the last run that ended."""
     if mended is None:
         ended = (f for f in run_folders(job.output) if f.manifest().get("state") in _STATES)
@@ -83,7 +83,7 @@ def _check_ids(found: pl.DataFrame) -> None:
         )
 
 
-def _originals(job: Job, found: pl.DataFrame) -> pl.DataFrame:
+def _read_originals(job: Job, found: pl.DataFrame) -> pl.DataFrame:
     """Return the rows that the mended ones replace, with the hash of the record of each."""
     schema = {"row_id": pl.String(), **job.sources.schema, CONTENT: pl.UInt64()}
     empty = pl.DataFrame(schema=schema)
@@ -96,7 +96,7 @@ def _originals(job: Job, found: pl.DataFrame) -> pl.DataFrame:
     return together.unique("row_id", keep="last", maintain_order=True)
 
 
-def _changed(original: pl.DataFrame, found: pl.DataFrame, schema: pl.Schema) -> pl.DataFrame:
+def _select_changed(original: pl.DataFrame, found: pl.DataFrame, schema: pl.Schema) -> pl.DataFrame:
     """Return the records with their mended columns, where any of them differs."""
     both = original.join(found.unique("row_id"), on="row_id", suffix=":mended")
     differs = reduce(

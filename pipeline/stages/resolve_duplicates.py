@@ -11,15 +11,15 @@ import polars as pl
 
 from siftset.pipeline.stages.dedupe import (
     exact_duplicates,
-    merged,
+    merge_findings,
     near_duplicates,
-    none,
+    no_repeats,
     repeated_ids,
-    settle,
-    stamp,
+    split_duplicates,
+    stamp_frame,
 )
 from siftset.pipeline.stages.process_shard import Outcome, ShardResult
-from siftset.pipeline.stages.run_outcome import Settlement
+from siftset.pipeline.stages.run_outcome import RunOutcome
 from siftset.pipeline.storage.part_files import Part, PartWriter, count_rows
 from siftset.pipeline.storage.table import DataFile
 from siftset.schemas.results.columns import SPLITS
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from siftset.pipeline.run.job import Job
 
 
-class Near(Protocol):
+class NearFinder(Protocol):
     """Finds the rows that nearly repeat another one."""
 
     def __call__(
@@ -39,48 +39,52 @@ class Near(Protocol):
         """Return place, keeper and kind; the rows at the places `without` take no part."""
 
 
-class Settler(Protocol):
+class DuplicateResolver(Protocol):
     """Finds rows whose id or whose text another row has, and parts them from the others."""
 
-    def ids(self, parts: Sequence[Part], ids: Sequence[Part], *, latest_wins: bool) -> pl.DataFrame:
+    def find_ids(
+        self, parts: Sequence[Part], ids: Sequence[Part], *, latest_wins: bool
+    ) -> pl.DataFrame:
         """Return place, keeper and kind of the kept rows whose id another row has too."""
 
-    def texts(self, parts: Sequence[Part], without: pl.Series | None) -> pl.DataFrame:
+    def find_texts(self, parts: Sequence[Part], without: pl.Series | None) -> pl.DataFrame:
         """Return place, keeper and kind of the rows that repeat the text of an earlier one."""
 
-    def near(
+    def find_near(
         self, parts: Sequence[Part], threshold: float, *, without: pl.Series, seed: int
     ) -> pl.DataFrame:
         """Return place, keeper and kind of the rows that nearly repeat an earlier kept one."""
 
-    def write(
+    def write_rows(
         self, run: Run, candidates: Sequence[Part], repeated: pl.DataFrame
     ) -> tuple[tuple[DataFile, ...], tuple[Part, ...]]:
         """Write kept rows and duplicates; return the files of the set, then the others."""
 
 
-class Here:
+class LocalResolver:
     """Does so in the memory of this machine, in as many passes as it takes."""
 
-    def ids(self, parts: Sequence[Part], ids: Sequence[Part], *, latest_wins: bool) -> pl.DataFrame:
+    def find_ids(
+        self, parts: Sequence[Part], ids: Sequence[Part], *, latest_wins: bool
+    ) -> pl.DataFrame:
         """Return place, keeper and kind of the kept rows whose id another row has too."""
         return repeated_ids(parts, ids, latest_wins=latest_wins)
 
-    def texts(self, parts: Sequence[Part], without: pl.Series | None) -> pl.DataFrame:
+    def find_texts(self, parts: Sequence[Part], without: pl.Series | None) -> pl.DataFrame:
         """Return place, keeper and kind of the rows that repeat the text of an earlier one."""
         return exact_duplicates(parts, without=without)
 
-    def near(
+    def find_near(
         self, parts: Sequence[Part], threshold: float, *, without: pl.Series, seed: int
     ) -> pl.DataFrame:
         """Return place, keeper and kind of the rows that nearly repeat an earlier kept one."""
         return near_duplicates(parts, threshold, without=without, seed=seed)
 
-    def write(
+    def write_rows(
         self, run: Run, candidates: Sequence[Part], repeated: pl.DataFrame
     ) -> tuple[tuple[DataFile, ...], tuple[Part, ...]]:
         """Write kept rows and duplicates; return the files of the set, then the others."""
-        writers, duplicates = _write(run, candidates, repeated)
+        writers, duplicates = _write_rows(run, candidates, repeated)
         files = (
             DataFile(part.path, split, part.rows)
             for split, writer in writers.items()
@@ -89,38 +93,38 @@ class Here:
         return tuple(files), duplicates
 
 
-def settle_rows(
+def resolve_duplicates(
     run: Run,
     results: Sequence[ShardResult],
-    open_resolver: Callable[[Run, int], AbstractContextManager[Settler]],
-) -> Settlement:
+    open_resolver: Callable[[Run, int], AbstractContextManager[DuplicateResolver]],
+) -> RunOutcome:
     """Write the kept rows by split and their duplicates apart, and draw the balance.
 
     `open_resolver` gives who finds the duplicates among so many rows.
     """
-    candidates = _parts(results, "candidates")
+    candidates = _collect_parts(results, "candidates")
     with run.progress.stage("find duplicates", count_rows(candidates)) as stage:
-        with open_resolver(run, count_rows(candidates)) as settler:
-            ids = _parts(results, "ids")
-            repeated = find_repeats(run.job, candidates, ids, settler=settler)
-            files, duplicates = settler.write(run, candidates, repeated)
+        with open_resolver(run, count_rows(candidates)) as resolver:
+            ids = _collect_parts(results, "ids")
+            repeated = find_repeats(run.job, candidates, ids, resolver=resolver)
+            files, duplicates = resolver.write_rows(run, candidates, repeated)
         stage.advance(count_rows(candidates), f"{repeated.height:,} found")
     balance = sum((result.balance for result in results), Balance())
     kinds = repeated["kind"].value_counts().iter_rows()
-    return Settlement(
+    return RunOutcome(
         balance=replace(
             balance, kept=sum(file.rows for file in files), duplicate=count_rows(duplicates)
         ),
         unknown=sum(result.unknown for result in results),
         faulted=sum(result.faulted for result in results),
         files=files,
-        parts={o: _parts(results, o) for o in ("rejected", "quarantine", "unreadable")},
+        parts={o: _collect_parts(results, o) for o in ("rejected", "quarantine", "unreadable")},
         duplicates=duplicates,
         kinds={str(kind): int(rows) for kind, rows in kinds},
     )
 
 
-def _parts(results: Iterable[ShardResult], outcome: Outcome) -> tuple[Part, ...]:
+def _collect_parts(results: Iterable[ShardResult], outcome: Outcome) -> tuple[Part, ...]:
     return tuple(part for result in results for part in result.parts.get(outcome, ()))
 
 
@@ -129,8 +133,8 @@ def find_repeats(
     candidates: Sequence[Part],
     ids: Sequence[Part],
     *,
-    near: Near | None = None,
-    settler: Settler | None = None,
+    near: NearFinder | None = None,
+    resolver: DuplicateResolver | None = None,
 ) -> pl.DataFrame:
     """Return place, keeper and kind of the candidates that repeat another row, in order.
 
@@ -138,33 +142,33 @@ def find_repeats(
     """
     recipe = job.recipe
     upsert = recipe.refresh.merge == "upsert"
-    finder = settler or Here()
-    found = finder.ids(candidates, ids, latest_wins=upsert) if job.has_ids else none()
+    finder = resolver or LocalResolver()
+    found = finder.find_ids(candidates, ids, latest_wins=upsert) if job.has_ids else no_repeats()
     if recipe.dedupe.exact:
         without = found["place"] if upsert else None
-        found = merged(found, finder.texts(candidates, without))
+        found = merge_findings(found, finder.find_texts(candidates, without))
     if recipe.dedupe.near is not None:
-        limit, without, find = recipe.dedupe.near, found["place"], near or finder.near
-        found = merged(found, find(candidates, limit, without=without, seed=recipe.seed))
+        limit, without, find = recipe.dedupe.near, found["place"], near or finder.find_near
+        found = merge_findings(found, find(candidates, limit, without=without, seed=recipe.seed))
     return found.sort("place")
 
 
-def _write(
+def _write_rows(
     run: Run, candidates: Sequence[Part], repeated: pl.DataFrame
 ) -> tuple[dict[str, PartWriter], tuple[Part, ...]]:
     nothing = count_rows(candidates) == repeated.height
     folder = run.folder / "set"
     writers = {s: PartWriter(folder, s, even_empty=nothing and s == SPLITS[0]) for s in SPLITS}
     duplicates = PartWriter(run.folder / "duplicates", "part", even_empty=True)
-    for kept, repeats in settle(candidates, repeated):
-        rows = stamped(kept, run)
+    for kept, repeats in split_duplicates(candidates, repeated):
+        rows = stamp_rows(kept, run)
         for split, writer in writers.items():
             writer.add(rows.filter(pl.col("split") == split))
         pointers = repeats.select("duplicate_of", "kind")
-        duplicates.add(stamped(repeats.drop("duplicate_of", "kind"), run).hstack(pointers))
+        duplicates.add(stamp_rows(repeats.drop("duplicate_of", "kind"), run).hstack(pointers))
     return writers, duplicates.close()
 
 
-def stamped(frame: pl.DataFrame, run: Run) -> pl.DataFrame:
+def stamp_rows(frame: pl.DataFrame, run: Run) -> pl.DataFrame:
     """Return candidates as rows of the set that this run adds."""
-    return stamp(frame, run.run_id, run.job.decider.hash)
+    return stamp_frame(frame, run.run_id, run.job.decider.hash)

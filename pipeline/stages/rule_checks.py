@@ -14,7 +14,7 @@ from siftset.schemas.results.metrics import Check, Example, Severity
 if TYPE_CHECKING:
     from siftset.pipeline.stages.judgement import Judgement
     from siftset.pipeline.stages.process_shard import ShardResult
-    from siftset.pipeline.stages.run_outcome import Settlement
+    from siftset.pipeline.stages.run_outcome import RunOutcome
 
 _SHOWN: Final = 5
 _CUT: Final = 160
@@ -27,12 +27,12 @@ _ADVICE: Final = {
 }
 
 
-def checks_of(
-    results: Sequence[ShardResult], judged: Judgement, settlement: Settlement
+def make_checks(
+    results: Sequence[ShardResult], judged: Judgement, outcome: RunOutcome
 ) -> tuple[Check, ...]:
     """Return what the row rules counted, unless the judgement has it, and what was judged."""
-    rows = settlement.balance.read - settlement.balance.unreadable
-    aside = settlement.parts["quarantine"]
+    rows = outcome.balance.read - outcome.balance.unreadable
+    aside = outcome.parts["quarantine"]
     counted = sum((result.rule_counts for result in results), Counter[tuple[str, ...]]())
     for result in results:
         for rule in result.rule_counts:
@@ -50,14 +50,16 @@ def checks_of(
             rows=rows,
             message=f"({reason.removeprefix(f'{column}: ')}; {_DONE.get(action, action)})",
             advice="" if not failed else _ADVICE.get(action, ""),
-            examples=_examples(aside, column, reason) if failed and action == "quarantine" else (),
+            examples=_find_examples(aside, column, reason)
+            if failed and action == "quarantine"
+            else (),
         )
         for (column, rule, action, reason), failed in counted.items()
     ]
-    return (*rules, *_set_aside(results, aside), *judged.checks)
+    return (*rules, *_make_output_checks(results, aside), *judged.checks)
 
 
-def _set_aside(results: Sequence[ShardResult], aside: Sequence[Part]) -> Iterator[Check]:
+def _make_output_checks(results: Sequence[ShardResult], aside: Sequence[Part]) -> Iterator[Check]:
     """Yield what the suite set aside of the rows that the formula kept."""
     counted = sum((result.out_counts for result in results), Counter[tuple[str, ...]]())
     asked = sum(result.asked_out for result in results)
@@ -72,11 +74,11 @@ def _set_aside(results: Sequence[ShardResult], aside: Sequence[Part]) -> Iterato
             rows=asked,
             message="(rows that the formula kept; such rows are quarantined)",
             advice=_ADVICE["quarantine"] if failed else "",
-            examples=_examples(aside, column, reason) if failed else (),
+            examples=_find_examples(aside, column, reason) if failed else (),
         )
 
 
-def _examples(aside: Sequence[Part], column: str, reason: str) -> tuple[Example, ...]:
+def _find_examples(aside: Sequence[Part], column: str, reason: str) -> tuple[Example, ...]:
     """Return a few of the rows that were set aside for a reason."""
     if not any(part.rows for part in aside):
         return ()

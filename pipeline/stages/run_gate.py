@@ -16,31 +16,31 @@ if TYPE_CHECKING:
     from siftset.pipeline.gate.suites import Suite
     from siftset.pipeline.run.context import Run
     from siftset.pipeline.stages.process_shard import ShardResult
-    from siftset.pipeline.stages.run_outcome import Settlement
+    from siftset.pipeline.stages.run_outcome import RunOutcome
 
 FOLDER: Final = "gate"
 
 
 def run_suites(
-    run: Run, results: Sequence[ShardResult], settlement: Settlement
+    run: Run, results: Sequence[ShardResult], outcome: RunOutcome
 ) -> tuple[GateResult, ...]:
     """Run the recipe's suites: on what came in, then on what would go out."""
     integrity: Integrity = run.job.recipe.integrity
     if integrity.suite is None and integrity.input_suite is None:
         return ()
-    from siftset.pipeline.gate.checkpoint import run_gate, scan
+    from siftset.pipeline.gate.checkpoint import run_gate, scan_files
 
     folder, found = run.folder / FOLDER, []
     with run.progress.stage("check integrity") as stage:
         if integrity.input_suite is not None:
             parts = [part.path for result in results for part in result.parts["input"]]
-            suites = _suites(integrity.input_suite, run.job.loaded)
+            suites = _read_suites(integrity.input_suite, run.job.loaded)
             # As a frame: these files go with the run, and the project must not name them.
-            rows = scan(parts)
+            rows = scan_files(parts)
             found.append(run_gate(rows, suite=suites, folder=folder, name="input", stage="input"))
         if integrity.suite is not None:
-            paths = [file.path for file in settlement.files]
-            suites = _suites(integrity.suite, run.job.loaded)
+            paths = [file.path for file in outcome.files]
+            suites = _read_suites(integrity.suite, run.job.loaded)
             found.append(run_gate(paths, suite=suites, folder=folder))
         checks = [check for result in found for check in result.checks]
         passed = sum(check.passed for check in checks)
@@ -48,7 +48,7 @@ def run_suites(
     return tuple(found)
 
 
-def point_to(project: Path, before: Path, after: Path) -> None:
+def move_project(project: Path, before: Path, after: Path) -> None:
     """Let a project of Great Expectations find the files of the set where they will lie."""
     config = project / "great_expectations.yml"
     if not config.is_file():
@@ -59,26 +59,26 @@ def point_to(project: Path, before: Path, after: Path) -> None:
     for source in document["fluent_datasources"].values():
         for asset in source["assets"].values():
             if "paths" in asset:
-                asset["paths"] = [_moved(path, before, after) for path in asset["paths"]]
+                asset["paths"] = [_rebase_path(path, before, after) for path in asset["paths"]]
     # JSON is YAML, and no dumper folds a path at its spaces.
     config.write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")
     for result in project.glob("validations/**/*.json"):
         found = json.loads(result.read_text(encoding="utf-8"))
         spec = found["meta"].get("batch_spec") or {}
         if "path" in spec:
-            spec["path"] = _moved(spec["path"], before, after)
+            spec["path"] = _rebase_path(spec["path"], before, after)
             result.write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")
 
 
-def _moved(path: str, before: Path, after: Path) -> str:
+def _rebase_path(path: str, before: Path, after: Path) -> str:
     inside = Path(path).is_relative_to(before)
     return str(after / Path(path).relative_to(before)) if inside else path
 
 
-def _suites(suite: str, loaded: LoadedRecipe) -> tuple[Suite, ...]:
+def _read_suites(suite: str, loaded: LoadedRecipe) -> tuple[Suite, ...]:
     """Lay the default suite beside the recipe where it is not yet; read what is asked for."""
     from siftset.pipeline.gate.suites import read_suites, suite_path
 
     path = suite_path(suite, loaded.folder, shipped=is_shipped(loaded))
     train = loaded.recipe.train
-    return tuple(each.judging(train.task if train else None) for each in read_suites(path))
+    return tuple(each.adapt_to_task(train.task if train else None) for each in read_suites(path))

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Settlement:
+class RunOutcome:
     """Where every row of the run is, and the files that make up the set."""
 
     balance: Balance

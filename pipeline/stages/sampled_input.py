@@ -40,7 +40,7 @@ class _Window:
 
     def read_batches(self) -> Iterator[Batch]:
         """Yield the rows taken, in order."""
-        return _sampled(self.inner, self.wanted, self.seed)
+        return _read_sample(self.inner, self.wanted, self.seed)
 
 
 def sampled_rows(shards: Sequence[Shard], count: int, *, seed: int) -> tuple[Shard, ...]:
@@ -48,25 +48,25 @@ def sampled_rows(shards: Sequence[Shard], count: int, *, seed: int) -> tuple[Sha
     return (_Window(f"sample of {count:,} rows", tuple(shards), count, seed),)
 
 
-def _sampled(shards: Sequence[Shard], count: int, seed: int) -> Iterator[Batch]:
+def _read_sample(shards: Sequence[Shard], count: int, seed: int) -> Iterator[Batch]:
     def all_batches() -> Iterator[Batch]:
         return (batch for shard in shards for batch in shard.read_batches())
 
     best = pl.Series(dtype=pl.UInt64)
     for batch in all_batches():
-        drawn = batch.frame.select(_ticket(seed)).to_series()
+        drawn = batch.frame.select(_row_ticket(seed)).to_series()
         best = pl.concat([best, drawn]).bottom_k(count)
     limit = best.max()
     for batch in all_batches():
-        yield _cut(batch, _ticket(seed) <= (0 if limit is None else limit))
+        yield _cut_batch(batch, _row_ticket(seed) <= (0 if limit is None else limit))
 
 
-def _ticket(seed: int) -> pl.Expr:
+def _row_ticket(seed: int) -> pl.Expr:
     seeded = plh.concat_str(pl.lit(f"{seed}:"), pl.col("row_id"))
     return seeded.nchash.xxh3_64().alias("ticket")
 
 
-def _cut(batch: Batch, wanted: pl.Expr) -> Batch:
+def _cut_batch(batch: Batch, wanted: pl.Expr) -> Batch:
     mask = batch.frame.select(wanted=wanted).to_series()
     return replace(
         batch,

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
-from siftset.pipeline.gate.prepare import limited
-from siftset.pipeline.gate.thresholds import apply_thresholds, unmeasured, verdict_of
+from siftset.pipeline.gate.prepare import threshold_counts
+from siftset.pipeline.gate.thresholds import apply_thresholds, unmeasured_check, verdict_of
 from siftset.pipeline.profile.scalars import list_scalars
 from siftset.pipeline.stages.judgement import Assessment, Judgement
 from siftset.pipeline.stages.measure import measure
@@ -19,29 +19,29 @@ from siftset.schemas.results.metrics import Check, Verdict
 if TYPE_CHECKING:
     from siftset.pipeline.run.context import Run
     from siftset.pipeline.stages.process_shard import ShardResult
-    from siftset.pipeline.stages.run_outcome import Settlement
+    from siftset.pipeline.stages.run_outcome import RunOutcome
 
 _ORDER: Final[tuple[Verdict, ...]] = ("pass", "warn", "fail")
 
 
-def assess(run: Run, results: Sequence[ShardResult], settlement: Settlement) -> Assessment:
+def assess_run(run: Run, results: Sequence[ShardResult], outcome: RunOutcome) -> Assessment:
     """Measure a run and judge it: budgets first, then row rules that block, then the gate."""
     faults = tuple(fault for result in results for fault in result.faults)
-    excess = _excess(run, settlement, faults)
-    judged = Judgement("fail", refusal=excess) if excess else _judge(run, results, settlement)
-    judged = _with_shards(judged, results)
-    metrics = measure(run, results, settlement, judged)
+    excess = _check_budgets(run, outcome, faults)
+    judged = Judgement("fail", refusal=excess) if excess else _judge_run(run, results, outcome)
+    judged = _add_lost_shards(judged, results)
+    metrics = measure(run, results, outcome, judged)
     measured = Assessment(metrics, judged.refusal, faults, judged.data_docs)
-    return measured if judged.refusal else _limit(run, settlement, measured)
+    return measured if judged.refusal else _hold_thresholds(run, outcome, measured)
 
 
-def _limit(run: Run, settlement: Settlement, measured: Assessment) -> Assessment:
+def _hold_thresholds(run: Run, outcome: RunOutcome, measured: Assessment) -> Assessment:
     """Hold what was measured against the recipe's thresholds; a critical one refuses the run."""
     metrics = measured.metrics
-    known = {**limited(settlement.balance, settlement.unknown), **list_scalars(metrics)}
+    known = {**threshold_counts(outcome.balance, outcome.unknown), **list_scalars(metrics)}
     limits = run.job.recipe.integrity.thresholds
     checks = apply_thresholds(known, {name: limits[name] for name in limits if name in known})
-    checks += [unmeasured(name) for name in limits if name not in known]
+    checks += [unmeasured_check(name) for name in limits if name not in known]
     verdict = verdict_of(checks)
     failed = [c.message for c in checks if not c.passed and c.severity == "critical"]
     refusal = None
@@ -53,15 +53,15 @@ def _limit(run: Run, settlement: Settlement, measured: Assessment) -> Assessment
     return replace(measured, metrics=judged, refusal=refusal)
 
 
-def _excess(
-    run: Run, settlement: Settlement, faults: Sequence[dict[str, str]]
+def _check_budgets(
+    run: Run, outcome: RunOutcome, faults: Sequence[dict[str, str]]
 ) -> SiftsetError | None:
     """Return the budget that was overdrawn, if any."""
-    recipe, balance = run.job.recipe, settlement.balance
-    if settlement.faulted > recipe.max_fault_rate * balance.read:
+    recipe, balance = run.job.recipe, outcome.balance
+    if outcome.faulted > recipe.max_fault_rate * balance.read:
         first = faults[0]
         return FaultBudgetExceeded(
-            f"{settlement.faulted:,} of {balance.read:,} rows cannot be decided because a signal "
+            f"{outcome.faulted:,} of {balance.read:,} rows cannot be decided because a signal "
             f"fails on them, more than max_fault_rate {recipe.max_fault_rate:g} allows; first: "
             f"signal '{first['signal']}' on row {first['row_id']}: {first['error']}; nothing was "
             "published: mend the signal or raise max_fault_rate"
@@ -75,7 +75,7 @@ def _excess(
     return None
 
 
-def _with_shards(judged: Judgement, results: Sequence[ShardResult]) -> Judgement:
+def _add_lost_shards(judged: Judgement, results: Sequence[ShardResult]) -> Judgement:
     """Add a warning for every shard whose rows were set aside because no node got it done."""
     found = tuple(
         Check(
@@ -99,24 +99,24 @@ def _with_shards(judged: Judgement, results: Sequence[ShardResult]) -> Judgement
     return replace(judged, verdict=worst, checks=(*found, *judged.checks))
 
 
-def _judge(run: Run, results: Sequence[ShardResult], settlement: Settlement) -> Judgement:
+def _judge_run(run: Run, results: Sequence[ShardResult], outcome: RunOutcome) -> Judgement:
     recipe = run.job.recipe
-    blocked = _blocked(results)
+    blocked = _list_blocking_rules(results)
     if blocked:
         return Judgement("fail", refusal=GateFailed(f"{blocked}; nothing was published"))
-    if not settlement.set_rows and not recipe.allow_empty:
+    if not outcome.set_rows and not recipe.allow_empty:
         return Judgement(
             "fail",
             refusal=GateFailed(
-                f"no row of {settlement.balance.read:,} was kept by  {recipe.keep} ; nothing was "
+                f"no row of {outcome.balance.read:,} was kept by  {recipe.keep} ; nothing was "
                 "published: loosen the formula (siftset explain shows what each signal says), or "
                 "set allow_empty: true"
             ),
         )
-    return _gate(run, results, settlement)
+    return _judge_suites(run, results, outcome)
 
 
-def _blocked(results: Sequence[ShardResult]) -> str:
+def _list_blocking_rules(results: Sequence[ShardResult]) -> str:
     """Return what a row rule with action block objects to."""
     counted: dict[str, int] = {}
     for result in results:
@@ -126,9 +126,9 @@ def _blocked(results: Sequence[ShardResult]) -> str:
     return ", ".join(f"{reason} in {rows:,} rows" for reason, rows in counted.items())
 
 
-def _gate(run: Run, results: Sequence[ShardResult], settlement: Settlement) -> Judgement:
+def _judge_suites(run: Run, results: Sequence[ShardResult], outcome: RunOutcome) -> Judgement:
     """Run the suites; a failed critical check refuses the set."""
-    gates = run_suites(run, results, settlement)
+    gates = run_suites(run, results, outcome)
     checks = tuple(check for gate in gates for check in gate.checks)
     docs = next((gate.data_docs for gate in reversed(gates) if gate.data_docs), None)
     verdict = verdict_of(checks)

@@ -24,13 +24,13 @@ LARGEST: Final = 100 * 2**20
 _MODULE: Final = ".py"
 
 
-def stage(job: Job, folder: Path) -> Path:
+def stage_files(job: Job, folder: Path) -> Path:
     """Copy what the signals name below `folder` and return it; raises RecipeError for too much."""
     root = job.loaded.folder.resolve()
     target = folder / SHIPPED
     target.mkdir(parents=True)
     travelled = 0
-    for path in sorted(_needed(job, root)):
+    for path in sorted(_needed_files(job, root)):
         travelled += path.stat().st_size
         if travelled > LARGEST:
             raise RecipeError(
@@ -43,7 +43,7 @@ def stage(job: Job, folder: Path) -> Path:
     return folder
 
 
-def _needed(job: Job, root: Path) -> set[Path]:
+def _needed_files(job: Job, root: Path) -> set[Path]:
     """Return the files that exist under the recipe's folder and are named by a signal."""
     recipe = job.recipe
     specs: dict[str, JsonValue] = {name: dict(spec) for name, spec in recipe.signals.items()}
@@ -51,23 +51,23 @@ def _needed(job: Job, root: Path) -> set[Path]:
         name: dict(call.spec) for name, call in job.decider.formula.calls.items()
     }
     found: set[Path] = set()
-    for text in _texts({**specs, **calls}):
-        found |= _files(root, text, job.output)
+    for text in _walk_texts({**specs, **calls}):
+        found |= _resolve_name(root, text, job.output)
     return found
 
 
-def _texts(value: JsonValue | Mapping[str, JsonValue]) -> Iterator[str]:
+def _walk_texts(value: JsonValue | Mapping[str, JsonValue]) -> Iterator[str]:
     if isinstance(value, str):
         yield value
     elif isinstance(value, Mapping):
         for inner in value.values():
-            yield from _texts(inner)
+            yield from _walk_texts(inner)
     elif isinstance(value, list | tuple):
         for inner in value:
-            yield from _texts(inner)
+            yield from _walk_texts(inner)
 
 
-def _files(root: Path, text: str, output: Path) -> set[Path]:
+def _resolve_name(root: Path, text: str, output: Path) -> set[Path]:
     """Return what a name leads to: a file, all of a folder, a module with what lies beside it."""
     name = text.partition(f"{_MODULE}:")[0] + _MODULE if f"{_MODULE}:" in text else text
     if not name or len(name) > 1_000 or "\n" in name or "\0" in name or Path(name).is_absolute():

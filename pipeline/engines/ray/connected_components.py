@@ -17,7 +17,7 @@ Integers = NDArray[np.int64]
 _BLOCK: Final = 1 << 22
 
 
-def connected(rows: int, pairs: Iterable[pl.DataFrame]) -> tuple[Integers, Integers]:
+def connected_components(rows: int, pairs: Iterable[pl.DataFrame]) -> tuple[Integers, Integers]:
     """Return those of `rows` places that are paired with another, and which of them is their first.
 
     A frame has two columns of places. The first one of a component is given by its number among
@@ -25,11 +25,11 @@ def connected(rows: int, pairs: Iterable[pl.DataFrame]) -> tuple[Integers, Integ
     """
     parent = np.arange(rows)
     for frame in pairs:
-        _join(parent, *(column.to_numpy() for column in frame))
+        _join_pairs(parent, *(column.to_numpy() for column in frame))
     met = np.zeros(rows, np.bool_)
     for start in range(0, rows, _BLOCK):
         block = np.arange(start, min(start + _BLOCK, rows))
-        roots = _roots(parent, block)
+        roots = _find_roots(parent, block)
         met[block[roots != block]] = True
         met[roots[roots != block]] = True
     places = np.flatnonzero(met)
@@ -38,7 +38,7 @@ def connected(rows: int, pairs: Iterable[pl.DataFrame]) -> tuple[Integers, Integ
     return places, parent[first]
 
 
-def packed(roots: Integers, size: int) -> Integers:
+def pack_components(roots: Integers, size: int) -> Integers:
     """Return the bucket of each row, given the number of its component's first row.
 
     A bucket holds whole components: small ones share one of about `size` rows, a larger one has its
@@ -55,24 +55,24 @@ def packed(roots: Integers, size: int) -> Integers:
     return bucket
 
 
-def _join(parent: Integers, left: Integers, right: Integers) -> None:
+def _join_pairs(parent: Integers, left: Integers, right: Integers) -> None:
     while len(left):
-        left, right = _roots(parent, left), _roots(parent, right)
+        left, right = _find_roots(parent, left), _find_roots(parent, right)
         apart = left != right
         left, right = left[apart], right[apart]
         above = np.maximum(left, right)
         np.minimum.at(parent, above, np.minimum(left, right))
-        _flatten(parent, above)
+        _flatten_paths(parent, above)
 
 
-def _flatten(parent: Integers, joined: Integers) -> None:
+def _flatten_paths(parent: Integers, joined: Integers) -> None:
     """Point roots that were joined to one another at the root of all, halving paths each turn."""
     over = parent[joined]
     while not np.array_equal(above := parent[over], over):
         parent[joined] = over = above
 
 
-def _roots(parent: Integers, rows: Integers) -> Integers:
+def _find_roots(parent: Integers, rows: Integers) -> Integers:
     """Return the roots of rows, and point these at them."""
     found = parent[rows]
     below = np.flatnonzero(parent[found] != found)

@@ -13,9 +13,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from siftset.pipeline.engines.ray.nodes import NODE_LOST, Nodes, connected
-from siftset.pipeline.engines.ray.worker import ATTEMPTS, MARK, Parcel, Refusal, do_shard
-from siftset.pipeline.engines.shard_results import Kept, get, open_shards, shard_name
+from siftset.pipeline.engines.ray.nodes import NODE_LOST, Nodes, open_cluster
+from siftset.pipeline.engines.ray.worker import ATTEMPTS, MARK, Refusal, TaskPayload, do_shard
+from siftset.pipeline.engines.shard_results import ShardRecord, load_record, open_shards, shard_name
 from siftset.pipeline.sources.assemble import FileParts, FileShard
 from siftset.pipeline.sources.batch import ShardView
 from siftset.schemas.errors import SourceError, error_named
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from siftset.pipeline.run.context import Run
     from siftset.pipeline.sources import Shard
     from siftset.pipeline.sources.occurrences import Earlier
-    from siftset.pipeline.stages.process_shard import ShardResult, Work
+    from siftset.pipeline.stages.process_shard import ShardContext, ShardResult
 
 NOT_SHIPPED: Final = frozenset({"decider", "split", "folder", "watch", "stop", "advance", "tally"})
 NODES_LOST: Final = 10
@@ -35,7 +35,7 @@ _LOOK_UP: Final = 0.5
 
 
 @dataclass(slots=True)
-class Errand:
+class Task:
     """A shard on its way."""
 
     index: int
@@ -49,21 +49,23 @@ class Errand:
     """Why its rows are set aside."""
 
 
-def sift_on_cluster(run: Run, shards: Sequence[tuple[int, Shard]], work: Work) -> list[ShardResult]:
+def sift_on_cluster(
+    run: Run, shards: Sequence[tuple[int, Shard]], context: ShardContext
+) -> list[ShardResult]:
     """Work on the shards and return their results in order; those of an earlier run are kept.
 
     A shard whose process dies, or that takes too long, is tried again on other nodes, and its rows
     are set aside after that. Raises a SiftsetError that a worker raised.
     """
     place = open_shards(run.store.output, run.job.key)
-    parcel = _parcel(run, work, place)
-    crew = Crew(run, parcel, work)
-    left = list(crew.not_there(shards))
+    payload = _make_payload(run, context, place)
+    driver = Driver(run, payload, context)
+    left = list(driver.find_missing(shards))
     if left:
-        with connected(run) as nodes:
+        with open_cluster(run) as nodes:
             count_equal_records(left, nodes)
-            crew.work_on(left, nodes)
-    return [crew.results[index] for index, _ in shards]
+            driver.run_tasks(left, nodes)
+    return [driver.results[index] for index, _ in shards]
 
 
 def count_equal_records(shards: Sequence[tuple[int, Shard]], nodes: Nodes) -> None:
@@ -73,7 +75,9 @@ def count_equal_records(shards: Sequence[tuple[int, Shard]], nodes: Nodes) -> No
         inner = shard.shard if isinstance(shard, ShardView) else shard
         if isinstance(inner, FileShard) and inner.plan.id is None and not inner.file.is_counted:
             files[id(inner.file)] = inner.file
-    for file, found in zip(files.values(), nodes.each(_counted, [*files.values()]), strict=True):
+    for file, found in zip(
+        files.values(), nodes.map_tasks(_counted, [*files.values()]), strict=True
+    ):
         file.set_earlier(found)
 
 
@@ -81,17 +85,17 @@ def _counted(file: FileParts) -> tuple[Earlier, ...]:
     return file.count_earlier()
 
 
-def _parcel(run: Run, work: Work, place: Path) -> Parcel:
+def _make_payload(run: Run, context: ShardContext, place: Path) -> TaskPayload:
     mark = secrets.token_hex(8)
     (place / MARK).write_text(mark, encoding="utf-8")
     shutil.rmtree(place / ATTEMPTS, ignore_errors=True)
     (place / ATTEMPTS).mkdir()
     config = run.job.recipe.ray
-    names = (name for name in work.__slots__ if name not in NOT_SHIPPED)
-    return Parcel(
+    names = (name for name in context.__slots__ if name not in NOT_SHIPPED)
+    return TaskPayload(
         loaded=run.job.loaded,
-        plain={name: getattr(work, name) for name in names},
-        watch=work.watch(),
+        plain={name: getattr(context, name) for name in names},
+        watch=context.watch(),
         columns=run.job.columns,
         formula=run.job.decider.hash,
         output=run.store.output,
@@ -102,116 +106,118 @@ def _parcel(run: Run, work: Work, place: Path) -> Parcel:
     )
 
 
-class Crew:
+class Driver:
     """Hands shards out, a bounded number at a time, and takes their results."""
 
-    def __init__(self, run: Run, parcel: Parcel, work: Work) -> None:
-        self.run, self.parcel, self.work = run, parcel, work
+    def __init__(self, run: Run, payload: TaskPayload, context: ShardContext) -> None:
+        self.run, self.payload, self.context = run, payload, context
         self.config = run.job.recipe.ray
         self.results: dict[int, ShardResult] = {}
-        self._waiting: deque[Errand] = deque()
-        self._under_way: dict[ObjectRef[Refusal | None], Errand] = {}
+        self._waiting: deque[Task] = deque()
+        self._under_way: dict[ObjectRef[Refusal | None], Task] = {}
 
-    def not_there(self, shards: Sequence[tuple[int, Shard]]) -> Iterator[tuple[int, Shard]]:
+    def find_missing(self, shards: Sequence[tuple[int, Shard]]) -> Iterator[tuple[int, Shard]]:
         """Yield the shards whose results do not lie on the storage; take the others."""
         found = 0
         for index, shard in shards:
-            kept = get(self._place(index, shard))
+            kept = load_record(self._record_path(index, shard))
             if kept is None:
-                shutil.rmtree(self._place(index, shard), ignore_errors=True)  # its files have gone
+                shutil.rmtree(
+                    self._record_path(index, shard), ignore_errors=True
+                )  # its files have gone
                 yield index, shard
             else:
                 found += 1
-                self._take(index, kept)
+                self._accept_record(index, kept)
         if found:
             self.run.progress.say(f"{found:,} of {len(shards):,} shards were done before: kept")
 
-    def work_on(self, shards: Sequence[tuple[int, Shard]], nodes: Nodes) -> None:
+    def run_tasks(self, shards: Sequence[tuple[int, Shard]], nodes: Nodes) -> None:
         """Have every shard done or set aside."""
         import ray
 
-        parcel = ray.put(self.parcel)
+        payload = ray.put(self.payload)
         todo = iter(shards)
         while True:
-            self._hand_out(todo, nodes, parcel)
+            self._submit_tasks(todo, nodes, payload)
             if not self._under_way:
                 break
             done, _ = ray.wait([*self._under_way], num_returns=1, timeout=_LOOK_UP)
             if not done:
                 nodes.wait()
             for ref in done:
-                self._settle(ref, nodes)
+                self._take_answer(ref, nodes)
         self.run.nodes.update(nodes.summary())
-        for line in nodes.told():
+        for line in nodes.describe_costs():
             self.run.progress.say(line)
 
-    def _hand_out(
-        self, todo: Iterator[tuple[int, Shard]], nodes: Nodes, parcel: ObjectRef[Parcel]
+    def _submit_tasks(
+        self, todo: Iterator[tuple[int, Shard]], nodes: Nodes, payload: ObjectRef[TaskPayload]
     ) -> None:
-        limit = self.config.in_flight or 2 * nodes.places()
+        limit = self.config.in_flight or 2 * nodes.count_slots()
         while len(self._under_way) < limit:
             if self._waiting:
-                errand = self._waiting.popleft()
+                task = self._waiting.popleft()
             else:
                 following = next(todo, None)
                 if following is None:
                     return
-                errand = Errand(*following)
-            task = nodes.task(do_shard, elsewhere_than=errand.tried)
-            ref = task.remote(parcel, errand.shard, errand.index, errand.attempts, errand.reason)
-            self._under_way[ref] = errand
+                task = Task(*following)
+            function = nodes.make_task(do_shard, elsewhere_than=task.tried)
+            ref = function.remote(payload, task.shard, task.index, task.attempts, task.reason)
+            self._under_way[ref] = task
 
-    def _settle(self, ref: ObjectRef[Refusal | None], nodes: Nodes) -> None:
-        """Take the result of a task, or send its shard on another errand."""
-        errand = self._under_way.pop(ref)
-        refusal, why = nodes.answer(ref)
+    def _take_answer(self, ref: ObjectRef[Refusal | None], nodes: Nodes) -> None:
+        """Take the result of a task, or send its shard to be done again."""
+        task = self._under_way.pop(ref)
+        refusal, why = nodes.get_answer(ref)
         if refusal is not None:
             raise error_named(refusal.kind, refusal.message)
-        kept = get(self._place(errand.index, errand.shard, aside=errand.reason is not None))
+        kept = load_record(self._record_path(task.index, task.shard, aside=task.reason is not None))
         if kept is None:
-            self._again(errand, why or "its result is not on the storage", nodes)
+            self._retry_task(task, why or "its result is not on the storage", nodes)
             return
-        nodes.spent(kept.cost)
-        self._take(errand.index, kept)
+        nodes.add_cost(kept.cost)
+        self._accept_record(task.index, kept)
 
-    def _take(self, index: int, kept: Kept) -> None:
+    def _accept_record(self, index: int, kept: ShardRecord) -> None:
         self.results[index] = kept.result
         self.run.job.decider.absorb(kept.statistics)
-        self.work.tally(kept.result.balance)
-        self.work.advance(kept.result.balance.read)
+        self.context.tally(kept.result.balance)
+        self.context.advance(kept.result.balance.read)
 
-    def _again(self, errand: Errand, why: str, nodes: Nodes) -> None:
+    def _retry_task(self, task: Task, why: str, nodes: Nodes) -> None:
         """Try a shard on another node, or set it aside where it was tried often enough."""
-        note = self.parcel.attempts / f"{errand.index:06d}-{errand.attempts}"
-        own = _read(note.with_suffix(".why"))
-        node = _read(note.with_suffix(".node"))
-        errand.attempts += 1
+        note = self.payload.attempts / f"{task.index:06d}-{task.attempts}"
+        own = _read_note(note.with_suffix(".why"))
+        node = _read_note(note.with_suffix(".node"))
+        task.attempts += 1
         lost = not own and (not node or why == NODE_LOST or not nodes.is_alive(node))
         why = own or why
         if lost:
-            errand.lost += 1
+            task.lost += 1
             why = f"its node went ({why})"
         else:
-            errand.tried.add(node)
-        told = f"shard {errand.index} ({errand.shard.name}) on node {node[:8] or 'unknown'}: {why}"
-        failed = errand.attempts - errand.lost
-        if failed <= self.config.retries and errand.lost <= NODES_LOST:
+            task.tried.add(node)
+        told = f"shard {task.index} ({task.shard.name}) on node {node[:8] or 'unknown'}: {why}"
+        failed = task.attempts - task.lost
+        if failed <= self.config.retries and task.lost <= NODES_LOST:
             self.run.progress.say(f"warning: {told}; it is tried again")
-        elif errand.reason is not None:
+        elif task.reason is not None:
             raise SourceError(
                 f"{told}; it cannot even be read to set its rows aside: look at the file, or give "
                 "ray.memory and ray.timeout room"
             )
         else:
-            errand.reason = f"set aside after {errand.attempts} attempts: {why}"
-            errand.attempts = errand.lost = 0
+            task.reason = f"set aside after {task.attempts} attempts: {why}"
+            task.attempts = task.lost = 0
             self.run.progress.say(f"warning: {told}; its rows are set aside")
-        self._waiting.append(errand)
+        self._waiting.append(task)
 
-    def _place(self, index: int, shard: Shard, *, aside: bool = False) -> Path:
+    def _record_path(self, index: int, shard: Shard, *, aside: bool = False) -> Path:
         name = shard_name(self.run.job.key, shard, index)
-        return self.parcel.place / (f"{name}-aside" if aside else name)
+        return self.payload.place / (f"{name}-aside" if aside else name)
 
 
-def _read(path: Path) -> str:
+def _read_note(path: Path) -> str:
     return path.read_text(encoding="utf-8") if path.is_file() else ""

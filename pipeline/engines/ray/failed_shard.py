@@ -13,12 +13,12 @@ import polars as pl
 from siftset.pipeline.sources.batch import Batch, ShardView
 from siftset.pipeline.stages.dedupe import ids_of
 from siftset.pipeline.stages.process_shard import (
-    FLEETING,
     OUTCOMES,
+    TEMPORARY,
     WHOLE_SHARD,
     Outcome,
     ShardResult,
-    work_on,
+    process_shard,
 )
 from siftset.pipeline.storage.delta_types import cast_storable
 from siftset.pipeline.storage.part_files import PartWriter
@@ -26,23 +26,23 @@ from siftset.schemas.results.summary import Balance
 
 if TYPE_CHECKING:
     from siftset.pipeline.sources import Shard
-    from siftset.pipeline.stages.process_shard import Work
+    from siftset.pipeline.stages.process_shard import ShardContext
 
 
-def set_aside(shard: Shard, index: int, work: Work, reason: str) -> ShardResult:
+def quarantine_shard(shard: Shard, index: int, context: ShardContext, reason: str) -> ShardResult:
     """Put every readable row of a shard into quarantine, without asking a signal.
 
     None of them is in the sample of the run either, on which every signal is evaluated.
     """
-    name = hashlib.sha256(f"{work.key}:{shard.fingerprint}:aside".encode()).hexdigest()[:16]
+    name = hashlib.sha256(f"{context.key}:{shard.fingerprint}:aside".encode()).hexdigest()[:16]
     writers = {
-        o: PartWriter(work.folder / o, f"{index:06d}-{name}", lasting=o not in FLEETING)
+        o: PartWriter(context.folder / o, f"{index:06d}-{name}", lasting=o not in TEMPORARY)
         for o in OUTCOMES
     }
-    result = ShardResult(Balance(), {}, work.watch())
-    empty = work_on(_Emptied(shard), index, work).parts if index == 0 else {}
+    result = ShardResult(Balance(), {}, context.watch())
+    empty = process_shard(_EmptyShard(shard), index, context).parts if index == 0 else {}
     for batch in shard.read_batches():
-        for outcome, frame in _frames(batch, work, reason).items():
+        for outcome, frame in _route_rows(batch, context, reason).items():
             writers[outcome].add(frame)
         rows, lost = batch.frame.height, batch.unreadable.height
         result.balance += Balance(read=rows + lost, quarantined=rows, unreadable=lost)
@@ -54,7 +54,7 @@ def set_aside(shard: Shard, index: int, work: Work, reason: str) -> ShardResult:
 
 
 @dataclass(frozen=True, slots=True)
-class _Emptied(ShardView):
+class _EmptyShard(ShardView):
     """A shard without its rows: the columns of what the first shard puts aside are its own."""
 
     @property
@@ -69,15 +69,15 @@ class _Emptied(ShardView):
             yield Batch(batch.frame.clear(), batch.content.clear(), batch.unreadable.clear())
 
 
-def _frames(batch: Batch, work: Work, reason: str) -> dict[Outcome, pl.DataFrame]:
+def _route_rows(batch: Batch, context: ShardContext, reason: str) -> dict[Outcome, pl.DataFrame]:
     reasons = pl.lit([reason], dtype=pl.List(pl.String))
     frames: dict[Outcome, pl.DataFrame] = {
         "quarantine": cast_storable(batch.frame.with_columns(_reasons=reasons)),
         "unreadable": batch.unreadable,
     }
-    if work.keep_input:
+    if context.keep_input:
         frames["input"] = cast_storable(batch.frame)
-    if work.track_ids:
+    if context.track_ids:
         frames["ids"] = ids_of(batch, pl.repeat(False, batch.frame.height, eager=True))
     return frames
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
-from siftset.pipeline.engines.ray.code_shipping import stage
+from siftset.pipeline.engines.ray.code_shipping import stage_files
 from siftset.schemas.errors import RecipeError, SiftsetError
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from ray.remote_function import RemoteFunction
 
     from siftset.pipeline.engines.ray.worker import Refusal
-    from siftset.pipeline.engines.shard_results import Cost
+    from siftset.pipeline.engines.shard_results import ShardCost
     from siftset.pipeline.run.context import Run
     from siftset.schemas.recipe.cluster import Cluster
 
@@ -39,27 +39,27 @@ _FRESH: Final = 1.0
 
 
 @contextmanager
-def connected(run: Run) -> Iterator[Nodes]:
+def open_cluster(run: Run) -> Iterator[Nodes]:
     """Connect to the cluster of the recipe, or start one on this machine, for as long as needed."""
     config = run.job.recipe.ray
-    with TemporaryDirectory(prefix="siftset-") as folder, handlers():
-        connect(config, stage(run.job, Path(folder)))
+    with TemporaryDirectory(prefix="siftset-") as folder, restore_handlers():
+        connect_cluster(config, stage_files(run.job, Path(folder)))
         try:
             nodes = Nodes(config)
             nodes.wait()
             yield nodes
         finally:
-            retire()
+            leave_cluster()
 
 
-def retire() -> None:
+def leave_cluster() -> None:
     """Leave the cluster, and end it where it was started for this run."""
     import ray
 
     ray.shutdown()
 
 
-def connect(config: Cluster, folder: Path | None) -> None:
+def connect_cluster(config: Cluster, folder: Path | None) -> None:
     """Connect this process to a cluster whose workers find `folder` as their own."""
     import ray
 
@@ -95,7 +95,7 @@ def connect(config: Cluster, folder: Path | None) -> None:
 
 
 @contextmanager
-def handlers() -> Iterator[None]:
+def restore_handlers() -> Iterator[None]:
     """Keep stdout and our own answer to SIGTERM, both of which Ray takes for itself."""
     main = threading.current_thread() is threading.main_thread()
     before = signal.getsignal(signal.SIGTERM)
@@ -112,16 +112,16 @@ class Nodes:
 
     def __init__(self, config: Cluster) -> None:
         self.config = config
-        self.costs: dict[str, list[Cost]] = {}
+        self.costs: dict[str, list[ShardCost]] = {}
         self._listed: list[dict[str, Any]] = []
         self._asked = 0.0
 
     def wait(self) -> None:
         """Wait for a node that offers what a shard needs; raises RecipeError where none comes."""
         deadline = time.monotonic() + self.config.wait_for_nodes
-        while not self._fitting():
+        while not self._fitting_nodes():
             if time.monotonic() > deadline:
-                offered = [dict(node["Resources"]) for node in self._alive()]
+                offered = [dict(node["Resources"]) for node in self._alive_nodes()]
                 raise RecipeError(
                     f"ray: no node offers {self._demand()}, expected one within "
                     f"{self.config.wait_for_nodes:g} seconds; the nodes offer {offered}: lower "
@@ -129,18 +129,18 @@ class Nodes:
                 )
             time.sleep(_POLL)
 
-    def places(self) -> int:
+    def count_slots(self) -> int:
         """Return how many shards can be worked on at the same time."""
         return max(1, sum(int(n["Resources"].get("CPU", 0) / self.config.cpus)
-                          for n in self._fitting()))  # fmt: skip
+                          for n in self._fitting_nodes()))  # fmt: skip
 
     def is_alive(self, node: str) -> bool:
         """Whether a node still takes part, a moment from now: the cluster hears of it late."""
         time.sleep(_LATE)
         self._asked = 0.0
-        return any(found["NodeID"] == node for found in self._alive())
+        return any(found["NodeID"] == node for found in self._alive_nodes())
 
-    def task(
+    def make_task(
         self, function: Callable[..., Refusal | None], *, elsewhere_than: set[str]
     ) -> RemoteFunction:
         """Return a function as a task, on a node other than those given where there is one."""
@@ -154,14 +154,16 @@ class Nodes:
             "max_retries": 0,
         }
         if elsewhere_than:
-            others = [n["NodeID"] for n in self._fitting() if n["NodeID"] not in elsewhere_than]
+            others = [
+                n["NodeID"] for n in self._fitting_nodes() if n["NodeID"] not in elsewhere_than
+            ]
             if others:
                 options["scheduling_strategy"] = NodeAffinitySchedulingStrategy(
                     others[0], soft=True
                 )
         return ray.remote(function).options(**options)
 
-    def each(self, function: Callable[[T], R], items: Sequence[T]) -> list[R]:
+    def map_tasks(self, function: Callable[[T], R], items: Sequence[T]) -> list[R]:
         """Return function(item) of every item, in order; a lost one is done again.
 
         The functions must give the same when they are run twice. Raises SiftsetError where the
@@ -174,12 +176,12 @@ class Nodes:
         found: dict[int, R] = {}
         under_way: dict[ObjectRef[R], int] = {}
         for number, item in enumerate(items):
-            while len(under_way) >= 2 * self.places():
-                _collect(under_way, found)
+            while len(under_way) >= 2 * self.count_slots():
+                _collect_results(under_way, found)
             under_way[task.remote(item)] = number
         try:
             while under_way:
-                _collect(under_way, found)
+                _collect_results(under_way, found)
         except RayTaskError:
             raise
         except ray.exceptions.RayError as error:
@@ -189,7 +191,7 @@ class Nodes:
             ) from None
         return [found[number] for number in range(len(items))]
 
-    def answer(self, ref: ObjectRef[Refusal | None]) -> tuple[Refusal | None, str]:
+    def get_answer(self, ref: ObjectRef[Refusal | None]) -> tuple[Refusal | None, str]:
         """Return what a task gave, and why it gave nothing.
 
         Raises what a defect raised, and SiftsetError where the cluster itself is lost.
@@ -213,15 +215,15 @@ class Nodes:
         except e.RayError as error:
             return None, f"its process died, killed or out of memory ({type(error).__name__})"
 
-    def spent(self, cost: Cost) -> None:
+    def add_cost(self, cost: ShardCost) -> None:
         """Note what a shard cost."""
         self.costs.setdefault(cost.node, []).append(cost)
 
     def summary(self) -> dict[str, dict[str, float]]:
         """Return what was spent on each node."""
-        return {self._name(node): _sum(costs) for node, costs in self.costs.items()}
+        return {self._name_node(node): _sum_costs(costs) for node, costs in self.costs.items()}
 
-    def told(self) -> Iterator[str]:
+    def describe_costs(self) -> Iterator[str]:
         """Yield a line for each node: what was done there, and at what cost."""
         for name, cost in self.summary().items():
             rate = cost["rows"] / max(cost["cpu_seconds"], 1e-9)
@@ -231,23 +233,23 @@ class Nodes:
                 f"at most {cost['peak_bytes'] / 2**20:,.0f} MiB in a process"
             )
 
-    def _name(self, node: str) -> str:
+    def _name_node(self, node: str) -> str:
         found = next((n for n in self._listed if n["NodeID"] == node), None)
         where = "" if found is None else str(found["NodeManagerAddress"])
         return f"{where}/{node[:8]}"
 
-    def _alive(self) -> list[dict[str, Any]]:
+    def _alive_nodes(self) -> list[dict[str, Any]]:
         import ray
 
         if time.monotonic() - self._asked > _FRESH:
             self._listed, self._asked = ray.nodes(), time.monotonic()
         return [node for node in self._listed if node["Alive"]]
 
-    def _fitting(self) -> list[dict[str, Any]]:
+    def _fitting_nodes(self) -> list[dict[str, Any]]:
         wanted = self._demand()
         return [
             node
-            for node in self._alive()
+            for node in self._alive_nodes()
             if all(node["Resources"].get(name, 0) >= much for name, much in wanted.items())
         ]
 
@@ -256,7 +258,7 @@ class Nodes:
         return {"CPU": self.config.cpus, **memory, **self.config.resources}
 
 
-def _collect(under_way: dict[ObjectRef[R], int], found: dict[int, R]) -> None:
+def _collect_results(under_way: dict[ObjectRef[R], int], found: dict[int, R]) -> None:
     """Take the results of the tasks that are done."""
     import ray
 
@@ -265,7 +267,7 @@ def _collect(under_way: dict[ObjectRef[R], int], found: dict[int, R]) -> None:
         found[under_way.pop(ref)] = ray.get(ref)
 
 
-def _sum(costs: Sequence[Cost]) -> dict[str, float]:
+def _sum_costs(costs: Sequence[ShardCost]) -> dict[str, float]:
     return {
         "shards": float(len(costs)),
         "rows": float(sum(cost.rows for cost in costs)),

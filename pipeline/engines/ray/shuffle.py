@@ -25,13 +25,13 @@ from siftset.pipeline.engines.ray.buckets import (
     write_buckets,
     write_found,
 )
-from siftset.pipeline.engines.ray.nodes import Nodes, connected
-from siftset.pipeline.engines.ray.shuffle_near import Alike, NearExchange
+from siftset.pipeline.engines.ray.nodes import Nodes, open_cluster
+from siftset.pipeline.engines.ray.shuffle_near import NearDuplicateQuery, NearDuplicateShuffle
 from siftset.pipeline.engines.ray.shuffle_write import write_all
 from siftset.pipeline.stages.dedupe import (
     TEXT_KEY,
     candidate_place,
-    none,
+    no_repeats,
     refuse_conflicts,
     repeats_in,
     text_keys,
@@ -49,7 +49,7 @@ Kind = Literal["id", "exact"]
 
 
 @dataclass(frozen=True, slots=True)
-class Keys:
+class KeyBatch:
     """Shards whose keys one task puts into buckets."""
 
     kind: Kind
@@ -63,7 +63,7 @@ class Keys:
 
 
 @dataclass(frozen=True, slots=True)
-class Bucket:
+class KeyBucket:
     """All rows of some keys."""
 
     kind: Kind
@@ -74,54 +74,56 @@ class Bucket:
 
 
 @contextmanager
-def exchanged(run: Run) -> Iterator[Exchange]:
+def open_shuffle(run: Run) -> Iterator[ShuffleResolver]:
     """Connect to the cluster for an exchange; its files go with the run's folder."""
-    with connected(run) as nodes:
-        yield Exchange(nodes, run.folder / FOLDER)
+    with open_cluster(run) as nodes:
+        yield ShuffleResolver(nodes, run.folder / FOLDER)
 
 
-class Exchange:
+class ShuffleResolver:
     """Finds rows whose id or text another row has, without one machine's memory."""
 
     def __init__(self, nodes: Nodes, folder: Path, *, rows: int = ROWS) -> None:
         self.nodes, self.folder, self.rows = nodes, folder, rows
 
-    def ids(self, parts: Sequence[Part], ids: Sequence[Part], *, latest_wins: bool) -> pl.DataFrame:
+    def find_ids(
+        self, parts: Sequence[Part], ids: Sequence[Part], *, latest_wins: bool
+    ) -> pl.DataFrame:
         """Return place, keeper and kind of the kept rows whose id another row has too.
 
         Raises SourceError where an id stands for two contents, unless the latest one wins.
         """
-        keys = self._keys("id", _placed(ids, parts), count_rows(ids))
-        found = self._found(keys, latest=latest_wins)
+        keys = self._group_keys("id", _place_parts(ids, parts), count_rows(ids))
+        found = self._search_keys(keys, latest=latest_wins)
         if found.height and not latest_wins:
             refuse_conflicts(ids)
         return found.filter(pl.col("place") >= 0)
 
-    def texts(self, parts: Sequence[Part], without: pl.Series | None) -> pl.DataFrame:
+    def find_texts(self, parts: Sequence[Part], without: pl.Series | None) -> pl.DataFrame:
         """Return place, keeper and kind of the rows that repeat the text of an earlier one."""
-        keys = self._keys("exact", _placed(parts, parts), count_rows(parts), without)
-        return self._found(keys, latest=False)
+        keys = self._group_keys("exact", _place_parts(parts, parts), count_rows(parts), without)
+        return self._search_keys(keys, latest=False)
 
-    def near(
+    def find_near(
         self, parts: Sequence[Part], threshold: float, *, without: pl.Series, seed: int
     ) -> pl.DataFrame:
         """Return place, keeper and kind of the rows that nearly repeat an earlier kept one."""
-        exchange = NearExchange(self.nodes, self.folder / "near", rows=self.rows)
-        return exchange.find(parts, Alike(threshold, seed), without)
+        exchange = NearDuplicateShuffle(self.nodes, self.folder / "near", rows=self.rows)
+        return exchange.find_duplicates(parts, NearDuplicateQuery(threshold, seed), without)
 
-    def write(
+    def write_rows(
         self, run: Run, candidates: Sequence[Part], repeated: pl.DataFrame
     ) -> tuple[tuple[DataFile, ...], tuple[Part, ...]]:
         """Write kept rows and duplicates; return the files of the set, then the others."""
         return write_all(run, self.nodes, candidates, repeated, rows=self.rows)
 
-    def _keys(
+    def _group_keys(
         self,
         kind: Kind,
         shards: Sequence[tuple[tuple[Part, ...], int]],
         rows: int,
         without: pl.Series | None = None,
-    ) -> list[Keys]:
+    ) -> list[KeyBatch]:
         """Return the shards in groups of about `rows` rows."""
         buckets = max(1, math.ceil(rows / self.rows))
         groups: dict[int, list[tuple[tuple[Path, ...], int]]] = defaultdict(list)
@@ -130,42 +132,43 @@ class Exchange:
             groups[done // self.rows].append((tuple(part.path for part in parts), start))
             done += count_rows(parts)
         return [
-            Keys(kind, number, buckets, self.folder, tuple(group), without)
+            KeyBatch(kind, number, buckets, self.folder, tuple(group), without)
             for number, group in enumerate(groups.values())
         ]
 
-    def _found(self, keys: Sequence[Keys], *, latest: bool) -> pl.DataFrame:
+    def _search_keys(self, keys: Sequence[KeyBatch], *, latest: bool) -> pl.DataFrame:
         if not keys:
-            return none()
+            return no_repeats()
         shutil.rmtree(self.folder / keys[0].kind, ignore_errors=True)
         (self.folder / keys[0].kind).mkdir(parents=True)
-        self.nodes.each(part_keys, keys)
+        self.nodes.map_tasks(part_keys, keys)
         buckets = [
-            Bucket(keys[0].kind, number, self.folder, latest) for number in range(keys[0].buckets)
+            KeyBucket(keys[0].kind, number, self.folder, latest)
+            for number in range(keys[0].buckets)
         ]
-        files = self.nodes.each(search_bucket, buckets)
-        return pl.concat([none(), *(pl.read_ipc(path) for path in files)]).sort("place")
+        files = self.nodes.map_tasks(search_bucket, buckets)
+        return pl.concat([no_repeats(), *(pl.read_ipc(path) for path in files)]).sort("place")
 
 
-def part_keys(keys: Keys) -> int:
+def part_keys(keys: KeyBatch) -> int:
     """Write the keys of some shards into buckets; return their number."""
-    frames = [frame for paths, start in keys.shards for frame in _frames(keys, paths, start)]
+    frames = [frame for paths, start in keys.shards for frame in _read_keys(keys, paths, start)]
     bucket = (pl.col("key").hash(0) % keys.buckets).alias(BUCKET)
     together = pl.concat(frames).with_columns(bucket)
     write_buckets(name_of(keys.folder / keys.kind, keys.number), together, keys.buckets)
     return together.height
 
 
-def search_bucket(bucket: Bucket) -> str:
+def search_bucket(bucket: KeyBucket) -> str:
     """Find the rows whose key another row of the bucket has; return the file that names them."""
-    found, frames = none(), [*read_bucket(bucket.folder / bucket.kind, bucket.number)]
+    found, frames = no_repeats(), [*read_bucket(bucket.folder / bucket.kind, bucket.number)]
     if frames:
         keep = "last" if bucket.latest else "first"
         found = repeats_in(pl.concat(frames), keep=keep, kind=bucket.kind)
     return write_found(bucket.folder / f"{bucket.kind}-{bucket.number:06d}.arrow", found)
 
 
-def _frames(keys: Keys, paths: Sequence[Path], start: int) -> Iterator[pl.DataFrame]:
+def _read_keys(keys: KeyBatch, paths: Sequence[Path], start: int) -> Iterator[pl.DataFrame]:
     """Yield place and key of the rows of a shard, in order."""
     place = start
     for path in paths:
@@ -179,16 +182,16 @@ def _frames(keys: Keys, paths: Sequence[Path], start: int) -> Iterator[pl.DataFr
             place += int(frame["candidate"].sum())
 
 
-def _placed(
+def _place_parts(
     parts: Sequence[Part], candidates: Sequence[Part]
 ) -> list[tuple[tuple[Part, ...], int]]:
     """Return the parts of each shard with the place of the shard's first kept row."""
     kept: dict[int, int] = defaultdict(int)
     for part in candidates:
-        kept[_shard(part)] += part.rows
+        kept[_shard_number(part)] += part.rows
     of_shard: dict[int, list[Part]] = defaultdict(list)
     for part in parts:
-        of_shard[_shard(part)].append(part)
+        of_shard[_shard_number(part)].append(part)
     starts, total = {}, 0
     for shard in sorted({*kept, *of_shard}):
         starts[shard] = total
@@ -196,6 +199,6 @@ def _placed(
     return [(tuple(found), starts[shard]) for shard, found in sorted(of_shard.items())]
 
 
-def _shard(part: Part) -> int:
+def _shard_number(part: Part) -> int:
     """Return the number of the shard that a part is of, which its name begins with."""
     return int(part.path.name.partition("-")[0])

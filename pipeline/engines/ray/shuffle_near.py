@@ -24,9 +24,9 @@ from siftset.pipeline.engines.ray.buckets import (
     write_buckets,
     write_found,
 )
-from siftset.pipeline.engines.ray.connected_components import connected, packed
-from siftset.pipeline.engines.ray.shuffle_write import Group, grouped
-from siftset.pipeline.stages.dedupe import near_repeats, none, repeats_in, texts_of
+from siftset.pipeline.engines.ray.connected_components import connected_components, pack_components
+from siftset.pipeline.engines.ray.shuffle_write import PartGroup, group_parts
+from siftset.pipeline.stages.dedupe import near_repeats, no_repeats, repeats_in, texts_of
 from siftset.pipeline.storage.compact import compact
 from siftset.pipeline.storage.part_files import Part, count_rows
 from siftset.signals.near_duplicates.finder import keys_of_bands
@@ -44,7 +44,7 @@ _SMALLEST: Final = 16
 
 
 @dataclass(frozen=True, slots=True)
-class Alike:
+class NearDuplicateQuery:
     """Which texts are near duplicates."""
 
     threshold: float
@@ -52,11 +52,11 @@ class Alike:
 
 
 @dataclass(frozen=True, slots=True)
-class Keyed:
+class BandBatch:
     """Rows whose keys a task puts into buckets."""
 
-    alike: Alike
-    group: Group
+    query: NearDuplicateQuery
+    group: PartGroup
     without: pl.Series
     """Places that take no part."""
     folder: Path
@@ -64,10 +64,10 @@ class Keyed:
 
 
 @dataclass(frozen=True, slots=True)
-class Connected:
+class ComponentBatch:
     """Rows whose texts a task puts into the buckets of their components."""
 
-    group: Group
+    group: PartGroup
     rows: pl.DataFrame
     """Place and bucket of those that are in a component, in order."""
     folder: Path
@@ -75,16 +75,16 @@ class Connected:
 
 
 @dataclass(frozen=True, slots=True)
-class Searched:
+class TextBucket:
     """A bucket that a task searches."""
 
-    alike: Alike
+    query: NearDuplicateQuery
     folder: Path
     number: int
     found: Path
 
 
-class NearExchange:
+class NearDuplicateShuffle:
     """Finds near duplicates without one machine's memory.
 
     A task holds twice `rows` keys and places, or the texts of 16 parts, or what the finder needs
@@ -94,98 +94,110 @@ class NearExchange:
     def __init__(self, nodes: Nodes, folder: Path, *, rows: int) -> None:
         self.nodes, self.folder, self.rows = nodes, folder, rows
 
-    def find(self, parts: Sequence[Part], alike: Alike, without: pl.Series) -> pl.DataFrame:
+    def find_duplicates(
+        self, parts: Sequence[Part], query: NearDuplicateQuery, without: pl.Series
+    ) -> pl.DataFrame:
         """Return place, keeper and kind; the rows at the places `without` take no part."""
-        pairs = self._pairs(parts, alike, without)
-        places, roots = connected(count_rows(parts), _read(pairs))
+        pairs = self._pair_candidates(parts, query, without)
+        places, roots = connected_components(count_rows(parts), _read_frames(pairs))
         if not len(places):
-            return none()
-        buckets = packed(roots, _piece(len(places), self.rows // 4))
-        return self._compared(parts, alike, pl.DataFrame({"place": places, BUCKET: buckets}))
+            return no_repeats()
+        buckets = pack_components(roots, _piece_size(len(places), self.rows // 4))
+        return self._compare_components(
+            parts, query, pl.DataFrame({"place": places, BUCKET: buckets})
+        )
 
-    def _pairs(self, parts: Sequence[Part], alike: Alike, without: pl.Series) -> list[str]:
+    def _pair_candidates(
+        self, parts: Sequence[Part], query: NearDuplicateQuery, without: pl.Series
+    ) -> list[str]:
         """Name the files with place and keeper of rows that share a key with an earlier one."""
-        bands, _ = band_shape(alike.threshold)
+        bands, _ = band_shape(query.threshold)
         kept, most = count_rows(parts), 2 * self.rows
-        buckets = max(1, math.ceil(kept * bands / _piece(kept * bands, most)))
-        folder, found = self._empty("keys"), self._empty("pairs")
+        buckets = max(1, math.ceil(kept * bands / _piece_size(kept * bands, most)))
+        folder, found = self._empty_folder("keys"), self._empty_folder("pairs")
         left_out = without.sort().to_frame("place")
         items = [
-            Keyed(alike, group, group.cut(left_out)["place"], folder, buckets)
-            for group in grouped(parts, _piece(kept, most // bands))
+            BandBatch(query, group, group.slice_rows(left_out)["place"], folder, buckets)
+            for group in group_parts(parts, _piece_size(kept, most // bands))
         ]
-        self.nodes.each(part_bands, items)
-        searches = [Searched(alike, folder, number, found) for number in range(buckets)]
-        named = self.nodes.each(pair_rows, searches)
+        self.nodes.map_tasks(part_bands, items)
+        searches = [TextBucket(query, folder, number, found) for number in range(buckets)]
+        named = self.nodes.map_tasks(pair_rows, searches)
         shutil.rmtree(folder)
         return named
 
-    def _compared(self, parts: Sequence[Part], alike: Alike, rows: pl.DataFrame) -> pl.DataFrame:
+    def _compare_components(
+        self, parts: Sequence[Part], query: NearDuplicateQuery, rows: pl.DataFrame
+    ) -> pl.DataFrame:
         """Return what the finder gives for rows with the buckets of their components."""
-        folder, found = self._empty("texts"), self._empty("found")
+        folder, found = self._empty_folder("texts"), self._empty_folder("found")
         buckets = int(rows.select(pl.col(BUCKET).max()).item()) + 1
-        groups = grouped(parts, _piece(count_rows(parts), self.rows), most=PARTS)
-        items = [Connected(group, group.cut(rows), folder, buckets) for group in groups]
-        self.nodes.each(part_texts, [item for item in items if item.rows.height])
-        searches = [Searched(alike, folder, number, found) for number in range(buckets)]
-        named = self.nodes.each(search_component, searches)
+        groups = group_parts(parts, _piece_size(count_rows(parts), self.rows), most=PARTS)
+        items = [ComponentBatch(group, group.slice_rows(rows), folder, buckets) for group in groups]
+        self.nodes.map_tasks(part_texts, [item for item in items if item.rows.height])
+        searches = [TextBucket(query, folder, number, found) for number in range(buckets)]
+        named = self.nodes.map_tasks(search_component, searches)
         shutil.rmtree(folder)
-        return pl.concat([none(), *_read(named)]).sort("place")
+        return pl.concat([no_repeats(), *_read_frames(named)]).sort("place")
 
-    def _empty(self, name: str) -> Path:
+    def _empty_folder(self, name: str) -> Path:
         folder = self.folder / name
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True)
         return folder
 
 
-def part_bands(keyed: Keyed) -> int:
+def part_bands(keyed: BandBatch) -> int:
     """Write the keys of some rows, with their places, into buckets; return their number."""
     found = [pl.DataFrame(schema={"place": pl.Int64, "key": pl.UInt64})]
     for rows in texts_of(keyed.group.parts, keyed.without, start=keyed.group.start):
-        keys = keys_of_bands(rows["text"], keyed.alike.threshold, seed=keyed.alike.seed)
+        keys = keys_of_bands(rows["text"], keyed.query.threshold, seed=keyed.query.seed)
         found.append(keys.select(rows["place"].gather(keys["row"]), "key"))
     together = pl.concat(found).with_columns((pl.col("key") % keyed.buckets).alias(BUCKET))
     write_buckets(name_of(keyed.folder, keyed.group.number), together, keyed.buckets)
     return together.height
 
 
-def pair_rows(searched: Searched) -> str:
+def pair_rows(searched: TextBucket) -> str:
     """Pair rows of a bucket with the first row that has their key; return the file of pairs."""
-    found, frames = none(), [*read_bucket(searched.folder, searched.number)]
+    found, frames = no_repeats(), [*read_bucket(searched.folder, searched.number)]
     if frames:
         found = repeats_in(pl.concat(frames), keep="first", kind="near")
-    return _written(found.select("place", "keeper").unique(), searched)
+    return _write_result(found.select("place", "keeper").unique(), searched)
 
 
-def part_texts(connected: Connected) -> int:
+def part_texts(batch: ComponentBatch) -> int:
     """Write the texts of some rows, with their places, into buckets; return their number."""
     found = []
-    for group in connected.group.singly():
-        rows = group.cut(connected.rows)
+    for group in batch.group.split_parts():
+        rows = group.slice_rows(batch.rows)
         if rows.height:
             texts = pl.read_parquet(group.parts[0].path, columns=["text"])["text"]
             found.append(compact(rows.with_columns(texts.gather(rows["place"] - group.start))))
     together = pl.concat(found)
-    write_buckets(name_of(connected.folder, connected.group.number), together, connected.buckets)
+    write_buckets(
+        name_of(batch.folder, batch.group.number),
+        together,
+        batch.buckets,
+    )
     return together.height
 
 
-def search_component(searched: Searched) -> str:
+def search_component(searched: TextBucket) -> str:
     """Find the near duplicates in a bucket of whole components; return the file that names them."""
     rows = read_bucket(searched.folder, searched.number)
-    found = near_repeats(rows, searched.alike.threshold, seed=searched.alike.seed)
-    return _written(found, searched)
+    found = near_repeats(rows, searched.query.threshold, seed=searched.query.seed)
+    return _write_result(found, searched)
 
 
-def _written(found: pl.DataFrame, searched: Searched) -> str:
+def _write_result(found: pl.DataFrame, searched: TextBucket) -> str:
     return write_found(searched.found / f"{searched.number:06d}.arrow", found)
 
 
-def _read(names: Sequence[str]) -> Iterator[pl.DataFrame]:
+def _read_frames(names: Sequence[str]) -> Iterator[pl.DataFrame]:
     return map(pl.read_ipc, names)
 
 
-def _piece(total: int, most: int) -> int:
+def _piece_size(total: int, most: int) -> int:
     """Return how much a task takes: what its memory allows, or less where all is little."""
     return max(1, min(most, max(most // _SMALLEST, math.ceil(total / PIECES))))

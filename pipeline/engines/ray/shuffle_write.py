@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
-from siftset.pipeline.stages.dedupe import settle, stamp
+from siftset.pipeline.stages.dedupe import split_duplicates, stamp_frame
 from siftset.pipeline.storage.atomic_files import sync
 from siftset.pipeline.storage.part_files import Part, PartWriter
 from siftset.pipeline.storage.table import DataFile
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Group:
+class PartGroup:
     """Parts that follow each other, and the place of their first row."""
 
     number: int
@@ -38,36 +38,36 @@ class Group:
         """The place after the last row."""
         return self.start + sum(part.rows for part in self.parts)
 
-    def of(self, frame: pl.DataFrame, column: str = "place") -> pl.DataFrame:
+    def select_rows(self, frame: pl.DataFrame, column: str = "place") -> pl.DataFrame:
         """Return the rows of a frame whose place lies here."""
         return frame.filter(pl.col(column).is_between(self.start, self.end - 1))
 
-    def cut(self, ordered: pl.DataFrame) -> pl.DataFrame:
+    def slice_rows(self, ordered: pl.DataFrame) -> pl.DataFrame:
         """Return the rows whose place lies here of a frame in the order of places, uncopied."""
         start, end = (ordered["place"].search_sorted(at, "left") for at in (self.start, self.end))
         return ordered.slice(start, end - start)
 
-    def singly(self) -> Iterator[Group]:
+    def split_parts(self) -> Iterator[PartGroup]:
         """Yield each part as a group of its own."""
         start = self.start
         for part in self.parts:
-            yield Group(self.number, (part,), start)
+            yield PartGroup(self.number, (part,), start)
             start += part.rows
 
 
 @dataclass(frozen=True, slots=True)
-class Named:
+class RowIdQuery:
     """Places of a group whose row_id is wanted."""
 
-    group: Group
+    group: PartGroup
     places: pl.DataFrame
 
 
 @dataclass(frozen=True, slots=True)
-class Writing:
+class WriteQuery:
     """What a task writes."""
 
-    group: Group
+    group: PartGroup
     repeated: pl.DataFrame
     known: pl.DataFrame
     """place and duplicate_of of the keepers that these rows repeat."""
@@ -77,7 +77,7 @@ class Writing:
 
 
 @dataclass(frozen=True, slots=True)
-class Written:
+class GroupFiles:
     """The files that a task wrote."""
 
     files: tuple[DataFile, ...]
@@ -88,14 +88,14 @@ def write_all(
     run: Run, nodes: Nodes, candidates: Sequence[Part], repeated: pl.DataFrame, *, rows: int
 ) -> tuple[tuple[DataFile, ...], tuple[Part, ...]]:
     """Write the candidates by split, duplicates apart, in the order of one machine."""
-    groups = grouped(candidates, rows)
+    groups = group_parts(candidates, rows)
     keepers = repeated.select(place="keeper").unique()
-    asked = [Named(group, group.of(keepers)) for group in groups]
-    named = nodes.each(name_rows, [one for one in asked if one.places.height])
+    asked = [RowIdQuery(group, group.select_rows(keepers)) for group in groups]
+    named = nodes.map_tasks(name_rows, [one for one in asked if one.places.height])
     known = pl.concat([_nothing_known(), *named])
-    written = nodes.each(write_group, _writings(run, groups, repeated, known))
+    written = nodes.map_tasks(write_group, _plan_writes(run, groups, repeated, known))
     files = [
-        replace(file, path=_lifted(file.path))
+        replace(file, path=_lift_file(file.path))
         for split in SPLITS
         for one in written
         for file in one.files
@@ -104,25 +104,27 @@ def write_all(
     return tuple(files), tuple(part for one in written for part in one.duplicates)
 
 
-def _lifted(path: Path) -> Path:
+def _lift_file(path: Path) -> Path:
     """Move a file out of the folder of the attempt that wrote it."""
     place = path.parents[1] / path.name
     path.replace(place)
     return place
 
 
-def _writings(
-    run: Run, groups: Iterable[Group], repeated: pl.DataFrame, known: pl.DataFrame
-) -> list[Writing]:
+def _plan_writes(
+    run: Run, groups: Iterable[PartGroup], repeated: pl.DataFrame, known: pl.DataFrame
+) -> list[WriteQuery]:
     writings = []
     for group in groups:
-        mine = group.of(repeated)
+        mine = group.select_rows(repeated)
         wanted = known.join(mine.select(place="keeper").unique(), on="place", how="semi")
-        writings.append(Writing(group, mine, wanted, run.folder, run.run_id, run.job.decider.hash))
+        writings.append(
+            WriteQuery(group, mine, wanted, run.folder, run.run_id, run.job.decider.hash)
+        )
     return writings
 
 
-def name_rows(named: Named) -> pl.DataFrame:
+def name_rows(named: RowIdQuery) -> pl.DataFrame:
     """Return place and duplicate_of, the row_id, of some rows of a group."""
     found, place = [_nothing_known()], named.group.start
     for part in named.group.parts:
@@ -137,19 +139,23 @@ def name_rows(named: Named) -> pl.DataFrame:
     return pl.concat(found)
 
 
-def write_group(writing: Writing) -> Written:
+def write_group(writing: WriteQuery) -> GroupFiles:
     """Write the rows of a group; each attempt has a folder of its own."""
     group = writing.group
     place = f"{group.number:06d}-{uuid.uuid4().hex[:8]}"
-    writers = {s: _writer(writing, "set", place, f"{s}-{group.number:06d}") for s in SPLITS}
+    writers = {s: _open_writer(writing, "set", place, f"{s}-{group.number:06d}") for s in SPLITS}
     first = group.number == 0
-    duplicates = _writer(writing, "duplicates", place, f"part-{group.number:06d}", even_empty=first)
-    settled = settle(group.parts, writing.repeated, start=group.start, known=writing.known)
+    duplicates = _open_writer(
+        writing, "duplicates", place, f"part-{group.number:06d}", even_empty=first
+    )
+    settled = split_duplicates(
+        group.parts, writing.repeated, start=group.start, known=writing.known
+    )
     for kept, repeats in settled:
-        rows = stamp(kept, writing.run_id, writing.formula)
+        rows = stamp_frame(kept, writing.run_id, writing.formula)
         for split, writer in writers.items():
             writer.add(rows.filter(pl.col("split") == split))
-        plain = stamp(repeats.drop("duplicate_of", "kind"), writing.run_id, writing.formula)
+        plain = stamp_frame(repeats.drop("duplicate_of", "kind"), writing.run_id, writing.formula)
         duplicates.add(plain.hstack(repeats.select("duplicate_of", "kind")))
     files = tuple(
         DataFile(part.path, split, part.rows)
@@ -159,11 +165,11 @@ def write_group(writing: Writing) -> Written:
     apart = duplicates.close()
     for path in (*(file.path for file in files), *(part.path for part in apart)):
         sync(path)
-    return Written(files, apart)
+    return GroupFiles(files, apart)
 
 
-def _writer(
-    writing: Writing, what: str, place: str, stem: str, *, even_empty: bool = False
+def _open_writer(
+    writing: WriteQuery, what: str, place: str, stem: str, *, even_empty: bool = False
 ) -> PartWriter:
     return PartWriter(writing.folder / what / place, stem, even_empty=even_empty)
 
@@ -172,17 +178,19 @@ def _nothing_known() -> pl.DataFrame:
     return pl.DataFrame(schema={"place": pl.Int64, "duplicate_of": pl.String})
 
 
-def grouped(candidates: Sequence[Part], rows: int, *, most: int | None = None) -> list[Group]:
+def group_parts(
+    candidates: Sequence[Part], rows: int, *, most: int | None = None
+) -> list[PartGroup]:
     """Return the parts in groups of about `rows` rows and at most so many parts, in order."""
-    groups: list[Group] = []
+    groups: list[PartGroup] = []
     pending: list[Part] = []
     start = waiting = 0
     for part in candidates:
         pending.append(part)
         waiting += part.rows
         if waiting >= rows or len(pending) == most:
-            groups.append(Group(len(groups), tuple(pending), start))
+            groups.append(PartGroup(len(groups), tuple(pending), start))
             start, waiting, pending = start + waiting, 0, []
     if pending:
-        groups.append(Group(len(groups), tuple(pending), start))
+        groups.append(PartGroup(len(groups), tuple(pending), start))
     return groups

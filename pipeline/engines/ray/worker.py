@@ -17,11 +17,22 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from siftset.pipeline.engines.ray.failed_shard import set_aside
-from siftset.pipeline.engines.shard_results import DRAFT, Cost, Kept, put, shard_name
+from siftset.pipeline.engines.ray.failed_shard import quarantine_shard
+from siftset.pipeline.engines.shard_results import (
+    DRAFT,
+    ShardCost,
+    ShardRecord,
+    shard_name,
+    store_record,
+)
 from siftset.pipeline.run.score_store import StoredScores
 from siftset.pipeline.run.split import split_expr
-from siftset.pipeline.stages.process_shard import ShardResult, Watch, Work, work_on
+from siftset.pipeline.stages.process_shard import (
+    RowSample,
+    ShardContext,
+    ShardResult,
+    process_shard,
+)
 from siftset.pipeline.storage.address import WORK
 from siftset.pipeline.storage.object_store import is_address
 from siftset.schemas.errors import OutputError, SiftsetError, SignalError
@@ -46,13 +57,13 @@ _LOOK: Final = 0.1
 
 
 @dataclass(frozen=True, slots=True)
-class Parcel:
+class TaskPayload:
     """Everything that a worker needs beside the shard."""
 
     loaded: LoadedRecipe
     plain: dict[str, Any]
     """The fields of Work that travel as they are."""
-    watch: Watch
+    watch: RowSample
     columns: tuple[str, ...]
     formula: str
     """Hash of the formula with its signals: theirs must be the same on every node."""
@@ -78,7 +89,7 @@ class Refusal:
 
 
 def do_shard(
-    parcel: Parcel, shard: Shard, index: int, attempt: int, reason: str | None = None
+    payload: TaskPayload, shard: Shard, index: int, attempt: int, reason: str | None = None
 ) -> Refusal | None:
     """Work on a shard; with a `reason`, set its rows aside instead.
 
@@ -87,9 +98,9 @@ def do_shard(
     """
     begun = _Begun()
     try:
-        _check_storage(parcel)
-        with _limits(parcel, f"{index:06d}-{attempt}"):
-            _do(parcel, shard, index, reason, begun)
+        _check_storage(payload)
+        with _enforce_limits(payload, f"{index:06d}-{attempt}"):
+            _run_shard(payload, shard, index, reason, begun)
     except SiftsetError as error:
         return Refusal(type(error).__name__, str(error))
     return None
@@ -99,10 +110,10 @@ class _Begun:
     def __init__(self) -> None:
         self.wall, self.cpu = time.monotonic(), time.process_time()
 
-    def cost(self, rows: int) -> Cost:
+    def cost(self, rows: int) -> ShardCost:
         """Return what was spent since."""
-        return Cost(
-            node=_node(),
+        return ShardCost(
+            node=_node_id(),
             rows=rows,
             seconds=time.monotonic() - self.wall,
             cpu_seconds=time.process_time() - self.cpu,
@@ -110,36 +121,38 @@ class _Begun:
         )
 
 
-def _do(parcel: Parcel, shard: Shard, index: int, reason: str | None, begun: _Begun) -> None:
-    name = shard_name(str(parcel.plain["key"]), shard, index)
+def _run_shard(
+    payload: TaskPayload, shard: Shard, index: int, reason: str | None, begun: _Begun
+) -> None:
+    name = shard_name(str(payload.plain["key"]), shard, index)
     name = name if reason is None else f"{name}-aside"
-    draft = parcel.place / f"{DRAFT}{name}-{uuid.uuid4().hex[:8]}"
+    draft = payload.place / f"{DRAFT}{name}-{uuid.uuid4().hex[:8]}"
     draft.mkdir()
     try:
-        work = _work(parcel, draft)
-        work.decider.taken()
-        result = _asked(work, shard, index, reason)
-        work.decider.close()
-        kept = Kept(result, work.decider.taken(), begun.cost(result.balance.read))
-        put(kept, draft, parcel.place / name)
+        context = _make_context(payload, draft)
+        context.decider.taken()
+        result = _asked(context, shard, index, reason)
+        context.decider.close()
+        kept = ShardRecord(result, context.decider.taken(), begun.cost(result.balance.read))
+        store_record(kept, draft, payload.place / name)
     finally:
         shutil.rmtree(draft, ignore_errors=True)
 
 
-def _asked(work: Work, shard: Shard, index: int, reason: str | None) -> ShardResult:
+def _asked(context: ShardContext, shard: Shard, index: int, reason: str | None) -> ShardResult:
     if reason is None:
-        return work_on(shard, index, work)
-    return set_aside(shard, index, work, reason)
+        return process_shard(shard, index, context)
+    return quarantine_shard(shard, index, context, reason)
 
 
-def _work(parcel: Parcel, folder: Path) -> Work:
-    recipe = parcel.loaded.recipe
-    return Work(
-        **parcel.plain,
-        decider=_decider(parcel),
-        split=split_expr(recipe.split, recipe.seed, parcel.columns),
+def _make_context(payload: TaskPayload, folder: Path) -> ShardContext:
+    recipe = payload.loaded.recipe
+    return ShardContext(
+        **payload.plain,
+        decider=_get_decider(payload),
+        split=split_expr(recipe.split, recipe.seed, payload.columns),
         folder=folder,
-        watch=lambda: copy.deepcopy(parcel.watch),
+        watch=lambda: copy.deepcopy(payload.watch),
         stop=threading.Event(),
         advance=_nothing,
         tally=_no_balance,
@@ -149,55 +162,55 @@ def _work(parcel: Parcel, folder: Path) -> Work:
 _deciders: dict[str, Decider] = {}
 
 
-def _decider(parcel: Parcel) -> Decider:
+def _get_decider(payload: TaskPayload) -> Decider:
     """Return the decider of a run, made once in a process; raises SignalError if it is another."""
-    found = _deciders.get(parcel.mark)
+    found = _deciders.get(payload.mark)
     if found is None:
         _deciders.clear()
-        recipe = parcel.loaded.recipe
+        recipe = payload.loaded.recipe
         formula = parse(recipe.keep)
         signals = build_for(formula, recipe.signals, folder=Path.cwd() / SHIPPED)
         dear = sum(one.kind != "expression" for one in signals.values())
-        cache = StoredScores(parcel.output, signals=dear)
+        cache = StoredScores(payload.output, signals=dear)
         found = Decider(formula, signals, order=recipe.order, seed=recipe.seed, cache=cache)
-        if found.hash != parcel.formula:
+        if found.hash != payload.formula:
             raise SignalError(
-                f"the signals on node {_node()} are not those of this machine, expected the same "
-                "code, lists and versions: install the same siftset and packages on every node"
+                f"the signals on node {_node_id()} are not those of this machine, expected the "
+                "same code, lists and versions: install the same siftset and packages on every node"
             )
-        _deciders[parcel.mark] = found
+        _deciders[payload.mark] = found
     return found
 
 
-def _check_storage(parcel: Parcel) -> None:
+def _check_storage(payload: TaskPayload) -> None:
     try:
-        seen = (parcel.place / MARK).read_text(encoding="utf-8")
+        seen = (payload.place / MARK).read_text(encoding="utf-8")
     except OSError:
         seen = ""
-    if seen != parcel.mark:
-        output, named = parcel.loaded.recipe.output, ""
+    if seen != payload.mark:
+        output, named = payload.loaded.recipe.output, ""
         if is_address(output):
             named = f", where the work for {output} is done: name one with {WORK}"
         raise OutputError(
-            f"node {_node()} does not see {parcel.output}: expected a folder on storage that every "
-            f"node mounts at the same path{named}"
+            f"node {_node_id()} does not see {payload.output}: expected a folder on storage that "
+            f"every node mounts at the same path{named}"
         )
 
 
 @contextmanager
-def _limits(parcel: Parcel, attempt: str) -> Iterator[None]:
+def _enforce_limits(payload: TaskPayload, attempt: str) -> Iterator[None]:
     """End this process where an attempt takes too long or too much memory, and say why.
 
     A thread looks; the kernel's alarm ends the process where a signal keeps it from running.
     """
-    note = parcel.attempts / attempt
-    note.with_suffix(".node").write_text(_node(), encoding="utf-8")
+    note = payload.attempts / attempt
+    note.with_suffix(".node").write_text(_node_id(), encoding="utf-8")
     over = threading.Event()
-    looking = threading.Thread(target=_look, args=(parcel, note, over), daemon=True)
+    looking = threading.Thread(target=_watch_limits, args=(payload, note, over), daemon=True)
     looking.start()
     if threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGALRM, signal.SIG_DFL)
-        signal.setitimer(signal.ITIMER_REAL, parcel.timeout + _GRACE)
+        signal.setitimer(signal.ITIMER_REAL, payload.timeout + _GRACE)
     try:
         yield
     finally:
@@ -205,17 +218,19 @@ def _limits(parcel: Parcel, attempt: str) -> Iterator[None]:
         over.set()
 
 
-def _look(parcel: Parcel, note: Path, over: threading.Event) -> None:
-    deadline = time.monotonic() + parcel.timeout
+def _watch_limits(payload: TaskPayload, note: Path, over: threading.Event) -> None:
+    deadline = time.monotonic() + payload.timeout
     while not over.wait(_LOOK):
         if time.monotonic() > deadline:
-            _end(note, f"it took longer than ray.timeout {parcel.timeout:g} seconds")
-        used = _resident_bytes() if parcel.memory else 0
-        if parcel.memory and used > parcel.memory:
-            _end(note, f"it took {used:,} bytes of memory, ray.memory allows {parcel.memory:,}")
+            _end_process(note, f"it took longer than ray.timeout {payload.timeout:g} seconds")
+        used = _resident_bytes() if payload.memory else 0
+        if payload.memory and used > payload.memory:
+            _end_process(
+                note, f"it took {used:,} bytes of memory, ray.memory allows {payload.memory:,}"
+            )
 
 
-def _end(note: Path, why: str) -> None:
+def _end_process(note: Path, why: str) -> None:
     note.with_suffix(".why").write_text(why, encoding="utf-8")
     os._exit(ENDED)
 
@@ -233,7 +248,7 @@ def _peak_bytes() -> int:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
 
 
-def _node() -> str:
+def _node_id() -> str:
     import ray
 
     return str(ray.get_runtime_context().get_node_id())
@@ -247,4 +262,4 @@ def _no_balance(balance: Balance) -> None:
     """Tell nobody."""
 
 
-Task = Callable[[Parcel, "Shard", int, int, str | None], Refusal | None]
+ShardTask = Callable[[TaskPayload, "Shard", int, int, str | None], Refusal | None]

@@ -10,9 +10,9 @@ from typing import Final, NamedTuple
 import numpy as np
 import polars as pl
 
-from siftset.pipeline.gate.gx.conditions import Kwargs, condition
+from siftset.pipeline.gate.gx.conditions import Kwargs, translate_condition
 from siftset.pipeline.gate.gx.row_condition import missing_column, row_filter, value_of
-from siftset.pipeline.gate.gx.values import members
+from siftset.pipeline.gate.gx.values import fitting_values
 from siftset.schemas.errors import SuiteError
 
 
@@ -50,10 +50,12 @@ _NUMERIC: Final = ("column.mean", "column.sum", "column.standard_deviation", "co
 
 _TALLIES: Final[dict[str, Callable[[pl.DataFrame, Kwargs], object]]] = {
     "column.distinct_values": lambda t, v: set(t["value"]),
-    "column.distinct_values.not_in_set": lambda t, v: _not_in_set(t, v)[: _limit(v)],
+    "column.distinct_values.not_in_set": lambda t, v: _not_in_set(t, v)[: _value_limit(v)],
     "column.distinct_values.not_in_set.count": lambda t, v: len(_not_in_set(t, v)),
-    "column.distinct_values.missing_from_column": lambda t, v: _missing(t, v)[: _limit(v)],
-    "column.distinct_values.missing_from_column.count": lambda t, v: len(_missing(t, v)),
+    "column.distinct_values.missing_from_column": lambda t, v: _missing_values(t, v)[
+        : _value_limit(v)
+    ],
+    "column.distinct_values.missing_from_column.count": lambda t, v: len(_missing_values(t, v)),
     "column.most_common_value": lambda t, v: (
         t.filter(pl.col("count") == pl.col("count").max())["value"].sort().to_list()
     ),
@@ -63,7 +65,7 @@ _TALLIES: Final[dict[str, Callable[[pl.DataFrame, Kwargs], object]]] = {
 _QUARTILES: Final = (0.25, 0.75)
 
 
-def aggregate(
+def translate_aggregate(
     name: str, domain: Kwargs, values: Kwargs, schema: pl.Schema
 ) -> Aggregate | Tally | None:
     """Translate one aggregate metric, or return None where there is no translation."""
@@ -71,29 +73,29 @@ def aggregate(
         return _row_count(domain, schema)
     if "column" not in domain:
         return None
-    column = _column(name, domain, schema)
+    column = _column_values(name, domain, schema)
     if name in _TALLIES:
         finish = _TALLIES[name]
         return Tally(column, lambda tally: finish(tally, values))
     if name in _SIMPLE:
         return Aggregate((_SIMPLE[name](column),), lambda found: found)
-    return _other(name, column, domain, values, schema)
+    return _translate_other(name, column, domain, values, schema)
 
 
-def _other(
+def _translate_other(
     name: str, column: pl.Expr, domain: Kwargs, values: Kwargs, schema: pl.Schema
 ) -> Aggregate | None:
     if name == "column.distinct_values.count.under_threshold":
         threshold = int(str(values["threshold"]))
         return Aggregate((column.drop_nulls().n_unique(),), lambda count: count < threshold)
     if name == "column.quantile_values":
-        return _quantiles(column, values)
+        return _translate_quantiles(column, values)
     if name == "column.histogram":
-        return _histogram(column, values)
+        return _translate_histogram(column, values)
     if name == "column.outlier_statistics":
         return _outlier_statistics(column, str(values.get("method", "iqr")))
     if name == "column_values.between.count":
-        inside = condition("column_values.between", domain, values, schema)
+        inside = translate_condition("column_values.between", domain, values, schema)
         counts = (inside.size, inside.failing.sum())
         return Aggregate(counts, lambda size, failing: size - failing)
     return None
@@ -105,7 +107,7 @@ def _row_count(domain: Kwargs, schema: pl.Schema) -> Aggregate:
     return Aggregate((pl.len(),), lambda count: count)
 
 
-def _column(name: str, domain: Kwargs, schema: pl.Schema) -> pl.Expr:
+def _column_values(name: str, domain: Kwargs, schema: pl.Schema) -> pl.Expr:
     column = str(domain["column"])
     if column not in schema:
         raise SuiteError(missing_column(name, column, list(schema)))
@@ -117,21 +119,21 @@ def _column(name: str, domain: Kwargs, schema: pl.Schema) -> pl.Expr:
     return value
 
 
-def _limit(values: Kwargs) -> int:
+def _value_limit(values: Kwargs) -> int:
     limit = values.get("limit")
     return limit if isinstance(limit, int) else 20
 
 
 def _not_in_set(tally: pl.DataFrame, values: Kwargs) -> list[object]:
-    expected = members(tally["value"].dtype, _value_set(values))
+    expected = fitting_values(tally["value"].dtype, _value_set(values))
     return sorted(set(tally["value"]) - set(expected), key=str)
 
 
-def _missing(tally: pl.DataFrame, values: Kwargs) -> list[object]:
+def _missing_values(tally: pl.DataFrame, values: Kwargs) -> list[object]:
     wanted = _value_set(values)
     dtype = tally["value"].dtype
-    held = {value for one in wanted for value in members(dtype, [one])}
-    foreign = {one for one in wanted if not len(members(dtype, [one]))}
+    held = {value for one in wanted for value in fitting_values(dtype, [one])}
+    foreign = {one for one in wanted if not len(fitting_values(dtype, [one]))}
     return sorted((held - set(tally["value"])) | foreign, key=str)
 
 
@@ -151,7 +153,7 @@ def _value_counts(tally: pl.DataFrame, values: Kwargs) -> object:
     return pd.Series(ordered["count"].to_list(), index=index, name="count")
 
 
-def _quantiles(column: pl.Expr, values: Kwargs) -> Aggregate:
+def _translate_quantiles(column: pl.Expr, values: Kwargs) -> Aggregate:
     """Translate quantiles; `nearest` takes the even neighbour of a tie, as numpy does."""
     wanted = values["quantiles"]
     assert isinstance(wanted, Sequence)
@@ -163,10 +165,10 @@ def _quantiles(column: pl.Expr, values: Kwargs) -> Aggregate:
         each = [column.quantile(share, interpolation=method) for share in shares]
         return Aggregate(tuple(each), lambda *found: list(found))
     ends = [column.quantile(s, interpolation=e) for s in shares for e in ("lower", "higher")]
-    return Aggregate((column.count(), *ends), lambda *found: _nearest(shares, found))
+    return Aggregate((column.count(), *ends), lambda *found: _nearest_values(shares, found))
 
 
-def _nearest(shares: Sequence[float], found: Sequence[object]) -> list[object]:
+def _nearest_values(shares: Sequence[float], found: Sequence[object]) -> list[object]:
     count = found[0]
     assert isinstance(count, int)
     nearest = []
@@ -176,7 +178,7 @@ def _nearest(shares: Sequence[float], found: Sequence[object]) -> list[object]:
     return nearest
 
 
-def _histogram(column: pl.Expr, values: Kwargs) -> Aggregate:
+def _translate_histogram(column: pl.Expr, values: Kwargs) -> Aggregate:
     """Count the values of each bin; a bin holds its lower edge, the last one both."""
     edges = [float(edge) for edge in np.asarray(values["bins"]).tolist()]
     counts = []

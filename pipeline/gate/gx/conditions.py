@@ -16,7 +16,7 @@ import polars as pl
 
 from siftset.pipeline.gate.gx import patterns
 from siftset.pipeline.gate.gx.row_condition import missing_column, row_filter, value_of
-from siftset.pipeline.gate.gx.values import bound, members
+from siftset.pipeline.gate.gx.values import fitting_values, make_bound
 from siftset.schemas.errors import SuiteError
 
 Kwargs = Mapping[str, object]
@@ -28,7 +28,7 @@ STATISTICAL: Final = ("column_values.z_score.under_threshold", "column_values.no
 """Conditions that need a statistic of the whole column first."""
 
 
-class Column(NamedTuple):
+class ConditionColumn(NamedTuple):
     """The values of a column, NaN being null, and their type."""
 
     value: pl.Expr
@@ -65,12 +65,12 @@ class Condition:
         """Return the number of rows looked at."""
         return pl.len() if self.domain is None else self.domain.sum()
 
-    def inside(self, frame: pl.LazyFrame) -> pl.LazyFrame:
+    def filter_domain(self, frame: pl.LazyFrame) -> pl.LazyFrame:
         """Return the rows looked at."""
         return frame if self.domain is None else frame.filter(self.domain)
 
 
-Test = Callable[[Column, Kwargs], pl.Expr]
+Test = Callable[[ConditionColumn, Kwargs], pl.Expr]
 _COLUMN_TESTS: Final[dict[str, Test]] = {
     "column_values.nonnull": lambda c, v: c.value.is_not_null(),
     "column_values.null": lambda c, v: c.value.is_null(),
@@ -78,13 +78,13 @@ _COLUMN_TESTS: Final[dict[str, Test]] = {
     "column_values.not_in_set": lambda c, v: (
         pl.lit(True) if v["value_set"] is None else ~_in_set(c, v)
     ),
-    "column_values.match_regex": lambda c, v: patterns.contains(c.text, str(v["regex"])),
-    "column_values.not_match_regex": lambda c, v: ~patterns.contains(c.text, str(v["regex"])),
+    "column_values.match_regex": lambda c, v: patterns.matches_regex(c.text, str(v["regex"])),
+    "column_values.not_match_regex": lambda c, v: ~patterns.matches_regex(c.text, str(v["regex"])),
     "column_values.match_regex_list": lambda c, v: _regex_list(c, v),
     "column_values.not_match_regex_list": lambda c, v: ~_regex_list(c, {**v, "match_on": "any"}),
-    "column_values.value_length.between": lambda c, v: between(c.text.str.len_chars(), v),
+    "column_values.value_length.between": lambda c, v: is_between(c.text.str.len_chars(), v),
     "column_values.value_length.equals": lambda c, v: c.text.str.len_chars().eq(v["value"]),
-    "column_values.between": lambda c, v: between(c.value, v, c.dtype),
+    "column_values.between": lambda c, v: is_between(c.value, v, c.dtype),
     "column_values.dateutil_parseable": lambda c, v: patterns.by_value(
         _only_text(c), patterns.is_date
     ),
@@ -93,7 +93,7 @@ _COLUMN_TESTS: Final[dict[str, Test]] = {
         _only_text(c), patterns.has_format(str(v["strftime_format"]))
     ),
     "column_values.match_json_schema": lambda c, v: patterns.by_value(
-        _only_text(c), patterns.follows(_mapping(v["json_schema"]))
+        _only_text(c), patterns.has_schema(_mapping(v["json_schema"]))
     ),
     "column_values.increasing": lambda c, v: _in_order(c, 1, bool(v.get("strictly"))),
     "column_values.decreasing": lambda c, v: _in_order(c, -1, bool(v.get("strictly"))),
@@ -102,7 +102,7 @@ _COLUMN_TESTS: Final[dict[str, Test]] = {
 }
 _KEEP_NULLS: Final = ("column_values.nonnull", "column_values.null")
 
-_PAIR_TESTS: Final[dict[str, Callable[[Column, Column, Kwargs], pl.Expr]]] = {
+_PAIR_TESTS: Final[dict[str, Callable[[ConditionColumn, ConditionColumn, Kwargs], pl.Expr]]] = {
     "column_pair_values.equal": lambda a, b, v: a.value == b.value,
     "column_pair_values.a_greater_than_b": lambda a, b, v: (
         a.value >= b.value if v.get("or_equal") else a.value > b.value
@@ -110,7 +110,7 @@ _PAIR_TESTS: Final[dict[str, Callable[[Column, Column, Kwargs], pl.Expr]]] = {
     "column_pair_values.in_set": lambda a, b, v: _pair_in_set(a, b, v),
 }
 
-_MULTI_TESTS: Final[dict[str, Callable[[Sequence[Column], Kwargs], pl.Expr]]] = {
+_MULTI_TESTS: Final[dict[str, Callable[[Sequence[ConditionColumn], Kwargs], pl.Expr]]] = {
     "multicolumn_sum.equal": lambda cs, v: pl.sum_horizontal(
         [c.value for c in cs], ignore_nulls=False
     ).eq(v["sum_total"]),
@@ -126,7 +126,7 @@ TRANSLATED: Final = frozenset({*_COLUMN_TESTS, *_PAIR_TESTS, *_MULTI_TESTS, *DUP
 """The conditions that have a translation."""
 
 
-def condition(name: str, domain: Kwargs, values: Kwargs, schema: pl.Schema) -> Condition:
+def translate_condition(name: str, domain: Kwargs, values: Kwargs, schema: pl.Schema) -> Condition:
     """Translate one condition, named as Great Expectations names its metric.
 
     `domain` holds the columns, row_condition and ignore_row_if; `values` the arguments, and
@@ -135,22 +135,24 @@ def condition(name: str, domain: Kwargs, values: Kwargs, schema: pl.Schema) -> C
     """
     if name not in TRANSLATED:
         raise SuiteError(f"'{name}' has no translation to polars")
-    names = _names(domain)
-    columns = [_column(each, schema) for each in names]
+    names = _column_names(domain)
+    columns = [_make_column(each, schema) for each in names]
     if name in DUPLICATES:
-        return Condition("duplicates", names, _domain(domain, columns, schema), pl.lit(False))
+        return Condition(
+            "duplicates", names, _domain_filter(domain, columns, schema), pl.lit(False)
+        )
     if name in _COLUMN_TESTS:
         meets = _COLUMN_TESTS[name](columns[0], values)
     elif name in _PAIR_TESTS:
         meets = _PAIR_TESTS[name](columns[0], columns[1], values)
     else:
         meets = _MULTI_TESTS[name](columns, values)
-    rows = _domain(domain, [] if name in _KEEP_NULLS else columns, schema)
+    rows = _domain_filter(domain, [] if name in _KEEP_NULLS else columns, schema)
     kind: Literal["row", "ordered"] = "ordered" if name in ORDERED else "row"
     return Condition(kind, names, rows, ~meets.fill_null(False))
 
 
-def _names(domain: Kwargs) -> tuple[str, ...]:
+def _column_names(domain: Kwargs) -> tuple[str, ...]:
     if "column" in domain:
         return (str(domain["column"]),)
     if "column_A" in domain:
@@ -160,13 +162,15 @@ def _names(domain: Kwargs) -> tuple[str, ...]:
     return tuple(str(name) for name in listed)
 
 
-def _column(name: str, schema: pl.Schema) -> Column:
+def _make_column(name: str, schema: pl.Schema) -> ConditionColumn:
     if name not in schema:
         raise SuiteError(missing_column("expectation", name, list(schema)))
-    return Column(value_of(name, schema), schema[name])
+    return ConditionColumn(value_of(name, schema), schema[name])
 
 
-def _domain(domain: Kwargs, columns: Sequence[Column], schema: pl.Schema) -> pl.Expr | None:
+def _domain_filter(
+    domain: Kwargs, columns: Sequence[ConditionColumn], schema: pl.Schema
+) -> pl.Expr | None:
     """Return the rows that a condition looks at: row condition, and what counts as missing."""
     parts = []
     if domain.get("row_condition"):
@@ -182,10 +186,10 @@ def _domain(domain: Kwargs, columns: Sequence[Column], schema: pl.Schema) -> pl.
     return reduce(lambda left, right: left & right, parts) if parts else None
 
 
-def between(value: pl.Expr, limits: Kwargs, dtype: pl.DataType | None = None) -> pl.Expr:
+def is_between(value: pl.Expr, limits: Kwargs, dtype: pl.DataType | None = None) -> pl.Expr:
     """Return whether a value lies within min_value and max_value, strictly where asked."""
-    low = bound(limits.get("min_value"), dtype)
-    high = bound(limits.get("max_value"), dtype)
+    low = make_bound(limits.get("min_value"), dtype)
+    high = make_bound(limits.get("max_value"), dtype)
     if low is None and high is None:
         raise SuiteError("min_value and max_value cannot both be missing")
     parts = []
@@ -196,24 +200,24 @@ def between(value: pl.Expr, limits: Kwargs, dtype: pl.DataType | None = None) ->
     return reduce(lambda left, right: left & right, parts)
 
 
-def _in_set(column: Column, values: Kwargs) -> pl.Expr:
+def _in_set(column: ConditionColumn, values: Kwargs) -> pl.Expr:
     allowed = values["value_set"]
     if allowed is None:
         return pl.lit(True)
     assert isinstance(allowed, Sequence | set | frozenset)
     is_category = column.dtype in (pl.Categorical, pl.Enum)
     value = column.text if is_category else column.value
-    return value.is_in(members(column.dtype, list(allowed)).implode())
+    return value.is_in(fitting_values(column.dtype, list(allowed)).implode())
 
 
-def _regex_list(column: Column, values: Kwargs) -> pl.Expr:
+def _regex_list(column: ConditionColumn, values: Kwargs) -> pl.Expr:
     listed = values["regex_list"]
     assert isinstance(listed, Sequence)
-    found = [patterns.contains(column.text, str(regex)) for regex in listed]
+    found = [patterns.matches_regex(column.text, str(regex)) for regex in listed]
     return pl.all_horizontal(found) if values.get("match_on") == "all" else pl.any_horizontal(found)
 
 
-def _only_text(column: Column) -> pl.Expr:
+def _only_text(column: ConditionColumn) -> pl.Expr:
     if column.dtype != pl.String:
         raise SuiteError(f"needs text, but the column holds {column.dtype}")
     return column.value
@@ -225,7 +229,7 @@ def _mapping(value: object) -> Mapping[str, object]:
     return value
 
 
-def _in_order(column: Column, sign: int, strictly: bool) -> pl.Expr:
+def _in_order(column: ConditionColumn, sign: int, strictly: bool) -> pl.Expr:
     if not (column.dtype.is_numeric() or column.dtype.is_temporal()):
         raise SuiteError(f"order needs numbers or times, but the column holds {column.dtype}")
     later, earlier = column.value, column.value.shift(1)
@@ -234,7 +238,7 @@ def _in_order(column: Column, sign: int, strictly: bool) -> pl.Expr:
     return (later > earlier if strictly else later >= earlier).fill_null(True)
 
 
-def _z_score(column: Column, values: Kwargs) -> pl.Expr:
+def _z_score(column: ConditionColumn, values: Kwargs) -> pl.Expr:
     mean, deviation = values.get("column.mean"), values.get("column.standard_deviation")
     if not isinstance(mean, int | float) or not isinstance(deviation, int | float) or not deviation:
         return pl.lit(True)
@@ -244,7 +248,7 @@ def _z_score(column: Column, values: Kwargs) -> pl.Expr:
     return score < threshold
 
 
-def _not_outlier(column: Column, values: Kwargs) -> pl.Expr:
+def _not_outlier(column: ConditionColumn, values: Kwargs) -> pl.Expr:
     """Return whether values lie in the window of column.outlier_statistics."""
     found = values.get("column.outlier_statistics")
     if not isinstance(found, tuple) or None in found:
@@ -258,14 +262,14 @@ def _not_outlier(column: Column, values: Kwargs) -> pl.Expr:
     return (column.value - low).abs() < reach
 
 
-def _pair_in_set(a: Column, b: Column, values: Kwargs) -> pl.Expr:
+def _pair_in_set(a: ConditionColumn, b: ConditionColumn, values: Kwargs) -> pl.Expr:
     pairs = values["value_pairs_set"]
     if pairs is None:
         return pl.lit(True)
     assert isinstance(pairs, Sequence | set)
     matches = []
     for first, second in pairs:
-        held = [members(c.dtype, [v]) for c, v in ((a, first), (b, second))]
+        held = [fitting_values(c.dtype, [v]) for c, v in ((a, first), (b, second))]
         if all(len(each) for each in held):
             matches.append(a.value.eq_missing(held[0][0]) & b.value.eq_missing(held[1][0]))
     return pl.any_horizontal(matches) if matches else pl.lit(False)

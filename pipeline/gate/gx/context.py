@@ -44,12 +44,12 @@ def open_context(folder: Path) -> FileDataContext:
         if not config.exists():
             config.parent.mkdir(parents=True, exist_ok=True)
             # JSON is YAML, and needs no writer of its own.
-            text = json.dumps(_config(data_docs.site("../data_docs/")), indent=2)
+            text = json.dumps(_project_config(data_docs.site_config("../data_docs/")), indent=2)
             config.write_text(text + "\n", encoding="utf-8")
         return gx.get_context(mode="file", project_root_dir=folder)
 
 
-def _config(site: dict[str, Any]) -> dict[str, Any]:
+def _project_config(site: dict[str, Any]) -> dict[str, Any]:
     return {
         "config_version": 4.0,
         "analytics_enabled": False,
@@ -59,10 +59,10 @@ def _config(site: dict[str, Any]) -> dict[str, Any]:
         "validation_results_store_name": "validation_results_store",
         "checkpoint_store_name": "checkpoint_store",
         "stores": {
-            "expectations_store": _store("ExpectationsStore", "expectations/"),
-            "validation_results_store": _store("ValidationResultsStore", "validations/"),
-            "checkpoint_store": _store("CheckpointStore", "checkpoints/", **_SUFFIXED),
-            "validation_definition_store": _store(
+            "expectations_store": _store_config("ExpectationsStore", "expectations/"),
+            "validation_results_store": _store_config("ValidationResultsStore", "validations/"),
+            "checkpoint_store": _store_config("CheckpointStore", "checkpoints/", **_SUFFIXED),
+            "validation_definition_store": _store_config(
                 "ValidationDefinitionStore", "validation_definitions/", **_SUFFIXED
             ),
         },
@@ -70,6 +70,6 @@ def _config(site: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _store(kind: str, folder: str, **options: str) -> dict[str, Any]:
+def _store_config(kind: str, folder: str, **options: str) -> dict[str, Any]:
     backend = {"class_name": _STORE, "base_directory": folder, **options}
     return {"class_name": kind, "store_backend": backend}

@@ -31,7 +31,7 @@ from great_expectations.render.renderer.page_renderer import (
 from great_expectations.render.renderer.site_index_page_renderer import SiteIndexPageRenderer
 from great_expectations.render.view.view import DefaultJinjaIndexPageView, DefaultJinjaPageView
 
-from siftset.pipeline.gate.gx.examples import flat
+from siftset.pipeline.gate.gx.examples import flatten_text
 
 STAND_INS: Final = {character: 0xE000 + i for i, character in enumerate("<>&\"'`${}")}
 """Characters of markup and of templates, and the private-use ones that carry them."""
@@ -50,19 +50,21 @@ _REMOTE: Final = re.compile(r"\s(?:href|src)=\"[^\"]*(?://|javascript:)[^\"]*\""
 _INLINE: Final = re.compile(r"\sstyle=\"[^\"]*\"", re.IGNORECASE)
 
 
-def inert(value: Any) -> Any:  # noqa: ANN401  any JSON value
+def make_inert(value: Any) -> Any:  # noqa: ANN401  any JSON value
     """Return a value whose texts are flat, cut, and free of markup."""
     if isinstance(value, str):
-        return str(flat(value)).translate(_HIDE)
+        return str(flatten_text(value)).translate(_HIDE)
     if isinstance(value, Mapping):
         return {
-            inert(key): each if key in _AS_WRITTEN and isinstance(each, str) else inert(each)
+            make_inert(key): each
+            if key in _AS_WRITTEN and isinstance(each, str)
+            else make_inert(each)
             for key, each in value.items()
         }
-    return [inert(each) for each in value] if isinstance(value, list | tuple) else value
+    return [make_inert(each) for each in value] if isinstance(value, list | tuple) else value
 
 
-def offline(page: str) -> str:
+def make_offline(page: str) -> str:
     """Return a page with a style of our own, no script, and nothing from elsewhere."""
     for pattern in (_SCRIPTS, _STYLES, _LOADED, _HANDLER, _REMOTE, _INLINE):
         page = pattern.sub("", page)
@@ -87,7 +89,7 @@ class ResultsRenderer(ValidationResultsPageRenderer):
 
     def render(self, validation_results: Any, suite_parameters: Any = None) -> Any:  # noqa: ANN401
         """Render the results with every text made inert."""
-        data = inert(validation_results.to_json_dict())
+        data = make_inert(validation_results.to_json_dict())
         # The page names the data by a key that only older results had.
         named = data["meta"].get("active_batch_definition") or {}
         data["meta"]["batch_kwargs"] = {"data_asset_name": named.get("data_asset_name", "")}
@@ -103,7 +105,7 @@ class SuiteRenderer(ExpectationSuitePageRenderer):
     def render(self, expectations: Any) -> Any:  # noqa: ANN401
         """Render the suite with every text made inert."""
         data = expectations if isinstance(expectations, dict) else expectations.to_json_dict()
-        safe = ExpectationSuite(**inert(copy.deepcopy(data)))
+        safe = ExpectationSuite(**make_inert(copy.deepcopy(data)))
         return super().render(safe)  # type: ignore[no-untyped-call]
 
 
@@ -114,7 +116,7 @@ class IndexRenderer(SiteIndexPageRenderer):
     def render(cls, index_links_dict: Any) -> Any:  # noqa: ANN401
         """Render the list with every text made inert."""
         links = {
-            key: inert_links(value) if key.endswith("_links") else value
+            key: make_links_inert(value) if key.endswith("_links") else value
             for key, value in index_links_dict.items()
             if key != "cta_object"
         }
@@ -123,13 +125,13 @@ class IndexRenderer(SiteIndexPageRenderer):
         return rendered
 
 
-def inert_links(links: Any) -> Any:  # noqa: ANN401
+def make_links_inert(links: Any) -> Any:  # noqa: ANN401
     """Return links of the index whose texts are inert; their addresses stay."""
     if isinstance(links, list):
-        return [inert_links(each) for each in links]
+        return [make_links_inert(each) for each in links]
     if isinstance(links, dict):
         return {
-            key: inert(value) if isinstance(value, str) and not key.endswith("path") else value
+            key: make_inert(value) if isinstance(value, str) and not key.endswith("path") else value
             for key, value in links.items()
         }
     return links
@@ -141,7 +143,7 @@ class PageView(DefaultJinjaPageView):
     def render(self, document: Any, template: Any = None, **kwargs: Any) -> str:  # noqa: ANN401
         """Return the page, offline."""
         page = super().render(document, template, **kwargs)  # type: ignore[no-untyped-call]
-        return offline(page)
+        return make_offline(page)
 
 
 class IndexView(DefaultJinjaIndexPageView):
@@ -150,12 +152,14 @@ class IndexView(DefaultJinjaIndexPageView):
     def render(self, document: Any, template: Any = None, **kwargs: Any) -> str:  # noqa: ANN401
         """Return the page, offline; Great Expectations fills its lists by a script, we in place."""
         page = super().render(document, template, **kwargs)  # type: ignore[no-untyped-call]
-        return offline(page.replace("</body>", f"{_lists(document.siftset_links)}</body>"))
+        return make_offline(
+            page.replace("</body>", f"{_list_links(document.siftset_links)}</body>")
+        )
 
 
-def _lists(links: Mapping[str, Any]) -> str:
+def _list_links(links: Mapping[str, Any]) -> str:
     """Return what was validated and the suites, as tables with links."""
-    return _table(
+    return _render_table(
         "Validation results",
         ("", "Data", "Suite", "Run"),
         [
@@ -168,7 +172,7 @@ def _lists(links: Mapping[str, Any]) -> str:
             )
             for each in links.get("validations_links") or ()
         ],
-    ) + _table(
+    ) + _render_table(
         "Suites",
         ("Suite",),
         [
@@ -178,7 +182,7 @@ def _lists(links: Mapping[str, Any]) -> str:
     )
 
 
-def _table(title: str, head: Sequence[str], rows: Sequence[tuple[Any, ...]]) -> str:
+def _render_table(title: str, head: Sequence[str], rows: Sequence[tuple[Any, ...]]) -> str:
     """Return a table whose last cell links to the page of its row; texts are inert already."""
     body = ""
     for link, *cells in rows:
@@ -189,7 +193,7 @@ def _table(title: str, head: Sequence[str], rows: Sequence[tuple[Any, ...]]) -> 
     return f"<h2>{title}</h2><table><tr>{names}</tr>{body}</table>"
 
 
-def site(base_directory: str) -> dict[str, Any]:
+def site_config(base_directory: str) -> dict[str, Any]:
     """Return the configuration of a Data Docs site of these pages."""
     here = {"module_name": __name__}
     section = {"class_name": "DefaultSiteSectionBuilder"}

@@ -27,7 +27,7 @@ from siftset.schemas.errors import SuiteError
 class PolarsAsset(DataAsset):  # type: ignore[type-arg]  # its parameters are not exported
     """Something that is scanned as one lazy frame."""
 
-    def scan(self, options: Mapping[str, Any]) -> pl.LazyFrame:
+    def scan_rows(self, options: Mapping[str, Any]) -> pl.LazyFrame:
         """Return the plan that reads the asset."""
         raise SuiteError(f"asset '{self.name}' has no way to be read")
 
@@ -67,7 +67,7 @@ class PolarsAsset(DataAsset):  # type: ignore[type-arg]  # its parameters are no
         self._validate_batch_request(batch_request)
         options = dict(batch_request.options or {})
         engine = self.datasource.get_execution_engine()
-        data, markers = engine.batch(self.scan(options))
+        data, markers = engine.make_batch(self.scan_rows(options))
         definition = LegacyBatchDefinition(
             datasource_name=self.datasource.name,
             data_connector_name=_DATA_CONNECTOR_NAME,
@@ -84,11 +84,11 @@ class PolarsAsset(DataAsset):  # type: ignore[type-arg]  # its parameters are no
                 batch_request=batch_request, ignore_options=("dataframe",)
             ),
             batch_markers=markers,
-            batch_spec=self._spec(),
+            batch_spec=self._batch_spec(),
             batch_definition=definition,
         )
 
-    def _spec(self) -> PathBatchSpec | RuntimeDataBatchSpec:
+    def _batch_spec(self) -> PathBatchSpec | RuntimeDataBatchSpec:
         return RuntimeDataBatchSpec(batch_data="polars")
 
 
@@ -101,15 +101,15 @@ class ParquetAsset(PolarsAsset):
     class Config:  # noqa: D106
         extra = pydantic.Extra.forbid
 
-    def scan(self, options: Mapping[str, Any]) -> pl.LazyFrame:
+    def scan_rows(self, options: Mapping[str, Any]) -> pl.LazyFrame:
         """Return the plan that reads the files; a column that one lacks is null there."""
         return pl.scan_parquet(self.paths, missing_columns="insert")
 
     def test_connection(self) -> None:
         """Raise unless the files can be opened."""
-        self.scan({}).collect_schema()
+        self.scan_rows({}).collect_schema()
 
-    def _spec(self) -> PathBatchSpec:
+    def _batch_spec(self) -> PathBatchSpec:
         return PathBatchSpec(path=str(self.paths[0]), reader_method="scan_parquet")
 
 
@@ -123,15 +123,15 @@ class DeltaAsset(PolarsAsset):
     class Config:  # noqa: D106
         extra = pydantic.Extra.forbid
 
-    def scan(self, options: Mapping[str, Any]) -> pl.LazyFrame:
+    def scan_rows(self, options: Mapping[str, Any]) -> pl.LazyFrame:
         """Return the plan that reads the version."""
         return pl.scan_delta(self.path, version=self.version)
 
     def test_connection(self) -> None:
         """Raise unless the table can be opened."""
-        self.scan({}).collect_schema()
+        self.scan_rows({}).collect_schema()
 
-    def _spec(self) -> PathBatchSpec:
+    def _batch_spec(self) -> PathBatchSpec:
         return PathBatchSpec(path=self.path, reader_method="scan_delta")
 
 
@@ -147,7 +147,7 @@ class FrameAsset(PolarsAsset):
         """Return the one option: the frame."""
         return ("dataframe",)
 
-    def scan(self, options: Mapping[str, Any]) -> pl.LazyFrame:
+    def scan_rows(self, options: Mapping[str, Any]) -> pl.LazyFrame:
         """Return the frame that the options hold."""
         frame = options.get("dataframe")
         if not isinstance(frame, pl.DataFrame | pl.LazyFrame):

@@ -19,8 +19,8 @@ from great_expectations.execution_engine.pandas_execution_engine import PandasEx
 from great_expectations.validator.metric_configuration import MetricConfiguration
 
 from siftset.pipeline.gate.gx import aggregates
-from siftset.pipeline.gate.gx.conditions import Condition, condition
-from siftset.pipeline.gate.gx.examples import Wanted, collect_examples
+from siftset.pipeline.gate.gx.conditions import Condition, translate_condition
+from siftset.pipeline.gate.gx.examples import ExampleRequest, collect_examples
 from siftset.pipeline.gate.gx.scan import Scan
 from siftset.schemas.errors import SuiteError
 
@@ -100,7 +100,7 @@ class PolarsExecutionEngine(PandasExecutionEngine):
             raise MetricResolutionError(message=message, failed_metrics=(failed,)) from error
         return found
 
-    def derive(
+    def derive_metric(
         self,
         metric: MetricConfiguration,
         metrics: dict[Any, Any],
@@ -156,22 +156,22 @@ class _Level:
         if name == "table.column_types":
             self._found[metric.id] = aggregates.pandas_types(batch.schema)
         elif name in _DERIVED:
-            self._found[metric.id] = self._engine.derive(metric, self._known, runtime)
+            self._found[metric.id] = self._engine.derive_metric(metric, self._known, runtime)
         elif suffix == "map":
-            self._found[metric.id] = self._statistics(metric)
+            self._found[metric.id] = self._find_statistics(metric)
         elif suffix == "condition":
-            values = {**metric.metric_value_kwargs, **self._statistics(metric)}
-            made = condition(base, domain, values, batch.schema)
+            values = {**metric.metric_value_kwargs, **self._find_statistics(metric)}
+            made = translate_condition(base, domain, values, batch.schema)
             self._found[metric.id] = (made, {}, dict(domain))
         elif suffix in ("unexpected_count", "filtered_row_count"):
-            self._scan(batch).count(metric, self._condition_of(metric), suffix)
+            self._scan_of(batch).count(metric, self._condition_of(metric), suffix)
         elif suffix in _EXAMPLES:
             self._examples.append((metric, self._condition_of(metric)))
         else:
             self._add_aggregate(metric, batch)
 
     def _add_aggregate(self, metric: MetricConfiguration, batch: LazyBatch) -> None:
-        made = aggregates.aggregate(
+        made = aggregates.translate_aggregate(
             metric.metric_name,
             metric.metric_domain_kwargs,
             metric.metric_value_kwargs,
@@ -179,9 +179,9 @@ class _Level:
         )
         if made is None:
             raise SuiteError("has no translation to polars")
-        self._scan(batch).add(metric, made)
+        self._scan_of(batch).add(metric, made)
 
-    def _scan(self, batch: LazyBatch) -> Scan:
+    def _scan_of(self, batch: LazyBatch) -> Scan:
         return self._scans.setdefault(id(batch), Scan(batch.frame, batch.schema))
 
     def _known_value(self, metric: MetricConfiguration) -> Any:  # noqa: ANN401  any metric's value
@@ -192,7 +192,7 @@ class _Level:
         assert isinstance(made, Condition)
         return made
 
-    def _statistics(self, metric: MetricConfiguration) -> dict[str, object]:
+    def _find_statistics(self, metric: MetricConfiguration) -> dict[str, object]:
         """Return the statistics that a condition compares with, also by way of its function."""
         found: dict[str, object] = {}
         for name, needed in metric.metric_dependencies.items():
@@ -210,7 +210,7 @@ class _Level:
         return count if isinstance(count, int) else None
 
     def _find_examples(self) -> None:
-        wanted: list[Wanted] = []
+        wanted: list[ExampleRequest] = []
         for metric, made in self._examples:
             suffix = metric.metric_name.rpartition(".")[2]
             count = self._count_of(metric)
@@ -223,7 +223,7 @@ class _Level:
             else:
                 batch = self._engine.batch_of(metric.metric_domain_kwargs)
                 formats = metric.metric_value_kwargs["result_format"]
-                wanted.append(Wanted(metric, suffix, made, batch.frame, formats, count))
+                wanted.append(ExampleRequest(metric, suffix, made, batch.frame, formats, count))
         found, failures = collect_examples(wanted)
         self._found.update({metric.id: value for metric, value in found})
         self.failures += failures

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 import polars as pl
 
 from siftset.pipeline.gate.gx.conditions import Condition
-from siftset.pipeline.gate.gx.scan import HASH, key_of, repeated, repeated_hashes
+from siftset.pipeline.gate.gx.scan import HASH, key_of, repeated_hashes, repeated_keys
 
 if TYPE_CHECKING:
     from great_expectations.validator.metric_configuration import MetricConfiguration
@@ -24,7 +24,7 @@ RARE: Final = 2_000
 
 
 @dataclass(frozen=True)
-class Wanted:
+class ExampleRequest:
     """Examples of one condition, as one metric wants them."""
 
     metric: MetricConfiguration
@@ -53,30 +53,30 @@ Answer: TypeAlias = "list[tuple[MetricConfiguration, object]]"
 Failures: TypeAlias = "list[tuple[MetricConfiguration, Exception]]"
 
 
-def collect_examples(wanted: list[Wanted]) -> tuple[Answer, Failures]:
+def collect_examples(wanted: list[ExampleRequest]) -> tuple[Answer, Failures]:
     """Return the examples of each metric; conditions with few rows share one scan."""
     found: Answer = []
     failures: Failures = []
     rare = [one for one in wanted if _is_rare(one)]
-    shared = _shared(rare)
+    shared = _find_shared_rows(rare)
     for one in wanted:
         try:
-            rows = shared[id(one)] if id(one) in shared else _rows(one)
-            found.append((one.metric, _shape(one, rows)))
+            rows = shared[id(one)] if id(one) in shared else _find_rows(one)
+            found.append((one.metric, _shape_rows(one, rows)))
         except Exception as error:
             failures.append((one.metric, error))
     return found, failures
 
 
-def flat(value: object) -> object:
+def flatten_text(value: object) -> object:
     """Return a value with its texts cut and their control characters made visible."""
     if isinstance(value, str):
         cut = value[:CHARACTERS]
         shown = "".join(c if c.isprintable() else _visible(c) for c in cut)
         return shown + ("…" if len(value) > CHARACTERS else "")
     if isinstance(value, Mapping):
-        return {key: flat(each) for key, each in value.items()}
-    return [flat(each) for each in value] if isinstance(value, list | tuple) else value
+        return {key: flatten_text(each) for key, each in value.items()}
+    return [flatten_text(each) for each in value] if isinstance(value, list | tuple) else value
 
 
 def _visible(character: str) -> str:
@@ -84,7 +84,7 @@ def _visible(character: str) -> str:
     return f"\\x{code:02x}" if code < 256 else f"\\u{code:04x}"
 
 
-def _is_rare(one: Wanted) -> bool:
+def _is_rare(one: ExampleRequest) -> bool:
     is_plain = one.condition.kind == "row" and one.kind != "unexpected_rows"
     return (
         is_plain
@@ -93,53 +93,53 @@ def _is_rare(one: Wanted) -> bool:
     )
 
 
-def _columns(one: Wanted) -> list[str]:
+def _shown_columns(one: ExampleRequest) -> list[str]:
     names = one.ids if one.kind == "unexpected_index_list" else ()
     return list(dict.fromkeys([*names, *one.condition.columns]))
 
 
-def _shared(wanted: list[Wanted]) -> dict[int, pl.DataFrame]:
+def _find_shared_rows(wanted: list[ExampleRequest]) -> dict[int, pl.DataFrame]:
     """Find the rows of all rare conditions of a frame in one scan."""
     found: dict[int, pl.DataFrame] = {}
     for frame in {id(one.frame): one.frame for one in wanted}.values():
         group = [one for one in wanted if one.frame is frame]
         conditions = {id(one.condition): one.condition for one in group}
         flags = {f"__failing_{key}": made.failing for key, made in conditions.items()}
-        columns = list(dict.fromkeys(name for one in group for name in _columns(one)))
+        columns = list(dict.fromkeys(name for one in group for name in _shown_columns(one)))
         marked = frame.select(*columns, *[e.alias(name) for name, e in flags.items()])
         rows = marked.filter(pl.any_horizontal(list(flags))).collect(engine="streaming")
         for one in group:
             mine = rows.filter(pl.col(f"__failing_{id(one.condition)}"))
-            found[id(one)] = mine.select(_columns(one)).head(one.limit or mine.height)
+            found[id(one)] = mine.select(_shown_columns(one)).head(one.limit or mine.height)
     return found
 
 
-def _rows(one: Wanted) -> pl.DataFrame:
+def _find_rows(one: ExampleRequest) -> pl.DataFrame:
     """Find the rows of one condition, stopping as soon as there are enough."""
-    plan = _failing(one)
+    plan = _failing_rows(one)
     if one.kind == "unexpected_index_list" and not one.ids:
         plan = plan.select(ROW)
     elif one.kind == "unexpected_rows":
         plan = plan.drop(ROW, strict=False)
     else:
-        plan = plan.select(_columns(one))
+        plan = plan.select(_shown_columns(one))
     limited = plan if one.limit is None else plan.head(one.limit)
     return limited.collect(engine="streaming")
 
 
-def _failing(one: Wanted) -> pl.LazyFrame:
+def _failing_rows(one: ExampleRequest) -> pl.LazyFrame:
     numbered = one.kind == "unexpected_index_list" and not one.ids
     frame = one.frame.with_row_index(ROW) if numbered else one.frame
     condition = one.condition
     if condition.kind == "row":
         return frame.filter(condition.failing)
-    inside = condition.inside(frame)
+    inside = condition.filter_domain(frame)
     if condition.kind == "ordered":
         return inside.filter(condition.unexpected)
-    return _duplicates(one, inside)
+    return _duplicate_rows(one, inside)
 
 
-def _duplicates(one: Wanted, inside: pl.LazyFrame) -> pl.LazyFrame:
+def _duplicate_rows(one: ExampleRequest, inside: pl.LazyFrame) -> pl.LazyFrame:
     """Return rows of the first duplicate keys; all of them share a hash with another row."""
     hashes = one.condition.found.get(HASH)
     if hashes is None:
@@ -148,16 +148,16 @@ def _duplicates(one: Wanted, inside: pl.LazyFrame) -> pl.LazyFrame:
         first = hashes.sort(HASH).head(one.limit)
         rows = inside.with_columns(key_of(one.condition))
         return rows.join(first.lazy(), on=HASH, how="semi").drop(HASH)
-    keys = repeated(one.frame, one.condition, hashes).select(one.condition.columns)
+    keys = repeated_keys(one.frame, one.condition, hashes).select(one.condition.columns)
     return inside.join(keys, on=list(one.condition.columns), how="semi", nulls_equal=True)
 
 
-def _shape(one: Wanted, rows: pl.DataFrame) -> object:
+def _shape_rows(one: ExampleRequest, rows: pl.DataFrame) -> object:
     if one.kind == "unexpected_rows":
         return rows.to_pandas()
     if ROW in rows.columns:
         return rows[ROW].to_list()
-    records = [flat(record) for record in rows.to_dicts()]
+    records = [flatten_text(record) for record in rows.to_dicts()]
     if one.kind == "unexpected_index_list" or len(one.condition.columns) > 2:
         return records
     shown = [list(record.values()) for record in records if isinstance(record, dict)]

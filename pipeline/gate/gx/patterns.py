@@ -27,7 +27,7 @@ def as_text(column: pl.Expr, dtype: pl.DataType) -> pl.Expr:
     raise SuiteError(f"a column of type {dtype} has no text to match: cast it to String first")
 
 
-def contains(text: pl.Expr, pattern: str) -> pl.Expr:
+def matches_regex(text: pl.Expr, pattern: str) -> pl.Expr:
     """Return whether a Python regular expression is found in each text.
 
     What Rust's engine cannot express (look-around, back-references) runs in Python.
@@ -37,7 +37,7 @@ def contains(text: pl.Expr, pattern: str) -> pl.Expr:
     except re.error as error:
         raise SuiteError(f"'{pattern}' is not a regular expression: {error}") from error
     rust = "".join(_to_rust(pattern))
-    if _compiles(rust):
+    if _is_rust_regex(rust):
         return text.str.contains(rust)
     return by_value(text, lambda value: compiled.search(value) is not None)
 
@@ -86,7 +86,7 @@ def has_format(strftime_format: str) -> Callable[[str], bool]:
     return holds
 
 
-def follows(json_schema: Mapping[str, object]) -> Callable[[str], bool]:
+def has_schema(json_schema: Mapping[str, object]) -> Callable[[str], bool]:
     """Return a test whether a text is JSON that follows a JSON Schema."""
     import jsonschema  # type: ignore[import-untyped]
 
@@ -101,7 +101,7 @@ def follows(json_schema: Mapping[str, object]) -> Callable[[str], bool]:
 
 
 @cache
-def _compiles(pattern: str) -> bool:
+def _is_rust_regex(pattern: str) -> bool:
     try:
         pl.Series([""]).str.contains(pattern)
     except pl.exceptions.PolarsError:

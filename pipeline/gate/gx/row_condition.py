@@ -75,12 +75,14 @@ def row_filter(condition: object, schema: pl.Schema) -> pl.Expr:
     Takes a condition of Great Expectations, its JSON form, or a pandas query of comparisons.
     As in pandas a missing value fulfils `!=` and NOT_IN, and no other comparison.
     """
-    data = condition if isinstance(condition, str) else _as_dict(condition)
-    expression = _query(data, schema) if isinstance(data, str) else _from_dict(data, schema)
+    data = condition if isinstance(condition, str) else _read_condition(condition)
+    expression = (
+        _translate_query(data, schema) if isinstance(data, str) else _translate_dict(data, schema)
+    )
     return expression.fill_null(False)
 
 
-def _as_dict(condition: object) -> Mapping[str, object]:
+def _read_condition(condition: object) -> Mapping[str, object]:
     if isinstance(condition, Mapping):
         return condition
     to_dict = getattr(condition, "dict", None)
@@ -91,10 +93,10 @@ def _as_dict(condition: object) -> Mapping[str, object]:
     raise SuiteError(f"row_condition {condition!r} is of no known form")
 
 
-def _from_dict(data: Mapping[str, object], schema: pl.Schema) -> pl.Expr:
+def _translate_dict(data: Mapping[str, object], schema: pl.Schema) -> pl.Expr:
     kind = data.get("type")
     if kind == "pass_through":
-        return _query(str(data["pass_through_filter"]), schema)
+        return _translate_query(str(data["pass_through_filter"]), schema)
     if kind in ("and", "or"):
         conditions = data["conditions"]
         assert isinstance(conditions, Sequence)
@@ -102,18 +104,18 @@ def _from_dict(data: Mapping[str, object], schema: pl.Schema) -> pl.Expr:
         return reduce(lambda left, right: left & right if kind == "and" else left | right, parts)
     column = data.get("column")
     if isinstance(column, Mapping) and kind in ("nullity", "comparison"):
-        return _leaf(value_of(str(column["name"]), schema), data)
+        return _translate_leaf(value_of(str(column["name"]), schema), data)
     raise SuiteError(f"row_condition {dict(data)!r} is of no known form")
 
 
-def _leaf(column: pl.Expr, data: Mapping[str, object]) -> pl.Expr:
+def _translate_leaf(column: pl.Expr, data: Mapping[str, object]) -> pl.Expr:
     if data["type"] == "nullity":
         return column.is_null() if data["is_null"] else column.is_not_null()
     operator = getattr(data["operator"], "value", data["operator"])
-    return _comparison(column, str(operator), data["parameter"])
+    return _compare_value(column, str(operator), data["parameter"])
 
 
-def _comparison(column: pl.Expr, operator: str, value: object) -> pl.Expr:
+def _compare_value(column: pl.Expr, operator: str, value: object) -> pl.Expr:
     if operator in ("IN", "NOT_IN"):
         assert isinstance(value, Sequence)
         among = column.is_in(list(value)).fill_null(False)
@@ -121,14 +123,14 @@ def _comparison(column: pl.Expr, operator: str, value: object) -> pl.Expr:
     return _COMPARE[operator](column, value)
 
 
-def _query(text: str, schema: pl.Schema) -> pl.Expr:
+def _translate_query(text: str, schema: pl.Schema) -> pl.Expr:
     """Translate a pandas query: comparisons of a column with constants, and, or, not.
 
     Read as a syntax tree and never evaluated.
     """
     try:
         tree = ast.parse(text.replace("`", "").strip(), mode="eval")
-        return _node(tree.body, schema)
+        return _translate_node(tree.body, schema)
     except (SyntaxError, ValueError) as error:
         raise SuiteError(
             f"row_condition '{text}' cannot be translated: use comparisons of a column with "
@@ -136,40 +138,40 @@ def _query(text: str, schema: pl.Schema) -> pl.Expr:
         ) from error
 
 
-def _node(node: ast.expr, schema: pl.Schema) -> pl.Expr:
+def _translate_node(node: ast.expr, schema: pl.Schema) -> pl.Expr:
     if isinstance(node, ast.BoolOp):
-        parts = [_node(value, schema).fill_null(False) for value in node.values]
+        parts = [_translate_node(value, schema).fill_null(False) for value in node.values]
         both = isinstance(node.op, ast.And)
         return reduce(lambda left, right: left & right if both else left | right, parts)
     if isinstance(node, ast.BinOp) and isinstance(node.op, ast.BitAnd | ast.BitOr):
-        left = _node(node.left, schema).fill_null(False)
-        right = _node(node.right, schema).fill_null(False)
+        left = _translate_node(node.left, schema).fill_null(False)
+        right = _translate_node(node.right, schema).fill_null(False)
         return left & right if isinstance(node.op, ast.BitAnd) else left | right
     if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.Not | ast.Invert):
-        return ~_node(node.operand, schema).fill_null(False)
+        return ~_translate_node(node.operand, schema).fill_null(False)
     if isinstance(node, ast.Compare):
-        return _compare(node, schema)
+        return _translate_comparison(node, schema)
     if isinstance(node, ast.Call):
-        return _call(node, schema)
+        return _translate_call(node, schema)
     if isinstance(node, ast.Name):
         return value_of(node.id, schema)
     raise ValueError(ast.dump(node))
 
 
-def _compare(node: ast.Compare, schema: pl.Schema) -> pl.Expr:
+def _translate_comparison(node: ast.Compare, schema: pl.Schema) -> pl.Expr:
     operator, right = node.ops[0], node.comparators[0]
     if len(node.ops) != 1 or not isinstance(node.left, ast.Name):
         raise ValueError("one comparison of a column at a time")
     column = value_of(node.left.id, schema)
     if isinstance(operator, ast.In | ast.NotIn):
         name = "IN" if isinstance(operator, ast.In) else "NOT_IN"
-        return _comparison(column, name, list(ast.literal_eval(right)))
+        return _compare_value(column, name, list(ast.literal_eval(right)))
     if isinstance(right, ast.Name):
         return _COMPARE[_OPERATORS[type(operator)]](column, value_of(right.id, schema))
-    return _comparison(column, _OPERATORS[type(operator)], ast.literal_eval(right))
+    return _compare_value(column, _OPERATORS[type(operator)], ast.literal_eval(right))
 
 
-def _call(node: ast.Call, schema: pl.Schema) -> pl.Expr:
+def _translate_call(node: ast.Call, schema: pl.Schema) -> pl.Expr:
     function = node.func
     if isinstance(function, ast.Attribute) and isinstance(function.value, ast.Name):
         column = value_of(function.value.id, schema)

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 HASH: Final = "__hash"
 
 
-class Plan(NamedTuple):
+class ScanPlan(NamedTuple):
     """A lazy frame of its own, and what becomes of it once it is collected."""
 
     frame: pl.LazyFrame
@@ -30,17 +30,17 @@ class Scan:
         self._frame = frame
         self._schema = schema
         self._aggregates: list[tuple[MetricConfiguration, Aggregate]] = []
-        self._plans: list[tuple[MetricConfiguration, Plan]] = []
+        self._plans: list[tuple[MetricConfiguration, ScanPlan]] = []
 
     def add(self, metric: MetricConfiguration, made: Aggregate | Tally) -> None:
         """Ask for an aggregate."""
         if isinstance(made, Tally):
             values = self._frame.select(made.column.alias("value")).drop_nulls()
             counted = values.group_by("value").agg(pl.len().alias("count"))
-            self._plans.append((metric, Plan(counted, made.finish)))
+            self._plans.append((metric, ScanPlan(counted, made.finish)))
             return
         for expression in made.expressions:
-            _check(expression, self._schema)
+            _resolve_types(expression, self._schema)
         self._aggregates.append((metric, made))
 
     def count(
@@ -55,13 +55,18 @@ class Scan:
         elif condition.kind == "row":
             self.add(metric, Aggregate((condition.failing.sum(),), lambda count: count))
         elif condition.kind == "ordered":
-            inside = condition.inside(self._frame)
+            inside = condition.filter_domain(self._frame)
             self._plans.append(
-                (metric, Plan(inside.select(condition.unexpected.sum()), lambda d: int(d.item())))
+                (
+                    metric,
+                    ScanPlan(inside.select(condition.unexpected.sum()), lambda d: int(d.item())),
+                )
             )
         else:
             hashes = repeated_hashes(self._frame, condition)
-            self._plans.append((metric, Plan(hashes, lambda d: self._exact(condition, d))))
+            self._plans.append(
+                (metric, ScanPlan(hashes, lambda d: self._count_duplicates(condition, d)))
+            )
 
     def run(
         self,
@@ -72,11 +77,11 @@ class Scan:
         if not self._aggregates and not self._plans:
             return [], []
         try:
-            return self._together(), []
+            return self._run_together(), []
         except Exception:
             return self._one_by_one()
 
-    def _together(self) -> list[tuple[MetricConfiguration, object]]:
+    def _run_together(self) -> list[tuple[MetricConfiguration, object]]:
         plans = [plan.frame for _, plan in self._plans]
         flat = [e for _, made in self._aggregates for e in made.expressions]
         if flat:
@@ -104,17 +109,17 @@ class Scan:
             alone._aggregates = [each for each in self._aggregates if each[0] is metric]
             alone._plans = [each for each in self._plans if each[0] is metric]
             try:
-                found += alone._together()
+                found += alone._run_together()
             except Exception as error:
                 failures.append((metric, error))
         return found, failures
 
-    def _exact(self, condition: Condition, hashes: pl.DataFrame) -> int:
+    def _count_duplicates(self, condition: Condition, hashes: pl.DataFrame) -> int:
         """Count the rows of duplicates; equal hashes are only candidates."""
         condition.found[HASH] = hashes
         if hashes.is_empty():
             return 0
-        groups = repeated(self._frame, condition, hashes)
+        groups = repeated_keys(self._frame, condition, hashes)
         return int(groups.select(pl.col("len").sum()).collect(engine="streaming").item())
 
 
@@ -126,18 +131,18 @@ def key_of(condition: Condition) -> pl.Expr:
 
 def repeated_hashes(frame: pl.LazyFrame, condition: Condition) -> pl.LazyFrame:
     """Return the hashes that occur more than once: 8 bytes a row, whatever the key."""
-    hashes = condition.inside(frame).select(key_of(condition))
+    hashes = condition.filter_domain(frame).select(key_of(condition))
     return hashes.group_by(HASH).agg(pl.len()).filter(pl.col("len") > 1).select(HASH)
 
 
-def repeated(frame: pl.LazyFrame, condition: Condition, hashes: pl.DataFrame) -> pl.LazyFrame:
+def repeated_keys(frame: pl.LazyFrame, condition: Condition, hashes: pl.DataFrame) -> pl.LazyFrame:
     """Return the keys that occur more than once and how often, among candidates by hash."""
-    rows = condition.inside(frame).select(*condition.columns, key_of(condition))
+    rows = condition.filter_domain(frame).select(*condition.columns, key_of(condition))
     candidates = rows.join(hashes.lazy(), on=HASH, how="semi")
     counted = candidates.group_by(condition.columns).agg(pl.len())
     return counted.filter(pl.col("len") > 1)
 
 
-def _check(expression: pl.Expr, schema: pl.Schema) -> None:
+def _resolve_types(expression: pl.Expr, schema: pl.Schema) -> None:
     """Resolve an expression on an empty frame, so that a type error costs no scan."""
     pl.DataFrame(schema=schema).lazy().select(expression).collect()

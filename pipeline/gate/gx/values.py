@@ -10,9 +10,9 @@ import polars as pl
 from siftset.schemas.errors import SuiteError
 
 
-def members(dtype: pl.DataType, values: Sequence[object]) -> pl.Series:
+def fitting_values(dtype: pl.DataType, values: Sequence[object]) -> pl.Series:
     """Return those of `values` that a column of `dtype` can hold, null among them."""
-    held = [_held(dtype, value) for value in values]
+    held = [_fit_value(dtype, value) for value in values]
     kept = [
         found
         for found, value in zip(held, values, strict=True)
@@ -23,20 +23,20 @@ def members(dtype: pl.DataType, values: Sequence[object]) -> pl.Series:
     )
 
 
-def _held(dtype: pl.DataType, value: object) -> object:
+def _fit_value(dtype: pl.DataType, value: object) -> object:
     """Return a value as `dtype` has it, or None where it cannot hold it."""
     if value is None:
         return None
     if dtype in (pl.String, pl.Categorical, pl.Enum):
         return value if isinstance(value, str) else None
     if dtype.is_numeric() or dtype == pl.Boolean:
-        return _number(dtype, value)
+        return _fit_number(dtype, value)
     if dtype.is_temporal():
-        return moment(value, dtype)
+        return parse_moment(value, dtype)
     raise SuiteError(f"a set cannot hold values of type {dtype}")
 
 
-def _number(dtype: pl.DataType, value: object) -> int | float | bool | None:
+def _fit_number(dtype: pl.DataType, value: object) -> int | float | bool | None:
     if not isinstance(value, int | float):
         return None
     if dtype == pl.Boolean:
@@ -46,7 +46,7 @@ def _number(dtype: pl.DataType, value: object) -> int | float | bool | None:
     return float(value)
 
 
-def bound(value: object, dtype: pl.DataType | None) -> pl.Expr | None:
+def make_bound(value: object, dtype: pl.DataType | None) -> pl.Expr | None:
     """Return a limit as `dtype` compares it; a text is read as a date where one is needed.
 
     Raises SuiteError where the two cannot be compared.
@@ -54,14 +54,14 @@ def bound(value: object, dtype: pl.DataType | None) -> pl.Expr | None:
     if value is None or dtype is None:
         return None if value is None else pl.lit(value)
     if dtype in (pl.Date, pl.Datetime):
-        return pl.lit(moment(value, dtype))
+        return pl.lit(parse_moment(value, dtype))
     is_number = isinstance(value, int | float)
     if dtype.is_numeric() != is_number or (dtype == pl.String) != isinstance(value, str):
         raise SuiteError(f"{value!r} cannot be compared with a column of type {dtype}")
     return pl.lit(value)
 
 
-def moment(value: object, dtype: pl.DataType) -> date | datetime:
+def parse_moment(value: object, dtype: pl.DataType) -> date | datetime:
     """Return a date or time as `dtype` has it; a text is parsed."""
     from dateutil.parser import parse  # type: ignore[import-untyped]
 

@@ -13,21 +13,21 @@ import polars as pl
 import pytest
 
 from siftset.pipeline.engines.ray import worker as remote
-from siftset.pipeline.engines.ray.code_shipping import stage
-from siftset.pipeline.engines.ray.driver import Crew, count_equal_records
-from siftset.pipeline.engines.ray.failed_shard import set_aside
+from siftset.pipeline.engines.ray.code_shipping import stage_files
+from siftset.pipeline.engines.ray.driver import Driver, count_equal_records
+from siftset.pipeline.engines.ray.failed_shard import quarantine_shard
 from siftset.pipeline.engines.shard_results import (
-    Cost,
-    Kept,
+    ShardCost,
+    ShardRecord,
     close_shards,
-    get,
+    load_record,
     open_shards,
-    put,
     shard_name,
+    store_record,
 )
 from siftset.pipeline.run.job import Job, load_job
-from siftset.pipeline.run.row_sample import SampleWatch
-from siftset.pipeline.stages.process_shard import OUTCOMES, ShardResult, Work, work_on
+from siftset.pipeline.run.row_sample import SeededSample
+from siftset.pipeline.stages.process_shard import OUTCOMES, ShardContext, ShardResult, process_shard
 from siftset.pipeline.storage.part_files import count_rows
 from siftset.schemas.errors import OutputError, RecipeError
 from siftset.schemas.progress import Silent
@@ -73,11 +73,11 @@ def job(tmp_path) -> Job:
     return load_job(tmp_path / "r.yaml")
 
 
-def work_of(job: Job, folder: Path) -> Work:
-    return Work(
+def work_of(job: Job, folder: Path) -> ShardContext:
+    return ShardContext(
         decider=job.decider,
         rules=job.rules,
-        goes_out=job.goes_out,
+        output_rules=job.output_rules,
         columns=job.columns,
         split=job.split(),
         official_split=False,
@@ -88,17 +88,17 @@ def work_of(job: Job, folder: Path) -> Work:
         keep_input=True,
         folder=folder,
         key=job.key,
-        watch=lambda: SampleWatch(100),
+        watch=lambda: SeededSample(100),
         stop=threading.Event(),
         advance=lambda done: None,
         tally=lambda balance: None,
     )
 
 
-def kept_of(job: Job, draft: Path) -> Kept:
+def kept_of(job: Job, draft: Path) -> ShardRecord:
     draft.mkdir(parents=True)
-    result = work_on(job.shards[0], 0, work_of(job, draft))
-    return Kept(result, job.decider.taken(), Cost("node", 41, 1.0, 0.5, 2**28))
+    result = process_shard(job.shards[0], 0, work_of(job, draft))
+    return ShardRecord(result, job.decider.taken(), ShardCost("node", 41, 1.0, 0.5, 2**28))
 
 
 def plain(result: ShardResult) -> dict[str, object]:
@@ -113,8 +113,8 @@ def test_a_result_comes_back_as_it_was(job, tmp_path):
     place = open_shards(tmp_path / "out", job.key) / shard_name(job.key, job.shards[0], 0)
     kept = kept_of(job, tmp_path / "out" / "draft")
     frames = kept.result.watch.frames
-    put(kept, tmp_path / "out" / "draft", place)
-    found = get(place)
+    store_record(kept, tmp_path / "out" / "draft", place)
+    found = load_record(place)
     assert found is not None
     assert plain(found.result) == plain(kept.result)
     assert found.result.balance.kept == 10
@@ -131,8 +131,8 @@ def test_a_result_comes_back_as_it_was(job, tmp_path):
 def test_the_second_of_two_equal_results_is_dropped(job, tmp_path):
     place = open_shards(tmp_path / "out", job.key) / "000000-a"
     for name in ("one", "two"):
-        put(kept_of(job, tmp_path / "out" / name), tmp_path / "out" / name, place)
-        assert get(place) is not None
+        store_record(kept_of(job, tmp_path / "out" / name), tmp_path / "out" / name, place)
+        assert load_record(place) is not None
         assert not (tmp_path / "out" / name).exists()
 
 
@@ -150,14 +150,14 @@ def test_the_second_of_two_equal_results_is_dropped(job, tmp_path):
 def test_a_result_that_lost_a_file_is_none_and_makes_room_for_another(harm, job, tmp_path):
     root, shard = open_shards(tmp_path / "out", job.key), job.shards[0]
     place = root / shard_name(job.key, shard, 0)
-    put(kept_of(job, tmp_path / "out" / "draft"), tmp_path / "out" / "draft", place)
+    store_record(kept_of(job, tmp_path / "out" / "draft"), tmp_path / "out" / "draft", place)
     harm(place)
-    assert get(place) is None
+    assert load_record(place) is None
     run = SimpleNamespace(job=job, progress=Silent())
-    crew = Crew(run, SimpleNamespace(place=root), SimpleNamespace())
-    assert list(crew.not_there([(0, shard)])) == [(0, shard)]
-    put(kept_of(job, tmp_path / "out" / "draft"), tmp_path / "out" / "draft", place)
-    assert get(place) is not None
+    driver = Driver(run, SimpleNamespace(place=root), SimpleNamespace())
+    assert list(driver.find_missing([(0, shard)])) == [(0, shard)]
+    store_record(kept_of(job, tmp_path / "out" / "draft"), tmp_path / "out" / "draft", place)
+    assert load_record(place) is not None
 
 
 @pytest.mark.parametrize(
@@ -170,11 +170,11 @@ def test_a_result_that_lost_a_file_is_none_and_makes_room_for_another(harm, job,
 def test_a_node_without_the_storage_says_what_it_lacks(output, said, tmp_path, monkeypatch):
     monkeypatch.setattr(remote, "_node", lambda: "n1")
     loaded = SimpleNamespace(recipe=SimpleNamespace(output=output))
-    parcel = SimpleNamespace(loaded=loaded, output=tmp_path, place=tmp_path, mark="m")
+    payload = SimpleNamespace(loaded=loaded, output=tmp_path, place=tmp_path, mark="m")
     with pytest.raises(OutputError, match=f"node n1 does not see .*{said}"):
-        remote._check_storage(parcel)
+        remote._check_storage(payload)
     (tmp_path / "mark").write_text("m")
-    remote._check_storage(parcel)
+    remote._check_storage(payload)
 
 
 def test_only_the_shards_of_this_run_stay(tmp_path):
@@ -189,7 +189,7 @@ def test_only_the_shards_of_this_run_stay(tmp_path):
 
 def test_a_shard_that_is_set_aside_keeps_its_rows(job, tmp_path):
     (tmp_path / "aside").mkdir()
-    result = set_aside(job.shards[0], 0, work_of(job, tmp_path / "aside"), "it hung")
+    result = quarantine_shard(job.shards[0], 0, work_of(job, tmp_path / "aside"), "it hung")
     assert result.balance.to_json() == {
         "read": 41, "kept": 0, "rejected": 0, "quarantined": 40, "duplicate": 0, "unreadable": 1,
     }  # fmt: skip
@@ -234,7 +234,7 @@ def test_a_file_of_many_shards_is_counted_once(tmp_path, monkeypatch):
 
 
 def test_what_signals_name_travels(job, tmp_path):
-    folder = stage(job, tmp_path / "staged")
+    folder = stage_files(job, tmp_path / "staged")
     found = {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
     assert found == {
         "recipe/lists/words.txt", "recipe/own/mine.py", "recipe/own/table.json",
@@ -244,12 +244,12 @@ def test_what_signals_name_travels(job, tmp_path):
 def test_too_much_does_not_travel(job, tmp_path, monkeypatch):
     monkeypatch.setattr("siftset.pipeline.engines.ray.code_shipping.LARGEST", 10)
     with pytest.raises(RecipeError, match="too much to travel"):
-        stage(job, tmp_path / "staged")
+        stage_files(job, tmp_path / "staged")
 
 
 def test_absolute_paths_and_strangers_do_not_travel(job, tmp_path):
     specs = {"good": {"keyword": {"list": "/etc/hostname"}}, "mine": {"python": "../x.py:y"}}
     recipe = job.recipe.model_copy(update={"signals": specs})
     other = replace(job, loaded=replace(job.loaded, recipe=recipe))
-    folder = stage(other, tmp_path / "staged")
+    folder = stage_files(other, tmp_path / "staged")
     assert not [path for path in folder.rglob("*") if path.is_file()]

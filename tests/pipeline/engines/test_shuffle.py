@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from siftset.pipeline.engines.ray.shuffle import Exchange
+from siftset.pipeline.engines.ray.shuffle import ShuffleResolver
 from siftset.pipeline.stages.dedupe import TEXT_KEY, text_key
-from siftset.pipeline.stages.resolve_duplicates import Here
+from siftset.pipeline.stages.resolve_duplicates import LocalResolver
 from siftset.pipeline.storage.part_files import Part
 from siftset.schemas.errors import SourceError
 
@@ -20,7 +20,7 @@ from siftset.schemas.errors import SourceError
 class OneByOne:
     """Does what a cluster does, in this process."""
 
-    def each(self, function, items):
+    def map_tasks(self, function, items):
         return [function(item) for item in items]
 
 
@@ -82,17 +82,17 @@ def test_groups_write_what_one_machine_writes(tmp_path):
         frame = frame.with_columns(text_key())
         frames.append([frame.head(11), frame.tail(9)])
     parts = write(tmp_path / "candidates", frames)
-    repeated = Here().texts(parts, None)
+    repeated = LocalResolver().find_texts(parts, None)
     written = {}
-    for name, settler in (
-        ("one", Here()),
-        ("many", Exchange(OneByOne(), tmp_path / "work", rows=30)),
+    for name, resolver in (
+        ("one", LocalResolver()),
+        ("many", ShuffleResolver(OneByOne(), tmp_path / "work", rows=30)),
     ):
         decider = SimpleNamespace(hash="formula")
         run = SimpleNamespace(
             folder=tmp_path / name, run_id="run", job=SimpleNamespace(decider=decider)
         )
-        files, duplicates = settler.write(run, parts, repeated)
+        files, duplicates = resolver.write_rows(run, parts, repeated)
         assert sum(file.rows for file in files) + sum(part.rows for part in duplicates) == 100
         written[name] = (
             {
@@ -112,19 +112,19 @@ def test_groups_write_what_one_machine_writes(tmp_path):
 def test_an_exchange_finds_what_one_machine_finds(tmp_path_factory, drawn, size, latest):
     folder = tmp_path_factory.mktemp("exchange")
     candidates, ids = laid(folder, drawn, conflicts=False)
-    exchange = Exchange(OneByOne(), folder / "work", rows=size)
-    here = Here()
-    found = exchange.ids(candidates, ids, latest_wins=latest)
-    assert found.equals(here.ids(candidates, ids, latest_wins=latest))
+    exchange = ShuffleResolver(OneByOne(), folder / "work", rows=size)
+    here = LocalResolver()
+    found = exchange.find_ids(candidates, ids, latest_wins=latest)
+    assert found.equals(here.find_ids(candidates, ids, latest_wins=latest))
     for without in (None, found["place"]):
-        expected = here.texts(candidates, without)
-        assert exchange.texts(candidates, without).equals(expected)
+        expected = here.find_texts(candidates, without)
+        assert exchange.find_texts(candidates, without).equals(expected)
 
 
 def test_an_id_of_two_contents_is_refused(tmp_path):
     drawn = [[[(1, "a", True)]], [[(1, "b", True)]]]
     candidates, ids = laid(tmp_path, drawn, conflicts=True)
-    exchange = Exchange(OneByOne(), tmp_path / "work", rows=1)
+    exchange = ShuffleResolver(OneByOne(), tmp_path / "work", rows=1)
     with pytest.raises(SourceError, match="have one id and different contents"):
-        exchange.ids(candidates, ids, latest_wins=False)
-    assert exchange.ids(candidates, ids, latest_wins=True).height == 1
+        exchange.find_ids(candidates, ids, latest_wins=False)
+    assert exchange.find_ids(candidates, ids, latest_wins=True).height == 1

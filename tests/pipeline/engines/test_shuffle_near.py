@@ -12,8 +12,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from siftset.pipeline.engines.ray.connected_components import connected, packed
-from siftset.pipeline.engines.ray.shuffle import ROWS, Exchange
+from siftset.pipeline.engines.ray.connected_components import connected_components, pack_components
+from siftset.pipeline.engines.ray.shuffle import ROWS, ShuffleResolver
 from siftset.pipeline.stages.dedupe import near_duplicates
 from siftset.pipeline.storage.part_files import Part
 
@@ -24,7 +24,7 @@ class OneByOne:
     def __init__(self) -> None:
         self.tasks: Counter[str] = Counter()
 
-    def each(self, function, items):
+    def map_tasks(self, function, items):
         self.tasks[function.__name__] += len(items)
         return [function(item) for item in items]
 
@@ -68,8 +68,8 @@ def test_an_exchange_finds_what_one_machine_finds(tmp_path, threshold, size):
     again = [at for at, text in enumerate(texts) if text in seen or seen.add(text)]
     without = pl.Series("place", again[::-1], dtype=pl.Int64)
     nodes = OneByOne()
-    exchange = Exchange(nodes, tmp_path / "work", rows=size)
-    found = exchange.near(parts, threshold, without=without, seed=size)
+    exchange = ShuffleResolver(nodes, tmp_path / "work", rows=size)
+    found = exchange.find_near(parts, threshold, without=without, seed=size)
     assert found.equals(near_duplicates(parts, threshold, without=without, seed=size))
     assert found.height > 10
     assert (nodes.tasks["search_component"] > 10) == (size < ROWS)
@@ -79,10 +79,10 @@ def test_an_exchange_finds_what_one_machine_finds(tmp_path, threshold, size):
 def test_rows_that_share_nothing_are_not_brought_together(tmp_path):
     texts = [f"{n} " + " ".join(f"w{n}of{k}" for k in range(12)) for n in range(30)]
     nodes = OneByOne()
-    exchange = Exchange(nodes, tmp_path / "work", rows=50)
+    exchange = ShuffleResolver(nodes, tmp_path / "work", rows=50)
     nothing = pl.Series("place", [], dtype=pl.Int64)
     for parts in (written(tmp_path, texts), []):
-        assert exchange.near(parts, 0.7, without=nothing, seed=0).height == 0
+        assert exchange.find_near(parts, 0.7, without=nothing, seed=0).height == 0
     assert not nodes.tasks["search_component"]
 
 
@@ -100,10 +100,10 @@ def test_components_are_joined_and_packed_whole(batches, size):
     for left, right in (pair for batch in batches for pair in batch):
         union = parts[left] | parts[right]
         parts.update(dict.fromkeys(union, union))
-    places, roots = connected(41, frames)
+    places, roots = connected_components(41, frames)
     assert places.tolist() == [place for place, others in parts.items() if len(others) > 1]
     assert places[roots].tolist() == [min(parts[place]) for place in places.tolist()]
-    buckets = packed(roots, size)
+    buckets = pack_components(roots, size)
     for bucket in set(buckets.tolist()):
         held = Counter(roots[buckets == bucket].tolist())
         assert held.total() < 2 * size or len(held) == 1
@@ -116,6 +116,6 @@ def test_a_long_chain_is_one_component(rising):
     places = np.arange(100_000)
     chain = pl.DataFrame({"place": places[1:], "keeper": places[:-1]})
     chain = chain if rising else chain.reverse()
-    _, roots = connected(100_000, [chain])
+    _, roots = connected_components(100_000, [chain])
     assert len(roots) == 100_000
     assert not roots.any()

@@ -273,7 +273,9 @@ def test_what_concerns_another_task_only_informs(tmp_path):
         }
     ).lazy()
     verdicts = {
-        task: run_gate(one_label, suite=[suite.judging(task)], folder=tmp_path / str(task)).verdict
+        task: run_gate(
+            one_label, suite=[suite.adapt_to_task(task)], folder=tmp_path / str(task)
+        ).verdict
         for task in ("classification", "mlm", None)
     }
     assert verdicts == {"classification": "warn", "mlm": "pass", None: "pass"}

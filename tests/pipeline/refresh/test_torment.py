@@ -172,20 +172,20 @@ def test_a_full_disk_leaves_the_set_as_it_was(new_world, small_disk):
 
 
 PUBLISHING = [
-    "siftset.pipeline.stages.publish._assemble",
-    "siftset.pipeline.stages.publish._place",
+    "siftset.pipeline.stages.publish._assemble_run",
+    "siftset.pipeline.stages.publish._place_run",
     "siftset.pipeline.storage.table.Store._place",
     "siftset.pipeline.storage.table.Store._commit",
     "siftset.pipeline.storage.table.Store.lay_version",
-    "siftset.pipeline.stages.publish.render",
+    "siftset.pipeline.stages.publish.render_report",
     "siftset.pipeline.stages.publish.write_index",
 ]
 STEPS = [
     "siftset.pipeline.refresh.incremental.make_plan",
-    "siftset.pipeline.refresh.incremental.sift",
+    "siftset.pipeline.refresh.incremental.sift_shards",
     "siftset.pipeline.refresh.incremental.find_change",
     "siftset.pipeline.refresh.incremental.write_change",
-    "siftset.pipeline.refresh.incremental.assess",
+    "siftset.pipeline.refresh.incremental.assess_run",
     "siftset.pipeline.storage.refresh_ledger.RefreshLedger.store",
     *PUBLISHING,
     "siftset.pipeline.storage.refresh_ledger.RefreshLedger.sweep",
@@ -194,9 +194,9 @@ STEPS = [
 ]
 """What a refresh does, in order."""
 CURATE_STEPS = [
-    "siftset.pipeline.commands.curate.sift",
-    "siftset.pipeline.commands.curate.settle_rows",
-    "siftset.pipeline.commands.curate.assess",
+    "siftset.pipeline.commands.curate.sift_shards",
+    "siftset.pipeline.commands.curate.resolve_duplicates",
+    "siftset.pipeline.commands.curate.assess_run",
     *PUBLISHING,
 ]
 

@@ -6,14 +6,14 @@ import sys
 import threading
 from pathlib import Path
 
-from siftset.pipeline.run.progress_file import Live
+from siftset.pipeline.run.progress_file import ProgressFile
 from siftset.pipeline.storage.catalog import PROGRESS, read_progress
 from siftset.schemas.progress import Silent
 from siftset.schemas.results.summary import Balance
 
 
 def test_what_is_heard_lies_in_the_file(tmp_path: Path) -> None:
-    live = Live(Silent(), tmp_path / "progress.json", "r1", "nike")
+    live = ProgressFile(Silent(), tmp_path / "progress.json", "r1", "nike")
     with live.stage("read and sift", 100):
         live.count(Balance(read=10, kept=4, rejected=5, quarantined=1))
     with live.stage("find duplicates", 7) as stage:
@@ -25,7 +25,7 @@ def test_what_is_heard_lies_in_the_file(tmp_path: Path) -> None:
 
 
 def test_threads_add_up_and_a_refusing_disk_stops_nothing(tmp_path: Path) -> None:
-    live = Live(Silent(), tmp_path / "nowhere" / "progress.json", "r1", "nike")
+    live = ProgressFile(Silent(), tmp_path / "nowhere" / "progress.json", "r1", "nike")
 
     def work() -> None:
         for _ in range(200):
@@ -44,7 +44,7 @@ def test_threads_add_up_and_a_refusing_disk_stops_nothing(tmp_path: Path) -> Non
 def test_a_run_that_was_killed_is_no_longer_in_progress(tmp_path: Path) -> None:
     work = tmp_path / ".work"
     work.mkdir()
-    with Live(Silent(), work / PROGRESS, "r1", "nike").stage("read and sift"):
+    with ProgressFile(Silent(), work / PROGRESS, "r1", "nike").stage("read and sift"):
         told = read_progress(tmp_path)
     assert told is not None
     assert told["run_id"] == "r1"

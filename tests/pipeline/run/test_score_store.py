@@ -23,7 +23,7 @@ from siftset.pipeline.run.score_segments import (
     search,
     write_segment,
 )
-from siftset.pipeline.run.score_store import StoredScores, shrink
+from siftset.pipeline.run.score_store import StoredScores, shrink_folder
 from siftset.signals.decider import Decider
 from siftset.signals.decorator import signal
 from siftset.signals.evaluation.score_cache import Keys
@@ -228,7 +228,7 @@ def test_the_oldest_files_go_when_the_folder_is_full(tmp_path):
     _run(tmp_path, "(size > 1) & (early | ~early)", MANY)
     first, second = _files(tmp_path)
     second.touch()
-    shrink(tmp_path / "scores", limit=second.stat().st_size)
+    shrink_folder(tmp_path / "scores", limit=second.stat().st_size)
     assert _files(tmp_path) == [second]
     assert not first.parent.exists()
 

@@ -16,7 +16,7 @@ from siftset.pipeline.stages.dedupe import (
     merged,
     none,
     repeated_ids,
-    settle,
+    split_duplicates,
     text_key,
 )
 from siftset.pipeline.storage.part_files import Part
@@ -37,7 +37,7 @@ def parts_of(folder: Path, texts: list[str | None], cuts: list[int]) -> list[Par
 
 
 def outcome(parts: list[Part], repeated: pl.DataFrame) -> tuple[list[str], dict[str, str]]:
-    settled = list(settle(parts, repeated))
+    settled = list(split_duplicates(parts, repeated))
     kept = [row for part in settled for row in part.kept["row_id"]]
     pairs = [
         row for part in settled for row in part.duplicates.select("row_id", "duplicate_of").rows()
@@ -140,7 +140,7 @@ def test_the_latest_wins_on_request(tmp_path):
     ids = ids_of(tmp_path, [("x", 1, True), ("y", 2, True), ("x", 9, True)])
     found = repeated_ids(parts, ids, latest_wins=True)
     assert outcome(parts, found)[0] == ["y", "x"]
-    assert next(iter(settle(parts, found))).kept["text"].to_list() == ["u", "new"]
+    assert next(iter(split_duplicates(parts, found))).kept["text"].to_list() == ["u", "new"]
 
 
 def test_the_latest_may_be_a_rejected_row(tmp_path):

@@ -8,7 +8,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from siftset.pipeline.run.row_sample import SampleWatch
+from siftset.pipeline.run.row_sample import SeededSample
 from siftset.pipeline.storage.compact import compact
 
 EVERY = pl.DataFrame(
@@ -53,7 +53,7 @@ def _resident() -> int:
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="needs /proc")
 def test_a_sample_does_not_keep_the_batches_it_came_from():
     """Sixty batches of 4 MB leave a sample of 300 rows, not 240 MB."""
-    watch = SampleWatch(1_200_000, rows=300)
+    watch = SeededSample(1_200_000, rows=300)
     gc.collect()
     before = _resident()
     for batch in range(60):
