@@ -23,7 +23,7 @@ from siftset.pipeline.engines.ray.shuffle_near import NearDuplicateQuery, NearDu
 from siftset.pipeline.stages.dedupe import (
     TEXT_KEY,
     near_duplicates,
-    none,
+    no_repeats,
     split_duplicates,
     text_key,
 )
@@ -105,7 +105,7 @@ def measure_settle(rows: int = 200_000, size: int = 1_000) -> tuple[float, float
         frame.write_parquet(folder / "in.parquet", compression="lz4")
         writer = PartWriter(folder / "set", "train")
         began = time.process_time()
-        for kept, _ in split_duplicates([Part(folder / "in.parquet", rows)], none()):
+        for kept, _ in split_duplicates([Part(folder / "in.parquet", rows)], no_repeats()):
             writer.add(kept.drop(TEXT_KEY))
         writer.close()
         settled = rows / (time.process_time() - began)

@@ -65,7 +65,7 @@ class LazyBatch(PandasBatchData):
 class PolarsExecutionEngine(PandasExecutionEngine):
     """Answers the metrics of a suite by streaming scans."""
 
-    def batch(self, frame: pl.LazyFrame) -> tuple[LazyBatch, BatchMarkers]:
+    def make_batch(self, frame: pl.LazyFrame) -> tuple[LazyBatch, BatchMarkers]:
         """Return the plan of a batch and when it was made."""
         made = datetime.now(UTC).strftime("%Y%m%dT%H%M%S.%fZ")
         return LazyBatch(self, frame), BatchMarkers({"ge_load_time": made})

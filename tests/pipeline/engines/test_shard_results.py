@@ -168,7 +168,7 @@ def test_a_result_that_lost_a_file_is_none_and_makes_room_for_another(harm, job,
     ],
 )
 def test_a_node_without_the_storage_says_what_it_lacks(output, said, tmp_path, monkeypatch):
-    monkeypatch.setattr(remote, "_node", lambda: "n1")
+    monkeypatch.setattr(remote, "_node_id", lambda: "n1")
     loaded = SimpleNamespace(recipe=SimpleNamespace(output=output))
     payload = SimpleNamespace(loaded=loaded, output=tmp_path, place=tmp_path, mark="m")
     with pytest.raises(OutputError, match=f"node n1 does not see .*{said}"):
@@ -206,7 +206,7 @@ class OneByOne:
     def __init__(self) -> None:
         self.asked: list[int] = []
 
-    def each(self, function, items):
+    def map_tasks(self, function, items):
         self.asked.append(len(items))
         return [pickle.loads(pickle.dumps(function(pickle.loads(pickle.dumps(i))))) for i in items]
 

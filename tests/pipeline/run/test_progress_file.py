@@ -15,7 +15,7 @@ from siftset.schemas.results.summary import Balance
 def test_what_is_heard_lies_in_the_file(tmp_path: Path) -> None:
     live = ProgressFile(Silent(), tmp_path / "progress.json", "r1", "nike")
     with live.stage("read and sift", 100):
-        live.count(Balance(read=10, kept=4, rejected=5, quarantined=1))
+        live.add_balance(Balance(read=10, kept=4, rejected=5, quarantined=1))
     with live.stage("find duplicates", 7) as stage:
         said = json.loads((tmp_path / "progress.json").read_text(encoding="utf-8"))
         stage.advance(3, "half")
@@ -29,7 +29,7 @@ def test_threads_add_up_and_a_refusing_disk_stops_nothing(tmp_path: Path) -> Non
 
     def work() -> None:
         for _ in range(200):
-            live.count(Balance(read=1, kept=1))
+            live.add_balance(Balance(read=1, kept=1))
 
     with live.stage("read", None) as stage:
         threads = [threading.Thread(target=work) for _ in range(4)]

@@ -14,13 +14,13 @@ from hypothesis import strategies as st
 from siftset.pipeline.commands.curate import curate
 from siftset.pipeline.run import score_store as module
 from siftset.pipeline.run.score_segments import (
-    Answers,
     BadSegment,
-    arrange,
-    merge,
-    pushed,
+    SortedAnswers,
+    merge_answers,
+    push_answers,
     read_segment,
-    search,
+    search_answers,
+    sort_answers,
     write_segment,
 )
 from siftset.pipeline.run.score_store import StoredScores, shrink_folder
@@ -169,7 +169,7 @@ def _check_mended(folder: Path, path: Path) -> None:
 
 
 def test_a_segment_of_another_type_is_refused(tmp_path):
-    answers = Answers(np.zeros(1, np.uint64), np.zeros(1, np.uint32), np.zeros(1, np.uint8))
+    answers = SortedAnswers(np.zeros(1, np.uint64), np.zeros(1, np.uint32), np.zeros(1, np.uint8))
     path = write_segment(tmp_path, answers)
     assert read_segment(path, np.dtype(np.uint8)).rows == 1
     with pytest.raises(BadSegment, match="other types"):
@@ -249,11 +249,11 @@ def _answers(rows: list[tuple[int, int]]) -> np.ndarray:
 @given(st.lists(ROWS, max_size=6), ROWS)
 def test_runs_answer_as_a_dictionary_does(batches, asked):
     """Rows whose keys collide are told apart by the check; one of them may be missed, not mixed."""
-    runs: tuple[Answers, ...] = ()
+    runs: tuple[SortedAnswers, ...] = ()
     for batch in batches:
-        runs = pushed(runs, arrange(_keys(batch), _answers(batch)))
+        runs = push_answers(runs, sort_answers(_keys(batch), _answers(batch)))
     known = {row for batch in batches for row in batch}
-    found, answers = search(runs, _keys(asked), FLOAT)
+    found, answers = search_answers(runs, _keys(asked), FLOAT)
     for row, there, answer in zip(asked, found, answers, strict=True):
         collides = (row[0], 1 - row[1]) in known
         assert there == (row in known) or (collides and not there)
@@ -262,7 +262,9 @@ def test_runs_answer_as_a_dictionary_does(batches, asked):
 
 def test_merging_drops_repeats():
     rows, more = [(3, 0), (1, 0), (3, 0)], [(1, 0), (2, 1)]
-    both = merge((arrange(_keys(rows), _answers(rows)), arrange(_keys(more), _answers(more))))
+    both = merge_answers(
+        (sort_answers(_keys(rows), _answers(rows)), sort_answers(_keys(more), _answers(more)))
+    )
     assert both.key.tolist() == [1, 2, 3]
     assert both.answer.tolist() == [10, 21, 30]
 

@@ -13,8 +13,8 @@ from siftset.pipeline.stages.dedupe import (
     TEXT_KEY,
     exact_duplicates,
     id_key,
-    merged,
-    none,
+    merge_findings,
+    no_repeats,
     repeated_ids,
     split_duplicates,
     text_key,
@@ -124,7 +124,10 @@ def test_a_repeated_id_with_equal_content_is_a_duplicate(tmp_path):
     ids = ids_of(tmp_path, [("x", 1, True), ("y", 2, True), ("z", 3, False), ("x", 1, True)])
     found = repeated_ids(parts, ids)
     assert found.rows() == [(2, 0, "id")]
-    assert outcome(parts, merged(found, exact_duplicates(parts))) == (["x", "y"], {"x": "x"})
+    assert outcome(parts, merge_findings(found, exact_duplicates(parts))) == (
+        ["x", "y"],
+        {"x": "x"},
+    )
 
 
 def test_a_repeated_id_with_other_content_is_refused(tmp_path):
@@ -151,5 +154,7 @@ def test_the_latest_may_be_a_rejected_row(tmp_path):
 
 def test_unique_ids_cost_nothing_more(tmp_path):
     parts = candidates(tmp_path, ["x", "y"], ["t", "t"])
-    assert repeated_ids(parts, ids_of(tmp_path, [("x", 1, True), ("y", 1, True)])).equals(none())
+    assert repeated_ids(parts, ids_of(tmp_path, [("x", 1, True), ("y", 1, True)])).equals(
+        no_repeats()
+    )
     assert TEXT_KEY in pl.read_parquet_schema(parts[0].path)
