@@ -22,9 +22,9 @@ class TaskCode:
     adapter: str
     """(model, tokenizer, max_length=...): how a comparison and a prediction ask a model."""
     predictor: str
-    """(adapter, asking: Asking) -> Predictor."""
+    """(adapter, asking: PredictSettings) -> Predictor."""
     compare: str
-    """(before, after, questions, setting) -> Part."""
+    """(before, after, questions, setting) -> TaskComparison."""
     check_questions: str
     """(session, questions, compare): raises where the comparison would fail after training."""
 
@@ -79,8 +79,8 @@ TASKS: Final[Mapping[TaskName, TaskFacts]] = {
         code=TaskCode(
             prepare="siftset.trainer.tasks.mlm:prepare_mlm",
             adapter="siftset.trainer.inference.adapters:MaskedLM",
-            predictor="siftset.trainer.inference.predict:masks_predictor",
-            compare="siftset.trainer.comparison.compare_mlm:compare_masked",
+            predictor="siftset.trainer.inference.predict:predict_masks",
+            compare="siftset.trainer.comparison.compare_mlm:compare_mlm",
             check_questions="siftset.trainer.comparison.preflight:check_mask_prompts",
         ),
     ),
@@ -99,8 +99,8 @@ TASKS: Final[Mapping[TaskName, TaskFacts]] = {
         code=TaskCode(
             prepare="siftset.trainer.tasks.classification:prepare_classification",
             adapter="siftset.trainer.inference.adapters:TextClassifier",
-            predictor="siftset.trainer.inference.predict:classes_predictor",
-            compare="siftset.trainer.comparison.compare_classification:compare_classified",
+            predictor="siftset.trainer.inference.predict:predict_classes",
+            compare="siftset.trainer.comparison.compare_classification:compare_classification",
             check_questions="siftset.trainer.comparison.preflight:check_golden_labels",
         ),
     ),
@@ -118,8 +118,8 @@ TASKS: Final[Mapping[TaskName, TaskFacts]] = {
         code=TaskCode(
             prepare="siftset.trainer.tasks.causal:prepare_causal",
             adapter="siftset.trainer.inference.generate:CausalLM",
-            predictor="siftset.trainer.inference.predict:answers_predictor",
-            compare="siftset.trainer.comparison.compare_causal:compare_answers",
+            predictor="siftset.trainer.inference.predict:predict_answers",
+            compare="siftset.trainer.comparison.compare_causal:compare_causal",
             check_questions="siftset.trainer.comparison.preflight:check_answer_room",
         ),
     ),

@@ -98,9 +98,14 @@ def predict_command(
     ] = False,
 ) -> None:
     """Fill masks, name classes, or answer, by the model's task."""
-    from siftset.pipeline.commands.predict import Wanted, embed_rows, predict_lines, predict_texts
+    from siftset.pipeline.commands.predict import (
+        PredictOptions,
+        embed_rows,
+        predict_lines,
+        predict_texts,
+    )
 
-    wanted = Wanted(top_k, max_new_tokens, examples, column)
+    wanted = PredictOptions(top_k, max_new_tokens, examples, column)
     if bool(texts) == (file is not None) or (file is None) != (out is None):
         raise SiftsetError("predict: give texts, or --file with --out")
     if embeddings and file is None:

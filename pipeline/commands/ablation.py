@@ -33,7 +33,7 @@ from siftset.schemas.results.lineage import TrainingData
 from siftset.schemas.tasks import TASKS
 
 if TYPE_CHECKING:
-    from siftset.trainer.comparison import ArmFolder
+    from siftset.trainer.comparison import AblationFolder
 
 ARMS: Final = "arms"
 CURATED: Final = "curated"
@@ -77,17 +77,19 @@ def compare_with_ablation(run: AblationRun, steps: int, progress: Progress) -> A
     Every row read that has a text and that the recipe's split puts into train may be drawn, so
     none sees a held-out text. Raises a SiftsetError.
     """
-    from siftset.trainer.comparison import Ask, compare_arm_folders
+    from siftset.trainer.comparison import ComparisonRequest, compare_ablation_folders
     from siftset.trainer.training.ablation_card import add_arms
 
     folder = make_writable_folder(run.model.parent.parent / ARMS / run.model.name)
     arms = _train_models(run, folder, steps, progress)
-    ask = Ask(compare_section(run.loaded), run.config, run.loaded.folder, run.loaded.recipe.seed)
+    ask = ComparisonRequest(
+        compare_section(run.loaded), run.config, run.loaded.folder, run.loaded.recipe.seed
+    )
     tokens, size = run.config.batch_tokens, run.config.batch_size
     batch = f"batches of {size}" if tokens is None else f"batches of {tokens:,} tokens"
     budget = f"{steps:,} steps, {batch}, the same base model and seed"
     with progress.stage("compare arms"):
-        table = compare_arm_folders(arms, run.data, ask, budget=budget)
+        table = compare_ablation_folders(arms, run.data, ask, budget=budget)
     path = run.model / COMPARE_JSON
     found = Comparison.model_validate_json(path.read_bytes())
     with atomic_write(path) as draft:
@@ -98,9 +100,9 @@ def compare_with_ablation(run: AblationRun, steps: int, progress: Progress) -> A
 
 def _train_models(
     run: AblationRun, folder: Path, steps: int, progress: Progress
-) -> dict[str, ArmFolder]:
+) -> dict[str, AblationFolder]:
     """Train what is not there yet; return every model, the curated one's first."""
-    from siftset.trainer.comparison import ArmFolder
+    from siftset.trainer.comparison import AblationFolder
     from siftset.trainer.train import train_arm
 
     config = run.config.model_copy(
@@ -108,7 +110,7 @@ def _train_models(
     )
     rows = run.data.lineage.rows.get("train", 0)
     size = min(rows, run.config.max_train_samples or rows)
-    arms = {CURATED: ArmFolder(str(run.model), size)}
+    arms = {CURATED: AblationFolder(str(run.model), size)}
     with _write_training_rows(run, folder, size) as files:
         for name, (path, rows) in files.items():
             out = folder / name.replace(" ", "-")
@@ -117,7 +119,7 @@ def _train_models(
                 progress.say(f"arm '{name}': {rows:,} rows, {steps:,} steps")
                 seed = run.loaded.recipe.seed
                 train_arm(config, data, out=out, seed=seed, progress=progress)
-            arms[name] = ArmFolder(str(out), rows)
+            arms[name] = AblationFolder(str(out), rows)
     return arms
 
 

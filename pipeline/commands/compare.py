@@ -56,7 +56,7 @@ def write_comparison(
     loaded: LoadedRecipe, store: Store, before: str, after: str, progress: Progress
 ) -> tuple[Comparison, Path]:
     """Compare two models on the current version; return the figures and their page."""
-    from siftset.trainer.comparison import Ask, compare_folders
+    from siftset.trainer.comparison import ComparisonRequest, compare_folders
     from siftset.trainer.train import require_extra
 
     require_extra()
@@ -64,7 +64,10 @@ def write_comparison(
     config, seed = train_section(loaded), loaded.recipe.seed
     with progress.stage("compare"):
         found = compare_folders(
-            before, after, data, Ask(compare_section(loaded), config, loaded.folder, seed)
+            before,
+            after,
+            data,
+            ComparisonRequest(compare_section(loaded), config, loaded.folder, seed),
         )
     folder = store.output / COMPARISONS / json_digest([before, after, data.lineage.run_id])[:12]
     make_writable_folder(folder)

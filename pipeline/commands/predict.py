@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Answers:
+class TextAnswers:
     """What a model says of texts."""
 
     task: str
@@ -34,7 +34,7 @@ class Answers:
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class PredictOptions:
     """How a model is asked on the command line."""
 
     top_k: int = 5
@@ -45,18 +45,20 @@ class Wanted:
 
 
 def predict_texts(
-    model: str, texts: Sequence[str], *, top_k: int = 5, wanted: Wanted | None = None
-) -> Answers:
+    model: str, texts: Sequence[str], *, top_k: int = 5, wanted: PredictOptions | None = None
+) -> TextAnswers:
     """Ask a model by its task.
 
     `model` is a folder, an embedded name or a hub name; `OUTPUT/models/latest` is the model of that
     output folder that was trained last.
     """
-    predictor = _predictor(model, wanted or Wanted(top_k))
-    return Answers(predictor.task, predictor(texts))
+    predictor = _predictor(model, wanted or PredictOptions(top_k))
+    return TextAnswers(predictor.task, predictor(texts))
 
 
-def predict_lines(model: str, source: Path, target: Path, wanted: Wanted) -> dict[str, JsonValue]:
+def predict_lines(
+    model: str, source: Path, target: Path, wanted: PredictOptions
+) -> dict[str, JsonValue]:
     """Answer a JSON Lines file line by line into another; other fields of a line are kept."""
     from siftset.trainer.inference.predict import predict_file
 
@@ -65,7 +67,9 @@ def predict_lines(model: str, source: Path, target: Path, wanted: Wanted) -> dic
     return {"task": predictor.task, "rows": rows, "out": str(target)}
 
 
-def embed_rows(model: str, source: Path, target: Path, wanted: Wanted) -> dict[str, JsonValue]:
+def embed_rows(
+    model: str, source: Path, target: Path, wanted: PredictOptions
+) -> dict[str, JsonValue]:
     """Write the vector of every text of a Parquet, CSV or JSON Lines file to a Parquet file."""
     from siftset.schemas.errors import SourceError
     from siftset.trainer.comparison.questions import read_rows
@@ -82,14 +86,14 @@ def embed_rows(model: str, source: Path, target: Path, wanted: Wanted) -> dict[s
     return {"rows": rows, "out": str(target)}
 
 
-def _predictor(model: str, wanted: Wanted) -> Predictor:
-    from siftset.trainer.inference.predict import Asking, load_predictor, read_examples
+def _predictor(model: str, wanted: PredictOptions) -> Predictor:
+    from siftset.trainer.inference.predict import PredictSettings, load_predictor, read_examples
     from siftset.trainer.train import require_extra
 
     require_extra()
     examples = read_examples(wanted.examples) if wanted.examples is not None else ()
     return load_predictor(
-        locate_model(model), Asking(wanted.top_k, wanted.max_new_tokens, examples)
+        locate_model(model), PredictSettings(wanted.top_k, wanted.max_new_tokens, examples)
     )
 
 

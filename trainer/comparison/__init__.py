@@ -2,24 +2,30 @@
 
 from __future__ import annotations
 
-from siftset.trainer.comparison.ablation import Contender, compare_arms
+from siftset.trainer.comparison.ablation import AblationModel, compare_ablation
 from siftset.trainer.comparison.compare import compare_models
-from siftset.trainer.comparison.context import Setting, Side
-from siftset.trainer.comparison.folders import ArmFolder, Ask, compare_arm_folders, compare_folders
-from siftset.trainer.comparison.questions import Prompt, QuestionSet, gather, with_pairs
+from siftset.trainer.comparison.context import ComparisonSetting
+from siftset.trainer.comparison.folders import (
+    AblationFolder,
+    ComparisonRequest,
+    compare_ablation_folders,
+    compare_folders,
+)
+from siftset.trainer.comparison.questions import Prompt, QuestionSet, gather_questions, write_pairs
+from siftset.trainer.inference.load_model import ModelSide
 
 __all__ = [
-    "ArmFolder",
-    "Ask",
-    "Contender",
+    "AblationFolder",
+    "AblationModel",
+    "ComparisonRequest",
+    "ComparisonSetting",
+    "ModelSide",
     "Prompt",
     "QuestionSet",
-    "Setting",
-    "Side",
-    "compare_arm_folders",
-    "compare_arms",
+    "compare_ablation",
+    "compare_ablation_folders",
     "compare_folders",
     "compare_models",
-    "gather",
-    "with_pairs",
+    "gather_questions",
+    "write_pairs",
 ]

@@ -10,27 +10,34 @@ import polars as pl
 from siftset.schemas.errors import TrainingError
 from siftset.schemas.results.comparison import Arm, ArmsTable, Estimate
 from siftset.schemas.tasks import TASKS, TaskName
-from siftset.trainer.comparison.classification_scores import Figures, Outcome, estimates, measure
-from siftset.trainer.comparison.compare_classification import aligned, label_order, labelled
-from siftset.trainer.comparison.context import Side, need
-from siftset.trainer.comparison.held_out import language_figures
+from siftset.trainer.comparison.classification_scores import (
+    ClassifierAnswers,
+    align_probabilities,
+    estimate_figures,
+    measure_classifiers,
+    order_labels,
+    select_labelled,
+)
+from siftset.trainer.comparison.context import Figures, require_model
+from siftset.trainer.comparison.held_out import measure_language
 from siftset.trainer.comparison.questions import QuestionSet
-from siftset.trainer.inference.protocols import Answerer, Classifier, MaskedModel
-from siftset.trainer.metrics.bootstrap import Array, Bootstrap, Figure, finite, judge
+from siftset.trainer.inference.load_model import ModelSide
+from siftset.trainer.inference.protocols import Answerer, ClassifierModel, MaskedModel
+from siftset.trainer.metrics.bootstrap import Array, Bootstrap, finite, judge
 
 
 @dataclass(frozen=True, slots=True)
-class Contender:
+class AblationModel:
     """An arm: its name, the rows it was trained on, and how to get its model."""
 
     name: str
-    load: Callable[[], Side]
+    load: Callable[[], ModelSide]
     rows: int | None = None
 
 
-def compare_arms(
+def compare_ablation(
     task: TaskName,
-    arms: Sequence[Contender],
+    arms: Sequence[AblationModel],
     questions: QuestionSet,
     *,
     bootstrap: Bootstrap | None = None,
@@ -43,70 +50,48 @@ def compare_arms(
     if len(arms) < 2:
         raise TrainingError(f"compare: {len(arms)} arm given: a comparison of arms needs two")
     bootstrap = bootstrap or Bootstrap()
-    rows, measured = _measure(task, arms, questions, bootstrap)
+    if TASKS[task].labelled:
+        rows, measured = _measure_classifiers(arms, questions, bootstrap)
+    else:
+        scored = (_score_rows(task, arm.load(), questions) for arm in arms)
+        measured = [measure_language(sums, bootstrap) for sums in scored]
+        rows = questions.rows.height
     main, higher = ("accuracy", True) if TASKS[task].labelled else ("loss", False)
     first = measured[0][main]
-    return ArmsTable(
-        main=main,
-        higher_is_better=higher,
-        budget=budget,
-        n=rows,
-        arms=tuple(
-            _arm(arm, figures, None if figures is measured[0] else first, (main, higher), bootstrap)
-            for arm, figures in zip(arms, measured, strict=True)
-        ),
-    )
+    found: list[Arm] = []
+    for arm, figures in zip(arms, measured, strict=True):
+        one = Arm(name=arm.name, rows=arm.rows, metrics=estimate_figures(figures, bootstrap))
+        if found:
+            interval = bootstrap.interval(figures[main].draws - first.draws)
+            value = finite(figures[main].value - first.value)
+            difference = Estimate(value=value, interval=interval)
+            judged = {"difference": difference, "verdict": judge(interval, higher)}
+            one = one.model_copy(update=judged)
+        found.append(one)
+    return ArmsTable(main=main, higher_is_better=higher, budget=budget, n=rows, arms=tuple(found))
 
 
-def _arm(
-    arm: Contender,
-    figures: Figures,
-    first: Figure | None,
-    judged_by: tuple[str, bool],
-    bootstrap: Bootstrap,
-) -> Arm:
-    found = Arm(name=arm.name, rows=arm.rows, metrics=estimates(figures, bootstrap))
-    if first is None:
-        return found
-    main, higher = judged_by
-    interval = bootstrap.interval(figures[main].draws - first.draws)
-    difference = Estimate(value=finite(figures[main].value - first.value), interval=interval)
-    return found.model_copy(update={"difference": difference, "verdict": judge(interval, higher)})
-
-
-def _measure(
-    task: TaskName, arms: Sequence[Contender], questions: QuestionSet, bootstrap: Bootstrap
-) -> tuple[int, list[Figures]]:
-    if TASKS[task].labelled:
-        return _classified(arms, questions, bootstrap)
-    found = []
-    for arm in arms:
-        side = arm.load()
-        found.append(language_figures(_sums(task, side, questions), bootstrap))
-    return questions.rows.height, found
-
-
-def _sums(task: TaskName, side: Side, questions: QuestionSet) -> Array:
+def _score_rows(task: TaskName, side: ModelSide, questions: QuestionSet) -> Array:
     frame = questions.rows
     if TASKS[task].fills_masks:
         keys = frame["row_id"].cast(pl.String).to_list()
-        asked = need(side, MaskedModel, task)  # type: ignore[type-abstract]
-        return asked.score(frame["text"].to_list(), keys, questions.seed)
-    model = need(side, Answerer, task)  # type: ignore[type-abstract]
+        asked = require_model(side, MaskedModel, task)  # type: ignore[type-abstract]
+        return asked.score_masked(frame["text"].to_list(), keys, questions.seed)
+    model = require_model(side, Answerer, task)  # type: ignore[type-abstract]
     if "answer" not in frame.columns:
         return model.text_loss(frame["text"].to_list())
     return model.answer_loss(frame["prompt"].to_list(), frame["answer"].to_list())
 
 
-def _classified(
-    arms: Sequence[Contender], questions: QuestionSet, bootstrap: Bootstrap
+def _measure_classifiers(
+    arms: Sequence[AblationModel], questions: QuestionSet, bootstrap: Bootstrap
 ) -> tuple[int, list[Figures]]:
-    outcomes: list[Outcome] = []
+    outcomes: list[ClassifierAnswers] = []
     labels: tuple[str, ...] = ()
     for arm in arms:
-        model = need(arm.load(), Classifier, "classification")  # type: ignore[type-abstract]
-        labels = labels or label_order(model.labels, None)
-        rows, _ = labelled(questions.rows, labels)
+        model = require_model(arm.load(), ClassifierModel, "classification")  # type: ignore[type-abstract]
+        labels = labels or order_labels(model.labels, None)
+        rows, _ = select_labelled(questions.rows, labels)
         texts = rows.frame["text"].to_list()
-        outcomes.append(Outcome(arm.name, aligned(model, labels, texts)))
-    return len(rows.truth), list(measure(rows.truth, outcomes, bootstrap))
+        outcomes.append(ClassifierAnswers(arm.name, align_probabilities(model, labels, texts)))
+    return len(rows.truth), list(measure_classifiers(rows.truth, outcomes, bootstrap))

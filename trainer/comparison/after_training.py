@@ -13,16 +13,17 @@ from siftset.schemas.recipe.train import Compare
 from siftset.schemas.results.comparison import BeforeKind, Comparison, TrainingCurve
 from siftset.schemas.tasks import TASKS
 from siftset.trainer.comparison import (
+    ComparisonSetting,
+    ModelSide,
     QuestionSet,
-    Setting,
-    Side,
     compare_models,
-    gather,
-    with_pairs,
+    gather_questions,
+    write_pairs,
 )
-from siftset.trainer.comparison.folders import named
-from siftset.trainer.comparison.forgetting import language_forgotten
-from siftset.trainer.inference.load_model import side
+from siftset.trainer.comparison.folders import name_labels
+from siftset.trainer.comparison.forgetting import measure_forgetting
+from siftset.trainer.inference.adapters import EvaluationModel
+from siftset.trainer.inference.load_model import load_side
 from siftset.trainer.inference.protocols import Encoder
 from siftset.trainer.models.loading import Loaded, load
 from siftset.trainer.tasks.reading import sampled
@@ -33,30 +34,38 @@ from siftset.trainer.training.model_card import versions
 if TYPE_CHECKING:
     from siftset.trainer.training.session import Session
 
-SHOWN: Final = ("loss", "learning_rate", "perplexity", "eval_loss", "eval_perplexity")
+SHOWN_CURVES: Final = ("loss", "learning_rate", "perplexity", "eval_loss", "eval_perplexity")
 
 
 def compare_trained(session: Session, trained: Loaded, compare: Compare) -> Comparison:
     """Ask the model before and after."""
-    held = held_out(session)
-    questions = questions_of(session, compare, held)
-    before, kind = _before(session)
-    setting = Setting(
+    held = choose_split(session)
+    questions = gather_session_questions(session, compare, held)
+    before, kind = _load_before(session)
+    encoder: Encoder | None = None
+    if before is None and not session.config.multi_label:
+        names = session.task.labels.names  # type: ignore[attr-defined]
+        config = session.config
+        base = load(config.task, config.model, revision=config.revision, labels=names)
+        encoder = EvaluationModel(base.model, base.tokenizer, max_length=session.task.length)
+    setting = ComparisonSetting(
         compare,
         before_kind=kind,
-        encoder=_encoder(session, before),
-        provenance={"split": held, **_lineage(session)},
+        encoder=encoder,
+        provenance={"split": held, **_describe_lineage(session)},
     )
     with session.progress.stage("compare"):
         found = compare_models(
             session.config.task,
             before,
-            _side(replace(trained, name=session.out.name), session),
+            load_side(
+                replace(trained, name=session.out.name), session.config.task, session.task.length
+            ),
             questions,
             setting,
         )
     if TASKS[session.config.task].labelled:
-        lost = language_forgotten(session.config, trained, questions, setting)
+        lost = measure_forgetting(session.config, trained, questions, setting)
         found = found.model_copy(update={"forgetting": lost})
     session.tell(check_forgetting(found.forgetting))
     curves, findings = training_curves(session.curves()), tuple(session.findings)
@@ -64,37 +73,41 @@ def compare_trained(session: Session, trained: Loaded, compare: Compare) -> Comp
     return found.model_copy(update=told)
 
 
-def held_out(session: Session) -> str:
+def choose_split(session: Session) -> str:
     """Return the split that is asked: test where there is one, else validation."""
     return "test" if session.data.files.get("test") else "validation"
 
 
-def questions_of(session: Session, compare: Compare, held: str) -> QuestionSet:
+def gather_session_questions(session: Session, compare: Compare, held: str) -> QuestionSet:
     """Return what both models are asked; baselines learn from the rows that the model saw."""
     classes = TASKS[session.config.task].labelled
     training = None
     if classes and not session.config.multi_label:
-        rows = rows_of(session, "train")
+        rows = read_split(session, "train")
         seen = sampled(rows.height, session.config.max_train_samples, session.seed)
         training = rows.filter(pl.Series(seen))
-    rows = rows_of(session, held)
-    questions = gather(compare, rows, folder=Path.cwd(), seed=session.seed, train=training)
+    rows = read_split(session, held)
+    questions = gather_questions(
+        compare, rows, folder=Path.cwd(), seed=session.seed, train=training
+    )
     if classes and questions.golden is not None:
-        questions = replace(questions, golden=named(questions.golden, session.config.labels))
-    return with_pairs(questions, getattr(session.task, "template", None))
+        questions = replace(questions, golden=name_labels(questions.golden, session.config.labels))
+    return write_pairs(questions, getattr(session.task, "template", None))
 
 
-def rows_of(session: Session, split: str) -> pl.DataFrame:
+def read_split(session: Session, split: str) -> pl.DataFrame:
     """Return the rows of a split: labels by their names, prompts as texts where there are none."""
     files = session.data.files.get(split, ())
     frame = pl.read_parquet(list(files)) if files else pl.DataFrame({"text": []})
     template = getattr(session.task, "template", None)
     if template is not None and "text" not in frame.columns:
         frame = frame.with_columns(text=pl.Series(map(template.ask, frame.iter_rows(named=True))))
-    return named(frame, session.config.labels) if TASKS[session.config.task].labelled else frame
+    return (
+        name_labels(frame, session.config.labels) if TASKS[session.config.task].labelled else frame
+    )
 
 
-def _lineage(session: Session) -> dict[str, JsonValue]:
+def _describe_lineage(session: Session) -> dict[str, JsonValue]:
     """Return which version of which set the model was trained on, and how it was made."""
     made = session.data.lineage
     return {
@@ -112,7 +125,7 @@ def _lineage(session: Session) -> dict[str, JsonValue]:
     }
 
 
-def _before(session: Session) -> tuple[Side | None, BeforeKind]:
+def _load_before(session: Session) -> tuple[ModelSide | None, BeforeKind]:
     """Load the model before again; a classifier with a fresh head has none."""
     loaded, config = session.task.loaded, session.config
     if TASKS[config.task].labelled and loaded.untrained_head:
@@ -126,27 +139,12 @@ def _before(session: Session) -> tuple[Side | None, BeforeKind]:
         seed=session.seed,
     )
     kind: BeforeKind = "previous model" if TASKS[config.task].labelled else "base model"
-    return _side(again, session), kind
-
-
-def _encoder(session: Session, before: Side | None) -> Encoder | None:
-    from siftset.trainer.inference.adapters import Asked
-
-    if before is not None or session.config.multi_label:
-        return None
-    labels = session.task.labels.names  # type: ignore[attr-defined]
-    config = session.config
-    base = load(config.task, config.model, revision=config.revision, labels=labels)
-    return Asked(base.model, base.tokenizer, max_length=session.task.length)
-
-
-def _side(loaded: Loaded, session: Session) -> Side:
-    return side(loaded, session.config.task, session.task.length)
+    return load_side(again, config.task, session.task.length), kind
 
 
 def training_curves(curves: Curves) -> tuple[TrainingCurve, ...]:
     """Return the curves that a report draws."""
-    found = ((name, *series(curves, name)) for name in SHOWN)
+    found = ((name, *series(curves, name)) for name in SHOWN_CURVES)
     return tuple(
         TrainingCurve(name=name, steps=tuple(steps), values=tuple(values))
         for name, steps, values in found

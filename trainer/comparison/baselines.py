@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
-from siftset.trainer.inference.protocols import Classifier, Encoder
+from siftset.trainer.inference.protocols import ClassifierModel, Encoder
 from siftset.trainer.metrics.bootstrap import Array
 from siftset.trainer.metrics.classification import Labels
 
@@ -23,19 +23,19 @@ SEARCHED_ROWS = 2_000
 
 
 @dataclass(frozen=True, slots=True)
-class Answers:
+class FunctionClassifier:
     """A classifier that is a function."""
 
     labels: tuple[str, ...]
     answer: Callable[[Sequence[str]], Array]
 
-    def probabilities(self, texts: Sequence[str]) -> Array:
+    def predict_probabilities(self, texts: Sequence[str]) -> Array:
         """Return probabilities (texts, labels)."""
         return self.answer(texts)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Lessons:
+class TrainingTexts:
     """Training rows of the baselines: texts and places of their labels."""
 
     texts: list[str]
@@ -43,7 +43,7 @@ class Lessons:
     labels: tuple[str, ...]
 
     @classmethod
-    def of(cls, train: pl.DataFrame, labels: Sequence[str]) -> Lessons:
+    def select_rows(cls, train: pl.DataFrame, labels: Sequence[str]) -> TrainingTexts:
         """Take the rows whose label is among `labels`, at most MAX_ROWS, by their row_id."""
         rows = train.with_columns(pl.col("label").cast(pl.String))
         rows = rows.filter(pl.col("label").is_in(labels) & pl.col("text").is_not_null())
@@ -55,14 +55,14 @@ class Lessons:
         return cls(rows["text"].to_list(), places, tuple(labels))
 
 
-def majority(lessons: Lessons) -> Classifier:
+def fit_majority(training: TrainingTexts) -> ClassifierModel:
     """Return a classifier that gives every text the shares of the training labels."""
-    counts = np.bincount(lessons.places, minlength=len(lessons.labels)).astype(np.float64)
+    counts = np.bincount(training.places, minlength=len(training.labels)).astype(np.float64)
     shares = counts / max(1.0, counts.sum())
-    return Answers(lessons.labels, lambda texts: np.tile(shares, (len(texts), 1)))
+    return FunctionClassifier(training.labels, lambda texts: np.tile(shares, (len(texts), 1)))
 
 
-def tfidf(lessons: Lessons, seed: int = 0) -> Classifier:
+def fit_tfidf(training: TrainingTexts, seed: int = 0) -> ClassifierModel:
     """Return logistic regression over TF-IDF of words and pairs of words.
 
     Texts without a word of two letters teach it nothing: then it is the majority class.
@@ -70,41 +70,45 @@ def tfidf(lessons: Lessons, seed: int = 0) -> Classifier:
     from sklearn.feature_extraction.text import TfidfVectorizer
 
     vectorizer = TfidfVectorizer(ngram_range=(1, 2), sublinear_tf=True, max_features=100_000)
-    if not _teachable(lessons):
-        return majority(lessons)
+    if not _has_two_classes(training):
+        return fit_majority(training)
     try:
-        features = vectorizer.fit_transform(lessons.texts)
+        features = vectorizer.fit_transform(training.texts)
     except ValueError:  # an empty vocabulary
-        return majority(lessons)
-    predict = _regression(features, lessons, seed)
-    return Answers(lessons.labels, lambda texts: predict(vectorizer.transform(texts)))
+        return fit_majority(training)
+    predict = _fit_regression(features, training, seed)
+    return FunctionClassifier(training.labels, lambda texts: predict(vectorizer.transform(texts)))
 
 
-def linear_probe(encoder: Encoder, lessons: Lessons, seed: int = 0) -> Classifier:
+def fit_probe(encoder: Encoder, training: TrainingTexts, seed: int = 0) -> ClassifierModel:
     """Return logistic regression over a model's frozen features, each scaled to unit variance.
 
     Its strength is the one of PENALTIES that is best in three-fold cross-validation: with fewer
     rows than features an unpenalised probe would be a straw man.
     """
-    if not _teachable(lessons):
-        return majority(lessons)
-    features = encoder.embed(lessons.texts)
+    if not _has_two_classes(training):
+        return fit_majority(training)
+    features = encoder.embed_texts(training.texts)
     centre, spread = features.mean(0), features.std(0) + 1e-6
     scaled = (features - centre) / spread
-    predict = _regression(scaled, lessons, seed, strength=_strength(scaled, lessons, seed))
-    return Answers(lessons.labels, lambda texts: predict((encoder.embed(texts) - centre) / spread))
+    predict = _fit_regression(
+        scaled, training, seed, strength=_choose_penalty(scaled, training, seed)
+    )
+    return FunctionClassifier(
+        training.labels, lambda texts: predict((encoder.embed_texts(texts) - centre) / spread)
+    )
 
 
-def _teachable(lessons: Lessons) -> bool:
-    return len(np.unique(lessons.places)) > 1
+def _has_two_classes(training: TrainingTexts) -> bool:
+    return len(np.unique(training.places)) > 1
 
 
-def _strength(features: Array, lessons: Lessons, seed: int) -> float:
+def _choose_penalty(features: Array, training: TrainingTexts, seed: int) -> float:
     from sklearn.linear_model import LogisticRegression
     from sklearn.model_selection import StratifiedKFold, cross_val_score
 
     chosen = slice(0, SEARCHED_ROWS)
-    counts = np.bincount(lessons.places[chosen])
+    counts = np.bincount(training.places[chosen])
     if counts[counts > 0].min() < FOLDS or (counts > 0).sum() < 2:
         return PENALTIES[-1]
     folds = StratifiedKFold(FOLDS, shuffle=True, random_state=seed)
@@ -112,7 +116,7 @@ def _strength(features: Array, lessons: Lessons, seed: int) -> float:
         cross_val_score(
             LogisticRegression(C=strength, max_iter=1000, random_state=seed),
             features[chosen],
-            lessons.places[chosen],
+            training.places[chosen],
             cv=folds,
             scoring="neg_log_loss",
         ).mean()
@@ -121,17 +125,17 @@ def _strength(features: Array, lessons: Lessons, seed: int) -> float:
     return PENALTIES[int(np.argmax(scores))]
 
 
-def _regression(
-    features: object, lessons: Lessons, seed: int, *, strength: float = 1.0
+def _fit_regression(
+    features: object, training: TrainingTexts, seed: int, *, strength: float = 1.0
 ) -> Callable[[object], Array]:
     from sklearn.linear_model import LogisticRegression
 
     model = LogisticRegression(C=strength, max_iter=1000, random_state=seed)
-    model.fit(features, lessons.places)
+    model.fit(features, training.places)
 
     def predict(wanted: object) -> Array:
         found = model.predict_proba(wanted)
-        spread = np.zeros((found.shape[0], len(lessons.labels)))
+        spread = np.zeros((found.shape[0], len(training.labels)))
         spread[:, model.classes_] = found
         return spread
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal, TypeAlias
+from typing import Literal
 
 import numpy as np
 import polars as pl
 
+from siftset.schemas.errors import TrainingError
 from siftset.schemas.results.comparison import (
     Change,
     ClassificationComparison,
@@ -17,13 +18,14 @@ from siftset.schemas.results.comparison import (
     McNemar,
     RowChange,
 )
-from siftset.trainer.comparison.slices import slice_changes
+from siftset.trainer.comparison.context import Figures, compare_figures
+from siftset.trainer.comparison.slices import compare_slices
+from siftset.trainer.inference.protocols import ClassifierModel
 from siftset.trainer.metrics.bootstrap import (
     Array,
     Bootstrap,
     Figure,
     Flags,
-    change,
     count_draws,
     finite,
     mcnemar,
@@ -44,14 +46,9 @@ from siftset.trainer.metrics.classification import (
     threshold_sweep,
 )
 
-LOWER_IS_BETTER = frozenset({"loss", "brier", "ece"})
-
-Figures: TypeAlias = dict[str, Figure]
-"""Metrics of one classifier; draws pair with those of another on the same rows."""
-
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class ClassifierAnswers:
     """What one classifier said of the rows: probabilities (rows, labels)."""
 
     name: str
@@ -65,7 +62,7 @@ class Outcome:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Rows:
+class LabelledRows:
     """The rows asked: their truth as places among the labels, ids and texts."""
 
     truth: Labels
@@ -73,68 +70,113 @@ class Rows:
     frame: pl.DataFrame
 
 
-def measure(
-    truth: Labels, outcomes: Sequence[Outcome], bootstrap: Bootstrap
+def order_labels(labels: Sequence[str], positive: str | None) -> tuple[str, ...]:
+    """Return the labels with the positive one last; raise TrainingError if it is none of them."""
+    if positive is None:
+        return tuple(labels)
+    if positive not in labels:
+        raise TrainingError(
+            f"compare.positive_label '{positive}' is none of the labels: {', '.join(labels)}"
+        )
+    return (*(label for label in labels if label != positive), positive)
+
+
+def align_probabilities(
+    classifier: ClassifierModel, labels: Sequence[str], texts: Sequence[str]
+) -> Array:
+    """Return probabilities with the columns in the order of `labels`.
+
+    Raises TrainingError for a classifier that knows other labels.
+    """
+    places = {label: i for i, label in enumerate(classifier.labels)}
+    if set(places) != set(labels):
+        raise TrainingError(
+            f"compare: the models have different labels: {', '.join(classifier.labels)} and "
+            f"{', '.join(labels)}; compare models with the same ones"
+        )
+    return classifier.predict_probabilities(texts)[:, [places[label] for label in labels]]
+
+
+def select_labelled(frame: pl.DataFrame, labels: Sequence[str]) -> tuple[LabelledRows, int]:
+    """Return the rows that have a label, and how many have none.
+
+    Raises TrainingError for a label that the model does not know, or when no row has one.
+    """
+    if "label" not in frame.columns:
+        raise TrainingError(f"compare: no column 'label' among {', '.join(frame.columns)}")
+    known = frame.with_columns(pl.col("label").cast(pl.String)).drop_nulls("label")
+    if known.is_empty():
+        raise TrainingError("compare: no held-out row has a label: add rows or change the split")
+    strange = sorted(set(known["label"]) - set(labels))
+    if strange:
+        raise TrainingError(
+            f"compare: rows have the label '{strange[0]}', which the model does not know; "
+            f"it knows {', '.join(labels)}"
+        )
+    numbers = {label: i for i, label in enumerate(labels)}
+    truth = np.array([numbers[label] for label in known["label"]], dtype=np.intp)
+    return LabelledRows(truth, tuple(labels), known), frame.height - known.height
+
+
+def measure_classifiers(
+    truth: Labels, outcomes: Sequence[ClassifierAnswers], bootstrap: Bootstrap
 ) -> tuple[Figures, ...]:
-    """Measure classifiers on the same rows and the same resamples of them."""
-    counted = _counted(truth, outcomes, bootstrap)
-    return tuple(
-        figures | _averaged(truth, outcome, bootstrap) | _ranked(truth, outcome, bootstrap)
-        for figures, outcome in zip(counted, outcomes, strict=True)
-    )
+    """Measure classifiers on the same rows and the same resamples of them.
 
-
-def _counted(truth: Labels, outcomes: Sequence[Outcome], bootstrap: Bootstrap) -> list[Figures]:
-    """Resample the rows, and count the confusion table of every classifier in each resample."""
-    classes = outcomes[0].probabilities.shape[1]
+    What a confusion table decides is counted in the table of every resample; what is averaged by
+    row and what ranks rows is weighted by how often each row was drawn.
+    """
     found = []
     for outcome in outcomes:
+        classes = outcome.probabilities.shape[1]
         cells = truth * classes + outcome.predicted
         counts = np.bincount(cells, minlength=classes * classes)
         draws = count_draws(cells, classes * classes, bootstrap)
         values = from_confusion(np.vstack([counts, draws]).reshape(-1, classes, classes))
-        found.append({name: Figure(float(v[0]), v[1:]) for name, v in values.items()})
-    return found
+        counted = {name: Figure(float(v[0]), v[1:]) for name, v in values.items()}
+        found.append(counted | _measure_probabilities(truth, outcome, bootstrap))
+    return tuple(found)
 
 
-def _averaged(truth: Labels, outcome: Outcome, bootstrap: Bootstrap) -> Figures:
+def _measure_probabilities(
+    truth: Labels, outcome: ClassifierAnswers, bootstrap: Bootstrap
+) -> Figures:
     probabilities = outcome.probabilities
-    rows = np.stack([brier(truth, probabilities), log_loss(truth, probabilities)], 1)
-    draws = ratio_draws(rows, bootstrap) / len(rows)
-    means = rows.mean(0)
-    return {name: Figure(float(means[i]), draws[:, i]) for i, name in enumerate(("brier", "loss"))}
+    by_row = np.stack([brier(truth, probabilities), log_loss(truth, probabilities)], 1)
+    sure, right = probabilities.max(1), (outcome.predicted == truth).astype(np.float64)
 
-
-def _ranked(truth: Labels, outcome: Outcome, bootstrap: Bootstrap) -> Figures:
-    sure = outcome.probabilities.max(1)
-    right = (outcome.predicted == truth).astype(np.float64)
-
-    def statistic(weights: Array) -> Array:
+    def rank_rows(weights: Array) -> Array:
         ece = calibration_error(sure, right, weights)
-        return np.column_stack([ranking(truth, outcome.probabilities, weights), ece])
+        return np.column_stack([ranking(truth, probabilities, weights), ece])
 
-    values = statistic(np.ones((1, len(truth))))[0]
-    draws = statistic_draws(statistic, len(truth), bootstrap)
-    names = ("roc_auc", "pr_auc", "ece")
+    values = np.r_[by_row.mean(0), rank_rows(np.ones((1, len(truth))))[0]]
+    draws = np.hstack(
+        [
+            ratio_draws(by_row, bootstrap) / len(by_row),
+            statistic_draws(rank_rows, len(truth), bootstrap),
+        ]
+    )
+    names = ("brier", "loss", "roc_auc", "pr_auc", "ece")
     return {name: Figure(float(values[i]), draws[:, i]) for i, name in enumerate(names)}
 
 
 def compare_classifiers(
-    rows: Rows,
-    outcomes: Sequence[Outcome],
+    rows: LabelledRows,
+    outcomes: Sequence[ClassifierAnswers],
     *,
     bootstrap: Bootstrap,
     slices: Sequence[str] = (),
     examples: int = 20,
 ) -> tuple[ClassificationComparison, tuple[Change, ...]]:
     """Compare classifiers: baselines first, then before (if any), then after, the last."""
-    figures = measure(rows.truth, outcomes, bootstrap)
+    figures = measure_classifiers(rows.truth, outcomes, bootstrap)
     models = [i for i, outcome in enumerate(outcomes) if outcome.kind == "model"]
     after = models[-1]
     before = models[-2] if len(models) > 1 else None
-    changes = _changes(None if before is None else figures[before], figures[after], rows, bootstrap)
+    old = None if before is None else figures[before]
+    changes = compare_figures(old, figures[after], len(rows.truth), bootstrap)
     scores = tuple(
-        _scores(rows, outcome, found, bootstrap)
+        _score_classifier(rows, outcome, found, bootstrap)
         for outcome, found in zip(outcomes, figures, strict=True)
     )
     if before is None:
@@ -146,32 +188,16 @@ def compare_classifiers(
         labels=rows.labels,
         models=scores,
         mcnemar=McNemar(fixed=fixed, broken=broken, p_value=p_value),
-        slices=slice_changes(rows.frame, right, slices, bootstrap),
-        fixed=_examples(rows, pair, (~right[0] & right[1]), examples),
-        broken=_examples(rows, pair, (right[0] & ~right[1]), examples),
+        slices=compare_slices(rows.frame, right, slices, bootstrap),
+        fixed=_pick_examples(rows, pair, (~right[0] & right[1]), examples),
+        broken=_pick_examples(rows, pair, (right[0] & ~right[1]), examples),
         fixed_rows=fixed,
         broken_rows=broken,
     ), changes
 
 
-def _changes(
-    before: Figures | None, after: Figures, rows: Rows, bootstrap: Bootstrap
-) -> tuple[Change, ...]:
-    return tuple(
-        change(
-            name,
-            None if before is None else before[name],
-            figure,
-            n=len(rows.truth),
-            bootstrap=bootstrap,
-            higher_is_better=name not in LOWER_IS_BETTER,
-        )
-        for name, figure in after.items()
-    )
-
-
-def _scores(
-    rows: Rows, outcome: Outcome, figures: Figures, bootstrap: Bootstrap
+def _score_classifier(
+    rows: LabelledRows, outcome: ClassifierAnswers, figures: Figures, bootstrap: Bootstrap
 ) -> ClassifierScores:
     table = confusion(rows.truth, outcome.predicted, len(rows.labels))
     probabilities = outcome.probabilities
@@ -180,7 +206,7 @@ def _scores(
     return ClassifierScores(
         name=outcome.name,
         kind=outcome.kind,
-        metrics=estimates(figures, bootstrap),
+        metrics=estimate_figures(figures, bootstrap),
         classes=class_scores(table, rows.labels),
         confusion=tuple(tuple(map(int, line)) for line in table),
         calibration=calibration_bins(probabilities.max(1), right),
@@ -192,7 +218,7 @@ def _scores(
     )
 
 
-def estimates(figures: Figures, bootstrap: Bootstrap) -> dict[str, Estimate]:
+def estimate_figures(figures: Figures, bootstrap: Bootstrap) -> dict[str, Estimate]:
     """Return every figure with its interval."""
     return {
         name: Estimate(value=finite(figure.value), interval=bootstrap.interval(figure.draws))
@@ -200,8 +226,8 @@ def estimates(figures: Figures, bootstrap: Bootstrap) -> dict[str, Estimate]:
     }
 
 
-def _examples(
-    rows: Rows, pair: tuple[Outcome, Outcome], chosen: Flags, limit: int
+def _pick_examples(
+    rows: LabelledRows, pair: tuple[ClassifierAnswers, ClassifierAnswers], chosen: Flags, limit: int
 ) -> tuple[RowChange, ...]:
     """Return the chosen rows that the model after is surest of."""
     sure = pair[1].probabilities.max(1)
@@ -211,7 +237,7 @@ def _examples(
     return tuple(
         RowChange(
             row_id=str(row.get("row_id", place)),
-            text=cut(row["text"]),
+            text=shorten_text(row["text"]),
             label=rows.labels[rows.truth[place]],
             before=rows.labels[old[place]],
             after=rows.labels[new[place]],
@@ -221,6 +247,6 @@ def _examples(
     )
 
 
-def cut(text: str, limit: int = 300) -> str:
+def shorten_text(text: str, limit: int = 300) -> str:
     """Return a text short enough for a report."""
     return text if len(text) <= limit else text[: limit - 1] + "\u2026"

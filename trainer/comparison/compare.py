@@ -6,19 +6,25 @@ from dataclasses import fields
 
 from siftset.schemas.results.comparison import Comparison, ModelInfo, Questions
 from siftset.schemas.tasks import TASKS, TaskName
-from siftset.trainer.comparison.context import Part, Setting, Side
+from siftset.trainer.comparison.context import ComparisonSetting, TaskComparison
 from siftset.trainer.comparison.questions import QuestionSet
+from siftset.trainer.inference.load_model import ModelSide
 
 
 def compare_models(
-    task: TaskName, before: Side | None, after: Side, questions: QuestionSet, setting: Setting
+    task: TaskName,
+    before: ModelSide | None,
+    after: ModelSide,
+    questions: QuestionSet,
+    setting: ComparisonSetting,
 ) -> Comparison:
     """Ask both models the same frozen questions, once each, and return what changed.
 
     Without a model before, a classifier is compared with a probe on `setting.encoder`.
     Raises TrainingError for a model that does not fit the task.
     """
-    part: Part = TASKS[task].code.load("compare")(before, after, questions, setting)
+    compare = TASKS[task].code.load("compare")
+    part: TaskComparison = compare(before, after, questions, setting)
     kind = setting.before_kind
     if before is None:
         known = any(change.before is not None for change in part.changes)
@@ -29,24 +35,19 @@ def compare_models(
         before=before.info if before is not None else ModelInfo(name=kind),
         after=after.info,
         before_kind=kind,
-        questions=_asked(questions),
+        questions=Questions(
+            hash=questions.content_hash(),
+            seed=questions.seed,
+            rows=questions.rows.height,
+            prompts=len(questions.prompts),
+            golden=0 if questions.golden is None else questions.golden.height,
+            general=len(questions.general),
+            cut=questions.cut,
+        ),
         metrics={
             "before": {change.name: change.before for change in part.changes},
             "after": {change.name: change.after for change in part.changes},
         },
         provenance=dict(setting.provenance),
         **found,
-    )
-
-
-def _asked(questions: QuestionSet) -> Questions:
-    golden = questions.golden
-    return Questions(
-        hash=questions.hash(),
-        seed=questions.seed,
-        rows=questions.rows.height,
-        prompts=len(questions.prompts),
-        golden=0 if golden is None else golden.height,
-        general=len(questions.general),
-        cut=questions.cut,
     )

@@ -10,10 +10,16 @@ import numpy as np
 import polars as pl
 
 from siftset.schemas.results.comparison import AnswerPair, CausalComparison, Change, Golden
-from siftset.trainer.comparison.context import Part, Setting, Side, need
-from siftset.trainer.comparison.held_out import Scored, forgetting, language_changes, loss_wins
+from siftset.trainer.comparison.context import ComparisonSetting, TaskComparison, require_model
+from siftset.trainer.comparison.held_out import (
+    Scored,
+    compare_language,
+    count_loss_wins,
+    judge_forgetting,
+)
 from siftset.trainer.comparison.questions import Prompt, QuestionSet
-from siftset.trainer.comparison.slices import slice_changes
+from siftset.trainer.comparison.slices import compare_slices
+from siftset.trainer.inference.load_model import ModelSide
 from siftset.trainer.inference.protocols import Answerer
 from siftset.trainer.metrics.bootstrap import (
     Array,
@@ -27,13 +33,13 @@ from siftset.trainer.metrics.generation import ROW_METRICS, bleu, bleu_counts, r
 
 
 @dataclass(frozen=True, slots=True)
-class Duo:
+class ModelPair:
     """The model before and the model after."""
 
     before: Answerer
     after: Answerer
 
-    def loss(self, frame: pl.DataFrame) -> Scored:
+    def score_rows(self, frame: pl.DataFrame) -> Scored:
         """Return the loss of the answers, or of the text where rows have none."""
         if "answer" not in frame.columns:
             texts = frame["text"].to_list()
@@ -42,35 +48,37 @@ class Duo:
         return self.before.answer_loss(prompts, answers), self.after.answer_loss(prompts, answers)
 
 
-def compare_answers(
-    before: Side | None, after: Side, questions: QuestionSet, setting: Setting
-) -> Part:
+def compare_causal(
+    before: ModelSide | None, after: ModelSide, questions: QuestionSet, setting: ComparisonSetting
+) -> TaskComparison:
     """Compare two causal models."""
-    duo = Duo(need(before, Answerer, "causal"), need(after, Answerer, "causal"))  # type: ignore[type-abstract]
-    compare, bootstrap = setting.compare, setting.bootstrap(questions.seed)
-    scored = duo.loss(questions.rows)
+    old = require_model(before, Answerer, "causal")  # type: ignore[type-abstract]
+    new = require_model(after, Answerer, "causal")  # type: ignore[type-abstract]
+    pair = ModelPair(old, new)
+    compare, bootstrap = setting.compare, setting.make_bootstrap(questions.seed)
+    scored = pair.score_rows(questions.rows)
     general = None
     if questions.general:
-        general = duo.loss(pl.DataFrame({"text": list(questions.general)}))
-    found, changes = _generated(duo, questions, setting)
-    wins = (*loss_wins(scored, bootstrap), *found.wins)
-    return Part(
-        changes=(*language_changes(scored, bootstrap), *changes),
+        general = pair.score_rows(pl.DataFrame({"text": list(questions.general)}))
+    found, changes = _compare_generated(pair, questions, setting)
+    wins = (*count_loss_wins(scored, bootstrap), *found.wins)
+    return TaskComparison(
+        changes=(*compare_language(scored, bootstrap), *changes),
         causal=found.model_copy(update={"wins": wins}),
-        forgetting=forgetting(scored, general, bootstrap, compare.max_general_ppl_increase),
-        golden=_golden(duo, questions, setting),
+        forgetting=judge_forgetting(scored, general, bootstrap, compare.max_general_ppl_increase),
+        golden=_compare_golden(pair, questions, setting),
     )
 
 
-def _generated(
-    duo: Duo, questions: QuestionSet, setting: Setting
+def _compare_generated(
+    pair: ModelPair, questions: QuestionSet, setting: ComparisonSetting
 ) -> tuple[CausalComparison, tuple[Change, ...]]:
     """Answer held-out questions, the recipe's prompts and the probes outside the domain."""
     compare = setting.compare
     rows = questions.rows.head(compare.generated if "answer" in questions.rows.columns else 0)
-    held = _ask(duo, _held_out(rows), compare.max_new_tokens)
-    asked = _ask(duo, questions.prompts, compare.max_new_tokens)
-    outside = _ask(duo, [Prompt(text) for text in questions.outside], compare.max_new_tokens)
+    held = _ask_both(pair, _read_pairs(rows), compare.max_new_tokens)
+    asked = _ask_both(pair, questions.prompts, compare.max_new_tokens)
+    outside = _ask_both(pair, [Prompt(text) for text in questions.outside], compare.max_new_tokens)
     found = CausalComparison(
         max_new_tokens=compare.max_new_tokens,
         answers=(
@@ -78,29 +86,32 @@ def _generated(
             *held[: compare.answers],
             *(pair.model_copy(update={"outside": True}) for pair in outside),
         ),
-        cut_prompts=duo.after.cut_prompts,
+        cut_prompts=pair.after.cut_prompts,
     )
     if not held:
         return found, ()
-    bootstrap = setting.bootstrap(questions.seed)
-    changes, f1 = answer_changes(held, bootstrap)
+    bootstrap = setting.make_bootstrap(questions.seed)
+    changes, f1 = compare_answer_metrics(held, bootstrap)
     update = {
-        "slices": slice_changes(rows, f1, compare.slices, bootstrap, "token_f1"),
+        "slices": compare_slices(rows, f1, compare.slices, bootstrap, "token_f1"),
         "wins": (win_rate("answers with higher token F1", f1[1] - f1[0], bootstrap.level),),
     }
     return found.model_copy(update=update), changes
 
 
-def _held_out(rows: pl.DataFrame) -> list[Prompt]:
+def _read_pairs(rows: pl.DataFrame) -> list[Prompt]:
     if rows.is_empty():
         return []
     return [Prompt(*row) for row in rows.select("prompt", "answer").iter_rows()]
 
 
-def _ask(duo: Duo, prompts: Sequence[Prompt], limit: int) -> list[AnswerPair]:
+def _ask_both(pair: ModelPair, prompts: Sequence[Prompt], limit: int) -> list[AnswerPair]:
     texts = [prompt.text for prompt in prompts]
     answers = zip(
-        prompts, duo.before.generate(texts, limit), duo.after.generate(texts, limit), strict=True
+        prompts,
+        pair.before.generate_answers(texts, limit),
+        pair.after.generate_answers(texts, limit),
+        strict=True,
     )
     return [
         AnswerPair(prompt=prompt.text, before=old, after=new, reference=prompt.target)
@@ -108,11 +119,11 @@ def _ask(duo: Duo, prompts: Sequence[Prompt], limit: int) -> list[AnswerPair]:
     ]
 
 
-def answer_changes(
+def compare_answer_metrics(
     pairs: Sequence[AnswerPair], bootstrap: Bootstrap
 ) -> tuple[tuple[Change, ...], tuple[Array, Array]]:
     """Return the changes of every metric of answers, and each row's token F1 before and after."""
-    before, after = _measured(pairs, "before"), _measured(pairs, "after")
+    before, after = _measure_answers(pairs, "before"), _measure_answers(pairs, "after")
     draws = ratio_draws(np.hstack([before, after]), bootstrap)
     width, n = before.shape[1], len(pairs)
     means = [
@@ -128,8 +139,8 @@ def answer_changes(
     ]
     corpus = change(
         "bleu",
-        _bleu(before, draws[:, :width]),
-        _bleu(after, draws[:, width:]),
+        _measure_bleu(before, draws[:, :width]),
+        _measure_bleu(after, draws[:, width:]),
         n=n,
         bootstrap=bootstrap,
         higher_is_better=True,
@@ -141,7 +152,7 @@ def answer_changes(
 _METRICS = (*ROW_METRICS, "repetition")
 
 
-def _measured(pairs: Sequence[AnswerPair], side: Literal["before", "after"]) -> Array:
+def _measure_answers(pairs: Sequence[AnswerPair], side: Literal["before", "after"]) -> Array:
     """Return the metrics of each row, then what corpus BLEU sums."""
     answers = [getattr(pair, side) for pair in pairs]
     references = [pair.reference or "" for pair in pairs]
@@ -152,21 +163,23 @@ def _measured(pairs: Sequence[AnswerPair], side: Literal["before", "after"]) -> 
     return np.hstack([np.asarray(rows, dtype=np.float64), bleu_counts(answers, references)])
 
 
-def _bleu(rows: Array, draws: Array) -> Figure:
+def _measure_bleu(rows: Array, draws: Array) -> Figure:
     counts = slice(len(_METRICS), None)
     return Figure(bleu(rows[:, counts].sum(0)), np.array([bleu(one[counts]) for one in draws]))
 
 
-def _golden(duo: Duo, questions: QuestionSet, setting: Setting) -> Golden | None:
+def _compare_golden(
+    pair: ModelPair, questions: QuestionSet, setting: ComparisonSetting
+) -> Golden | None:
     if questions.golden is None:
         return None
-    bootstrap = setting.bootstrap(questions.seed)
-    scored = duo.loss(questions.golden)
-    changes: tuple[Change, ...] = language_changes(scored, bootstrap)
-    wins = loss_wins(scored, bootstrap)
+    bootstrap = setting.make_bootstrap(questions.seed)
+    scored = pair.score_rows(questions.golden)
+    changes: tuple[Change, ...] = compare_language(scored, bootstrap)
+    wins = count_loss_wins(scored, bootstrap)
     if "answer" in questions.golden.columns:
-        held = _ask(duo, _held_out(questions.golden), setting.compare.max_new_tokens)
-        answered, f1 = answer_changes(held, bootstrap)
+        held = _ask_both(pair, _read_pairs(questions.golden), setting.compare.max_new_tokens)
+        answered, f1 = compare_answer_metrics(held, bootstrap)
         changes = (*changes, *answered)
         wins = (*wins, win_rate("answers with higher token F1", f1[1] - f1[0], bootstrap.level))
     return Golden(

@@ -2,60 +2,73 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-
 import polars as pl
 
 from siftset.schemas.results.comparison import Golden
-from siftset.trainer.comparison.context import Part, Setting, Side, need
-from siftset.trainer.comparison.fill_mask import Pair, compare_masks
+from siftset.trainer.comparison.context import ComparisonSetting, TaskComparison, require_model
+from siftset.trainer.comparison.fill_mask import MaskedPair, compare_masks
 from siftset.trainer.comparison.held_out import (
     Scored,
-    forgetting,
-    language_changes,
-    language_slices,
-    loss_wins,
+    compare_language,
+    compare_language_slices,
+    count_loss_wins,
+    judge_forgetting,
 )
 from siftset.trainer.comparison.questions import QuestionSet
+from siftset.trainer.inference.load_model import ModelSide
 from siftset.trainer.inference.protocols import MaskedModel
 
 
-def compare_masked(
-    before: Side | None, after: Side, questions: QuestionSet, setting: Setting
-) -> Part:
+def compare_mlm(
+    before: ModelSide | None, after: ModelSide, questions: QuestionSet, setting: ComparisonSetting
+) -> TaskComparison:
     """Compare two masked language models."""
-    old, new = need(before, MaskedModel, "mlm"), need(after, MaskedModel, "mlm")  # type: ignore[type-abstract]
-    bootstrap = setting.bootstrap(questions.seed)
-    words, notes = setting.words()
-    pair = Pair(old, new, words, setting.compare.top_k, setting.compare.bars)
+    old, new = require_model(before, MaskedModel, "mlm"), require_model(after, MaskedModel, "mlm")  # type: ignore[type-abstract]
+    bootstrap = setting.make_bootstrap(questions.seed)
+    words, notes = setting.read_word_lists()
+    pair = MaskedPair(old, new, words, setting.compare.top_k, setting.compare.bars)
     found = compare_masks(pair, questions.prompts, bootstrap)
-    scored = _score(pair, questions.rows, questions.seed)
-    golden = None if questions.golden is None else _score(pair, questions.golden, questions.seed)
-    general = _score(pair, general_rows(questions), questions.seed) if questions.general else None
-    return Part(
-        changes=language_changes(scored, bootstrap),
+    scored = _score_both(pair, questions.rows, questions.seed)
+    golden = (
+        None if questions.golden is None else _score_both(pair, questions.golden, questions.seed)
+    )
+    general = (
+        _score_both(pair, general_rows(questions), questions.seed) if questions.general else None
+    )
+    return TaskComparison(
+        changes=compare_language(scored, bootstrap),
         mlm=found.model_copy(
             update={
-                "wins": (*found.wins, *loss_wins(scored, bootstrap)),
-                "slices": language_slices(
+                "wins": (*found.wins, *count_loss_wins(scored, bootstrap)),
+                "slices": compare_language_slices(
                     questions.rows, scored, setting.compare.slices, bootstrap
                 ),
             }
         ),
-        forgetting=forgetting(scored, general, bootstrap, setting.compare.max_general_ppl_increase),
+        forgetting=judge_forgetting(
+            scored, general, bootstrap, setting.compare.max_general_ppl_increase
+        ),
         golden=None
         if golden is None
         else Golden(
             source=setting.compare.golden or "golden",
             n=len(golden[1]),
-            changes=language_changes(golden, bootstrap),
-            wins=loss_wins(golden, bootstrap),
+            changes=compare_language(golden, bootstrap),
+            wins=count_loss_wins(golden, bootstrap),
         ),
-        warnings=tuple(_head_warnings((before, after))),
+        warnings=tuple(
+            _UNTRAINED.format(side.info.name)
+            for side in (before, after)
+            if side is not None and side.info.head == "untrained"
+        ),
         notes=notes if pair.same else (*notes, _OTHER_VOCABULARY),
     )
 
 
+_UNTRAINED = (
+    "the head of '{}' was newly initialised: what it says of masks is noise, and a comparison "
+    "with it shows the training of the head, not of the model"
+)
 _OTHER_VOCABULARY = (
     "the models have different vocabularies: masks and perplexities are not of the same tokens, "
     "and divergences and rank moves are left out"
@@ -68,15 +81,6 @@ def general_rows(questions: QuestionSet) -> pl.DataFrame:
     return pl.DataFrame({"row_id": numbers, "text": list(questions.general)})
 
 
-def _score(pair: Pair, rows: pl.DataFrame, seed: int) -> Scored:
+def _score_both(pair: MaskedPair, rows: pl.DataFrame, seed: int) -> Scored:
     texts, keys = rows["text"].to_list(), rows["row_id"].cast(pl.String).to_list()
-    return pair.before.score(texts, keys, seed), pair.after.score(texts, keys, seed)
-
-
-def _head_warnings(sides: Sequence[Side | None]) -> Iterator[str]:
-    for side in sides:
-        if side is not None and side.info.head == "untrained":
-            yield (
-                f"the head of '{side.info.name}' was newly initialised: what it says of masks is "
-                "noise, and a comparison with it shows the training of the head, not of the model"
-            )
+    return pair.before.score_masked(texts, keys, seed), pair.after.score_masked(texts, keys, seed)

@@ -2,86 +2,84 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 import polars as pl
 
 from siftset.schemas.errors import TrainingError
 from siftset.schemas.results.comparison import (
-    Change,
     ClassificationComparison,
     ClassifierScores,
     ClassScores,
     McNemar,
     RowChange,
 )
-from siftset.trainer.comparison.classification_scores import Figures, cut, estimates
-from siftset.trainer.comparison.context import Part, Setting, Side, need
+from siftset.trainer.comparison.classification_scores import (
+    align_probabilities,
+    estimate_figures,
+    shorten_text,
+)
+from siftset.trainer.comparison.context import (
+    ComparisonSetting,
+    Figures,
+    TaskComparison,
+    compare_figures,
+    require_model,
+)
 from siftset.trainer.comparison.questions import QuestionSet
-from siftset.trainer.comparison.slices import slice_changes
-from siftset.trainer.inference.protocols import Classifier
+from siftset.trainer.comparison.slices import compare_slices
+from siftset.trainer.inference.load_model import ModelSide
+from siftset.trainer.inference.protocols import ClassifierModel
 from siftset.trainer.metrics.bootstrap import (
     Array,
     Bootstrap,
     Figure,
     Flags,
-    change,
     mcnemar,
     ratio_draws,
     statistic_draws,
 )
 from siftset.trainer.metrics.classification import areas, ratio
 
-LOWER_IS_BETTER = frozenset({"hamming_loss", "brier"})
-
 Sides = tuple[tuple[str, Array], ...]
 """Names and probabilities (rows, labels); the model after comes last."""
 
 
-def compare_several_labels(
-    before: Side | None, after: Side, questions: QuestionSet, setting: Setting
-) -> Part:
+def compare_multi_label(
+    before: ModelSide | None, after: ModelSide, questions: QuestionSet, setting: ComparisonSetting
+) -> TaskComparison:
     """Compare two multi-label classifiers; a label is given from probability 0.5 on."""
-    new = need(after, Classifier, "classification")  # type: ignore[type-abstract]
+    new = require_model(after, ClassifierModel, "classification")  # type: ignore[type-abstract]
     labels, frame = tuple(new.labels), questions.rows.drop_nulls("label")
-    truth = several_truths(frame, labels)
-    sides: Sides = ((after.info.name, new.probabilities(frame["text"].to_list())),)
+    truth = read_truths(frame, labels)
+    sides: Sides = ((after.info.name, new.predict_probabilities(frame["text"].to_list())),)
     if before is not None:
-        old = need(before, Classifier, "classification")  # type: ignore[type-abstract]
-        sides = ((before.info.name, _aligned(old, labels, frame)), *sides)
-    bootstrap = setting.bootstrap(questions.seed)
-    figures = [measure_several(truth, probabilities, bootstrap) for _, probabilities in sides]
+        old = require_model(before, ClassifierModel, "classification")  # type: ignore[type-abstract]
+        sides = (
+            (before.info.name, align_probabilities(old, labels, frame["text"].to_list())),
+            *sides,
+        )
+    bootstrap = setting.make_bootstrap(questions.seed)
+    figures = [measure_multi_label(truth, probabilities, bootstrap) for _, probabilities in sides]
     models = tuple(
-        _scores(labels, truth, side, (measured, bootstrap))
+        _score_labels(labels, truth, side, (measured, bootstrap))
         for side, measured in zip(sides, figures, strict=True)
     )
     found = ClassificationComparison(labels=labels, multi_label=True, models=models)
     if before is not None:
-        found = found.model_copy(update=_rows(frame, truth, labels, (sides, setting, bootstrap)))
-    changes = _changes(figures, len(truth), bootstrap)
-    return Part(changes=changes, classification=found, notes=(_NO_BASELINES,))
+        found = found.model_copy(
+            update=_compare_rows(frame, truth, labels, (sides, setting, bootstrap))
+        )
+    first = figures[0] if len(figures) > 1 else None
+    changes = compare_figures(first, figures[-1], len(truth), bootstrap)
+    return TaskComparison(changes=changes, classification=found, notes=(_NO_BASELINES,))
 
 
 _NO_BASELINES = "baselines and the linear probe are for one label a row: left out"
 
 
-def _changes(figures: Sequence[Figures], n: int, bootstrap: Bootstrap) -> tuple[Change, ...]:
-    before = figures[0] if len(figures) > 1 else {}
-    return tuple(
-        change(
-            name,
-            before.get(name),
-            figure,
-            n=n,
-            bootstrap=bootstrap,
-            higher_is_better=name not in LOWER_IS_BETTER,
-        )
-        for name, figure in figures[-1].items()
-    )
-
-
-def several_truths(frame: pl.DataFrame, labels: Sequence[str]) -> Flags:
+def read_truths(frame: pl.DataFrame, labels: Sequence[str]) -> Flags:
     """Return which labels each row has (rows, labels); raise TrainingError for a strange one."""
     numbers = {label: i for i, label in enumerate(labels)}
     truth = np.zeros((frame.height, len(labels)), dtype=np.bool_)
@@ -98,13 +96,7 @@ def several_truths(frame: pl.DataFrame, labels: Sequence[str]) -> Flags:
     return truth
 
 
-def _aligned(classifier: Classifier, labels: Sequence[str], frame: pl.DataFrame) -> Array:
-    from siftset.trainer.comparison.compare_classification import aligned
-
-    return aligned(classifier, labels, frame["text"].to_list())
-
-
-def measure_several(truth: Flags, probabilities: Array, bootstrap: Bootstrap) -> Figures:
+def measure_multi_label(truth: Flags, probabilities: Array, bootstrap: Bootstrap) -> Figures:
     """Measure one classifier; draws pair with those of another on the same rows.
 
     `accuracy` is of rows whose labels are all right; macro F1 is 0 for a label never met.
@@ -115,15 +107,27 @@ def measure_several(truth: Flags, probabilities: Array, bootstrap: Bootstrap) ->
     square = np.square(probabilities - truth).mean(1, keepdims=True)
     rows = np.hstack([truth & said, truth, said, exact[:, None], off, square]).astype(np.float64)
     sums = np.vstack([rows.sum(0), ratio_draws(rows, bootstrap)])
-    found = _from_sums(sums, truth.shape[1], len(truth))
-    found["macro_roc_auc"] = _macro_area(truth, probabilities, bootstrap)
+    labels, n = truth.shape[1], len(truth)
+    hits, wanted, named = (sums[:, i * labels : (i + 1) * labels] for i in range(3))
+    by_label = ratio(2 * hits, wanted + named)
+    found = {
+        "accuracy": sums[:, 3 * labels] / n,
+        "micro_precision": ratio(hits.sum(1), named.sum(1)),
+        "micro_recall": ratio(hits.sum(1), wanted.sum(1)),
+        "micro_f1": ratio(2 * hits.sum(1), (wanted + named).sum(1)),
+        "macro_f1": by_label.mean(1),
+        "weighted_f1": ratio((by_label * wanted).sum(1), wanted.sum(1)),
+        "hamming_loss": sums[:, 3 * labels + 1] / n,
+        "brier": sums[:, 3 * labels + 2] / n,
+        "macro_roc_auc": _measure_macro_area(truth, probabilities, bootstrap),
+    }
     return {name: Figure(float(values[0]), values[1:]) for name, values in found.items()}
 
 
-def _macro_area(truth: Flags, probabilities: Array, bootstrap: Bootstrap) -> Array:
+def _measure_macro_area(truth: Flags, probabilities: Array, bootstrap: Bootstrap) -> Array:
     """Return the mean ROC-AUC over labels that some rows have and some lack, then its draws."""
 
-    def area(weights: Array) -> Array:
+    def mean_area(weights: Array) -> Array:
         found = [
             areas(truth[:, i].astype(np.float64), probabilities[:, i], weights)[0]
             for i in range(truth.shape[1])
@@ -132,26 +136,13 @@ def _macro_area(truth: Flags, probabilities: Array, bootstrap: Bootstrap) -> Arr
         return ratio(np.where(known, found, 0).sum(0), known.sum(0), np.nan)
 
     return np.asarray(
-        np.r_[area(np.ones((1, len(truth)))), statistic_draws(area, len(truth), bootstrap)]
+        np.r_[
+            mean_area(np.ones((1, len(truth)))), statistic_draws(mean_area, len(truth), bootstrap)
+        ]
     )
 
 
-def _from_sums(sums: Array, labels: int, n: int) -> dict[str, Array]:
-    hits, wanted, said = (sums[:, i * labels : (i + 1) * labels] for i in range(3))
-    by_label = ratio(2 * hits, wanted + said)
-    return {
-        "accuracy": sums[:, 3 * labels] / n,
-        "micro_precision": ratio(hits.sum(1), said.sum(1)),
-        "micro_recall": ratio(hits.sum(1), wanted.sum(1)),
-        "micro_f1": ratio(2 * hits.sum(1), (wanted + said).sum(1)),
-        "macro_f1": by_label.mean(1),
-        "weighted_f1": ratio((by_label * wanted).sum(1), wanted.sum(1)),
-        "hamming_loss": sums[:, 3 * labels + 1] / n,
-        "brier": sums[:, 3 * labels + 2] / n,
-    }
-
-
-def _scores(
+def _score_labels(
     labels: Sequence[str],
     truth: Flags,
     side: tuple[str, Array],
@@ -174,48 +165,43 @@ def _scores(
         )
         for i, label in enumerate(labels)
     )
-    return ClassifierScores(name=side[0], metrics=estimates(*measured), classes=classes)
+    return ClassifierScores(name=side[0], metrics=estimate_figures(*measured), classes=classes)
 
 
-def _rows(
+def _compare_rows(
     frame: pl.DataFrame,
     truth: Flags,
     labels: Sequence[str],
-    asked: tuple[Sides, Setting, Bootstrap],
+    asked: tuple[Sides, ComparisonSetting, Bootstrap],
 ) -> dict[str, object]:
     """Return what changed row by row, as fields of ClassificationComparison."""
     sides, setting, bootstrap = asked
     said = [probabilities >= 0.5 for _, probabilities in sides]
     right = tuple((answers == truth).all(1) for answers in said)
     fixed, broken, p_value = mcnemar(*right)
-    named = [[_names(row, labels) for row in flags] for flags in (truth, *said)]
+    listed = np.asarray(labels, dtype=object)
+    named = [[", ".join(listed[row]) or "none" for row in flags] for flags in (truth, *said)]
     sure = np.abs(sides[1][1] - 0.5).min(1) + 0.5
 
-    def shown(chosen: Flags) -> tuple[RowChange, ...]:
+    def pick_examples(chosen: Flags) -> tuple[RowChange, ...]:
         places = np.flatnonzero(chosen)[: setting.compare.examples]
-        rows = zip(places, frame[places].iter_rows(named=True), strict=True)
-        return tuple(_row(row, [one[i] for one in named], float(sure[i])) for i, row in rows)
+        return tuple(
+            RowChange(
+                row_id=str(row.get("row_id", "")),
+                text=shorten_text(str(row["text"])),
+                label=named[0][i],
+                before=named[1][i],
+                after=named[2][i],
+                confidence=float(sure[i]),
+            )
+            for i, row in zip(places, frame[places].iter_rows(named=True), strict=True)
+        )
 
     return {
         "mcnemar": McNemar(fixed=fixed, broken=broken, p_value=p_value),
         "fixed_rows": fixed,
         "broken_rows": broken,
-        "fixed": shown(~right[0] & right[1]),
-        "broken": shown(right[0] & ~right[1]),
-        "slices": slice_changes(frame, right, setting.compare.slices, bootstrap),
+        "fixed": pick_examples(~right[0] & right[1]),
+        "broken": pick_examples(right[0] & ~right[1]),
+        "slices": compare_slices(frame, right, setting.compare.slices, bootstrap),
     }
-
-
-def _row(row: Mapping[str, object], named: Sequence[str], sure: float) -> RowChange:
-    return RowChange(
-        row_id=str(row.get("row_id", "")),
-        text=cut(str(row["text"])),
-        label=named[0],
-        before=named[1],
-        after=named[2],
-        confidence=sure,
-    )
-
-
-def _names(flags: Flags, labels: Sequence[str]) -> str:
-    return ", ".join(label for label, on in zip(labels, flags, strict=True) if on) or "none"

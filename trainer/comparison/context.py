@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TypeVar
+from typing import Final, TypeAlias, TypeVar
 
 from pydantic import JsonValue
 
@@ -19,28 +19,22 @@ from siftset.schemas.results.comparison import (
     Forgetting,
     Golden,
     MlmComparison,
-    ModelInfo,
 )
+from siftset.trainer.inference.load_model import ModelSide
 from siftset.trainer.inference.protocols import Encoder
 from siftset.trainer.inference.word_lists import read_words
-from siftset.trainer.metrics.bootstrap import Bootstrap
+from siftset.trainer.metrics.bootstrap import Bootstrap, Figure, change
 
 M = TypeVar("M")
 
+LOWER_IS_BETTER: Final = frozenset({"loss", "perplexity", "brier", "ece", "hamming_loss"})
 
-@dataclass(frozen=True, slots=True)
-class Side:
-    """One model of the comparison and what is known of it.
-
-    `model` is a MaskedModel, a Classifier or an Answerer, as the task asks.
-    """
-
-    model: object
-    info: ModelInfo
+Figures: TypeAlias = dict[str, Figure]
+"""Metrics of one model; draws pair with those of another on the same rows."""
 
 
 @dataclass(frozen=True, slots=True)
-class Setting:
+class ComparisonSetting:
     """How both models are asked.
 
     `folder` is where the paths of `compare` start; `encoder` gives the frozen features of the
@@ -53,11 +47,11 @@ class Setting:
     encoder: Encoder | None = None
     provenance: Mapping[str, JsonValue] = field(default_factory=dict)
 
-    def bootstrap(self, seed: int) -> Bootstrap:
+    def make_bootstrap(self, seed: int) -> Bootstrap:
         """Return how intervals are drawn."""
         return Bootstrap(self.compare.resamples, self.compare.confidence, seed)
 
-    def words(self) -> tuple[dict[str, tuple[str, ...]], tuple[str, ...]]:
+    def read_word_lists(self) -> tuple[dict[str, tuple[str, ...]], tuple[str, ...]]:
         """Return the lists whose mass is measured, and notes on shipped ones that are missing."""
         found: dict[str, tuple[str, ...]] = {}
         notes = []
@@ -75,7 +69,7 @@ class Setting:
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class TaskComparison:
     """What one task's comparison found; the names are those of Comparison."""
 
     changes: tuple[Change, ...] = ()
@@ -88,7 +82,7 @@ class Part:
     notes: tuple[str, ...] = ()
 
 
-def need(side: Side | None, kind: type[M], task: str) -> M:
+def require_model(side: ModelSide | None, kind: type[M], task: str) -> M:
     """Return the side's model, which must be of the task's kind."""
     if side is None:
         raise TrainingError(f"compare: the task {task} needs a model before: name it with --before")
@@ -97,3 +91,20 @@ def need(side: Side | None, kind: type[M], task: str) -> M:
             f"compare: '{side.info.name}' does not fit the task {task}: expected {kind.__name__}"
         )
     return side.model
+
+
+def compare_figures(
+    before: Figures | None, after: Figures, n: int, bootstrap: Bootstrap
+) -> tuple[Change, ...]:
+    """Return the change of every metric of the model after, measured on `n` rows."""
+    return tuple(
+        change(
+            name,
+            (before or {}).get(name),
+            figure,
+            n=n,
+            bootstrap=bootstrap,
+            higher_is_better=name not in LOWER_IS_BETTER,
+        )
+        for name, figure in after.items()
+    )

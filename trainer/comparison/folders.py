@@ -16,10 +16,11 @@ from siftset.schemas.recipe.train import Compare, Train, label_text
 from siftset.schemas.results.comparison import ArmsTable, BeforeKind, Comparison
 from siftset.schemas.results.lineage import TrainingData
 from siftset.schemas.tasks import TASKS, TaskName
-from siftset.trainer.comparison.ablation import Contender, compare_arms
+from siftset.trainer.comparison.ablation import AblationModel, compare_ablation
 from siftset.trainer.comparison.compare import compare_models
-from siftset.trainer.comparison.context import Setting, Side
-from siftset.trainer.comparison.questions import QuestionSet, gather, with_pairs
+from siftset.trainer.comparison.context import ComparisonSetting
+from siftset.trainer.comparison.questions import QuestionSet, gather_questions, write_pairs
+from siftset.trainer.inference.load_model import ModelSide
 from siftset.trainer.inference.protocols import Encoder
 from siftset.trainer.tasks.templates import template_for
 
@@ -27,7 +28,7 @@ MAX_LENGTH: Final = 512
 
 
 @dataclass(frozen=True, slots=True)
-class Ask:
+class ComparisonRequest:
     """What a comparison of folders is told besides the models and the data."""
 
     compare: Compare = field(default_factory=Compare)
@@ -43,7 +44,9 @@ class Ask:
         return read_usage(model).max_length or recipe
 
 
-def compare_folders(before: str | None, after: str, data: TrainingData, ask: Ask) -> Comparison:
+def compare_folders(
+    before: str | None, after: str, data: TrainingData, ask: ComparisonRequest
+) -> Comparison:
     """Compare two models by name on the test rows (else the validation rows) of a set.
 
     A classifier without a model before, or with one that has no trained head, is compared with a
@@ -52,10 +55,10 @@ def compare_folders(before: str | None, after: str, data: TrainingData, ask: Ask
     from siftset.trainer.inference.usage_snippets import read_usage
 
     task = read_usage(after).task
-    split = _held_out(data)
-    questions = _questions(data, split, task, ask)
-    new = _side(after, task, ask)
-    old, kind, encoder = _before(before, task, ask)
+    split = _choose_split(data)
+    questions = _gather_questions(data, split, task, ask)
+    new = _load_side(after, task, ask)
+    old, kind, encoder = _load_before(before, task, ask)
     provenance: dict[str, JsonValue] = {
         "split": split,
         "set_version": data.lineage.version,
@@ -63,19 +66,19 @@ def compare_folders(before: str | None, after: str, data: TrainingData, ask: Ask
         "recipe_hash": data.lineage.recipe_hash,
         "formula": data.lineage.formula,
     }
-    setting = Setting(ask.compare, ask.folder, kind, encoder, provenance)
+    setting = ComparisonSetting(ask.compare, ask.folder, kind, encoder, provenance)
     return compare_models(task, old, new, questions, setting)
 
 
-def _before(
-    name: str | None, task: TaskName, ask: Ask
-) -> tuple[Side | None, BeforeKind, Encoder | None]:
+def _load_before(
+    name: str | None, task: TaskName, ask: ComparisonRequest
+) -> tuple[ModelSide | None, BeforeKind, Encoder | None]:
     if name is None:
         return None, "none", None
     if not TASKS[task].labelled:
-        return _side(name, task, ask), "base model", None
+        return _load_side(name, task, ask), "base model", None
     try:
-        return _side(name, task, ask), "previous model", None
+        return _load_side(name, task, ask), "previous model", None
     except ModelError:
         from siftset.trainer.inference.embeddings import load_encoder
 
@@ -83,71 +86,77 @@ def _before(
         return None, "linear probe", load_encoder(name, max_length=length)
 
 
-def _side(name: str, task: TaskName, ask: Ask) -> Side:
-    from siftset.trainer.inference.load_model import load_trained, side
+def _load_side(name: str, task: TaskName, ask: ComparisonRequest) -> ModelSide:
+    from siftset.trainer.inference.load_model import load_side, load_trained
 
-    return side(load_trained(name, task), task, ask.max_length(name))
+    return load_side(load_trained(name, task), task, ask.max_length(name))
 
 
 @dataclass(frozen=True, slots=True)
-class ArmFolder:
+class AblationFolder:
     """An arm whose model lies in a folder, and the rows that it was trained on."""
 
     model: str
     rows: int | None = None
 
 
-def compare_arm_folders(
-    arms: Mapping[str, ArmFolder], data: TrainingData, ask: Ask, *, budget: str = ""
+def compare_ablation_folders(
+    arms: Mapping[str, AblationFolder],
+    data: TrainingData,
+    ask: ComparisonRequest,
+    *,
+    budget: str = "",
 ) -> ArmsTable:
     """Compare the models of several arms, by name of the arm; the first one is the reference."""
     from siftset.trainer.inference.usage_snippets import read_usage
 
     task = read_usage(next(iter(arms.values())).model).task
-    split = _held_out(data)
+    split = _choose_split(data)
     contenders = [
-        Contender(name, functools.partial(_side, arm.model, task, ask), arm.rows)
+        AblationModel(name, functools.partial(_load_side, arm.model, task, ask), arm.rows)
         for name, arm in arms.items()
     ]
-    questions = _questions(data, split, task, ask)
-    bootstrap = Setting(ask.compare).bootstrap(ask.seed)
-    return compare_arms(task, contenders, questions, bootstrap=bootstrap, budget=budget)
+    questions = _gather_questions(data, split, task, ask)
+    bootstrap = ComparisonSetting(ask.compare).make_bootstrap(ask.seed)
+    return compare_ablation(task, contenders, questions, bootstrap=bootstrap, budget=budget)
 
 
-def _held_out(data: TrainingData) -> str:
+def _choose_split(data: TrainingData) -> str:
     for split in ("test", "validation"):
         if data.files.get(split):
             return split
     raise TrainingError("compare: the set has neither test nor validation rows: split it")
 
 
-def _questions(data: TrainingData, split: str, task: TaskName, ask: Ask) -> QuestionSet:
+def _gather_questions(
+    data: TrainingData, split: str, task: TaskName, ask: ComparisonRequest
+) -> QuestionSet:
     names = ask.train.labels if ask.train is not None else {}
-    rows = named(pl.read_parquet(list(data.files[split])), names)
+    rows = name_labels(pl.read_parquet(list(data.files[split])), names)
     train = None
     if TASKS[task].labelled and data.files.get("train"):
         files = list(data.files["train"])
-        train = named(pl.read_parquet(files, columns=["row_id", "text", "label"]), names)
-    questions = gather(ask.compare, rows, folder=ask.folder, seed=ask.seed, train=train)
+        train = name_labels(pl.read_parquet(files, columns=["row_id", "text", "label"]), names)
+    questions = gather_questions(ask.compare, rows, folder=ask.folder, seed=ask.seed, train=train)
     if questions.golden is not None:
-        questions = replace(questions, golden=named(questions.golden, names))
+        questions = replace(questions, golden=name_labels(questions.golden, names))
     if not TASKS[task].pairs:
         return questions
     written = ask.train.template if ask.train is not None else None
-    return with_pairs(questions, template_for(rows.columns, written, data.names))
+    return write_pairs(questions, template_for(rows.columns, written, data.names))
 
 
-def named(frame: pl.DataFrame, names: Mapping[str, str]) -> pl.DataFrame:
+def name_labels(frame: pl.DataFrame, names: Mapping[str, str]) -> pl.DataFrame:
     """Return the rows with labels as text, by the names that the recipe gives them."""
     if "label" not in frame.columns:
         return frame
+
+    def write_name(value: object) -> str:
+        text = label_text(value)
+        return names.get(text, text)
+
     if isinstance(frame.schema["label"], pl.List):
-        several = [None if v is None else [_name(one, names) for one in v] for v in frame["label"]]
+        several = [None if v is None else [write_name(x) for x in v] for v in frame["label"]]
         return frame.with_columns(label=pl.Series(several, dtype=pl.List(pl.String)))
-    labels = [None if v is None else _name(v, names) for v in frame["label"]]
+    labels = [None if v is None else write_name(v) for v in frame["label"]]
     return frame.with_columns(label=pl.Series(labels, dtype=pl.String))
-
-
-def _name(value: object, names: Mapping[str, str]) -> str:
-    text = label_text(value)
-    return names.get(text, text)

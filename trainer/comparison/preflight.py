@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 
 from siftset.schemas.recipe.train import Compare
 from siftset.schemas.tasks import TASKS
-from siftset.trainer.comparison import QuestionSet, Setting, gather
-from siftset.trainer.comparison.after_training import held_out, rows_of
-from siftset.trainer.comparison.compare_classification import label_order, labelled
-from siftset.trainer.comparison.folders import named
+from siftset.trainer.comparison import ComparisonSetting, QuestionSet, gather_questions
+from siftset.trainer.comparison.after_training import choose_split, read_split
+from siftset.trainer.comparison.classification_scores import order_labels, select_labelled
+from siftset.trainer.comparison.folders import name_labels
 from siftset.trainer.inference.adapters import check_masks
-from siftset.trainer.inference.generate import room_for_prompts
+from siftset.trainer.inference.generate import count_prompt_room
 from siftset.trainer.inference.word_lists import MASKS
 
 if TYPE_CHECKING:
@@ -21,21 +21,21 @@ if TYPE_CHECKING:
 
 def check_compare(session: Session, compare: Compare) -> None:
     """Read the questions of a prepared run; raise where the comparison would fail on them."""
-    rows = rows_of(session, held_out(session))
-    questions = gather(compare, rows, folder=Path.cwd(), seed=session.seed)
+    rows = read_split(session, choose_split(session))
+    questions = gather_questions(compare, rows, folder=Path.cwd(), seed=session.seed)
     TASKS[session.config.task].code.load("check_questions")(session, questions, compare)
 
 
 def check_mask_prompts(session: Session, questions: QuestionSet, compare: Compare) -> None:
     """Raise for a word list that is missing, or a prompt without room for its masks."""
-    Setting(compare).words()
+    ComparisonSetting(compare).read_word_lists()
     for prompt in questions.prompts:
         check_masks(prompt.text, len(MASKS.findall(prompt.text)), session.task.length)
 
 
 def check_answer_room(session: Session, _: QuestionSet, compare: Compare) -> None:
     """Raise where answers leave prompts no room."""
-    room_for_prompts(session.task.length, compare.max_new_tokens)
+    count_prompt_room(session.task.length, compare.max_new_tokens)
 
 
 def check_golden_labels(session: Session, questions: QuestionSet, compare: Compare) -> None:
@@ -43,6 +43,6 @@ def check_golden_labels(session: Session, questions: QuestionSet, compare: Compa
     labels = getattr(session.task, "labels", None)
     if labels is None or session.config.multi_label:
         return
-    order = label_order(labels.names, compare.positive_label)
+    order = order_labels(labels.names, compare.positive_label)
     if questions.golden is not None:
-        labelled(named(questions.golden, session.config.labels), order)
+        select_labelled(name_labels(questions.golden, session.config.labels), order)

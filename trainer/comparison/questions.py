@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from importlib.resources import files
 from pathlib import Path
@@ -44,7 +44,7 @@ class QuestionSet:
     seed: int = 0
     settings: dict[str, str | int | float] = field(default_factory=dict)
 
-    def hash(self) -> str:
+    def content_hash(self) -> str:
         """Return the hash of every text, label and setting that the answers depend on."""
         digest = hashlib.sha256(json.dumps([self.seed, self.settings], sort_keys=True).encode())
         for prompt in self.prompts:
@@ -65,7 +65,7 @@ class QuestionSet:
 _ASKED = ("row_id", "text", "label", "prompt", "answer")
 
 
-def gather(
+def gather_questions(
     compare: Compare,
     rows: pl.DataFrame,
     *,
@@ -87,9 +87,9 @@ def gather(
         asked = asked.head(compare.max_rows)
     return QuestionSet(
         rows=asked,
-        prompts=prompts_of(compare, folder),
-        golden=_golden(compare, folder),
-        general=tuple(_general(compare, folder)),
+        prompts=read_prompts(compare, folder),
+        golden=_read_golden(compare, folder),
+        general=tuple(_read_general(compare, folder)),
         outside=compare.outside,
         train=train,
         cut=rows.height - asked.height,
@@ -98,7 +98,7 @@ def gather(
     )
 
 
-def with_pairs(questions: QuestionSet, template: Template | None) -> QuestionSet:
+def write_pairs(questions: QuestionSet, template: Template | None) -> QuestionSet:
     """Write the prompts and answers of causal rows, as in training.
 
     Prompts of the recipe are put in the template where it asks for one column alone. Golden rows
@@ -108,7 +108,7 @@ def with_pairs(questions: QuestionSet, template: Template | None) -> QuestionSet
         return questions
     places = template.columns[:-1]
 
-    def paired(frame: pl.DataFrame) -> pl.DataFrame:
+    def write_rows(frame: pl.DataFrame) -> pl.DataFrame:
         if not set(template.columns) <= set(frame.columns):
             return frame
         rows = [row for row in frame.iter_rows(named=True) if row[template.answer]]
@@ -119,25 +119,32 @@ def with_pairs(questions: QuestionSet, template: Template | None) -> QuestionSet
             answer=pl.Series([template.reply(row) for row in rows], dtype=pl.String),
         )
 
-    def asked(text: str) -> str:
+    def write_prompt(text: str) -> str:
         return template.ask({places[0]: text}) if len(places) == 1 else text
 
     return replace(
         questions,
-        rows=paired(questions.rows),
-        golden=None if questions.golden is None else paired(questions.golden),
-        prompts=tuple(replace(prompt, text=asked(prompt.text)) for prompt in questions.prompts),
-        outside=tuple(map(asked, questions.outside)),
+        rows=write_rows(questions.rows),
+        golden=None if questions.golden is None else write_rows(questions.golden),
+        prompts=tuple(
+            replace(prompt, text=write_prompt(prompt.text)) for prompt in questions.prompts
+        ),
+        outside=tuple(map(write_prompt, questions.outside)),
     )
 
 
-def prompts_of(compare: Compare, folder: Path) -> tuple[Prompt, ...]:
+def read_prompts(compare: Compare, folder: Path) -> tuple[Prompt, ...]:
     """Return the prompts of a recipe and of its file."""
     written = [Prompt(text) for text in compare.prompts]
     if compare.prompts_file is None:
         return tuple(written)
     text = read_resource(compare.prompts_file, "prompts", folder)
-    return (*written, *_parse_prompts(text, compare.prompts_file))
+    for number, line in enumerate(text.splitlines(), 1):
+        if line.startswith("{"):
+            written.append(_parse_prompt(line, f"{compare.prompts_file}:{number}"))
+        elif line.strip() and not line.startswith("#"):
+            written.append(Prompt(line))
+    return tuple(written)
 
 
 def read_resource(name: str, kind: str, folder: Path) -> str:
@@ -153,14 +160,7 @@ def read_resource(name: str, kind: str, folder: Path) -> str:
     raise RecipeError(f"compare: no file '{path}', and no shipped {kind} of the name '{name}'")
 
 
-def _parse_prompts(text: str, name: str) -> Iterable[Prompt]:
-    for number, line in enumerate(text.splitlines(), 1):
-        if not line.strip() or line.startswith("#"):
-            continue
-        yield _json_prompt(line, f"{name}:{number}") if line.startswith("{") else Prompt(line)
-
-
-def _json_prompt(line: str, place: str) -> Prompt:
+def _parse_prompt(line: str, place: str) -> Prompt:
     expected = "expected an object with text and, if wanted, target and against, all strings"
     try:
         read = json.loads(line)
@@ -172,7 +172,7 @@ def _json_prompt(line: str, place: str) -> Prompt:
     return Prompt(**read)
 
 
-def _golden(compare: Compare, folder: Path) -> pl.DataFrame | None:
+def _read_golden(compare: Compare, folder: Path) -> pl.DataFrame | None:
     if compare.golden is None:
         return None
     frame = read_rows(folder / compare.golden, "compare.golden")
@@ -186,7 +186,7 @@ def _golden(compare: Compare, folder: Path) -> pl.DataFrame | None:
     return frame.filter(pl.col("text").is_not_null())
 
 
-def _general(compare: Compare, folder: Path) -> Sequence[str]:
+def _read_general(compare: Compare, folder: Path) -> Sequence[str]:
     if compare.general is None:
         return ()
     path = folder / compare.general

@@ -12,7 +12,7 @@ import polars as pl
 
 from siftset.schemas.errors import RecipeError
 from siftset.schemas.recipe.train import Compare
-from siftset.schemas.results.comparison import Change, SliceChange
+from siftset.schemas.results.comparison import SliceChange
 from siftset.trainer.metrics.bootstrap import Array, Bootstrap, Figure, Flags, change, ratio_draws
 
 MAX_VALUES = 20
@@ -66,7 +66,7 @@ def _length_band(length: pl.Expr) -> pl.Expr:
     return band
 
 
-def slice_changes(
+def compare_slices(
     frame: pl.DataFrame,
     scores: tuple[Array | Flags, ...],
     names: Sequence[str],
@@ -74,17 +74,18 @@ def slice_changes(
     metric: str = "accuracy",
 ) -> tuple[SliceChange, ...]:
     """Return the mean of each row's score before and after, by slice of at least 10 rows."""
-    return tuple(
-        SliceChange(
-            column=name,
-            value=value,
-            change=_mean_change(metric, [score[chosen] for score in scores], bootstrap),
-        )
-        for name, value, chosen in parts_of(frame, names)
-    )
+    found = []
+    for name, value, chosen in iter_slices(frame, names):
+        parts = np.stack([score[chosen].astype(np.float64) for score in scores], 1)
+        draws = ratio_draws(parts, bootstrap) / len(parts)
+        before, after = (Figure(parts[:, i].mean(), draws[:, i]) for i in (0, 1))
+        n = len(parts)
+        one = change(metric, before, after, n=n, bootstrap=bootstrap, higher_is_better=True)
+        found.append(SliceChange(column=name, value=value, change=one))
+    return tuple(found)
 
 
-def parts_of(frame: pl.DataFrame, names: Sequence[str]) -> Iterator[tuple[str, str, Flags]]:
+def iter_slices(frame: pl.DataFrame, names: Sequence[str]) -> Iterator[tuple[str, str, Flags]]:
     """Yield the slices of at least 10 rows: their column, its value, and which rows they are."""
     for name in names:
         values = slice_values(frame, name)
@@ -93,18 +94,11 @@ def parts_of(frame: pl.DataFrame, names: Sequence[str]) -> Iterator[tuple[str, s
         filled = values.fill_null("null")
         counts = filled.value_counts().filter(pl.col("count") >= MIN_ROWS)
         counts = counts.sort(["count", filled.name], descending=[True, False]).head(MAX_VALUES)
-        for value in sorted(counts[filled.name].to_list(), key=_as_numbered):
+        for value in sorted(counts[filled.name].to_list(), key=_band_order):
             yield name, str(value), (filled == value).to_numpy()
 
 
-def _as_numbered(value: str) -> tuple[float, str]:
+def _band_order(value: str) -> tuple[float, str]:
     """Return a key that sorts bands by the number that they begin with, and words after them."""
     number = re.match(r"[\d,]+", value)
     return (float(number[0].replace(",", "") or "inf") if number else math.inf, value)
-
-
-def _mean_change(metric: str, scores: Sequence[Array | Flags], bootstrap: Bootstrap) -> Change:
-    parts = np.stack([score.astype(np.float64) for score in scores], 1)
-    draws = ratio_draws(parts, bootstrap) / len(parts)
-    before, after = (Figure(parts[:, i].mean(), draws[:, i]) for i in (0, 1))
-    return change(metric, before, after, n=len(parts), bootstrap=bootstrap, higher_is_better=True)

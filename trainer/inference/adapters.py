@@ -5,14 +5,16 @@ from __future__ import annotations
 import functools
 import hashlib
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from siftset.schemas.errors import RecipeError
+from siftset.schemas.results.comparison import Token
 from siftset.trainer.data.masks import EVALUATION, keyed_uniform
-from siftset.trainer.inference.protocols import Vocabulary
-from siftset.trainer.inference.word_lists import MASKS
+from siftset.trainer.inference.protocols import TokenVocabulary
+from siftset.trainer.inference.word_lists import MASKS, fill_sentence, strip_mark
 from siftset.trainer.metrics.bootstrap import Array, Flags, Integers
 from siftset.trainer.models.sparse_head import logits_at
 
@@ -27,7 +29,7 @@ LOGITS_AT_ONCE = 16_000_000
 """Logits held at once (64 MB), so that a large vocabulary means smaller batches."""
 
 
-def by_length(lengths: Sequence[int], budget: int) -> Iterator[Integers]:
+def iter_batches(lengths: Sequence[int], budget: int) -> Iterator[Integers]:
     """Yield the places of texts in batches of like length, of at most `budget` padded tokens.
 
     A text longer than the budget is a batch by itself.
@@ -40,7 +42,49 @@ def by_length(lengths: Sequence[int], budget: int) -> Iterator[Integers]:
         start += size
 
 
-class Asked:
+@dataclass(frozen=True, slots=True)
+class MaskFill:
+    """One mask of one model: log-probabilities of the whole vocabulary, while they are needed."""
+
+    log_probs: Array
+    order: Integers
+
+    @classmethod
+    def rank_tokens(cls, log_probs: Array) -> MaskFill:
+        """Rank the tokens, likeliest first; equal ones by id."""
+        log_probs = np.asarray(log_probs, dtype=np.float64)
+        return cls(log_probs, np.argsort(-log_probs, kind="stable"))
+
+    @property
+    def probs(self) -> Array:
+        """Return the probabilities."""
+        return np.exp(self.log_probs)
+
+    def find_rank(self, token: int) -> int:
+        """Return the rank of a token, from 1."""
+        return int((self.log_probs > self.log_probs[token]).sum()) + 1
+
+    def measure_entropy(self) -> float:
+        """Return the entropy in nats."""
+        return float(-(self.probs * np.maximum(self.log_probs, -700)).sum())
+
+
+def likeliest_tokens(
+    fill: MaskFill, vocabulary: TokenVocabulary, place: tuple[str, int], n: int
+) -> tuple[Token, ...]:
+    """Return the n likeliest tokens at a mask of a prompt, each with the whole sentence."""
+    prompt, mask = place
+    return tuple(
+        Token(
+            token=strip_mark(vocabulary.tokens[i]),
+            probability=float(np.exp(fill.log_probs[i])),
+            sentence=fill_sentence(prompt, mask, vocabulary.tokens[i]),
+        )
+        for i in fill.order[:n]
+    )
+
+
+class EvaluationModel:
     """A model and its tokenizer, ready to be asked: evaluation mode, fp32."""
 
     def __init__(
@@ -60,14 +104,16 @@ class Asked:
         limit = getattr(model.config, "max_position_embeddings", None) or max_length
         self.max_length = min(max_length, limit, tokenizer.model_max_length)
 
-    def tokens(self, texts: Sequence[str]) -> list[list[int]]:
+    def tokenize(self, texts: Sequence[str]) -> list[list[int]]:
         """Tokenize, cut to `max_length`."""
         if not len(texts):
             return []
         encoded = self.tokenizer(list(texts), truncation=True, max_length=self.max_length)
         return [list(ids) for ids in encoded["input_ids"]]
 
-    def pad(self, rows: Sequence[Sequence[int]], *, left: bool = False) -> dict[str, torch.Tensor]:
+    def pad_rows(
+        self, rows: Sequence[Sequence[int]], *, left: bool = False
+    ) -> dict[str, torch.Tensor]:
         """Return input_ids and attention_mask of rows of one batch."""
         import torch
 
@@ -82,7 +128,7 @@ class Asked:
         device = self.model.device
         return {"input_ids": ids.to(device), "attention_mask": mask.to(device)}
 
-    def over(
+    def answer_batches(
         self, rows: Sequence[Sequence[int]], answer: Callable[[Integers], Array], budget: int
     ) -> Array:
         """Answer batches of like length; return the answers in the order of the rows."""
@@ -90,29 +136,29 @@ class Asked:
 
         parts, places = [], []
         with torch.inference_mode():
-            for place in by_length([len(row) for row in rows], budget):
+            for place in iter_batches([len(row) for row in rows], budget):
                 parts.append(answer(place))
                 places.append(place)
         back = np.argsort(np.concatenate(places))
         return np.concatenate(parts)[back]
 
-    def embed(self, texts: Sequence[str]) -> Array:
+    def embed_texts(self, texts: Sequence[str]) -> Array:
         """Return the mean of the last hidden state over each text's tokens (texts, width)."""
-        rows = self.tokens(texts)
+        rows = self.tokenize(texts)
         if not rows:
             return np.empty((0, int(self.model.config.hidden_size)))
 
-        def mean(place: Integers) -> Array:
-            batch = self.pad([rows[i] for i in place])
+        def pool_batch(place: Integers) -> Array:
+            batch = self.pad_rows([rows[i] for i in place])
             hidden = self.model.base_model(**batch)[0]
             weights = batch["attention_mask"].unsqueeze(-1).to(hidden.dtype)
             pooled = (hidden * weights).sum(1) / weights.sum(1).clamp(min=1)
             return np.asarray(pooled.double().cpu().numpy())
 
-        return self.over(rows, mean, TOKENS_AT_ONCE)
+        return self.answer_batches(rows, pool_batch, TOKENS_AT_ONCE)
 
 
-def frozen_mask(seed: int, key: str, usable: Flags, probability: float = 0.15) -> Flags:
+def draw_frozen_mask(seed: int, key: str, usable: Flags, probability: float = 0.15) -> Flags:
     """Return which tokens of a row are masked: a function of seed and key alone.
 
     At least one usable token is masked, so that every row that has one is asked.
@@ -127,7 +173,7 @@ def frozen_mask(seed: int, key: str, usable: Flags, probability: float = 0.15) -
     return chosen
 
 
-class MaskedLM(Asked):
+class MaskedLM(EvaluationModel):
     """A masked language model."""
 
     def __init__(
@@ -142,7 +188,7 @@ class MaskedLM(Asked):
         self.probability = probability
 
     @functools.cached_property
-    def vocabulary(self) -> Vocabulary:
+    def vocabulary(self) -> TokenVocabulary:
         """Return the tokens, one for each logit."""
         size = int(self.model.config.vocab_size)
         known = min(size, len(self.tokenizer))
@@ -155,47 +201,47 @@ class MaskedLM(Asked):
             ]
         special = frozenset(self.tokenizer.all_special_ids) | frozenset(range(known, size))
         tokens += [f"[extra {i}]" for i in range(known, size)]
-        return Vocabulary(tuple(tokens), special, str(self.tokenizer.mask_token))
+        return TokenVocabulary(tuple(tokens), special, str(self.tokenizer.mask_token))
 
-    def fill(self, prompts: Sequence[str]) -> list[Array]:
+    def fill_masks(self, prompts: Sequence[str]) -> list[Array]:
         """Return log-probabilities (masks, vocabulary) of each prompt.
 
         Raises RecipeError for a prompt without a mask, or one so long that a mask is cut off.
         """
         import torch
 
-        rows = self.tokens([MASKS.sub(self.vocabulary.mask, prompt) for prompt in prompts])
+        rows = self.tokenize([MASKS.sub(self.vocabulary.mask, prompt) for prompt in prompts])
         filled: list[Array] = []
         with torch.inference_mode():
             for prompt, row in zip(prompts, rows, strict=True):
-                batch = self.pad([row])
+                batch = self.pad_rows([row])
                 masked = batch["input_ids"] == self.tokenizer.mask_token_id
                 check_masks(prompt, int(masked.sum()), self.max_length)
                 logits = logits_at(self.model, batch, masked.flatten().nonzero()[:, 0])
                 filled.append(np.asarray(logits.double().log_softmax(-1).cpu().numpy()))
         return filled
 
-    def score(self, texts: Sequence[str], keys: Sequence[str], seed: int) -> Array:
+    def score_masked(self, texts: Sequence[str], keys: Sequence[str], seed: int) -> Array:
         """Return loss, tokens, hits at 1, hits at 5 and reciprocal ranks, summed by row."""
-        rows = self.tokens(texts)
+        rows = self.tokenize(texts)
         if not rows:
             return np.empty((0, 5))
         special = np.asarray(sorted(self.tokenizer.all_special_ids))
         masks = [
-            frozen_mask(seed, key, ~np.isin(row, special), self.probability)
+            draw_frozen_mask(seed, key, ~np.isin(row, special), self.probability)
             for row, key in zip(rows, keys, strict=True)
         ]
 
-        def sums(place: Integers) -> Array:
-            return self._sums([rows[i] for i in place], [masks[i] for i in place])
+        def score_batch(place: Integers) -> Array:
+            return self._score_batch([rows[i] for i in place], [masks[i] for i in place])
 
         logits = int(LOGITS_AT_ONCE / self.probability / len(self.vocabulary))
-        return self.over(rows, sums, min(TOKENS_AT_ONCE, logits))
+        return self.answer_batches(rows, score_batch, min(TOKENS_AT_ONCE, logits))
 
-    def _sums(self, rows: Sequence[Sequence[int]], masks: Sequence[Flags]) -> Array:
+    def _score_batch(self, rows: Sequence[Sequence[int]], masks: Sequence[Flags]) -> Array:
         import torch
 
-        batch = self.pad(rows)
+        batch = self.pad_rows(rows)
         masked = torch.zeros_like(batch["input_ids"], dtype=torch.bool)
         for i, mask in enumerate(masks):
             masked[i, : mask.size] = torch.from_numpy(mask)
@@ -224,7 +270,7 @@ def check_masks(prompt: str, found: int, max_length: int) -> None:
         )
 
 
-class TextClassifier(Asked):
+class TextClassifier(EvaluationModel):
     """A sequence classifier; `multi_label` models give independent probabilities."""
 
     @property
@@ -240,15 +286,15 @@ class TextClassifier(Asked):
         """Return whether every label is a question of its own."""
         return getattr(self.model.config, "problem_type", None) == "multi_label_classification"
 
-    def probabilities(self, texts: Sequence[str]) -> Array:
+    def predict_probabilities(self, texts: Sequence[str]) -> Array:
         """Return probabilities (texts, labels)."""
-        rows = self.tokens(texts)
+        rows = self.tokenize(texts)
         if not rows:
             return np.empty((0, len(self.labels)))
 
-        def answer(place: Integers) -> Array:
-            logits = self.model(**self.pad([rows[i] for i in place])).logits.double()
+        def classify_batch(place: Integers) -> Array:
+            logits = self.model(**self.pad_rows([rows[i] for i in place])).logits.double()
             probs = logits.sigmoid() if self.multi_label else logits.softmax(-1)
             return np.asarray(probs.cpu().numpy())
 
-        return self.over(rows, answer, TOKENS_AT_ONCE)
+        return self.answer_batches(rows, classify_batch, TOKENS_AT_ONCE)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,24 +13,25 @@ import pyarrow.parquet as pq
 
 from siftset.schemas.errors import ModelError, OutputError
 from siftset.trainer.inference.protocols import Encoder
-from siftset.trainer.metrics.bootstrap import Array
 from siftset.trainer.models.loading import load_tokenizer, locate, quiet
 
 if TYPE_CHECKING:
-    from siftset.trainer.inference.adapters import Asked
+    from siftset.trainer.inference.adapters import EvaluationModel
 
 ROWS_AT_ONCE = 1024
 """Rows embedded and written together."""
 
 
-def load_encoder(name: str, *, revision: str | None = None, max_length: int = 512) -> Asked:
+def load_encoder(
+    name: str, *, revision: str | None = None, max_length: int = 512
+) -> EvaluationModel:
     """Load a model without its head: a folder, an embedded name or a hub name.
 
     Raises ModelError for a model without safetensors or of an unknown kind.
     """
     from transformers import AutoModel
 
-    from siftset.trainer.inference.adapters import Asked
+    from siftset.trainer.inference.adapters import EvaluationModel
 
     place = locate(name, revision)
     try:
@@ -46,12 +47,7 @@ def load_encoder(name: str, *, revision: str | None = None, max_length: int = 51
     except (OSError, ValueError, KeyError) as error:
         reason = " ".join(str(error).split())[:300]
         raise ModelError(f"the model '{name}' cannot be loaded: {reason}") from error
-    return Asked(model, tokenizer, max_length=max_length)
-
-
-def embeddings(model: Encoder, texts: Sequence[str]) -> Array:
-    """Return one vector per text (texts, width): the mean over its tokens."""
-    return model.embed(texts)
+    return EvaluationModel(model, tokenizer, max_length=max_length)
 
 
 def write_embeddings(
@@ -68,7 +64,13 @@ def write_embeddings(
     try:
         for batch in batches:
             for rows in batch.iter_slices(ROWS_AT_ONCE):
-                table = _table(model, rows, column)
+                present = rows[column].is_not_null()
+                texts = rows[column].drop_nulls().to_list()
+                vectors = iter(model.embed_texts(texts).astype("float32"))
+                values = [next(vectors) if here else None for here in present]
+                columns = {c: rows[c].to_arrow() for c in rows.columns if c != column}
+                embedding = pa.array(values, pa.list_(pa.float32()))
+                table = pa.table({**columns, "embedding": embedding})
                 if writer is None:
                     writer = pq.ParquetWriter(str(part), table.schema, compression="zstd")
                 writer.write_table(table)
@@ -82,11 +84,3 @@ def write_embeddings(
     finally:
         part.unlink(missing_ok=True)
     return n
-
-
-def _table(model: Encoder, rows: pl.DataFrame, column: str) -> pa.Table:
-    present = rows[column].is_not_null()
-    vectors = iter(model.embed(rows[column].drop_nulls().to_list()).astype("float32"))
-    values = [next(vectors) if here else None for here in present]
-    columns = {name: rows[name].to_arrow() for name in rows.columns if name != column}
-    return pa.table({**columns, "embedding": pa.array(values, pa.list_(pa.float32()))})

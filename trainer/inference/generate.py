@@ -8,7 +8,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from siftset.schemas.errors import ModelError
-from siftset.trainer.inference.adapters import LOGITS_AT_ONCE, TOKENS_AT_ONCE, Asked, by_length
+from siftset.trainer.inference.adapters import (
+    LOGITS_AT_ONCE,
+    TOKENS_AT_ONCE,
+    EvaluationModel,
+    iter_batches,
+)
 from siftset.trainer.metrics.bootstrap import Array, Integers
 from siftset.trainer.models.sparse_head import logits_at
 
@@ -16,7 +21,7 @@ if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 
-def room_for_prompts(length: int, max_new_tokens: int) -> int:
+def count_prompt_room(length: int, max_new_tokens: int) -> int:
     """Return how many tokens a prompt may have; raise ModelError where none is left."""
     if max_new_tokens >= length:
         raise ModelError(
@@ -26,7 +31,7 @@ def room_for_prompts(length: int, max_new_tokens: int) -> int:
     return length - max_new_tokens
 
 
-class CausalLM(Asked):
+class CausalLM(EvaluationModel):
     """A causal language model: greedy answers, and the loss of answers and texts."""
 
     def __init__(
@@ -42,12 +47,12 @@ class CausalLM(Asked):
 
     def prompt_tokens(self, prompts: Sequence[str], max_new_tokens: int) -> list[list[int]]:
         """Tokenize prompts, cut on the left so that the answer still fits."""
-        room = room_for_prompts(self.max_length, max_new_tokens)
+        room = count_prompt_room(self.max_length, max_new_tokens)
         rows = [list(ids) for ids in self.tokenizer(list(prompts))["input_ids"]]
         self.cut_prompts += sum(len(row) > room for row in rows)
         return [row[-room:] for row in rows]
 
-    def generate(self, prompts: Sequence[str], max_new_tokens: int) -> list[str]:
+    def generate_answers(self, prompts: Sequence[str], max_new_tokens: int) -> list[str]:
         """Return greedy answers without the prompt: left padding, real attention mask."""
         import torch
         from transformers import GenerationConfig
@@ -64,8 +69,8 @@ class CausalLM(Asked):
         )
         lengths = [len(row) + max_new_tokens for row in rows]
         with torch.inference_mode():
-            for place in by_length(lengths, TOKENS_AT_ONCE):
-                batch = self.pad([rows[i] for i in place], left=True)
+            for place in iter_batches(lengths, TOKENS_AT_ONCE):
+                batch = self.pad_rows([rows[i] for i in place], left=True)
                 made = self.model.generate(**batch, generation_config=settings)  # type: ignore[operator]
                 new = made[:, batch["input_ids"].shape[1] :]
                 texts = self.tokenizer.batch_decode(new, skip_special_tokens=True)
@@ -79,29 +84,31 @@ class CausalLM(Asked):
         added = self.tokenizer(list(answers), add_special_tokens=False)["input_ids"]
         rows = [(s + list(a))[-self.max_length :] for s, a in zip(starts, added, strict=True)]
         counted = [min(len(a), len(row) - 1) for a, row in zip(added, rows, strict=True)]
-        return self._losses(rows, counted)
+        return self._sum_losses(rows, counted)
 
     def text_loss(self, texts: Sequence[str]) -> Array:
         """Return (rows, 2): the summed loss of every token but the first, and their number."""
-        rows = self.tokens(texts)
-        return self._losses(rows, [max(0, len(row) - 1) for row in rows])
+        rows = self.tokenize(texts)
+        return self._sum_losses(rows, [max(0, len(row) - 1) for row in rows])
 
-    def _losses(self, rows: Sequence[Sequence[int]], counted: Sequence[int]) -> Array:
+    def _sum_losses(self, rows: Sequence[Sequence[int]], counted: Sequence[int]) -> Array:
         """Return loss and number of the last `counted` tokens of each row."""
         if not rows:
             return np.empty((0, 2))
 
-        def sums(place: Integers) -> Array:
-            return self._sums([rows[i] for i in place], [counted[i] for i in place])
+        def score_batch(place: Integers) -> Array:
+            return self._score_batch([rows[i] for i in place], [counted[i] for i in place])
 
         vocabulary = int(self.model.config.vocab_size)
-        return self.over(rows, sums, min(TOKENS_AT_ONCE, LOGITS_AT_ONCE // vocabulary))
+        return self.answer_batches(
+            rows, score_batch, min(TOKENS_AT_ONCE, LOGITS_AT_ONCE // vocabulary)
+        )
 
-    def _sums(self, rows: Sequence[Sequence[int]], counted: Sequence[int]) -> Array:
+    def _score_batch(self, rows: Sequence[Sequence[int]], counted: Sequence[int]) -> Array:
         """Return the sums of one batch; the head sees only the positions that count."""
         import torch
 
-        batch = self.pad(rows)
+        batch = self.pad_rows(rows)
         wanted = torch.zeros_like(batch["input_ids"], dtype=torch.bool)
         for i, (row, n) in enumerate(zip(rows, counted, strict=True)):
             wanted[i, len(row) - 1 - n : len(row) - 1] = n > 0

@@ -2,16 +2,27 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from siftset.schemas.errors import ModelError
 from siftset.schemas.results.comparison import ModelInfo
 from siftset.schemas.tasks import TASKS, TaskName
-from siftset.trainer.comparison.context import Side
 from siftset.trainer.models.loading import Loaded, load, locate, quiet
 
 if TYPE_CHECKING:
-    from siftset.trainer.inference.adapters import Asked
+    from siftset.trainer.inference.adapters import EvaluationModel
+
+
+@dataclass(frozen=True, slots=True)
+class ModelSide:
+    """One model of the comparison and what is known of it.
+
+    `model` is a MaskedModel, a Classifier or an Answerer, as the task asks.
+    """
+
+    model: object
+    info: ModelInfo
 
 
 def load_trained(name: str, task: TaskName, revision: str | None = None) -> Loaded:
@@ -19,7 +30,7 @@ def load_trained(name: str, task: TaskName, revision: str | None = None) -> Load
 
     Raises ModelError for a classifier whose head would be newly initialised.
     """
-    labels = _labels(name, revision) if TASKS[task].labelled else ()
+    labels = _read_labels(name, revision) if TASKS[task].labelled else ()
     loaded = load(task, name, revision=revision, labels=labels)
     if TASKS[task].labelled and loaded.untrained_head:
         raise ModelError(
@@ -29,7 +40,7 @@ def load_trained(name: str, task: TaskName, revision: str | None = None) -> Load
     return loaded
 
 
-def _labels(name: str, revision: str | None) -> tuple[str, ...]:
+def _read_labels(name: str, revision: str | None) -> tuple[str, ...]:
     from transformers import AutoConfig
 
     place = locate(name, revision)
@@ -44,14 +55,14 @@ def _labels(name: str, revision: str | None) -> tuple[str, ...]:
     return tuple(str(label) for _, label in sorted(names.items(), key=lambda pair: int(pair[0])))
 
 
-def asked(loaded: Loaded, task: TaskName, max_length: int) -> Asked:
+def wrap_model(loaded: Loaded, task: TaskName, max_length: int) -> EvaluationModel:
     """Wrap a loaded model as the comparison and prediction ask it."""
     adapter = TASKS[task].code.load("adapter")
-    wrapped: Asked = adapter(loaded.model, loaded.tokenizer, max_length=max_length)
+    wrapped: EvaluationModel = adapter(loaded.model, loaded.tokenizer, max_length=max_length)
     return wrapped
 
 
-def side(loaded: Loaded, task: TaskName, max_length: int) -> Side:
+def load_side(loaded: Loaded, task: TaskName, max_length: int) -> ModelSide:
     """Return a loaded model as one side of a comparison."""
     info = ModelInfo(
         name=loaded.name,
@@ -59,4 +70,4 @@ def side(loaded: Loaded, task: TaskName, max_length: int) -> Side:
         parameters=sum(p.numel() for p in loaded.model.parameters()),
         head="untrained" if loaded.untrained_head else "trained",
     )
-    return Side(asked(loaded, task, max_length), info)
+    return ModelSide(wrap_model(loaded, task, max_length), info)

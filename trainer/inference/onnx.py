@@ -9,6 +9,7 @@ import os
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Final
@@ -60,7 +61,8 @@ def export_onnx(name: str, out: Path, *, revision: str | None = None) -> OnnxFil
     the same as the model, and appears only where the answers agree; weights beyond 2 GB lie beside
     it in FILE.data. Raises ModelError, OutputError, and MissingExtraError without the packages.
     """
-    _require_extra()
+    if any(find_spec(package) is None for package in ("onnx", "onnxruntime", "onnxscript")):
+        raise MissingExtraError("writing ONNX", "onnx")
     usage = read_usage(name, revision)
     loaded = load_trained(name, usage.task, revision)
     loaded.model.train(False)
@@ -68,23 +70,18 @@ def export_onnx(name: str, out: Path, *, revision: str | None = None) -> OnnxFil
         out.parent.mkdir(parents=True, exist_ok=True)
         with TemporaryDirectory(dir=out.parent, prefix=f".{out.name}.") as folder:
             draft = Path(folder) / out.name
-            with _plainly(name):
-                _describe(_program(loaded.model), loaded, usage).save(draft)
-            difference = _check(loaded, draft)
+            with _explain_export_errors(name):
+                program = _trace_model(loaded.model)
+                program.model.metadata_props.update(_describe_use(loaded, usage))
+                program.save(draft)
+            difference = _compare_logits(loaded, draft)
             size = sum(part.stat().st_size for part in draft.parent.iterdir())
             for part in sorted(draft.parent.iterdir(), reverse=True):  # the weights come first
                 os.replace(part, out.parent / part.name)  # noqa: PTH105
     return OnnxFile(out, usage.task, size, difference)
 
 
-def _require_extra() -> None:
-    from importlib.util import find_spec
-
-    if any(find_spec(name) is None for name in ("onnx", "onnxruntime", "onnxscript")):
-        raise MissingExtraError("writing ONNX", "onnx")
-
-
-def _program(model: PreTrainedModel) -> ONNXProgram:
+def _trace_model(model: PreTrainedModel) -> ONNXProgram:
     """Trace a model, with any number of texts and of tokens."""
     import torch
 
@@ -103,26 +100,25 @@ def _program(model: PreTrainedModel) -> ONNXProgram:
     return program
 
 
-def _describe(program: ONNXProgram, loaded: Loaded, usage: Usage) -> ONNXProgram:
-    """Write into the file what its user must know: the task, the labels, the longest text."""
+def _describe_use(loaded: Loaded, usage: Usage) -> dict[str, str]:
+    """Return what the file's user must know: the task, the labels, the longest text."""
     told: dict[str, str] = {"task": usage.task}
     if usage.max_length is not None:
         told["max_length"] = str(usage.max_length)
     if TASKS[usage.task].labelled:
         names = {int(place): name for place, name in (loaded.model.config.id2label or {}).items()}
         told["labels"] = json.dumps([names[place] for place in sorted(names)])
-    program.model.metadata_props.update(told)
-    return program
+    return told
 
 
-def _check(loaded: Loaded, draft: Path) -> float:
+def _compare_logits(loaded: Loaded, draft: Path) -> float:
     """Return the largest difference between the file's logits and the model's, where text is."""
     import torch
     from onnxruntime import InferenceSession
 
     session = InferenceSession(draft, providers=["CPUExecutionProvider"])
     differences = []
-    for batch in _batches(loaded):
+    for batch in _draw_batches(loaded):
         with torch.inference_mode():
             wanted = loaded.model(**{k: torch.from_numpy(v) for k, v in batch.items()}).logits
         (found,) = session.run(None, batch)
@@ -139,7 +135,7 @@ def _check(loaded: Loaded, draft: Path) -> float:
     return worst
 
 
-def _batches(loaded: Loaded) -> Iterator[dict[str, Integers]]:
+def _draw_batches(loaded: Loaded) -> Iterator[dict[str, Integers]]:
     """Yield batches of random tokens, each text a little shorter than the one before."""
     draw = np.random.default_rng(0)
     padding = int(loaded.model.config.pad_token_id)
@@ -152,7 +148,7 @@ def _batches(loaded: Loaded) -> Iterator[dict[str, Integers]]:
 
 
 @contextlib.contextmanager
-def _plainly(name: str) -> Iterator[None]:
+def _explain_export_errors(name: str) -> Iterator[None]:
     """Keep the exporter quiet, and say in one line what it cannot do."""
     from torch.onnx import OnnxExporterError
 

@@ -14,7 +14,7 @@ from pydantic import JsonValue
 
 from siftset.schemas.errors import OutputError, RecipeError, SourceError
 from siftset.schemas.tasks import TASKS, TaskName
-from siftset.trainer.comparison.fill_mask import Fill, likeliest
+from siftset.trainer.inference.adapters import MaskFill, likeliest_tokens
 from siftset.trainer.inference.protocols import Answerer, MaskedModel
 from siftset.trainer.tasks.templates import Template
 
@@ -28,7 +28,7 @@ Prediction = dict[str, JsonValue]
 
 
 @dataclass(frozen=True, slots=True)
-class Asking:
+class PredictSettings:
     """How texts are asked: tokens per mask; for a causal model also examples and template.
 
     Examples are (question, answer) pairs that are set before every prompt.
@@ -39,18 +39,16 @@ class Asking:
     examples: tuple[tuple[str, str], ...] = ()
     template: Template | None = None
 
-    def prompt(self, text: str) -> str:
+    def write_prompt(self, text: str) -> str:
         """Return the prompt of a causal model: the examples, then the question."""
-        shown = [self._ask(question) + self._reply(answer) for question, answer in self.examples]
-        return "\n\n".join([*shown, self._ask(text)])
+        ending = "" if self.template is None else self.template.ending
+        shown = [f"{self._write_question(q)}{a}{ending}" for q, a in self.examples]
+        return "\n\n".join([*shown, self._write_question(text)])
 
-    def _ask(self, text: str) -> str:
+    def _write_question(self, text: str) -> str:
         if self.template is None:
             return f"{text}\n" if self.examples else text
         return self.template.ask(dict.fromkeys(self.template.columns[:-1], text))
-
-    def _reply(self, answer: str) -> str:
-        return answer if self.template is None else answer + self.template.ending
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,75 +65,78 @@ class Predictor:
 
 def fill_mask(model: MaskedModel, text: str, k: int = 5) -> list[list[Prediction]]:
     """Return, for every mask of the text, the k likeliest tokens with the whole sentence."""
-    return _filled(model, [text], k)[0]
+    return _fill_texts(model, [text], k)[0]
 
 
-def _filled(model: MaskedModel, texts: Sequence[str], k: int) -> list[list[list[Prediction]]]:
+def _fill_texts(model: MaskedModel, texts: Sequence[str], k: int) -> list[list[list[Prediction]]]:
     vocabulary = model.vocabulary
     return [
         [
-            [dict(token) for token in likeliest(Fill.of(one), vocabulary, (text, i), k)]
+            [
+                dict(token)
+                for token in likeliest_tokens(MaskFill.rank_tokens(one), vocabulary, (text, i), k)
+            ]
             for i, one in enumerate(masks)
         ]
-        for text, masks in zip(texts, model.fill(texts), strict=True)
+        for text, masks in zip(texts, model.fill_masks(texts), strict=True)
     ]
 
 
-def masks_predictor(model: MaskedModel, asking: Asking) -> Predictor:
+def predict_masks(model: MaskedModel, asking: PredictSettings) -> Predictor:
     """Return a predictor that fills every mask."""
 
-    def answer(texts: Sequence[str]) -> list[Prediction]:
-        filled = _filled(model, texts, asking.top_k)
-        return [{"text": t, "masks": _json(m)} for t, m in zip(texts, filled, strict=True)]
+    def answer_masks(texts: Sequence[str]) -> list[Prediction]:
+        filled = _fill_texts(model, texts, asking.top_k)
+        return [{"text": t, "masks": _as_json(m)} for t, m in zip(texts, filled, strict=True)]
 
-    return Predictor("mlm", answer)
+    return Predictor("mlm", answer_masks)
 
 
-def classes_predictor(model: TextClassifier, _: Asking) -> Predictor:
+def predict_classes(model: TextClassifier, _: PredictSettings) -> Predictor:
     """Return a predictor of class probabilities; multi-label ones name all from 0.5 on."""
 
-    def answer(texts: Sequence[str]) -> list[Prediction]:
+    def answer_classes(texts: Sequence[str]) -> list[Prediction]:
         found = []
-        for text, row in zip(texts, model.probabilities(texts), strict=True):
+        for text, row in zip(texts, model.predict_probabilities(texts), strict=True):
             by_label = dict(zip(model.labels, map(float, row), strict=True))
             named: Prediction = {"label": model.labels[int(np.argmax(row))]}
             if model.multi_label:
                 named = {"labels": [label for label, p in by_label.items() if p >= 0.5]}
-            found.append({"text": text, **named, "probabilities": _json(by_label)})
+            found.append({"text": text, **named, "probabilities": _as_json(by_label)})
         return found
 
-    return Predictor("classification", answer)
+    return Predictor("classification", answer_classes)
 
 
-def answers_predictor(model: Answerer, asking: Asking) -> Predictor:
+def predict_answers(model: Answerer, asking: PredictSettings) -> Predictor:
     """Return a predictor that answers prompts."""
 
-    def answer(texts: Sequence[str]) -> list[Prediction]:
-        prompts = [asking.prompt(text) for text in texts]
-        answers = model.generate(prompts, asking.max_new_tokens)
+    def answer_prompts(texts: Sequence[str]) -> list[Prediction]:
+        prompts = [asking.write_prompt(text) for text in texts]
+        answers = model.generate_answers(prompts, asking.max_new_tokens)
         return [{"text": t, "answer": a} for t, a in zip(texts, answers, strict=True)]
 
-    return Predictor("causal", answer)
+    return Predictor("causal", answer_prompts)
 
 
-def _json(value: object) -> JsonValue:
+def _as_json(value: object) -> JsonValue:
     return value  # type: ignore[return-value]
 
 
 def load_predictor(
-    name: str, asking: Asking | None = None, *, revision: str | None = None
+    name: str, asking: PredictSettings | None = None, *, revision: str | None = None
 ) -> Predictor:
     """Load a model and answer by its task: a folder, an embedded name or a hub name.
 
     A causal model that was trained with a template is asked with it. Raises ModelError.
     """
-    from siftset.trainer.inference.load_model import asked, load_trained
+    from siftset.trainer.inference.load_model import load_trained, wrap_model
     from siftset.trainer.inference.usage_snippets import read_usage
 
     usage = read_usage(name, revision)
     loaded = load_trained(name, usage.task, revision)
-    facts, asking = TASKS[usage.task], asking or Asking()
-    model = asked(loaded, usage.task, usage.max_length or facts.max_length)
+    facts, asking = TASKS[usage.task], asking or PredictSettings()
+    model = wrap_model(loaded, usage.task, usage.max_length or facts.max_length)
     asking = replace(asking, template=asking.template or usage.template)
     predictor: Predictor = facts.code.load("predictor")(model, asking)
     return predictor
@@ -144,8 +145,8 @@ def load_predictor(
 def read_examples(path: Path) -> tuple[tuple[str, str], ...]:
     """Return the worked examples of a JSON Lines file: pairs, or objects of two texts."""
     pairs = []
-    for number, line in _lines(path):
-        read = _parse(line, f"{path}:{number}")
+    for number, line in _read_lines(path):
+        read = _parse_line(line, f"{path}:{number}")
         values = list(read.values()) if isinstance(read, dict) else read
         if not isinstance(values, list) or len(values) != 2:
             raise RecipeError(
@@ -166,7 +167,7 @@ def predict_file(predictor: Predictor, source: Path, target: Path, *, column: st
     n = 0
     try:
         with part.open("w", encoding="utf-8") as out:
-            for rows in _rows(source, column):
+            for rows in _read_batches(source, column):
                 answers = predictor([str(row[column]) for row in rows])
                 for row, answer in zip(rows, answers, strict=True):
                     more = {key: value for key, value in answer.items() if key != "text"}
@@ -180,11 +181,11 @@ def predict_file(predictor: Predictor, source: Path, target: Path, *, column: st
     return n
 
 
-def _rows(source: Path, column: str) -> Iterator[list[dict[str, JsonValue]]]:
+def _read_batches(source: Path, column: str) -> Iterator[list[dict[str, JsonValue]]]:
     """Yield objects that have a text in `column`, in batches."""
     rows: list[dict[str, JsonValue]] = []
-    for number, line in _lines(source):
-        read = _parse(line, f"{source}:{number}")
+    for number, line in _read_lines(source):
+        read = _parse_line(line, f"{source}:{number}")
         row: JsonValue = {column: read} if isinstance(read, str) else read
         if not isinstance(row, dict) or not isinstance(row.get(column), str):
             raise SourceError(
@@ -198,7 +199,7 @@ def _rows(source: Path, column: str) -> Iterator[list[dict[str, JsonValue]]]:
         yield rows
 
 
-def _lines(path: Path) -> Iterator[tuple[int, str]]:
+def _read_lines(path: Path) -> Iterator[tuple[int, str]]:
     """Yield the number and text of each line that is not blank."""
     try:
         with path.open(encoding="utf-8") as file:
@@ -207,7 +208,7 @@ def _lines(path: Path) -> Iterator[tuple[int, str]]:
         raise SourceError(f"{path} cannot be read: {error}") from error
 
 
-def _parse(line: str, place: str) -> JsonValue:
+def _parse_line(line: str, place: str) -> JsonValue:
     try:
         read: JsonValue = json.loads(line)
     except json.JSONDecodeError as error:

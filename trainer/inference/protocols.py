@@ -17,13 +17,13 @@ class MaskedModel(Protocol):
     """A masked language model."""
 
     @property
-    def vocabulary(self) -> Vocabulary:
+    def vocabulary(self) -> TokenVocabulary:
         """What its tokens are."""
 
-    def fill(self, prompts: Sequence[str]) -> Sequence[Array]:
+    def fill_masks(self, prompts: Sequence[str]) -> Sequence[Array]:
         """Return log-probabilities (masks, vocabulary) of each prompt, its masks in order."""
 
-    def score(self, texts: Sequence[str], keys: Sequence[str], seed: int) -> Array:
+    def score_masked(self, texts: Sequence[str], keys: Sequence[str], seed: int) -> Array:
         """Mask tokens as (seed, key) say; return sums by row (rows, 5).
 
         The columns are loss (nats), masked tokens, hits at 1, hits at 5, reciprocal ranks.
@@ -31,14 +31,14 @@ class MaskedModel(Protocol):
 
 
 @runtime_checkable
-class Classifier(Protocol):
+class ClassifierModel(Protocol):
     """A classifier of texts."""
 
     @property
     def labels(self) -> Sequence[str]:
         """Names of the columns of `probabilities`."""
 
-    def probabilities(self, texts: Sequence[str]) -> Array:
+    def predict_probabilities(self, texts: Sequence[str]) -> Array:
         """Return probabilities (texts, labels)."""
 
 
@@ -50,7 +50,7 @@ class Answerer(Protocol):
     def cut_prompts(self) -> int:
         """How many prompts were cut so far to leave room for their answers."""
 
-    def generate(self, prompts: Sequence[str], max_new_tokens: int) -> Sequence[str]:
+    def generate_answers(self, prompts: Sequence[str], max_new_tokens: int) -> Sequence[str]:
         """Return one answer per prompt, without the prompt."""
 
     def answer_loss(self, prompts: Sequence[str], answers: Sequence[str]) -> Array:
@@ -63,12 +63,12 @@ class Answerer(Protocol):
 class Encoder(Protocol):
     """Anything that turns texts into vectors."""
 
-    def embed(self, texts: Sequence[str]) -> Array:
+    def embed_texts(self, texts: Sequence[str]) -> Array:
         """Return vectors (texts, width)."""
 
 
 @dataclass(frozen=True, slots=True)
-class Vocabulary:
+class TokenVocabulary:
     """The tokens of a model as it writes them, and which of them are special."""
 
     tokens: tuple[str, ...]

@@ -64,15 +64,11 @@ def read_usage(name: str, revision: str | None = None) -> Usage:
             raise ModelError(
                 f"{path} is not what siftset train writes: remove it, or train again"
             ) from error
-    return Usage(task=_task_by_architecture(name, revision))
-
-
-def _task_by_architecture(name: str, revision: str | None) -> TaskName:
-    architectures = _architectures(name, revision)
+    architectures = _read_architectures(name, revision)
     for architecture in architectures:
         for task, facts in TASKS.items():
             if architecture.endswith(facts.architectures):
-                return task
+                return Usage(task=task)
     found = ", ".join(architectures) or "none"
     raise ModelError(
         f"the model '{name}' has no head that fills masks, classifies or answers "
@@ -80,7 +76,7 @@ def _task_by_architecture(name: str, revision: str | None) -> TaskName:
     )
 
 
-def _architectures(name: str, revision: str | None) -> list[str]:
+def _read_architectures(name: str, revision: str | None) -> list[str]:
     place = locate(name, revision)
     config = Path(place.path) / "config.json"
     if config.is_file():

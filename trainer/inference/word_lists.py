@@ -12,7 +12,7 @@ import numpy as np
 
 from siftset.schemas.errors import RecipeError
 from siftset.schemas.results.comparison import WordListInfo
-from siftset.trainer.inference.protocols import Vocabulary
+from siftset.trainer.inference.protocols import TokenVocabulary
 from siftset.trainer.metrics.bootstrap import Flags
 
 MASKS = re.compile(r"\[MASK\]|<mask>")
@@ -22,18 +22,18 @@ _STARTS = ("\u0120", "\u2581")
 """Marks of a word's first piece: byte-level BPE and SentencePiece."""
 
 
-def surface(token: str) -> str:
+def strip_mark(token: str) -> str:
     """Return a token without the mark of a word's start."""
     return token.lstrip("".join(_STARTS)) if token.startswith(_STARTS) else token
 
 
-def sentence(prompt: str, mask: int, token: str) -> str:
+def fill_sentence(prompt: str, mask: int, token: str) -> str:
     """Return the prompt with one mask replaced; a word piece joins the word on its left."""
     matches = list(MASKS.finditer(prompt))
     left, right = prompt[: matches[mask].start()], prompt[matches[mask].end() :]
     if token.startswith("##"):
         return left.rstrip() + token[2:] + right
-    return left + surface(token) + right
+    return left + strip_mark(token) + right
 
 
 def read_words(name: str, *, folder: Path | None = None) -> tuple[str, ...]:
@@ -56,14 +56,14 @@ def read_words(name: str, *, folder: Path | None = None) -> tuple[str, ...]:
 
 
 @functools.lru_cache(maxsize=8)
-def _places(vocabulary: Vocabulary) -> dict[str, tuple[int, ...]]:
+def _index_words(vocabulary: TokenVocabulary) -> dict[str, tuple[int, ...]]:
     """Return the ids of every whole word, by its case-folded form."""
     marked = marks_starts(vocabulary.tokens)
     places: dict[str, list[int]] = {}
     for i, token in enumerate(vocabulary.tokens):
         whole = token.startswith(_STARTS) if marked else not token.startswith("##")
         if whole and i not in vocabulary.special:
-            places.setdefault(surface(token).casefold(), []).append(i)
+            places.setdefault(strip_mark(token).casefold(), []).append(i)
     return {word: tuple(ids) for word, ids in places.items()}
 
 
@@ -73,28 +73,32 @@ def marks_starts(tokens: tuple[str, ...]) -> bool:
     return sum(token.startswith(_STARTS) for token in tokens) > len(tokens) / 20
 
 
-def token_ids(word: str, vocabulary: Vocabulary) -> tuple[int, ...]:
+def find_token_ids(word: str, vocabulary: TokenVocabulary) -> tuple[int, ...]:
     """Return the ids of the tokens that are this whole word, in any case."""
-    return _places(vocabulary).get(word.casefold(), ())
+    return _index_words(vocabulary).get(word.casefold(), ())
 
 
-def members(name: str, words: Sequence[str], vocabulary: Vocabulary) -> tuple[WordListInfo, Flags]:
+def find_members(
+    name: str, words: Sequence[str], vocabulary: TokenVocabulary
+) -> tuple[WordListInfo, Flags]:
     """Return which words of a list are one token, and a flag for each token of the vocabulary."""
     flags = np.zeros(len(vocabulary), dtype=np.bool_)
     used: list[str] = []
     skipped: list[str] = []
     for word in words:
-        ids = token_ids(word, vocabulary)
+        ids = find_token_ids(word, vocabulary)
         (used if ids else skipped).append(word)
         flags[list(ids)] = True
     return WordListInfo(name=name, words=tuple(used), skipped=tuple(skipped)), flags
 
 
-def junk(vocabulary: Vocabulary) -> Flags:
+def flag_junk(vocabulary: TokenVocabulary) -> Flags:
     """Return which tokens are no word: special, punctuation, or a piece inside a word."""
     marked = marks_starts(vocabulary.tokens)
     flags = np.zeros(len(vocabulary), dtype=np.bool_)
     for i, token in enumerate(vocabulary.tokens):
         piece = not token.startswith(_STARTS) if marked else token.startswith("##")
-        flags[i] = piece or i in vocabulary.special or not any(c.isalnum() for c in surface(token))
+        flags[i] = (
+            piece or i in vocabulary.special or not any(c.isalnum() for c in strip_mark(token))
+        )
     return flags

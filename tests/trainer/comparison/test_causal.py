@@ -8,8 +8,14 @@ import torch
 from siftset.schemas.errors import ModelError
 from siftset.schemas.recipe.train import Compare
 from siftset.schemas.results.comparison import Comparison, ModelInfo
-from siftset.trainer.comparison import Prompt, QuestionSet, Setting, Side, compare_models
-from siftset.trainer.comparison.questions import with_pairs
+from siftset.trainer.comparison import (
+    ComparisonSetting,
+    ModelSide,
+    Prompt,
+    QuestionSet,
+    compare_models,
+)
+from siftset.trainer.comparison.questions import write_pairs
 from siftset.trainer.inference.generate import CausalLM
 from siftset.trainer.tasks.templates import Template
 
@@ -22,7 +28,7 @@ class Parrot:
     def __init__(self, says: str, loss: float) -> None:
         self.says, self.loss = says, loss
 
-    def generate(self, prompts, max_new_tokens):
+    def generate_answers(self, prompts, max_new_tokens):
         return [self.says] * len(prompts)
 
     def answer_loss(self, prompts, answers):
@@ -32,8 +38,8 @@ class Parrot:
         return np.array([[self.loss * len(t), len(t)] for t in texts])
 
 
-def side(model: object, name: str = "m") -> Side:
-    return Side(model, ModelInfo(name=name))
+def side(model: object, name: str = "m") -> ModelSide:
+    return ModelSide(model, ModelInfo(name=name))
 
 
 BEFORE, AFTER = Parrot("no no no no no", 2.0), Parrot("Take a rest now", 1.0)
@@ -54,8 +60,10 @@ def compared() -> Comparison:
         ROWS, (Prompt("what is pain"),), general=("other text",) * 3, outside=("capital of Peru",)
     )
     compare = Compare(resamples=100, answers=2, slices=("topic",), max_general_ppl_increase=0)
-    questions = with_pairs(questions, TEMPLATE)
-    return compare_models("causal", side(BEFORE), side(AFTER), questions, Setting(compare))
+    questions = write_pairs(questions, TEMPLATE)
+    return compare_models(
+        "causal", side(BEFORE), side(AFTER), questions, ComparisonSetting(compare)
+    )
 
 
 def test_answers_are_measured():
@@ -96,7 +104,7 @@ def test_slices_of_answers_by_category():
 def test_plain_text_has_perplexity_and_continuations():
     frame = ROWS.select("row_id", "text")
     questions = QuestionSet(frame, (Prompt("once"),))
-    setting = Setting(Compare(resamples=20))
+    setting = ComparisonSetting(Compare(resamples=20))
     found = compare_models("causal", side(BEFORE), side(AFTER), questions, setting)
     assert [change.name for change in found.changes] == ["loss", "perplexity"]
     assert found.causal.answers[0].after == "Take a rest now"
@@ -104,7 +112,7 @@ def test_plain_text_has_perplexity_and_continuations():
 
 def test_rows_without_an_answer_are_left_out():
     frame = ROWS.with_columns(answer=pl.lit("")).head(3)
-    paired = with_pairs(QuestionSet(pl.concat([frame, ROWS.head(2)])), TEMPLATE)
+    paired = write_pairs(QuestionSet(pl.concat([frame, ROWS.head(2)])), TEMPLATE)
     assert paired.rows["prompt"].to_list() == ["Q: what helps 0\nA: ", "Q: what helps 1\nA: "]
 
 
@@ -117,8 +125,8 @@ def model(causal_model, decoder_tokenizer) -> CausalLM:
 
 
 def test_answers_do_not_depend_on_the_batch(model):
-    together = model.generate(PROMPTS, 8)
-    assert together == [model.generate([prompt], 8)[0] for prompt in PROMPTS]
+    together = model.generate_answers(PROMPTS, 8)
+    assert together == [model.generate_answers([prompt], 8)[0] for prompt in PROMPTS]
     assert all(len(answer.split()) <= 8 for answer in together)
 
 
@@ -128,9 +136,12 @@ def test_the_prompt_is_cut_by_tokens_on_the_left(model):
     assert [len(row) for row in rows] == [54, 1]
     assert rows[0][-1] == rows[1][0]
     assert model.cut_prompts == 1
-    assert model.generate([long], 10)[0] == model.generate([" ".join(long.split()[-54:])], 10)[0]
+    assert (
+        model.generate_answers([long], 10)[0]
+        == model.generate_answers([" ".join(long.split()[-54:])], 10)[0]
+    )
     with pytest.raises(ModelError, match="leaves no room"):
-        model.generate(["a"], 64)
+        model.generate_answers(["a"], 64)
 
 
 def test_the_loss_is_of_the_answer_alone(model):
@@ -158,8 +169,8 @@ def test_the_loss_of_a_text_counts_every_token_but_the_first(model):
 
 def test_two_real_models_are_compared(causal_model, decoder_tokenizer):
     sides = [side(CausalLM(causal_model(i), decoder_tokenizer, max_length=64)) for i in (1, 2)]
-    questions = with_pairs(QuestionSet(ROWS.head(12)), TEMPLATE)
+    questions = write_pairs(QuestionSet(ROWS.head(12)), TEMPLATE)
     found = compare_models(
-        "causal", *sides, questions, Setting(Compare(resamples=20, max_new_tokens=4))
+        "causal", *sides, questions, ComparisonSetting(Compare(resamples=20, max_new_tokens=4))
     )
     assert Comparison.model_validate_json(found.model_dump_json()) == found

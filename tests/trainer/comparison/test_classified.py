@@ -9,8 +9,14 @@ import pytest
 from siftset.schemas.errors import TrainingError
 from siftset.schemas.recipe.train import Compare
 from siftset.schemas.results.comparison import Comparison, ModelInfo
-from siftset.trainer.comparison import QuestionSet, Setting, Side, compare_models, gather
-from siftset.trainer.comparison.slices import parts_of, slice_values
+from siftset.trainer.comparison import (
+    ComparisonSetting,
+    ModelSide,
+    QuestionSet,
+    compare_models,
+    gather_questions,
+)
+from siftset.trainer.comparison.slices import iter_slices, slice_values
 from siftset.trainer.inference.adapters import TextClassifier
 
 
@@ -22,7 +28,7 @@ class Guess:
     def __init__(self, word: str, labels: tuple[str, ...] = labels) -> None:
         self.word, self.labels = word, labels
 
-    def probabilities(self, texts):
+    def predict_probabilities(self, texts):
         yes = np.array([0.9 if self.word in text else 0.2 for text in texts])
         columns = {"neg": 1 - yes, "pos": yes}
         return np.stack([columns[label] for label in self.labels], 1)
@@ -31,12 +37,12 @@ class Guess:
 class Letters:
     """An encoder that counts words."""
 
-    def embed(self, texts):
+    def embed_texts(self, texts):
         return np.array([[t.count("good"), t.count("bad"), len(t)] for t in texts], float)
 
 
-def side(model: object, name: str = "m") -> Side:
-    return Side(model, ModelInfo(name=name))
+def side(model: object, name: str = "m") -> ModelSide:
+    return ModelSide(model, ModelInfo(name=name))
 
 
 TEXTS = ["good shoes", "bad shoes", "a good film", "a bad film", "fine shoes", "dull shoes"]
@@ -57,7 +63,7 @@ def rows(times: int = 10) -> pl.DataFrame:
 
 
 def compared(before: object | None = None, **options) -> Comparison:
-    setting = Setting(Compare(resamples=100, **options), encoder=Letters())
+    setting = ComparisonSetting(Compare(resamples=100, **options), encoder=Letters())
     old = None if before is None else side(before, "old")
     questions = QuestionSet(rows(), train=rows(20))
     return compare_models("classification", old, side(Guess("good"), "new"), questions, setting)
@@ -77,11 +83,11 @@ def test_metrics_before_and_after_with_verdicts():
 
 
 def test_a_baseline_has_the_same_intervals_whatever_it_is_compared_with():
-    lessons, every = rows(20), ("majority", "tfidf", "probe")
+    training, every = rows(20), ("majority", "tfidf", "probe")
     measured = []
-    for asked, taught, word in ((rows(), lessons, "good"), (rows()[::-1], lessons[::-1], "film")):
-        setting = Setting(Compare(resamples=100, baselines=every), encoder=Letters())
-        questions = gather(setting.compare, asked, folder=Path(), seed=3, train=taught)
+    for asked, taught, word in ((rows(), training, "good"), (rows()[::-1], training[::-1], "film")):
+        setting = ComparisonSetting(Compare(resamples=100, baselines=every), encoder=Letters())
+        questions = gather_questions(setting.compare, asked, folder=Path(), seed=3, train=taught)
         old, new = side(Guess("dull"), "old"), side(Guess(word), "new")
         found = compare_models("classification", old, new, questions, setting).classification
         measured.append([one for one in found.models if one.kind == "baseline"])
@@ -115,7 +121,9 @@ def test_without_a_previous_model_the_probe_is_the_before():
 
 def test_alone_it_still_says_what_it_is_worth():
     questions = QuestionSet(rows())
-    found = compare_models("classification", None, side(Guess("good")), questions, Setting())
+    found = compare_models(
+        "classification", None, side(Guess("good")), questions, ComparisonSetting()
+    )
     assert found.before_kind == "none"
     assert found.metrics["before"]["accuracy"] is None
     assert found.metrics["after"]["accuracy"] == pytest.approx(5 / 6)
@@ -157,7 +165,7 @@ def test_lengths_fall_into_bands():
 
 def test_bands_are_shown_in_their_order():
     frame = pl.DataFrame({"text": ["a" * n for n in (0, 50, 100, 1000) for _ in range(10)]})
-    assert [value for _, value, _ in parts_of(frame, ["length"])] == [
+    assert [value for _, value, _ in iter_slices(frame, ["length"])] == [
         "0 to 49 characters",
         "50 to 99 characters",
         "100 to 199 characters",
@@ -184,7 +192,7 @@ def test_labels_in_another_order_are_aligned():
 )
 def test_what_cannot_be_compared_is_said(before, frame, options, message):
     old = None if before is None else side(before)
-    setting = Setting(Compare(resamples=10, **options))
+    setting = ComparisonSetting(Compare(resamples=10, **options))
     with pytest.raises(TrainingError, match=message):
         compare_models("classification", old, side(Guess("good")), QuestionSet(frame), setting)
 
@@ -195,7 +203,7 @@ def test_models_with_other_labels_are_not_compared():
 
     sides = (side(Stars("good", ("1", "2"))), side(Guess("good")))
     with pytest.raises(TrainingError, match="different labels: 1, 2 and neg, pos"):
-        compare_models("classification", *sides, QuestionSet(rows()), Setting())
+        compare_models("classification", *sides, QuestionSet(rows()), ComparisonSetting())
 
 
 def test_a_golden_set_is_asked_too():
@@ -203,7 +211,7 @@ def test_a_golden_set_is_asked_too():
         {"row_id": ["1", "2"], "text": ["good", "shoes"], "label": ["pos", "neg"]}
     )
     questions = QuestionSet(rows(), golden=golden)
-    setting = Setting(Compare(resamples=10, golden="golden.csv"))
+    setting = ComparisonSetting(Compare(resamples=10, golden="golden.csv"))
     found = compare_models(
         "classification", side(Guess("shoes")), side(Guess("good")), questions, setting
     )
@@ -215,17 +223,17 @@ def test_a_golden_set_is_asked_too():
 
 def test_a_real_classifier_does_not_depend_on_its_batch(classifier_model, wordpiece):
     model = TextClassifier(classifier_model(1), wordpiece, max_length=32)
-    together = model.probabilities(TEXTS)
-    alone = np.vstack([model.probabilities([text]) for text in TEXTS])
+    together = model.predict_probabilities(TEXTS)
+    alone = np.vstack([model.predict_probabilities([text]) for text in TEXTS])
     assert model.labels == ("neg", "pos")
     assert together == pytest.approx(alone, abs=1e-6)
     assert together.sum(1) == pytest.approx(1)
-    assert model.embed(TEXTS).shape == (6, 16)
+    assert model.embed_texts(TEXTS).shape == (6, 16)
 
 
 def test_real_classifiers_are_compared(classifier_model, wordpiece):
     sides = [side(TextClassifier(classifier_model(i), wordpiece), f"m{i}") for i in (1, 2)]
-    setting = Setting(Compare(resamples=50), encoder=sides[0].model)
+    setting = ComparisonSetting(Compare(resamples=50), encoder=sides[0].model)
     questions = QuestionSet(rows(), train=rows())
     found = compare_models("classification", *sides, questions, setting)
     assert Comparison.model_validate_json(found.model_dump_json()) == found

@@ -10,8 +10,8 @@ from sklearn import metrics as reference
 from siftset.schemas.errors import TrainingError
 from siftset.schemas.recipe.train import Compare
 from siftset.schemas.results.comparison import Comparison, ModelInfo
-from siftset.trainer.comparison import QuestionSet, Setting, Side, compare_models
-from siftset.trainer.comparison.compare_multi_label import measure_several
+from siftset.trainer.comparison import ComparisonSetting, ModelSide, QuestionSet, compare_models
+from siftset.trainer.comparison.compare_multi_label import measure_multi_label
 from siftset.trainer.metrics.bootstrap import Bootstrap
 
 
@@ -23,7 +23,7 @@ class Words:
     def __init__(self, *knows: str) -> None:
         self.knows = knows
 
-    def probabilities(self, texts):
+    def predict_probabilities(self, texts):
         return np.array(
             [[0.9 if w in t and w in self.knows else 0.1 for w in self.labels] for t in texts]
         )
@@ -38,14 +38,14 @@ ROWS = pl.DataFrame(
 )
 
 
-def side(model: object) -> Side:
-    return Side(model, ModelInfo(name="m"))
+def side(model: object) -> ModelSide:
+    return ModelSide(model, ModelInfo(name="m"))
 
 
 def test_labels_are_questions_of_their_own():
     sides = (side(Words("food")), side(Words("food", "price")))
     found = compare_models(
-        "classification", *sides, QuestionSet(ROWS), Setting(Compare(resamples=50))
+        "classification", *sides, QuestionSet(ROWS), ComparisonSetting(Compare(resamples=50))
     )
     assert (found.metrics["before"]["accuracy"], found.metrics["after"]["accuracy"]) == (0.5, 1)
     assert found.metrics["before"]["micro_f1"] == pytest.approx(2 / 3)
@@ -62,12 +62,14 @@ def test_one_model_alone_and_a_strange_label():
         None,
         side(Words("food")),
         QuestionSet(ROWS),
-        Setting(Compare(resamples=9)),
+        ComparisonSetting(Compare(resamples=9)),
     )
     assert found.before_kind == "none"
     strange = ROWS.with_columns(label=pl.lit(["taste"], dtype=pl.List(pl.String)))
     with pytest.raises(TrainingError, match="label 'taste', which the model does not know"):
-        compare_models("classification", None, side(Words()), QuestionSet(strange), Setting())
+        compare_models(
+            "classification", None, side(Words()), QuestionSet(strange), ComparisonSetting()
+        )
 
 
 @settings(max_examples=30, deadline=None)
@@ -76,7 +78,7 @@ def test_figures_are_scikit_learns(seed: int, n: int):
     generator = np.random.default_rng(seed)
     truth, probabilities = generator.random((n, 3)) < 0.4, generator.random((n, 3))
     said = probabilities >= 0.5
-    found = {k: v.value for k, v in measure_several(truth, probabilities, Bootstrap(5)).items()}
+    found = {k: v.value for k, v in measure_multi_label(truth, probabilities, Bootstrap(5)).items()}
     assert found["accuracy"] == pytest.approx(reference.accuracy_score(truth, said))
     assert found["hamming_loss"] == pytest.approx(reference.hamming_loss(truth, said))
     for average in ("micro", "macro", "weighted"):

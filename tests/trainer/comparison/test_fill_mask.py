@@ -9,13 +9,19 @@ import pytest
 from siftset.schemas.errors import RecipeError, TrainingError
 from siftset.schemas.recipe.train import Compare
 from siftset.schemas.results.comparison import Comparison, ModelInfo
-from siftset.trainer.comparison import Prompt, QuestionSet, Setting, Side, compare_models
-from siftset.trainer.comparison.fill_mask import Pair, compare_masks, divergence
-from siftset.trainer.inference.adapters import MaskedLM, by_length, frozen_mask
-from siftset.trainer.inference.protocols import Vocabulary
-from siftset.trainer.inference.word_lists import MASKS, junk, members, sentence
+from siftset.trainer.comparison import (
+    ComparisonSetting,
+    ModelSide,
+    Prompt,
+    QuestionSet,
+    compare_models,
+)
+from siftset.trainer.comparison.fill_mask import MaskedPair, compare_masks, measure_divergence
+from siftset.trainer.inference.adapters import MaskedLM, draw_frozen_mask, iter_batches
+from siftset.trainer.inference.protocols import TokenVocabulary
+from siftset.trainer.inference.word_lists import MASKS, fill_sentence, find_members, flag_junk
 
-VOCABULARY = Vocabulary(("[MASK]", "good", "bad", "expensive", "!", "##s"), frozenset({0}))
+VOCABULARY = TokenVocabulary(("[MASK]", "good", "bad", "expensive", "!", "##s"), frozenset({0}))
 
 
 class Saying:
@@ -28,10 +34,10 @@ class Saying:
             probs[VOCABULARY.tokens.index(token)] = probability
         self.log_probs, self.loss = np.log(probs / probs.sum()), loss
 
-    def fill(self, prompts):
+    def fill_masks(self, prompts):
         return [np.tile(self.log_probs, (len(MASKS.findall(p)), 1)) for p in prompts]
 
-    def score(self, texts, keys, seed):
+    def score_masked(self, texts, keys, seed):
         hits = self.loss < 2
         return np.array([[self.loss * len(t), len(t), hits, hits, len(t) / 2] for t in texts])
 
@@ -43,7 +49,7 @@ WORDS = {"positive": ("good", "splendid"), "negative": ("bad", "expensive")}
 
 def filled(top_k: int = 2):
     prompt = Prompt("Nike shoes are [MASK].", target="good", against="expensive")
-    return compare_masks(Pair(BEFORE, AFTER, WORDS, top_k), [prompt])
+    return compare_masks(MaskedPair(BEFORE, AFTER, WORDS, top_k), [prompt])
 
 
 def test_top_k_moves_are_named():
@@ -54,7 +60,7 @@ def test_top_k_moves_are_named():
 
 
 def test_every_mask_gets_tokens_probabilities_and_sentences():
-    found = compare_masks(Pair(BEFORE, AFTER, WORDS), [Prompt("<mask> shoes are [MASK].")])
+    found = compare_masks(MaskedPair(BEFORE, AFTER, WORDS), [Prompt("<mask> shoes are [MASK].")])
     first, second = found.prompts[0].masks
     assert first.after[0].sentence == "good shoes are [MASK]."
     assert second.after[0].sentence == "<mask> shoes are good."
@@ -79,7 +85,7 @@ def test_the_target_climbs():
 
 def test_mass_rise_over_prompts_has_an_interval():
     prompts = [Prompt(f"Shoe {i} is [MASK]") for i in range(5)]
-    found = compare_masks(Pair(BEFORE, AFTER, WORDS), prompts)
+    found = compare_masks(MaskedPair(BEFORE, AFTER, WORDS), prompts)
     rise = found.mass[0]
     assert (rise.name, rise.n, rise.verdict) == ("positive_mass", 5, "better")
     assert rise.interval.low == pytest.approx(0.5)
@@ -92,20 +98,20 @@ def test_divergences_are_those_of_scipy(seed: int):
     from scipy.stats import entropy
 
     old, new = np.random.default_rng(seed).dirichlet(np.ones(20), 2)
-    kl, js = divergence(np.log(old), np.log(new))
+    kl, js = measure_divergence(np.log(old), np.log(new))
     assert kl == pytest.approx(entropy(new, old))
     assert js == pytest.approx(jensenshannon(old, new) ** 2)
 
 
 def test_a_model_against_itself_did_not_change():
-    found = compare_masks(Pair(AFTER, AFTER, WORDS), [Prompt("It is [MASK]")])
+    found = compare_masks(MaskedPair(AFTER, AFTER, WORDS), [Prompt("It is [MASK]")])
     mask = found.prompts[0].masks[0]
     assert (mask.kl, mask.js) == pytest.approx((0, 0), abs=1e-12)
     assert {move.move for move in mask.moves} == {"same"}
 
 
-def side(model: object, name: str, head: str = "trained") -> Side:
-    return Side(model, ModelInfo(name=name, head=head))
+def side(model: object, name: str, head: str = "trained") -> ModelSide:
+    return ModelSide(model, ModelInfo(name=name, head=head))
 
 
 def asked(rows: int = 20) -> QuestionSet:
@@ -114,7 +120,7 @@ def asked(rows: int = 20) -> QuestionSet:
 
 
 def test_the_whole_comparison_is_json_and_back():
-    setting = Setting(Compare(max_general_ppl_increase=0.1, resamples=50))
+    setting = ComparisonSetting(Compare(max_general_ppl_increase=0.1, resamples=50))
     found = compare_models("mlm", side(BEFORE, "old"), side(AFTER, "new"), asked(), setting)
     assert found.metrics["before"]["loss"] == pytest.approx(3.0)
     assert found.metrics["after"]["perplexity"] == pytest.approx(np.e)
@@ -132,7 +138,7 @@ def test_parts_of_the_rows_are_measured_apart():
         }
     )
     questions = QuestionSet(frame, (Prompt("Shoes are [MASK]"),))
-    setting = Setting(Compare(resamples=50, slices=("source", "none")))
+    setting = ComparisonSetting(Compare(resamples=50, slices=("source", "none")))
     found = compare_models("mlm", side(BEFORE, "old"), side(AFTER, "new"), questions, setting)
     named = {(one.value, one.change.name): one.change for one in found.mlm.slices}
     accuracy = [named[value, "accuracy_at_1"] for value in "ab"]
@@ -145,7 +151,7 @@ def test_parts_of_the_rows_are_measured_apart():
 
 
 def test_the_gate_trips_when_general_text_is_forgotten():
-    setting = Setting(Compare(max_general_ppl_increase=0.1, resamples=50))
+    setting = ComparisonSetting(Compare(max_general_ppl_increase=0.1, resamples=50))
     found = compare_models("mlm", side(AFTER, "old"), side(BEFORE, "new"), asked(), setting)
     assert found.forgetting.verdict == "fail"
     assert found.forgetting.increase == pytest.approx(np.exp(2) - 1)
@@ -154,14 +160,16 @@ def test_the_gate_trips_when_general_text_is_forgotten():
 
 def test_an_untrained_head_is_said_aloud():
     found = compare_models(
-        "mlm", side(BEFORE, "minilm", "untrained"), side(AFTER, "new"), asked(), Setting()
+        "mlm", side(BEFORE, "minilm", "untrained"), side(AFTER, "new"), asked(), ComparisonSetting()
     )
     assert "newly initialised" in found.warnings[0]
 
 
 def test_a_model_that_does_not_fit_is_an_error():
     with pytest.raises(TrainingError, match="'old' does not fit the task mlm"):
-        compare_models("mlm", side(object(), "old"), side(AFTER, "new"), asked(), Setting())
+        compare_models(
+            "mlm", side(object(), "old"), side(AFTER, "new"), asked(), ComparisonSetting()
+        )
 
 
 @pytest.mark.parametrize(
@@ -174,32 +182,34 @@ def test_a_model_that_does_not_fit_is_an_error():
     ],
 )
 def test_a_sentence_is_whole(token, mask, expected):
-    assert sentence("a <mask> b [MASK].", mask, token) == expected
+    assert fill_sentence("a <mask> b [MASK].", mask, token) == expected
 
 
 def test_pieces_of_a_marked_vocabulary_are_junk():
-    vocabulary = Vocabulary(("\u0120good", "ness", "\u0120!", "<s>", "\u0120Bad"), frozenset({3}))
-    assert junk(vocabulary).tolist() == [False, True, True, True, False]
-    info, flags = members("n", ("bad", "ness"), vocabulary)
+    vocabulary = TokenVocabulary(
+        ("\u0120good", "ness", "\u0120!", "<s>", "\u0120Bad"), frozenset({3})
+    )
+    assert flag_junk(vocabulary).tolist() == [False, True, True, True, False]
+    info, flags = find_members("n", ("bad", "ness"), vocabulary)
     assert (info.words, info.skipped) == (("bad",), ("ness",))
     assert flags.tolist() == [False, False, False, False, True]
 
 
 def test_frozen_masks_depend_on_seed_and_key_alone():
     usable = np.array([False, *[True] * 40, False])
-    one = frozen_mask(1, "a", usable)
-    assert np.array_equal(one, frozen_mask(1, "a", usable))
-    assert not np.array_equal(one, frozen_mask(1, "b", usable))
-    assert not np.array_equal(one, frozen_mask(2, "a", usable))
-    assert frozen_mask(1, "a", np.array([False, True, False])).tolist() == [False, True, False]
-    assert not frozen_mask(1, "a", np.zeros(3, bool)).any()
-    share = np.mean([frozen_mask(1, str(i), usable)[1:-1].mean() for i in range(500)])
+    one = draw_frozen_mask(1, "a", usable)
+    assert np.array_equal(one, draw_frozen_mask(1, "a", usable))
+    assert not np.array_equal(one, draw_frozen_mask(1, "b", usable))
+    assert not np.array_equal(one, draw_frozen_mask(2, "a", usable))
+    assert draw_frozen_mask(1, "a", np.array([False, True, False])).tolist() == [False, True, False]
+    assert not draw_frozen_mask(1, "a", np.zeros(3, bool)).any()
+    share = np.mean([draw_frozen_mask(1, str(i), usable)[1:-1].mean() for i in range(500)])
     assert share == pytest.approx(0.15, abs=0.01)
 
 
 def test_batches_keep_to_their_budget_and_hold_every_text_once():
     lengths = [3, 50, 7, 7, 200, 1]
-    batches = list(by_length(lengths, 60))
+    batches = list(iter_batches(lengths, 60))
     assert sorted(int(i) for batch in batches for i in batch) == list(range(6))
     assert all(len(b) == 1 or len(b) * max(lengths[i] for i in b) <= 60 for b in batches)
 
@@ -212,11 +222,11 @@ def test_scores_do_not_depend_on_the_batch_and_equal_the_full_head(masked_model,
 
     model = MaskedLM(masked_model(1), wordpiece, max_length=32)
     keys = [str(i) for i in range(len(TEXTS))]
-    together = model.score(TEXTS, keys, 5)
-    alone = np.vstack([model.score([t], [k], 5) for t, k in zip(TEXTS, keys, strict=True)])
+    together = model.score_masked(TEXTS, keys, 5)
+    alone = np.vstack([model.score_masked([t], [k], 5) for t, k in zip(TEXTS, keys, strict=True)])
     assert together == pytest.approx(alone, rel=2e-6, abs=1e-5)
     row = wordpiece(TEXTS[0])["input_ids"]
-    mask = frozen_mask(5, "0", ~np.isin(row, wordpiece.all_special_ids))
+    mask = draw_frozen_mask(5, "0", ~np.isin(row, wordpiece.all_special_ids))
     hidden = torch.where(torch.from_numpy(mask), wordpiece.mask_token_id, torch.tensor(row))
     with torch.inference_mode():
         logits = model.model(hidden[None]).logits[0].log_softmax(-1)
@@ -227,7 +237,7 @@ def test_scores_do_not_depend_on_the_batch_and_equal_the_full_head(masked_model,
 
 def test_fill_gives_a_distribution_for_every_mask(masked_model, wordpiece):
     model = MaskedLM(masked_model(1), wordpiece)
-    filled = model.fill(["the [MASK] are <mask>", "[MASK]"])
+    filled = model.fill_masks(["the [MASK] are <mask>", "[MASK]"])
     assert [f.shape for f in filled] == [(2, len(wordpiece)), (1, len(wordpiece))]
     assert np.exp(filled[0]).sum(1) == pytest.approx(1)
 
@@ -238,13 +248,13 @@ def test_fill_gives_a_distribution_for_every_mask(masked_model, wordpiece):
 )
 def test_a_prompt_without_its_masks_is_refused(masked_model, wordpiece, prompt, message):
     with pytest.raises(RecipeError, match=message):
-        MaskedLM(masked_model(1), wordpiece).fill([prompt])
+        MaskedLM(masked_model(1), wordpiece).fill_masks([prompt])
 
 
 def test_two_real_models_are_compared(masked_model, wordpiece):
     sides = [side(MaskedLM(masked_model(i), wordpiece), f"m{i}") for i in (1, 2)]
     frame = pl.DataFrame({"row_id": list("abcd"), "text": TEXTS[:4]})
-    setting = Setting(Compare(resamples=50))
+    setting = ComparisonSetting(Compare(resamples=50))
     questions = QuestionSet(frame, (Prompt("the shoes are [MASK]"),))
     found = compare_models("mlm", *sides, questions, setting)
     assert found.metrics["before"]["loss"] != found.metrics["after"]["loss"]

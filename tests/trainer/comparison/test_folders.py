@@ -6,7 +6,12 @@ import pytest
 from siftset.schemas.errors import TrainingError
 from siftset.schemas.recipe.train import Compare, Train
 from siftset.schemas.results.lineage import Lineage, TrainingData
-from siftset.trainer.comparison import ArmFolder, Ask, compare_arm_folders, compare_folders
+from siftset.trainer.comparison import (
+    AblationFolder,
+    ComparisonRequest,
+    compare_ablation_folders,
+    compare_folders,
+)
 
 TEXTS = ["a good film", "a bad film", "fun and great", "dull and boring", "nice shoes"]
 
@@ -45,21 +50,21 @@ def save(tmp_path):
 def test_two_masked_models_on_disk(data, save, masked_model, wordpiece):
     names = [save(f"m{i}", masked_model(i), wordpiece) for i in (1, 2)]
     compare = Compare(prompts=("the shoes are [MASK]",), resamples=20, max_rows=10)
-    found = compare_folders(*names, data, Ask(compare, seed=3))
+    found = compare_folders(*names, data, ComparisonRequest(compare, seed=3))
     assert found.questions.rows == 10
     assert found.questions.cut == 30
     assert found.provenance["set_version"] == 7
     assert found.before.parameters == found.after.parameters
     assert len(found.mlm.prompts[0].masks[0].after) == 10
-    assert found == compare_folders(*names, data, Ask(compare, seed=3))
-    other = compare_folders(*names, data, Ask(compare, seed=4))
+    assert found == compare_folders(*names, data, ComparisonRequest(compare, seed=3))
+    other = compare_folders(*names, data, ComparisonRequest(compare, seed=4))
     assert other.questions.hash != found.questions.hash
 
 
 def test_classifiers_on_disk_with_named_labels(data, save, classifier_model, wordpiece):
     names = [save(f"c{i}", classifier_model(i), wordpiece) for i in (1, 2)]
     train = Train(task="classification", labels={"0": "neg", "1": "pos"})
-    found = compare_folders(*names, data, Ask(Compare(resamples=20), train))
+    found = compare_folders(*names, data, ComparisonRequest(Compare(resamples=20), train))
     assert found.before_kind == "previous model"
     assert [m.kind for m in found.classification.models] == ["baseline"] * 2 + ["model"] * 2
 
@@ -70,7 +75,7 @@ def test_a_base_without_a_classifying_head_becomes_a_probe(
     base = save("base", masked_model(1), wordpiece)
     after = save("after", classifier_model(2), wordpiece)
     train = Train(task="classification", labels={"0": "neg", "1": "pos"})
-    found = compare_folders(base, after, data, Ask(Compare(resamples=20), train))
+    found = compare_folders(base, after, data, ComparisonRequest(Compare(resamples=20), train))
     assert found.before_kind == "linear probe"
     assert found.metrics["before"]["accuracy"] is not None
 
@@ -80,7 +85,7 @@ def test_causal_models_on_disk_are_asked_with_the_template(
 ):
     names = [save(f"g{i}", causal_model(i), decoder_tokenizer) for i in (1, 2)]
     compare = Compare(resamples=20, max_new_tokens=3, answers=2, prompts=("is it fun",))
-    found = compare_folders(*names, data, Ask(compare))
+    found = compare_folders(*names, data, ComparisonRequest(compare))
     assert [a.prompt for a in found.causal.answers] == [
         "Question: is it fun\nAnswer: ",
         "Question: what is a good film\nAnswer: ",
@@ -89,9 +94,9 @@ def test_causal_models_on_disk_are_asked_with_the_template(
 
 
 def test_arms_are_compared_with_the_first(data, save, masked_model, wordpiece):
-    names = {f"arm {i}": ArmFolder(save(f"m{i}", masked_model(i), wordpiece)) for i in (1, 2)}
+    names = {f"arm {i}": AblationFolder(save(f"m{i}", masked_model(i), wordpiece)) for i in (1, 2)}
     names["again"] = names["arm 1"]
-    table = compare_arm_folders(names, data, Ask(Compare(resamples=50)))
+    table = compare_ablation_folders(names, data, ComparisonRequest(Compare(resamples=50)))
     assert [arm.name for arm in table.arms] == ["arm 1", "arm 2", "again"]
     first, second, third = table.arms
     assert first.difference is None
@@ -102,16 +107,18 @@ def test_arms_are_compared_with_the_first(data, save, masked_model, wordpiece):
 
 
 def test_arms_of_classifiers(data, save, classifier_model, wordpiece):
-    names = {f"arm {i}": ArmFolder(save(f"c{i}", classifier_model(i), wordpiece)) for i in (1, 2)}
+    names = {
+        f"arm {i}": AblationFolder(save(f"c{i}", classifier_model(i), wordpiece)) for i in (1, 2)
+    }
     train = Train(task="classification", labels={"0": "neg", "1": "pos"})
-    table = compare_arm_folders(names, data, Ask(Compare(resamples=50), train))
+    table = compare_ablation_folders(names, data, ComparisonRequest(Compare(resamples=50), train))
     assert (table.main, table.higher_is_better) == ("accuracy", True)
     with pytest.raises(TrainingError, match="needs two"):
-        compare_arm_folders({"one": names["arm 1"]}, data, Ask(train=train))
+        compare_ablation_folders({"one": names["arm 1"]}, data, ComparisonRequest(train=train))
 
 
 def test_a_set_without_held_out_rows_is_an_error(data, save, masked_model, wordpiece):
     name = save("m", masked_model(1), wordpiece)
     bare = TrainingData({"train": data.files["train"]}, data.lineage)
     with pytest.raises(TrainingError, match="neither test nor validation"):
-        compare_folders(name, name, bare, Ask())
+        compare_folders(name, name, bare, ComparisonRequest())

@@ -10,10 +10,10 @@ import torch
 
 from siftset.schemas.recipe.train import Compare
 from siftset.schemas.results.comparison import ModelInfo
-from siftset.trainer.comparison import QuestionSet, Setting, compare_models
-from siftset.trainer.comparison.context import Side
+from siftset.trainer.comparison import ComparisonSetting, QuestionSet, compare_models
 from siftset.trainer.inference.adapters import LOGITS_AT_ONCE, MaskedLM
 from siftset.trainer.inference.generate import CausalLM
+from siftset.trainer.inference.load_model import ModelSide
 
 TEXT = "the shoes are very good and not bad , a film was great fun"
 
@@ -44,7 +44,7 @@ def test_no_tensor_grows_with_the_rows(
         model = MaskedLM(masked_model(1), wordpiece)
 
         def ask(n: int) -> np.ndarray:
-            return model.score([TEXT] * n, [str(i) for i in range(n)], 0)
+            return model.score_masked([TEXT] * n, [str(i) for i in range(n)], 0)
     else:
         model = CausalLM(causal_model(1), decoder_tokenizer)
 
@@ -64,7 +64,7 @@ def test_intervals_do_not_hold_rows_times_resamples():
         class Flat:
             cut_prompts = 0
 
-            def generate(self, prompts, max_new_tokens):
+            def generate_answers(self, prompts, max_new_tokens):
                 return []
 
             def text_loss(self, texts):
@@ -72,10 +72,12 @@ def test_intervals_do_not_hold_rows_times_resamples():
 
             answer_loss = text_loss
 
-        one = Side(Flat(), ModelInfo(name="m"))
+        one = ModelSide(Flat(), ModelInfo(name="m"))
         gc.collect()
         tracemalloc.start()
-        compare_models("causal", one, one, QuestionSet(rows), Setting(Compare(resamples=300)))
+        compare_models(
+            "causal", one, one, QuestionSet(rows), ComparisonSetting(Compare(resamples=300))
+        )
         most = tracemalloc.get_traced_memory()[1]
         tracemalloc.stop()
         return most

@@ -8,13 +8,13 @@ import pytest
 from transformers import BertModel
 
 from siftset.schemas.errors import ModelError, OutputError, RecipeError, SourceError
-from siftset.trainer.inference.adapters import Asked
-from siftset.trainer.inference.embeddings import embeddings, load_encoder, write_embeddings
+from siftset.trainer.inference.adapters import EvaluationModel
+from siftset.trainer.inference.embeddings import load_encoder, write_embeddings
 from siftset.trainer.inference.predict import (
-    Asking,
-    answers_predictor,
+    PredictSettings,
     fill_mask,
     load_predictor,
+    predict_answers,
     predict_file,
     read_examples,
 )
@@ -34,7 +34,7 @@ def saved(tmp_path, wordpiece, decoder_tokenizer):
 
 
 def test_every_mask_is_filled(saved, masked_model):
-    predictor = load_predictor(str(saved(masked_model(1))), Asking(top_k=3))
+    predictor = load_predictor(str(saved(masked_model(1))), PredictSettings(top_k=3))
     found = predictor(["the [MASK] are very <mask> .", "[MASK]"])
     assert predictor.task == "mlm"
     assert [len(one["masks"]) for one in found] == [2, 1]
@@ -76,25 +76,27 @@ def test_several_labels_have_a_say_each(saved, classifier_model):
 def test_an_answer_of_a_saved_model(saved, causal_model):
     folder = saved(causal_model(1), decoder=True)
     write_usage(folder, "causal", max_length=64, template=Template("the {question} ", "answer"))
-    predictor = load_predictor(str(folder), Asking(max_new_tokens=4))
-    plain = load_predictor(str(folder), Asking(max_new_tokens=4, template=Template("{q}", "a")))
+    predictor = load_predictor(str(folder), PredictSettings(max_new_tokens=4))
+    plain = load_predictor(
+        str(folder), PredictSettings(max_new_tokens=4, template=Template("{q}", "a"))
+    )
     assert predictor(["shoes are"])[0]["answer"] == plain(["the shoes are"])[0]["answer"]
     assert predictor.task == "causal"
 
 
 def test_worked_examples_stand_before_the_prompt():
-    asking = Asking(
+    asking = PredictSettings(
         examples=(("1+1", "2"), ("2+2", "4")), template=Template("Q: {question}\nA: ", "answer")
     )
-    assert asking.prompt("3+3") == "Q: 1+1\nA: 2\n\nQ: 2+2\nA: 4\n\nQ: 3+3\nA: "
-    assert Asking(examples=(("a", "b"),)).prompt("c") == "a\nb\n\nc\n"
-    assert Asking().prompt("c") == "c"
+    assert asking.write_prompt("3+3") == "Q: 1+1\nA: 2\n\nQ: 2+2\nA: 4\n\nQ: 3+3\nA: "
+    assert PredictSettings(examples=(("a", "b"),)).write_prompt("c") == "a\nb\n\nc\n"
+    assert PredictSettings().write_prompt("c") == "c"
 
 
 class Echo:
     cut_prompts = 0
 
-    def generate(self, prompts, max_new_tokens):
+    def generate_answers(self, prompts, max_new_tokens):
         return [prompt.upper() for prompt in prompts]
 
     def answer_loss(self, prompts, answers):
@@ -108,7 +110,7 @@ def test_json_lines_in_and_out(tmp_path):
     source, target = tmp_path / "in.jsonl", tmp_path / "out.jsonl"
     lines = [json.dumps({"id": i, "text": f"é {i}"}) for i in range(600)]
     source.write_text("\n".join([*lines, '"bare"', ""]), encoding="utf-8")
-    assert predict_file(answers_predictor(Echo(), Asking()), source, target) == 601
+    assert predict_file(predict_answers(Echo(), PredictSettings()), source, target) == 601
     rows = [json.loads(line) for line in target.read_text(encoding="utf-8").splitlines()]
     assert rows[599] == {"id": 599, "text": "é 599", "answer": "É 599"}
     assert rows[600] == {"text": "bare", "answer": "BARE"}
@@ -123,7 +125,7 @@ def test_a_bad_line_leaves_no_file(tmp_path, text, message):
     source, target = tmp_path / "in.jsonl", tmp_path / "out.jsonl"
     source.write_text(text)
     with pytest.raises(SourceError, match=message):
-        predict_file(answers_predictor(Echo(), Asking()), source, target)
+        predict_file(predict_answers(Echo(), PredictSettings()), source, target)
     assert list(tmp_path.iterdir()) == [source]
 
 
@@ -131,9 +133,9 @@ def test_a_folder_that_cannot_be_written_is_said(tmp_path):
     source = tmp_path / "in.jsonl"
     source.write_text('"a"')
     with pytest.raises(OutputError, match="cannot be written"):
-        predict_file(answers_predictor(Echo(), Asking()), source, tmp_path / "none" / "out")
+        predict_file(predict_answers(Echo(), PredictSettings()), source, tmp_path / "none" / "out")
     with pytest.raises(SourceError, match="cannot be read"):
-        predict_file(answers_predictor(Echo(), Asking()), tmp_path / "no", tmp_path / "out")
+        predict_file(predict_answers(Echo(), PredictSettings()), tmp_path / "no", tmp_path / "out")
 
 
 def test_examples_are_read(tmp_path):
@@ -166,23 +168,23 @@ def test_embeddings_are_means_over_the_tokens(saved, masked_model, wordpiece):
     import torch
 
     model = load_encoder(str(saved(masked_model(1))))
-    found = embeddings(model, ["the shoes", "a very long film was fun"])
+    found = model.embed_texts(["the shoes", "a very long film was fun"])
     with torch.inference_mode():
         hidden = model.model(**wordpiece("the shoes", return_tensors="pt")).last_hidden_state
     assert found[0] == pytest.approx(hidden[0].mean(0).numpy(), abs=1e-5)
     assert found.shape == (2, 16)
-    assert model.embed([]).shape == (0, 16)
+    assert model.embed_texts([]).shape == (0, 16)
 
 
 def test_embeddings_go_to_parquet(tmp_path, masked_model, wordpiece):
-    model = Asked(masked_model(1).bert, wordpiece)
+    model = EvaluationModel(masked_model(1).bert, wordpiece)
     rows = pl.DataFrame({"row_id": ["a", "b", "c"], "text": ["fun", None, "dull film"]})
     target = tmp_path / "vectors.parquet"
     assert write_embeddings(model, [rows, rows.head(0)], target) == 3
     found = pl.read_parquet(target)
     assert found["row_id"].to_list() == ["a", "b", "c"]
     assert found["embedding"].list.len().to_list() == [16, None, 16]
-    assert found["embedding"][0].to_list() == pytest.approx(model.embed(["fun"])[0], abs=1e-6)
+    assert found["embedding"][0].to_list() == pytest.approx(model.embed_texts(["fun"])[0], abs=1e-6)
     with pytest.raises(OutputError, match="no rows"):
         write_embeddings(model, [], target)
     assert [path.name for path in tmp_path.iterdir()] == ["vectors.parquet"]

@@ -8,9 +8,9 @@ import pytest
 
 from siftset.schemas.errors import RecipeError
 from siftset.schemas.recipe.train import Compare
-from siftset.trainer.comparison import Prompt, QuestionSet, gather
-from siftset.trainer.comparison.context import Setting
-from siftset.trainer.comparison.questions import prompts_of
+from siftset.trainer.comparison import Prompt, QuestionSet, gather_questions
+from siftset.trainer.comparison.context import ComparisonSetting
+from siftset.trainer.comparison.questions import read_prompts
 from siftset.trainer.inference.word_lists import MASKS, read_words
 
 ROWS = pl.DataFrame({"row_id": ["c", "a", "b"], "text": ["x", None, "z"]})
@@ -21,7 +21,7 @@ def test_prompts_come_from_the_recipe_and_from_files(tmp_path):
         '# a note\n\nIt is <mask>\n{"text": "[MASK]", "target": "a"}\n'
     )
     compare = Compare(prompts=("one [MASK]",), prompts_file="more.txt")
-    assert prompts_of(compare, tmp_path) == (
+    assert read_prompts(compare, tmp_path) == (
         Prompt("one [MASK]"),
         Prompt("It is <mask>"),
         Prompt("[MASK]", target="a"),
@@ -30,14 +30,14 @@ def test_prompts_come_from_the_recipe_and_from_files(tmp_path):
 
 @pytest.mark.parametrize("name", ["nike", "reviews"])
 def test_shipped_prompts_have_masks_and_targets(name):
-    found = prompts_of(Compare(prompts_file=name), Path())
+    found = read_prompts(Compare(prompts_file=name), Path())
     assert len(found) >= 5
     assert all(MASKS.search(prompt.text) and prompt.target for prompt in found)
 
 
 def test_every_shipped_prompt_file_is_read():
     for entry in (files("siftset.data") / "prompts").iterdir():
-        assert prompts_of(Compare(prompts_file=entry.name), Path())
+        assert read_prompts(Compare(prompts_file=entry.name), Path())
 
 
 @pytest.mark.parametrize(
@@ -51,7 +51,7 @@ def test_every_shipped_prompt_file_is_read():
 def test_a_broken_prompt_file_is_said(tmp_path, text, message):
     (tmp_path / "p.jsonl").write_text(text)
     with pytest.raises(RecipeError, match=message):
-        prompts_of(Compare(prompts_file="p.jsonl"), tmp_path)
+        read_prompts(Compare(prompts_file="p.jsonl"), tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -67,33 +67,38 @@ def test_a_broken_prompt_file_is_said(tmp_path, text, message):
 )
 def test_a_missing_file_is_said(tmp_path, compare, message):
     with pytest.raises(RecipeError, match=message):
-        gather(compare, ROWS, folder=tmp_path)
+        gather_questions(compare, ROWS, folder=tmp_path)
 
 
 def test_the_shipped_general_text_has_a_hundred_sentences_and_no_prompt(tmp_path):
-    found = gather(Compare(general="general"), ROWS, folder=tmp_path).general
+    found = gather_questions(Compare(general="general"), ROWS, folder=tmp_path).general
     assert len(set(found)) == 100
     for name in ("nike", "reviews", "everyday"):
-        assert not {p.text for p in prompts_of(Compare(prompts_file=name), tmp_path)} & set(found)
+        assert not {p.text for p in read_prompts(Compare(prompts_file=name), tmp_path)} & set(found)
 
 
 def test_golden_and_general_rows_are_read(tmp_path):
     (tmp_path / "golden.csv").write_text("text,label\ngood,1\n,0\n")
     (tmp_path / "general.jsonl").write_text('{"text": "once"}\n{"text": null}\n')
-    found = gather(Compare(golden="golden.csv", general="general.jsonl"), ROWS, folder=tmp_path)
+    found = gather_questions(
+        Compare(golden="golden.csv", general="general.jsonl"), ROWS, folder=tmp_path
+    )
     assert found.golden.select("row_id", "text").rows() == [("0", "good")]
     assert found.general == ("once",)
     (tmp_path / "golden.csv").write_text("body\ngood\n")
     with pytest.raises(RecipeError, match=r"no column 'text' in golden\.csv; it has body"):
-        gather(Compare(golden="golden.csv"), ROWS, folder=tmp_path)
+        gather_questions(Compare(golden="golden.csv"), ROWS, folder=tmp_path)
 
 
 def test_the_largest_number_of_rows_does_not_depend_on_their_order(tmp_path):
     compare = Compare(max_rows=1)
-    one = gather(compare, ROWS, folder=tmp_path)
+    one = gather_questions(compare, ROWS, folder=tmp_path)
     assert one.rows["row_id"].to_list() == ["b"]
     assert one.cut == 2
-    assert one.hash() == gather(compare, ROWS.reverse(), folder=tmp_path).hash()
+    assert (
+        one.content_hash()
+        == gather_questions(compare, ROWS.reverse(), folder=tmp_path).content_hash()
+    )
 
 
 @pytest.mark.parametrize(
@@ -109,7 +114,7 @@ def test_the_largest_number_of_rows_does_not_depend_on_their_order(tmp_path):
     ],
 )
 def test_the_hash_covers_every_question(other):
-    assert other.hash() != QuestionSet(ROWS).hash()
+    assert other.content_hash() != QuestionSet(ROWS).content_hash()
 
 
 def test_lists_are_files_or_shipped_ones(tmp_path):
@@ -118,4 +123,4 @@ def test_lists_are_files_or_shipped_ones(tmp_path):
     with pytest.raises(RecipeError, match="no word list 'none'"):
         read_words("none", folder=tmp_path)
     with pytest.raises(RecipeError, match="no word list 'none'"):
-        Setting(Compare(positive="none"), tmp_path).words()
+        ComparisonSetting(Compare(positive="none"), tmp_path).read_word_lists()
