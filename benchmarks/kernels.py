@@ -25,7 +25,7 @@ HERE = Path(__file__).parent
 sys.path[:0] = [str(HERE.parent), str(HERE)]
 from corpus import SNIPPETS, snippets  # noqa: E402
 
-from siftset.signals.builtin.keyword import alternation, normalised  # noqa: E402
+from siftset.signals.builtin.keyword import normalise_entries, write_alternation  # noqa: E402
 from siftset.signals.kernels.compiled import BreakEven, has_numba  # noqa: E402
 from siftset.signals.near_duplicates.finder import NearDuplicates  # noqa: E402
 from siftset.signals.sentiment_vader.lexicon import lexicon_path  # noqa: E402
@@ -114,17 +114,19 @@ def word_lists(texts: pl.Series) -> dict[str, list[str]]:
 
 def words(texts: pl.Series, rounds: int) -> None:
     for title, entries in word_lists(texts).items():
-        pattern = alternation(normalised(tuple(entries), case=False), match="word", case=False)
+        pattern = write_alternation(
+            normalise_entries(tuple(entries), case=False), match="word", case=False
+        )
         plain, fast = WordSet(entries), WordSet(entries)
         plain._break_even = BreakEven("find_entries", load=2**62, compile=2**62)
         fast._break_even = BreakEven("find_entries", load=0, compile=0)
         rows = 1000 if "phrases" in title else 20_000
         contenders: dict[str, tuple[Work, int]] = {
             "polars alternation": (lambda part, p=pattern: part.str.contains(p), rows),
-            "plain Python": (plain.hits, 20_000),
+            "plain Python": (plain.find_hits, 20_000),
         }
         if has_numba():
-            contenders["kernel"] = (fast.hits, len(texts))
+            contenders["kernel"] = (fast.find_hits, len(texts))
         compare(title, texts, contenders, rounds)
 
 

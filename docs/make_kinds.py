@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from siftset.signals.family import Family
-from siftset.signals.registry import KINDS, builtin
+from siftset.signals.registry import KINDS, load_builtin
 
 HEAD = """# Kinds of signals
 
@@ -38,7 +38,7 @@ def row(family: Family) -> str:
 
 
 def page() -> str:
-    return "\n".join([HEAD, *(row(builtin(kind)) for kind in sorted(KINDS))]) + "\n"
+    return "\n".join([HEAD, *(row(load_builtin(kind)) for kind in sorted(KINDS))]) + "\n"
 
 
 if __name__ == "__main__":

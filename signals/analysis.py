@@ -18,13 +18,13 @@ from pydantic import JsonValue
 from siftset.schemas.errors import SignalError
 from siftset.signals.evaluation.bodies import FALSE, TRUE, UNKNOWN, Codes
 from siftset.signals.evaluation.decider import FormulaDecider
-from siftset.signals.evaluation.kleene import answer
-from siftset.signals.evaluation.planner import written
+from siftset.signals.evaluation.kleene import answer_node
+from siftset.signals.evaluation.planner import plan_as_written
 from siftset.signals.evaluation.score_cache import ScoreCache
 from siftset.signals.evaluation.spec import SignalSpec
 from siftset.signals.evaluation.workspace import Workspace
 from siftset.signals.formula.formula import Formula
-from siftset.signals.formula.tree import Ask, Fill, Node, Not, Op, join, show
+from siftset.signals.formula.tree import AskSignal, FillUnknown, Node, Not, Op, join, show
 
 WRONG_ROWS = 20
 """Wrong rows that are kept for each signal."""
@@ -42,12 +42,12 @@ class Quality:
     @property
     def precision(self) -> float | None:
         """Share of rows labelled yes among those answered yes."""
-        return _share(self.true_positive, self.true_positive + self.false_positive)
+        return _share_of(self.true_positive, self.true_positive + self.false_positive)
 
     @property
     def recall(self) -> float | None:
         """Share of rows answered yes among those labelled yes."""
-        return _share(self.true_positive, self.true_positive + self.false_negative)
+        return _share_of(self.true_positive, self.true_positive + self.false_negative)
 
     def __add__(self, other: Quality) -> Quality:
         return Quality(
@@ -152,24 +152,29 @@ class Analysis:
             "rows": self.rows,
             "kept": self.kept,
             "unknown": self.unknown,
-            "kept_share": _share(self.kept, self.rows),
-            "signals": {name: self._signal(found) for name, found in self.signals.items()},
+            "kept_share": _share_of(self.kept, self.rows),
+            "signals": {name: self._signal_json(found) for name, found in self.signals.items()},
             "agreement": [
-                {"signals": list(pair), "same": same, "known": known, "share": _share(same, known)}
+                {
+                    "signals": list(pair),
+                    "same": same,
+                    "known": known,
+                    "share": _share_of(same, known),
+                }
                 for pair, (same, known) in self.agreement.items()
             ],
             "quality": None if self.quality is None else self.quality.to_json(),
             "warnings": list(self.warnings),
         }
 
-    def _signal(self, found: SignalAnalysis) -> dict[str, JsonValue]:
+    def _signal_json(self, found: SignalAnalysis) -> dict[str, JsonValue]:
         counts = {name: getattr(found, name) for name in found.__slots__
                   if name not in ("quality", "wrong")}  # fmt: skip
         return {
             **counts,
             "rows": self.rows,
-            "true_share": _share(found.true, self.rows),
-            "unknown_share": _share(found.unknown, self.rows),
+            "true_share": _share_of(found.true, self.rows),
+            "unknown_share": _share_of(found.unknown, self.rows),
             "redundant": found.redundant,
             "quality": None if found.quality is None else found.quality.to_json(),
             "wrong": list(found.wrong),
@@ -193,10 +198,10 @@ def analyse(
     """
     decider = FormulaDecider(formula, signals)
     decider.check(frame.schema)
-    truth = None if labels is None else _truth(labels, frame.height)
+    truth = None if labels is None else _read_labels(labels, frame.height)
     space = Workspace(frame, decider.questions, cache=cache)
-    said = {name: space.leaf(Ask(name), None) for name in decider.questions}
-    codes = _ask(decider.root, space, decider)
+    said = {name: space.answer_leaf(AskSignal(name), None) for name in decider.questions}
+    codes = _answer_node(decider.root, space, decider)
     kept = codes == TRUE
     return Analysis(
         formula=formula.text,
@@ -204,18 +209,22 @@ def analyse(
         kept=int(kept.sum()),
         unknown=int((codes == UNKNOWN).sum()),
         signals={
-            name: _judged(_contribution(name, found, kept, space, decider), found, truth)
+            name: _with_quality(
+                _count_contribution(name, found, kept, space, decider), found, truth
+            )
             for name, found in said.items()
         },
-        agreement=_agreement(said),
-        quality=None if truth is None else _quality(np.where(kept, TRUE, FALSE), truth),
-        nodes={show(node): int((_ask(node, space, decider) == TRUE).sum()) for node in also},
+        agreement=_count_agreement(said),
+        quality=None if truth is None else _compare_with_labels(np.where(kept, TRUE, FALSE), truth),
+        nodes={
+            show(node): int((_answer_node(node, space, decider) == TRUE).sum()) for node in also
+        },
     )
 
 
 def without(node: Node, name: str) -> Node | None:
     """Leave a signal out of a tree; None where nothing is left."""
-    if isinstance(node, Ask):
+    if isinstance(node, AskSignal):
         return None if node.signal == name else node
     if isinstance(node, Op):
         kept = [term for child in node.terms if (term := without(child, name)) is not None]
@@ -223,14 +232,14 @@ def without(node: Node, name: str) -> Node | None:
     term = without(node.term, name)
     if term is None:
         return None
-    return Not(term) if isinstance(node, Not) else Fill(term, node.value)
+    return Not(term) if isinstance(node, Not) else FillUnknown(term, node.value)
 
 
-def _ask(node: Node, space: Workspace, decider: FormulaDecider) -> Codes:
-    return answer(node, None, space, written(node, decider.questions, pinned=True))
+def _answer_node(node: Node, space: Workspace, decider: FormulaDecider) -> Codes:
+    return answer_node(node, None, space, plan_as_written(node, decider.questions, pinned=True))
 
 
-def _contribution(
+def _count_contribution(
     name: str,
     said: Codes,
     kept: NDArray[np.bool_],
@@ -238,7 +247,9 @@ def _contribution(
     decider: FormulaDecider,
 ) -> SignalAnalysis:  # fmt: skip
     rest = without(decider.root, name)
-    others = np.ones(kept.size, bool) if rest is None else _ask(rest, space, decider) == TRUE
+    others = (
+        np.ones(kept.size, bool) if rest is None else _answer_node(rest, space, decider) == TRUE
+    )
     return SignalAnalysis(
         true=int((said == TRUE).sum()),
         false=int((said == FALSE).sum()),
@@ -249,13 +260,13 @@ def _contribution(
     )
 
 
-def _judged(found: SignalAnalysis, said: Codes, truth: Codes | None) -> SignalAnalysis:
+def _with_quality(found: SignalAnalysis, said: Codes, truth: Codes | None) -> SignalAnalysis:
     if truth is None:
         return found
-    return replace(found, quality=_quality(said, truth), wrong=_wrong(said, truth))
+    return replace(found, quality=_compare_with_labels(said, truth), wrong=_wrong(said, truth))
 
 
-def _agreement(said: Mapping[str, Codes]) -> dict[tuple[str, str], tuple[int, int]]:
+def _count_agreement(said: Mapping[str, Codes]) -> dict[tuple[str, str], tuple[int, int]]:
     names = list(said)
     found: dict[tuple[str, str], tuple[int, int]] = {}
     for place, left in enumerate(names):
@@ -266,7 +277,7 @@ def _agreement(said: Mapping[str, Codes]) -> dict[tuple[str, str], tuple[int, in
     return found
 
 
-def _truth(labels: pl.Series, size: int) -> Codes:
+def _read_labels(labels: pl.Series, size: int) -> Codes:
     if labels.dtype != pl.Boolean or len(labels) != size:
         raise SignalError(
             f"labels: expected {size:,} Booleans, found {len(labels):,} of {labels.dtype}"
@@ -274,7 +285,7 @@ def _truth(labels: pl.Series, size: int) -> Codes:
     return labels.cast(pl.UInt8).fill_null(UNKNOWN).to_numpy()
 
 
-def _quality(said: Codes, truth: Codes) -> Quality:
+def _compare_with_labels(said: Codes, truth: Codes) -> Quality:
     counts = np.bincount(said.astype(np.int64) * 3 + truth, minlength=9)
     return Quality(int(counts[4]), int(counts[3]), int(counts[1]), int(counts[0]))
 
@@ -284,5 +295,5 @@ def _wrong(said: Codes, truth: Codes) -> tuple[int, ...]:
     return tuple(np.flatnonzero(known & (said != truth))[:WRONG_ROWS].tolist())
 
 
-def _share(part: int, whole: int) -> float | None:
+def _share_of(part: int, whole: int) -> float | None:
     return part / whole if whole else None

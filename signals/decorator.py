@@ -22,7 +22,6 @@ from pathlib import Path
 from typing import overload
 
 from pydantic import BaseModel, JsonValue, ValidationError, create_model
-from pydantic.fields import FieldInfo
 
 from siftset.schemas.errors import SignalError, first_line
 from siftset.schemas.recipe.section import Section
@@ -61,13 +60,13 @@ def signal(function: Body | None = None, /, **options: object) -> Signal | Calla
     """
     made = _Options.of(options)
     if function is not None:
-        return _define(function, made)
-    return lambda body: _define(body, made)
+        return _make_signal(function, made)
+    return lambda body: _make_signal(body, made)
 
 
 def preprocessor(function: Body) -> Preprocessor:
     """Make a step that signals share: it runs once for each row that needs it."""
-    definition = _definition(function, _Options())
+    definition = _read_function(function, _Options())
     bound = Bound(definition, definition.schema())
     return Preprocessor(
         name=function.__name__,
@@ -78,7 +77,7 @@ def preprocessor(function: Body) -> Preprocessor:
     )
 
 
-def rebuild(found: Signal, given: Mapping[str, JsonValue]) -> Signal:
+def set_parameters(found: Signal, given: Mapping[str, JsonValue]) -> Signal:
     """Set parameters of a signal that @signal made."""
     if not isinstance(found.function, Bound):
         raise SignalError(f"signal '{found.name}' takes no parameters, found {', '.join(given)}")
@@ -86,7 +85,12 @@ def rebuild(found: Signal, given: Mapping[str, JsonValue]) -> Signal:
     try:
         parameters = definition.schema.model_validate(dict(given))
     except ValidationError as error:
-        raise SignalError(f"signal '{found.name}': {_explain(error, definition.schema)}") from None
+        detail, known = error.errors()[0], ", ".join(definition.schema.model_fields) or "none"
+        where = ".".join(str(part) for part in detail["loc"])
+        said = f"parameter '{where}': {detail['msg']}"
+        if detail["type"] == "extra_forbidden":
+            said = f"unknown parameter '{where}'; known: {known}"
+        raise SignalError(f"signal '{found.name}': {said}") from None
     bound = Bound(definition, parameters)
     return replace(
         found,
@@ -122,12 +126,19 @@ class _Options:
         return made
 
 
-def _define(function: Body, options: _Options) -> Signal:
+def _make_signal(function: Body, options: _Options) -> Signal:
     name = options.name or function.__name__
     if not name.isascii() or not name.isidentifier() or keyword.iskeyword(name):
         raise SignalError(f"@signal: '{name}' is no name for a signal; give name='...'")
-    definition = _definition(function, options)
-    bound = Bound(definition, _default(name, definition.schema))
+    definition = _read_function(function, options)
+    try:
+        parameters = definition.schema()
+    except ValidationError as error:
+        missing = ", ".join(str(detail["loc"][0]) for detail in error.errors())
+        raise SignalError(
+            f"@signal: '{name}': give these parameters a default: {missing}"
+        ) from None
+    bound = Bound(definition, parameters)
     steps = {step.name: step for step in options.pre}
     own = [column for column in definition.inputs if column not in steps]
     columns = [*own, *(column for step in options.pre for column in step.columns)]
@@ -136,20 +147,20 @@ def _define(function: Body, options: _Options) -> Signal:
         kind=definition.kind,
         function=bound,
         columns=tuple(dict.fromkeys(columns)),
-        returns=options.returns or _returns(function, definition.kind),
+        returns=options.returns or _answer_type(function, definition.kind),
         nulls=options.nulls,
         bounds=None if options.bounds is None else Bounds(*options.bounds),
         identity=functools.cache(lambda: bound.identity(options.pre)),
         description=inspect.getdoc(function) or "",
         examples=options.examples,
-        accepts=_accepts(function, own),
+        accepts=_accepted_type(function, own),
         defined=f"{Path(inspect.getfile(function)).name}:{function.__name__}",
         preprocessors=options.pre,
         inputs=definition.inputs,
     )
 
 
-def _definition(function: Body, options: _Options) -> Definition:
+def _read_function(function: Body, options: _Options) -> Definition:
     if not inspect.isfunction(function):
         raise SignalError(f"@signal stands above a function, not above {function!r:.60}")
     name = function.__name__
@@ -169,22 +180,12 @@ def _definition(function: Body, options: _Options) -> Definition:
     _check_resources(function, resources, {item.name for item in extra})
     own = [item for item in extra if item.name not in resources]
     return Definition(
-        function, _kind(function, inputs), tuple(item.name for item in inputs),
-        _schema(function, own), resources,
+        function, _body_kind(function, inputs), tuple(item.name for item in inputs),
+        _parameter_schema(function, own), resources,
     )  # fmt: skip
 
 
-def _default(name: str, schema: type[BaseModel]) -> BaseModel:
-    try:
-        return schema()
-    except ValidationError as error:
-        missing = ", ".join(str(detail["loc"][0]) for detail in error.errors())
-        raise SignalError(
-            f"@signal: '{name}': give these parameters a default: {missing}"
-        ) from None
-
-
-def _schema(function: Body, items: Sequence[inspect.Parameter]) -> type[BaseModel]:
+def _parameter_schema(function: Body, items: Sequence[inspect.Parameter]) -> type[BaseModel]:
     try:
         hints = typing.get_type_hints(function, include_extras=True) if items else {}
     except NameError as error:
@@ -200,7 +201,7 @@ def _schema(function: Body, items: Sequence[inspect.Parameter]) -> type[BaseMode
     return create_model(f"{function.__name__}_parameters", __base__=Section, **fields)  # type: ignore[call-overload, no-any-return]
 
 
-def _kind(function: Body, inputs: Sequence[inspect.Parameter]) -> Kind:
+def _body_kind(function: Body, inputs: Sequence[inspect.Parameter]) -> Kind:
     kinds: set[Kind] = set()
     for item in inputs:
         if item.annotation is item.empty:
@@ -217,7 +218,7 @@ def _kind(function: Body, inputs: Sequence[inspect.Parameter]) -> Kind:
     return kinds.pop()
 
 
-def _returns(function: Body, kind: Kind) -> Returns:
+def _answer_type(function: Body, kind: Kind) -> Returns:
     annotation = inspect.signature(function).return_annotation
     words = set() if annotation is inspect.Signature.empty else type_names(annotation)
     if kind != "row":
@@ -231,7 +232,7 @@ def _returns(function: Body, kind: Kind) -> Returns:
     )
 
 
-def _accepts(function: Body, columns: Sequence[str]) -> Accepts:
+def _accepted_type(function: Body, columns: Sequence[str]) -> Accepts:
     found = inspect.signature(function).parameters
     words = [type_names(found[column].annotation) for column in columns]
     if words and all(word == {"str"} for word in words):
@@ -250,12 +251,3 @@ def _check_resources(function: Body, resources: Mapping[str, Resource], extra: s
             raise SignalError(
                 f"@signal: '{function.__name__}': the resource '{name}' is no file: {resource}"
             )
-
-
-def _explain(error: ValidationError, schema: type[BaseModel]) -> str:
-    detail = error.errors()[0]
-    where = ".".join(str(part) for part in detail["loc"])
-    fields: dict[str, FieldInfo] = schema.model_fields
-    if detail["type"] == "extra_forbidden":
-        return f"unknown parameter '{where}'; known: {', '.join(fields) or 'none'}"
-    return f"parameter '{where}': {detail['msg']}"

@@ -23,10 +23,10 @@ _LOADERS: dict[str, Callable[[Path], object]] = {
     "str": lambda path: path.read_text("utf-8"),
     "bytes": lambda path: path.read_bytes(),
     "dict": lambda path: json.loads(path.read_text("utf-8")),
-    "list": lambda path: list(_lines(path)),
-    "tuple": lambda path: tuple(_lines(path)),
-    "set": lambda path: set(_lines(path)),
-    "frozenset": lambda path: frozenset(_lines(path)),
+    "list": lambda path: list(_read_lines(path)),
+    "tuple": lambda path: tuple(_read_lines(path)),
+    "set": lambda path: set(_read_lines(path)),
+    "frozenset": lambda path: frozenset(_read_lines(path)),
 }
 
 
@@ -50,13 +50,15 @@ class Bound:
 
     def __call__(self, *inputs: object) -> object:
         """Call the function."""
-        return self.definition.function(*inputs, **self.given(), **resources_of(self.definition))
+        return self.definition.function(
+            *inputs, **self.parameter_values(), **resources_of(self.definition)
+        )
 
-    def given(self) -> dict[str, object]:
+    def parameter_values(self) -> dict[str, object]:
         """The parameters by name."""
         return {name: getattr(self.parameters, name) for name in type(self.parameters).model_fields}
 
-    def files(self) -> list[Path]:
+    def resource_files(self) -> list[Path]:
         """The files among the resources."""
         found = self.definition.resources.values()
         function = self.definition.function
@@ -65,10 +67,13 @@ class Bound:
     def identity(self, preprocessors: Sequence[Preprocessor]) -> str:
         """Hash the function, its helpers, parameters, resources and preprocessors."""
         definition = self.definition
-        files = [
-            f"{name}={_resource_identity(definition, resource)}"
-            for name, resource in sorted(definition.resources.items())
-        ]
+        files = []
+        for name, resource in sorted(definition.resources.items()):
+            if callable(resource):
+                content = fingerprint(resource)
+            else:
+                content = file_fingerprint(resource_path(definition.function, resource))
+            files.append(f"{name}={content}")
         steps = [step.identity for step in preprocessors]
         return digest(
             fingerprint(definition.function), self.parameters.model_dump_json(), *files, *steps
@@ -88,14 +93,8 @@ def resource_path(function: Body, resource: str | Path) -> Path:
     return Path(inspect.getfile(function)).parent / resource
 
 
-def _resource_identity(definition: Definition, resource: Resource) -> str:
-    if callable(resource):
-        return fingerprint(resource)
-    return file_fingerprint(resource_path(definition.function, resource))
-
-
 @functools.lru_cache(maxsize=256)
-def _loaded(function: Body, name: str, resource: Resource) -> object:
+def _load_resource(function: Body, name: str, resource: Resource) -> object:
     if callable(resource):
         return resource()
     path = resource_path(function, resource)
@@ -110,9 +109,9 @@ def _loaded(function: Body, name: str, resource: Resource) -> object:
 def resources_of(definition: Definition) -> dict[str, object]:
     """Load the resources of a signal, once in a process."""
     found = definition.resources.items()
-    return {name: _loaded(definition.function, name, resource) for name, resource in found}
+    return {name: _load_resource(definition.function, name, resource) for name, resource in found}
 
 
-def _lines(path: Path) -> list[str]:
+def _read_lines(path: Path) -> list[str]:
     lines = (line.strip() for line in path.read_text("utf-8-sig").splitlines())
     return [line for line in lines if line and not line.startswith("#")]

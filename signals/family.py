@@ -36,7 +36,7 @@ class Thresholds(Parameters):
 
 
 @dataclass(frozen=True, slots=True)
-class Sample:
+class FamilyExample:
     """An example that documents a kind and is run by its tests."""
 
     parameters: Mapping[str, JsonValue]
@@ -69,20 +69,22 @@ class Build:
 
     def expression(self, body: Body, **options: object) -> Signal:
         """Make a signal of pl.Expr -> pl.Expr; the options are those of `signal`."""
-        return self._make("expression", body, Options(**options))  # type: ignore[arg-type]
+        return self._make_signal("expression", body, Options(**options))  # type: ignore[arg-type]
 
     def batch(self, body: Body, **options: object) -> Signal:
         """Make a signal of pl.Series -> pl.Series; the options are those of `signal`."""
-        return self._make("batch", body, Options(**options))  # type: ignore[arg-type]
+        return self._make_signal("batch", body, Options(**options))  # type: ignore[arg-type]
 
     def row(self, body: Body, **options: object) -> Signal:
         """Make a signal of value -> bool, number or None; the options are those of `signal`."""
-        return self._make("row", body, Options(**options))  # type: ignore[arg-type]
+        return self._make_signal("row", body, Options(**options))  # type: ignore[arg-type]
 
-    def _make(self, kind: Kind, body: Body, options: Options) -> Signal:
+    def _make_signal(self, kind: Kind, body: Body, options: Options) -> Signal:
         bounds = options.bounds
         if bounds is None and isinstance(self.parameters, Thresholds):
             bounds = bounds_of(self.parameters)
+        limits = {"min", "max"} if isinstance(self.parameters, Thresholds) else set()
+        given = self.parameters.model_dump_json(exclude=limits)
         return Signal(
             name=self.name,
             kind=kind,
@@ -91,17 +93,12 @@ class Build:
             returns=options.returns,
             nulls=self.family.nulls,
             bounds=bounds,
-            identity=self._identity(),
+            identity=digest(self.family.kind, str(self.family.version), given, *self.contents),
             description=self.family.summary,
             accepts=options.accepts,
             parameters=self.parameters.model_dump(mode="json", exclude_defaults=True),
             defined=self.family.kind,
         )
-
-    def _identity(self) -> str:
-        limits = {"min", "max"} if isinstance(self.parameters, Thresholds) else set()
-        given = self.parameters.model_dump_json(exclude=limits)
-        return digest(self.family.kind, str(self.family.version), given, *self.contents)
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +127,7 @@ class Family:
     parameters: type[Section]
     builder: Callable[..., Signal]
     description: str
-    examples: tuple[Sample, ...]
+    examples: tuple[FamilyExample, ...]
     nulls: Nulls
     definition: str
     """Where the rule comes from: a paper, a standard, a package and its version."""
@@ -147,9 +144,9 @@ class Family:
         if values:
             many = "tuple" in str(self.parameters.model_fields[self.positional].annotation)
             given[self.positional] = list(values) if many else values[0]
-        return self.build(name or self._name(values, given), given, folder=Path.cwd())
+        return self.build(name or self._default_name(values, given), given, folder=Path.cwd())
 
-    def _name(self, values: tuple[str, ...], given: Mapping[str, object]) -> str:
+    def _default_name(self, values: tuple[str, ...], given: Mapping[str, object]) -> str:
         one_word = len(values) == 1 and self.positional != "column"
         only = values[0].lower() if one_word else ""
         if only.isascii() and only.isidentifier() and not keyword.iskeyword(only):
@@ -166,13 +163,11 @@ class Family:
         try:
             parameters = self.parameters.model_validate(dict(given))
         except ValidationError as error:
-            raise SignalError(f"signal '{name}': {self._explain(error)}") from None
+            found = "; ".join(self._explain_error(detail) for detail in error.errors()[:3])
+            raise SignalError(f"signal '{name}': {found}") from None
         return self.builder(parameters, Build(name, self, parameters, folder))
 
-    def _explain(self, error: ValidationError) -> str:
-        return "; ".join(self._explain_one(detail) for detail in error.errors()[:3])
-
-    def _explain_one(self, detail: ErrorDetails) -> str:
+    def _explain_error(self, detail: ErrorDetails) -> str:
         where = ".".join([self.kind, *(str(part) for part in detail["loc"])])
         if detail["type"] == "extra_forbidden":
             known = list(self.parameters.model_fields)
@@ -198,20 +193,20 @@ def family(
     something else, so that cached scores are dropped.
     """
 
-    def made(builder: Callable[..., Signal]) -> Family:
+    def make_family(builder: Callable[..., Signal]) -> Family:
         return Family(
             kind=builder.__name__.rstrip("_"),
             parameters=parameters,
             builder=builder,
             description=inspect.getdoc(builder) or builder.__name__,
-            examples=tuple(Sample(*example) for example in examples),
+            examples=tuple(FamilyExample(*example) for example in examples),
             nulls=nulls,
             definition=definition,
             version=version,
             positional=positional,
         )
 
-    return made
+    return make_family
 
 
 def bounds_of(parameters: Thresholds) -> Bounds | None:

@@ -12,9 +12,9 @@ from siftset.schemas.errors import SiftsetError, first_line
 from siftset.signals.evaluation.bodies import UNKNOWN
 from siftset.signals.evaluation.faults import excerpt
 from siftset.signals.evaluation.spec import one_cell
-from siftset.signals.evaluation.thresholds import Asked
+from siftset.signals.evaluation.thresholds import SignalUse
 from siftset.signals.evaluation.workspace import Workspace
-from siftset.signals.formula.tree import Ask
+from siftset.signals.formula.tree import AskSignal
 from siftset.signals.signal import Signal
 
 
@@ -42,28 +42,28 @@ def check_laws(signal: Signal, frame: pl.DataFrame) -> list[Law]:
 
     Whole numbers of rows from a few to some thousands are enough; nulls and repeats are added.
     """
-    laws = [_example(signal, number, *pair) for number, pair in enumerate(signal.examples, 1)]
+    laws = [_check_example(signal, number, *pair) for number, pair in enumerate(signal.examples, 1)]
     if frame.height == 0:
         return laws
-    data = _with_nulls(frame.select(signal.columns))
-    return laws + [_check(signal, name, check, data) for name, check in LAWS.items()]
+    data = frame.select(signal.columns)
+    nothing = pl.DataFrame({name: [None] for name in data.columns}, schema=data.schema)
+    data = pl.concat([data, nothing, data.head(3), nothing])
+    for name, check in LAWS.items():
+        try:
+            broken = check(signal, data)
+        except SiftsetError as error:
+            broken = first_line(error)
+        laws.append(Law(signal.name, name, not broken, broken))
+    return laws
 
 
-def _check(signal: Signal, name: str, check: Check, data: pl.DataFrame) -> Law:
-    try:
-        broken = check(signal, data)
-    except SiftsetError as error:
-        broken = first_line(error)
-    return Law(signal.name, name, not broken, broken)
-
-
-def _example(signal: Signal, number: int, value: object, expected: object) -> Law:
+def _check_example(signal: Signal, number: int, value: object, expected: object) -> Law:
     name = f"example {number} ({excerpt(value, 40)})"
     values = value if isinstance(value, dict) else dict.fromkeys(signal.columns, value)
     try:
         frame = pl.DataFrame({column: one_cell(values[column]) for column in signal.columns})
-        space = _space(signal, frame)
-        found = _value(signal, space, expected)
+        space = _make_workspace(signal, frame)
+        found = _answer_of(signal, space, expected)
     except (SiftsetError, KeyError) as error:
         return Law(signal.name, name, False, first_line(error))
     raised = space.raised.get(signal.name, {})
@@ -73,34 +73,29 @@ def _example(signal: Signal, number: int, value: object, expected: object) -> La
     return Law(signal.name, name, same, "" if same else f"expected {expected}, found {found}")
 
 
-def _value(signal: Signal, space: Workspace, expected: object) -> object:
+def _answer_of(signal: Signal, space: Workspace, expected: object) -> object:
     """The answer in the kind of the expectation: a decision, or the score itself."""
-    code = int(space.leaf(Ask(signal.name), None)[0])
+    code = int(space.answer_leaf(AskSignal(signal.name), None)[0])
     if signal.returns == "bool" or isinstance(expected, bool):
         return None if code == UNKNOWN else bool(code)
     score = float(space.scores[signal.name][0])
     return None if np.isnan(score) else score
 
 
-def _space(signal: Signal, frame: pl.DataFrame) -> Workspace:
-    return Workspace(frame, {signal.name: Asked(signal, None)})
+def _make_workspace(signal: Signal, frame: pl.DataFrame) -> Workspace:
+    return Workspace(frame, {signal.name: SignalUse(signal, None)})
 
 
-def _with_nulls(frame: pl.DataFrame) -> pl.DataFrame:
-    nothing = pl.DataFrame({name: [None] for name in frame.columns}, schema=frame.schema)
-    return pl.concat([frame, nothing, frame.head(3), nothing])
-
-
-def _answers(signal: Signal, frame: pl.DataFrame) -> np.ndarray:
+def _answer_array(signal: Signal, frame: pl.DataFrame) -> np.ndarray:
     """Answers as floats: a score, or 0, 1 and NaN."""
-    space = _space(signal, frame)
-    codes = space.leaf(Ask(signal.name), None)
+    space = _make_workspace(signal, frame)
+    codes = space.answer_leaf(AskSignal(signal.name), None)
     if signal.returns == "score":
         return space.scores[signal.name]
     return np.where(codes == UNKNOWN, np.nan, codes.astype(np.float64))
 
 
-def _compare(frame: pl.DataFrame, first: np.ndarray, second: np.ndarray) -> str:
+def _compare_answers(frame: pl.DataFrame, first: np.ndarray, second: np.ndarray) -> str:
     differ = np.flatnonzero(~((first == second) | (np.isnan(first) & np.isnan(second))))
     if not differ.size:
         return ""
@@ -111,51 +106,43 @@ def _compare(frame: pl.DataFrame, first: np.ndarray, second: np.ndarray) -> str:
     )
 
 
-def _fits(signal: Signal, frame: pl.DataFrame) -> str:
+def _answers_fit(signal: Signal, frame: pl.DataFrame) -> str:
     signal.check(frame.schema)
-    found = _answers(signal, frame).size
+    found = _answer_array(signal, frame).size
     return "" if found == frame.height else f"{found} answers for {frame.height} rows"
 
 
-def _nulls(signal: Signal, frame: pl.DataFrame) -> str:
+def _nulls_stay_unknown(signal: Signal, frame: pl.DataFrame) -> str:
     if signal.nulls == "handle":
         return ""
     null = frame.select(pl.any_horizontal(pl.all().is_null())).to_series().to_numpy()
-    known = int((~np.isnan(_answers(signal, frame)[null])).sum())
+    known = int((~np.isnan(_answer_array(signal, frame)[null])).sum())
     return f"{known} rows with a null input are not unknown" if known else ""
 
 
-def _deterministic(signal: Signal, frame: pl.DataFrame) -> str:
-    return _compare(frame, _answers(signal, frame), _answers(signal, frame))
-
-
-def _order(signal: Signal, frame: pl.DataFrame) -> str:
+def _same_in_any_order(signal: Signal, frame: pl.DataFrame) -> str:
     shuffled = np.random.default_rng(0).permutation(frame.height)
     found = np.empty(frame.height)
-    found[shuffled] = _answers(signal, frame[shuffled])
-    return _compare(frame, _answers(signal, frame), found)
+    found[shuffled] = _answer_array(signal, frame[shuffled])
+    return _compare_answers(frame, _answer_array(signal, frame), found)
 
 
-def _batches(signal: Signal, frame: pl.DataFrame, size: int) -> str:
+def _same_in_batches(signal: Signal, frame: pl.DataFrame, size: int) -> str:
     parts: Sequence[np.ndarray] = [
-        _answers(signal, frame[start : start + size]) for start in range(0, frame.height, size)
+        _answer_array(signal, frame[start : start + size]) for start in range(0, frame.height, size)
     ]
-    return _compare(frame, _answers(signal, frame), np.concatenate(parts))
+    return _compare_answers(frame, _answer_array(signal, frame), np.concatenate(parts))
 
 
-def _single(signal: Signal, frame: pl.DataFrame) -> str:
-    return _batches(signal, frame.head(50), 1)
-
-
-def _input_untouched(signal: Signal, frame: pl.DataFrame) -> str:
+def _leaves_input(signal: Signal, frame: pl.DataFrame) -> str:
     before = frame.clone()
-    _answers(signal, frame)
+    _answer_array(signal, frame)
     return "" if frame.equals(before, null_equal=True) else "the input was changed"
 
 
-def _fault_free(signal: Signal, frame: pl.DataFrame) -> str:
-    space = _space(signal, frame)
-    space.leaf(Ask(signal.name), None)
+def _raises_nowhere(signal: Signal, frame: pl.DataFrame) -> str:
+    space = _make_workspace(signal, frame)
+    space.answer_leaf(AskSignal(signal.name), None)
     raised = space.raised.get(signal.name, {})
     if not raised:
         return ""
@@ -165,13 +152,17 @@ def _fault_free(signal: Signal, frame: pl.DataFrame) -> str:
 
 
 LAWS: dict[str, Check] = {
-    "one answer of the right type for each row": _fits,
-    "raises on no row": _fault_free,
-    "null in, unknown out": _nulls,
-    "the same answers again": _deterministic,
-    "the same answers in another order": _order,
-    "the same answers in batches of 7": lambda signal, frame: _batches(signal, frame, 7),
-    "the same answers row by row": _single,
-    "the input stays as it is": _input_untouched,
+    "one answer of the right type for each row": _answers_fit,
+    "raises on no row": _raises_nowhere,
+    "null in, unknown out": _nulls_stay_unknown,
+    "the same answers again": lambda signal, frame: _compare_answers(
+        frame, _answer_array(signal, frame), _answer_array(signal, frame)
+    ),
+    "the same answers in another order": _same_in_any_order,
+    "the same answers in batches of 7": lambda signal, frame: _same_in_batches(signal, frame, 7),
+    "the same answers row by row": lambda signal, frame: _same_in_batches(
+        signal, frame.head(50), 1
+    ),
+    "the input stays as it is": _leaves_input,
 }
 """The laws by name."""

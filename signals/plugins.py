@@ -66,8 +66,8 @@ def load_file(path: Path) -> ModuleType:
     path = path.resolve()
     with _lock:
         known = _loaded.get(path)
-        if known is None or known.sources != _contents(known.sources):
-            known = _loaded[path] = _load(path)
+        if known is None or known.sources != _hash_files(known.sources):
+            known = _loaded[path] = _run_file(path)
         return known.module
 
 
@@ -82,8 +82,8 @@ class _File:
 _loaded: dict[Path, _File] = {}
 
 
-def _load(path: Path) -> _File:
-    content = _contents([path])
+def _run_file(path: Path) -> _File:
+    content = _hash_files([path])
     name = PRIVATE + hashlib.sha256(repr(content).encode()).hexdigest()[:16]
     module = ModuleType(name)
     module.__file__ = str(path)
@@ -91,31 +91,31 @@ def _load(path: Path) -> _File:
     with _helpers_beside(path) as helpers:
         try:
             exec(compile(path.read_bytes(), str(path), "exec"), vars(module))
-            resources = _settle(module)
+            resources = _take_fingerprints(module)
         except Exception as error:
             del sys.modules[name]
-            raise SignalError(_cannot(path.name, error)) from error
-    return _File(module, {**content, **_contents(helpers), **_contents(resources)})
+            raise SignalError(_explain_failure(path.name, error)) from error
+    return _File(module, {**content, **_hash_files(helpers), **_hash_files(resources)})
 
 
-def _settle(module: ModuleType) -> list[Path]:
+def _take_fingerprints(module: ModuleType) -> list[Path]:
     """Take the fingerprints while the helpers can be found; give the files of the resources."""
     files: list[Path] = []
     for found in vars(module).values():
         if isinstance(found, Signal):
             _ = found.fingerprint
-            files += found.function.files() if isinstance(found.function, Bound) else []
+            files += found.function.resource_files() if isinstance(found.function, Bound) else []
     return files
 
 
-def _contents(paths: Iterable[Path]) -> dict[Path, str]:
+def _hash_files(paths: Iterable[Path]) -> dict[Path, str]:
     return {
         path: hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else ""
         for path in paths
     }
 
 
-def _cannot(source: str, error: Exception) -> str:
+def _explain_failure(source: str, error: Exception) -> str:
     line = f" on line {error.lineno}" if isinstance(error, SyntaxError) else ""
     if isinstance(error, ModuleNotFoundError):
         return f"'{source}' imports '{error.name}', which is not installed: install it first"
@@ -147,13 +147,13 @@ def _helpers_beside(path: Path) -> Iterator[list[Path]]:
 def entry_points() -> dict[str, tuple[metadata.EntryPoint, ...]]:
     """Find the kinds that installed packages offer, without loading them."""
     found: dict[str, tuple[metadata.EntryPoint, ...]] = {}
-    for point in _offered(metadata.entry_points):
+    for point in _cached_entry_points(metadata.entry_points):
         found[point.name] = (*found.get(point.name, ()), point)
     return found
 
 
 @cache
-def _offered(find: Callable[..., metadata.EntryPoints]) -> metadata.EntryPoints:
+def _cached_entry_points(find: Callable[..., metadata.EntryPoints]) -> metadata.EntryPoints:
     """Look through the installed packages, once in a process."""
     return find(group=GROUP)
 
@@ -162,7 +162,7 @@ def load_entry(
     kind: str, points: tuple[metadata.EntryPoint, ...], *, reserved: Collection[str]
 ) -> Family | Signal:
     """Load a kind from an entry point; a name that two sources claim is an error naming both."""
-    claims = [_source(point) for point in points]
+    claims = [_package_of(point) for point in points]
     if kind in reserved:
         claims.insert(0, "siftset itself")
     if len(claims) > 1:
@@ -172,7 +172,7 @@ def load_entry(
     try:
         found = points[0].load()
     except Exception as error:
-        raise SignalError(_cannot(claims[0], error)) from error
+        raise SignalError(_explain_failure(claims[0], error)) from error
     if not isinstance(found, Family | Signal):
         raise SignalError(
             f"{claims[0]} gives a {type(found).__name__}, expected a Family or Signal"
@@ -180,6 +180,6 @@ def load_entry(
     return found
 
 
-def _source(point: metadata.EntryPoint) -> str:
+def _package_of(point: metadata.EntryPoint) -> str:
     package = point.dist.name if point.dist is not None else "an unknown package"
     return f"{package} ({point.value})"

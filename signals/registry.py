@@ -117,18 +117,14 @@ def build_one(name: str, spec: Mapping[str, JsonValue], *, folder: Path) -> Sign
             f"signal '{name}': {kind} takes parameters by name, found {parameters!r:.40}; "
             f"see `siftset signals show {kind}`"
         )
-    return _from_kind(name, kind, given, folder)
-
-
-def _from_kind(name: str, kind: str, given: dict[str, JsonValue], folder: Path) -> Signal:
-    found = find(kind, signal=name)
-    if isinstance(found, Family):
-        return found.build(name, given, folder=folder)
+    made = find_kind(kind, signal=name)
+    if isinstance(made, Family):
+        return made.build(name, given, folder=folder)
     if given:
         raise SignalError(
             f"signal '{name}': '{kind}' takes no parameters, found {', '.join(given)}"
         )
-    return found.named(name)
+    return made.named(name)
 
 
 def _from_python(name: str, spec: Mapping[str, JsonValue], folder: Path) -> Signal:
@@ -145,23 +141,23 @@ def _from_python(name: str, spec: Mapping[str, JsonValue], folder: Path) -> Sign
             f"signal '{name}': expected  python: file.py:function  and parameters by name"
         )
     found = load_signal(target, folder=folder, signal=name)
-    return found.named(name) if not given else bind(found, given).named(name)
+    return found.named(name) if not given else bind_parameters(found, given).named(name)
 
 
-def bind(found: Signal, given: Mapping[str, JsonValue]) -> Signal:
+def bind_parameters(found: Signal, given: Mapping[str, JsonValue]) -> Signal:
     """Set the parameters of a signal made by @signal."""
-    from siftset.signals.decorator import rebuild
+    from siftset.signals.decorator import set_parameters
 
-    return rebuild(found, given)
+    return set_parameters(found, given)
 
 
-def find(kind: str, *, signal: str = "?") -> Family | Signal:
+def find_kind(kind: str, *, signal: str = "?") -> Family | Signal:
     """Find a kind by name, built in or from an entry point."""
     from siftset.signals.plugins import entry_points, load_entry
 
     found = entry_points()
     if kind in KINDS and kind not in found:
-        return builtin(kind)
+        return load_builtin(kind)
     if kind in found:
         return load_entry(kind, found[kind], reserved=KINDS)
     known = [*KINDS, *found, "python"]
@@ -170,7 +166,7 @@ def find(kind: str, *, signal: str = "?") -> Family | Signal:
     raise SignalError(f"signal '{signal}': no kind is called '{kind}' ({hint})")
 
 
-def builtin(kind: str) -> Family:
+def load_builtin(kind: str) -> Family:
     """Load a built-in kind."""
     try:
         module = importlib.import_module(KINDS[kind])
@@ -182,14 +178,14 @@ def builtin(kind: str) -> Family:
     return found
 
 
-def kinds() -> dict[str, Family | Signal | SiftsetError]:
+def load_kinds() -> dict[str, Family | Signal | SiftsetError]:
     """Load every kind; a broken one is given as its error and stops no other."""
     from siftset.signals.plugins import entry_points
 
     found: dict[str, Family | Signal | SiftsetError] = {}
     for kind in sorted({*KINDS, *entry_points()}):
         try:
-            found[kind] = find(kind)
+            found[kind] = find_kind(kind)
         except SiftsetError as error:
             found[kind] = error
     return found

@@ -18,7 +18,16 @@ import polars as pl
 from siftset.schemas.errors import SignalError
 from siftset.signals.evaluation.spec import SignalSpec, one_cell
 from siftset.signals.formula.formula import Formula
-from siftset.signals.formula.tree import Ask, Comparison, Fill, Node, Not, Symbol, Test, join
+from siftset.signals.formula.tree import (
+    AskSignal,
+    Comparison,
+    FillUnknown,
+    Node,
+    Not,
+    Symbol,
+    Test,
+    join,
+)
 
 if TYPE_CHECKING:
     from siftset.signals.evaluation.decider import FormulaDecider
@@ -48,13 +57,13 @@ class Question:
         return Formula(self.root)
 
     def __and__(self, other: Question) -> Combination:
-        return _joined("&", self, other)
+        return _join_questions("&", self, other)
 
     def __or__(self, other: Question) -> Combination:
-        return _joined("|", self, other)
+        return _join_questions("|", self, other)
 
     def __xor__(self, other: Question) -> Combination:
-        return _joined("^", self, other)
+        return _join_questions("^", self, other)
 
     def __invert__(self) -> Combination:
         return Combination(Not(self.root), self.parts)
@@ -63,7 +72,7 @@ class Question:
         """Answer `value` where the question is unknown."""
         if not isinstance(value, bool):
             raise TypeError(f"fill takes True or False, not {value!r:.40}")
-        return Combination(Fill(self.root, value), self.parts)
+        return Combination(FillUnknown(self.root, value), self.parts)
 
     def __bool__(self) -> NoReturn:
         raise TypeError("signals combine with & | ~, not with and / or / not")
@@ -110,7 +119,7 @@ def _decider_of(question: Question) -> FormulaDecider:
     return found
 
 
-def _joined(symbol: Symbol, left: Question, right: object) -> Combination:
+def _join_questions(symbol: Symbol, left: Question, right: object) -> Combination:
     if not isinstance(right, Question):
         kind = type(right).__name__
         raise TypeError(f"signals combine with signals by & | ^ ~, not with {kind} {right!r:.40}")
@@ -151,7 +160,7 @@ class Signal(SignalSpec, Question):
     @property
     def root(self) -> Node:
         """The question as a tree."""
-        return Ask(self.name)
+        return AskSignal(self.name)
 
     @property
     def parts(self) -> Mapping[str, Signal]:
@@ -161,21 +170,21 @@ class Signal(SignalSpec, Question):
     def __repr__(self) -> str:
         return f"<signal {self.name}: {self.kind}, {self.returns} of {', '.join(self.columns)}>"
 
-    def _compared(self, symbol: Comparison, value: object) -> Combination:
+    def _compare_score(self, symbol: Comparison, value: object) -> Combination:
         if self.returns != "score":
             raise TypeError(f"signal '{self.name}' answers yes or no; it has no score to compare")
         if isinstance(value, bool) or not isinstance(value, int | float):
             raise TypeError(f"a score is compared with a number, not with {value!r:.40}")
-        return Combination(Ask(self.name, test=Test(symbol, float(value))), self.parts)
+        return Combination(AskSignal(self.name, test=Test(symbol, float(value))), self.parts)
 
     def __ge__(self, value: float) -> Combination:
-        return self._compared(">=", value)
+        return self._compare_score(">=", value)
 
     def __gt__(self, value: float) -> Combination:
-        return self._compared(">", value)
+        return self._compare_score(">", value)
 
     def __le__(self, value: float) -> Combination:
-        return self._compared("<=", value)
+        return self._compare_score("<=", value)
 
     def __lt__(self, value: float) -> Combination:
-        return self._compared("<", value)
+        return self._compare_score("<", value)

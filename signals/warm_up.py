@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Final
 
 import polars as pl
@@ -15,45 +14,30 @@ NEAR: Final = "near duplicates"
 _TEXTS: Final = pl.Series(["one good day has more than the ten words that are asked of a text"])
 
 
-def _sentiment() -> None:
-    from siftset.signals.sentiment_vader.scorer import VaderScorer
-
-    VaderScorer().score_compiled(_TEXTS)
-
-
-def _words() -> None:
-    from siftset.signals.words.wordset import WordSet
-
-    WordSet(["good"]).find_compiled(_TEXTS, every=True)
-
-
-def _near() -> None:
-    from siftset.signals.near_duplicates.finder import NearDuplicates
-
-    NearDuplicates(0.9).add(_TEXTS)
-
-
-_KERNELS: Final[dict[str, tuple[str, Callable[[], None]]]] = {
-    "sentiment": ("compounds", _sentiment),
-    "word lists": ("find_entries", _words),
-    NEAR: ("match_rows", _near),
-}
-"""What a kernel is for: the function that is compiled last, and what compiles all it needs."""
+_KERNELS: Final = {"sentiment": "compounds", "word lists": "find_entries", NEAR: "match_rows"}
+"""What a kernel is for, and the function of it that is compiled last."""
 
 
 def compile_kernels(progress: Progress) -> None:
     """Compile what lies in no cache yet; raises MissingExtraError without numba."""
     if not has_numba():
         raise MissingExtraError("compiled kernels", "fast")
+    from siftset.signals.near_duplicates.finder import NearDuplicates
+    from siftset.signals.sentiment_vader.scorer import VaderScorer
+    from siftset.signals.words.wordset import WordSet
+
     with progress.stage("compile kernels", len(_KERNELS)) as stage:
-        for _, make in _KERNELS.values():
-            make()
-            stage.advance(1)
+        VaderScorer().score_compiled(_TEXTS)
+        stage.advance(1)
+        WordSet(["good"]).find_compiled(_TEXTS, every=True)
+        stage.advance(1)
+        NearDuplicates(0.9).add(_TEXTS)
+        stage.advance(1)
 
 
 def is_compiled(use: str) -> bool:
     """Tell whether the machine code for a use can be loaded from the cache."""
-    return has_numba() and is_cached(_KERNELS[use][0])
+    return has_numba() and is_cached(_KERNELS[use])
 
 
 def compiled_kernels() -> dict[str, bool]:

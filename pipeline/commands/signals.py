@@ -18,7 +18,7 @@ from siftset.signals.family import Family
 from siftset.signals.formula.formula import parse
 from siftset.signals.laws import Law, check_laws
 from siftset.signals.plugins import signals_in
-from siftset.signals.registry import build_for, find, kinds
+from siftset.signals.registry import build_for, find_kind, load_kinds
 from siftset.signals.signal import Signal
 
 _SHOWN = 5
@@ -28,7 +28,7 @@ _DEFAULT_ROWS = 10_000
 def list_kinds() -> Explained:
     """List the kinds of signals, built in and from plug-ins."""
     lines, facts = [], {}
-    for name, kind in kinds().items():
+    for name, kind in load_kinds().items():
         if isinstance(kind, SiftsetError):
             said = f"cannot be loaded: {kind}"
         else:
@@ -40,7 +40,7 @@ def list_kinds() -> Explained:
 
 def show_kind(name: str) -> Explained:
     """Tell a kind's parameters, definition and examples."""
-    kind = find(name)
+    kind = find_kind(name)
     if isinstance(kind, Signal):
         return Explained(f"{name}: {kind.description}", {"name": name, "text": kind.description})
     lines = [f"{name}: {kind.description}", "", "parameters"]
@@ -78,7 +78,7 @@ def try_formula(
     """Decide the rows of a file by a formula, or by signals written out in it; show some."""
     formula = parse(text)
     # A name in a formula stands for the kind of that name, without parameters.
-    known = kinds()
+    known = load_kinds()
     bare: dict[str, dict[str, JsonValue]] = {
         name: {name: {}} for name in formula.names if name in known
     }

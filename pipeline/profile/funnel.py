@@ -11,7 +11,7 @@ from pydantic import JsonValue
 from siftset.schemas.results.metrics import Funnel, LeaveOneOut, Pair, SignalMetrics, Step, Tree
 from siftset.signals.analysis import Analysis, analyse
 from siftset.signals.evaluation.statistics import SignalStatistics, Statistics
-from siftset.signals.formula.tree import Ask, Fill, Node, Not, Op, join, show
+from siftset.signals.formula.tree import AskSignal, FillUnknown, Node, Not, Op, join, show
 
 if TYPE_CHECKING:
     import polars as pl
@@ -127,7 +127,7 @@ def _walk_nodes(node: Node) -> Iterator[Node]:
 
 
 def _child_nodes(node: Node) -> tuple[Node, ...]:
-    if isinstance(node, Ask):
+    if isinstance(node, AskSignal):
         return ()
     return node.terms if isinstance(node, Op) else (node.term,)
 
@@ -138,7 +138,7 @@ def _describe_tree(node: Node, analysis: Analysis | None) -> Tree:
         label = _WORDS[node.symbol]
     elif isinstance(node, Not):
         label = "not"
-    elif isinstance(node, Fill):
+    elif isinstance(node, FillUnknown):
         label = f"unknown is {str(node.value).lower()}"
     children = tuple(_describe_tree(child, analysis) for child in _child_nodes(node))
     true = None if analysis is None else analysis.nodes.get(show(node))

@@ -17,10 +17,10 @@ UNSURE: Final = "unsure"
 
 def count_languages(texts: Sequence[str]) -> dict[str, int] | None:
     """Count the texts by their likeliest language (ISO 639-1); None without the extra."""
-    from siftset.signals.builtin.language import identifier
+    from siftset.signals.builtin.language import load_identifier
 
     try:
-        told = identifier()
+        told = load_identifier()
     except MissingExtraError:
         return None
     found: Counter[str] = Counter()

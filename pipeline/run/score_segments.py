@@ -19,7 +19,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from siftset.signals.evaluation.bodies import Codes, Scores
-from siftset.signals.evaluation.score_cache import Keys
+from siftset.signals.evaluation.score_cache import RowKeys
 from siftset.signals.kernels.arrays import to_series
 
 ENDING: Final = ".parquet"
@@ -45,7 +45,7 @@ class SortedAnswers(NamedTuple):
         return SortedAnswers(self.key[:rows], self.check[:rows], self.answer[:rows])
 
 
-def sort_answers(keys: Keys, answers: Codes | Scores) -> SortedAnswers:
+def sort_answers(keys: RowKeys, answers: Codes | Scores) -> SortedAnswers:
     """Sort answers by key."""
     order = np.argsort(keys.key)
     return SortedAnswers(keys.key[order], keys.check[order], answers[order])
@@ -74,7 +74,7 @@ def push_answers(runs: tuple[SortedAnswers, ...], new: SortedAnswers) -> tuple[S
 
 
 def search_answers(
-    runs: tuple[SortedAnswers, ...], keys: Keys, dtype: np.dtype[np.generic]
+    runs: tuple[SortedAnswers, ...], keys: RowKeys, dtype: np.dtype[np.generic]
 ) -> tuple[NDArray[np.bool_], Codes | Scores]:
     """Say which rows are in the runs, and give the answers of all, meaningless for the others."""
     order = np.argsort(keys.key)

@@ -36,7 +36,7 @@ from siftset.pipeline.run.score_segments import (
 )
 from siftset.signals.definition import Bound
 from siftset.signals.evaluation.bodies import Codes, Scores
-from siftset.signals.evaluation.score_cache import Keys, Recalled
+from siftset.signals.evaluation.score_cache import Recalled, RowKeys
 from siftset.signals.evaluation.spec import SignalSpec
 from siftset.signals.formula.tree import digest
 
@@ -124,7 +124,7 @@ class StoredShelf:
                 self._loaded = True
         return bool(self._runs)
 
-    def find(self, keys: Keys) -> Recalled:
+    def find(self, keys: RowKeys) -> Recalled:
         """Look rows up."""
         known, answers = search_answers(self._runs, keys, self.dtype)
         return Recalled(known, answers[known])
@@ -143,7 +143,7 @@ class StoredShelf:
         rows, seconds = self._later if self._later[0] else self._first
         return max(seconds / rows, 1e-12) if rows else 0.0
 
-    def add(self, keys: Keys, answers: Codes | Scores) -> None:
+    def add(self, keys: RowKeys, answers: Codes | Scores) -> None:
         """Store answers; rows on which the body raised are not among them."""
         new = sort_answers(keys, answers)
         with self._lock:

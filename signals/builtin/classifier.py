@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -10,7 +11,7 @@ import polars as pl
 from pydantic import Field
 
 from siftset.schemas.errors import SignalError
-from siftset.signals.builtin.local_model import load, model_folder, scored
+from siftset.signals.builtin.local_model import load_model, model_folder, score_in_batches
 from siftset.signals.family import Build, Thresholds, family
 from siftset.signals.signal import Signal
 
@@ -18,25 +19,25 @@ if TYPE_CHECKING:
     import torch
 
 
-class Tokens(Thresholds):
+class TokenCount(Thresholds):
     """Parameters of `tokens`."""
 
     model: str = Field("minilm", description="The embedded model, or a folder of a tokenizer.")
 
 
-@family(Tokens, positional="model", definition="the tokenizer's count, special tokens left out")
-def tokens(parameters: Tokens, build: Build) -> Signal:
+@family(TokenCount, positional="model", definition="the tokenizer's count, special tokens left out")
+def tokens(parameters: TokenCount, build: Build) -> Signal:
     """How many tokens a text has for a tokenizer."""
     folder = model_folder(build, parameters.model)
 
     @cache
-    def tokenizer() -> object:
+    def load_tokenizer() -> object:
         from tokenizers import Tokenizer
 
         return Tokenizer.from_file(str(folder / "tokenizer.json"))
 
-    def count(texts: pl.Series) -> pl.Series:
-        made = tokenizer()
+    def count_tokens(texts: pl.Series) -> pl.Series:
+        made = load_tokenizer()
         made.no_truncation()  # type: ignore[attr-defined]
         made.no_padding()  # type: ignore[attr-defined]
         found = made.encode_batch_fast(  # type: ignore[attr-defined]
@@ -44,10 +45,10 @@ def tokens(parameters: Tokens, build: Build) -> Signal:
         )
         return pl.Series([len(encoding.ids) for encoding in found], dtype=pl.Float64)
 
-    return build.batch(count, returns="score")
+    return build.batch(count_tokens, returns="score")
 
 
-class Classifier(Thresholds):
+class ClassProbability(Thresholds):
     """Parameters of `classifier`."""
 
     model: str = Field(description="The folder of a sequence classifier in safetensors.")
@@ -65,40 +66,34 @@ class Certainty(Thresholds):
     max_length: int = Field(256, ge=8, description="Tokens; longer texts are cut.")
 
 
-def probabilities(folder: Path, texts: list[str], max_length: int) -> torch.Tensor:
+def class_probabilities(folder: Path, texts: list[str], max_length: int) -> torch.Tensor:
     """Return class probabilities, one row a text."""
-    model, tokenizer = load(folder, "AutoModelForSequenceClassification")
+    model, tokenizer = load_model(folder, "AutoModelForSequenceClassification")
     given = tokenizer(
         texts, padding=True, truncation=True, max_length=max_length, return_tensors="pt"
     )
     return model(**given).logits.float().softmax(-1)  # type: ignore[no-any-return]
 
 
-@family(Classifier, definition="softmax of the model's logits for the label")
-def classifier(parameters: Classifier, build: Build) -> Signal:
+@family(ClassProbability, definition="softmax of the model's logits for the label")
+def classifier(parameters: ClassProbability, build: Build) -> Signal:
     """Probability of a class by a local sequence classifier."""
     folder = model_folder(build, parameters.model)
-    index = _label_index(folder, parameters.label, build.name)
-
-    def probability(texts: pl.Series) -> pl.Series:
-        return scored(
-            texts, lambda batch: probabilities(folder, batch, parameters.max_length)[:, index]
-        )
-
-    return build.batch(probability, returns="score")
-
-
-def _label_index(folder: Path, label: str, name: str) -> int:
-    import json
-
     config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
     labels = {str(text): int(index) for index, text in config.get("id2label", {}).items()}
-    if label not in labels:
+    if parameters.label not in labels:
         raise SignalError(
-            f"signal '{name}': the model in {folder} has no label '{label}'; "
+            f"signal '{build.name}': the model in {folder} has no label '{parameters.label}'; "
             f"it has: {', '.join(labels) or 'none'}"
         )
-    return labels[label]
+    index = labels[parameters.label]
+
+    def label_probability(texts: pl.Series) -> pl.Series:
+        return score_in_batches(
+            texts, lambda batch: class_probabilities(folder, batch, parameters.max_length)[:, index]
+        )
+
+    return build.batch(label_probability, returns="score")
 
 
 @family(
@@ -109,13 +104,13 @@ def confidence(parameters: Certainty, build: Build) -> Signal:
     """How sure a local sequence classifier is: for finding edge cases worth training on."""
     folder = model_folder(build, parameters.model)
 
-    def certainty(batch: list[str]) -> torch.Tensor:
-        found = probabilities(folder, batch, parameters.max_length)
+    def score_certainty(batch: list[str]) -> torch.Tensor:
+        found = class_probabilities(folder, batch, parameters.max_length)
         if parameters.measure == "confidence":
             return found.max(-1).values
         return -(found * found.clamp_min(1e-12).log()).sum(-1)
 
-    return build.batch(lambda texts: scored(texts, certainty), returns="score")
+    return build.batch(lambda texts: score_in_batches(texts, score_certainty), returns="score")
 
 
 class Perplexity(Thresholds):
@@ -133,17 +128,19 @@ def perplexity(parameters: Perplexity, build: Build) -> Signal:
     """Perplexity of a text under a local causal language model; unknown under two tokens."""
     folder = model_folder(build, parameters.model)
 
-    def measure(texts: pl.Series) -> pl.Series:
-        found = scored(texts, lambda batch: _perplexities(folder, batch, parameters.max_length))
+    def measure_perplexity(texts: pl.Series) -> pl.Series:
+        found = score_in_batches(
+            texts, lambda batch: _batch_perplexity(folder, batch, parameters.max_length)
+        )
         return found.fill_nan(None)
 
-    return build.batch(measure, returns="score")
+    return build.batch(measure_perplexity, returns="score")
 
 
-def _perplexities(folder: Path, texts: list[str], max_length: int) -> torch.Tensor:
+def _batch_perplexity(folder: Path, texts: list[str], max_length: int) -> torch.Tensor:
     import torch
 
-    model, tokenizer = load(folder, "AutoModelForCausalLM")
+    model, tokenizer = load_model(folder, "AutoModelForCausalLM")
     given = tokenizer(
         texts, padding=True, padding_side="right", truncation=True, max_length=max_length,
         return_tensors="pt",

@@ -56,7 +56,7 @@ def number(parameters: Number, build: Build) -> Signal:
     )
 
 
-class Sample(Parameters):
+class SampleParameters(Parameters):
     """Parameters of `sample`."""
 
     share: Share = Field(description="Share of distinct values that is true.")
@@ -64,7 +64,7 @@ class Sample(Parameters):
 
 
 @family(
-    Sample,
+    SampleParameters,
     definition="XXH3-64 of seed and value, as a fraction of 2^64, below the share",
     examples=[
         ({"share": 1}, "any text", True),
@@ -72,12 +72,12 @@ class Sample(Parameters):
         ({"share": 1}, None, None),
     ],
 )
-def sample(parameters: Sample, build: Build) -> Signal:
+def sample(parameters: SampleParameters, build: Build) -> Signal:
     """Whether a row falls into a seeded sample; equal values fall alike."""
     import polars_hash as plh
 
-    def falls(column: pl.Expr) -> pl.Expr:
+    def falls_in_sample(column: pl.Expr) -> pl.Expr:
         keyed = plh.concat_str(pl.lit(f"{parameters.seed}:"), column.cast(pl.String))
         return keyed.nchash.xxh3_64() / 2.0**64 < parameters.share
 
-    return build.expression(falls, accepts="any")
+    return build.expression(falls_in_sample, accepts="any")

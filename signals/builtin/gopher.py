@@ -55,7 +55,7 @@ class GopherQuality(Parameters):
 def gopher_quality(parameters: GopherQuality, build: Build) -> Signal:
     """Whether a document passes the quality rules of Gopher."""
 
-    def passes(text: pl.Expr) -> pl.Expr:
+    def passes_limits(text: pl.Expr) -> pl.Expr:
         words = words_of(text)
         each = words.clip(lower_bound=1)
         length = text.str.replace_all(r"\s+", "").str.len_chars() / each
@@ -73,7 +73,7 @@ def gopher_quality(parameters: GopherQuality, build: Build) -> Signal:
             & (stops >= parameters.min_stop_words)
         )
 
-    return build.expression(passes)
+    return build.expression(passes_limits)
 
 
 LIMITS: dict[str, float] = {

@@ -11,8 +11,8 @@ from pydantic import Field, model_validator
 from siftset.signals.evaluation.spec import Bounds
 from siftset.signals.family import Build, Thresholds, family
 from siftset.signals.signal import Signal
-from siftset.signals.words.case_folding import fold, fold_table
-from siftset.signals.words.phrases import Match, squeeze
+from siftset.signals.words.case_folding import fold_case, fold_table
+from siftset.signals.words.phrases import Match, squeeze_space
 from siftset.signals.words.wordset import WordSet
 
 ALTERNATION_LIMIT = 200
@@ -71,35 +71,37 @@ class Keyword(Thresholds):
 def keyword(parameters: Keyword, build: Build) -> Signal:
     """Whether the text holds a word or phrase of a list."""
     listed = build.words(parameters.list) if parameters.list is not None else ()
-    entries = normalised((*parameters.words, *listed), case=parameters.case)
+    entries = normalise_entries((*parameters.words, *listed), case=parameters.case)
     if parameters.score is not None:
-        return _scored(parameters, build, entries)
+        return _build_score(parameters, build, entries)
     if parameters.match == "substring" and len(entries) > ALTERNATION_LIMIT:
         return build.expression(
-            lambda text: _plain(text, entries, parameters).str.contains_any(list(entries))
+            lambda text: _fold_text(text, entries, parameters).str.contains_any(list(entries))
         )
     if len(entries) <= ALTERNATION_LIMIT:
-        write = alternation if len(entries) <= LOOKING_LIMIT else enclosed
+        write = write_alternation if len(entries) <= LOOKING_LIMIT else write_enclosed
         pattern = write(entries, match=parameters.match, case=parameters.case)
         return build.expression(lambda text: text.str.contains(pattern))
-    return build.batch(_word_set(entries, parameters).hits)
+    return build.batch(_word_set(entries, parameters).find_hits)
 
 
-def _scored(parameters: Keyword, build: Build, entries: tuple[str, ...]) -> Signal:
+def _build_score(parameters: Keyword, build: Build, entries: tuple[str, ...]) -> Signal:
     """Make a score; the bare name asks for at least one match."""
     none = parameters.min is None and parameters.max is None
     bounds = Bounds(1.0 if none else parameters.min, parameters.max)
     if parameters.score == "count" and len(entries) <= ALTERNATION_LIMIT:
-        pattern = alternation(entries, match=parameters.match, case=parameters.case)
+        pattern = write_alternation(entries, match=parameters.match, case=parameters.case)
         return build.expression(
             lambda text: text.str.count_matches(pattern), returns="score", bounds=bounds
         )
     if parameters.match == "substring":
         return build.expression(
-            lambda text: _substrings(text, entries, parameters), returns="score", bounds=bounds
+            lambda text: _count_substrings(text, entries, parameters),
+            returns="score",
+            bounds=bounds,
         )
     words = _word_set(entries, parameters)
-    body = words.counts if parameters.score == "count" else words.distinct
+    body = words.count_matches if parameters.score == "count" else words.count_distinct
     return build.batch(body, returns="score", bounds=bounds)
 
 
@@ -108,20 +110,20 @@ def _word_set(entries: tuple[str, ...], parameters: Keyword) -> WordSet:
     return WordSet(entries, match=parameters.match, case=parameters.case)
 
 
-def normalised(entries: tuple[str, ...], *, case: bool) -> tuple[str, ...]:
+def normalise_entries(entries: tuple[str, ...], *, case: bool) -> tuple[str, ...]:
     """Squeeze white space, fold case, drop repeats; the longest first."""
-    kept = {squeeze(entry if case else fold(entry)) for entry in entries}
+    kept = {squeeze_space(entry if case else fold_case(entry)) for entry in entries}
     return tuple(sorted(kept, key=lambda entry: (-len(entry), entry)))
 
 
-def alternation(entries: tuple[str, ...], *, match: Match, case: bool) -> str:
+def write_alternation(entries: tuple[str, ...], *, match: Match, case: bool) -> str:
     """Write a list as one regular expression in Rust's syntax; matches are the entries alone."""
     before = "" if match == "substring" else r"\b{start-half}"
     after = r"\b{end-half}" if match == "word" else ""
     return f"{'' if case else '(?i)'}{before}(?:{_any_of(entries)}){after}"
 
 
-def enclosed(entries: tuple[str, ...], *, match: Match, case: bool) -> str:
+def write_enclosed(entries: tuple[str, ...], *, match: Match, case: bool) -> str:
     """Write a list as an expression that matches the same texts, with what encloses an entry.
 
     Without looking around, Rust's automaton stays in its fast mode, on texts in any script.
@@ -132,21 +134,20 @@ def enclosed(entries: tuple[str, ...], *, match: Match, case: bool) -> str:
 
 
 def _any_of(entries: tuple[str, ...]) -> str:
-    return "|".join(_WHITE.join(_escape(part) for part in entry.split(" ")) for entry in entries)
+    return "|".join(
+        _WHITE.join(_RUST_ESCAPE.sub(r"\\\g<0>", part) for part in entry.split(" "))
+        for entry in entries
+    )
 
 
-def _substrings(text: pl.Expr, entries: tuple[str, ...], parameters: Keyword) -> pl.Expr:
-    found = _plain(text, entries, parameters).str.extract_many(list(entries), leftmost=True)
+def _count_substrings(text: pl.Expr, entries: tuple[str, ...], parameters: Keyword) -> pl.Expr:
+    found = _fold_text(text, entries, parameters).str.extract_many(list(entries), leftmost=True)
     return found.list.len() if parameters.score == "count" else found.list.n_unique()
 
 
-def _plain(text: pl.Expr, entries: tuple[str, ...], parameters: Keyword) -> pl.Expr:
+def _fold_text(text: pl.Expr, entries: tuple[str, ...], parameters: Keyword) -> pl.Expr:
     """Fold case, and white space where an entry has some, so that plain search is exact."""
     if not parameters.case:
         letters = [chr(code) for code in fold_table()]
         text = text.str.replace_many(letters, list(fold_table().values()))
     return text.str.replace_all(_WHITE, " ") if any(" " in entry for entry in entries) else text
-
-
-def _escape(part: str) -> str:
-    return _RUST_ESCAPE.sub(r"\\\g<0>", part)

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 @cache
-def identifier() -> LanguageIdentifier:
+def load_identifier() -> LanguageIdentifier:
     """Load the language model of py3langid, once a process."""
     try:
         from py3langid.langid import MODEL_FILE, LanguageIdentifier
@@ -44,14 +44,14 @@ class Language(Thresholds):
 )
 def language(parameters: Language, build: Build) -> Signal:
     """Probability that a text is in a language."""
-    codes = identifier().labels
+    codes = load_identifier().labels
     if parameters.code not in codes:
         raise SignalError(
             f"signal '{build.name}': language '{parameters.code}' is unknown; "
             f"known: {', '.join(sorted(codes))}"
         )
 
-    def probability(text: str) -> float:
-        return float(dict(identifier().rank(text))[parameters.code])
+    def language_probability(text: str) -> float:
+        return float(dict(load_identifier().rank(text))[parameters.code])
 
-    return build.row(probability, returns="score")
+    return build.row(language_probability, returns="score")

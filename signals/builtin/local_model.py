@@ -48,7 +48,7 @@ def model_folder(build: Build, name: str) -> Path:
 
 
 @lru_cache(maxsize=4)
-def load(folder: Path, head: Head) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
+def load_model(folder: Path, head: Head) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
     """Load a model for inference and its tokenizer, once a process."""
     import transformers
 
@@ -70,7 +70,7 @@ def by_length(texts: Sequence[str]) -> Iterator[tuple[list[int], list[str]]]:
         yield places, [texts[place] for place in places]
 
 
-def scored(texts: pl.Series, score: Callable[[list[str]], torch.Tensor]) -> pl.Series:
+def score_in_batches(texts: pl.Series, score: Callable[[list[str]], torch.Tensor]) -> pl.Series:
     """Score texts batch by batch; `score` gives one number for each text."""
     import torch
 

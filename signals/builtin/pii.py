@@ -88,9 +88,9 @@ def pii(parameters: Pii, build: Build) -> Signal:
     """How many items of personal data the text holds; `max: 0` asks for none."""
     finders = [FINDERS[item] for item in parameters.items]
 
-    def count(text: str) -> float:
+    def count_items(text: str) -> float:
         if not _HINT.search(text):
             return 0.0
         return float(sum(check(m[0]) for pattern, check in finders for m in pattern.finditer(text)))
 
-    return build.row(count, returns="score")
+    return build.row(count_items, returns="score")

@@ -27,4 +27,4 @@ class Profanity(Thresholds):
 )
 def profanity(parameters: Profanity, build: Build) -> Signal:
     """How many coarse words the text holds; `max: 0` asks for none."""
-    return build.row(Phrases(build.words(parameters.list)).count, returns="score")
+    return build.row(Phrases(build.words(parameters.list)).count_matches, returns="score")

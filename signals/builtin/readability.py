@@ -22,7 +22,7 @@ class Readability(Thresholds):
     )
 
 
-def syllables(text: pl.Expr) -> pl.Expr:
+def count_syllables(text: pl.Expr) -> pl.Expr:
     """Estimate the syllables: groups of vowels less silent endings, one a word at least."""
     words = text.str.count_matches(r"\p{L}+")
     groups = text.str.count_matches(_VOWELS).cast(pl.Int64)
@@ -45,12 +45,12 @@ def syllables(text: pl.Expr) -> pl.Expr:
 def readability(parameters: Readability, build: Build) -> Signal:
     """How easy a text is to read: higher is easier for the ease, harder for the grade."""
 
-    def measure(text: pl.Expr) -> pl.Expr:
+    def measure_ease(text: pl.Expr) -> pl.Expr:
         words = text.str.count_matches(r"\p{L}+").clip(lower_bound=1)
         sentences = text.str.count_matches(r"[.!?]+(?:\s|$)").clip(lower_bound=1)
-        length, weight = words / sentences, syllables(text) / words
+        length, weight = words / sentences, count_syllables(text) / words
         if parameters.formula == "grade":
             return 0.39 * length + 11.8 * weight - 15.59
         return 206.835 - 1.015 * length - 84.6 * weight
 
-    return build.expression(measure, returns="score")
+    return build.expression(measure_ease, returns="score")

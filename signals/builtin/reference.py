@@ -32,7 +32,7 @@ def read_texts(parameters: Reference, build: Build) -> list[str]:
     path = build.folder / parameters.file
     where = f"signal '{build.name}': reference '{parameters.file}'"
     try:
-        texts = _column(path, parameters.field).drop_nulls().cast(pl.String).to_list()
+        texts = _read_column(path, parameters.field).drop_nulls().cast(pl.String).to_list()
     except (OSError, UnicodeDecodeError, pl.exceptions.PolarsError) as error:
         raise SignalError(f"{where} cannot be read: {first_line(error)}") from error
     if not texts:
@@ -41,7 +41,7 @@ def read_texts(parameters: Reference, build: Build) -> list[str]:
     return texts
 
 
-def _column(path: Path, field: str) -> pl.Series:
+def _read_column(path: Path, field: str) -> pl.Series:
     ending = path.suffix.lower()
     if ending == ".parquet":
         return pl.read_parquet(path, columns=[field])[field]
@@ -53,7 +53,7 @@ def _column(path: Path, field: str) -> pl.Series:
     return pl.Series(field, path.read_text(encoding="utf-8").splitlines(), dtype=pl.String)
 
 
-def shingles(text: str) -> frozenset[tuple[str, ...]]:
+def word_shingles(text: str) -> frozenset[tuple[str, ...]]:
     """Return the word 3-grams of a text, case folded; the text itself where it is shorter."""
     words = _WORD.findall(text.casefold())
     if len(words) <= SHINGLE:
@@ -67,24 +67,24 @@ def shingles(text: str) -> frozenset[tuple[str, ...]]:
 )
 def near_duplicate_of(parameters: Reference, build: Build) -> Signal:
     """How much a text repeats the nearest of the reference texts, from 0 to 1."""
-    known = [shingles(text) for text in read_texts(parameters, build)]
+    known = [word_shingles(text) for text in read_texts(parameters, build)]
 
     @cache
-    def places() -> dict[tuple[str, ...], list[int]]:
+    def index_shingles() -> dict[tuple[str, ...], list[int]]:
         found: dict[tuple[str, ...], list[int]] = {}
         for place, grams in enumerate(known):
             for gram in grams:
                 found.setdefault(gram, []).append(place)
         return found
 
-    def nearest(text: str) -> float:
-        grams = shingles(text)
-        shared = Counter(place for gram in grams for place in places().get(gram, ()))
+    def nearest_similarity(text: str) -> float:
+        grams = word_shingles(text)
+        shared = Counter(place for gram in grams for place in index_shingles().get(gram, ()))
         return max(
             (n / (len(grams) + len(known[place]) - n) for place, n in shared.items()), default=0.0
         )
 
-    return build.row(nearest, returns="score")
+    return build.row(nearest_similarity, returns="score")
 
 
 @family(
@@ -101,10 +101,10 @@ def drift(parameters: Reference, build: Build) -> Signal:
     )
     total = counts.total() + len(counts) + 1
 
-    def surprise(text: str) -> float | None:
+    def mean_surprise(text: str) -> float | None:
         words = _WORD.findall(text.casefold())
         if not words:
             return None
         return sum(math.log2(total / (counts[word] + 1)) for word in words) / len(words)
 
-    return build.row(surprise, returns="score")
+    return build.row(mean_surprise, returns="score")

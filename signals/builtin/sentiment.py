@@ -26,7 +26,7 @@ class Mood(Parameters):
 
 
 @cache
-def scorer() -> VaderScorer:
+def shared_scorer() -> VaderScorer:
     """Share one scorer in a process: it remembers tokens and counts towards the kernel."""
     return VaderScorer()
 
@@ -51,7 +51,7 @@ def sentiment(parameters: Sentiment, build: Build) -> Signal:
     `durable` among them: join a word list where they matter, as in
     `(positive | praise) & ~criticism`.
     """
-    return build.batch(scorer(), returns="score")
+    return build.batch(shared_scorer(), returns="score")
 
 
 @family(
@@ -61,7 +61,7 @@ def sentiment(parameters: Sentiment, build: Build) -> Signal:
 )
 def positive(parameters: Mood, build: Build) -> Signal:
     """Whether the sentiment is 0.05 or more."""
-    return _mood(parameters, build, {"min": 0.05})
+    return _build_mood(parameters, build, {"min": 0.05})
 
 
 @family(
@@ -71,7 +71,7 @@ def positive(parameters: Mood, build: Build) -> Signal:
 )
 def negative(parameters: Mood, build: Build) -> Signal:
     """Whether the sentiment is -0.05 or less."""
-    return _mood(parameters, build, {"max": -0.05})
+    return _build_mood(parameters, build, {"max": -0.05})
 
 
 @family(
@@ -81,10 +81,10 @@ def negative(parameters: Mood, build: Build) -> Signal:
 )
 def neutral(parameters: Mood, build: Build) -> Signal:
     """Whether the sentiment is above -0.05 and below 0.05."""
-    return _mood(parameters, build, {"min": -0.0499, "max": 0.0499})
+    return _build_mood(parameters, build, {"min": -0.0499, "max": 0.0499})
 
 
-def _mood(parameters: Mood, build: Build, limits: dict[str, JsonValue]) -> Signal:
+def _build_mood(parameters: Mood, build: Build, limits: dict[str, JsonValue]) -> Signal:
     """Make a sentiment with limits, whose scores all moods share."""
     made = sentiment.build(build.name, {"column": parameters.column, **limits}, folder=build.folder)
     return replace(made, description=build.family.summary)

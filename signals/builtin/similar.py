@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from pydantic import Field
 
-from siftset.signals.builtin.local_model import load, model_folder, scored
+from siftset.signals.builtin.local_model import load_model, model_folder, score_in_batches
 from siftset.signals.family import Build, Thresholds, family
 from siftset.signals.signal import Signal
 
@@ -24,11 +24,11 @@ class Similar(Thresholds):
     max_length: int = Field(128, ge=8, description="Tokens; longer texts are cut.")
 
 
-def embed(folder: Path, texts: list[str], max_length: int) -> torch.Tensor:
+def embed_texts(folder: Path, texts: list[str], max_length: int) -> torch.Tensor:
     """Return unit vectors, one row a text: the mean over its tokens."""
     import torch
 
-    model, tokenizer = load(folder, "AutoModel")
+    model, tokenizer = load_model(folder, "AutoModel")
     given = tokenizer(
         texts, padding=True, truncation=True, max_length=max_length, return_tensors="pt"
     )
@@ -50,10 +50,12 @@ def similar(parameters: Similar, build: Build) -> Signal:
     folder = model_folder(build, parameters.model)
 
     @cache
-    def examples() -> torch.Tensor:
-        return embed(folder, list(parameters.to), parameters.max_length)
+    def embed_examples() -> torch.Tensor:
+        return embed_texts(folder, list(parameters.to), parameters.max_length)
 
-    def nearest(batch: list[str]) -> torch.Tensor:
-        return (embed(folder, batch, parameters.max_length) @ examples().T).max(-1).values
+    def nearest_cosine(batch: list[str]) -> torch.Tensor:
+        return (
+            (embed_texts(folder, batch, parameters.max_length) @ embed_examples().T).max(-1).values
+        )
 
-    return build.batch(lambda texts: scored(texts, nearest), returns="score")
+    return build.batch(lambda texts: score_in_batches(texts, nearest_cosine), returns="score")

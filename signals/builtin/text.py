@@ -35,17 +35,12 @@ class Length(Thresholds):
 def length(parameters: Length, build: Build) -> Signal:
     """Length of the text, with limits that count as inside."""
 
-    def measure(text: pl.Expr) -> pl.Expr:
+    def measure_length(text: pl.Expr) -> pl.Expr:
         if parameters.unit == "bytes":
             return text.str.len_bytes()
         return text.str.len_chars() if parameters.unit == "chars" else text.str.count_matches(_WORD)
 
-    return build.expression(measure, returns="score")
-
-
-def _reason(error: Exception) -> str:
-    found = re.search(r"^error: (.*)$", str(error), re.MULTILINE)
-    return f"{found[1] if found else first_line(error)} (Rust's syntax)"
+    return build.expression(measure_length, returns="score")
 
 
 class Regex(Parameters):
@@ -56,11 +51,13 @@ class Regex(Parameters):
 
     @field_validator("pattern")
     @classmethod
-    def _compiles(cls, pattern: str) -> str:
+    def _check_pattern(cls, pattern: str) -> str:
         try:
             pl.Series([""]).str.contains(pattern)
         except pl.exceptions.PolarsError as error:
-            raise ValueError(f"not a regular expression: {_reason(error)}") from None
+            found = re.search(r"^error: (.*)$", str(error), re.MULTILINE)
+            reason = found[1] if found else first_line(error)
+            raise ValueError(f"not a regular expression: {reason} (Rust's syntax)") from None
         return pattern
 
 

@@ -44,7 +44,7 @@ def c4_quality(parameters: C4Quality, build: Build) -> Signal:
     if parameters.policy:
         banned += r"|enable javascript|terms of use|privacy policy|cookie policy|uses cookies"
 
-    def passes(text: pl.Expr) -> pl.Expr:
+    def passes_rules(text: pl.Expr) -> pl.Expr:
         lines = text.str.count_matches(_LINE).clip(lower_bound=1)
         sentences = text.str.count_matches(r"[.!?]+(?:\s|[\x22\u201d)]|$)")
         return (
@@ -53,7 +53,7 @@ def c4_quality(parameters: C4Quality, build: Build) -> Signal:
             & ~text.str.contains(banned)
         )
 
-    return build.expression(passes)
+    return build.expression(passes_rules)
 
 
 class FinewebQuality(Parameters):
@@ -78,14 +78,14 @@ class FinewebQuality(Parameters):
 def fineweb_quality(parameters: FinewebQuality, build: Build) -> Signal:
     """Whether a document passes the rules that FineWeb adds to Gopher's and C4's."""
 
-    def repeated(texts: pl.Series) -> pl.Series:
+    def repeated_share(texts: pl.Series) -> pl.Series:
         return pl.Series(
             [duplicate_shares([line for line in text.split("\n") if line.strip()])[1]
              if "\n" in text else 0.0 for text in texts],
             dtype=pl.Float64,
         )  # fmt: skip
 
-    def passes(texts: pl.Series) -> pl.Series:
+    def passes_rules(texts: pl.Series) -> pl.Series:
         text = pl.col("text")
         lines = text.str.count_matches(_LINE).clip(lower_bound=1)
         short = rf"(?m)^(?:[^\S\n]*\S(?:.{{0,{parameters.short - 1}}}))$"
@@ -98,6 +98,6 @@ def fineweb_quality(parameters: FinewebQuality, build: Build) -> Signal:
             )
         )
         found = texts.to_frame("text").select(cheap).to_series()
-        return found & (repeated(texts) <= parameters.max_duplicate_chars)
+        return found & (repeated_share(texts) <= parameters.max_duplicate_chars)
 
-    return build.batch(passes)
+    return build.batch(passes_rules)

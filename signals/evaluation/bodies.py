@@ -11,7 +11,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from siftset.schemas.errors import SignalError
-from siftset.signals.evaluation.faults import Outcome, isolate, refuse
+from siftset.signals.evaluation.faults import IsolatedParts, isolate_faults, refuse_error
 from siftset.signals.evaluation.spec import Preprocessor, SignalSpec
 
 Codes: TypeAlias = NDArray[np.uint8]
@@ -24,7 +24,7 @@ FALSE, TRUE, UNKNOWN, SKIPPED = 0, 1, 2, 3
 """Codes of what a signal said, in the order of schemas.rows.STATES."""
 
 
-def run(
+def run_body(
     signal: SignalSpec, inputs: Mapping[str, Values], size: int
 ) -> tuple[Codes | Scores, Faults]:
     """Ask a signal about `size` rows; a row that raises is unknown and among the faults.
@@ -33,21 +33,27 @@ def run(
     of a wrong type or number.
     """
     if signal.kind == "row":
-        answers, raised = _rows(signal.function, inputs, size, signal.name)
-        return _from_list(signal, answers, raised), raised
-    outcome = isolate(lambda a, b: _block(signal, inputs, a, b), size, signal=signal.name)
-    return _assemble(signal, outcome, size), outcome.raised
+        answers, raised = _run_rows(signal.function, inputs, size, signal.name)
+        return _to_array(signal, answers, raised), raised
+    outcome = isolate_faults(
+        lambda a, b: _run_block(signal, inputs, a, b), size, signal=signal.name
+    )
+    return _join_blocks(signal, outcome, size), outcome.raised
 
 
 Faults: TypeAlias = dict[int, Exception]
 
 
-def run_step(step: Preprocessor, inputs: Mapping[str, Values], size: int) -> tuple[Values, Faults]:
+def run_preprocessor(
+    step: Preprocessor, inputs: Mapping[str, Values], size: int
+) -> tuple[Values, Faults]:
     """Run a preprocessor; a row that raises has no value and is among the faults."""
     if step.kind == "row":
-        answers, raised = _rows(step.function, inputs, size, step.name)
+        answers, raised = _run_rows(step.function, inputs, size, step.name)
         return answers, raised
-    outcome = isolate(lambda a, b: _step_block(step, inputs, a, b), size, signal=step.name)
+    outcome = isolate_faults(
+        lambda a, b: _run_step_block(step, inputs, a, b), size, signal=step.name
+    )
     parts: list[pl.Series] = []
     position = 0
     for start, end, part in outcome.parts:
@@ -77,11 +83,11 @@ def to_answers(signal: SignalSpec, answer: pl.Series) -> Codes | Scores:
     return to_codes(answer) if signal.returns == "bool" else to_scores(answer)
 
 
-def _block(
+def _run_block(
     signal: SignalSpec, inputs: Mapping[str, Values], start: int, end: int
 ) -> Codes | Scores:
     size = end - start
-    piece = {name: _series(values[start:end]) for name, values in inputs.items()}
+    piece = {name: _own_series(values[start:end]) for name, values in inputs.items()}
     if signal.kind == "expression":
         answer = pl.DataFrame(piece).select(signal.expression()).to_series()
     else:
@@ -94,10 +100,10 @@ def _block(
     return to_answers(signal, answer)
 
 
-def _step_block(
+def _run_step_block(
     step: Preprocessor, inputs: Mapping[str, Values], start: int, end: int
 ) -> pl.Series:
-    piece = {name: _series(values[start:end]) for name, values in inputs.items()}
+    piece = {name: _own_series(values[start:end]) for name, values in inputs.items()}
     if step.kind == "expression":
         answer = step.function(*(pl.col(name) for name in piece))
         assert isinstance(answer, pl.Expr)
@@ -111,7 +117,7 @@ def _step_block(
     return made
 
 
-def _series(values: Values) -> pl.Series:
+def _own_series(values: Values) -> pl.Series:
     """Hand out a series of its own, which the body may spoil without harm."""
     return values.clone() if isinstance(values, pl.Series) else pl.Series(values, strict=False)
 
@@ -127,7 +133,7 @@ def _checked_series(answer: object, name: str) -> pl.Series:
     )
 
 
-def _rows(
+def _run_rows(
     function: Callable[..., object], inputs: Mapping[str, Values], size: int, name: str
 ) -> tuple[list[object], Faults]:
     """Call a function once for each distinct row."""
@@ -158,51 +164,53 @@ def _call_once(
         if row in memo:
             return memo[row]
     except TypeError:
-        return _call(function, row, name)
-    memo[row] = found = _call(function, row, name)
+        return _call_row(function, row, name)
+    memo[row] = found = _call_row(function, row, name)
     return found
 
 
-def _call(function: Callable[..., object], row: Sequence[object], name: str) -> object:
+def _call_row(function: Callable[..., object], row: Sequence[object], name: str) -> object:
     try:
         return function(*row)
     except Exception as error:
-        refuse(error, name)
+        refuse_error(error, name)
         return _Raised(error)
 
 
-def _from_list(signal: SignalSpec, answers: list[object], raised: Faults) -> Codes | Scores:
+def _to_array(signal: SignalSpec, answers: list[object], raised: Faults) -> Codes | Scores:
     if signal.returns == "bool":
         return np.fromiter(
-            (UNKNOWN if value is None else _bool(signal, value) for value in answers),
+            (UNKNOWN if value is None else _to_bool(signal, value) for value in answers),
             np.uint8, len(answers),
         )  # fmt: skip
     return np.fromiter(
-        (math.nan if value is None else _number(signal, value) for value in answers),
+        (math.nan if value is None else _to_number(signal, value) for value in answers),
         np.float64, len(answers),
     )  # fmt: skip
 
 
-def _bool(signal: SignalSpec, value: object) -> int:
+def _to_bool(signal: SignalSpec, value: object) -> int:
     if value is True or value is False or isinstance(value, np.bool_):
         return int(value)
-    raise _wrong(signal, value, "True, False or None")
+    raise _wrong_answer(signal, value, "True, False or None")
 
 
-def _number(signal: SignalSpec, value: object) -> float:
+def _to_number(signal: SignalSpec, value: object) -> float:
     if isinstance(value, bool | np.bool_) or not isinstance(value, int | float | np.number):
-        raise _wrong(signal, value, "a number or None")
+        raise _wrong_answer(signal, value, "a number or None")
     return float(value)
 
 
-def _wrong(signal: SignalSpec, value: object, expected: str) -> SignalError:
+def _wrong_answer(signal: SignalSpec, value: object, expected: str) -> SignalError:
     return SignalError(
         f"signal '{signal.name}' returned {value!r:.40} ({type(value).__name__}), "
         f"expected {expected}"
     )
 
 
-def _assemble(signal: SignalSpec, outcome: Outcome[Codes | Scores], size: int) -> Codes | Scores:
+def _join_blocks(
+    signal: SignalSpec, outcome: IsolatedParts[Codes | Scores], size: int
+) -> Codes | Scores:
     if len(outcome.parts) == 1 and not outcome.raised:
         return outcome.parts[0][2]
     whole: Codes | Scores

@@ -16,22 +16,22 @@ from siftset.schemas.errors import SignalError
 from siftset.schemas.results.columns import STATES
 from siftset.signals.evaluation.bodies import SKIPPED, TRUE, UNKNOWN, Codes
 from siftset.signals.evaluation.decisions import Decisions, to_boolean, to_scores, to_states
-from siftset.signals.evaluation.kleene import answer, caused, join_terms
+from siftset.signals.evaluation.kleene import answer_node, join_terms, mark_causes
 from siftset.signals.evaluation.planner import (
     MINIMUM_ROWS,
-    Plan,
+    FormulaPlan,
     can_skip,
-    drifted,
-    measured,
-    written,
+    has_drifted,
+    plan_as_written,
+    plan_from_sample,
 )
 from siftset.signals.evaluation.score_cache import ScoreCache
 from siftset.signals.evaluation.spec import SignalSpec
 from siftset.signals.evaluation.statistics import SignalStatistics, Statistics
-from siftset.signals.evaluation.thresholds import Asked
+from siftset.signals.evaluation.thresholds import SignalUse
 from siftset.signals.evaluation.workspace import Workspace
 from siftset.signals.formula.formula import Formula
-from siftset.signals.formula.tree import Ask, Node, Op, digest, leaves, show
+from siftset.signals.formula.tree import AskSignal, Node, Op, digest, leaves, show
 from siftset.signals.kernels.arrays import to_series
 
 
@@ -57,12 +57,12 @@ class FormulaDecider:
         self.order = order
         self.seed = seed
         self.cache = cache
-        self.questions = {name: _question(name, formula, signals) for name in formula.names}
+        self.questions = {name: _question_of(name, formula, signals) for name in formula.names}
         self.root: Node = formula.root
-        clauses = _clauses(self.root)
-        self._clauses = list(dict.fromkeys(clauses))
-        self._clause_of = [self._clauses.index(clause) for clause in clauses]
-        self._plan = written(self.root, self.questions, pinned=order == "pinned")
+        clauses = _clause_texts(self.root)
+        self._clause_texts = list(dict.fromkeys(clauses))
+        self._clause_of = [self._clause_texts.index(clause) for clause in clauses]
+        self._plan = plan_as_written(self.root, self.questions, pinned=order == "pinned")
         self.minimum_rows = MINIMUM_ROWS
         self._lock = threading.Lock()
         self._measured = False
@@ -97,18 +97,23 @@ class FormulaDecider:
         plan = self._plan_for(frame)
         start = perf_counter()
         space = Workspace(frame, self.questions, cache=self.cache)
-        space.fuse(plan.fused)
-        codes, clause = self._answer(space, plan)
-        faulted = self._faulted(space, codes, plan)
+        space.fuse_signals(plan.fused)
+        terms: list[Codes] = []
+        if _is_and(self.root):
+            terms = [np.full(0, SKIPPED, np.uint8)] * len(self.root.terms)
+            codes = join_terms(self.root, None, space, plan, terms)
+        else:
+            codes = answer_node(self.root, None, space, plan)
+        faulted = self._mark_faulted(space, codes, plan)
         made = Decisions(
             keep=to_boolean("keep", codes),
             signals=to_states(space),
             scores=to_scores(space),
-            clause=clause,
+            clause=self._name_clause(codes, terms),
             faults=space.faults(faulted),
             faulted=to_series("faulted", faulted),
         )
-        self._record(space, plan, codes, faulted, perf_counter() - start)
+        self._add_statistics(space, plan, codes, faulted, perf_counter() - start)
         return made
 
     def statistics(self) -> Statistics:
@@ -116,7 +121,7 @@ class FormulaDecider:
         with self._lock:
             return self._statistics
 
-    def taken(self) -> Statistics:
+    def take_statistics(self) -> Statistics:
         """Give what was done since it was last taken, for a decider elsewhere to absorb."""
         with self._lock:
             found, self._statistics = self._statistics, Statistics(self.formula.text)
@@ -132,62 +137,52 @@ class FormulaDecider:
         return () if self.cache is None else self.cache.close()
 
     @property
-    def plan(self) -> Plan:
+    def plan(self) -> FormulaPlan:
         """The order that is used now."""
         return self._plan
 
-    def _answer(self, space: Workspace, plan: Plan) -> tuple[Codes, pl.Series]:
-        terms: list[Codes] = []
-        if _is_and(self.root):
-            skipped = np.full(0, SKIPPED, np.uint8)
-            terms = [skipped] * len(self.root.terms)
-            codes = join_terms(self.root, None, space, plan, terms)
-        else:
-            codes = answer(self.root, None, space, plan)
-        return codes, self._clause(codes, terms)
-
-    def _clause(self, codes: Codes, terms: list[Codes]) -> pl.Series:
+    def _name_clause(self, codes: Codes, terms: list[Codes]) -> pl.Series:
         """Name the first clause, as written, that says of a row what the formula says of it."""
         index = np.zeros(codes.size, np.uint32)
         for position in range(len(terms) - 1, -1, -1):
             if terms[position].size:
                 index[terms[position] == codes] = self._clause_of[position]
         chosen = to_series("clause", index).set(to_series("true", codes == TRUE), None)
-        return chosen.cat.to(pl.Enum(self._clauses))
+        return chosen.cat.to(pl.Enum(self._clause_texts))
 
-    def _faulted(self, space: Workspace, codes: Codes, plan: Plan) -> NDArray[np.bool_]:
+    def _mark_faulted(self, space: Workspace, codes: Codes, plan: FormulaPlan) -> NDArray[np.bool_]:
         faulted = np.zeros(space.size, bool)
         if space.raised:
             raised = np.zeros(space.size, bool)
             for found in space.raised.values():
                 raised[list(found)] = True
             rows = np.flatnonzero((codes == UNKNOWN) & raised)
-            faulted[rows] = caused(self.root, rows, space, plan)
+            faulted[rows] = mark_causes(self.root, rows, space, plan)
         return faulted
 
-    def _plan_for(self, frame: pl.DataFrame) -> Plan:
+    def _plan_for(self, frame: pl.DataFrame) -> FormulaPlan:
         with self._lock:
             self._seen += frame.height
             wanted = self.order == "auto" and not self._measured and can_skip(self.root)
-            if wanted and self._seen >= self.minimum_rows and frame.height:
-                self._measure(frame)
+            if not (wanted and self._seen >= self.minimum_rows and frame.height):
+                return self._plan
+            start = perf_counter()
+            columns = frame.select(self.columns)
+            self._plan = plan_from_sample(
+                self.root, self.questions, columns, seed=self.seed, cache=self.cache
+            )
+            self._measured = True
+            self._statistics = replace(
+                self._statistics,
+                plans=self._statistics.plans + 1,
+                planning=self._statistics.planning + perf_counter() - start,
+            )
             return self._plan
 
-    def _measure(self, frame: pl.DataFrame) -> None:
-        start = perf_counter()
-        columns = frame.select(self.columns)
-        self._plan = measured(self.root, self.questions, columns, seed=self.seed, cache=self.cache)
-        self._measured = True
-        self._statistics = replace(
-            self._statistics,
-            plans=self._statistics.plans + 1,
-            planning=self._statistics.planning + perf_counter() - start,
-        )
-
-    def _record(
+    def _add_statistics(
         self,
         space: Workspace,
-        plan: Plan,
+        plan: FormulaPlan,
         codes: Codes,
         faulted: NDArray[np.bool_],
         seconds: float,
@@ -205,12 +200,12 @@ class FormulaDecider:
         with self._lock:
             self._statistics += batch
             self._since += 1
-            if self._measured and self._since >= self._patience and drifted(plan, space):
+            if self._measured and self._since >= self._patience and has_drifted(plan, space):
                 self._measured = False
                 self._since, self._patience = 0, self._patience * 2
 
 
-def _question(name: str, formula: Formula, signals: Mapping[str, SignalSpec]) -> Asked:
+def _question_of(name: str, formula: Formula, signals: Mapping[str, SignalSpec]) -> SignalUse:
     """Find how a formula uses a signal; raise SignalError where the signal cannot be used so."""
     signal = signals[name].named(name)
     used = [leaf.test for leaf in leaves(formula.root) if leaf.signal == name]
@@ -224,16 +219,18 @@ def _question(name: str, formula: Formula, signals: Mapping[str, SignalSpec]) ->
         raise SignalError(
             f"signal '{name}' is a score: compare it, as in  {name} >= 0.5 , or give it min or max"
         )
-    return Asked(signal, tests[0] if tests and signal.bounds is None else None)
+    return SignalUse(signal, tests[0] if tests and signal.bounds is None else None)
 
 
-def _clauses(root: Node) -> list[str]:
+def _clause_texts(root: Node) -> list[str]:
     """The texts of the top-level clauses."""
     return [show(term) for term in (root.terms if _is_and(root) else (root,))]
 
 
-def _signal_statistics(root: Node, space: Workspace, plan: Plan) -> dict[str, SignalStatistics]:
-    order = {name: place for place, name in enumerate(_visited(root, plan))}
+def _signal_statistics(
+    root: Node, space: Workspace, plan: FormulaPlan
+) -> dict[str, SignalStatistics]:
+    order = {name: place for place, name in enumerate(_visit_order(root, plan))}
     found: dict[str, SignalStatistics] = {}
     for name, ledger in space.ledgers.items():
         codes = space.codes.get(name)
@@ -249,14 +246,14 @@ def _signal_statistics(root: Node, space: Workspace, plan: Plan) -> dict[str, Si
     return found
 
 
-def _visited(node: Node, plan: Plan) -> list[str]:
+def _visit_order(node: Node, plan: FormulaPlan) -> list[str]:
     """The signals in the order in which a plan comes to them."""
     if isinstance(node, Op):
-        found = [name for index in plan(node) for name in _visited(node.terms[index], plan)]
+        found = [name for index in plan(node) for name in _visit_order(node.terms[index], plan)]
         return list(dict.fromkeys(found))
-    if isinstance(node, Ask):
+    if isinstance(node, AskSignal):
         return [node.signal]
-    return _visited(node.term, plan)
+    return _visit_order(node.term, plan)
 
 
 def _is_and(root: Node) -> TypeGuard[Op]:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import polars as pl
 
 from siftset.signals.evaluation.decider import FormulaDecider
@@ -18,8 +16,14 @@ _HEADER = (
 def explain(statistics: Statistics) -> str:
     """Print formula, order, measured cost, selectivity, and rows evaluated and skipped."""
     found = sorted(statistics.signals.items(), key=lambda item: item[1].position)
-    rows = [_row(name, signal) for name, signal in found]
-    lines = [f"keep: {statistics.formula}", *_table([_HEADER, *rows])]
+    rows = [_signal_row(name, signal) for name, signal in found]
+    rows.insert(0, _HEADER)
+    widths = [max(len(row[column]) for row in rows) for column in range(len(_HEADER))]
+    lines = [f"keep: {statistics.formula}"]
+    for row in rows:
+        cells = [cell.ljust(width) if column == 1 else cell.rjust(width)
+                 for column, (cell, width) in enumerate(zip(row, widths, strict=True))]  # fmt: skip
+        lines.append("  ".join(cells).rstrip())
     if any(signal.fused for _, signal in found):
         lines.append("* asked about every row in one pass")
     lines.append(
@@ -44,7 +48,7 @@ def explain_row(decider: FormulaDecider, row: pl.DataFrame) -> str:
     return "\n".join([*lines, *(f"  fault: {fault}" for fault in made.faults)])
 
 
-def _row(name: str, signal: SignalStatistics) -> tuple[str, ...]:
+def _signal_row(name: str, signal: SignalStatistics) -> tuple[str, ...]:
     cost, share = signal.microseconds_per_row, signal.selectivity
     return (
         str(signal.position + 1),
@@ -58,14 +62,3 @@ def _row(name: str, signal: SignalStatistics) -> tuple[str, ...]:
         f"{signal.unknown:,}",
         f"{signal.raised:,}",
     )
-
-
-def _table(rows: Sequence[Sequence[str]]) -> list[str]:
-    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
-    return [
-        "  ".join(
-            cell.ljust(width) if column == 1 else cell.rjust(width)
-            for column, (cell, width) in enumerate(zip(row, widths, strict=True))
-        ).rstrip()
-        for row in rows
-    ]

@@ -40,14 +40,14 @@ class Fault:
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome(Generic[T]):
+class IsolatedParts(Generic[T]):
     """Parts that worked, each from a start to an end, and the rows that raised."""
 
     parts: list[tuple[int, int, T]]
     raised: dict[int, Exception]
 
 
-def isolate(call: Callable[[int, int], T], size: int, *, signal: str) -> Outcome[T]:
+def isolate_faults(call: Callable[[int, int], T], size: int, *, signal: str) -> IsolatedParts[T]:
     """Call for rows 0 to `size`, halving what raises until only the guilty rows are left out."""
     done: list[tuple[int, int, T]] = []
     raised: dict[int, Exception] = {}
@@ -57,16 +57,16 @@ def isolate(call: Callable[[int, int], T], size: int, *, signal: str) -> Outcome
         try:
             done.append((start, end, call(start, end)))
         except Exception as error:
-            refuse(error, signal)
+            refuse_error(error, signal)
             if end - start == 1:
                 raised[start] = error
             elif end > start:
                 middle = (start + end) // 2
                 waiting += [(middle, end), (start, middle)]
-    return Outcome(sorted(done, key=lambda part: part[0]), raised)
+    return IsolatedParts(sorted(done, key=lambda part: part[0]), raised)
 
 
-def refuse(error: Exception, signal: str) -> None:
+def refuse_error(error: Exception, signal: str) -> None:
     """Raise SignalError for an error that no row is to blame for."""
     if isinstance(error, SiftsetError | MemoryError):
         raise error
@@ -82,7 +82,7 @@ def refuse(error: Exception, signal: str) -> None:
         ) from error
 
 
-def fault(signal: str, row: int, value: object, error: Exception, *, full: bool) -> Fault:
+def describe_fault(signal: str, row: int, value: object, error: Exception, *, full: bool) -> Fault:
     """Describe a fault; `full` keeps the traceback."""
     trace = traceback.format_exception(error) if full else traceback.format_exception_only(error)
     return Fault(

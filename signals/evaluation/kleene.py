@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from siftset.signals.evaluation.bodies import FALSE, SKIPPED, TRUE, UNKNOWN, Codes, Rows
 from siftset.signals.evaluation.workspace import Workspace
-from siftset.signals.formula.tree import Ask, Fill, Node, Not, Op
+from siftset.signals.formula.tree import AskSignal, FillUnknown, Node, Not, Op
 
 _NOT = np.array([TRUE, FALSE, UNKNOWN], np.uint8)
 _AND = np.array([[0, 0, 0], [0, 1, 2], [0, 2, 2]], np.uint8)
@@ -26,14 +26,14 @@ DECIDES = {"&": FALSE, "|": TRUE, "^": SKIPPED}
 Order = Callable[[Op], tuple[int, ...]]
 
 
-def answer(node: Node, rows: Rows | None, space: Workspace, order: Order) -> Codes:
+def answer_node(node: Node, rows: Rows | None, space: Workspace, order: Order) -> Codes:
     """Answer a node for rows, all of them for None."""
-    if isinstance(node, Ask):
-        return space.leaf(node, rows)
+    if isinstance(node, AskSignal):
+        return space.answer_leaf(node, rows)
     if isinstance(node, Not):
-        return _NOT[answer(node.term, rows, space, order)]
-    if isinstance(node, Fill):
-        codes = answer(node.term, rows, space, order)
+        return _NOT[answer_node(node.term, rows, space, order)]
+    if isinstance(node, FillUnknown):
+        codes = answer_node(node.term, rows, space, order)
         return np.where(codes == UNKNOWN, np.uint8(node.value), codes)
     return join_terms(node, rows, space, order, None)
 
@@ -48,9 +48,9 @@ def join_terms(
     live: Rows | None = None
     for index in order(node):
         asked = rows if live is None else (live if rows is None else rows[live])
-        codes = answer(node.terms[index], asked, space, order)
+        codes = answer_node(node.terms[index], asked, space, order)
         if seen is not None:
-            seen[index] = spread(codes, live, size)
+            seen[index] = spread_codes(codes, live, size)
         if live is None:
             whole = table[whole, codes]
         else:
@@ -64,7 +64,7 @@ def join_terms(
     return whole
 
 
-def spread(codes: Codes, live: Rows | None, size: int) -> Codes:
+def spread_codes(codes: Codes, live: Rows | None, size: int) -> Codes:
     """Lay codes of some rows out over all rows, the others skipped."""
     if live is None:
         return codes
@@ -73,16 +73,16 @@ def spread(codes: Codes, live: Rows | None, size: int) -> Codes:
     return whole
 
 
-def caused(node: Node, rows: Rows, space: Workspace, order: Order) -> NDArray[np.bool_]:
+def mark_causes(node: Node, rows: Rows, space: Workspace, order: Order) -> NDArray[np.bool_]:
     """Mark, among rows on which a node is unknown, those where a fault is a cause of it."""
-    if isinstance(node, Ask):
+    if isinstance(node, AskSignal):
         raised = np.fromiter(space.raised.get(node.signal, {}), np.int64)
         return np.isin(rows, raised)
     if isinstance(node, Not):
-        return caused(node.term, rows, space, order)
+        return mark_causes(node.term, rows, space, order)
     found = np.zeros(rows.size, bool)
     if isinstance(node, Op):
         for term in node.terms:
-            unknown = answer(term, rows, space, order) == UNKNOWN
-            found[unknown] |= caused(term, rows[unknown], space, order)
+            unknown = answer_node(term, rows, space, order) == UNKNOWN
+            found[unknown] |= mark_causes(term, rows[unknown], space, order)
     return found

@@ -20,9 +20,9 @@ from numpy.typing import NDArray
 from siftset.signals.evaluation.bodies import FALSE, SKIPPED, TRUE, UNKNOWN, Codes
 from siftset.signals.evaluation.kleene import DECIDES, TABLES
 from siftset.signals.evaluation.score_cache import ScoreCache
-from siftset.signals.evaluation.thresholds import Asked, compare
+from siftset.signals.evaluation.thresholds import SignalUse, compare_scores
 from siftset.signals.evaluation.workspace import Workspace
-from siftset.signals.formula.tree import Ask, Fill, Node, Not, Op, leaves
+from siftset.signals.formula.tree import AskSignal, FillUnknown, Node, Not, Op, leaves
 from siftset.signals.kernels.arrays import to_series
 
 MINIMUM_ROWS = 4096
@@ -42,24 +42,24 @@ _RANK = {"expression": 0, "batch": 1, "row": 2}
 
 
 @dataclass(frozen=True, slots=True)
-class Cost:
+class SignalCost:
     """Seconds that a signal takes: `fixed` for each frame, `row` for each row asked."""
 
     fixed: float
     row: float
 
-    def of(self, rows: float, frame: int, sample: int) -> float:
+    def estimate_seconds(self, rows: float, frame: int, sample: int) -> float:
         """Estimate for rows of a sample that stands for a frame."""
         return rows * self.row + self.fixed * sample / max(frame, 1) if rows else 0.0
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class FormulaPlan:
     """An order for each operator of a formula, and what it was derived from."""
 
     orders: Mapping[int, tuple[int, ...]] = field(default_factory=dict)
     fused: tuple[str, ...] = ()
-    costs: Mapping[str, Cost] = field(default_factory=dict)
+    costs: Mapping[str, SignalCost] = field(default_factory=dict)
     rates: Mapping[str, float] = field(default_factory=dict)
     """Share of yes among the rows that each signal is expected to be asked about."""
 
@@ -68,24 +68,24 @@ class Plan:
         return self.orders.get(id(node)) or tuple(range(len(node.terms)))
 
 
-def written(root: Node, questions: Mapping[str, Asked], *, pinned: bool) -> Plan:
+def plan_as_written(root: Node, questions: Mapping[str, SignalUse], *, pinned: bool) -> FormulaPlan:
     """Plan without measuring: by the kind of signal, or exactly as written where pinned."""
     if pinned:
-        return Plan()
+        return FormulaPlan()
     orders: dict[int, tuple[int, ...]] = {}
     _rank_written(root, questions, orders)
-    expressions = [name for name, question in questions.items() if _fusible(question)]
-    return Plan(orders, tuple(expressions))
+    expressions = [name for name, question in questions.items() if _can_fuse(question)]
+    return FormulaPlan(orders, tuple(expressions))
 
 
-def _fusible(question: Asked) -> bool:
+def _can_fuse(question: SignalUse) -> bool:
     return question.signal.kind == "expression" and not question.signal.preprocessors
 
 
 def _rank_written(
-    node: Node, questions: Mapping[str, Asked], orders: dict[int, tuple[int, ...]]
+    node: Node, questions: Mapping[str, SignalUse], orders: dict[int, tuple[int, ...]]
 ) -> int:
-    if isinstance(node, Ask):
+    if isinstance(node, AskSignal):
         return _RANK[questions[node.signal].signal.kind]
     if isinstance(node, Op):
         ranks = [_rank_written(term, questions, orders) for term in node.terms]
@@ -94,25 +94,25 @@ def _rank_written(
     return _rank_written(node.term, questions, orders)
 
 
-def measured(
+def plan_from_sample(
     root: Node,
-    questions: Mapping[str, Asked],
+    questions: Mapping[str, SignalUse],
     frame: pl.DataFrame,
     *,
     seed: int,
     cache: ScoreCache | None = None,
-) -> Plan:
+) -> FormulaPlan:
     """Plan from a sample of a frame; what is stored costs what looking it up costs."""
     size = min(SAMPLE[-1], frame.height)
     rows = np.random.default_rng(seed).choice(frame.height, size, replace=False)
     sample = Workspace(frame[to_series("rows", rows)], questions, cache=cache)
-    costs = {name: _measure(sample, name) for name in questions}
+    costs = {name: _measure_cost(sample, name) for name in questions}
     return _Planner(root, questions, sample, costs, frame.height).plan()
 
 
-def _measure(space: Workspace, name: str) -> Cost:
+def _measure_cost(space: Workspace, name: str) -> SignalCost:
     """Ask about more and more of a sample; cost from the two largest sizes."""
-    leaf = Ask(name)
+    leaf = AskSignal(name)
     points: list[tuple[int, float]] = []
     done = 0
     for target in SAMPLE:
@@ -120,30 +120,22 @@ def _measure(space: Workspace, name: str) -> Cost:
         if target <= done:
             break
         start = perf_counter()
-        space.leaf(leaf, np.arange(done, target))
+        space.answer_leaf(leaf, np.arange(done, target))
         points.append((target - done, perf_counter() - start))
         warm, done = done > 0, target
         if warm and points[-1][1] > PATIENCE:
             break
-    _extend(space, name, done)
-    return _cost(points)
-
-
-def _extend(space: Workspace, name: str, done: int) -> None:
-    """Let the rows that were not asked repeat the answers of those that were."""
+    # the rows that were not asked repeat the answers of those that were
     for answers in (space.codes.get(name), space.scores.get(name)):
         if answers is not None and done:
             answers[:] = np.resize(answers[:done], space.size)
     space.complete.add(name)
-
-
-def _cost(points: list[tuple[int, float]]) -> Cost:
     size, seconds = points[-1]
     if len(points) < len(SAMPLE):
-        return Cost(0.0, max(seconds / size, 1e-10))
+        return SignalCost(0.0, max(seconds / size, 1e-10))
     small, fast = points[-2]
     row = max((seconds - fast) / max(size - small, 1), seconds / size * 0.1, 1e-10)
-    return Cost(max(seconds - row * size, 0.0), row)
+    return SignalCost(max(seconds - row * size, 0.0), row)
 
 
 class _Planner:
@@ -152,9 +144,9 @@ class _Planner:
     def __init__(
         self,
         root: Node,
-        questions: Mapping[str, Asked],
+        questions: Mapping[str, SignalUse],
         sample: Workspace,
-        costs: Mapping[str, Cost],
+        costs: Mapping[str, SignalCost],
         frame: int,
     ) -> None:  # fmt: skip
         self.root, self.questions, self.sample = root, questions, sample
@@ -164,61 +156,59 @@ class _Planner:
         self.asked = {name: np.zeros(sample.size, bool) for name in questions}
         self._codes: dict[int, Codes] = {}
 
-    def plan(self) -> Plan:
+    def plan(self) -> FormulaPlan:
         everything = np.ones(self.sample.size, bool)
-        self.spend(self.root, everything, keep=True)
+        self.estimate_cost(self.root, everything, keep=True)
         fused = tuple(name for name in self.questions if self._worth_fusing(name))
         for name in fused:
             self.rates[name] = float((self.sample.codes[name] == TRUE).mean())
-        return Plan(self.orders, fused, self.costs, self.rates)
+        return FormulaPlan(self.orders, fused, self.costs, self.rates)
 
     def _worth_fusing(self, name: str) -> bool:
         """Whether asking about every row costs less than gathering those that need it."""
-        if not _fusible(self.questions[name]):
+        if not _can_fuse(self.questions[name]):
             return False
         share = float(self.asked[name].mean())
         cost = self.costs[name]
         return cost.row <= share * (cost.row + GATHER) + cost.fixed / self.frame
 
-    def spend(self, node: Node, live: NDArray[np.bool_], *, keep: bool) -> float:
+    def estimate_cost(self, node: Node, live: NDArray[np.bool_], *, keep: bool) -> float:
         """Estimate the seconds to answer a node for live rows; `keep` fixes the order."""
-        if isinstance(node, Ask):
-            return self._spend_leaf(node, live, keep=keep)
+        if isinstance(node, AskSignal):
+            name = node.signal
+            new = live & ~self.asked[name]
+            count = int(new.sum())
+            if keep and count:
+                self.asked[name] |= new
+                self.rates[name] = float((self.sample.codes[name][live] == TRUE).mean())
+            return self.costs[name].estimate_seconds(count, self.frame, self.sample.size)
         if not isinstance(node, Op):
-            return self.spend(node.term, live, keep=keep)
+            return self.estimate_cost(node.term, live, keep=keep)
         if keep or id(node) not in self.orders:
-            self.orders[id(node)] = self._order(node, live)
+            self.orders[id(node)] = self._greedy_order(node, live)
         total, left = 0.0, live
         for index in self.orders[id(node)]:
-            total += self.spend(node.terms[index], left, keep=keep)
+            total += self.estimate_cost(node.terms[index], left, keep=keep)
             left = left & (self.codes(node.terms[index]) != DECIDES[node.symbol])
         return total
 
-    def _spend_leaf(self, leaf: Ask, live: NDArray[np.bool_], *, keep: bool) -> float:
-        name = leaf.signal
-        new = live & ~self.asked[name]
-        count = int(new.sum())
-        if keep and count:
-            self.asked[name] |= new
-            codes = self.sample.codes[name][live]
-            self.rates[name] = float((codes == TRUE).mean())
-        return self.costs[name].of(count, self.frame, self.sample.size)
-
-    def _order(self, node: Op, live: NDArray[np.bool_]) -> tuple[int, ...]:
+    def _greedy_order(self, node: Op, live: NDArray[np.bool_]) -> tuple[int, ...]:
         """Take again and again the term with the least cost per row that it settles."""
         waiting = list(range(len(node.terms)))
         if len(waiting) > MAX_GREEDY:
-            return tuple(sorted(waiting, key=lambda index: self._score(node, index, live)))
+            return tuple(
+                sorted(waiting, key=lambda index: self._cost_per_settled(node, index, live))
+            )
         order: list[int] = []
         while waiting:
-            best = min(waiting, key=lambda index: self._score(node, index, live))
+            best = min(waiting, key=lambda index: self._cost_per_settled(node, index, live))
             live = live & (self.codes(node.terms[best]) != DECIDES[node.symbol])
             waiting.remove(best)
             order.append(best)
         return tuple(order)
 
-    def _score(self, node: Op, index: int, live: NDArray[np.bool_]) -> tuple[float, int]:
-        cost = self.spend(node.terms[index], live, keep=False)
+    def _cost_per_settled(self, node: Op, index: int, live: NDArray[np.bool_]) -> tuple[float, int]:
+        cost = self.estimate_cost(node.terms[index], live, keep=False)
         settled = int((live & (self.codes(node.terms[index]) == DECIDES[node.symbol])).sum())
         return (cost / settled if settled else 1e12 + cost, index)
 
@@ -226,13 +216,13 @@ class _Planner:
         """The answers of a node on the sample."""
         found = self._codes.get(id(node))
         if found is None:
-            found = self._codes[id(node)] = self._answer(node)
+            found = self._codes[id(node)] = self._sample_codes(node)
         return found
 
-    def _answer(self, node: Node) -> Codes:
-        if isinstance(node, Ask):
+    def _sample_codes(self, node: Node) -> Codes:
+        if isinstance(node, AskSignal):
             if node.test is not None and node.signal in self.sample.scores:
-                return compare(self.sample.scores[node.signal], node.test)
+                return compare_scores(self.sample.scores[node.signal], node.test)
             return self.sample.codes[node.signal]
         if isinstance(node, Op):
             whole = self.codes(node.terms[0])
@@ -242,7 +232,7 @@ class _Planner:
         codes = self.codes(node.term)
         if isinstance(node, Not):
             return np.array([TRUE, FALSE, UNKNOWN], np.uint8)[codes]
-        assert isinstance(node, Fill)
+        assert isinstance(node, FillUnknown)
         return np.where(codes == UNKNOWN, np.uint8(node.value), codes)
 
 
@@ -251,12 +241,11 @@ def can_skip(root: Node) -> bool:
     return len({leaf.signal for leaf in leaves(root)}) > 1
 
 
-def drifted(plan: Plan, space: Workspace) -> bool:
-    """Say whether a frame's rates or costs are far from those that a plan was made for."""
-    return _rates_drifted(plan, space) or _costs_drifted(plan, space)
+def has_drifted(plan: FormulaPlan, space: Workspace) -> bool:
+    """Say whether a frame's rates or costs are far from those that a plan was made for.
 
-
-def _rates_drifted(plan: Plan, space: Workspace) -> bool:
+    A cost counts where it is far from what was expected, by a time that matters in the frame.
+    """
     for name, expected in plan.rates.items():
         codes = space.codes.get(name)
         if codes is None:
@@ -264,11 +253,6 @@ def _rates_drifted(plan: Plan, space: Workspace) -> bool:
         asked = codes[codes != SKIPPED]
         if asked.size >= 1000 and abs(float((asked == TRUE).mean()) - expected) > 0.2:
             return True
-    return False
-
-
-def _costs_drifted(plan: Plan, space: Workspace) -> bool:
-    """Look for a signal that is far from its expected cost, by a time that matters in the frame."""
     whole = sum(ledger.seconds for ledger in space.ledgers.values())
     for name, cost in plan.costs.items():
         ledger = space.ledgers[name]

@@ -19,7 +19,7 @@ _PHYSICAL = (pl.Date, pl.Time, pl.Datetime, pl.Duration)
 _TEXTUAL = (pl.String, pl.Boolean, pl.Categorical, pl.Enum, pl.Null)
 
 
-class Keys(NamedTuple):
+class RowKeys(NamedTuple):
     """The content of rows as 96 bits each."""
 
     key: NDArray[np.uint64]
@@ -40,13 +40,13 @@ class Shelf(Protocol):
     def pays(self) -> bool:
         """Whether looking an answer up is expected to be cheaper than the body."""
 
-    def find(self, keys: Keys) -> Recalled:
+    def find(self, keys: RowKeys) -> Recalled:
         """Look rows up."""
 
     def ran(self, rows: int, seconds: float) -> bool:
         """Take what the body cost; say whether its answers are worth storing."""
 
-    def add(self, keys: Keys, answers: Codes | Scores) -> None:
+    def add(self, keys: RowKeys, answers: Codes | Scores) -> None:
         """Store answers; rows on which the body raised are not among them."""
 
 
@@ -60,26 +60,23 @@ class ScoreCache(Protocol):
         """Write what is new; give warnings of what went wrong, none of which changed an answer."""
 
 
-def content_keys(frame: pl.DataFrame) -> Keys | None:
+def content_keys(frame: pl.DataFrame) -> RowKeys | None:
     """Hash the content of every row; None where a column has a type without a canonical text."""
-    if not all(_has_text(dtype) for dtype in frame.dtypes):
-        return None
+    for dtype in frame.dtypes:
+        if not (dtype.is_numeric() or dtype in _TEXTUAL or isinstance(dtype, _PHYSICAL)):
+            return None
     only = frame.columns[0] if frame.width == 1 and frame.dtypes[0] == pl.String else None
-    text = pl.col(only) if only is not None else _joined(frame)
+    text = pl.col(only) if only is not None else _row_text(frame)
     import polars_hash as plh
 
     hashes = frame.select(text.alias("row")).select(
         key=plh.col("row").nchash.xxh3_64().fill_null(0),
         check=(plh.col("row").nchash.wyhash().fill_null(0) & 0xFFFFFFFF).cast(pl.UInt32),
     )
-    return Keys(hashes["key"].to_numpy(), hashes["check"].to_numpy())
+    return RowKeys(hashes["key"].to_numpy(), hashes["check"].to_numpy())
 
 
-def _has_text(dtype: pl.DataType) -> bool:
-    return dtype.is_numeric() or dtype in _TEXTUAL or isinstance(dtype, _PHYSICAL)
-
-
-def _joined(frame: pl.DataFrame) -> pl.Expr:
+def _row_text(frame: pl.DataFrame) -> pl.Expr:
     """Write a row as one text from which its values and their types could be read back."""
     cells = []
     for name, dtype in frame.schema.items():

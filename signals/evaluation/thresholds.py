@@ -20,7 +20,7 @@ COMPARE: Mapping[str, Callable[[Scores, float], NDArray[np.bool_]]] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class SignalUse:
     """A signal as a formula uses it: how its score becomes the answer that is recorded."""
 
     signal: SignalSpec
@@ -28,11 +28,13 @@ class Asked:
     """The comparison that is recorded for a score without bounds: the first in the formula."""
 
 
-def decision(question: Asked, scores: Scores) -> Codes:
+def decide_scores(question: SignalUse, scores: Scores) -> Codes:
     """Make the recorded answer of scores."""
     bounds = question.signal.bounds
     if bounds is None:
-        return compare(scores, question.test) if question.test else _known(scores)
+        if question.test:
+            return compare_scores(scores, question.test)
+        return _with_unknown(np.ones(scores.shape, bool), scores)
     passed = np.ones(scores.shape, bool)
     if bounds.minimum is not None:
         passed &= scores >= bounds.minimum
@@ -41,7 +43,7 @@ def decision(question: Asked, scores: Scores) -> Codes:
     return _with_unknown(passed, scores)
 
 
-def compare(scores: Scores, test: Test) -> Codes:
+def compare_scores(scores: Scores, test: Test) -> Codes:
     """Compare scores with a number; NaN is unknown."""
     return _with_unknown(COMPARE[test.symbol](scores, test.value), scores)
 
@@ -50,7 +52,3 @@ def _with_unknown(passed: NDArray[np.bool_], scores: Scores) -> Codes:
     codes = passed.astype(np.uint8)
     codes[np.isnan(scores)] = UNKNOWN
     return codes
-
-
-def _known(scores: Scores) -> Codes:
-    return _with_unknown(np.ones(scores.shape, bool), scores)

@@ -17,21 +17,21 @@ from siftset.signals.evaluation.bodies import (
     Rows,
     Scores,
     Values,
-    run,
-    run_step,
+    run_body,
+    run_preprocessor,
     to_answers,
 )
-from siftset.signals.evaluation.faults import TRACEBACKS, Fault, fault
+from siftset.signals.evaluation.faults import TRACEBACKS, Fault, describe_fault
 from siftset.signals.evaluation.preprocessing import Steps
 from siftset.signals.evaluation.score_cache import ScoreCache, Shelf, content_keys
 from siftset.signals.evaluation.spec import Preprocessor, SignalSpec
-from siftset.signals.evaluation.thresholds import Asked, compare, decision
-from siftset.signals.formula.tree import Ask
+from siftset.signals.evaluation.thresholds import SignalUse, compare_scores, decide_scores
+from siftset.signals.formula.tree import AskSignal
 from siftset.signals.kernels.arrays import to_series
 
 
 @dataclass(slots=True)
-class Ledger:
+class SignalLedger:
     """What one signal did in one frame."""
 
     seconds: float = 0.0
@@ -49,7 +49,7 @@ class Workspace:
     def __init__(
         self,
         frame: pl.DataFrame,
-        questions: Mapping[str, Asked],
+        questions: Mapping[str, SignalUse],
         *,
         cache: ScoreCache | None = None,
     ) -> None:
@@ -61,22 +61,22 @@ class Workspace:
         self.scores: dict[str, Scores] = {}
         self.complete: set[str] = set()
         self.raised: dict[str, dict[int, Exception]] = {}
-        self.ledgers = {name: Ledger() for name in questions}
+        self.ledgers = {name: SignalLedger() for name in questions}
         self._nulls: dict[str, NDArray[np.bool_] | None] = {}
         self._steps: dict[Preprocessor, Steps] = {}
 
-    def leaf(self, leaf: Ask, rows: Rows | None) -> Codes:
+    def answer_leaf(self, leaf: AskSignal, rows: Rows | None) -> Codes:
         """Answer a leaf for rows, all of them for None."""
         name = leaf.signal
         if name not in self.complete:
-            self._ensure(name, rows)
+            self._ask_missing(name, rows)
         if leaf.test is None or leaf.test == self.questions[name].test:
             codes = self.codes[name]
             return codes if rows is None else codes[rows]
         scores = self.scores[name]
-        return compare(scores if rows is None else scores[rows], leaf.test)
+        return compare_scores(scores if rows is None else scores[rows], leaf.test)
 
-    def fuse(self, names: tuple[str, ...]) -> None:
+    def fuse_signals(self, names: tuple[str, ...]) -> None:
         """Ask several expression signals about every row in one pass."""
         waiting = [name for name in names if name not in self.codes]
         if not waiting:
@@ -89,17 +89,21 @@ class Workspace:
             answers = None
         if answers is None or answers.height != self.size:
             for name in waiting:
-                self._ensure(name, None)
+                self._ask_missing(name, None)
             return
         made = [to_answers(signal, answers[signal.name]) for signal in signals]
         share = (perf_counter() - start) / len(waiting)
         for signal, answer in zip(signals, made, strict=True):
-            self._store(signal, None, answer)
-            self._charge(signal, self.size, share)
-            self._clear_nulls(signal)
+            self._set_answers(signal, None, answer)
+            self._charge_time(signal, self.size, share)
+            nulls = self.nulls_of(signal)
+            if nulls is not None:
+                self.codes[signal.name][nulls] = UNKNOWN
+                if signal.returns == "score":
+                    self.scores[signal.name][nulls] = np.nan
             self.complete.add(signal.name)
 
-    def _ensure(self, name: str, rows: Rows | None) -> None:
+    def _ask_missing(self, name: str, rows: Rows | None) -> None:
         """Ask a signal about those of the rows that it was not asked about yet."""
         signal = self.questions[name].signal
         known = self.codes.get(name)
@@ -107,14 +111,14 @@ class Workspace:
             wanted = np.flatnonzero(known == SKIPPED) if rows is None else rows
             rows = wanted[known[wanted] == SKIPPED]
         else:
-            self._open(signal)
+            self._open_answers(signal)
         if rows is None:
             self.complete.add(name)
         asked = self._without_nulls(signal, rows)
         if asked is None or asked.size:
-            self._ask(signal, asked)
+            self._run_signal(signal, asked)
 
-    def _open(self, signal: SignalSpec) -> None:
+    def _open_answers(self, signal: SignalSpec) -> None:
         self.codes[signal.name] = np.full(self.size, SKIPPED, np.uint8)
         if signal.returns == "score":
             self.scores[signal.name] = np.full(self.size, np.nan)
@@ -131,47 +135,44 @@ class Workspace:
         codes[rows[hit]] = UNKNOWN
         return rows[~hit]
 
-    def _clear_nulls(self, signal: SignalSpec) -> None:
-        nulls = self.nulls_of(signal)
-        if nulls is None:
-            return
-        self.codes[signal.name][nulls] = UNKNOWN
-        if signal.returns == "score":
-            self.scores[signal.name][nulls] = np.nan
-
     def nulls_of(self, signal: SignalSpec) -> NDArray[np.bool_] | None:
         """Mark the rows on which a signal is unknown because an input is null; None for none."""
         if signal.nulls == "handle":
             return None
-        masks = [mask for column in signal.columns if (mask := self._null(column)) is not None]
+        masks = [mask for column in signal.columns if (mask := self._null_mask(column)) is not None]
         return np.logical_or.reduce(masks) if masks else None
 
-    def _null(self, column: str) -> NDArray[np.bool_] | None:
+    def _null_mask(self, column: str) -> NDArray[np.bool_] | None:
         if column not in self._nulls:
             series = self.frame.get_column(column)
             self._nulls[column] = series.is_null().to_numpy() if series.null_count() else None
         return self._nulls[column]
 
-    def _ask(self, signal: SignalSpec, rows: Rows | None) -> None:
+    def _run_signal(self, signal: SignalSpec, rows: Rows | None) -> None:
         """Look rows up where that pays, and run the body on the others."""
         shelf = None if self.cache is None else self.cache.shelf(signal)
         if shelf is not None and shelf.pays:
-            rows = self._recall(signal, shelf, rows)
+            rows = self._recall_answers(signal, shelf, rows)
             if not rows.size:
                 return
         start = perf_counter()
-        inputs, rows = self._inputs(signal, rows)
+        inputs, rows = self._gather_inputs(signal, rows)
         size = self.size if rows is None else rows.size
-        answers, raised = run(signal, inputs, size)
+        answers, raised = run_body(signal, inputs, size)
         seconds = perf_counter() - start
-        self._store(signal, rows, answers)
-        self._charge(signal, answers.size, seconds)
+        self._set_answers(signal, rows, answers)
+        self._charge_time(signal, answers.size, seconds)
         if raised:
-            self._blame(signal, rows, raised)
+            self._record_faults(signal, rows, raised)
         if shelf is not None and shelf.ran(size, seconds):
-            self._keep(signal, shelf, rows, answers, list(raised))
+            wanted = np.delete(np.arange(self.size) if rows is None else rows, list(raised))
+            keys = content_keys(self.frame.select(signal.columns)[to_series("rows", wanted)])
+            if keys is not None and wanted.size:
+                sound = np.ones(answers.size, bool)
+                sound[list(raised)] = False
+                shelf.add(keys, answers[sound])
 
-    def _recall(self, signal: SignalSpec, shelf: Shelf, rows: Rows | None) -> Rows:
+    def _recall_answers(self, signal: SignalSpec, shelf: Shelf, rows: Rows | None) -> Rows:
         """Take the answers that are stored; give the rows that are left."""
         wanted = np.arange(self.size) if rows is None else rows
         keys = content_keys(self.frame.select(signal.columns)[to_series("rows", wanted)])
@@ -180,26 +181,11 @@ class Workspace:
         found = shelf.find(keys)
         hit = wanted[found.known]
         if hit.size:
-            self._store(signal, hit, found.answers)
+            self._set_answers(signal, hit, found.answers)
             self.ledgers[signal.name].cached += hit.size
         return wanted[~found.known]
 
-    def _keep(
-        self,
-        signal: SignalSpec,
-        shelf: Shelf,
-        rows: Rows | None,
-        answers: Codes | Scores,
-        raised: list[int],
-    ) -> None:
-        wanted = np.delete(np.arange(self.size) if rows is None else rows, raised)
-        keys = content_keys(self.frame.select(signal.columns)[to_series("rows", wanted)])
-        if keys is not None and wanted.size:
-            sound = np.ones(answers.size, bool)
-            sound[raised] = False
-            shelf.add(keys, answers[sound])
-
-    def _blame(
+    def _record_faults(
         self, signal: SignalSpec, rows: Rows | None, raised: Mapping[int, Exception]
     ) -> None:
         found = self.raised.setdefault(signal.name, {})
@@ -207,23 +193,23 @@ class Workspace:
             found[position if rows is None else int(rows[position])] = error
         self.ledgers[signal.name].raised += len(raised)
 
-    def _store(self, signal: SignalSpec, rows: Rows | None, answers: Codes | Scores) -> None:
+    def _set_answers(self, signal: SignalSpec, rows: Rows | None, answers: Codes | Scores) -> None:
         name = signal.name
         where: Rows | slice = slice(None) if rows is None else rows
         if name not in self.codes:
-            self._open(signal)
+            self._open_answers(signal)
         if signal.returns == "score":
             self.scores[name][where] = answers
-            answers = decision(self.questions[name], answers.astype(np.float64, copy=False))
+            answers = decide_scores(self.questions[name], answers.astype(np.float64, copy=False))
         self.codes[name][where] = answers
 
-    def _charge(self, signal: SignalSpec, rows: int, seconds: float) -> None:
+    def _charge_time(self, signal: SignalSpec, rows: int, seconds: float) -> None:
         ledger = self.ledgers[signal.name]
         ledger.seconds += seconds
         ledger.calls += 1
         ledger.asked += rows
 
-    def _inputs(
+    def _gather_inputs(
         self, signal: SignalSpec, rows: Rows | None
     ) -> tuple[dict[str, Values], Rows | None]:
         """Gather what a body reads; rows on which a preprocessor raised are left out."""
@@ -231,21 +217,23 @@ class Workspace:
         names = signal.inputs or signal.columns
         for name in names:
             if name in steps:
-                rows = self._prepare(signal, steps[name], rows)
+                rows = self._run_preprocessor(signal, steps[name], rows)
         return {
-            name: self._step(steps[name]).gather(rows)
+            name: self._step_values(steps[name]).gather(rows)
             if name in steps
-            else self._column(name, rows)
+            else self._take_column(name, rows)
             for name in names
         }, rows
 
-    def _prepare(self, signal: SignalSpec, step: Preprocessor, rows: Rows | None) -> Rows | None:
-        store = self._step(step)
+    def _run_preprocessor(
+        self, signal: SignalSpec, step: Preprocessor, rows: Rows | None
+    ) -> Rows | None:
+        store = self._step_values(step)
         wanted = np.arange(self.size) if rows is None else rows
         missing = wanted[store.position[wanted] < 0]
         if missing.size:
-            inputs = {column: self._column(column, missing) for column in step.columns}
-            values, raised = run_step(step, inputs, missing.size)
+            inputs = {column: self._take_column(column, missing) for column in step.columns}
+            values, raised = run_preprocessor(step, inputs, missing.size)
             store.add(missing, values, raised)
         if not store.raised:
             return rows
@@ -253,15 +241,15 @@ class Workspace:
                   if int(row) in store.raised}  # fmt: skip
         codes = self.codes[signal.name]
         codes[wanted[list(guilty)]] = UNKNOWN
-        self._blame(signal, wanted, guilty)
+        self._record_faults(signal, wanted, guilty)
         return np.delete(wanted, list(guilty))
 
-    def _step(self, step: Preprocessor) -> Steps:
+    def _step_values(self, step: Preprocessor) -> Steps:
         if step not in self._steps:
             self._steps[step] = Steps(self.size)
         return self._steps[step]
 
-    def _column(self, name: str, rows: Rows | None) -> pl.Series:
+    def _take_column(self, name: str, rows: Rows | None) -> pl.Series:
         series = self.frame.get_column(name)
         return series if rows is None else series.gather(to_series("rows", rows))
 
@@ -273,5 +261,5 @@ class Workspace:
             for row in sorted(row for row in raised if rows[row]):
                 full = len(found) < TRACEBACKS
                 value = self.frame.get_column(column)[row]
-                found.append(fault(name, row, value, raised[row], full=full))
+                found.append(describe_fault(name, row, value, raised[row], full=full))
         return tuple(found)

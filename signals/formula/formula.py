@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from siftset.schemas.errors import FormulaError
-from siftset.signals.formula.parser import MAX_DEPTH, AmbiguousError, Reader, shorten
+from siftset.signals.formula.parser import MAX_DEPTH, AmbiguousError, Reader, shorten_text
 from siftset.signals.formula.tree import Inline, Node, canonical, digest, leaves, show
 
 MAX_LENGTH = 20_000
@@ -63,39 +63,38 @@ class Formula:
         calls = self.calls
         for name in self.names:
             if name not in known and name not in calls:
-                raise FormulaError(_unknown(name, known))
+                close = difflib.get_close_matches(name, known, n=1)
+                listed = ", ".join(sorted(known)[:10]) or "none"
+                raise FormulaError(
+                    f"formula: no signal is called '{name}' (did you mean '{close[0]}'?)"
+                    if close
+                    else f"formula: no signal is called '{name}'; known signals: {listed}; "
+                    "add it to `signals`"
+                )
 
     def __str__(self) -> str:
         return self.text
 
 
-def _unknown(name: str, known: Collection[str]) -> str:
-    close = difflib.get_close_matches(name, known, n=1)
-    if close:
-        return f"formula: no signal is called '{name}' (did you mean '{close[0]}'?)"
-    listed = ", ".join(sorted(known)[:10]) or "none"
-    return f"formula: no signal is called '{name}'; known signals: {listed}; add it to `signals`"
-
-
 def parse(text: str) -> Formula:
     """Read a formula; raise FormulaError with one line that says what to write instead."""
-    _bound(text)
+    _check_size(text)
     try:
         tree = ast.parse(text.strip(), mode="eval")
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
-        raise FormulaError(_syntax(text, error)) from None
+        raise FormulaError(_explain_syntax(text, error)) from None
     reader = Reader(text)
     try:
-        root = reader.node(tree.body, 0)
+        root = reader.read_node(tree.body, 0)
     except AmbiguousError:
-        raise FormulaError(f"formula: {_parenthesise(text)}") from None
+        raise FormulaError(f"formula: {_suggest_parentheses(text)}") from None
     if reader.words:
         used = " and ".join(f"'{word}'" for word in sorted(reader.words))
         raise FormulaError(f"formula: {used} must be & | ~ here; write  {show(root)}")
     return Formula(root)
 
 
-def _bound(text: str) -> None:
+def _check_size(text: str) -> None:
     if not isinstance(text, str):
         raise FormulaError(f"formula: expected a text such as  nike & ~spam, found {text!r:.60}")
     if not text.strip():
@@ -106,13 +105,13 @@ def _bound(text: str) -> None:
             "put long word lists in a file and name it by `keyword: {list: ...}`"
         )
     bare = _LITERAL.sub("''", text)
-    if _depth(bare) > MAX_DEPTH:
+    if _measure_depth(bare) > MAX_DEPTH:
         raise FormulaError(f"formula: nested deeper than {MAX_DEPTH} levels; make it flatter")
     if sum(map(bare.count, "&|^~")) > MAX_OPERATORS:
         raise FormulaError(f"formula: more than {MAX_OPERATORS:,} operators; use fewer signals")
 
 
-def _depth(bare: str) -> int:
+def _measure_depth(bare: str) -> int:
     depth = deepest = run = 0
     for character in bare:
         depth += (character in "([{") - (character in ")]}")
@@ -132,7 +131,7 @@ _BRACKETS: Final = {
 """What Python says of brackets, and what we say."""
 
 
-def _syntax(text: str, error: Exception) -> str:
+def _explain_syntax(text: str, error: Exception) -> str:
     where = ""
     if isinstance(error, SyntaxError) and error.offset:
         where = f" near column {error.offset}"
@@ -141,20 +140,20 @@ def _syntax(text: str, error: Exception) -> str:
         if word in bare:
             return f"formula: '{word.strip()}' is not an operator{where}; write {symbol}"
     what = next((say for sign, say in _BRACKETS.items() if sign in str(error)), "not readable")
-    return f"formula: {what}{where}: {shorten(text)}; expected such as  nike & (a | ~b)"
+    return f"formula: {what}{where}: {shorten_text(text)}; expected such as  nike & (a | ~b)"
 
 
-def _parenthesise(text: str) -> str:
+def _suggest_parentheses(text: str) -> str:
     """Say how a comparison beside & | ^ is written."""
     message = "a comparison beside & | ^ needs parentheses"
-    mended = _COMPARE.sub(_wrapped, text.strip())
+    mended = _COMPARE.sub(_add_parentheses, text.strip())
     try:
         return f"{message}; write  {parse(mended).text}" if mended != text.strip() else message
     except FormulaError:
         return f"{message}, as in  nike & (sentiment >= 0.05)"
 
 
-def _wrapped(found: re.Match[str]) -> str:
+def _add_parentheses(found: re.Match[str]) -> str:
     before, after = found.string[: found.start()].rstrip(), found.string[found.end() :].lstrip()
     enclosed = before.endswith("(") and after.startswith(")")
     return found[0] if enclosed else f"({found[0]})"

@@ -52,7 +52,7 @@ class Test:
 
 
 @dataclass(frozen=True, slots=True)
-class Ask:
+class AskSignal:
     """A leaf: what a signal says, or how its score compares."""
 
     signal: str
@@ -68,7 +68,7 @@ class Not:
 
 
 @dataclass(frozen=True, slots=True)
-class Fill:
+class FillUnknown:
     """The term, with an answer for the rows where it is unknown."""
 
     term: Node
@@ -83,7 +83,7 @@ class Op:
     terms: tuple[Node, ...]
 
 
-Node = Ask | Not | Fill | Op
+Node = AskSignal | Not | FillUnknown | Op
 
 _BINDING: dict[str, int] = {"|": 1, "^": 2, "&": 3}
 _COMPARED, _NEGATED, _ATOM = 0, 4, 5
@@ -97,9 +97,9 @@ def join(symbol: Symbol, *terms: Node) -> Node:
     return Op(symbol, tuple(flat)) if len(flat) > 1 else flat[0]
 
 
-def leaves(node: Node) -> Iterator[Ask]:
+def leaves(node: Node) -> Iterator[AskSignal]:
     """Walk over the leaves from left to right, repeated ones too."""
-    if isinstance(node, Ask):
+    if isinstance(node, AskSignal):
         yield node
     elif isinstance(node, Op):
         for term in node.terms:
@@ -123,7 +123,7 @@ def show_inline(inline: Inline) -> str:
     return f"{inline.kind}({', '.join(words)})"
 
 
-def _show_ask(leaf: Ask, binding: int) -> str:
+def _show_ask(leaf: AskSignal, binding: int) -> str:
     name = leaf.signal if leaf.inline is None else show_inline(leaf.inline)
     if leaf.test is None:
         return name
@@ -133,12 +133,12 @@ def _show_ask(leaf: Ask, binding: int) -> str:
 
 def show(node: Node, binding: int = _COMPARED) -> str:
     """Print a tree; parsing the text gives the same tree."""
-    if isinstance(node, Ask):
+    if isinstance(node, AskSignal):
         return _show_ask(node, binding)
     if isinstance(node, Not):
         text = "~" + show(node.term, _NEGATED)
         return f"({text})" if binding > _NEGATED else text
-    if isinstance(node, Fill):
+    if isinstance(node, FillUnknown):
         return f"{show(node.term, _ATOM)}.fill({node.value})"
     own = _BINDING[node.symbol]
     text = f" {node.symbol} ".join(show(term, own + 1) for term in node.terms)
@@ -151,14 +151,14 @@ def canonical(node: Node) -> Node:
     Terms are flattened and sorted, repeated ones dropped under & and |, double negation and
     repeated fills removed. A repeated term of ^ stays: unknown ^ unknown is unknown, not no.
     """
-    if isinstance(node, Ask):
+    if isinstance(node, AskSignal):
         return node
     if isinstance(node, Not):
         term = canonical(node.term)
         return term.term if isinstance(term, Not) else Not(term)
-    if isinstance(node, Fill):
+    if isinstance(node, FillUnknown):
         term = canonical(node.term)
-        return term if isinstance(term, Fill) else Fill(term, node.value)
+        return term if isinstance(term, FillUnknown) else FillUnknown(term, node.value)
     joined = join(node.symbol, *(canonical(term) for term in node.terms))
     if not isinstance(joined, Op) or joined.symbol != node.symbol:
         return joined
@@ -170,7 +170,7 @@ def canonical(node: Node) -> Node:
 
 def rename(node: Node, names: dict[str, str]) -> Node:
     """Replace names of signals."""
-    if isinstance(node, Ask):
+    if isinstance(node, AskSignal):
         return replace(node, signal=names.get(node.signal, node.signal))
     if isinstance(node, Op):
         return join(node.symbol, *(rename(term, names) for term in node.terms))

@@ -28,14 +28,14 @@ def text_bytes(texts: pl.Series) -> TextBytes:
     """Lay out a series of texts, sliced or in chunks as it may be, in one buffer."""
     if texts.is_empty() or texts.dtype == pl.Null:
         return TextBytes(
-            _frozen(np.zeros(len(texts) + 1, np.int64)), _frozen(np.zeros(1, np.uint8))
+            _freeze_array(np.zeros(len(texts) + 1, np.int64)), _freeze_array(np.zeros(1, np.uint8))
         )
     # oldest: offsets of 64 bits and one data buffer, where polars itself holds views
     arrow = texts.to_arrow(compat_level=pl.CompatLevel.oldest())
     _, offsets, data = arrow.buffers()
     return TextBytes(
-        _frozen(np.frombuffer(offsets, np.int64, len(arrow) + 1, arrow.offset * 8)),
-        _frozen(np.frombuffer(data if data is not None and data.size else b"\0", np.uint8)),
+        _freeze_array(np.frombuffer(offsets, np.int64, len(arrow) + 1, arrow.offset * 8)),
+        _freeze_array(np.frombuffer(data if data is not None and data.size else b"\0", np.uint8)),
     )
 
 
@@ -51,7 +51,7 @@ def with_nulls_of(texts: pl.Series, values: NDArray[np.generic] | pa.Array) -> p
     )
 
 
-def _frozen(array: NDArray[Item]) -> NDArray[Item]:
+def _freeze_array(array: NDArray[Item]) -> NDArray[Item]:
     """Make an array read-only: the kernels are then compiled for one type of array only."""
     array.flags.writeable = False
     return array

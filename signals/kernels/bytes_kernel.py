@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from siftset.signals.kernels.compiled import compiled, inlined
+from siftset.signals.kernels.compiled import compiled_kernel, inlined_kernel
 
 Bytes = NDArray[np.uint8]
 Floats = NDArray[np.float64]
@@ -39,27 +39,27 @@ class Index(NamedTuple):
     data: Bytes
 
 
-@inlined
+@inlined_kernel
 def hash_step(value: np.uint64, byte: Byte) -> np.uint64:
     """Add a byte to a hash: a turn by five bits keeps words of twelve small letters apart."""
     return ((value << _LEFT) | (value >> _RIGHT)) ^ np.uint64(byte)
 
 
-@inlined
-def mixed(value: np.uint64) -> np.uint64:
+@inlined_kernel
+def mix_bits(value: np.uint64) -> np.uint64:
     """Spread a hash over all its bits."""
     value = value * _MIX
     return value ^ (value >> _SHIFT)
 
 
-@inlined
+@inlined_kernel
 def tag_of(value: np.uint64) -> np.int64:
     """Choose the part of a hash that a slot keeps."""
     return np.int64(value >> _ONE) & ~_KEY
 
 
-@inlined
-def find(
+@inlined_kernel
+def find_key(
     data: Bytes, start: Whole, end: Whole, value: np.uint64, index: Index, fold: Bytes
 ) -> Whole:
     """Return the number of the key with these bytes and this hash, not mixed yet; -1 for none.
@@ -67,7 +67,7 @@ def find(
     The key is compared with the bytes as `fold` maps them, as is the hash.
     """
     mask = np.uint64(len(index.slots) - 1)
-    value = mixed(value)
+    value = mix_bits(value)
     slot, tag = value & mask, tag_of(value)
     while index.slots[slot] >= 0:
         if index.slots[slot] & ~_KEY == tag:
@@ -83,7 +83,7 @@ def find(
     return -1
 
 
-@inlined
+@inlined_kernel
 def is_space(data: Bytes, i: Whole, end: Whole) -> int:
     """Return the bytes of the white space at i as str.split() sees it, 0 where there is none."""
     c = data[i]
@@ -100,8 +100,8 @@ def is_space(data: Bytes, i: Whole, end: Whole) -> int:
     return 3 if other or (c == 0xE3 and d == 0x80 and e == 0x80) else 0
 
 
-@inlined
-def decode(data: Bytes, i: Whole, end: Whole) -> tuple[Whole, int]:
+@inlined_kernel
+def decode_point(data: Bytes, i: Whole, end: Whole) -> tuple[Whole, int]:
     """Return the code point at i and its number of bytes; the bytes are valid UTF-8."""
     c = np.int64(data[i])
     if c < 0x80:
@@ -116,7 +116,7 @@ def decode(data: Bytes, i: Whole, end: Whole) -> tuple[Whole, int]:
     return 0xFFFD, 1
 
 
-@compiled
+@compiled_kernel
 def fill_slots(index: Index) -> None:
     """Put the keys into their slots."""
     mask = np.uint64(len(index.slots) - 1)
@@ -124,7 +124,7 @@ def fill_slots(index: Index) -> None:
         value = HASH_START
         for i in range(index.offsets[k], index.offsets[k + 1]):
             value = hash_step(value, index.data[i])
-        value = mixed(value)
+        value = mix_bits(value)
         slot = value & mask
         while index.slots[slot] >= 0:
             slot = (slot + _ONE) & mask

@@ -20,13 +20,13 @@ import polars as pl
 from siftset.schemas.cache import cache_folder
 from siftset.signals.kernels.machine_code import (
     Kernel,
-    arguments,
+    c_arguments,
     compile_for,
-    host,
+    describe_host,
+    flatten_arguments,
     kernel_of,
-    leaves,
-    save,
-    saved,
+    read_code,
+    save_code,
     type_of,
 )
 
@@ -41,7 +41,7 @@ def has_numba() -> bool:
     return importlib.util.find_spec("numba") is not None
 
 
-def compiled(function: Function) -> Function:
+def compiled_kernel(function: Function) -> Function:
     """Compile a function at its first call, or take it from the cache; it runs without the GIL.
 
     Its arguments are arrays in C order, numbers, and named tuples of these; it returns nothing.
@@ -50,26 +50,26 @@ def compiled(function: Function) -> Function:
     lock = threading.Lock()
 
     @wraps(function)
-    def run(*given: object) -> None:
-        taken = tuple(leaves(given))
+    def call_kernel(*given: object) -> None:
+        taken = tuple(flatten_arguments(given))
         types = tuple(map(type_of, taken))
         if types not in kernels:
             with lock:
                 if types not in kernels:
-                    kernels[types] = _kernel(function, types, given)
-        status = kernels[types](*arguments(taken))
+                    kernels[types] = _load_kernel(function, types, given)
+        status = kernels[types](*c_arguments(taken))
         assert status == 0, f"kernel {function.__name__} ended with status {status}"
 
-    return cast("Function", run)
+    return cast("Function", call_kernel)
 
 
-def inlined(function: Function) -> Function:
+def inlined_kernel(function: Function) -> Function:
     """Compile a function into those that call it."""
     _INLINED.add(function)
     return function
 
 
-def _kernel(
+def _load_kernel(
     function: Callable[..., object], types: tuple[str, ...], given: tuple[object, ...]
 ) -> Kernel:
     folder = _folder()
@@ -77,10 +77,10 @@ def _kernel(
         return kernel_of(compile_for(function, given, _INLINED), types)
     kinds = hashlib.sha256(" ".join(types).encode()).hexdigest()[:16]
     path = folder / _file_name(function.__name__, kinds)
-    code = saved(path)
+    code = read_code(path)
     if code is None:
         code = compile_for(function, given, _INLINED)
-        save(code, path)
+        save_code(code, path)
     return kernel_of(code, types)
 
 
@@ -116,7 +116,7 @@ def _folder() -> Path | None:
     machine code depends on.
     """
     home = Path(__file__).parents[1]
-    held = [host().encode(), *((home / source).read_bytes() for source in SOURCES)]
+    held = [describe_host().encode(), *((home / source).read_bytes() for source in SOURCES)]
     try:
         return cache_folder("kernels", hashlib.sha256(b"".join(held)).hexdigest()[:16])
     except OSError:
@@ -137,7 +137,7 @@ class BreakEven:
         self._met = 0
         self._lock = threading.Lock()
 
-    def reached(self, texts: pl.Series) -> bool:
+    def is_reached(self, texts: pl.Series) -> bool:
         """Tell whether the texts met so far and these would have paid for the compiled code."""
         if not has_numba():
             return False

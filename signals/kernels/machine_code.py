@@ -40,11 +40,11 @@ class Code(NamedTuple):
     machine: bytes
 
 
-def leaves(given: object) -> Iterator[Leaf]:
+def flatten_arguments(given: object) -> Iterator[Leaf]:
     """Yield the arrays and numbers of nested tuples, in order."""
     if isinstance(given, tuple):
         for one in given:
-            yield from leaves(one)
+            yield from flatten_arguments(one)
     elif isinstance(given, np.ndarray | bool | int | float):
         yield given
     else:
@@ -60,7 +60,7 @@ def type_of(leaf: Leaf) -> str:
     return next(kind.__name__ for kind in (bool, int, float) if isinstance(leaf, kind))
 
 
-def arguments(given: tuple[Leaf, ...]) -> Iterator[float | None]:
+def c_arguments(given: tuple[Leaf, ...]) -> Iterator[float | None]:
     """Yield what machine code is called with: first where to leave an answer and an error."""
     yield from (_ANSWER, _ANSWER)
     for leaf in given:
@@ -79,14 +79,14 @@ def compile_for(
     import numba
     from llvmlite import binding as llvm
 
-    dispatcher = _compilable(function, inline, {}, nogil=True, no_cpython_wrapper=True)
+    dispatcher = _compilable_twin(function, inline, {}, nogil=True, no_cpython_wrapper=True)
     dispatcher.compile(tuple(map(numba.typeof, given)))
     (result,) = dispatcher.overloads.values()
     module = llvm.parse_assembly(result.library.get_llvm_str())
-    return Code(result.fndesc.llvm_func_name, _machine().emit_object(module))
+    return Code(result.fndesc.llvm_func_name, _target_machine().emit_object(module))
 
 
-def _compilable(
+def _compilable_twin(
     function: Any,  # noqa: ANN401  a function with its globals
     inline: AbstractSet[object],
     made: dict[object, Any],
@@ -99,7 +99,7 @@ def _compilable(
         scope, names = function.__globals__, function.__code__.co_names
         known = {name: scope[name] for name in names if isinstance(scope.get(name), FunctionType)}
         twins = {
-            name: _compilable(one, inline, made, forceinline=True)
+            name: _compilable_twin(one, inline, made, forceinline=True)
             for name, one in known.items()
             if one in inline
         }
@@ -114,7 +114,7 @@ def kernel_of(code: Code, types: tuple[str, ...]) -> Kernel:
     """Load machine code as a function that runs without the GIL and returns 0."""
     from llvmlite import binding as llvm
 
-    engine = llvm.create_mcjit_compiler(llvm.parse_assembly(""), _machine())
+    engine = llvm.create_mcjit_compiler(llvm.parse_assembly(""), _target_machine())
     engine.add_object_file(llvm.ObjectFileRef.from_data(code.machine))
     engine.finalize_object()
     _LOADED.append(engine)
@@ -135,7 +135,7 @@ def _c_types(name: str) -> Iterator[Any]:
 
 
 @cache
-def _machine() -> Any:  # noqa: ANN401  llvmlite has no types
+def _target_machine() -> Any:  # noqa: ANN401  llvmlite has no types
     from llvmlite import binding as llvm
 
     llvm.initialize_native_target()
@@ -147,7 +147,7 @@ def _machine() -> Any:  # noqa: ANN401  llvmlite has no types
 
 
 @cache
-def host() -> str:
+def describe_host() -> str:
     """Name what machine code depends on besides its source: this processor and the compilers."""
     from llvmlite import binding as llvm
 
@@ -157,7 +157,7 @@ def host() -> str:
     return " ".join([*versions, python, llvm.get_host_cpu_name(), features])
 
 
-def save(code: Code, path: Path) -> None:
+def save_code(code: Code, path: Path) -> None:
     """Keep code for later processes, whole or not at all."""
     held = code.symbol.encode() + b"\n" + code.machine
     draft = path.with_suffix(f".{os.getpid()}")
@@ -166,7 +166,7 @@ def save(code: Code, path: Path) -> None:
         draft.replace(path)
 
 
-def saved(path: Path) -> Code | None:
+def read_code(path: Path) -> Code | None:
     """Return kept code; None where there is none, or where its bytes are not those written."""
     try:
         read = path.read_bytes()

@@ -23,7 +23,7 @@ from siftset.signals.kernels.arrays import to_series
 from siftset.signals.kernels.arrow_text import text_bytes
 from siftset.signals.kernels.compiled import has_numba
 from siftset.signals.near_duplicates.minhash import MinHash, min_hash
-from siftset.signals.near_duplicates.numpy_finder import Search, band_keys, hash_shingles
+from siftset.signals.near_duplicates.numpy_finder import NumpySearch, band_keys, hash_shingles
 from siftset.signals.words.wordset import letter_tables
 
 Hashes = NDArray[np.uint64]
@@ -37,7 +37,7 @@ _ALL: Final = 2.0
 _NO_KEYS: Final = pl.DataFrame(schema={"row": pl.Int64, "key": pl.UInt64})
 
 
-class Keyed(NamedTuple):
+class KeyedShingles(NamedTuple):
     """The shingles of texts, in order within each, where each text's begin, its bands' keys."""
 
     shingles: Hashes
@@ -67,7 +67,7 @@ def keys_of_bands(
     """
     made, found = min_hash(threshold, seed), [_NO_KEYS]
     for start in range(0, len(texts), _BLOCK):
-        block = _filled(texts[start : start + _BLOCK])
+        block = _fill_nulls(texts[start : start + _BLOCK])
         keyed = _keys(block, made, use_numba=use_numba)
         rows = np.flatnonzero(np.diff(keyed.offsets))
         keys = keyed.keys[rows].ravel()
@@ -98,20 +98,22 @@ class NearDuplicates:
 
     def add(self, texts: pl.Series) -> pl.Series:
         """Give the number of the earlier kept row that each row repeats: Int64, null for none."""
-        return self._take(texts, keep_all=False)
+        return self._match_texts(texts, keep_all=False)
 
     def seed_with(self, texts: pl.Series) -> None:
         """Keep all of these texts, which are published already, and number them as the others."""
-        self._take(texts, keep_all=True)
+        self._match_texts(texts, keep_all=True)
 
-    def _take(self, texts: pl.Series, *, keep_all: bool) -> pl.Series:
-        parts = [self._block(texts[i : i + _BLOCK], keep_all) for i in range(0, len(texts), _BLOCK)]
+    def _match_texts(self, texts: pl.Series, *, keep_all: bool) -> pl.Series:
+        parts = [
+            self._match_part(texts[i : i + _BLOCK], keep_all) for i in range(0, len(texts), _BLOCK)
+        ]
         found = np.concatenate(parts) if parts else np.empty(0, np.int64)
         answer = to_series(texts.name, found)
         return answer.set(to_series("new", found < 0), None)
 
-    def _block(self, texts: pl.Series, keep_all: bool) -> Integers:
-        found = self._finder.match(_filled(texts), keep_all=keep_all)
+    def _match_part(self, texts: pl.Series, keep_all: bool) -> Integers:
+        found = self._finder.match_block(_fill_nulls(texts), keep_all=keep_all)
         self._numbers.append(np.flatnonzero(found == -1) + self._met)
         self._met += len(texts)
         repeats = found >= 0
@@ -125,61 +127,63 @@ class NearDuplicates:
 class _Finder(Protocol):
     """Finds the kept row that each row repeats: -1 where it is kept, -2 where it is too short."""
 
-    def match(self, texts: pl.Series, *, keep_all: bool) -> Integers:
+    def match_block(self, texts: pl.Series, *, keep_all: bool) -> Integers:
         """Match a block of texts without nulls."""
 
 
 class _Plain:
     def __init__(self, threshold: float, made: MinHash) -> None:
-        self._made, self._search = made, Search(threshold)
+        self._made, self._search = made, NumpySearch(threshold)
 
-    def match(self, texts: pl.Series, *, keep_all: bool) -> Integers:
+    def match_block(self, texts: pl.Series, *, keep_all: bool) -> Integers:
         return self._search.match(*_plain_keys(texts, self._made), keep_all=keep_all)
 
 
 class _Compiled:
     def __init__(self, threshold: float, made: MinHash) -> None:
-        from siftset.signals.near_duplicates.kernel import Kept
+        from siftset.signals.near_duplicates.kernel import KeptRows
 
         self._threshold, self._made = threshold, made
         self._counts = np.zeros(2, np.int64)
         self._stamps = np.zeros(0, np.int64)
         self._file = tempfile.TemporaryFile(prefix="siftset-near-")  # noqa: SIM115
         weakref.finalize(self, self._file.close)
-        self._kept = Kept(
+        self._kept = KeptRows(
             np.full(1024, -1, np.int64),
             np.empty(0, np.int32),
             np.zeros(1, np.int64),
             np.empty(0, np.uint64),
         )
 
-    def match(self, texts: pl.Series, *, keep_all: bool) -> Integers:
+    def match_block(self, texts: pl.Series, *, keep_all: bool) -> Integers:
         from siftset.signals.near_duplicates.kernel import match_rows
 
         shingles, offsets, keys = _compiled_keys(texts, self._made)
         found = np.empty(len(texts), np.int64)
-        self._reserve(len(texts), int(offsets[-1]))
+        self._reserve_room(len(texts), int(offsets[-1]))
         state = self._kept, self._counts, self._stamps
         threshold = _ALL if keep_all else self._threshold
         match_rows(shingles, offsets, keys, self._made, *state, threshold, found)
         return found
 
-    def _reserve(self, rows: int, shingles: int) -> None:
+    def _reserve_room(self, rows: int, shingles: int) -> None:
         """Make room for a block of which every row may be kept."""
         kept, count = self._kept, int(self._counts[0])
         held = int(kept.offsets[count])
-        rows = _grown(len(kept.offsets) - 1, count + rows)
+        rows = _grow_size(len(kept.offsets) - 1, count + rows)
         if rows > len(kept.offsets) - 1:
-            self._stamps = _longer(self._stamps, rows)
+            self._stamps = _lengthen_array(self._stamps, rows)
             kept = kept._replace(
                 slots=self._more_slots(rows * self._made.bands),
-                following=_longer(kept.following, rows * self._made.bands),
-                offsets=_longer(kept.offsets, rows + 1),
+                following=_lengthen_array(kept.following, rows * self._made.bands),
+                offsets=_lengthen_array(kept.offsets, rows + 1),
             )
-        size = _grown(len(kept.shingles), held + shingles)
+        size = _grow_size(len(kept.shingles), held + shingles)
         if size > len(kept.shingles):
             self._file.truncate(size * 8)
-            kept = kept._replace(shingles=_mapped(self._file.fileno(), size))
+            # mapped, so that the system may take the memory back
+            room = mmap.mmap(self._file.fileno(), size * 8)
+            kept = kept._replace(shingles=np.frombuffer(room, np.uint64))
         self._kept = kept
 
     def _more_slots(self, entries: int) -> Integers:
@@ -193,24 +197,24 @@ class _Compiled:
         return slots
 
 
-def _filled(texts: pl.Series) -> pl.Series:
+def _fill_nulls(texts: pl.Series) -> pl.Series:
     return texts.cast(pl.String).fill_null("")
 
 
-def _keys(texts: pl.Series, made: MinHash, *, use_numba: bool | None) -> Keyed:
+def _keys(texts: pl.Series, made: MinHash, *, use_numba: bool | None) -> KeyedShingles:
     compiled = has_numba() if use_numba is None else use_numba
     return (_compiled_keys if compiled else _plain_keys)(texts, made)
 
 
-def _plain_keys(texts: pl.Series, made: MinHash) -> Keyed:
+def _plain_keys(texts: pl.Series, made: MinHash) -> KeyedShingles:
     words, folded = letter_tables(case=False)
     shingles, offsets = hash_shingles(texts.to_list(), words, folded, LEAST_WORDS)
     keys = np.zeros((len(texts), made.bands), np.uint64)
     band_keys(shingles, offsets, made, keys)
-    return Keyed(shingles, offsets, keys)
+    return KeyedShingles(shingles, offsets, keys)
 
 
-def _compiled_keys(texts: pl.Series, made: MinHash) -> Keyed:
+def _compiled_keys(texts: pl.Series, made: MinHash) -> KeyedShingles:
     from siftset.signals.near_duplicates import kernel
     from siftset.signals.words.wordset import letters_of
 
@@ -223,21 +227,16 @@ def _compiled_keys(texts: pl.Series, made: MinHash) -> Keyed:
     kernel.hash_shingles(text, letters, LEAST_WORDS, words, offsets, shingles)
     keys = np.zeros((len(texts), made.bands), np.uint64)
     kernel.band_keys(shingles, offsets, made, keys)
-    return Keyed(shingles, offsets, keys)
+    return KeyedShingles(shingles, offsets, keys)
 
 
-def _grown(have: int, need: int) -> int:
+def _grow_size(have: int, need: int) -> int:
     """Return what to make room for: the double, where there is too little."""
     return have if need <= have else max(need, 2 * have)
 
 
-def _longer(array: NDArray[Item], size: int) -> NDArray[Item]:
+def _lengthen_array(array: NDArray[Item], size: int) -> NDArray[Item]:
     """Copy an array into a longer one."""
     longer = np.zeros(size, array.dtype)
     longer[: len(array)] = array
     return longer
-
-
-def _mapped(file: int, size: int) -> Hashes:
-    """Map a file of so many hashes into memory, which the system may take back."""
-    return np.frombuffer(mmap.mmap(file, size * 8), np.uint64)

@@ -11,9 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from siftset.signals.kernels.arrow_text import TextBytes
-from siftset.signals.kernels.bytes_kernel import Bytes, Integers, Whole, decode
-from siftset.signals.kernels.compiled import compiled, inlined
-from siftset.signals.near_duplicates.minhash import FIRST, PRIME, SECOND, THIRD, MinHash, mix
+from siftset.signals.kernels.bytes_kernel import Bytes, Integers, Whole, decode_point
+from siftset.signals.kernels.compiled import compiled_kernel, inlined_kernel
+from siftset.signals.near_duplicates.minhash import FIRST, PRIME, SECOND, THIRD, MinHash, mix_hash
 from siftset.signals.words.kernel import WORD, Letters
 
 Hashes = NDArray[np.uint64]
@@ -21,10 +21,10 @@ _HIGH = np.uint64(32)
 _SLOT = np.uint64(33)
 """Entries are met by 31 bits of a key: with a number of 32 they fit into a signed integer."""
 _ROW = np.int64((1 << 32) - 1)
-_mix = inlined(mix)
+_mix = inlined_kernel(mix_hash)
 
 
-class Kept(NamedTuple):
+class KeptRows(NamedTuple):
     """The rows kept so far, k = 0, 1, 2...; entry k * bands + j is band j of row k."""
 
     slots: Integers
@@ -36,8 +36,8 @@ class Kept(NamedTuple):
     shingles: Hashes
 
 
-@inlined
-def _words(data: Bytes, i: Whole, end: Whole, letters: Letters, words: Hashes) -> Whole:
+@inlined_kernel
+def _hash_words(data: Bytes, i: Whole, end: Whole, letters: Letters, words: Hashes) -> Whole:
     """Hash the words of a text, case folded; return their number."""
     n = 0
     value, power = np.uint64(0), np.uint64(1)
@@ -46,7 +46,7 @@ def _words(data: Bytes, i: Whole, end: Whole, letters: Letters, words: Hashes) -
         point: Whole = 0
         width, kind = 1, 0
         if i < end:
-            point, width = decode(data, i, end)
+            point, width = decode_point(data, i, end)
             kind = letters.kinds[point] if point < len(letters.kinds) else 0
         i += width
         if kind == WORD:
@@ -62,8 +62,8 @@ def _words(data: Bytes, i: Whole, end: Whole, letters: Letters, words: Hashes) -
     return n
 
 
-@inlined
-def _sort(values: Hashes, start: Whole, end: Whole) -> Whole:
+@inlined_kernel
+def _sort_unique(values: Hashes, start: Whole, end: Whole) -> Whole:
     """Sort a part of an array (by Shell's method) and drop repeats; return its new end."""
     gap: Whole = 1
     while gap < (end - start) // 3:
@@ -85,7 +85,7 @@ def _sort(values: Hashes, start: Whole, end: Whole) -> Whole:
     return min(last + 1, end)
 
 
-@compiled
+@compiled_kernel
 def hash_shingles(
     text: TextBytes,
     letters: Letters,
@@ -98,18 +98,18 @@ def hash_shingles(
     end: Whole = 0
     offsets[0] = 0
     for r in range(len(text.offsets) - 1):
-        n = _words(text.data, text.offsets[r], text.offsets[r + 1], letters, words)
+        n = _hash_words(text.data, text.offsets[r], text.offsets[r + 1], letters, words)
         start = end
         if n >= least:
             for i in range(n - 2):
                 mixed = words[i] * FIRST + words[i + 1] * SECOND + words[i + 2] * THIRD
                 shingles[end] = _mix(mixed)
                 end += 1
-            end = _sort(shingles, start, end)
+            end = _sort_unique(shingles, start, end)
         offsets[r + 1] = end
 
 
-@inlined
+@inlined_kernel
 def _band_key(shingles: Hashes, start: Whole, end: Whole, band: Whole, made: MinHash) -> np.uint64:
     """Return the key of one band of a row."""
     size = len(made.factors) // made.bands
@@ -123,7 +123,7 @@ def _band_key(shingles: Hashes, start: Whole, end: Whole, band: Whole, made: Min
     return key
 
 
-@compiled
+@compiled_kernel
 def band_keys(shingles: Hashes, offsets: Integers, made: MinHash, keys: Hashes) -> None:
     """Write the key of each band of each row's MinHash signature."""
     for r in range(len(offsets) - 1):
@@ -133,8 +133,8 @@ def band_keys(shingles: Hashes, offsets: Integers, made: MinHash, keys: Hashes) 
             keys[r, band] = _band_key(shingles, offsets[r], offsets[r + 1], band, made)
 
 
-@inlined
-def _slot(slots: Integers, key: Whole) -> Whole:
+@inlined_kernel
+def _find_slot(slots: Integers, key: Whole) -> Whole:
     """Find the slot of a key, or the free one where it belongs."""
     mask = len(slots) - 1
     slot: Whole = (key * 2654435761) & mask
@@ -143,16 +143,18 @@ def _slot(slots: Integers, key: Whole) -> Whole:
     return slot
 
 
-@compiled
+@compiled_kernel
 def move_slots(old: Integers, new: Integers) -> None:
     """Put what one hash table holds into a larger one."""
     for i in range(len(old)):
         if old[i] >= 0:
-            new[_slot(new, old[i] >> 32)] = old[i]
+            new[_find_slot(new, old[i] >> 32)] = old[i]
 
 
-@inlined
-def _similarity(a: Hashes, i: Whole, a_end: Whole, b: Hashes, j: Whole, b_end: Whole) -> float:
+@inlined_kernel
+def _jaccard_similarity(
+    a: Hashes, i: Whole, a_end: Whole, b: Hashes, j: Whole, b_end: Whole
+) -> float:
     """Return the Jaccard similarity of two sorted parts."""
     total, shared = a_end - i + b_end - j, 0
     while i < a_end and j < b_end:
@@ -163,13 +165,15 @@ def _similarity(a: Hashes, i: Whole, a_end: Whole, b: Hashes, j: Whole, b_end: W
     return shared / (total - shared)
 
 
-@inlined
-def _keep(kept: Kept, k: Whole, keys: Hashes, shingles: Hashes, start: Whole, end: Whole) -> None:
+@inlined_kernel
+def _keep_row(
+    kept: KeptRows, k: Whole, keys: Hashes, shingles: Hashes, start: Whole, end: Whole
+) -> None:
     """Add a row to those kept, as row k."""
     bands = len(keys)
     for band in range(bands):
         key = np.int64(keys[band] >> _SLOT)
-        slot = _slot(kept.slots, key)
+        slot = _find_slot(kept.slots, key)
         entry = k * bands + band
         before = kept.slots[slot]
         kept.following[entry] = before & _ROW if before >= 0 else -1
@@ -180,13 +184,13 @@ def _keep(kept: Kept, k: Whole, keys: Hashes, shingles: Hashes, start: Whole, en
     kept.offsets[k + 1] = place + end - start
 
 
-@compiled
+@compiled_kernel
 def match_rows(
     shingles: Hashes,
     offsets: Integers,
     keys: Hashes,
     made: MinHash,
-    kept: Kept,
+    kept: KeptRows,
     counts: Integers,
     stamps: Integers,
     threshold: float,
@@ -206,14 +210,14 @@ def match_rows(
             continue
         best = counts[0]
         for band in range(made.bands):
-            entry = kept.slots[_slot(kept.slots, np.int64(keys[r, band] >> _SLOT))]
+            entry = kept.slots[_find_slot(kept.slots, np.int64(keys[r, band] >> _SLOT))]
             entry = entry & _ROW if entry >= 0 else -1
             while entry >= 0:
                 k = entry // made.bands
                 if k < best and stamps[k] != counts[1]:
                     stamps[k] = counts[1]
                     begin, stop = kept.offsets[k], kept.offsets[k + 1]
-                    alike = _similarity(shingles, start, end, kept.shingles, begin, stop)
+                    alike = _jaccard_similarity(shingles, start, end, kept.shingles, begin, stop)
                     if alike >= threshold:
                         theirs = _band_key(kept.shingles, begin, stop, entry % made.bands, made)
                         if theirs == keys[r, band]:
@@ -223,5 +227,5 @@ def match_rows(
                 entry = kept.following[entry]
         found[r] = best if best < counts[0] else -1
         if best == counts[0]:
-            _keep(kept, counts[0], keys[r], shingles, start, end)
+            _keep_row(kept, counts[0], keys[r], shingles, start, end)
             counts[0] += 1

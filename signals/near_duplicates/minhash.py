@@ -30,7 +30,7 @@ class MinHash(NamedTuple):
     terms: NDArray[np.uint64]
 
 
-def mix(value: np.uint64) -> np.uint64:
+def mix_hash(value: np.uint64) -> np.uint64:
     """Spread a hash over its 64 bits (a round of MurmurHash3's finaliser); arrays too."""
     value = (value ^ (value >> _SHIFT)) * _FACTOR
     return value ^ (value >> _SHIFT)
@@ -58,7 +58,7 @@ def min_hash(threshold: float, seed: int) -> MinHash:
     return MinHash(bands, factors | np.uint64(1), terms)
 
 
-def chance(similarity: float, threshold: float) -> float:
+def find_chance(similarity: float, threshold: float) -> float:
     """Return the chance that a pair of texts is found, by the bands of a threshold."""
     bands, rows = band_shape(threshold)
     return 1 - math.pow(1 - similarity**rows, bands)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from siftset.signals.near_duplicates.minhash import FIRST, PRIME, SECOND, THIRD, MinHash, mix
+from siftset.signals.near_duplicates.minhash import FIRST, PRIME, SECOND, THIRD, MinHash, mix_hash
 
 Hashes = NDArray[np.uint64]
 Integers = NDArray[np.int64]
@@ -20,7 +20,7 @@ def hash_shingles(
     texts: Sequence[str], words: NDArray[np.bool_], folded: NDArray[np.int32], least: int
 ) -> tuple[Hashes, Integers]:
     """Return the distinct shingles of all texts, in order within each, and where each begins."""
-    hashes, rows = _words(texts, words, folded)
+    hashes, rows = _hash_words(texts, words, folded)
     enough = np.bincount(rows, minlength=len(texts)) >= least
     inside = (rows[2:] == rows[:-2]) & enough[rows[2:]]
     mixed = hashes[:-2] * FIRST + hashes[1:-1] * SECOND + hashes[2:] * THIRD
@@ -33,7 +33,7 @@ def hash_shingles(
     return shingles[new], np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
 
 
-def _words(
+def _hash_words(
     texts: Sequence[str], words: NDArray[np.bool_], folded: NDArray[np.int32]
 ) -> tuple[Hashes, Integers]:
     """Hash each word of all texts by differences of one running sum; return their rows too."""
@@ -73,11 +73,11 @@ def band_keys(shingles: Hashes, offsets: Integers, made: MinHash, keys: Hashes) 
 
 def mix_all(values: Hashes) -> Hashes:
     """Mix each hash of an array."""
-    mixed: Hashes = mix(values)  # type: ignore[arg-type, assignment]
+    mixed: Hashes = mix_hash(values)  # type: ignore[arg-type, assignment]
     return mixed
 
 
-class Search:
+class NumpySearch:
     """The rows kept so far, by the keys of their bands."""
 
     def __init__(self, threshold: float) -> None:
@@ -92,14 +92,14 @@ class Search:
         found = np.full(len(offsets) - 1, -2, np.int64)
         for r in np.flatnonzero(np.diff(offsets)).tolist():
             own, bands = shingles[offsets[r] : offsets[r + 1]], keys[r].tolist()
-            found[r] = -1 if keep_all else self._first(own, bands)
+            found[r] = -1 if keep_all else self._first_similar(own, bands)
             if found[r] == -1:
                 for key in bands:
                     self._rows_of.setdefault(key, []).append(len(self._shingles))
                 self._shingles.append(own.copy())
         return found
 
-    def _first(self, own: Hashes, bands: list[int]) -> int:
+    def _first_similar(self, own: Hashes, bands: list[int]) -> int:
         """Return the first kept row that is similar enough, -1 where there is none."""
         candidates = {row for key in bands for row in self._rows_of.get(key, ())}
         for row in sorted(candidates):

@@ -13,7 +13,7 @@ import numpy as np
 
 from siftset.signals.kernels.arrow_text import TextBytes
 from siftset.signals.kernels.bytes_kernel import Bytes, Floats, Integers, Whole
-from siftset.signals.kernels.compiled import compiled, inlined
+from siftset.signals.kernels.compiled import compiled_kernel, inlined_kernel
 from siftset.signals.sentiment_vader.lexicon import (
     AT,
     BOOST,
@@ -32,8 +32,8 @@ from siftset.signals.sentiment_vader.lexicon import (
     UPPER,
     VERY,
 )
-from siftset.signals.sentiment_vader.tables import EMPHASIS, Tables, Words
-from siftset.signals.sentiment_vader.tokens_kernel import Tokens, read_tokens
+from siftset.signals.sentiment_vader.tables import EMPHASIS, Tables, VaderWords
+from siftset.signals.sentiment_vader.tokens_kernel import VaderTokens, read_tokens
 
 _INTEGER = 1 << 13  # a token whose score NLTK has as an integer
 
@@ -51,8 +51,8 @@ SUMS = Sums(
 )
 
 
-@inlined
-def _link(data: Bytes, tokens: Tokens, n: int) -> None:
+@inlined_kernel
+def _first_spelling(data: Bytes, tokens: VaderTokens, n: int) -> None:
     """Find the first token equal to token n among the spellings of its word in this text."""
     start, size = tokens.start[n], tokens.end[n] - tokens.start[n]
     word = tokens.word[n]
@@ -71,8 +71,8 @@ def _link(data: Bytes, tokens: Tokens, n: int) -> None:
     tokens.heads[word] = n
 
 
-@inlined
-def _idiom_word(tokens: Tokens, words: Words, n: int, i: int) -> Whole:
+@inlined_kernel
+def _idiom_word(tokens: VaderTokens, words: VaderWords, n: int, i: int) -> Whole:
     """Return the number of a word of idioms; 0 for other words."""
     if i < n and tokens.flags[i] & IDIOM:
         number: Whole = words.idiom[tokens.word[i]]
@@ -80,7 +80,7 @@ def _idiom_word(tokens: Tokens, words: Words, n: int, i: int) -> Whole:
     return 0
 
 
-@inlined
+@inlined_kernel
 def _near_idiom(flags: Integers, n: int, i: int) -> bool:
     """Tell whether two words of idioms stand side by side around the token at i."""
     last = 0
@@ -91,8 +91,10 @@ def _near_idiom(flags: Integers, n: int, i: int) -> bool:
     return False
 
 
-@inlined
-def _idioms(tokens: Tokens, tables: Tables, n: int, i: int, value: float) -> tuple[float, bool]:
+@inlined_kernel
+def _apply_idioms(
+    tokens: VaderTokens, tables: Tables, n: int, i: int, value: float
+) -> tuple[float, bool]:
     """Put an idiom's valence in place of the word's; tell whether it is an integer."""
     words, pairs, triples = tables.words, tables.idioms.pairs, tables.idioms.triples
     before3, before2 = _idiom_word(tokens, words, n, i - 3), _idiom_word(tokens, words, n, i - 2)
@@ -119,8 +121,8 @@ def _idioms(tokens: Tokens, tables: Tables, n: int, i: int, value: float) -> tup
     return value, integer
 
 
-@inlined
-def _boosted(value: float, distance: int, boost: float, emphasised: bool) -> float:
+@inlined_kernel
+def _apply_boost(value: float, distance: int, boost: float, emphasised: bool) -> float:
     """Add the boost of a word some places before to a valence."""
     boost = boost if value >= 0 else -boost
     if emphasised:
@@ -132,8 +134,8 @@ def _boosted(value: float, distance: int, boost: float, emphasised: bool) -> flo
     return value + boost
 
 
-@inlined
-def _negated(value: float, distance: int, flags: Integers, i: int) -> float:
+@inlined_kernel
+def _apply_negation(value: float, distance: int, flags: Integers, i: int) -> float:
     """Weigh a negation, or `never so`, some places before."""
     if distance == 2 and flags[i - 2] & NEVER and flags[i - 1] & SO_THIS:
         return value * 1.5
@@ -146,8 +148,10 @@ def _negated(value: float, distance: int, flags: Integers, i: int) -> float:
     return value
 
 
-@inlined
-def _valence(tokens: Tokens, tables: Tables, n: int, i: int, capitals: bool) -> tuple[float, bool]:
+@inlined_kernel
+def _score_token(
+    tokens: VaderTokens, tables: Tables, n: int, i: int, capitals: bool
+) -> tuple[float, bool]:
     """Score the token at i by those around it; tell whether the score is an integer."""
     flags = tokens.flags
     value, integer = tables.words.valence[tokens.word[i]], False
@@ -159,18 +163,18 @@ def _valence(tokens: Tokens, tables: Tables, n: int, i: int, capitals: bool) -> 
             continue
         if other & BOOSTER:
             boost = tables.words.boost[tokens.word[i - distance]]
-            value = _boosted(value, distance, boost, capitals and other & UPPER != 0)
-        value = _negated(value, distance, flags, i)
+            value = _apply_boost(value, distance, boost, capitals and other & UPPER != 0)
+        value = _apply_negation(value, distance, flags, i)
         if distance == 3 and _near_idiom(flags, n, i):
-            value, integer = _idioms(tokens, tables, n, i, value)
+            value, integer = _apply_idioms(tokens, tables, n, i, value)
     least = i > 0 and flags[i - 1] & LEAST and not flags[i - 1] & LEXICON_WORD
     if least and (i == 1 or not flags[i - 2] & (AT | VERY)):
         return value * NEGATION, False
     return value, integer
 
 
-@inlined
-def _emphasis(data: Bytes, start: int, end: int) -> float:
+@inlined_kernel
+def _weigh_punctuation(data: Bytes, start: int, end: int) -> float:
     """Weigh the exclamation and question marks of a text."""
     exclamations = questions = 0
     for i in range(start, end):
@@ -182,7 +186,7 @@ def _emphasis(data: Bytes, start: int, end: int) -> float:
     return emphasis + questions * 0.18 if questions > 1 else emphasis
 
 
-@inlined
+@inlined_kernel
 def _capitals_differ(flags: Integers, n: int) -> bool:
     """Tell whether some but not all tokens are in capitals."""
     upper = 0
@@ -191,7 +195,7 @@ def _capitals_differ(flags: Integers, n: int) -> bool:
     return 0 < upper < n
 
 
-@inlined
+@inlined_kernel
 def _first_but(flags: Integers, n: int) -> int:
     """Find the first `but`; n where there is none."""
     for q in range(n):
@@ -200,14 +204,16 @@ def _first_but(flags: Integers, n: int) -> int:
     return n
 
 
-@inlined
-def _score(data: Bytes, tokens: Tokens, tables: Tables, n: int, scored: int, met: Whole) -> None:
+@inlined_kernel
+def _score_tokens(
+    data: Bytes, tokens: VaderTokens, tables: Tables, n: int, scored: int, met: Whole
+) -> None:
     """Score the tokens that count; one equal to an earlier token gets that one's score."""
     flags = tokens.flags
     capitals = met & UPPER != 0 and _capitals_differ(flags, n)
     for s in range(scored):
         q = tokens.scored[s]
-        _link(data, tokens, q)
+        _first_spelling(data, tokens, q)
         i = tokens.first[q]
         if i < q:
             tokens.valence[q] = tokens.valence[i]
@@ -216,14 +222,14 @@ def _score(data: Bytes, tokens: Tokens, tables: Tables, n: int, scored: int, met
             tokens.valence[q] = 0.0
             flags[q] |= _INTEGER
         else:
-            tokens.valence[q], integer = _valence(tokens, tables, n, i, capitals)
+            tokens.valence[q], integer = _score_token(tokens, tables, n, i, capitals)
             flags[q] |= _INTEGER if integer else 0
     for s in range(scored):
         tokens.heads[tokens.word[tokens.scored[s]]] = -1
 
 
-@inlined
-def _sum(tokens: Tokens, scored: int, but: int, sums: Sums) -> float:
+@inlined_kernel
+def _sum_valences(tokens: VaderTokens, scored: int, but: int, sums: Sums) -> float:
     """Add up the scores as sum() does, after weighing those before and after `but`."""
     total = carry = 0.0
     only_integers = True
@@ -242,8 +248,10 @@ def _sum(tokens: Tokens, scored: int, but: int, sums: Sums) -> float:
     return total + carry
 
 
-@compiled
-def compounds(text: TextBytes, tables: Tables, tokens: Tokens, sums: Sums, scores: Floats) -> None:
+@compiled_kernel
+def compounds(
+    text: TextBytes, tables: Tables, tokens: VaderTokens, sums: Sums, scores: Floats
+) -> None:
     """Score each text before rounding; NaN leaves a text to the caller."""
     for r in range(len(scores)):
         start, end = text.offsets[r], text.offsets[r + 1]
@@ -254,9 +262,11 @@ def compounds(text: TextBytes, tables: Tables, tokens: Tokens, sums: Sums, score
         scores[r] = 0.0
         if not scored:
             continue
-        _score(text.data, tokens, tables, n, scored, met)
-        total = _sum(tokens, scored, _first_but(tokens.flags, n) if met & BUT else -1, sums)
-        emphasis = _emphasis(text.data, start, end) if met & EMPHASIS else 0.0
+        _score_tokens(text.data, tokens, tables, n, scored, met)
+        total = _sum_valences(
+            tokens, scored, _first_but(tokens.flags, n) if met & BUT else -1, sums
+        )
+        emphasis = _weigh_punctuation(text.data, start, end) if met & EMPHASIS else 0.0
         if total > 0:
             total += emphasis
         elif total < 0:

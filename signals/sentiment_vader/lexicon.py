@@ -61,12 +61,13 @@ _FLAG_OF_EXACT_WORD: Final = {"never": NEVER, "so": SO_THIS, "this": SO_THIS}
 _REMOVED: Final = re.compile(f"[{re.escape(string.punctuation)}]")
 
 
-def _words(phrases: Mapping[str, float] | frozenset[str]) -> set[str]:
+def _words_of(phrases: Mapping[str, float] | frozenset[str]) -> set[str]:
     return {word for phrase in phrases for word in phrase.split()}
 
 
 IDIOM_WORDS: Final = {
-    word: number for number, word in enumerate(sorted(_words(IDIOMS) | _words(WEAKER_PAIRS)), 1)
+    word: number
+    for number, word in enumerate(sorted(_words_of(IDIOMS) | _words_of(WEAKER_PAIRS)), 1)
 }
 """Numbers from 1 of the words that occur in idioms and in boosters of two words."""
 
@@ -76,7 +77,7 @@ SPECIAL_WORDS: Final = frozenset(
 """Words, in small letters, that the rules know besides those of the lexicon."""
 
 
-class Token(NamedTuple):
+class LexiconToken(NamedTuple):
     """What the rules need to know of a token; the order is that of the fields."""
 
     flags: int
@@ -102,11 +103,11 @@ def strip_punctuation(token: str) -> str:
     return token
 
 
-def describe(word: str, lexicon: Mapping[str, float]) -> Token:
+def describe_word(word: str, lexicon: Mapping[str, float]) -> LexiconToken:
     """Look up all that the rules ask of a word."""
     small = word.lower()
     if small not in SPECIAL_WORDS and small not in lexicon and "n't" not in small:
-        return Token(UPPER if word.isupper() else 0, 0.0, 0.0, 0, word)
+        return LexiconToken(UPPER if word.isupper() else 0, 0.0, 0.0, 0, word)
     flags = _FLAG_OF_WORD.get(small, 0) | _FLAG_OF_EXACT_WORD.get(word, 0)
     if small in lexicon:
         flags |= LEXICON_WORD
@@ -119,7 +120,7 @@ def describe(word: str, lexicon: Mapping[str, float]) -> Token:
     if word in IDIOM_WORDS:
         flags |= IDIOM
     boost = BOOSTERS.get(small, 0.0)
-    return Token(flags, lexicon.get(small, 0.0), boost, IDIOM_WORDS.get(word, 0), word)
+    return LexiconToken(flags, lexicon.get(small, 0.0), boost, IDIOM_WORDS.get(word, 0), word)
 
 
 def parse_lexicon(text: str) -> dict[str, float]:

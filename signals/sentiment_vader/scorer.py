@@ -39,8 +39,8 @@ from siftset.signals.sentiment_vader.lexicon import (
     UPPER,
     VERY,
     WEAKER_PAIRS,
-    Token,
-    describe,
+    LexiconToken,
+    describe_word,
     read_lexicon,
     strip_punctuation,
 )
@@ -60,19 +60,19 @@ _MODIFIER: Final = BOOSTER | NEGATES | SO_THIS | IDIOM
 _DISTANCES: Final = ((), (1,), (1, 2), (1, 2, 3))
 
 
-class Memory(dict[str, Token | None]):
+class Memory(dict[str, LexiconToken | None]):
     """What is known of each raw token, worked out when first met; None for single letters."""
 
     def __init__(self, lexicon: Mapping[str, float]) -> None:
         super().__init__()
         self._lexicon = lexicon
 
-    def __missing__(self, token: str) -> Token | None:
+    def __missing__(self, token: str) -> LexiconToken | None:
         if len(self) > _MEMORY:
             self.clear()
         known = None
         if len(token) > 1:
-            known = describe(strip_punctuation(token), self._lexicon)
+            known = describe_word(strip_punctuation(token), self._lexicon)
         self[token] = known
         return known
 
@@ -90,14 +90,14 @@ class TokenScorer:
         met = reduce(or_, flags, 0)
         if not met & LEXICON_WORD:
             return 0.0
-        total = float(sum(_valences(tokens, flags, met)))
+        total = float(sum(_score_words(tokens, flags, met)))
         if total:
-            emphasis = _emphasis(text)
+            emphasis = _weigh_punctuation(text)
             total += emphasis if total > 0 else -emphasis
         return round(total / math.sqrt(total * total + 15), 4)
 
 
-def _valences(tokens: list[Token], flags: list[int], met: int) -> list[float]:
+def _score_words(tokens: list[LexiconToken], flags: list[int], met: int) -> list[float]:
     """Score the lexicon's words of a text; the other words count nothing."""
     capitals = bool(met & UPPER) and not all(flag & UPPER for flag in flags)
     but = next(q for q, flag in enumerate(flags) if flag & BUT) if met & BUT else None
@@ -107,19 +107,14 @@ def _valences(tokens: list[Token], flags: list[int], met: int) -> list[float]:
         i = first.setdefault(tokens[q][4], q)
         if flags[q] & KIND and i < len(flags) - 1 and flags[i + 1] & OF:
             continue
-        value = _valence(tokens, flags, i, capitals)
-        valences.append(value if but is None else _weighed(value, q, but))
+        value = _score_token(tokens, flags, i, capitals)
+        # what comes before the first `but` is halved, what comes after raised
+        weight = 1.0 if but is None or q == but else 0.5 if q < but else 1.5
+        valences.append(value * weight)
     return valences
 
 
-def _weighed(value: float, position: int, but: int) -> float:
-    """Halve what comes before the first `but`, raise what comes after."""
-    if position == but:
-        return value
-    return value * (0.5 if position < but else 1.5)
-
-
-def _valence(tokens: list[Token], flags: list[int], i: int, capitals: bool) -> float:
+def _score_token(tokens: list[LexiconToken], flags: list[int], i: int, capitals: bool) -> float:
     """Score the token at i by the three before it and the two after."""
     value = tokens[i][1]
     if capitals and flags[i] & UPPER:
@@ -128,13 +123,15 @@ def _valence(tokens: list[Token], flags: list[int], i: int, capitals: bool) -> f
     for flag in flags[max(i - 3, 0) : i + 1]:
         met |= flag
     if met & _MODIFIER:
-        value = _modified(value, tokens, flags, i, capitals)
+        value = _apply_modifiers(value, tokens, flags, i, capitals)
     if met & LEAST and i and flags[i - 1] & _LEAST_OR_LEXICON_WORD == LEAST:
         return value if i > 1 and flags[i - 2] & (AT | VERY) else value * NEGATION
     return value
 
 
-def _modified(value: float, tokens: list[Token], flags: list[int], i: int, capitals: bool) -> float:
+def _apply_modifiers(
+    value: float, tokens: list[LexiconToken], flags: list[int], i: int, capitals: bool
+) -> float:
     """Weigh boosters, negations and idioms among the three words before."""
     for distance in _DISTANCES[min(i, 3)]:
         flag = flags[i - distance]
@@ -142,15 +139,15 @@ def _modified(value: float, tokens: list[Token], flags: list[int], i: int, capit
             continue
         if flag & BOOSTER:
             boost = tokens[i - distance][2]
-            value = _boosted(value, distance, boost, capitals and bool(flag & UPPER))
+            value = _apply_boost(value, distance, boost, capitals and bool(flag & UPPER))
         if flag & NEGATES or flags[i - 1] & SO_THIS or (distance > 1 and flags[i - 2] & SO_THIS):
-            value = _negated(value, distance, flags, i)
+            value = _apply_negation(value, distance, flags, i)
         if distance == 3 and any([flag & IDIOM for flag in flags[i - 3 : i + 1]]):  # noqa: C419
-            value = _idiom(value, [token[4] for token in tokens[i - 3 : i + 3]])
+            value = _apply_idiom(value, [token[4] for token in tokens[i - 3 : i + 3]])
     return value
 
 
-def _boosted(value: float, distance: int, boost: float, emphasised: bool) -> float:
+def _apply_boost(value: float, distance: int, boost: float, emphasised: bool) -> float:
     """Add the boost of a word some places before to a valence."""
     if value < 0:
         boost = -boost
@@ -163,7 +160,7 @@ def _boosted(value: float, distance: int, boost: float, emphasised: bool) -> flo
     return value + boost
 
 
-def _negated(value: float, distance: int, flags: list[int], i: int) -> float:
+def _apply_negation(value: float, distance: int, flags: list[int], i: int) -> float:
     """Weigh a negation, or `never so`, some places before."""
     if distance > 1:
         last = flags[i - 1] & SO_THIS
@@ -174,7 +171,7 @@ def _negated(value: float, distance: int, flags: list[int], i: int) -> float:
     return value * NEGATION if flags[i - distance] & NEGATES else value
 
 
-def _idiom(value: float, words: list[str]) -> float:
+def _apply_idiom(value: float, words: list[str]) -> float:
     """Put an idiom's valence in place of that of the fourth word; weaken it after `kind of`."""
     for start, end in ((2, 4), (1, 4), (1, 3), (0, 3), (0, 2)):
         phrase = " ".join(words[start:end])
@@ -188,7 +185,7 @@ def _idiom(value: float, words: list[str]) -> float:
     return value
 
 
-def _emphasis(text: str) -> float:
+def _weigh_punctuation(text: str) -> float:
     """Weigh the exclamation and question marks of a text."""
     questions = text.count("?")
     emphasis = min(text.count("!"), 4) * 0.292
@@ -225,7 +222,7 @@ class VaderScorer:
         scores, text = np.zeros(len(texts)), text_bytes(texts)
         compounds(text, self._tables, make_tokens(text, self._tables), SUMS, scores)
         left = np.flatnonzero(np.isnan(scores))
-        rounded = _rounded(scores)
+        rounded = _round_scores(scores)
         for row in left.tolist():
             text = texts[row]
             rounded[row] = 0.0 if text is None else self._plain(text)
@@ -239,14 +236,14 @@ class VaderScorer:
 
     def use_kernel(self, texts: pl.Series) -> bool:
         """Tell whether the texts met so far and these would have paid for the kernel."""
-        return self._compilable and self._break_even.reached(texts)
+        return self._compilable and self._break_even.is_reached(texts)
 
     @cached_property
     def _compilable(self) -> bool:
         return all(word.isascii() for word in self._lexicon if word == word.lower())
 
 
-def _rounded(scores: NDArray[np.float64]) -> NDArray[np.float64]:
+def _round_scores(scores: NDArray[np.float64]) -> NDArray[np.float64]:
     """Round to four places as round() does: where a half is near, by round() itself."""
     scaled = scores * 1e4
     rounded = np.rint(scaled) / 1e4

@@ -16,7 +16,7 @@ from siftset.signals.sentiment_vader.lexicon import (
     PUNCTUATION,
     SPECIAL_WORDS,
     WEAKER_PAIRS,
-    describe,
+    describe_word,
 )
 
 EMPHASIS = 1 << 14  # a text with exclamation or question marks
@@ -25,7 +25,7 @@ _CASED = 0x20000  # no letter beyond has a case
 _BLOCK = 256
 
 
-class Words(NamedTuple):
+class VaderWords(NamedTuple):
     """What is known of each word of the lexicon and the rules; the last one stands for others."""
 
     table: Index
@@ -47,7 +47,7 @@ class Idioms(NamedTuple):
 class Tables(NamedTuple):
     """All that does not depend on the text."""
 
-    words: Words
+    words: VaderWords
     idioms: Idioms
     marks: Integers
     """The punctuation that NLTK strips, the bytes of each packed into a number."""
@@ -62,8 +62,8 @@ def make_tables(lexicon: Mapping[str, float]) -> Tables:
     """
     known = (word for word in lexicon if word == word.lower() and not word.isspace())
     names = sorted(SPECIAL_WORDS.union(word for word in known if len(word.split()) == 1))
-    rows = [describe(name, lexicon) for name in names]
-    words = Words(
+    rows = [describe_word(name, lexicon) for name in names]
+    words = VaderWords(
         make_index([name.encode("ascii") for name in names]),
         np.array([row.flags for row in rows] + [0]),
         np.array([row.valence for row in rows] + [0.0]),
@@ -94,11 +94,11 @@ def _make_cases() -> Bytes:
         letters = "".join(map(chr, range(start, start + _BLOCK)))
         # a text is in small letters if it has one and no other cased letter
         if not ((letters + "a").islower() and (letters + "A").isupper()):
-            cases[start : start + _BLOCK] = [_case(letter) for letter in letters]
+            cases[start : start + _BLOCK] = [_case_of(letter) for letter in letters]
     return cases
 
 
-def _case(letter: str) -> int:
+def _case_of(letter: str) -> int:
     if not letter.isupper():
         return CASE_SMALL if letter.islower() or letter.istitle() else CASE_OTHER
     small = letter.lower()

@@ -20,12 +20,12 @@ from siftset.signals.kernels.bytes_kernel import (
     Floats,
     Integers,
     Whole,
-    decode,
-    find,
+    decode_point,
+    find_key,
     hash_step,
     is_space,
 )
-from siftset.signals.kernels.compiled import inlined
+from siftset.signals.kernels.compiled import inlined_kernel
 from siftset.signals.sentiment_vader.lexicon import (
     BOOSTER,
     IDIOM,
@@ -45,7 +45,7 @@ from siftset.signals.sentiment_vader.tables import (
 )
 
 
-class Tokens(NamedTuple):
+class VaderTokens(NamedTuple):
     """The tokens of one text, after stripping."""
 
     start: Integers
@@ -78,7 +78,7 @@ class Span(NamedTuple):
     """Hash of its small letters."""
 
 
-def _kind(c: int) -> int:
+def _byte_kind(c: int) -> int:
     letter = chr(c)
     if c >= 128:
         return _HIGH
@@ -93,11 +93,11 @@ _MARK, _APOSTROPHE, _SML, _HIGH, _SPACE = (1 << bit for bit in range(5))
 _KELVIN = 0x212A
 _EMPHATIC = 64
 _CAP = 32  # the bit by which ASCII's small letters differ
-_KINDS = np.array([_kind(c) for c in range(256)], np.uint8)
+_KINDS = np.array([_byte_kind(c) for c in range(256)], np.uint8)
 
 
-@inlined
-def _scan(data: Bytes, start: Whole, end: Whole) -> Span:
+@inlined_kernel
+def _scan_token(data: Bytes, start: Whole, end: Whole) -> Span:
     """Read up to the next white space."""
     i, stop = np.uint64(start), np.uint64(end)  # unsigned: an index that needs no check
     kinds, marks, inside = 0, 0, 0
@@ -117,8 +117,8 @@ def _scan(data: Bytes, start: Whole, end: Whole) -> Span:
     return Span(stopped, stopped - start - inside, marks, kinds, value)
 
 
-@inlined
-def _listed(data: Bytes, start: Whole, end: Whole, marks: Integers) -> bool:
+@inlined_kernel
+def _is_stripped(data: Bytes, start: Whole, end: Whole, marks: Integers) -> bool:
     """Tell whether NLTK strips this punctuation."""
     packed: Whole = 0
     for i in range(start, min(end, start + 5)):
@@ -129,8 +129,8 @@ def _listed(data: Bytes, start: Whole, end: Whole, marks: Integers) -> bool:
     return False
 
 
-@inlined
-def _strip(
+@inlined_kernel
+def _strip_side(
     data: Bytes, start: Whole, end: Whole, inner: Whole, marks: Integers
 ) -> tuple[Whole, Whole]:
     """Drop listed punctuation on one side of a token that has `inner` marks in all."""
@@ -141,14 +141,14 @@ def _strip(
         after -= 1
     if before - start + end - after != inner:
         return start, end
-    if after == end and before > start and _listed(data, start, before, marks):
+    if after == end and before > start and _is_stripped(data, start, before, marks):
         return before, end
-    if before == start and after < end and _listed(data, after, end, marks):
+    if before == start and after < end and _is_stripped(data, after, end, marks):
         return start, after
     return start, end
 
 
-@inlined
+@inlined_kernel
 def _has_not(data: Bytes, start: Whole, end: Whole) -> bool:
     """Tell whether a token has n't in it, in any case."""
     for i in range(start + 1, end - 1):
@@ -157,13 +157,13 @@ def _has_not(data: Bytes, start: Whole, end: Whole) -> bool:
     return False
 
 
-@inlined
-def _case(data: Bytes, start: Whole, end: Whole, cases: Bytes) -> int:
+@inlined_kernel
+def _token_case(data: Bytes, start: Whole, end: Whole, cases: Bytes) -> int:
     """Answer str.isupper() of a token with UPPER or 0; -1 leaves the text to the caller."""
     upper = lower = False
     i = start
     while i < end:
-        point, width = decode(data, i, end)
+        point, width = decode_point(data, i, end)
         case = cases[point] if point < len(cases) else CASE_OTHER
         if case == CASE_LEFT:
             return -1
@@ -173,30 +173,30 @@ def _case(data: Bytes, start: Whole, end: Whole, cases: Bytes) -> int:
     return UPPER if upper and not lower else 0
 
 
-@inlined
+@inlined_kernel
 def _with_kelvins(data: Bytes, start: Whole, end: Whole, tables: Tables, plain: Bytes) -> Whole:
     """Return the number of the word that a token with a letter beyond ASCII is, -1 for none."""
     size, value = 0, HASH_START
     i = start
     while i < end:
-        point, width = decode(data, i, end)
+        point, width = decode_point(data, i, end)
         if point != _KELVIN and width > 1:
             return -1
         plain[size] = 75 if point == _KELVIN else data[i]
         value = hash_step(value, SMALL[plain[size]])
         size += 1
         i += width
-    return find(plain, 0, size, value, tables.words.table, SMALL)
+    return find_key(plain, 0, size, value, tables.words.table, SMALL)
 
 
-@inlined
-def _word(
+@inlined_kernel
+def _look_up(
     data: Bytes, span: Span, start: Whole, end: Whole, tables: Tables, plain: Bytes
 ) -> tuple[Whole, Whole]:
     """Look up a stripped token; return the number of its word and its flags, -1 where left."""
     others = len(tables.words.flags) - 1
     if span.kinds & _HIGH:
-        flags = _case(data, start, end, tables.cases)
+        flags = _token_case(data, start, end, tables.cases)
         if flags < 0:
             return others, flags
         word: Whole = _with_kelvins(data, start, end, tables, plain)
@@ -209,7 +209,7 @@ def _word(
             value = HASH_START
             for j in range(start, end):
                 value = hash_step(value, SMALL[data[j]])
-        word = find(data, start, end, value, tables.words.table, SMALL)
+        word = find_key(data, start, end, value, tables.words.table, SMALL)
         if word < 0:
             word = others
         flags = tables.words.flags[word]
@@ -222,9 +222,9 @@ def _word(
     return word, flags
 
 
-@inlined
+@inlined_kernel
 def read_tokens(
-    data: Bytes, i: Whole, end: Whole, tables: Tables, tokens: Tokens
+    data: Bytes, i: Whole, end: Whole, tables: Tables, tokens: VaderTokens
 ) -> tuple[int, int, Whole]:
     """Read the tokens of a text.
 
@@ -239,13 +239,13 @@ def read_tokens(
         if space:
             i += space
             continue
-        span = _scan(data, i, end)
+        span = _scan_token(data, i, end)
         kinds |= span.kinds
         if span.characters > 1:
             a, b = i, span.end
             if span.marks and span.characters - span.marks > 1:
-                a, b = _strip(data, a, b, span.marks, tables.marks)
-            word, flags = _word(data, span, a, b, tables, tokens.plain)
+                a, b = _strip_side(data, a, b, span.marks, tables.marks)
+            word, flags = _look_up(data, span, a, b, tables, tokens.plain)
             if flags < 0:
                 return 0, 0, -1
             tokens.start[n], tokens.end[n] = a, b
@@ -258,10 +258,10 @@ def read_tokens(
     return n, scored, met | EMPHASIS if kinds & _EMPHATIC else met
 
 
-def make_tokens(text: TextBytes, tables: Tables) -> Tokens:
+def make_tokens(text: TextBytes, tables: Tables) -> VaderTokens:
     """Make room for the tokens of the longest text: each has two bytes and white space."""
     longest = int(np.diff(text.offsets).max(initial=0))
     most = longest // 3 + 1
     heads = np.full(len(tables.words.flags), -1, np.int64)
     valence, plain = np.empty(most), np.empty(longest + 1, np.uint8)
-    return Tokens._make([*np.empty((7, most), np.int64), valence, heads, plain])
+    return VaderTokens._make([*np.empty((7, most), np.int64), valence, heads, plain])

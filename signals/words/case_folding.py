@@ -41,7 +41,7 @@ def fold_table() -> dict[int, str]:
     return found
 
 
-def fold(text: str) -> str:
+def fold_case(text: str) -> str:
     """Fold a text so that texts that differ by case alone become equal."""
     return text.lower() if text.isascii() else text.translate(fold_table())
 
@@ -49,7 +49,9 @@ def fold(text: str) -> str:
 @cache
 def word_points() -> NDArray[np.bool_]:
     """Tell of each code point whether it is a word character."""
-    runs = pl.Series([_every_character()]).str.extract_all(r"\w+").explode()
+    codes = np.arange(sys.maxunicode + 1, dtype="<u4")
+    characters = np.delete(codes, _SURROGATES).tobytes().decode("utf-32-le")
+    runs = pl.Series([characters]).str.extract_all(r"\w+").explode()
     first, last = runs.str.head(1).to_list(), runs.str.tail(1).to_list()
     changes = np.zeros(sys.maxunicode + 2, np.int8)
     changes[[ord(character) for character in first]] = 1
@@ -57,34 +59,15 @@ def word_points() -> NDArray[np.bool_]:
     return np.cumsum(changes[:-1], dtype=np.int8).astype(np.bool_)
 
 
-def _every_character() -> str:
-    """Write all characters in order, surrogates left out."""
-    codes = np.arange(sys.maxunicode + 1, dtype="<u4")
-    return np.delete(codes, _SURROGATES).tobytes().decode("utf-32-le")
-
-
 @cache
 def word_class() -> str:
     """The body of a character class of Python's `re` that holds the word characters."""
-    words: list[int] = np.flatnonzero(word_points()).tolist()
-    return "".join(f"{_escape(first)}-{_escape(last)}" for first, last in _ranges(words))
+    changes = np.flatnonzero(np.diff(word_points(), prepend=False, append=False)).tolist()
+    ranges = zip(changes[::2], changes[1::2], strict=True)
+    return "".join(f"\\U{first:08x}-\\U{end - 1:08x}" for first, end in ranges)
 
 
 @cache
 def is_word() -> re.Pattern[str]:
     """A pattern that matches one word character."""
     return re.compile(f"[{word_class()}]")
-
-
-def _ranges(codes: list[int]) -> list[tuple[int, int]]:
-    ranges: list[tuple[int, int]] = []
-    for code in codes:
-        if ranges and ranges[-1][1] == code - 1:
-            ranges[-1] = (ranges[-1][0], code)
-        else:
-            ranges.append((code, code))
-    return ranges
-
-
-def _escape(code: int) -> str:
-    return f"\\U{code:08x}"

@@ -20,11 +20,11 @@ from siftset.signals.kernels.bytes_kernel import (
     Index,
     Integers,
     Whole,
-    decode,
-    find,
+    decode_point,
+    find_key,
     hash_step,
 )
-from siftset.signals.kernels.compiled import compiled, inlined
+from siftset.signals.kernels.compiled import compiled_kernel, inlined_kernel
 
 SPACE, WORD, OTHER = 1, 2, 4
 _END = 0  # stands after the last byte
@@ -67,7 +67,7 @@ class Folded(NamedTuple):
     kinds: Bytes
 
 
-class Found(NamedTuple):
+class EntryMatches(NamedTuple):
     """What is found in each text."""
 
     counts: Integers
@@ -78,8 +78,8 @@ class Found(NamedTuple):
     """The last text in which each entry was found."""
 
 
-@inlined
-def _put(room: Folded, size: Whole, point: Whole, kind: Whole) -> Whole:
+@inlined_kernel
+def _append_point(room: Folded, size: Whole, point: Whole, kind: Whole) -> Whole:
     """Append a character; return the new size."""
     if point < 0x80:
         room.data[size] = point
@@ -100,8 +100,8 @@ def _put(room: Folded, size: Whole, point: Whole, kind: Whole) -> Whole:
     return size + width
 
 
-@inlined
-def _fold(data: Bytes, i: Whole, end: Whole, letters: Letters, room: Folded) -> Whole:
+@inlined_kernel
+def _fold_text(data: Bytes, i: Whole, end: Whole, letters: Letters, room: Folded) -> Whole:
     """Fold a text into the room; return its size."""
     size: Whole = 0
     last: Whole = OTHER
@@ -114,22 +114,22 @@ def _fold(data: Bytes, i: Whole, end: Whole, letters: Letters, room: Folded) -> 
             last = kind
             i += 1
             continue
-        point, width = decode(data, i, end)
+        point, width = decode_point(data, i, end)
         i += width
         kind = np.int64(letters.kinds[point]) if point < len(letters.kinds) else OTHER
         if point < len(letters.folded):
             point = np.int64(letters.folded[point])
         if kind != SPACE:
-            size = _put(room, size, point, kind)
+            size = _append_point(room, size, point, kind)
         elif last != SPACE:
-            size = _put(room, size, _BLANK, SPACE)
+            size = _append_point(room, size, _BLANK, SPACE)
         last = kind
     room.kinds[size] = _END
     return size
 
 
-@inlined
-def _head(room: Folded, start: Whole) -> tuple[Whole, np.uint64]:
+@inlined_kernel
+def _read_head(room: Folded, start: Whole) -> tuple[Whole, np.uint64]:
     """Return the end and the hash of the run of word characters, or of the one character."""
     i, value = start, HASH_START
     if room.kinds[i] == WORD:
@@ -145,8 +145,8 @@ def _head(room: Folded, start: Whole) -> tuple[Whole, np.uint64]:
     return i, value
 
 
-@inlined
-def _rest(room: Folded, size: Whole, i: Whole, entries: Entries, e: int) -> Whole:
+@inlined_kernel
+def _match_rest(room: Folded, size: Whole, i: Whole, entries: Entries, e: int) -> Whole:
     """Compare the rest of an entry; return where it ends, or -1."""
     begin: Whole = entries.rests[e]
     length: Whole = entries.rests[e + 1] - begin
@@ -160,44 +160,51 @@ def _rest(room: Folded, size: Whole, i: Whole, entries: Entries, e: int) -> Whol
     return i + length
 
 
-@inlined
-def _beginning(room: Folded, start: Whole, end: Whole, entries: Entries) -> tuple[Whole, Whole]:
+@inlined_kernel
+def _find_beginning(
+    room: Folded, start: Whole, end: Whole, entries: Entries
+) -> tuple[Whole, Whole]:
     """Find the longest entry that begins a word; return its number and end."""
     for length in range(min(end - start, len(entries.lengths) - 1), 0, -1):
         if entries.lengths[length]:
             value = HASH_START
             for i in range(start, start + length):
                 value = hash_step(value, room.data[i])
-            k = find(room.data, start, start + length, value, entries.beginnings, SAME)
+            k = find_key(room.data, start, start + length, value, entries.beginnings, SAME)
             if k >= 0:
                 return entries.beginning_numbers[k], start + length
     return -1, end
 
 
-@inlined
-def _entry(room: Folded, size: Whole, start: Whole, entries: Entries) -> tuple[Whole, Whole]:
+@inlined_kernel
+def _find_entry(room: Folded, size: Whole, start: Whole, entries: Entries) -> tuple[Whole, Whole]:
     """Find the longest entry at a place; return its number, or -1, and where to look on."""
-    end, value = _head(room, start)
+    end, value = _read_head(room, start)
     if start > 0 and room.kinds[start - 1] == WORD:
         return -1, end
-    head = find(room.data, start, end, value, entries.heads, SAME)
+    head = find_key(room.data, start, end, value, entries.heads, SAME)
     if head >= 0:
         for e in range(entries.groups[head], entries.groups[head + 1]):
-            stop = _rest(room, size, end, entries, e)
+            stop = _match_rest(room, size, end, entries, e)
             if stop >= 0:
                 return entries.numbers[e], stop
     if not entries.whole and room.kinds[start] == WORD:
-        return _beginning(room, start, end, entries)
+        return _find_beginning(room, start, end, entries)
     return -1, end
 
 
-@compiled
+@compiled_kernel
 def find_entries(
-    text: TextBytes, letters: Letters, entries: Entries, room: Folded, found: Found, every: bool
+    text: TextBytes,
+    letters: Letters,
+    entries: Entries,
+    room: Folded,
+    found: EntryMatches,
+    every: bool,
 ) -> None:
     """Find the entries in each text, without overlap; the first only, unless `every`."""
     for r in range(len(text.offsets) - 1):
-        size = _fold(text.data, text.offsets[r], text.offsets[r + 1], letters, room)
+        size = _fold_text(text.data, text.offsets[r], text.offsets[r + 1], letters, room)
         place: Whole = 0
         count, distinct = 0, 0
         first: Whole = -1
@@ -205,7 +212,7 @@ def find_entries(
             if room.kinds[place] == SPACE:
                 place += 1
                 continue
-            number, place = _entry(room, size, place, entries)
+            number, place = _find_entry(room, size, place, entries)
             if number >= 0:
                 first = number if count == 0 else first
                 count += 1

@@ -19,9 +19,9 @@ def read_words(source: str, *, folder: Path, signal: str) -> tuple[str, ...]:
     """
     where = f"signal '{signal}': list '{source}'"
     if "/" not in source and "." not in source:
-        words = _text(_shipped(source, where), where)
+        words = _decode_lines(_read_shipped(source, where), where)
     else:
-        words = _from_file(folder / source, where)
+        words = _read_file(folder / source, where)
     kept = tuple(dict.fromkeys(word for word in map(str.strip, words) if word))
     if not kept:
         raise SignalError(f"{where} is empty; expected at least one word or phrase")
@@ -37,7 +37,7 @@ def shipped_lists() -> list[str]:
     return sorted(name.removesuffix(".txt") for name in found if name.endswith(".txt"))
 
 
-def _shipped(name: str, where: str) -> bytes:
+def _read_shipped(name: str, where: str) -> bytes:
     resource = files("siftset.data") / "lists" / f"{name}.txt"
     if not resource.is_file():
         known = ", ".join(shipped_lists()) or "none"
@@ -48,19 +48,19 @@ def _shipped(name: str, where: str) -> bytes:
     return resource.read_bytes()
 
 
-def _from_file(path: Path, where: str) -> list[str]:
+def _read_file(path: Path, where: str) -> list[str]:
     if not path.is_file():
         raise SignalError(f"{where}: there is no such file; expected {path}")
     ending = path.suffix.lower()
     if ending in (".csv", ".tsv", ".parquet"):
-        return _table(path, ending, where)
+        return _read_table(path, ending, where)
     try:
-        return _text(path.read_bytes(), where)
+        return _decode_lines(path.read_bytes(), where)
     except OSError as error:
         raise SignalError(f"{where} cannot be read: {first_line(error)}") from error
 
 
-def _text(content: bytes, where: str) -> list[str]:
+def _decode_lines(content: bytes, where: str) -> list[str]:
     try:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError:
@@ -70,7 +70,7 @@ def _text(content: bytes, where: str) -> list[str]:
     return [line for line in text.splitlines() if not line.lstrip().startswith("#")]
 
 
-def _table(path: Path, ending: str, where: str) -> list[str]:
+def _read_table(path: Path, ending: str, where: str) -> list[str]:
     try:
         if ending == ".parquet":
             frame = pl.read_parquet(path)

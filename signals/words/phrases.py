@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import Literal
 
-from siftset.signals.words.case_folding import WHITE_SPACE, fold, word_class
+from siftset.signals.words.case_folding import WHITE_SPACE, fold_case, word_class
 
 Match = Literal["word", "substring", "prefix"]
 
@@ -24,37 +24,35 @@ class Phrases:
     def __init__(
         self, entries: Sequence[str], *, match: Match = "word", case: bool = False
     ) -> None:
-        self._fold = str if case else fold
+        self._fold = str if case else fold_case
         self._prefix = match == "prefix"
         self._words: set[str] = set()
         self._phrases: dict[str, list[tuple[str, re.Pattern[str]]]] = {}
         letters = f"[{word_class()}]+"
         self._letters = re.compile(letters)
         self._token = re.compile(rf"{letters}|\S")
-        for entry in sorted({squeeze(self._fold(entry)) for entry in entries}, key=_by_length):
-            self._add(entry)
+        found = {squeeze_space(self._fold(entry)) for entry in entries}
+        for entry in sorted(found, key=lambda entry: (-len(entry), entry)):
+            first = self._token.match(entry)
+            assert first is not None
+            if self._letters.fullmatch(entry):
+                self._words.add(entry)
+            else:
+                pattern = f"[{WHITE_SPACE}]+".join(map(re.escape, entry.split(" ")))
+                self._phrases.setdefault(first[0], []).append((entry, re.compile(pattern)))
         self._lengths = sorted({len(entry) for entry in self._words}, reverse=True)
 
-    def _add(self, entry: str) -> None:
-        first = self._token.match(entry)
-        assert first is not None
-        if self._letters.fullmatch(entry):
-            self._words.add(entry)
-        else:
-            pattern = f"[{WHITE_SPACE}]+".join(re.escape(part) for part in entry.split(" "))
-            self._phrases.setdefault(first[0], []).append((entry, re.compile(pattern)))
-
-    def found(self, text: str) -> Iterator[str]:
+    def iter_entries(self, text: str) -> Iterator[str]:
         """Yield the entries in the order in which they stand in a text."""
         text = self._fold(text)
         place = 0
         while token := self._token.search(text, place):
-            entry, end = self._at(text, token)
+            entry, end = self._entry_at(text, token)
             if entry is not None:
                 yield entry
             place = max(end, token.start() + 1)
 
-    def _at(self, text: str, token: re.Match[str]) -> tuple[str | None, int]:
+    def _entry_at(self, text: str, token: re.Match[str]) -> tuple[str | None, int]:
         """The longest entry that begins at a token, and where to look on."""
         word, start = token[0], token.start()
         if self._letters.match(word) is None and start and self._letters.match(text, start - 1):
@@ -66,34 +64,26 @@ class Phrases:
                 return entry, rest.end() if rest else hit.end()
         if word in self._words:
             return word, token.end()
-        return (self._beginning(word) if self._prefix else None), token.end()
+        lengths = [length for length in self._lengths if self._prefix and length < len(word)]
+        begun = (word[:length] for length in lengths if word[:length] in self._words)
+        return next(begun, None), token.end()
 
-    def _beginning(self, word: str) -> str | None:
-        for length in self._lengths:
-            if length < len(word) and word[:length] in self._words:
-                return word[:length]
-        return None
-
-    def any(self, text: str) -> bool:
+    def has_any(self, text: str) -> bool:
         """Say whether a text holds an entry."""
         if self._phrases or self._prefix:
-            return next(self.found(text), None) is not None
+            return next(self.iter_entries(text), None) is not None
         letters = _ASCII if text.isascii() else self._letters
         return not self._words.isdisjoint(letters.findall(self._fold(text)))
 
-    def count(self, text: str) -> float:
+    def count_matches(self, text: str) -> int:
         """Count the matches in a text."""
-        return float(sum(1 for _ in self.found(text)))
+        return sum(1 for _ in self.iter_entries(text))
 
-    def distinct(self, text: str) -> float:
+    def count_distinct(self, text: str) -> int:
         """Count the entries that a text holds."""
-        return float(len(set(self.found(text))))
+        return len(set(self.iter_entries(text)))
 
 
-def squeeze(entry: str) -> str:
+def squeeze_space(entry: str) -> str:
     """Make each run of white space one space."""
     return " ".join(entry.split())
-
-
-def _by_length(entry: str) -> tuple[int, str]:
-    return -len(entry), entry

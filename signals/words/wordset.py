@@ -17,11 +17,11 @@ from numpy.typing import NDArray
 
 from siftset.signals.kernels.arrow_text import TextBytes, text_bytes, with_nulls_of
 from siftset.signals.kernels.compiled import BreakEven
-from siftset.signals.words.case_folding import WHITE_SPACE, fold, fold_table, word_points
-from siftset.signals.words.phrases import Phrases, squeeze
+from siftset.signals.words.case_folding import WHITE_SPACE, fold_case, fold_table, word_points
+from siftset.signals.words.phrases import Phrases, squeeze_space
 
 if TYPE_CHECKING:
-    from siftset.signals.words.kernel import Entries, Found, Letters
+    from siftset.signals.words.kernel import Entries, EntryMatches, Letters
 
 LOAD_BYTES: Final = 2_000_000
 """Size of texts at which loading the kernel from the cache costs less than doing without it."""
@@ -46,50 +46,54 @@ class WordSet:
         self._case = case
         self._numbers: dict[str, int] = {}
         for number, word in enumerate(words):
-            entry = squeeze(word if case else fold(word))
+            entry = squeeze_space(word if case else fold_case(word))
             if not entry:
                 raise ValueError(f"entry {number} of the word list is blank; expected a word")
             self._numbers.setdefault(entry, number)
         self._break_even = BreakEven("find_entries", load=LOAD_BYTES, compile=COMPILE_BYTES)
 
-    def hits(self, texts: pl.Series) -> pl.Series:
+    def find_hits(self, texts: pl.Series) -> pl.Series:
         """Tell of each text whether it holds an entry: Boolean, null for null."""
-        if not self._break_even.reached(texts):
-            return self._each(texts, self._phrases.any, pl.Boolean)
+        if not self._break_even.is_reached(texts):
+            return self._ask_each(texts, self._phrases.has_any, pl.Boolean)
         return with_nulls_of(texts, self.find_compiled(texts, every=False).counts > 0)
 
-    def counts(self, texts: pl.Series) -> pl.Series:
+    def count_matches(self, texts: pl.Series) -> pl.Series:
         """Count the matches in each text: Int64, null for null."""
-        if not self._break_even.reached(texts):
-            return self._each(texts, lambda text: int(self._phrases.count(text)), pl.Int64)
+        if not self._break_even.is_reached(texts):
+            return self._ask_each(
+                texts, lambda text: int(self._phrases.count_matches(text)), pl.Int64
+            )
         return with_nulls_of(texts, self.find_compiled(texts, every=True).counts)
 
-    def distinct(self, texts: pl.Series) -> pl.Series:
+    def count_distinct(self, texts: pl.Series) -> pl.Series:
         """Count the entries that each text holds: Int64, null for null."""
-        if not self._break_even.reached(texts):
-            return self._each(texts, lambda text: int(self._phrases.distinct(text)), pl.Int64)
+        if not self._break_even.is_reached(texts):
+            return self._ask_each(
+                texts, lambda text: int(self._phrases.count_distinct(text)), pl.Int64
+            )
         return with_nulls_of(texts, self.find_compiled(texts, every=True).distinct)
 
-    def firsts(self, texts: pl.Series) -> pl.Series:
+    def find_firsts(self, texts: pl.Series) -> pl.Series:
         """Give the position in the list of each text's first match: Int64, null for none."""
-        if not self._break_even.reached(texts):
-            return self._each(texts, self._first, pl.Int64)
+        if not self._break_even.is_reached(texts):
+            return self._ask_each(texts, self._first_number, pl.Int64)
         firsts = with_nulls_of(texts, self.find_compiled(texts, every=False).firsts)
         return firsts.to_frame().select(pl.when(pl.first() >= 0).then(pl.first())).to_series()
 
-    def _first(self, text: str) -> int | None:
-        entry = next(self._phrases.found(text), None)
+    def _first_number(self, text: str) -> int | None:
+        entry = next(self._phrases.iter_entries(text), None)
         return None if entry is None else self._numbers[entry]
 
-    def _each(
+    def _ask_each(
         self, texts: pl.Series, ask: Callable[[str], object], dtype: type[pl.DataType]
     ) -> pl.Series:
         answers = [None if text is None else ask(text) for text in texts.to_list()]
         return pl.Series(texts.name, answers, dtype)
 
-    def find_compiled(self, texts: pl.Series, *, every: bool) -> Found:
+    def find_compiled(self, texts: pl.Series, *, every: bool) -> EntryMatches:
         """Find entries by the kernel, which needs numba."""
-        from siftset.signals.words.kernel import Folded, Found, find_entries
+        from siftset.signals.words.kernel import EntryMatches, Folded, find_entries
 
         text = text_bytes(texts)
         letters = letters_of(text, case=self._case)
@@ -97,7 +101,7 @@ class WordSet:
         # a folded letter has at most half as many bytes again (two become three)
         room = Folded(np.empty(2 * longest + 4, np.uint8), np.empty(2 * longest + 4, np.uint8))
         size = len(texts)
-        found = Found(
+        found = EntryMatches(
             np.zeros(size, np.int64),
             np.zeros(size, np.int64),
             np.zeros(size, np.int64),
@@ -117,13 +121,13 @@ class WordSet:
 
 def letters_of(text: TextBytes, *, case: bool) -> Letters:
     """Return the tables that these texts need: those for all letters are big and slow to make."""
-    return _letters(ascii_only=_is_ascii(text), case=case)
+    return _make_letters(ascii_only=_is_ascii(text), case=case)
 
 
 def letter_tables(*, case: bool) -> tuple[NDArray[np.bool_], NDArray[np.int32]]:
     """Tell of each code point whether it is a word character, and what it folds to."""
     folds = {} if case else fold_table()
-    return word_points(), _folded(folds)
+    return word_points(), _fold_array(folds)
 
 
 def _is_ascii(text: TextBytes) -> bool:
@@ -134,7 +138,7 @@ def _is_ascii(text: TextBytes) -> bool:
 
 
 @cache
-def _letters(*, ascii_only: bool, case: bool) -> Letters:
+def _make_letters(*, ascii_only: bool, case: bool) -> Letters:
     """Make the tables of kinds and folds."""
     from siftset.signals.words.kernel import OTHER, SPACE, WORD, Letters
 
@@ -145,19 +149,19 @@ def _letters(*, ascii_only: bool, case: bool) -> Letters:
     kinds = np.where(points, np.uint8(WORD), np.uint8(OTHER))
     space = re.compile(f"[{WHITE_SPACE}]")
     kinds[[c for c in range(min(len(kinds), 0x3001)) if space.match(chr(c))]] = SPACE
-    folds = {} if case else dict(_folds(ascii_only))
+    folds = {} if case else dict(_case_folds(ascii_only))
     small = np.array([ord(folds.get(c, chr(c))) for c in range(128)], np.uint8)
     small[kinds[:128] == SPACE] = ord(" ")
-    return Letters(kinds, _folded(folds), small)
+    return Letters(kinds, _fold_array(folds), small)
 
 
-def _folded(folds: Mapping[int, str]) -> NDArray[np.int32]:
+def _fold_array(folds: Mapping[int, str]) -> NDArray[np.int32]:
     folded = np.arange(max(folds, default=-1) + 1, dtype=np.int32)
     folded[list(folds)] = [ord(letter) for letter in folds.values()]
     return folded
 
 
-def _folds(ascii_only: bool) -> Iterator[tuple[int, str]]:
+def _case_folds(ascii_only: bool) -> Iterator[tuple[int, str]]:
     if ascii_only:
         return ((ord(letter), letter.lower()) for letter in "ABCDEFGHIJKLMNOPQRSTUVWXYZ")
     return iter(fold_table().items())
@@ -168,11 +172,11 @@ def _lay_out(numbers: dict[str, int], *, prefix: bool) -> Entries:
     from siftset.signals.kernels.bytes_kernel import make_index
     from siftset.signals.words.kernel import WORD, Entries
 
-    kinds = _letters(ascii_only=all(entry.isascii() for entry in numbers), case=True).kinds
+    kinds = _make_letters(ascii_only=all(entry.isascii() for entry in numbers), case=True).kinds
     beginnings: list[str] = []
     groups: dict[str, list[str]] = {}
     for entry in sorted(numbers, key=lambda entry: (-len(entry), entry)):
-        head = _head(entry, kinds == WORD)
+        head = _entry_head(entry, kinds == WORD)
         if prefix and head == entry and kinds[ord(head[0])] == WORD:
             beginnings.append(entry)
         else:
@@ -183,8 +187,8 @@ def _lay_out(numbers: dict[str, int], *, prefix: bool) -> Entries:
     lengths[[len(entry) for entry in encoded]] = True
     return Entries(
         heads=make_index([head.encode() for head in groups]),
-        groups=_sums(len(group) for group in groups.values()),
-        rests=_sums(map(len, rests)),
+        groups=_part_bounds(len(group) for group in groups.values()),
+        rests=_part_bounds(map(len, rests)),
         data=np.frombuffer(b"".join(rests) or b"\0", np.uint8).copy(),
         numbers=np.array([numbers[e] for group in groups.values() for e in group], np.int64),
         beginnings=make_index(encoded),
@@ -194,7 +198,7 @@ def _lay_out(numbers: dict[str, int], *, prefix: bool) -> Entries:
     )
 
 
-def _head(entry: str, words: NDArray[np.bool_]) -> str:
+def _entry_head(entry: str, words: NDArray[np.bool_]) -> str:
     """Return the first run of word characters of an entry, or its first character."""
     size = 0
     while size < len(entry) and ord(entry[size]) < len(words) and words[ord(entry[size])]:
@@ -202,6 +206,6 @@ def _head(entry: str, words: NDArray[np.bool_]) -> str:
     return entry[: max(size, 1)]
 
 
-def _sums(sizes: Iterator[int]) -> NDArray[np.int64]:
+def _part_bounds(sizes: Iterator[int]) -> NDArray[np.int64]:
     """Return where each of some parts begins, and where the last ends."""
     return np.cumsum([0, *sizes], dtype=np.int64)

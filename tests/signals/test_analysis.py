@@ -13,7 +13,7 @@ from siftset.signals.decorator import signal
 from siftset.signals.evaluation.explain import explain, explain_row
 from siftset.signals.formula.formula import parse
 from siftset.signals.laws import check_laws
-from siftset.signals.registry import build, builtin, kinds
+from siftset.signals.registry import build, load_builtin, load_kinds
 from siftset.signals.signal import Signal
 
 TEXTS = ["nike shoe good", "nike shoe", "shoe good", "nike good", None, "nike bad", "x"]
@@ -107,7 +107,7 @@ def test_explain_tells_why_one_row_was_not_kept():
 
 @pytest.mark.parametrize("kind", ["keyword", "regex", "length", "is_null"])
 def test_the_examples_and_laws_of_a_kind_hold(kind):
-    family = builtin(kind)
+    family = load_builtin(kind)
     assert family.description
     assert family.definition
     for sample in family.examples:
@@ -121,7 +121,7 @@ def test_the_examples_and_laws_of_a_kind_hold(kind):
 
 
 def test_every_kind_is_found():
-    assert {"keyword", "regex", "length", "is_null"} <= set(kinds())
+    assert {"keyword", "regex", "length", "is_null"} <= set(load_kinds())
 
 
 def _broken_laws(found: Signal) -> set[str]:

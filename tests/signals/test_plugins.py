@@ -10,7 +10,7 @@ import pytest
 import siftset
 from siftset.schemas.errors import SignalError
 from siftset.signals.plugins import GROUP, load_signal, signals_in
-from siftset.signals.registry import build, find, kinds
+from siftset.signals.registry import build, find_kind, load_kinds
 
 POLITE = """
 from siftset.signals.decorator import signal
@@ -139,11 +139,14 @@ def test_entry_points(monkeypatch):
     )
     monkeypatch.setattr(metadata, "entry_points", found)
     assert build({"x": {"extent": {"min": 2}}}, folder=Path.cwd())["x"]("ab") is True
-    listed = kinds()
+    listed = load_kinds()
     assert "broken-package (no_such_module:thing)" in str(listed["gone"])
     assert "expected a Family or Signal" in str(listed["odd"])
-    assert "one (signals.text:length) and two (signals.text:regex)" in str(listed["twice"])
-    assert "siftset itself and taker (signals.text:regex)" in str(listed["keyword"])
-    assert listed["length"] is find("length")
+    assert (
+        "one (siftset.signals.builtin.text:length) and two (siftset.signals.builtin.text:regex)"
+        in str(listed["twice"])
+    )
+    assert "siftset itself and taker (siftset.signals.builtin.text:regex)" in str(listed["keyword"])
+    assert listed["length"] is find_kind("length")
     with pytest.raises(SignalError, match="two sources claim the kind 'keyword'"):
         build({"x": {"keyword": {"words": ["a"]}}}, folder=Path.cwd())

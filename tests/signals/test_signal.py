@@ -6,7 +6,7 @@ import pytest
 from siftset.schemas.errors import SignalError
 from siftset.signals.builtin.keyword import keyword
 from siftset.signals.builtin.text import length, regex
-from siftset.signals.decorator import preprocessor, rebuild, signal
+from siftset.signals.decorator import preprocessor, set_parameters, signal
 from siftset.signals.signal import Signal
 
 
@@ -100,17 +100,17 @@ def test_two_signals_of_one_name_do_not_mix():
 
 
 def test_parameters_are_typed():
-    changed = rebuild(polite, {"words": ["bitte"]})
+    changed = set_parameters(polite, {"words": ["bitte"]})
     assert changed("Bitte sehr") is True
     assert polite("Bitte sehr") is False
     assert changed.fingerprint != polite.fingerprint
     assert changed.parameters == {"words": ["bitte"]}
     with pytest.raises(SignalError, match="unknown parameter 'word'; known: words"):
-        rebuild(polite, {"word": ["x"]})
+        set_parameters(polite, {"word": ["x"]})
     with pytest.raises(SignalError, match="parameter 'words'"):
-        rebuild(polite, {"words": 3})
+        set_parameters(polite, {"words": 3})
     with pytest.raises(SignalError, match="takes no parameters"):
-        rebuild(keyword("nike"), {"words": 3})
+        set_parameters(keyword("nike"), {"words": 3})
 
 
 def _star(*texts: str) -> bool:

@@ -130,10 +130,12 @@ def _run_shard(
     draft.mkdir()
     try:
         context = _make_context(payload, draft)
-        context.decider.taken()
+        context.decider.take_statistics()
         result = _asked(context, shard, index, reason)
         context.decider.close()
-        kept = ShardRecord(result, context.decider.taken(), begun.cost(result.balance.read))
+        kept = ShardRecord(
+            result, context.decider.take_statistics(), begun.cost(result.balance.read)
+        )
         store_record(kept, draft, payload.place / name)
     finally:
         shutil.rmtree(draft, ignore_errors=True)

@@ -26,7 +26,7 @@ from siftset.pipeline.run.score_segments import (
 from siftset.pipeline.run.score_store import StoredScores, shrink_folder
 from siftset.signals.decider import Decider
 from siftset.signals.decorator import signal
-from siftset.signals.evaluation.score_cache import Keys
+from siftset.signals.evaluation.score_cache import RowKeys
 from siftset.signals.formula.formula import parse
 from siftset.signals.signal import Signal
 
@@ -236,9 +236,9 @@ def test_the_oldest_files_go_when_the_folder_is_full(tmp_path):
 ROWS = st.lists(st.tuples(st.integers(0, 9), st.integers(0, 1)), max_size=20)
 
 
-def _keys(rows: list[tuple[int, int]]) -> Keys:
+def _keys(rows: list[tuple[int, int]]) -> RowKeys:
     table = np.array(rows, np.uint64).reshape(-1, 2)
-    return Keys(table[:, 0].copy(), table[:, 1].astype(np.uint32))
+    return RowKeys(table[:, 0].copy(), table[:, 1].astype(np.uint32))
 
 
 def _answers(rows: list[tuple[int, int]]) -> np.ndarray:

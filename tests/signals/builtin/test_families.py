@@ -11,15 +11,15 @@ from hypothesis import strategies as st
 
 from siftset.schemas.errors import SignalError
 from siftset.signals.decider import Decider
-from siftset.signals.family import Family, Sample
+from siftset.signals.family import Family, FamilyExample
 from siftset.signals.formula.formula import parse
-from siftset.signals.registry import KINDS, build, builtin
+from siftset.signals.registry import KINDS, build, load_builtin
 
-FAMILIES = {kind: builtin(kind) for kind in KINDS if kind != "sentiment"}
+FAMILIES = {kind: load_builtin(kind) for kind in KINDS if kind != "sentiment"}
 EXAMPLES = [(family, example) for family in FAMILIES.values() for example in family.examples]
 
 
-def answer(family: Family, example: Sample) -> bool | float | None:
+def answer(family: Family, example: FamilyExample) -> bool | float | None:
     signal = family.build("asked", example.parameters, folder=Path())
     column = signal.columns[0]
     empty = pl.Float64 if signal.accepts == "number" else pl.String
@@ -36,7 +36,7 @@ def answer(family: Family, example: Sample) -> bool | float | None:
 @pytest.mark.parametrize(
     ("family", "example"), EXAMPLES, ids=[f"{f.kind}-{i}" for i, (f, _) in enumerate(EXAMPLES)]
 )
-def test_examples_hold(family: Family, example: Sample):
+def test_examples_hold(family: Family, example: FamilyExample):
     assert answer(family, example) == example.expected
 
 

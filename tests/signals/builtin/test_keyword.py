@@ -9,7 +9,12 @@ from hypothesis import strategies as st
 
 from siftset.schemas.errors import SignalError
 from siftset.signals.builtin import keyword as module
-from siftset.signals.builtin.keyword import alternation, enclosed, keyword, normalised
+from siftset.signals.builtin.keyword import (
+    keyword,
+    normalise_entries,
+    write_alternation,
+    write_enclosed,
+)
 from siftset.signals.registry import build
 from siftset.signals.words.case_folding import fold_table
 from siftset.signals.words.lists import read_words
@@ -32,13 +37,13 @@ ENTRIES = st.lists(
     st.booleans(),
 )
 def test_looking_up_and_matching_agree(entries, texts, match, case):
-    kept = normalised(tuple(entries), case=case)
-    pattern = alternation(kept, match=match, case=case)
+    kept = normalise_entries(tuple(entries), case=case)
+    pattern = write_alternation(kept, match=match, case=case)
     phrases = Phrases(kept, match=match, case=case)
     expected = pl.Series(texts).str.count_matches(pattern).to_list()
-    assert [phrases.count(text) for text in texts] == expected
-    assert [phrases.any(text) for text in texts] == [count > 0 for count in expected]
-    around = pl.Series(texts).str.contains(enclosed(kept, match=match, case=case)).to_list()
+    assert [phrases.count_matches(text) for text in texts] == expected
+    assert [phrases.has_any(text) for text in texts] == [count > 0 for count in expected]
+    around = pl.Series(texts).str.contains(write_enclosed(kept, match=match, case=case)).to_list()
     assert around == [count > 0 for count in expected]
 
 

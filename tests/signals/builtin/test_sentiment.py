@@ -8,7 +8,7 @@ from pydantic import JsonValue
 
 from siftset.schemas.errors import SignalError
 from siftset.signals.evaluation.spec import Bounds
-from siftset.signals.registry import KINDS, build_one, builtin
+from siftset.signals.registry import KINDS, build_one, load_builtin
 from siftset.signals.signal import Signal
 
 MOODS = ("positive", "negative", "neutral")
@@ -21,7 +21,7 @@ def make(spec: dict[str, JsonValue]) -> Signal:
 @pytest.mark.parametrize("kind", ["sentiment", *MOODS])
 def test_examples(kind: str) -> None:
     assert KINDS[kind] == "siftset.signals.builtin.sentiment"
-    for sample in builtin(kind).examples:
+    for sample in load_builtin(kind).examples:
         asked = make({kind: dict(sample.parameters)})
         if asked.bounds is None:
             scores = asked.function(pl.Series([sample.value], dtype=pl.String))

@@ -14,7 +14,7 @@ from siftset.schemas.results.columns import STATE
 from siftset.signals.decider import Decider
 from siftset.signals.decorator import signal
 from siftset.signals.formula.formula import Formula, parse
-from siftset.signals.formula.tree import Ask, Fill, Not, Test, join
+from siftset.signals.formula.tree import AskSignal, FillUnknown, Not, Test, join
 from siftset.signals.registry import build
 from siftset.signals.signal import Signal
 
@@ -66,16 +66,16 @@ SIGNALS = {
     "d": _row("d", score=True),
 }
 FORMULA_LEAVES = st.one_of(
-    st.sampled_from("abc").map(Ask),
+    st.sampled_from("abc").map(AskSignal),
     st.sampled_from([Test(">=", 0.5), Test("<", 0.5), Test("!=", 1.0)]).map(
-        lambda test: Ask("d", test=test)
+        lambda test: AskSignal("d", test=test)
     ),
 )
 FORMULAS = st.recursive(
     FORMULA_LEAVES,
     lambda children: st.one_of(
         st.builds(Not, children),
-        st.builds(Fill, children, st.booleans()),
+        st.builds(FillUnknown, children, st.booleans()),
         st.builds(
             lambda symbol, terms: join(symbol, *terms),
             st.sampled_from("&|^"),
@@ -92,7 +92,7 @@ CELLS = st.none() | st.tuples(st.sampled_from("10?"), CODES, CODES, CODES).map(
 
 def _oracle(node, cell: str | None) -> bool | None:
     """Kleene's tables, one row and one node at a time."""
-    if isinstance(node, Ask):
+    if isinstance(node, AskSignal):
         try:
             said = None if cell is None else _says(node.signal, cell)
         except PoisonError:
@@ -104,7 +104,7 @@ def _oracle(node, cell: str | None) -> bool | None:
     if isinstance(node, Not):
         said = _oracle(node.term, cell)
         return None if said is None else not said
-    if isinstance(node, Fill):
+    if isinstance(node, FillUnknown):
         said = _oracle(node.term, cell)
         return node.value if said is None else said
     said = [_oracle(term, cell) for term in node.terms]
@@ -120,7 +120,7 @@ def _blamed(node, cell: str | None) -> bool:
     """Whether an unknown answer has a fault among its causes."""
     if cell is None or _oracle(node, cell) is not None:
         return False
-    if isinstance(node, Ask):
+    if isinstance(node, AskSignal):
         return f"{node.signal}!" in cell
     terms = node.terms if hasattr(node, "terms") else (node.term,)
     return any(_blamed(term, cell) for term in terms)

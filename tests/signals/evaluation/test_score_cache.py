@@ -13,10 +13,10 @@ from siftset.schemas.errors import SignalError
 from siftset.signals.analysis import analyse
 from siftset.signals.decider import Decider
 from siftset.signals.decorator import preprocessor, signal
-from siftset.signals.evaluation.score_cache import Keys, Recalled, content_keys
+from siftset.signals.evaluation.score_cache import Recalled, RowKeys, content_keys
 from siftset.signals.family import Family, Thresholds
 from siftset.signals.formula.formula import parse
-from siftset.signals.registry import build, kinds
+from siftset.signals.registry import build, load_kinds
 from siftset.signals.signal import Signal
 
 CALLS: list[str] = []
@@ -68,7 +68,7 @@ class MemoryShelf:
 
     pays = True
 
-    def find(self, keys: Keys) -> Recalled:
+    def find(self, keys: RowKeys) -> Recalled:
         rows = list(zip(keys.key.tolist(), keys.check.tolist(), strict=True))
         known = np.array([row in self.known for row in rows], bool)
         answers = [self.known[row] for row in rows if row in self.known]
@@ -77,7 +77,7 @@ class MemoryShelf:
     def ran(self, rows: int, seconds: float) -> bool:
         return True
 
-    def add(self, keys: Keys, answers) -> None:
+    def add(self, keys: RowKeys, answers) -> None:
         rows = zip(keys.key.tolist(), keys.check.tolist(), strict=True)
         self.known.update(zip(rows, answers.tolist(), strict=True))
 
@@ -87,14 +87,14 @@ class _Bools(NamedTuple):
 
     pays = True
 
-    def find(self, keys: Keys) -> Recalled:
+    def find(self, keys: RowKeys) -> Recalled:
         found = self.shelf.find(keys)
         return Recalled(found.known, found.answers.astype(np.uint8))
 
     def ran(self, rows: int, seconds: float) -> bool:
         return True
 
-    def add(self, keys: Keys, answers) -> None:
+    def add(self, keys: RowKeys, answers) -> None:
         self.shelf.add(keys, answers)
 
 
@@ -275,7 +275,7 @@ def test_another_parameter_or_list_changes_the_scores_identity(before, after, tm
 
 def test_limits_that_shape_a_yes_or_no_are_part_of_its_identity(tmp_path):
     """Only bounds of a score may be left out; a body that knows its limits must not be."""
-    for kind, family in kinds().items():
+    for kind, family in load_kinds().items():
         if not isinstance(family, Family) or not issubclass(family.parameters, Thresholds):
             continue
         given = next((dict(sample.parameters) for sample in family.examples), {})

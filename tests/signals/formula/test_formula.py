@@ -6,7 +6,16 @@ from hypothesis import strategies as st
 
 from siftset.schemas.errors import FormulaError
 from siftset.signals.formula.formula import MAX_LENGTH, Formula, parse
-from siftset.signals.formula.tree import Ask, Fill, Node, Not, Test, canonical, join, show
+from siftset.signals.formula.tree import (
+    AskSignal,
+    FillUnknown,
+    Node,
+    Not,
+    Test,
+    canonical,
+    join,
+    show,
+)
 
 NAMES = st.sampled_from(["a", "b", "c", "nike", "spam_2"])
 TESTS = st.builds(
@@ -14,7 +23,7 @@ TESTS = st.builds(
     st.sampled_from(["<", "<=", ">", ">=", "==", "!="]),
     st.one_of(st.integers(-5, 5).map(float), st.floats(allow_nan=False, allow_infinity=False)),
 ).filter(lambda test: abs(test.value) <= 1e300)
-LEAVES = st.builds(Ask, NAMES, st.none(), st.none() | TESTS)
+LEAVES = st.builds(AskSignal, NAMES, st.none(), st.none() | TESTS)
 
 
 def _grow(children: st.SearchStrategy[Node]) -> st.SearchStrategy[Node]:
@@ -23,7 +32,7 @@ def _grow(children: st.SearchStrategy[Node]) -> st.SearchStrategy[Node]:
         st.sampled_from(["&", "|", "^"]),
         st.lists(children, min_size=2, max_size=4),
     )
-    return joined | st.builds(Not, children) | st.builds(Fill, children, st.booleans())
+    return joined | st.builds(Not, children) | st.builds(FillUnknown, children, st.booleans())
 
 
 TREES = st.recursive(LEAVES, _grow, max_leaves=12)
@@ -47,12 +56,12 @@ def test_equal_formulas_share_a_hash(tree, random):
 
 
 def _shuffled(node, random):
-    if isinstance(node, Ask):
+    if isinstance(node, AskSignal):
         return node
     if isinstance(node, Not):
         return Not(_shuffled(node.term, random)) if random.random() < 0.5 else Not(Not(node))
-    if isinstance(node, Fill):
-        return Fill(_shuffled(node.term, random), node.value)
+    if isinstance(node, FillUnknown):
+        return FillUnknown(_shuffled(node.term, random), node.value)
     terms = [_shuffled(term, random) for term in node.terms]
     random.shuffle(terms)
     if node.symbol != "^":

@@ -13,8 +13,8 @@ import pytest
 from numpy.typing import NDArray
 
 import siftset
-from siftset.signals.kernels.compiled import compiled, has_numba, inlined
-from siftset.signals.kernels.machine_code import Code, save, saved
+from siftset.signals.kernels.compiled import compiled_kernel, has_numba, inlined_kernel
+from siftset.signals.kernels.machine_code import Code, read_code, save_code
 
 pytestmark = pytest.mark.skipif(not has_numba(), reason="numba is not installed")
 
@@ -24,12 +24,12 @@ class Room(NamedTuple):
     signs: NDArray[np.int32]
 
 
-@inlined
+@inlined_kernel
 def _scaled(value: float, sign: int, twice: bool) -> float:
     return value * sign * (2 if twice else 1)
 
 
-@compiled
+@compiled_kernel
 def scale(room: Room, twice: bool, added: float, start: int) -> None:
     """Scale the values from a place on."""
     for i in range(start, len(room.values)):
@@ -80,14 +80,14 @@ def test_a_second_process_needs_no_numba_and_a_broken_file_is_made_again(tmp_pat
     (kernel,) = tmp_path.rglob("compounds-*.o")
     kernel.write_bytes(kernel.read_bytes()[:-100])
     assert numba_was_needed(tmp_path)
-    assert saved(kernel) is not None
+    assert read_code(kernel) is not None
 
 
 def test_code_is_kept_whole_or_not_at_all(tmp_path: Path) -> None:
     path = tmp_path / "f-1.o"
-    assert saved(path) is None
-    save(Code("symbol", b"bytes\nmore"), path)
-    assert saved(path) == Code("symbol", b"bytes\nmore")
-    save(Code("symbol", b""), tmp_path / "no folder" / "f-1.o")
+    assert read_code(path) is None
+    save_code(Code("symbol", b"bytes\nmore"), path)
+    assert read_code(path) == Code("symbol", b"bytes\nmore")
+    save_code(Code("symbol", b""), tmp_path / "no folder" / "f-1.o")
     path.write_bytes(path.read_bytes()[:-1])
-    assert saved(path) is None
+    assert read_code(path) is None

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from siftset.signals.kernels.compiled import has_numba
 from siftset.signals.near_duplicates import finder as near
 from siftset.signals.near_duplicates.finder import NearDuplicates, keys_of_bands, near_duplicates
-from siftset.signals.near_duplicates.minhash import RECALL, band_shape, chance
-from siftset.signals.words.case_folding import fold, word_class
+from siftset.signals.near_duplicates.minhash import RECALL, band_shape, find_chance
+from siftset.signals.words.case_folding import fold_case, word_class
 
 THRESHOLDS = (0.5, 0.7, 0.8, 0.9)
 WAYS = [False, True] if has_numba() else [False]
@@ -28,7 +28,7 @@ def way(request) -> bool:
 
 def shingles(text: str) -> frozenset[tuple[str, ...]]:
     """Return the word 3-grams of a text; none for fewer than ten words."""
-    words = re.findall(f"[{word_class()}]+", fold(text))
+    words = re.findall(f"[{word_class()}]+", fold_case(text))
     return frozenset(zip(words, words[1:], words[2:], strict=False) if len(words) >= 10 else ())
 
 
@@ -220,5 +220,5 @@ def test_a_threshold_that_cannot_be(threshold: float) -> None:
 def test_bands_find_pairs_at_the_threshold(threshold: float) -> None:
     bands, rows = band_shape(threshold)
     assert bands * rows <= 128
-    assert chance(threshold, threshold) >= RECALL
-    assert chance(0.05, threshold) < 0.2
+    assert find_chance(threshold, threshold) >= RECALL
+    assert find_chance(0.05, threshold) < 0.2

@@ -12,7 +12,7 @@ from siftset.signals.kernels.compiled import has_numba
 from siftset.signals.sentiment_vader import lexicon as vader_words
 from siftset.signals.sentiment_vader import scorer as vader
 from siftset.signals.sentiment_vader.lexicon import (
-    describe,
+    describe_word,
     parse_lexicon,
     read_lexicon,
     strip_punctuation,
@@ -156,6 +156,6 @@ def test_a_lexicon_is_read_in_the_format_of_nltk() -> None:
 
 
 def test_what_the_rules_ask_of_a_word() -> None:
-    token = describe("NEVER", read_lexicon())
+    token = describe_word("NEVER", read_lexicon())
     assert token.flags == vader_words.NEGATES | vader_words.UPPER
-    assert describe("never", read_lexicon()).flags == vader_words.NEGATES | vader_words.NEVER
+    assert describe_word("never", read_lexicon()).flags == vader_words.NEGATES | vader_words.NEVER

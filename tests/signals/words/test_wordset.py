@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from siftset.signals.builtin.keyword import alternation, normalised
+from siftset.signals.builtin.keyword import normalise_entries, write_alternation
 from siftset.signals.kernels.compiled import BreakEven, has_numba
-from siftset.signals.words.case_folding import fold, word_class
+from siftset.signals.words.case_folding import fold_case, word_class
 from siftset.signals.words.wordset import WordSet
 
 ALPHABET = (
@@ -40,11 +40,13 @@ def kernel(request):
 @settings(deadline=None, max_examples=500)
 @given(ENTRIES, TEXTS, st.sampled_from(["word", "prefix"]), st.booleans())
 def test_the_kernel_matches_as_the_regular_expression_does(entries, texts, match, case):
-    pattern = alternation(normalised(tuple(entries), case=case), match=match, case=case)
+    pattern = write_alternation(
+        normalise_entries(tuple(entries), case=case), match=match, case=case
+    )
     series = pl.Series("text", texts)
     made = make(entries, kernel=True, match=match, case=case)
-    assert made.hits(series).to_list() == series.str.contains(pattern).to_list()
-    assert made.counts(series).to_list() == series.str.count_matches(pattern).to_list()
+    assert made.find_hits(series).to_list() == series.str.contains(pattern).to_list()
+    assert made.count_matches(series).to_list() == series.str.count_matches(pattern).to_list()
 
 
 @pytest.mark.skipif(not has_numba(), reason="numba is not installed")
@@ -53,7 +55,7 @@ def test_the_kernel_matches_as_the_regular_expression_does(entries, texts, match
 def test_both_ways_agree(entries, texts, case):
     series = pl.Series("text", texts)
     fast, plain = (make(entries, kernel=kernel, case=case) for kernel in (True, False))
-    for ask in ("hits", "counts", "distinct", "firsts"):
+    for ask in ("find_hits", "count_matches", "count_distinct", "find_firsts"):
         assert getattr(fast, ask)(series).equals(getattr(plain, ask)(series)), ask
 
 
@@ -66,15 +68,15 @@ def test_a_long_list_against_a_reference(kernel):
     texts = [
         draw.choice(" .,-").join(word() for _ in range(draw.randint(0, 6))) for _ in range(3000)
     ]
-    known = {fold(entry): number for number, entry in reversed(list(enumerate(words)))}
+    known = {fold_case(entry): number for number, entry in reversed(list(enumerate(words)))}
     tokens = re.compile(f"[{word_class()}]+")
-    found = [[known[t] for t in tokens.findall(fold(text)) if t in known] for text in texts]
+    found = [[known[t] for t in tokens.findall(fold_case(text)) if t in known] for text in texts]
     made = make(words, kernel=kernel)
     series = pl.Series(texts)
-    assert made.hits(series).to_list() == [bool(numbers) for numbers in found]
-    assert made.counts(series).to_list() == [len(numbers) for numbers in found]
-    assert made.distinct(series).to_list() == [len(set(numbers)) for numbers in found]
-    assert made.firsts(series).to_list() == [next(iter(numbers), None) for numbers in found]
+    assert made.find_hits(series).to_list() == [bool(numbers) for numbers in found]
+    assert made.count_matches(series).to_list() == [len(numbers) for numbers in found]
+    assert made.count_distinct(series).to_list() == [len(set(numbers)) for numbers in found]
+    assert made.find_firsts(series).to_list() == [next(iter(numbers), None) for numbers in found]
 
 
 @pytest.mark.parametrize(
@@ -101,39 +103,39 @@ def test_a_long_list_against_a_reference(kernel):
     ],
 )
 def test_what_matches(kernel, words, text, hit):
-    assert make(words, kernel=kernel).hits(pl.Series([text])).to_list() == [hit]
+    assert make(words, kernel=kernel).find_hits(pl.Series([text])).to_list() == [hit]
 
 
 def test_the_longest_entry_wins_and_matches_do_not_overlap(kernel):
     made = make(["new", "york", "new york", "New York City"], kernel=kernel)
     texts = pl.Series("text", ["new york city", "new york new", "old", None, ""])
-    assert made.counts(texts).to_list() == [1, 2, 0, None, 0]
-    assert made.distinct(texts).to_list() == [1, 2, 0, None, 0]
-    assert made.firsts(texts).to_list() == [3, 2, None, None, None]
-    assert made.firsts(texts).name == "text"
+    assert made.count_matches(texts).to_list() == [1, 2, 0, None, 0]
+    assert made.count_distinct(texts).to_list() == [1, 2, 0, None, 0]
+    assert made.find_firsts(texts).to_list() == [3, 2, None, None, None]
+    assert made.find_firsts(texts).name == "text"
 
 
 def test_beginnings_of_words(kernel):
     made = make(["run", "runn", "in the", "#"], kernel=kernel, match="prefix")
     texts = pl.Series(["Running", "prerun", "in thesis", "in theory run", "a#", "#x"])
-    assert made.hits(texts).to_list() == [True, False, True, True, False, True]
-    assert made.counts(texts).to_list() == [1, 0, 1, 2, 0, 1]
-    assert made.firsts(texts).to_list() == [1, None, 2, 2, None, 3]
+    assert made.find_hits(texts).to_list() == [True, False, True, True, False, True]
+    assert made.count_matches(texts).to_list() == [1, 0, 1, 2, 0, 1]
+    assert made.find_firsts(texts).to_list() == [1, None, 2, 2, None, 3]
 
 
 def test_slices_and_chunks(kernel):
     made = make(["b"], kernel=kernel)
     texts = pl.Series(["a b", None, "c", "b\u00e9", "b-"] * 20)
-    whole = made.hits(texts).to_list()
-    assert made.hits(texts[3:50]).to_list() == whole[3:50]
+    whole = made.find_hits(texts).to_list()
+    assert made.find_hits(texts[3:50]).to_list() == whole[3:50]
     chunks = pl.concat([texts[:7], texts[7:]], rechunk=False)
-    assert made.hits(chunks).to_list() == whole
-    assert made.hits(texts.clear()).to_list() == []
+    assert made.find_hits(chunks).to_list() == whole
+    assert made.find_hits(texts.clear()).to_list() == []
 
 
 def test_repeats_keep_the_first_position(kernel):
     made = make(["x", "Nike", "NIKE", "y"], kernel=kernel)
-    assert made.firsts(pl.Series(["nike"])).to_list() == [1]
+    assert made.find_firsts(pl.Series(["nike"])).to_list() == [1]
 
 
 def test_a_blank_entry_is_refused():
