@@ -9,6 +9,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import siftset
+from siftset.pipeline.commands.explain import Explained
+from siftset.pipeline.commands.predict import TextAnswers
 from siftset.schemas import errors
 from siftset.schemas.errors import SiftsetError
 from siftset.schemas.results import summary as results
@@ -17,7 +19,8 @@ from siftset.signals.family import Family
 HEAD = """# Python
 
 Made by `python docs/make_api.py` from the docstrings. Everything here is imported from `siftset`,
-except what is named with another module. Signals of your own are explained in
+except what is named with another module. A recipe is given as a path, as the name of a shipped one,
+or as a `Recipe`. Signals of your own are explained in
 [six steps](signals.md), and a [notebook](notebook.md) walks a whole job.
 
 ```python
@@ -29,13 +32,20 @@ wanted("I love these shoes!")     # True
 """
 
 GROUPS = {
-    "Commands": ("curate", "CurateOptions", "train", "TrainOptions", "export_set"),
+    "Commands": (
+        "curate", "refresh", "CurateOptions", "train", "TrainOptions", "compare", "predict",
+        "explain", "export_set", "open_gx_project",
+    ),
+    "Recipes": ("Recipe",),
     "Signals": (
         "signal", "preprocessor", "keyword", "sentiment", "regex", "length", "is_null", "Signal",
     ),
     "Formulas": ("parse", "Formula", "Decider", "Decisions"),
 }  # fmt: skip
-RETURNED = (results.CurateResult, results.Balance, results.Turnover, results.TrainResult)
+RETURNED = (
+    results.CurateResult, results.Balance, results.Turnover, results.TrainResult,
+    TextAnswers, Explained,
+)  # fmt: skip
 OPERATORS = (
     "Signals combine by `&`, `|`, `^` and `~`; one that gives a score is compared by `>=`, `>`, "
     "`<=` and `<`, in parentheses. What comes out is asked in the same ways as a signal."
@@ -161,11 +171,13 @@ def raised() -> Iterator[str]:
 def page() -> str:
     """Return the page; every exported name is on it once."""
     grouped = [name for names in GROUPS.values() for name in names]
-    assert sorted(grouped) == sorted(siftset.__all__), "GROUPS and siftset.__all__ differ"
+    assert sorted(grouped) == sorted(set(siftset.__all__) - {"__version__"}), (
+        "GROUPS and siftset.__all__ differ"
+    )
     parts = [HEAD]
     for title, names in GROUPS.items():
         parts += [f"\n## {title}", *(entry(name, getattr(siftset, name)) for name in names)]
-    parts += ["\n## Results", "\nOf `schemas.results`; every one is frozen."]
+    parts += ["\n## Results", "\nWhat commands return; every one is frozen."]
     parts += [entry(cls.__name__, cls) for cls in RETURNED]
     parts += [
         "\n## Errors",

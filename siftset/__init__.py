@@ -18,11 +18,17 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from siftset.pipeline.commands.compare import compare_models as compare
     from siftset.pipeline.commands.curate import curate
+    from siftset.pipeline.commands.explain import explain_recipe as explain
     from siftset.pipeline.commands.export import export_set
+    from siftset.pipeline.commands.predict import predict_texts as predict
     from siftset.pipeline.commands.train import train_recipe as train
+    from siftset.pipeline.gate.gx.context import open_gx_project
     from siftset.pipeline.model_registry.options import TrainOptions
+    from siftset.pipeline.refresh.set_and_model import refresh
     from siftset.pipeline.run.context import CurateOptions
+    from siftset.schemas.recipe.model import Recipe
     from siftset.signals.builtin.keyword import keyword
     from siftset.signals.builtin.sentiment import sentiment
     from siftset.signals.builtin.text import is_null, length, regex
@@ -37,15 +43,21 @@ _PUBLIC = {
     "Decider": "siftset.signals.decider",
     "Decisions": "siftset.signals.evaluation.decisions",
     "Formula": "siftset.signals.formula.formula",
+    "Recipe": "siftset.schemas.recipe.model",
     "Signal": "siftset.signals.signal",
     "TrainOptions": "siftset.pipeline.model_registry.options",
+    "compare": "siftset.pipeline.commands.compare:compare_models",
     "curate": "siftset.pipeline.commands.curate",
+    "explain": "siftset.pipeline.commands.explain:explain_recipe",
     "export_set": "siftset.pipeline.commands.export",
     "is_null": "siftset.signals.builtin.text",
     "keyword": "siftset.signals.builtin.keyword",
     "length": "siftset.signals.builtin.text",
+    "open_gx_project": "siftset.pipeline.gate.gx.context",
     "parse": "siftset.signals.formula.formula",
+    "predict": "siftset.pipeline.commands.predict:predict_texts",
     "preprocessor": "siftset.signals.decorator",
+    "refresh": "siftset.pipeline.refresh.set_and_model",
     "regex": "siftset.signals.builtin.text",
     "sentiment": "siftset.signals.builtin.sentiment",
     "signal": "siftset.signals.decorator",
@@ -57,15 +69,22 @@ __all__ = [
     "Decider",
     "Decisions",
     "Formula",
+    "Recipe",
     "Signal",
     "TrainOptions",
+    "__version__",
+    "compare",
     "curate",
+    "explain",
     "export_set",
     "is_null",
     "keyword",
     "length",
+    "open_gx_project",
     "parse",
+    "predict",
     "preprocessor",
+    "refresh",
     "regex",
     "sentiment",
     "signal",
@@ -74,6 +93,10 @@ __all__ = [
 
 
 def __getattr__(name: str) -> object:
+    if name == "__version__":
+        from importlib.metadata import version
+
+        return version("siftset")
     if name not in _PUBLIC:
         raise AttributeError(f"module 'siftset' has no attribute '{name}'")
     module, _, renamed = _PUBLIC[name].partition(":")
@@ -81,4 +104,4 @@ def __getattr__(name: str) -> object:
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *_PUBLIC})
+    return sorted({*globals(), *__all__})

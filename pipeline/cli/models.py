@@ -105,17 +105,19 @@ def predict_command(
         predict_texts,
     )
 
-    wanted = PredictOptions(top_k, max_new_tokens, examples, column)
     if bool(texts) == (file is not None) or (file is None) != (out is None):
         raise SiftsetError("predict: give texts, or --file with --out")
     if embeddings and file is None:
         raise SiftsetError("--embeddings reads --file and writes --out")
     if file is not None and out is not None:
-        answered = (embed_rows if embeddings else predict_lines)(model, file, out, wanted)
+        options = PredictOptions(top_k, max_new_tokens, examples, column)
+        answered = (embed_rows if embeddings else predict_lines)(model, file, out, options)
         screen.show(f"{answered['rows']:,} rows: {out}")
         screen.result(answered)
         return
-    answers = predict_texts(model, texts or [], wanted=wanted)
+    answers = predict_texts(
+        model, texts or [], top_k=top_k, max_new_tokens=max_new_tokens, examples=examples
+    )
     for line in answers.lines():
         screen.answer(line)
     screen.result(answers.to_json())

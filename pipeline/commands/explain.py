@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import polars as pl
 from pydantic import JsonValue
@@ -13,7 +12,7 @@ from siftset.pipeline.commands.curate import curate
 from siftset.pipeline.commands.diff import SetState, compare_states, version_state
 from siftset.pipeline.remote_output.open import open_store
 from siftset.pipeline.run.context import CurateOptions
-from siftset.pipeline.run.job import Job, load_job
+from siftset.pipeline.run.job import SECTIONS, Job, load_job
 from siftset.pipeline.run.row_sample import SAMPLE_ROWS
 from siftset.pipeline.stages.publish import PREVIEW
 from siftset.pipeline.storage.remote import fetch_below
@@ -21,6 +20,7 @@ from siftset.pipeline.storage.run_folder import RUNS, run_folders
 from siftset.pipeline.storage.table import Store
 from siftset.schemas.errors import OutputError
 from siftset.schemas.progress import Progress, Silent
+from siftset.schemas.recipe.loading import RecipeLike
 from siftset.signals.evaluation.explain import explain, explain_row
 
 _PLACES = ("rejected", "quarantine", "duplicates", "unreadable")
@@ -34,8 +34,27 @@ class Explained:
     facts: dict[str, JsonValue] = field(default_factory=dict)
 
 
+def explain_recipe(
+    recipe: RecipeLike,
+    row_id: str | None = None,
+    *,
+    analyze: bool = False,
+    version: int | None = None,
+    overrides: Sequence[str] = (),
+    progress: Progress | None = None,
+) -> Explained:
+    """Tell the plan of a recipe and what each signal costs, or why one row was kept or not.
+
+    `analyze` decides all rows for the plan, not the first 20,000; `version` says in which version
+    the row is looked for first. Raises a SiftsetError.
+    """
+    if row_id is not None:
+        return explain_one(recipe, row_id, overrides=overrides, version=version)
+    return explain_plan(recipe, analyze=analyze, overrides=overrides, progress=progress)
+
+
 def explain_plan(
-    recipe: str | Path,
+    recipe: RecipeLike,
     *,
     analyze: bool = False,
     overrides: Sequence[str] = (),
@@ -55,7 +74,7 @@ def explain_plan(
 
 
 def explain_one(
-    recipe: str | Path,
+    recipe: RecipeLike,
     row_id: str,
     *,
     overrides: Sequence[str] = (),
@@ -65,10 +84,10 @@ def explain_one(
 
     With a version, the set as it was then is looked at first.
     """
-    _, store = open_store(recipe, overrides=overrides)
+    loaded, store = open_store(recipe, overrides=overrides, uses=SECTIONS)
     for where, row in _find_recorded(store, row_id, version):
         return Explained(_describe_row(where, row), {"where": where, "row": _to_json(row)})
-    job = load_job(recipe, overrides=overrides)
+    job = load_job(loaded)
     for frame in _read_frames(job):
         found = frame.filter(pl.col("row_id") == row_id)
         if found.height:
@@ -81,19 +100,19 @@ def explain_one(
 
 
 def explain_difference(
-    recipe: str | Path,
+    recipe: RecipeLike,
     *,
     overrides: Sequence[str] = (),
     progress: Progress | None = None,
     version: int | None = None,
 ) -> Explained:
     """List which rows a run would let in and out against a version (the current one), and why."""
-    _, store = open_store(recipe, overrides=overrides)
+    loaded, store = open_store(recipe, overrides=overrides, uses=SECTIONS)
     version = store.version() if version is None else version
     if version is None:
         raise OutputError(f"{store.path} holds no version to compare with: run  siftset curate")
     options = CurateOptions(dry_run=True)
-    result = curate(recipe, overrides=overrides, options=options, progress=progress)
+    result = curate(loaded, options=options, progress=progress)
     folder = result.output / PREVIEW
     after = SetState(pl.scan_parquet(folder / "set" / "*.parquet"), (folder,))
     found = compare_states(version, version_state(store, version), after)

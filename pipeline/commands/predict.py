@@ -35,7 +35,7 @@ class TextAnswers:
 
 @dataclass(frozen=True, slots=True)
 class PredictOptions:
-    """How a model is asked on the command line."""
+    """How a model is asked."""
 
     top_k: int = 5
     max_new_tokens: int = 64
@@ -45,30 +45,37 @@ class PredictOptions:
 
 
 def predict_texts(
-    model: str, texts: Sequence[str], *, top_k: int = 5, wanted: PredictOptions | None = None
+    model: str | Path,
+    texts: Sequence[str],
+    *,
+    top_k: int = 5,
+    max_new_tokens: int = 64,
+    examples: Path | None = None,
 ) -> TextAnswers:
-    """Ask a model by its task.
+    """Ask a model by its task: fill every mask, give the probability of classes, or answer.
 
     `model` is a folder, an embedded name or a hub name; `OUTPUT/models/latest` is the model of that
-    output folder that was trained last.
+    output folder that was trained last. `examples` are worked examples (JSON Lines) that are set
+    before every prompt of a causal model. Raises ModelError.
     """
-    predictor = _predictor(model, wanted or PredictOptions(top_k))
+    options = PredictOptions(top_k, max_new_tokens, examples)
+    predictor = _load_predictor(str(model), options)
     return TextAnswers(predictor.task, predictor(texts))
 
 
 def predict_lines(
-    model: str, source: Path, target: Path, wanted: PredictOptions
+    model: str, source: Path, target: Path, options: PredictOptions
 ) -> dict[str, JsonValue]:
     """Answer a JSON Lines file line by line into another; other fields of a line are kept."""
     from siftset.trainer.inference.predict import predict_file
 
-    predictor = _predictor(model, wanted)
-    rows = predict_file(predictor, source, target, column=wanted.column)
+    predictor = _load_predictor(model, options)
+    rows = predict_file(predictor, source, target, column=options.column)
     return {"task": predictor.task, "rows": rows, "out": str(target)}
 
 
 def embed_rows(
-    model: str, source: Path, target: Path, wanted: PredictOptions
+    model: str, source: Path, target: Path, options: PredictOptions
 ) -> dict[str, JsonValue]:
     """Write the vector of every text of a Parquet, CSV or JSON Lines file to a Parquet file."""
     from siftset.schemas.errors import SourceError
@@ -78,22 +85,22 @@ def embed_rows(
 
     require_extra()
     frame = read_rows(source, "predict --embeddings")
-    if wanted.column not in frame.columns:
+    if options.column not in frame.columns:
         found = ", ".join(frame.columns)
-        raise SourceError(f"{source} has no column '{wanted.column}', expected one of: {found}")
+        raise SourceError(f"{source} has no column '{options.column}', expected one of: {found}")
     encoder = load_encoder(locate_model(model))
-    rows = write_embeddings(encoder, [frame], target, column=wanted.column)
+    rows = write_embeddings(encoder, [frame], target, column=options.column)
     return {"rows": rows, "out": str(target)}
 
 
-def _predictor(model: str, wanted: PredictOptions) -> Predictor:
+def _load_predictor(model: str, options: PredictOptions) -> Predictor:
     from siftset.trainer.inference.predict import PredictSettings, load_predictor, read_examples
     from siftset.trainer.train import require_extra
 
     require_extra()
-    examples = read_examples(wanted.examples) if wanted.examples is not None else ()
+    examples = read_examples(options.examples) if options.examples is not None else ()
     return load_predictor(
-        locate_model(model), PredictSettings(wanted.top_k, wanted.max_new_tokens, examples)
+        locate_model(model), PredictSettings(options.top_k, options.max_new_tokens, examples)
     )
 
 

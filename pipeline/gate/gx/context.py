@@ -6,8 +6,11 @@ import json
 import logging
 import os
 import warnings
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
+
+from siftset.schemas.errors import MissingExtraError, OutputError
 
 if TYPE_CHECKING:
     from great_expectations.data_context.data_context.file_data_context import FileDataContext
@@ -26,12 +29,23 @@ def import_quietly() -> None:
         import great_expectations  # noqa: F401
 
 
+def open_gx_project(folder: str | Path) -> FileDataContext:
+    """Open the Great Expectations project of a run, `runs/<run_id>/gx`, to run its checkpoints.
+
+    Needs the extra `gate`. Raises MissingExtraError, and OutputError where no project lies there.
+    """
+    if find_spec("great_expectations") is None:
+        raise MissingExtraError("a Great Expectations project", "gate")
+    if not (Path(folder) / "great_expectations.yml").is_file():
+        raise OutputError(f"{folder} is no project of Great Expectations: expected runs/RUN_ID/gx")
+    return open_context(Path(folder).resolve().parent)
+
+
 def open_context(folder: Path) -> FileDataContext:
     """Open the project in `folder`/gx, making it on first use.
 
     Offline: no analytics, no progress bars, Data Docs of our own pages in `folder`/data_docs.
-    It loads in any process that calls this, or imports pipeline.gate.datasource before
-    `great_expectations.get_context`.
+    Its datasource is known in any process that calls this.
     """
     import_quietly()
     with warnings.catch_warnings():

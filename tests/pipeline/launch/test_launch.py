@@ -35,10 +35,10 @@ compare: {{prompts: ["the shoe is [MASK]"], max_rows: 20, resamples: 50}}
 
 
 @pytest.fixture
-def curated(tiny_bert, tmp_path):
+def curated(tiny_encoder, tmp_path):
     """Write a recipe, curate it, and return a function that runs a command on it."""
 
-    (tmp_path / "r.yaml").write_text(RECIPE.format(model=tiny_bert))
+    (tmp_path / "r.yaml").write_text(RECIPE.format(model=tiny_encoder))
 
     def run(command):
         environment = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}
