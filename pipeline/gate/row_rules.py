@@ -11,6 +11,7 @@ import polars as pl
 
 from siftset.schemas.errors import RecipeError
 from siftset.schemas.recipe.integrity import Action, RowRules, RuleName
+from siftset.signals.labels import labels_as_text
 
 CONTROL: Final = r"[\x00-\x08\x0B\x0C\x0E-\x1F\x7F-\x{9F}]"
 """Control characters but tab and line ends (Unicode category Cc)."""
@@ -179,7 +180,11 @@ def _content_rules(
         yield "matches", f"no match of {config.matches}", ~text.str.contains(config.matches)
     if config.one_of is not None:
         allowed = pl.Series(config.one_of, dtype=pl.String).implode()
-        yield "one_of", f"not one of {', '.join(config.one_of)}", ~text.is_in(allowed)
+        yield (
+            "one_of",
+            f"not one of {', '.join(config.one_of)}",
+            ~labels_as_text(value).is_in(allowed),
+        )
     if config.min is not None:
         yield "min", f"below {config.min:g}", nan | (value < config.min)
     if config.max is not None:

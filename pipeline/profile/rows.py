@@ -7,6 +7,7 @@ from typing import Final
 import polars as pl
 
 from siftset.schemas.results.metrics import Group, LabelPrecision, Sample
+from siftset.signals.labels import label_column
 
 SHOWN: Final = 12
 CUT: Final = 400
@@ -17,7 +18,7 @@ def sample_rows(rows: pl.LazyFrame, why: pl.Expr, *, shown: int = SHOWN) -> tupl
     names = rows.collect_schema().names()
     nothing = pl.lit(None, pl.String)
     text = pl.col("text").cast(pl.String).str.slice(0, CUT) if "text" in names else nothing
-    label = pl.col("label").cast(pl.String).str.slice(0, 80) if "label" in names else nothing
+    label = label_column(rows).str.slice(0, 80) if "label" in names else nothing
     source = pl.col("source").struct
     drawn = rows.bottom_k(shown, by="row_id").select(
         "row_id",
@@ -60,6 +61,6 @@ def measure_label_precision(
 
 def sample_mislabelled(rows: pl.LazyFrame, wanted: tuple[str, ...]) -> tuple[Sample, ...]:
     """Return a few rows whose label is none of the wanted ones."""
-    label = pl.col("label").cast(pl.String)
+    label = label_column(rows)
     wrong = rows.filter(label.is_not_null() & ~label.is_in(list(wanted)))
     return sample_rows(wrong, pl.format("label is {}", label))

@@ -14,6 +14,7 @@ from siftset.pipeline.profile.lengths import Lengths, add_tallies, measure_lengt
 from siftset.pipeline.profile.texts import count_peculiarities, count_scripts
 from siftset.pipeline.profile.vocabulary import WordSketch, count_words
 from siftset.schemas.results.metrics import Column, Metrics, Profile
+from siftset.signals.labels import labels_as_text
 
 _MOST_NAMES: Final = 50
 _OTHER: Final = "(others)"
@@ -192,10 +193,14 @@ def _count_labels(frame: pl.DataFrame, label: str | None) -> dict[str, dict[str,
         return {}
     has_source = isinstance(frame.schema.get("source"), pl.Struct)
     source = pl.col("source").struct.field("file") if has_source else pl.lit(ALL_ROWS)
+    each = pl.col(label)
+    if isinstance(frame.schema[label], pl.List | pl.Array):
+        # every label of a row counts
+        frame = frame.with_columns(each.cast(pl.List(pl.String))).explode(label)
     grouped = (
         frame.select(
             source=source.fill_null("(unknown)"),
-            label=pl.col(label).cast(pl.String, strict=False).str.head(80).fill_null(UNLABELLED),
+            label=labels_as_text(each).str.head(80).fill_null(UNLABELLED),
         )
         .group_by("source", "label")
         .len()

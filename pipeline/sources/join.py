@@ -10,7 +10,7 @@ import polars as pl
 from pydantic import JsonValue
 
 from siftset.pipeline.sources.files import Opened, open_files
-from siftset.pipeline.sources.row_ids import canonical_text
+from siftset.pipeline.sources.row_ids import key_text
 from siftset.pipeline.sources.types import FileTypes, Types, agree_types, fit_columns
 from siftset.schemas.errors import SourceError
 from siftset.schemas.recipe.source import Columns, Files
@@ -30,6 +30,7 @@ class JoinedColumns:
     digest: str
     inputs: tuple[dict[str, JsonValue], ...]
     rows: pl.DataFrame = field(repr=False, compare=False)
+    """The columns, with the key of each row, in the types of the file."""
 
     @property
     def stated(self) -> FileTypes:
@@ -44,7 +45,7 @@ class JoinedColumns:
 
     def add_to(self, frame: pl.DataFrame) -> pl.DataFrame:
         """Return a frame with the file's values where it has the record's id and a value."""
-        keyed = frame.with_columns(canonical_text(frame[self.id]).alias(_KEY))
+        keyed = frame.with_columns(key_text(frame[self.id]).alias(_KEY))
         met = keyed.join(self.rows, on=_KEY, how="left", suffix=_THEIRS, maintain_order="left")
         better = [pl.coalesce(f"{name}{_THEIRS}", name).alias(name) for name in self.types]
         return met.with_columns(better).select(frame.columns)
@@ -79,10 +80,13 @@ def open_join(config: Columns, folder: Path, source: str) -> JoinedColumns | Non
 def _rows_by_key(opened: tuple[Opened, ...], types: Types, key: str, path: str) -> pl.DataFrame:
     """Return all rows that have an id, by its text; raise SourceError where one comes twice."""
     blocks = [b.frame for file in opened for part in file.parts for b in part.read_records()]
-    rows = pl.concat([fit_columns(frame, types) for frame in blocks])
-    keyed = rows.with_columns(canonical_text(rows[key]).alias(_KEY)).filter(
-        pl.col(_KEY).is_not_null()
-    )
+    # keys as they stand in the file, before a type of the column changes how they are written
+    rows = [
+        fit_columns(block, types).with_columns(key_text(block[key]).alias(_KEY))
+        for block in blocks
+        if key in block.columns
+    ]
+    keyed = pl.concat(rows).filter(pl.col(_KEY).is_not_null())
     twice = keyed.filter(pl.col(_KEY).is_duplicated())
     if twice.height:
         raise SourceError(

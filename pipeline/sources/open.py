@@ -158,6 +158,10 @@ def map_files(
                 "text: name another column as 'text' in the source"
             )
         types[text] = pl.String()
+    identifier = mapping.get("id")
+    if identifier in types and not any(file.types.declared for file in opened.files):
+        # an id is compared as it is written: text, unless all are integers
+        types[identifier] = types[identifier] if types[identifier] == pl.Int64 else pl.String()
     names = final_names(types, mapping, prepare)
     schema = pl.Schema({names[name]: dtype for name, dtype in types.items()})
     fits = None if joined is None else joined.as_types(types)

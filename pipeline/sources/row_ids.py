@@ -4,10 +4,14 @@ A value's canonical text does not depend on the type that its column happened to
 widens a column (integers become floats, floats become text) leaves the ids of the others alone:
 1, 1.0, "1" and "1.0" are one text. Rows that this makes equal still get ids of their own, because
 an id also counts the earlier equal records of the file.
+
+Ids and join keys are compared as they stand in the record instead: as their text, or as their exact
+integer. "1.10" is not "1.1", and 1e3 is not 1000.
 """
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import Final
 
 import numpy as np
@@ -23,7 +27,9 @@ NUMBER: Final = r"^-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?$"
 BOOLEAN: Final = r"^(?:true|false|True|False|TRUE|FALSE)$"
 LONGEST_NUMBER: Final = 40
 EXACT: Final = 2.0**53
-"""Every integer below this is exact as a float; larger ones are compared as floats."""
+"""Every integer below this is exact as a float."""
+_SAFE_DIGITS: Final = 15
+"""A decimal of so many digits is the only one so short that its float stands for."""
 
 _TEMPORAL_FORMATS: Final = {
     pl.Date: "%Y-%m-%d",
@@ -58,9 +64,7 @@ def canonical_text(values: pl.Series) -> pl.Series:
 def number_text(values: pl.Series) -> pl.Series:
     """Return numbers as text: whole ones without point, the others in their shortest form."""
     if values.dtype.is_integer():
-        low, high = values.min(), values.max()
-        if low is None or (int(low) > -EXACT and int(high) < EXACT):  # type: ignore[arg-type]
-            return values.cast(pl.String)
+        return values.cast(pl.String)
     floats = values if values.dtype == pl.Float32 else values.cast(pl.Float64)
     whole = (floats == floats.floor()) & (floats.abs() < EXACT)
     if whole.all():
@@ -69,6 +73,19 @@ def number_text(values: pl.Series) -> pl.Series:
     text = pl.col("x").cast(pl.String)
     integer = pl.col("x").cast(pl.Int64, strict=False).cast(pl.String)
     return frame.select(pl.when("whole").then(integer).otherwise(text))["x"]
+
+
+def is_exact_float(texts: pl.Series) -> pl.Series:
+    """Return whether a float stands for the very number that each text of NUMBER is."""
+    frame = texts.alias("x").to_frame().with_columns(f=pl.col("x").cast(pl.Float64))
+    digits = pl.col("x").str.extract(r"^-?0*\.?0*([0-9.]*)", 1).str.replace(".", "", literal=True)
+    plain = (digits.str.len_bytes() <= _SAFE_DIGITS) & ~pl.col("x").str.contains("[eE]")
+    finite = pl.col("f").is_finite()
+    sure = plain | (pl.col("f").cast(pl.String) == pl.col("x"))
+    frame = frame.with_row_index("at").with_columns(exact=finite & sure)
+    rest = frame.filter(finite & ~sure)
+    decided = [Decimal(x) == Decimal(repr(f)) for x, f in rest.select("x", "f").iter_rows()]
+    return frame["exact"].scatter(rest["at"], decided)
 
 
 def content_hashes(frame: pl.DataFrame) -> Hashes:
@@ -90,12 +107,21 @@ def record_ids(content: Hashes, occurrence: NDArray[np.int64], prefix: str) -> p
     return hex_ids(pl.DataFrame(parts).select(x=text)["x"])
 
 
+def key_text(values: pl.Series) -> pl.Series:
+    """Return what identifies a record: its text, or its exact integer as text; NaN is no id."""
+    if values.dtype == pl.String or values.dtype.is_integer() or values.dtype.is_decimal():
+        return values.cast(pl.String)
+    return canonical_text(values.fill_nan(None) if values.dtype.is_float() else values)
+
+
 def mapped_ids(ids: pl.Series, source: str) -> pl.Series:
-    """Return row ids from the values of an id column; null where the id is null."""
-    kind = "i" if ids.dtype.is_integer() else "s"
-    exact = ids.cast(pl.String) if ids.dtype in (pl.String, pl.Int64) else canonical_text(ids)
-    text = pl.concat_str(pl.lit(f"{source}\0{kind}\0"), "x")
-    return hex_ids(exact.alias("x").to_frame().select(x=text)["x"])
+    """Return row ids from the values of an id column; null where the id is null.
+
+    An integer has one id, whether its column is of integers or of text.
+    """
+    kind = pl.when(pl.col("x").str.contains(INTEGER)).then(pl.lit("i")).otherwise(pl.lit("s"))
+    text = pl.concat_str(pl.lit(f"{source}\0"), kind, pl.lit("\0"), "x")
+    return hex_ids(key_text(ids).alias("x").to_frame().select(x=text)["x"])
 
 
 def hex_ids(texts: pl.Series) -> pl.Series:
@@ -110,7 +136,10 @@ def _rewrite_literals(values: pl.Series) -> pl.Series:
     short = frame.filter(pl.col("x").str.len_bytes() <= LONGEST_NUMBER)
     if short.is_empty():
         return values
-    numbers = short.filter(pl.col("x").str.contains(NUMBER))
+    # integers are canonical as they are, but for -0
+    is_integer = pl.col("x").str.contains(INTEGER) & (pl.col("x") != "-0")
+    numbers = short.filter(pl.col("x").str.contains(NUMBER) & ~is_integer)
+    numbers = numbers.filter(is_exact_float(numbers["x"]))
     booleans = short.filter(pl.col("x").str.contains(BOOLEAN))
     if numbers.is_empty() and booleans.is_empty():
         return values

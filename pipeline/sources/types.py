@@ -7,7 +7,14 @@ from typing import Final, NamedTuple
 
 import polars as pl
 
-from siftset.pipeline.sources.row_ids import BOOLEAN, INTEGER, NUMBER, number_text
+from siftset.pipeline.sources.row_ids import (
+    BOOLEAN,
+    EXACT,
+    INTEGER,
+    NUMBER,
+    is_exact_float,
+    number_text,
+)
 from siftset.schemas.errors import SourceError
 
 Types = dict[str, pl.DataType]
@@ -25,6 +32,11 @@ STORED: Final[dict[type[pl.DataType], pl.DataType]] = {
     pl.Duration: pl.Int64(),
 }
 """Types that a Delta table does not have, and what is stored in their place."""
+WIDE_INTEGER: Final = pl.UInt64()
+"""Marks 64-bit integers read off text that a float cannot hold: beside floats they are text.
+
+Columns never have this type themselves, see STORED.
+"""
 
 
 class FileTypes(NamedTuple):
@@ -46,7 +58,8 @@ def stored_type(dtype: pl.DataType) -> pl.DataType:
 def lexeme_type(values: pl.Series, before: pl.DataType) -> pl.DataType:
     """Return the narrowest type of texts and of those seen `before`.
 
-    Only texts that a value of the type would be written as count: 007 and +1 stay text.
+    Only texts that a value of the type would be written as count: 007, +1, 1.10, 1e3 and what is
+    too large or too fine for a float stay text.
     """
     given = values.drop_nulls()
     if before == pl.String or given.is_empty():
@@ -55,11 +68,37 @@ def lexeme_type(values: pl.Series, before: pl.DataType) -> pl.DataType:
         here: pl.DataType = pl.Boolean()
     elif not given.str.contains(NUMBER).all():
         here = pl.String()
-    elif not given.str.contains(INTEGER).all():
-        here = pl.Float64()
     else:
-        here = pl.Int64() if given.cast(pl.Int64, strict=False).null_count() == 0 else pl.String()
+        is_integer = given.str.contains(INTEGER) & (given != "-0")
+        integers, others = given.filter(is_integer), given.filter(~is_integer)
+        here = (
+            pl.Null()
+            if integers.is_empty()
+            else integer_type(integers.cast(pl.Int64, strict=False))
+        )
+        if not others.is_empty():
+            here = wider_type(here, pl.Float64() if _survives_as_float(others) else pl.String())
     return wider_type(before, here)
+
+
+def integer_type(values: pl.Series) -> pl.DataType:
+    """Return the type of integers: WIDE_INTEGER where a float could not hold them; null: text."""
+    if values.null_count():
+        return pl.String()
+    low, high = values.min(), values.max()
+    fits = low is None or (int(low) >= -EXACT and int(high) <= EXACT)  # type: ignore[arg-type]
+    return pl.Int64() if fits else WIDE_INTEGER
+
+
+def _survives_as_float(texts: pl.Series) -> bool:
+    """Tell whether a program that wrote the floats of these texts would write the same texts."""
+    padded = texts.str.contains(r"\.[0-9]*[1-9]0+(?:[eE]|$)|\.00+(?:[eE]|$)")
+    # programs write 1.5e+22; 12345e67 or 1e3 is rather a name that happens to look like a number
+    scaled = texts.filter(texts.str.contains("[eE][+0-9]"))
+    odd = ~scaled.str.contains(
+        r"^-?[1-9](?:\.[0-9]+)?[eE]\+?0*(?:1[5-9]|[2-9][0-9]|[1-9][0-9]{2})$"
+    )
+    return not padded.any() and not odd.any() and bool(is_exact_float(texts).all())
 
 
 def wider_type(one: pl.DataType, other: pl.DataType) -> pl.DataType:
@@ -68,6 +107,8 @@ def wider_type(one: pl.DataType, other: pl.DataType) -> pl.DataType:
         return other if one == pl.Null else one
     if {one, other} == {pl.Int64(), pl.Float64()}:
         return pl.Float64()
+    if {one, other} == {pl.Int64(), WIDE_INTEGER}:
+        return WIDE_INTEGER
     return pl.String()
 
 
@@ -91,7 +132,7 @@ def agree_types(files: list[FileTypes]) -> Types:
                     "as two sources"
                 )
             types[name] = joined
-    return types
+    return {name: pl.Int64() if t == WIDE_INTEGER else t for name, t in types.items()}
 
 
 def fit_columns(frame: pl.DataFrame, types: Mapping[str, pl.DataType]) -> pl.DataFrame:
@@ -108,6 +149,7 @@ def fit_columns(frame: pl.DataFrame, types: Mapping[str, pl.DataType]) -> pl.Dat
 def _declared_type(one: pl.DataType, other: pl.DataType, *, declared: bool) -> pl.DataType | None:
     if not declared:
         return wider_type(one, other)
+    one, other = (pl.Int64() if t == WIDE_INTEGER else t for t in (one, other))
     if other == pl.Null or one == other:
         return one
     for family in (INTEGERS, FLOATS, (*INTEGERS, pl.Float64())):

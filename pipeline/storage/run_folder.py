@@ -20,7 +20,7 @@ from siftset.schemas.recipe.model import Recipe
 
 RUNS: Final = "runs"
 MANIFEST: Final = "manifest.json"
-MEANING: Final = 1
+MEANING: Final = 2
 """Raised when the same recipe on the same input gives other rows, ids or splits than before."""
 
 _NOT_OF_THE_SET: Final = {"name", "output", "refresh", "train", "compare", "ray"}

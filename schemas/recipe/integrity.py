@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import Field, NonNegativeInt, PositiveInt, model_validator
 
-from siftset.schemas.recipe.section import Identifier, Section, Share
+from siftset.schemas.recipe.section import Identifier, Label, Section, Share
 
 Action = Literal["quarantine", "warn", "block"]
 """What happens to a row that fails: set aside, counted only, or nothing is published at all."""
@@ -29,7 +29,7 @@ class RowRules(Section):
         False, description="No U+FFFD, no control characters but tab and line ends."
     )
     matches: str | None = Field(None, description="A regular expression found in every value.")
-    one_of: tuple[str, ...] | None = Field(None, description="The only values allowed.")
+    one_of: tuple[Label, ...] | None = Field(None, description="The only values allowed.")
     min: float | None = None
     max: float | None = None
     action: Action = "quarantine"
@@ -71,7 +71,7 @@ class Integrity(Section):
         description="Your own metrics: name: file.py:function of the kept rows (a polars "
         "LazyFrame) that returns a number; thresholds can name them.",
     )
-    labels: tuple[str, ...] = Field(
+    labels: tuple[Label, ...] = Field(
         (), description="Labels that a kept row should carry; the report shows their share."
     )
 

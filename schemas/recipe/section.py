@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+import re
+from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
 
 
 class Section(BaseModel):
@@ -19,3 +20,24 @@ Share = Annotated[float, Field(ge=0, le=1)]
 
 Identifier = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
 """A name that can stand in a formula."""
+
+
+def label_text(value: object) -> str:
+    """Return a label as text: 1, 1.0, "1" and "1.0" are one label, so are true, "true" and "TRUE".
+
+    signals.labels does the same for columns.
+    """
+    text = str(value)
+    if text.lower() in ("true", "false"):
+        return text.lower()
+    if isinstance(value, float) and value.is_integer():
+        return str(int(value))
+    return re.sub(r"^(-?(?:0|[1-9][0-9]*))\.0+$", r"\1", text)
+
+
+def _read_label(value: Any) -> Any:  # noqa: ANN401  raw YAML
+    return label_text(value) if isinstance(value, str | int | float) else value
+
+
+Label = Annotated[str, BeforeValidator(_read_label)]
+"""A label, which may be written as a number or a boolean."""

@@ -13,7 +13,7 @@ from pydantic import (
     field_validator,
 )
 
-from siftset.schemas.recipe.section import Section, Share
+from siftset.schemas.recipe.section import Label, Section, Share, label_text
 from siftset.schemas.tasks import TaskName
 
 
@@ -178,7 +178,7 @@ class Train(Section):
         default_factory=dict, description="Value of the label column: name of the class."
     )
     multi_label: bool = Field(False, description="The label column holds a list of labels.")
-    class_weights: Literal["balanced"] | dict[str, PositiveFloat] | None = None
+    class_weights: Literal["balanced"] | dict[Label, PositiveFloat] | None = None
 
     template: str | None = Field(
         None,
@@ -206,15 +206,6 @@ class Train(Section):
         if isinstance(value, dict):
             return {label_text(key): label_text(name) for key, name in value.items()}
         return value
-
-
-def label_text(value: object) -> str:
-    """Return a label as text: 1, 1.0 and "1" are the same label, so are true and "true"."""
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, float) and value.is_integer():
-        return str(int(value))
-    return str(value)
 
 
 class Compare(Section):
@@ -256,7 +247,7 @@ class Compare(Section):
         ("length", "source"), description="Length, source, signals or other columns."
     )
     baselines: tuple[Literal["majority", "tfidf", "probe"], ...] = ("majority", "tfidf")
-    positive_label: str | None = Field(
+    positive_label: Label | None = Field(
         None, description="The class that precision and recall of two classes are of."
     )
     arms: bool = Field(

@@ -5,8 +5,9 @@ from __future__ import annotations
 import polars as pl
 from pydantic import Field
 
-from siftset.schemas.recipe.section import Share
+from siftset.schemas.recipe.section import Share, label_text
 from siftset.signals.family import Build, Parameters, Thresholds, family
+from siftset.signals.labels import labels_as_text
 from siftset.signals.signal import Signal
 
 
@@ -20,18 +21,19 @@ class OneOf(Parameters):
 @family(
     OneOf,
     positional="one_of",
-    definition="SQL's IN; values are compared as text, so that 1 and '1' are equal",
+    definition="SQL's IN; labels are compared as text, 1 as 1.0 and true as 'TRUE'",
     examples=[
         ({"one_of": ["positive"]}, "positive", True),
         ({"one_of": ["positive"]}, "negative", False),
         ({"one_of": ["positive"]}, None, None),
+        ({"one_of": [1]}, 1.0, True),
+        ({"one_of": [True]}, "TRUE", True),
     ],
 )
 def label(parameters: OneOf, build: Build) -> Signal:
     """Whether a column holds one of the values."""
-    wanted = [str(value).lower() if isinstance(value, bool) else str(value)
-              for value in parameters.one_of]  # fmt: skip
-    return build.expression(lambda column: column.cast(pl.String).is_in(wanted), accepts="any")
+    wanted = [label_text(value) for value in parameters.one_of]
+    return build.expression(lambda column: labels_as_text(column).is_in(wanted), accepts="any")
 
 
 class Number(Thresholds):

@@ -12,7 +12,8 @@ import polars as pl
 from pydantic import JsonValue
 
 from siftset.schemas.errors import ModelError, TrainingError
-from siftset.schemas.recipe.train import Compare, Train, label_text
+from siftset.schemas.recipe.section import label_text
+from siftset.schemas.recipe.train import Compare, Train
 from siftset.schemas.results.comparison import ArmsTable, BeforeKind, Comparison
 from siftset.schemas.results.lineage import TrainingData
 from siftset.schemas.tasks import TASKS, TaskName

@@ -10,7 +10,8 @@ from pathlib import Path
 import polars as pl
 
 from siftset.schemas.errors import TrainingError
-from siftset.schemas.recipe.train import Train, label_text
+from siftset.schemas.recipe.section import label_text
+from siftset.schemas.recipe.train import Train
 from siftset.trainer.tasks.reading import columns_of, scan
 
 

@@ -18,6 +18,7 @@ from siftset.schemas.errors import SourceError
 SPACE: Final = re.compile(r"[ \t\r\n]*")
 AFTER: Final = re.compile(r"[ \t\r\n]*(?:,|(?=\]))")
 DECODER: Final = json.JSONDecoder()
+TOKEN: Final = re.compile(r'"(?:[^"\\]|\\.)*+"|[\[\]{}]')
 
 
 def split_array(blocks: Iterable[bytes], file: InputFile, *, longest: int) -> Iterator[Records]:
@@ -80,7 +81,15 @@ class _Elements:
             return ""
         try:
             _, end = DECODER.raw_decode(self._text, start)
-        except (ValueError, RecursionError) as error:
+        except RecursionError:
+            # too deep to be read, but its end can be found: it costs itself only
+            found = _end_of_nesting(self._text, start)
+            if found is None and not last and len(self._text) - start <= self._longest:
+                return None
+            if found is None:
+                raise self._array_error(start, "broken or cut off: nested too deep") from None
+            end = found
+        except ValueError as error:
             if not last and len(self._text) - start <= self._longest:
                 return None
             raise self._array_error(start, f"broken or cut off: {error}") from None
@@ -102,6 +111,16 @@ class _Elements:
             f"{self._file.path}: not a JSON array at character {self._passed + at:,}: {expected}; "
             "for one object a line set source.files.format: jsonl"
         )
+
+
+def _end_of_nesting(text: str, start: int) -> int | None:
+    """Return where the list or object that begins at `start` ends; None where it goes on."""
+    depth = 0
+    for token in TOKEN.finditer(text, start):
+        depth += {"{": 1, "[": 1, "}": -1, "]": -1}.get(token[0], 0)
+        if not depth:
+            return token.end()
+    return None
 
 
 def _decode_blocks(blocks: Iterable[bytes]) -> Iterator[str]:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import json
+import math
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Final
@@ -19,11 +21,14 @@ from siftset.pipeline.sources.formats.array import split_array
 from siftset.pipeline.sources.formats.arrow import to_frame
 from siftset.pipeline.sources.formats.records import Records, split_lines, split_unreadable
 from siftset.pipeline.sources.formats.streams import text_blocks
-from siftset.pipeline.sources.row_ids import number_text
-from siftset.pipeline.sources.types import wider_type
+from siftset.pipeline.sources.row_ids import EXACT, number_text
+from siftset.pipeline.sources.types import WIDE_INTEGER, integer_type, wider_type
 
 PLAIN: Final = (pl.Null, pl.Boolean, pl.Int64, pl.Float64, pl.String)
 INT64: Final = 2**63
+DEEPEST: Final = 256
+"""Levels of lists and objects in a record; a deeper one is unreadable."""
+STRING: Final = re.compile(rb'"(?:[^"\\]|\\.)*+"')
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,13 +61,19 @@ class JsonRecords:
 
     def narrow_type(self, column: pl.Series, before: pl.DataType) -> pl.DataType:
         """Return the type of both; a column of several kinds is text."""
-        return wider_type(before, column.dtype)
+        return wider_type(
+            before, integer_type(column.drop_nulls()) if column.dtype == pl.Int64 else column.dtype
+        )
 
 
 def _parse_fast(records: Records) -> pl.DataFrame | None:
     """Parse with pyarrow; None where a record is broken or a column mixes kinds or nests."""
     array = np.frombuffer(records.data, dtype=np.uint8)
     if not len(records) or not (array[records.starts] == ord("{")).all():
+        return None
+    opens = np.flatnonzero((array == ord("{")) | (array == ord("[")))
+    each = np.diff(np.searchsorted(opens, np.append(records.starts, len(array))))
+    if any(_is_too_deep(records.raw_bytes(at)) for at in np.flatnonzero(each > DEEPEST).tolist()):
         return None
     data = records.join_lines()
     table = _read_json(data, {})
@@ -79,8 +90,8 @@ def _parse_fast(records: Records) -> pl.DataFrame | None:
     for column in frame.get_columns():
         if column.dtype not in PLAIN:
             return None
-        # integers too large for 64 bits arrive as floats
-        if column.dtype == pl.Float64 and (column.abs() >= float(INT64)).any():
+        # large integers beside floats arrive as floats, which cannot hold them
+        if column.dtype == pl.Float64 and (column.abs() >= EXACT).any():
             return None
     return frame
 
@@ -100,8 +111,11 @@ def _parse_by_line(records: Records) -> tuple[pl.DataFrame, dict[int, str]]:
     rows: list[dict[str, Any]] = []
     wrong: dict[int, str] = {}
     for at in range(len(records)):
+        raw = records.raw_bytes(at)
         try:
-            value = json.loads(records.raw_bytes(at))
+            if _is_too_deep(raw):
+                raise ValueError(f"nested deeper than {DEEPEST} levels")
+            value = json.loads(raw, parse_float=_parse_float)
             if not isinstance(value, dict):
                 raise ValueError(f"expected an object, got {type(value).__name__}")
             json.dumps(value, ensure_ascii=False).encode()
@@ -118,8 +132,25 @@ def _parse_by_line(records: Records) -> tuple[pl.DataFrame, dict[int, str]]:
             dtype = wider_type(dtype, kind)
         if dtype == pl.String:
             values = [_value_text(value) for value in values]
+        dtype = pl.Int64() if dtype == WIDE_INTEGER else dtype
         columns.append(pl.Series(name, values, dtype=dtype, strict=False))
     return pl.DataFrame(columns) if columns else pl.DataFrame(height=len(rows)), wrong
+
+
+def _parse_float(text: str) -> float | str:
+    """Return a number that is too large for a float as its text."""
+    value = float(text)
+    return value if math.isfinite(value) else text
+
+
+def _is_too_deep(raw: bytes) -> bool:
+    """Tell whether JSON text nests deeper than parsers, which recurse, can be trusted to go."""
+    if raw.count(b"{") + raw.count(b"[") <= DEEPEST:
+        return False
+    marks = np.frombuffer(STRING.sub(b"", raw), dtype=np.uint8)
+    opens = (marks == ord("{")) | (marks == ord("["))
+    closes = (marks == ord("}")) | (marks == ord("]"))
+    return bool((np.cumsum(opens.astype(np.int64) - closes) > DEEPEST).any())
 
 
 def _value_type(value: object) -> pl.DataType:
@@ -129,7 +160,9 @@ def _value_type(value: object) -> pl.DataType:
         case bool():
             return pl.Boolean()
         case int():
-            return pl.Int64() if -INT64 <= value < INT64 else pl.String()
+            if -EXACT <= value <= EXACT:
+                return pl.Int64()
+            return WIDE_INTEGER if -INT64 <= value < INT64 else pl.String()
         case float():
             return pl.Float64()
     return pl.String()

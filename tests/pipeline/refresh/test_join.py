@@ -145,3 +145,30 @@ def test_a_join_needs_an_id(world):
     world.change(source={"files": {"paths": ["in/*.jsonl"], "join": JOIN}})
     with pytest.raises(RecipeError, match="join needs 'id'"):
         refresh(world.path())
+
+
+LOOKALIKES = [
+    ("1790000000000000001", "1790000000000000100"),
+    ("12e4567890", "34e9999999"),
+    ("1000", "1e3"),
+    ("1.1", "1.10"),
+    ("9007199254740993", "9007199254740992"),
+    ("7", "007"),
+]
+
+
+@pytest.mark.parametrize("form", ["csv", "jsonl", "parquet"])
+@pytest.mark.parametrize("ids", LOOKALIKES)
+def test_a_row_gets_the_values_of_its_own_id_alone(form, ids, new_world):
+    files = {"paths": [f"in/*.{form}"], "id": "id", "join": JOIN}
+    world = new_world(source={"files": {**files, "label": "label"}})
+    frame = pl.DataFrame(
+        {"id": ids, "text": [f"text {i}" for i in ids], "label": ["guess", "guess"]}
+    )
+    (world.folder / "in").mkdir(exist_ok=True)
+    path = world.folder / f"in/a.{form}"
+    getattr(frame, {"csv": "write_csv", "jsonl": "write_ndjson"}.get(form, "write_parquet"))(path)
+    truth(world, f"id,label\n{ids[0]},right\n")
+    curate(world.path())
+    found = world.set().select(pl.col("id").cast(pl.String), "label").rows()
+    assert sorted(found) == sorted([(ids[0], "right"), (ids[1], "guess")])
