@@ -45,7 +45,7 @@ def train(
     config, trials = make_trials(config, data, out, seed=seed, progress=progress)
     session = Session(config, data, out, seed=seed, progress=progress)
     session.trials = trials
-    with session.quietly():
+    with session.quiet_libraries():
         session.prepare(resume=resume, check=functools.partial(check_compare, compare=compare))
         session.fit()
         return finish(session, compare, began)
@@ -63,22 +63,22 @@ def require_extra() -> None:
 def finish(session: Session, compare: Compare, began: float) -> TrainResult:
     """Save the model, compare, and put everything in place at once."""
     from siftset.trainer.comparison.after_training import compare_trained
-    from siftset.trainer.models.saving import save_curves, save_json, save_model, whole_folder
+    from siftset.trainer.models.saving import atomic_folder, save_curves, save_json, save_model
 
     out = session.out
-    trained = session.trained()
+    trained = session.take_trained()
     if not session.leads:
-        return session.result(out, {}, began)
+        return session.make_result(out, {}, began)
     comparison = compare_trained(session, trained, compare)
-    with whole_folder(out) as folder:
+    with atomic_folder(out) as folder:
         save_model(trained.model, trained.tokenizer, folder)
         _save_usage(session, folder)
         save_curves(session.curves(), folder)
         save_json(comparison.model_dump(mode="json"), folder / "compare.json")
-        result = session.result(out, comparison.metrics, began)
+        result = session.make_result(out, comparison.metrics, began)
         save_json(result.to_json(), folder / "training.json")
         session.write_card(result, comparison, folder)
-    session.clean()
+    session.remove_work()
     return result
 
 
@@ -90,20 +90,20 @@ def train_arm(
     Raises TrainingError, ModelError or OutputError.
     """
     require_extra()
-    from siftset.trainer.models.saving import save_model, whole_folder
-    from siftset.trainer.training.hyperparameter_search import plain
+    from siftset.trainer.models.saving import atomic_folder, save_model
+    from siftset.trainer.training.hyperparameter_search import without_trials
     from siftset.trainer.training.session import Session
 
     seed = config.seed if config.seed is not None else seed
-    session = Session(plain(config), data, out, seed=seed, progress=progress)
-    with session.quietly():
+    session = Session(without_trials(config), data, out, seed=seed, progress=progress)
+    with session.quiet_libraries():
         session.prepare(resume=True)
         session.fit()
-        trained = session.trained()
-        with whole_folder(out) as folder:
+        trained = session.take_trained()
+        with atomic_folder(out) as folder:
             save_model(trained.model, trained.tokenizer, folder)
             _save_usage(session, folder)
-    session.clean()
+    session.remove_work()
     return out
 
 

@@ -75,12 +75,12 @@ def _check_model(loaded: LoadedRecipe, warnings: list[str]) -> str | None:
 
     require_extra()
     from siftset.trainer.models.embedded import EMBEDDED, is_fetched
-    from siftset.trainer.models.loading import locate
+    from siftset.trainer.models.loading import locate_model
 
     if train.model in EMBEDDED and not is_fetched():
         warnings.append(
             f"the model {train.model} is not in the cache yet: run  siftset doctor --fetch"
         )
     else:
-        locate(train.model, train.revision)
+        locate_model(train.model, train.revision)
     return f"{train.task} with {train.model}"

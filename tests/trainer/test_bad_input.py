@@ -21,7 +21,7 @@ def attempt(tiny_bert, tmp_path, progress):
         settings = {"task": "classification", "model": str(tiny_bert), "max_steps": 2} | settings
         config = Train.model_validate(settings)
         session = Session(config, data, tmp_path / "out", seed=1, progress=progress)
-        with session.quietly():
+        with session.quiet_libraries():
             session.prepare(resume=False)
             session.fit()
         return session
@@ -117,7 +117,7 @@ def test_a_loss_that_is_no_number(loss, kept, small_set, attempt, monkeypatch):
     session = attempt(small_set, **settings)
     assert session.loop.state.global_step == 5
     assert "not a number" in {finding.name for finding in session.findings}
-    for value in session.trained().model.parameters():
+    for value in session.take_trained().model.parameters():
         assert torch.isfinite(value).all()
 
 
@@ -225,8 +225,8 @@ def test_a_file_of_the_set_that_is_gone(small_set, attempt):
     ],
 )
 def test_torch_writing_to_a_full_disk_is_told_from_a_defect(raised, becomes, tmp_path):
-    from siftset.trainer.models.saving import writing
+    from siftset.trainer.models.saving import writing_errors
 
-    with pytest.raises(becomes) as caught, writing(tmp_path / "checkpoint"):
+    with pytest.raises(becomes) as caught, writing_errors(tmp_path / "checkpoint"):
         raise raised
     assert (caught.value is raised) == (becomes is RuntimeError)

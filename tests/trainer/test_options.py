@@ -14,7 +14,7 @@ import torch
 
 from siftset.schemas.errors import TrainingError
 from siftset.schemas.recipe.train import Train
-from siftset.trainer.models.hardware import Hardware, choose_hardware, cpu_has_bf16, suited
+from siftset.trainer.models.hardware import Hardware, choose_hardware, cpu_has_bf16, suit_to_width
 from siftset.trainer.training.session import Session
 
 
@@ -24,7 +24,7 @@ def fit(tmp_path, progress, small_set, tiny_bert):
         settings = {"task": "mlm", "model": str(tiny_bert), "line_by_line": True} | settings
         config = Train.model_validate(settings)
         made = Session(config, data or small_set, tmp_path / name, seed=3, progress=progress)
-        with made.quietly():
+        with made.quiet_libraries():
             made.prepare(resume=False)
             made.fit()
         return made
@@ -56,7 +56,7 @@ def test_whole_words_are_masked_with_all_their_pieces(fit, make_data):
     data = make_data({"train": {"text": ["shoes socks bags hats balls gloves"] * 30}})
     made = fit(data=data, whole_word_mask=True, max_steps=1, eval_strategy="no")
     tokens = made.tokens["train"]
-    batch = made.task.collator(tokens)([(0, i) for i in range(30)])
+    batch = made.task.make_collator(tokens)([(0, i) for i in range(30)])
     width = batch["input_ids"].shape[1]
     for place in range(30):
         chosen = {int(p) % width for p in batch["positions"] if int(p) // width == place}
@@ -121,7 +121,7 @@ def test_hardware_is_chosen_and_shown(fit, monkeypatch):
 )
 def test_bf16_is_chosen_where_it_pays(device, width, settings, expected):
     there = Hardware(device, "made up", 1, "bf16", "sdpa", False, 1, 0)
-    assert suited(there, Train(task="mlm", **settings), width).precision == expected
+    assert suit_to_width(there, Train(task="mlm", **settings), width).precision == expected
 
 
 @pytest.mark.skipif(torch.cuda.is_available() or cpu_has_bf16(), reason="has bf16 arithmetic")
@@ -176,7 +176,7 @@ def test_memory_of_an_evaluation_does_not_grow_with_its_rows(
     peaks = []
     for rows in (1000, 20_000):
         session = fit(f"m{rows}", data=make_data({"train": rows_of(rows)}), **settings)
-        peaks.append(peak_of(lambda one=session: one.loop.measured(one.tokens["train"])))
+        peaks.append(peak_of(lambda one=session: one.loop.measure_split(one.tokens["train"])))
     assert abs(peaks[1] - peaks[0]) < 100, peaks
 
 

@@ -20,7 +20,7 @@ def fit(tmp_path, progress):
 
     def run(config, data, *, name="out", resume=True, seed=3):
         session = Session(config, data, tmp_path / name, seed=seed, progress=progress)
-        with session.quietly():
+        with session.quiet_libraries():
             session.prepare(resume=resume)
             session.fit()
         return session
@@ -133,11 +133,11 @@ def test_accumulation_does_not_change_a_step(
 def test_a_decoder_classifies_alike_alone_and_in_a_batch(tiny_gpt2, small_set, fit, tmp_path):
     config = Train(task="classification", model=str(tiny_gpt2), max_steps=4)
     session = fit(config, small_set)
-    trained = session.trained()
+    trained = session.take_trained()
     assert trained.tokenizer.pad_token_id == trained.model.config.pad_token_id is not None
 
     tokens = session.tokens["validation"]
-    collate = session.task.collator(tokens)
+    collate = session.task.make_collator(tokens)
     rows = [(0, i) for i in range(8)]
 
     def logits(keys):
@@ -177,7 +177,7 @@ def test_the_best_model_is_kept_and_training_stops_early(tiny_bert, make_data, r
     losses = [row["eval_loss"] for row in session.curves() if "eval_loss" in row]
     assert session.loop.state.global_step < 20 * 3
     assert len(losses) < 18
-    sums = session.loop.measured(session.tokens["validation"])
+    sums = session.loop.measure_split(session.tokens["validation"])
     assert session.task.metrics(sums)["loss"] == pytest.approx(min(losses[1:]), abs=1e-5)
     assert {"over-fitting"} <= {finding.name for finding in session.findings}
 
@@ -185,8 +185,8 @@ def test_the_best_model_is_kept_and_training_stops_early(tiny_bert, make_data, r
 def test_evaluation_does_not_depend_on_its_batches(tiny_bert, small_set, fit, monkeypatch):
     config = Train(task="mlm", model=str(tiny_bert), max_steps=2, line_by_line=True)
     session = fit(config, small_set)
-    whole = session.task.metrics(session.loop.measured(session.tokens["validation"]))
+    whole = session.task.metrics(session.loop.measure_split(session.tokens["validation"]))
     monkeypatch.setattr("siftset.trainer.training.trainer.EVALUATED_TOKENS", {"cpu": 1})
-    parts = session.task.metrics(session.loop.measured(session.tokens["validation"]))
+    parts = session.task.metrics(session.loop.measure_split(session.tokens["validation"]))
     assert parts == pytest.approx(whole, abs=1e-6)
     assert set(whole) == {"loss", "perplexity", "accuracy_at_1", "accuracy_at_5"}

@@ -26,10 +26,10 @@ from siftset.trainer.inference.adapters import EvaluationModel
 from siftset.trainer.inference.load_model import load_side
 from siftset.trainer.inference.protocols import Encoder
 from siftset.trainer.models.loading import Loaded, load
-from siftset.trainer.tasks.reading import sampled
+from siftset.trainer.tasks.reading import choose_sample
 from siftset.trainer.training.checks import check_forgetting
-from siftset.trainer.training.curves import Curves, series
-from siftset.trainer.training.model_card import versions
+from siftset.trainer.training.curves import Curves, series_of
+from siftset.trainer.training.model_card import library_versions
 
 if TYPE_CHECKING:
     from siftset.trainer.training.session import Session
@@ -67,7 +67,7 @@ def compare_trained(session: Session, trained: Loaded, compare: Compare) -> Comp
     if TASKS[session.config.task].labelled:
         lost = measure_forgetting(session.config, trained, questions, setting)
         found = found.model_copy(update={"forgetting": lost})
-    session.tell(check_forgetting(found.forgetting))
+    session.add_findings(check_forgetting(found.forgetting))
     curves, findings = training_curves(session.curves()), tuple(session.findings)
     told = {"curves": curves, "findings": findings, "trials": session.trials}
     return found.model_copy(update=told)
@@ -84,7 +84,7 @@ def gather_session_questions(session: Session, compare: Compare, held: str) -> Q
     training = None
     if classes and not session.config.multi_label:
         rows = read_split(session, "train")
-        seen = sampled(rows.height, session.config.max_train_samples, session.seed)
+        seen = choose_sample(rows.height, session.config.max_train_samples, session.seed)
         training = rows.filter(pl.Series(seen))
     rows = read_split(session, held)
     questions = gather_questions(
@@ -120,7 +120,7 @@ def _describe_lineage(session: Session) -> dict[str, JsonValue]:
         "rows_by_split": dict(made.rows),
         "also_in_another_split": dict(made.leaks),
         "seed": session.seed,
-        "versions": dict(versions()),
+        "versions": dict(library_versions()),
         "hardware": session.hardware.describe(),
     }
 
@@ -144,7 +144,7 @@ def _load_before(session: Session) -> tuple[ModelSide | None, BeforeKind]:
 
 def training_curves(curves: Curves) -> tuple[TrainingCurve, ...]:
     """Return the curves that a report draws."""
-    found = ((name, *series(curves, name)) for name in SHOWN_CURVES)
+    found = ((name, *series_of(curves, name)) for name in SHOWN_CURVES)
     return tuple(
         TrainingCurve(name=name, steps=tuple(steps), values=tuple(values))
         for name, steps, values in found

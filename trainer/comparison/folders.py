@@ -23,7 +23,7 @@ from siftset.trainer.comparison.context import ComparisonSetting
 from siftset.trainer.comparison.questions import QuestionSet, gather_questions, write_pairs
 from siftset.trainer.inference.load_model import ModelSide
 from siftset.trainer.inference.protocols import Encoder
-from siftset.trainer.tasks.templates import template_for
+from siftset.trainer.tasks.templates import find_template
 
 MAX_LENGTH: Final = 512
 
@@ -144,7 +144,7 @@ def _gather_questions(
     if not TASKS[task].pairs:
         return questions
     written = ask.train.template if ask.train is not None else None
-    return write_pairs(questions, template_for(rows.columns, written, data.names))
+    return write_pairs(questions, find_template(rows.columns, written, data.names))
 
 
 def name_labels(frame: pl.DataFrame, names: Mapping[str, str]) -> pl.DataFrame:

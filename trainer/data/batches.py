@@ -40,16 +40,16 @@ class BatchPlan:
     world: int = 1
 
     def __len__(self) -> int:
-        return len(self._cuts()) - 1
+        return len(self._find_cuts()) - 1
 
-    def batches(self, epoch: int, rank: int = 0) -> Iterator[NDArray[np.int64]]:
+    def rank_batches(self, epoch: int, rank: int = 0) -> Iterator[NDArray[np.int64]]:
         """Yield the rows of every batch of this rank."""
-        for batch in self.whole(epoch):
+        for batch in self.all_batches(epoch):
             yield batch[rank :: self.world]
 
-    def whole(self, epoch: int) -> list[NDArray[np.int64]]:
+    def all_batches(self, epoch: int) -> list[NDArray[np.int64]]:
         """Return the batches of all ranks together, in the order of training."""
-        rows, cuts = self._arranged(epoch), self._cuts()
+        rows, cuts = self._arrange_rows(epoch), self._find_cuts()
         batches = [rows[a:b] for a, b in itertools.pairwise(cuts)]
         if self.order != "group_by_length":
             return batches
@@ -57,7 +57,7 @@ class BatchPlan:
         draw = keyed_bits((self.seed, epoch, 12), numbers[:1] * 0, numbers)
         return [batches[i] for i in np.argsort(draw, kind="stable")]
 
-    def _arranged(self, epoch: int) -> NDArray[np.int64]:
+    def _arrange_rows(self, epoch: int) -> NDArray[np.int64]:
         rows = np.arange(len(self.lengths), dtype=np.int64)
         if self.order == "sequential":
             return rows
@@ -68,22 +68,22 @@ class BatchPlan:
             return np.argsort(draw, kind="stable")
         return np.lexsort((draw, -self.lengths * (1 + JITTER * draw)))
 
-    def _cuts(self) -> Sequence[int]:
+    def _find_cuts(self) -> Sequence[int]:
         if len(self.lengths) < self.world:
             raise TrainingError(
                 f"{len(self.lengths)} rows cannot be shared by {self.world} processes: "
                 "start fewer processes or give more rows"
             )
-        cuts = self._by_size() if self.tokens is None else self._by_tokens(self.tokens)
+        cuts = self._cut_by_size() if self.tokens is None else self._cut_by_tokens(self.tokens)
         if cuts[-1] - cuts[-2] < self.world and len(cuts) > 2:
             del cuts[-2]
         return cuts
 
-    def _by_size(self) -> list[int]:
+    def _cut_by_size(self) -> list[int]:
         n = len(self.lengths)
         return [*range(0, n, self.size * self.world), n]
 
-    def _by_tokens(self, budget: int) -> list[int]:
+    def _cut_by_tokens(self, budget: int) -> list[int]:
         """Cut the rows, longest first, where longest x rows would pass the budget."""
         lengths = self.lengths
         if self.order in ("group_by_length", "longest_first"):
@@ -132,11 +132,11 @@ class RankSampler:
         return len(self.plan)
 
     def __iter__(self) -> Iterator[list[tuple[int, int]]]:
-        for batch in self.plan.batches(self.epoch, self.rank):
+        for batch in self.plan.rank_batches(self.epoch, self.rank):
             yield [(self.epoch, int(row)) for row in batch]
 
 
-class Rows:
+class RowKeys:
     """A dataset whose items are their own keys: the collator does the work, on whole batches."""
 
     def __init__(self, n: int) -> None:

@@ -17,7 +17,7 @@ Flags = NDArray[np.bool_]
 _CHOOSE, _KIND, _WORD = 1, 2, 3
 
 
-def mix(value: NDArray[np.uint64]) -> NDArray[np.uint64]:
+def mix_bits(value: NDArray[np.uint64]) -> NDArray[np.uint64]:
     """Scramble 64-bit numbers (splitmix64, Steele et al. 2014)."""
     with np.errstate(over="ignore"):
         value = value + np.uint64(0x9E3779B97F4A7C15)
@@ -32,9 +32,9 @@ def keyed_bits(
     """Return 64 random bits for every (row, column) under `keys`; rows and columns broadcast."""
     state = np.zeros(1, dtype=np.uint64)
     for key in keys:
-        state = mix(state ^ np.uint64(key % 2**64))
-    state = mix(state ^ rows.astype(np.uint64))
-    return mix(state ^ columns.astype(np.uint64))
+        state = mix_bits(state ^ np.uint64(key % 2**64))
+    state = mix_bits(state ^ rows.astype(np.uint64))
+    return mix_bits(state ^ columns.astype(np.uint64))
 
 
 def keyed_uniform(
@@ -53,7 +53,7 @@ class Masking:
     probability: float
     seed: int
 
-    def apply(
+    def mask_rows(
         self,
         ids: Tokens,
         maskable: Flags,
@@ -66,7 +66,7 @@ class Masking:
         `words` numbers the word of every position: then whole words are chosen. A row that has
         anything to mask has at least one masked token (or word).
         """
-        chosen = self._choose(maskable, rows, epoch, words)
+        chosen = self._choose_positions(maskable, rows, epoch, words)
         at = np.arange(ids.shape[1], dtype=np.int64)[None]
         kind = keyed_uniform((self.seed, epoch, _KIND), rows[:, None], at)
         random = keyed_bits((self.seed, epoch, _WORD), rows[:, None], at) % np.uint64(
@@ -76,7 +76,7 @@ class Masking:
         masked = np.where(chosen & (kind >= 0.9), random.astype(np.int64), masked)
         return masked, chosen
 
-    def _choose(
+    def _choose_positions(
         self, maskable: Flags, rows: NDArray[np.int64], epoch: int, words: Tokens | None
     ) -> Flags:
         units = np.arange(maskable.shape[1], dtype=np.int64)[None] if words is None else words

@@ -39,7 +39,7 @@ class Sequences:
 
 
 @dataclass(frozen=True, slots=True)
-class Tokens:
+class SplitTokens:
     """The tokens of a split: `row(i)` is a view into the mapped file."""
 
     path: Path
@@ -68,7 +68,7 @@ class Tokens:
         at = i % PER_BATCH
         return values[offsets[at] : offsets[at + 1]]
 
-    def padded(
+    def pad_rows(
         self, rows: Sequence[int] | Integers, value: int, column: str = "input_ids"
     ) -> Integers:
         """Return the rows side by side (rows, longest), filled up with `value` on the right."""
@@ -104,24 +104,24 @@ class TokenWriter:
         self._cut += some.cut
         self._unknown += some.unknown
         while len(self._pending["input_ids"]) >= PER_BATCH:
-            self._write(PER_BATCH)
+            self._write_batch(PER_BATCH)
 
-    def _write(self, rows: int) -> None:
+    def _write_batch(self, rows: int) -> None:
         arrays = []
         for name in COLUMNS:
             arrays.append(pa.array(self._pending[name][:rows], type=pa.large_list(pa.int32())))
             self._pending[name] = self._pending[name][rows:]
         self._writer.write_batch(pa.record_batch(arrays, schema=self._schema))
 
-    def finish(self) -> Tokens:
+    def finish(self) -> SplitTokens:
         """Close the file and map it."""
         if self._pending["input_ids"]:
-            self._write(len(self._pending["input_ids"]))
+            self._write_batch(len(self._pending["input_ids"]))
         self._writer.close()
         labels = np.asarray(self._labels) if self._labels else None
         if labels is not None:
             labels = labels.astype(np.int64 if labels.ndim == 1 else np.float32)
-        return mapped(
+        return map_tokens(
             self.path,
             np.concatenate(self._lengths) if self._lengths else np.zeros(0, np.int64),
             counts=(self._texts, self._cut, self._unknown),
@@ -130,14 +130,14 @@ class TokenWriter:
         )
 
 
-def mapped(
+def map_tokens(
     path: Path,
     lengths: Integers,
     *,
     counts: tuple[int, int, int],
     labels: NDArray[np.int64] | NDArray[np.float32] | None,
     starts: Integers | None,
-) -> Tokens:
+) -> SplitTokens:
     """Map a written file; nothing but offsets is read until a row is asked for."""
     reader = pa.ipc.open_file(pa.memory_map(str(path)))
     batches = tuple(reader.get_batch(i) for i in range(reader.num_record_batches))
@@ -148,7 +148,7 @@ def mapped(
         for k, name in enumerate(COLUMNS)
     }
     texts, cut, unknown = counts
-    return Tokens(path, lengths, texts, cut, unknown, labels, starts, batches, columns)
+    return SplitTokens(path, lengths, texts, cut, unknown, labels, starts, batches, columns)
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,7 +174,7 @@ class Specials:
         return cls((), ())
 
 
-def encode(
+def encode_texts(
     tokenizer: PreTrainedTokenizerBase,
     texts: Sequence[str],
     max_length: int | None,
@@ -212,7 +212,7 @@ def _words_of(encoded: BatchEncoding, max_length: int | None) -> list[list[int]]
     ]
 
 
-def surrounded(some: Sequences, specials: Specials) -> Sequences:
+def add_specials(some: Sequences, specials: Specials) -> Sequences:
     """Put the special tokens around every sequence."""
     before, after = list(specials.before), list(specials.after)
     words = some.words
@@ -242,22 +242,26 @@ class Chunker:
         """Return the chunks that these texts fill."""
         for place, ids in enumerate(some.input_ids):
             self._ids += [*ids, self.separator]
-            self._words += self._numbered(some.words, place, len(ids))
+            self._words += self._number_words(some.words, place, len(ids))
         full = len(self._ids) // self.size * self.size
-        chunks = self._cut(full)
+        chunks = self._cut_chunks(full)
         return Sequences(*chunks, cut=0, unknown=some.unknown, texts=some.texts)
 
-    def rest(self) -> Sequences:
+    def cut_rest(self) -> Sequences:
         """Return the last, shorter chunk."""
-        return Sequences(*self._cut(len(self._ids))) if len(self._ids) > 1 else Sequences([], [])
+        return (
+            Sequences(*self._cut_chunks(len(self._ids)))
+            if len(self._ids) > 1
+            else Sequences([], [])
+        )
 
-    def _numbered(self, words: list[list[int]] | None, place: int, n: int) -> Iterable[int]:
+    def _number_words(self, words: list[list[int]] | None, place: int, n: int) -> Iterable[int]:
         numbers = range(n) if words is None else words[place]
         shifted = [self._word + w for w in numbers]
         self._word += (max(numbers, default=-1)) + 1
         return [*shifted, -1]
 
-    def _cut(self, full: int) -> tuple[list[list[int]], list[list[int]]]:
+    def _cut_chunks(self, full: int) -> tuple[list[list[int]], list[list[int]]]:
         spans = range(0, full, self.size)
         ids = [self._ids[a : min(a + self.size, full)] for a in spans]
         words = [self._words[a : min(a + self.size, full)] for a in spans]

@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 
 from siftset.schemas.errors import ModelError, OutputError
 from siftset.trainer.inference.protocols import Encoder
-from siftset.trainer.models.loading import load_tokenizer, locate, quiet
+from siftset.trainer.models.loading import load_tokenizer, locate_model, quiet_transformers
 
 if TYPE_CHECKING:
     from siftset.trainer.inference.adapters import EvaluationModel
@@ -33,9 +33,9 @@ def load_encoder(
 
     from siftset.trainer.inference.adapters import EvaluationModel
 
-    place = locate(name, revision)
+    place = locate_model(name, revision)
     try:
-        with quiet():
+        with quiet_transformers():
             tokenizer = load_tokenizer(place)
             model = AutoModel.from_pretrained(
                 place.path,

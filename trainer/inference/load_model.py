@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from siftset.schemas.errors import ModelError
 from siftset.schemas.results.comparison import ModelInfo
 from siftset.schemas.tasks import TASKS, TaskName
-from siftset.trainer.models.loading import Loaded, load, locate, quiet
+from siftset.trainer.models.loading import Loaded, load, locate_model, quiet_transformers
 
 if TYPE_CHECKING:
     from siftset.trainer.inference.adapters import EvaluationModel
@@ -43,8 +43,8 @@ def load_trained(name: str, task: TaskName, revision: str | None = None) -> Load
 def _read_labels(name: str, revision: str | None) -> tuple[str, ...]:
     from transformers import AutoConfig
 
-    place = locate(name, revision)
-    with quiet():
+    place = locate_model(name, revision)
+    with quiet_transformers():
         config = AutoConfig.from_pretrained(
             place.path,
             revision=place.revision,

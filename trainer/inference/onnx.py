@@ -22,8 +22,8 @@ from siftset.schemas.tasks import TASKS, TaskName
 from siftset.trainer.inference.load_model import load_trained
 from siftset.trainer.inference.usage_snippets import Usage, read_usage
 from siftset.trainer.metrics.bootstrap import Integers
-from siftset.trainer.models.loading import Loaded, quiet
-from siftset.trainer.models.saving import writing
+from siftset.trainer.models.loading import Loaded, quiet_transformers
+from siftset.trainer.models.saving import writing_errors
 
 if TYPE_CHECKING:
     from torch.onnx import ONNXProgram
@@ -66,7 +66,7 @@ def export_onnx(name: str, out: Path, *, revision: str | None = None) -> OnnxFil
     usage = read_usage(name, revision)
     loaded = load_trained(name, usage.task, revision)
     loaded.model.train(False)
-    with writing(out, "write it again"):
+    with writing_errors(out, "write it again"):
         out.parent.mkdir(parents=True, exist_ok=True)
         with TemporaryDirectory(dir=out.parent, prefix=f".{out.name}.") as folder:
             draft = Path(folder) / out.name
@@ -156,7 +156,7 @@ def _explain_export_errors(name: str) -> Iterator[None]:
     level = log.level
     log.setLevel(logging.CRITICAL)
     try:
-        with quiet(), warnings.catch_warnings():
+        with quiet_transformers(), warnings.catch_warnings():
             warnings.simplefilter("ignore")
             yield
     except OnnxExporterError as error:

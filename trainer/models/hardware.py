@@ -49,14 +49,14 @@ def choose_hardware(config: Train) -> Hardware:
     """Choose what suits this machine, unless the recipe says otherwise; set the threads."""
     import torch
 
-    device = _device()
-    threads = config.threads or _cores() // _local_processes() or 1
+    device = _find_device()
+    threads = config.threads or _count_cores() // _local_processes() or 1
     torch.set_num_threads(threads)
     return Hardware(
         device=device,
-        name=_name(device),
+        name=_name_device(device),
         threads=threads,
-        precision=_precision(device, config.bf16),
+        precision=_choose_precision(device, config.bf16),
         attention="sdpa" if config.attn_implementation == "auto" else config.attn_implementation,
         compiled=config.torch_compile,
         processes=int(os.environ.get("WORLD_SIZE", "1")),
@@ -64,7 +64,7 @@ def choose_hardware(config: Train) -> Hardware:
     )
 
 
-def suited(hardware: Hardware, config: Train, width: int) -> Hardware:
+def suit_to_width(hardware: Hardware, config: Train, width: int) -> Hardware:
     """Return the hardware as a model of this width is trained on it.
 
     On a CPU narrow models lose in casts what bf16 gains in products, and a frozen encoder has
@@ -84,7 +84,7 @@ def wait_for_all(hardware: Hardware) -> None:
         PartialState(cpu=hardware.device == "cpu").wait_for_everyone()
 
 
-def _device() -> Literal["cpu", "cuda", "mps"]:
+def _find_device() -> Literal["cpu", "cuda", "mps"]:
     import torch
 
     if torch.cuda.is_available():
@@ -92,7 +92,7 @@ def _device() -> Literal["cpu", "cuda", "mps"]:
     return "mps" if torch.backends.mps.is_available() else "cpu"
 
 
-def _cores() -> int:
+def _count_cores() -> int:
     """Return the cores this process may use, no more than OMP_NUM_THREADS says."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     asked = os.environ.get("OMP_NUM_THREADS", "")
@@ -103,7 +103,7 @@ def _local_processes() -> int:
     return max(int(os.environ.get("LOCAL_WORLD_SIZE", "1")), 1)
 
 
-def _name(device: str) -> str:
+def _name_device(device: str) -> str:
     import torch
 
     if device == "cuda":
@@ -123,7 +123,7 @@ def cpu_has_bf16() -> bool:
     return "amx_bf16" in flags or "avx512_bf16" in flags
 
 
-def _precision(device: str, asked: bool | str) -> Precision:
+def _choose_precision(device: str, asked: bool | str) -> Precision:
     import torch
 
     on_cuda = device == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False)

@@ -38,7 +38,7 @@ class Place:
     local: bool
 
 
-def locate(name: str, revision: str | None = None) -> Place:
+def locate_model(name: str, revision: str | None = None) -> Place:
     """Find a model by its name; raise ModelError unless it can be one."""
     if name in EMBEDDED:
         return Place(str(find_embedded()), None, True)
@@ -51,10 +51,10 @@ def locate(name: str, revision: str | None = None) -> Place:
             f"there is no model folder {name}: expected a folder with config.json and "
             "safetensors, an embedded name (minilm) or a hub name"
         )
-    return _on_hub(name, revision)
+    return _locate_on_hub(name, revision)
 
 
-def _on_hub(name: str, revision: str | None) -> Place:
+def _locate_on_hub(name: str, revision: str | None) -> Place:
     """Ask the hub once which commit a revision is; what is already cached needs no hub."""
     from huggingface_hub import HfApi, try_to_load_from_cache
 
@@ -105,12 +105,12 @@ def load(
 
     Weights that the files lack are initialised under `seed` and named in `untrained_head`.
     """
-    place = locate(name, revision)
-    with _plain_errors(name), quiet():
+    place = locate_model(name, revision)
+    with _loading_errors(name), quiet_transformers():
         tokenizer = load_tokenizer(place)
         options: dict[str, object] = {} if attention is None else {"attn_implementation": attention}
         if TASKS[task].labelled:
-            options |= _head_for(labels)
+            options |= _head_options(labels)
         model, fresh = _from_pretrained(task, place, options, seed)
     composed = TASKS[task].fills_masks and name in EMBEDDED and compose_head(model)
     _agree_on_padding(model, tokenizer)
@@ -164,7 +164,7 @@ def _refuse_decoder(place: Place) -> None:
         )
 
 
-def _head_for(labels: Sequence[str]) -> dict[str, object]:
+def _head_options(labels: Sequence[str]) -> dict[str, object]:
     return {
         "num_labels": len(labels),
         "id2label": dict(enumerate(labels)),
@@ -193,7 +193,7 @@ def _agree_on_padding(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase
 
 
 @contextlib.contextmanager
-def _plain_errors(name: str) -> Iterator[None]:
+def _loading_errors(name: str) -> Iterator[None]:
     from safetensors import SafetensorError
 
     try:
@@ -213,7 +213,7 @@ def _one_line(name: str, error: Exception) -> str:
 
 
 @contextlib.contextmanager
-def quiet() -> Iterator[None]:
+def quiet_transformers() -> Iterator[None]:
     """Keep transformers from logging and drawing bars; what matters is said by siftset."""
     from transformers.utils import logging as hf_logging
 

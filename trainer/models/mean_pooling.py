@@ -28,7 +28,7 @@ START: Final = 0.3
 """A pooler starts at this share of the identity: tanh is nearly linear on states of variance 1."""
 
 
-def averages(model: nn.Module) -> bool:
+def has_averaging_layer(model: nn.Module) -> bool:
     """Say whether the last layer of a model is one that averages."""
     return bool(getattr(getattr(model, "config", None), MARK, False))
 
@@ -56,7 +56,7 @@ def add_averaging_layer(model: PreTrainedModel) -> bool:
     import torch
 
     layers = getattr(getattr(model.base_model, "encoder", None), "layer", None)
-    if averages(model) or not layers or not _like_bert(layers[-1]):
+    if has_averaging_layer(model) or not layers or not _has_bert_parts(layers[-1]):
         return False
     layer = copy.deepcopy(layers[-1])
     with torch.no_grad():
@@ -76,7 +76,7 @@ def add_averaging_layer(model: PreTrainedModel) -> bool:
     return True
 
 
-def _like_bert(layer: nn.Module) -> bool:
+def _has_bert_parts(layer: nn.Module) -> bool:
     names = dict(layer.named_modules())
     wanted = (
         *(f"attention.self.{part}" for part in ("query", "key", "value")),

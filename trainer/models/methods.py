@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, cast
 from siftset.schemas.errors import ModelError, TrainingError
 from siftset.schemas.recipe.train import LastLayers, LoraMethod, Train
 from siftset.schemas.tasks import TASKS
-from siftset.trainer.models.mean_pooling import averages
-from siftset.trainer.models.sparse_head import unwrapped
+from siftset.trainer.models.mean_pooling import has_averaging_layer
+from siftset.trainer.models.sparse_head import unwrap_model
 
 if TYPE_CHECKING:
     from torch import nn
@@ -52,8 +52,8 @@ def prepare_method(
     """Freeze what the recipe freezes, or put adapters in, initialised under `seed`."""
     if config.dropout is not None:
         set_dropout(model, config.dropout)
-    prepared = _by_method(model, config, seed=seed, processes=processes)
-    if averages(model):
+    prepared = _apply_method(model, config, seed=seed, processes=processes)
+    if has_averaging_layer(model):
         _fix_averaging_layer(model)
     if config.freeze_embeddings:
         model.get_input_embeddings().requires_grad_(False)
@@ -67,22 +67,22 @@ def prepare_method(
 def _fix_averaging_layer(model: PreTrainedModel) -> None:
     """Leave the layer that averages as it is; what adapters put into it may train."""
     layer = _all_layers(model)[-1]
-    still(layer)
+    switch_off_dropout(layer)
     for name, parameter in layer.named_parameters():
         if "lora_" not in name:
             parameter.requires_grad_(False)
 
 
-def _by_method(model: PreTrainedModel, config: Train, *, seed: int, processes: int) -> Prepared:
+def _apply_method(model: PreTrainedModel, config: Train, *, seed: int, processes: int) -> Prepared:
     import torch
 
     method = config.method
     if isinstance(method, LoraMethod):
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
-            return Prepared(_with_adapters(model, config, method))
+            return Prepared(_add_adapters(model, config, method))
     if isinstance(method, LastLayers):
-        return _last_layers(model, method, processes)
+        return _train_last_layers(model, method, processes)
     if method == "frozen":
         _freeze_backbone(model)
     return Prepared(model)
@@ -94,7 +94,7 @@ def _freeze_backbone(model: PreTrainedModel) -> None:
     base.requires_grad_(False)
     for part in _upper_parts(base):
         part.requires_grad_(True)
-    still(base)
+    switch_off_dropout(base)
     if not any(parameter.requires_grad for parameter in model.parameters()):
         raise TrainingError(
             f"method: frozen leaves nothing to train in {type(model).__name__}, whose head is its "
@@ -109,7 +109,7 @@ def _upper_parts(base: nn.Module) -> Iterator[nn.Module]:
         yield pooler
 
 
-def still(module: nn.Module) -> None:
+def switch_off_dropout(module: nn.Module) -> None:
     """Switch off dropout where nothing trains, so that frozen features do not vary."""
     set_dropout(module, 0.0)
 
@@ -126,13 +126,13 @@ def set_dropout(module: nn.Module, share: float) -> None:
 def layers_of(model: nn.Module) -> list[nn.Module]:
     """Return the layers of a model that learn, the first one first."""
     layers = _all_layers(model)
-    return layers[:-1] if averages(unwrapped(model)) else layers
+    return layers[:-1] if has_averaging_layer(unwrap_model(model)) else layers
 
 
 def _all_layers(model: nn.Module) -> list[nn.Module]:
     from torch import nn
 
-    inner = unwrapped(model)
+    inner = unwrap_model(model)
     depth = getattr(inner.config, "num_hidden_layers", None)
     for part in inner.base_model.modules():
         if isinstance(part, nn.ModuleList) and len(part) == depth:
@@ -142,7 +142,7 @@ def _all_layers(model: nn.Module) -> list[nn.Module]:
     )
 
 
-def _last_layers(model: PreTrainedModel, method: LastLayers, processes: int) -> Prepared:
+def _train_last_layers(model: PreTrainedModel, method: LastLayers, processes: int) -> Prepared:
     layers = layers_of(model)
     if method.last_layers > len(layers):
         raise TrainingError(
@@ -158,14 +158,14 @@ def _last_layers(model: PreTrainedModel, method: LastLayers, processes: int) -> 
     for part in _upper_parts(model.base_model):
         part.requires_grad_(True)
     for layer in layers[: -method.last_layers]:
-        still(layer)
+        switch_off_dropout(layer)
     open_layers = layers[: -method.last_layers - 1 : -1]
     for layer in open_layers:
         layer.requires_grad_(True)
     return Prepared(model, open_layers, method.gradual, method.layer_decay)
 
 
-def _with_adapters(model: PreTrainedModel, config: Train, method: LoraMethod) -> nn.Module:
+def _add_adapters(model: PreTrainedModel, config: Train, method: LoraMethod) -> nn.Module:
     from peft import LoraConfig, TaskType, get_peft_model
     from peft.utils import TRANSFORMERS_MODELS_TO_LORA_TARGET_MODULES_MAPPING as KNOWN
 
@@ -204,7 +204,7 @@ def _head_names(model: PreTrainedModel) -> list[str]:
     return above + [name for name, part in base.named_children() if id(part) in own]
 
 
-def merged(model: nn.Module) -> PreTrainedModel:
+def merge_adapters(model: nn.Module) -> PreTrainedModel:
     """Return the plain model, adapters merged into its weights."""
     merge = getattr(model, "merge_and_unload", None)
-    return cast("PreTrainedModel", merge()) if callable(merge) else unwrapped(model)
+    return cast("PreTrainedModel", merge()) if callable(merge) else unwrap_model(model)

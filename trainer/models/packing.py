@@ -18,7 +18,7 @@ from siftset.schemas.errors import TrainingError
 from siftset.schemas.recipe.train import Train
 from siftset.schemas.tasks import TASKS
 from siftset.trainer.models.hardware import Hardware
-from siftset.trainer.models.sparse_head import backbone, unwrapped
+from siftset.trainer.models.sparse_head import backbone_of, unwrap_model
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -45,7 +45,7 @@ class Packed:
     positions: Tensor
 
 
-def pack(batch: Mapping[str, Tensor], first: int = 0) -> Packed:
+def pack_rows(batch: Mapping[str, Tensor], first: int = 0) -> Packed:
     """Lay the rows of a batch (padded on the right) end to end; positions start at `first`."""
     import torch
 
@@ -66,7 +66,7 @@ def pack(batch: Mapping[str, Tensor], first: int = 0) -> Packed:
 
 
 @dataclass(frozen=True, slots=True)
-class Manner:
+class PackingMode:
     """How a packed row is attended to."""
 
     starts: Tensor
@@ -79,7 +79,7 @@ class Manner:
     """Fewer heads of keys than of queries."""
 
 
-def attend(
+def attend_packed(
     module: nn.Module,
     query: Tensor,
     key: Tensor,
@@ -95,7 +95,7 @@ def attend(
     if attention_mask is not None or beyond or "cu_seq_lens_q" not in options:
         raise ValueError(f"packed attention takes packed rows only, without {beyond or 'a mask'}")
     causal = options.get("is_causal")
-    manner = Manner(
+    manner = PackingMode(
         starts=cast("Tensor", options["cu_seq_lens_q"]),
         longest=cast("int", options["max_length_q"]),
         causal=bool(getattr(module, "is_causal", True) if causal is None else causal),
@@ -104,10 +104,10 @@ def attend(
         grouped=key.shape[1] != query.shape[1],
     )
     fast = query.is_cuda and query.element_size() == 2
-    return (_by_kernel if fast else _one_by_one)((query, key, value), manner), None
+    return (_attend_by_kernel if fast else _attend_one_by_one)((query, key, value), manner), None
 
 
-def _by_kernel(parts: tuple[Tensor, Tensor, Tensor], manner: Manner) -> Tensor:
+def _attend_by_kernel(parts: tuple[Tensor, Tensor, Tensor], manner: PackingMode) -> Tensor:
     from torch.nn.attention.varlen import varlen_attn
 
     query, key, value = (part[0].transpose(0, 1) for part in parts)
@@ -127,7 +127,7 @@ def _by_kernel(parts: tuple[Tensor, Tensor, Tensor], manner: Manner) -> Tensor:
     return out[None]
 
 
-def _one_by_one(parts: tuple[Tensor, Tensor, Tensor], manner: Manner) -> Tensor:
+def _attend_one_by_one(parts: tuple[Tensor, Tensor, Tensor], manner: PackingMode) -> Tensor:
     import torch
 
     outs = []
@@ -148,12 +148,12 @@ def _one_by_one(parts: tuple[Tensor, Tensor, Tensor], manner: Manner) -> Tensor:
 
 def first_position(model: nn.Module) -> int:
     """Return the position of a text's first token: the RoBERTa family counts from pad + 1."""
-    config = unwrapped(model).config
+    config = unwrap_model(model).config
     offset = "roberta" in config.model_type or config.model_type in ("mpnet", "camembert")
     return int(config.pad_token_id or 0) + 1 if offset else 0
 
 
-def wanted(config: Train, hardware: Hardware, model: nn.Module) -> bool:
+def wants_packing(config: Train, hardware: Hardware, model: nn.Module) -> bool:
     """Say whether rows are to be packed, should the model be able to.
 
     On a CPU batches of like lengths are as fast. The kernel has no dropout of attention, so models
@@ -163,7 +163,7 @@ def wanted(config: Train, hardware: Hardware, model: nn.Module) -> bool:
         raise TrainingError("train.packing packs rows of mlm and causal: leave it out here")
     if config.packing != "auto":
         return config.packing
-    shape = unwrapped(model).config
+    shape = unwrap_model(model).config
     drops = config.dropout != 0 and any(getattr(shape, name, 0) for name in DROPOUTS)
     fast = hardware.device == "cuda" and hardware.precision == "bf16"
     return fast and hardware.attention == "sdpa" and not TASKS[config.task].labelled and not drops
@@ -171,10 +171,10 @@ def wanted(config: Train, hardware: Hardware, model: nn.Module) -> bool:
 
 def use_packed(model: nn.Module, hardware: Hardware, length: int) -> bool:
     """Switch a model to packed attention if its states stay the same by it, else leave it."""
-    plain = unwrapped(model)
+    plain = unwrap_model(model)
     before = plain.config._attn_implementation
     try:
-        same = _same(plain, hardware, length)
+        same = _gives_same_states(plain, hardware, length)
     except (TypeError, ValueError, RuntimeError, IndexError, AttributeError, ImportError):
         same = False
     if not same:
@@ -184,36 +184,36 @@ def use_packed(model: nn.Module, hardware: Hardware, length: int) -> bool:
 
 def use_padded(model: nn.Module, attention: str) -> None:
     """Switch a model back, so that it can be asked and saved."""
-    plain = unwrapped(model)
+    plain = unwrap_model(model)
     if plain.config._attn_implementation == NAME:
         plain.set_attn_implementation(attention)
 
 
-def _same(model: PreTrainedModel, hardware: Hardware, length: int) -> bool:
+def _gives_same_states(model: PreTrainedModel, hardware: Hardware, length: int) -> bool:
     """Compare the states of a batch packed and padded; the model is left packed."""
     import torch
     from transformers import AttentionInterface
 
     if "kwargs" not in inspect.signature(model.forward).parameters:
         return False
-    AttentionInterface.register(NAME, attend)
+    AttentionInterface.register(NAME, attend_packed)
     half = hardware.precision == "bf16"
     model.to(hardware.device)  # type: ignore[arg-type]
-    batch = {k: v.to(hardware.device) for k, v in _probe(model, min(length, PROBED)).items()}
+    batch = {k: v.to(hardware.device) for k, v in _make_probe(model, min(length, PROBED)).items()}
     training = model.training
     with torch.no_grad(), torch.autocast(hardware.device, torch.bfloat16, enabled=half):
         torch.nn.Module.eval(model)
-        inner = backbone(model)
+        inner = backbone_of(model)
         padded = inner(**{name: batch[name] for name in ("input_ids", "attention_mask")})[0]
         model.set_attn_implementation(NAME)
-        packed = inner(**pack(batch, first_position(model)).inputs)[0]
+        packed = inner(**pack_rows(batch, first_position(model)).inputs)[0]
     model.train(training)
     expected = padded[batch["attention_mask"].bool()].float()
     gap = (packed[0].float() - expected).abs().max() / expected.abs().max()
     return model.config._attn_implementation == NAME and bool(gap < (0.05 if half else 1e-4))
 
 
-def _probe(model: PreTrainedModel, length: int) -> dict[str, Tensor]:
+def _make_probe(model: PreTrainedModel, length: int) -> dict[str, Tensor]:
     """Return a batch of random tokens, of several lengths."""
     import torch
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final
 from pydantic import JsonValue
 
 from siftset.schemas.errors import OutputError
-from siftset.trainer.models.loading import quiet
+from siftset.trainer.models.loading import quiet_transformers
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
@@ -25,14 +25,14 @@ _TORCH_WRITER: Final = "inline_container.cc"
 
 
 @contextlib.contextmanager
-def whole_folder(out: Path) -> Iterator[Path]:
+def atomic_folder(out: Path) -> Iterator[Path]:
     """Give a temporary folder beside `out` that becomes `out` if all goes well.
 
     A folder that lay at `out` is replaced at the end; a failure leaves it as it was.
     """
     work = out.parent / f".{out.name}.new"
     old = out.parent / f".{out.name}.old"
-    with writing(out):
+    with writing_errors(out):
         for left in (work, old):
             shutil.rmtree(left, ignore_errors=True)
         work.mkdir(parents=True)
@@ -47,7 +47,7 @@ def whole_folder(out: Path) -> Iterator[Path]:
 
 
 @contextlib.contextmanager
-def writing(place: Path, then: str = "train again (it resumes)") -> Iterator[None]:
+def writing_errors(place: Path, then: str = "train again (it resumes)") -> Iterator[None]:
     """Turn a full disk or a folder without permission into one line."""
     from safetensors import SafetensorError
 
@@ -57,12 +57,12 @@ def writing(place: Path, then: str = "train again (it resumes)") -> Iterator[Non
         if isinstance(error, RuntimeError) and _TORCH_WRITER not in str(error):
             raise
         raise OutputError(
-            f"{place} cannot be written: {_reason(error)}; no half-written model was left: make "
+            f"{place} cannot be written: {_explain(error)}; no half-written model was left: make "
             f"room or choose another output, then {then}"
         ) from error
 
 
-def _reason(error: Exception) -> str:
+def _explain(error: Exception) -> str:
     """Return why a file was not written; torch says no more than that bytes are missing."""
     if isinstance(error, RuntimeError):
         return "No space left on device, or the device refused"
@@ -71,7 +71,7 @@ def _reason(error: Exception) -> str:
 
 def save_model(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, folder: Path) -> None:
     """Save weights as safetensors, configuration and tokenizer."""
-    with quiet():
+    with quiet_transformers():
         model.save_pretrained(folder)
         tokenizer.save_pretrained(folder)
     mask = os.umask(0)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from siftset.schemas.errors import ModelError
 from siftset.trainer.models.embedded import changed_weights, find_embedded
-from siftset.trainer.models.loading import quiet
+from siftset.trainer.models.loading import quiet_transformers
 
 
 def ship_head(model: Path, out: Path) -> int:
@@ -18,7 +18,7 @@ def ship_head(model: Path, out: Path) -> int:
     from safetensors.torch import save_file
     from transformers import AutoModel, AutoModelForMaskedLM
 
-    with quiet():
+    with quiet_transformers():
         trained = AutoModelForMaskedLM.from_pretrained(model, use_safetensors=True)
         encoder = AutoModel.from_pretrained(find_embedded(), use_safetensors=True)
     shipped = changed_weights(trained, encoder)

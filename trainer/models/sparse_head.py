@@ -16,22 +16,22 @@ if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
 
-def unwrapped(model: nn.Module) -> PreTrainedModel:
+def unwrap_model(model: nn.Module) -> PreTrainedModel:
     """Return the transformers model inside DDP, torch.compile and PEFT wrappers."""
     wrapped = getattr(model, "module", None) or getattr(model, "_orig_mod", None)
     if wrapped is not None:
-        return unwrapped(wrapped)
+        return unwrap_model(wrapped)
     inside = getattr(model, "get_base_model", None)
-    return unwrapped(inside()) if callable(inside) else cast("PreTrainedModel", model)
+    return unwrap_model(inside()) if callable(inside) else cast("PreTrainedModel", model)
 
 
-def backbone(model: nn.Module) -> nn.Module:
+def backbone_of(model: nn.Module) -> nn.Module:
     """Return the part of a model below its head."""
-    return unwrapped(model).base_model
+    return unwrap_model(model).base_model
 
 
 @contextmanager
-def only(model: nn.Module, positions: Tensor) -> Iterator[None]:
+def head_on_positions(model: nn.Module, positions: Tensor) -> Iterator[None]:
     """Give the head these flat positions (of batch x length) only, as one row.
 
     Within, the logits of `model` have the shape (1, positions, vocabulary).
@@ -45,7 +45,7 @@ def only(model: nn.Module, positions: Tensor) -> Iterator[None]:
         output["last_hidden_state"] = kept  # type: ignore[index]
         return output
 
-    handle = backbone(model).register_forward_hook(keep)
+    handle = backbone_of(model).register_forward_hook(keep)
     try:
         yield
     finally:
@@ -54,7 +54,7 @@ def only(model: nn.Module, positions: Tensor) -> Iterator[None]:
 
 def logits_at(model: nn.Module, inputs: Mapping[str, Any], positions: Tensor) -> Tensor:
     """Return logits (positions, vocabulary) in float32 at flat positions of the batch."""
-    with only(model, positions):
+    with head_on_positions(model, positions):
         output = model(**inputs)
     logits: Tensor = output.logits[0].float()
     return logits

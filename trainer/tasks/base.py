@@ -12,10 +12,10 @@ import numpy as np
 
 from siftset.schemas.recipe.train import Train
 from siftset.schemas.results.lineage import TrainingData
-from siftset.trainer.data.tokens import Integers, Specials, Tokens
+from siftset.trainer.data.tokens import Integers, Specials, SplitTokens
 from siftset.trainer.models.hardware import Hardware
 from siftset.trainer.models.loading import Loaded, load
-from siftset.trainer.models.packing import first_position, pack, use_packed, wanted
+from siftset.trainer.models.packing import first_position, pack_rows, use_packed, wants_packing
 from siftset.trainer.models.sparse_head import logits_at
 
 if TYPE_CHECKING:
@@ -44,24 +44,24 @@ class Task(Protocol):
     def length(self) -> int:
         """The longest sequence, in tokens."""
 
-    def read(self, files: Sequence[Path], path: Path, sample: int | None) -> Tokens:
+    def read_split(self, files: Sequence[Path], path: Path, sample: int | None) -> SplitTokens:
         """Tokenize a split into the Arrow file `path`, or a seeded sample of its rows."""
 
-    def collator(self, tokens: Tokens) -> Collator:
+    def make_collator(self, tokens: SplitTokens) -> Collator:
         """Return the collator of a split; a batch holds `items`, what its loss is summed over."""
 
-    def loss(self, model: nn.Module, batch: Batch) -> Tensor:
+    def sum_loss(self, model: nn.Module, batch: Batch) -> Tensor:
         """Return the loss summed over the batch's items."""
 
-    def measure(self, model: nn.Module, batch: Batch) -> Sums:
+    def sum_measures(self, model: nn.Module, batch: Batch) -> Sums:
         """Return sums over the batch, among them `loss` and `items`."""
 
-    def metrics(self, sums: Totals) -> dict[str, float]:
+    def compute_metrics(self, sums: Totals) -> dict[str, float]:
         """Return figures of summed measures."""
 
 
 @dataclass(frozen=True, slots=True)
-class Setting:
+class TaskSetup:
     """What every task is made of."""
 
     config: Train
@@ -71,13 +71,13 @@ class Setting:
     specials: Specials
 
 
-def setting(config: Train, loaded: Loaded, seed: int) -> Setting:
+def make_setup(config: Train, loaded: Loaded, seed: int) -> TaskSetup:
     """Measure what the model can take: its longest sequence and its special tokens."""
-    length = min(config.max_length, longest(loaded))
-    return Setting(config, loaded, seed, length, Specials.of(loaded.tokenizer))
+    length = min(config.max_length, longest_input(loaded))
+    return TaskSetup(config, loaded, seed, length, Specials.of(loaded.tokenizer))
 
 
-def longest(loaded: Loaded) -> int:
+def longest_input(loaded: Loaded) -> int:
     """Return how many tokens the model takes (a large number where it does not say)."""
     config = loaded.model.config
     positions = getattr(config, "max_position_embeddings", None) or getattr(
@@ -91,9 +91,9 @@ def longest(loaded: Loaded) -> int:
     return min(limit, int(positions))
 
 
-def padded_inputs(tokens: Tokens, rows: Integers, pad: int) -> tuple[Integers, Integers]:
+def padded_inputs(tokens: SplitTokens, rows: Integers, pad: int) -> tuple[Integers, Integers]:
     """Return input ids and attention mask of some rows."""
-    ids = tokens.padded(rows, pad)
+    ids = tokens.pad_rows(rows, pad)
     mask = np.arange(ids.shape[1])[None] < tokens.lengths[rows][:, None]
     return ids, mask.astype(np.int64)
 
@@ -145,25 +145,25 @@ class LanguageTask:
     packed_from: int | None = None
     """Position of a text's first token where batches are packed; None: they are padded."""
 
-    def _logits(self, model: nn.Module, batch: Batch) -> Tensor:
+    def _compute_logits(self, model: nn.Module, batch: Batch) -> Tensor:
         if self.packed_from is not None:
-            packed = pack(batch, self.packed_from)
+            packed = pack_rows(batch, self.packed_from)
             return logits_at(model, packed.inputs, packed.positions)
         inputs = {name: batch[name] for name in ("input_ids", "attention_mask")}
         return logits_at(model, inputs, batch["positions"])
 
-    def loss(self, model: nn.Module, batch: Batch) -> Tensor:
+    def sum_loss(self, model: nn.Module, batch: Batch) -> Tensor:
         """Return the cross-entropy summed over the wanted positions, nats."""
         from torch.nn import functional
 
-        logits = self._logits(model, batch)
+        logits = self._compute_logits(model, batch)
         return functional.cross_entropy(logits, batch["targets"], reduction="sum")
 
-    def measure(self, model: nn.Module, batch: Batch) -> Sums:
+    def sum_measures(self, model: nn.Module, batch: Batch) -> Sums:
         """Return summed loss, items and hits; no logits are kept."""
         from torch.nn import functional
 
-        logits = self._logits(model, batch)
+        logits = self._compute_logits(model, batch)
         targets = batch["targets"]
         best = logits.topk(min(5, logits.shape[-1])).indices == targets[:, None]
         return {
@@ -173,7 +173,7 @@ class LanguageTask:
             "hits_5": best.sum(),
         }
 
-    def metrics(self, sums: Totals) -> dict[str, float]:
+    def compute_metrics(self, sums: Totals) -> dict[str, float]:
         """Return loss (nats), perplexity and accuracy at 1 and 5."""
         items = max(float(sums["items"]), 1.0)
         loss = float(sums["loss"]) / items
@@ -187,7 +187,7 @@ class LanguageTask:
 
 def choose_packing(task: Task, model: nn.Module, config: Train, hardware: Hardware) -> list[str]:
     """Train without padding where that is wanted and possible; return what there is to say."""
-    if not wanted(config, hardware, model) or not isinstance(task, LanguageTask):
+    if not wants_packing(config, hardware, model) or not isinstance(task, LanguageTask):
         return []
     if not use_packed(model, hardware, task.length):
         name = type(task.loaded.model).__name__

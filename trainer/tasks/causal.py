@@ -9,26 +9,33 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from siftset.trainer.data.tokens import Chunker, Sequences, Tokens, TokenWriter, encode, surrounded
+from siftset.trainer.data.tokens import (
+    Chunker,
+    Sequences,
+    SplitTokens,
+    TokenWriter,
+    add_specials,
+    encode_texts,
+)
 from siftset.trainer.models.loading import Loaded
 from siftset.trainer.tasks.base import (
     Batch,
     Collator,
     LanguageTask,
-    Setting,
     TaskInputs,
+    TaskSetup,
     as_tensors,
+    make_setup,
     padded_inputs,
-    setting,
 )
-from siftset.trainer.tasks.reading import columns_of, frames
-from siftset.trainer.tasks.templates import Template, template_for
+from siftset.trainer.tasks.reading import columns_of, read_frames
+from siftset.trainer.tasks.templates import Template, find_template
 
 
 class CausalTask(LanguageTask):
     """Predict the next token, of the answer only where there are answers."""
 
-    def __init__(self, made_of: Setting, template: Template | None) -> None:
+    def __init__(self, made_of: TaskSetup, template: Template | None) -> None:
         self._of = made_of
         self.template = template
         tokenizer = made_of.loaded.tokenizer
@@ -46,12 +53,12 @@ class CausalTask(LanguageTask):
         """The longest sequence, in tokens."""
         return self._of.length
 
-    def read(self, files: Sequence[Path], path: Path, sample: int | None) -> Tokens:
+    def read_split(self, files: Sequence[Path], path: Path, sample: int | None) -> SplitTokens:
         """Tokenize a split: prompt and answer of each row, or its text."""
         if self.template is None:
             return self._read_text(files, path, sample)
         writer = TokenWriter(path)
-        for frame in frames(files, self.template.columns, sample=sample, seed=self._of.seed):
+        for frame in read_frames(files, self.template.columns, sample=sample, seed=self._of.seed):
             writer.add(self.pairs(frame))
         return writer.finish()
 
@@ -63,8 +70,8 @@ class CausalTask(LanguageTask):
         """
         assert self.template is not None
         rows = [row for row in frame.iter_rows(named=True) if row[self.template.answer]]
-        asked = encode(self.loaded.tokenizer, [self.template.ask(row) for row in rows], None)
-        said = encode(self.loaded.tokenizer, [self.template.reply(row) for row in rows], None)
+        asked = encode_texts(self.loaded.tokenizer, [self.template.ask(row) for row in rows], None)
+        said = encode_texts(self.loaded.tokenizer, [self.template.reply(row) for row in rows], None)
         first, ids, starts, cut = list(self._of.specials.before), [], [], 0
         for prompt, answer in zip(asked.input_ids, said.input_ids, strict=True):
             kept = [*answer, self._end][: max(self.length // 2, self.length - len(prompt) - 1)]
@@ -81,24 +88,24 @@ class CausalTask(LanguageTask):
             texts=len(rows),
         )
 
-    def _read_text(self, files: Sequence[Path], path: Path, sample: int | None) -> Tokens:
+    def _read_text(self, files: Sequence[Path], path: Path, sample: int | None) -> SplitTokens:
         config, writer = self._of.config, TokenWriter(path)
         body = self.length - self._of.specials.n
         chunker = Chunker(body, self._end)
-        for frame in frames(files, ["text"], sample=sample, seed=self._of.seed):
+        for frame in read_frames(files, ["text"], sample=sample, seed=self._of.seed):
             texts = [text for text in frame["text"].to_list() if text]
-            some = encode(self.loaded.tokenizer, texts, body if config.line_by_line else None)
+            some = encode_texts(self.loaded.tokenizer, texts, body if config.line_by_line else None)
             some = some if config.line_by_line else chunker.add(some)
-            writer.add(surrounded(some, self._of.specials))
+            writer.add(add_specials(some, self._of.specials))
         if not config.line_by_line:
-            writer.add(surrounded(chunker.rest(), self._of.specials))
+            writer.add(add_specials(chunker.cut_rest(), self._of.specials))
         return writer.finish()
 
-    def collator(self, tokens: Tokens) -> Collator:
+    def make_collator(self, tokens: SplitTokens) -> Collator:
         """Return the collator of a split."""
-        return functools.partial(self.batch, tokens)
+        return functools.partial(self.make_batch, tokens)
 
-    def batch(self, tokens: Tokens, keys: Sequence[tuple[int, int]]) -> Batch:
+    def make_batch(self, tokens: SplitTokens, keys: Sequence[tuple[int, int]]) -> Batch:
         """Pad the rows; position p is asked for token p + 1 from the row's start on."""
         rows = np.asarray([row for _, row in keys], dtype=np.int64)
         ids, mask = padded_inputs(tokens, rows, self._pad)
@@ -111,6 +118,6 @@ class CausalTask(LanguageTask):
 
 def prepare_causal(inputs: TaskInputs) -> CausalTask:
     """Load the model, and find the template for the columns of the training rows."""
-    made_of, data = setting(inputs.config, inputs.load_model(), inputs.seed), inputs.data
+    made_of, data = make_setup(inputs.config, inputs.load_model(), inputs.seed), inputs.data
     columns = columns_of(data.files["train"])
-    return CausalTask(made_of, template_for(columns, inputs.config.template, data.names))
+    return CausalTask(made_of, find_template(columns, inputs.config.template, data.names))

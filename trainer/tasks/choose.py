@@ -7,7 +7,7 @@ from siftset.schemas.recipe.train import Train
 from siftset.schemas.results.lineage import TrainingData
 from siftset.schemas.tasks import TASKS
 from siftset.trainer.tasks.base import Task, TaskInputs
-from siftset.trainer.tasks.reading import count
+from siftset.trainer.tasks.reading import count_rows
 
 
 def prepare_task(
@@ -18,7 +18,7 @@ def prepare_task(
     attention: str | None = None,
 ) -> Task:
     """Load the model for the task and what the data says of it (labels, template)."""
-    if not count(data.files.get("train", ())):
+    if not count_rows(data.files.get("train", ())):
         raise TrainingError(
             "the split train holds no rows: curate a set with rows, or change the split's shares"
         )

@@ -11,22 +11,28 @@ import numpy as np
 
 from siftset.schemas.errors import TrainingError
 from siftset.schemas.recipe.train import Train
-from siftset.trainer.data.tokens import Sequences, Tokens, TokenWriter, encode, surrounded
+from siftset.trainer.data.tokens import (
+    Sequences,
+    SplitTokens,
+    TokenWriter,
+    add_specials,
+    encode_texts,
+)
 from siftset.trainer.metrics.classification import from_confusion
 from siftset.trainer.models.loading import Loaded
-from siftset.trainer.models.mean_pooling import add_averaging_layer, averages, wants_mean
+from siftset.trainer.models.mean_pooling import add_averaging_layer, has_averaging_layer, wants_mean
 from siftset.trainer.tasks.base import (
     Batch,
     Collator,
-    Setting,
     Sums,
     TaskInputs,
+    TaskSetup,
     Totals,
+    make_setup,
     padded_inputs,
-    setting,
 )
-from siftset.trainer.tasks.labels import Labels, class_weights, find_labels
-from siftset.trainer.tasks.reading import frames
+from siftset.trainer.tasks.labels import Labels, find_class_weights, find_labels
+from siftset.trainer.tasks.reading import read_frames
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -37,10 +43,10 @@ INPUTS = ("input_ids", "attention_mask")
 class ClassificationTask:
     """Predict the label of a text; the mean loss is weighted where classes are."""
 
-    def __init__(self, made_of: Setting, labels: Labels) -> None:
+    def __init__(self, made_of: TaskSetup, labels: Labels) -> None:
         self._of = made_of
         self.labels = labels
-        self._weights = class_weights(labels, made_of.config)
+        self._weights = find_class_weights(labels, made_of.config)
         self._pad = int(made_of.loaded.tokenizer.pad_token_id)
         made_of.loaded.model.config.problem_type = (
             "multi_label_classification" if labels.multi else "single_label_classification"
@@ -56,12 +62,12 @@ class ClassificationTask:
         """The longest sequence, in tokens."""
         return self._of.length
 
-    def read(self, files: Sequence[Path], path: Path, sample: int | None) -> Tokens:
+    def read_split(self, files: Sequence[Path], path: Path, sample: int | None) -> SplitTokens:
         """Tokenize a split with its labels; a text that is missing is an empty one."""
         writer, body = TokenWriter(path), self.length - self._of.specials.n
-        for frame in frames(files, ["text", "label"], sample=sample, seed=self._of.seed):
-            some = encode(self.loaded.tokenizer, frame["text"].fill_null("").to_list(), body)
-            some = surrounded(some, self._of.specials)
+        for frame in read_frames(files, ["text", "label"], sample=sample, seed=self._of.seed):
+            some = encode_texts(self.loaded.tokenizer, frame["text"].fill_null("").to_list(), body)
+            some = add_specials(some, self._of.specials)
             writer.add(
                 Sequences(
                     [row or [self._pad] for row in some.input_ids],
@@ -78,11 +84,11 @@ class ClassificationTask:
             return [self.labels.flags(value) for value in values]  # type: ignore[arg-type]
         return [self.labels.index(value) for value in values]
 
-    def collator(self, tokens: Tokens) -> Collator:
+    def make_collator(self, tokens: SplitTokens) -> Collator:
         """Return the collator of a split."""
-        return functools.partial(self.batch, tokens)
+        return functools.partial(self.make_batch, tokens)
 
-    def batch(self, tokens: Tokens, keys: Sequence[tuple[int, int]]) -> Batch:
+    def make_batch(self, tokens: SplitTokens, keys: Sequence[tuple[int, int]]) -> Batch:
         """Pad the rows; items are rows, or the weights of their classes."""
         import torch
 
@@ -94,10 +100,10 @@ class ClassificationTask:
             "input_ids": torch.from_numpy(ids),
             "attention_mask": torch.from_numpy(mask),
             "labels": labels,
-            "items": self._items(labels),
+            "items": self._count_items(labels),
         }
 
-    def _items(self, labels: Tensor) -> Tensor:
+    def _count_items(self, labels: Tensor) -> Tensor:
         import torch
 
         if self.labels.multi:
@@ -106,11 +112,11 @@ class ClassificationTask:
             return torch.tensor(float(len(labels)))
         return torch.tensor(self._weights)[labels].sum()
 
-    def _logits(self, model: nn.Module, batch: Batch) -> Tensor:
+    def _compute_logits(self, model: nn.Module, batch: Batch) -> Tensor:
         logits: Tensor = model(**{name: batch[name] for name in INPUTS}).logits
         return logits.float()
 
-    def _summed(self, logits: Tensor, labels: Tensor) -> Tensor:
+    def _sum_cross_entropy(self, logits: Tensor, labels: Tensor) -> Tensor:
         from torch.nn import functional
 
         weights = None if self._weights is None else logits.new_tensor(self._weights)
@@ -120,15 +126,15 @@ class ClassificationTask:
             )
         return functional.cross_entropy(logits, labels, weight=weights, reduction="sum")
 
-    def loss(self, model: nn.Module, batch: Batch) -> Tensor:
+    def sum_loss(self, model: nn.Module, batch: Batch) -> Tensor:
         """Return the (weighted) cross-entropy summed over the rows, nats."""
-        return self._summed(self._logits(model, batch), batch["labels"])
+        return self._sum_cross_entropy(self._compute_logits(model, batch), batch["labels"])
 
-    def measure(self, model: nn.Module, batch: Batch) -> Sums:
+    def sum_measures(self, model: nn.Module, batch: Batch) -> Sums:
         """Return summed loss, items and counts (true, predicted), by class if several labels."""
         import torch
 
-        logits, labels = self._logits(model, batch), batch["labels"]
+        logits, labels = self._compute_logits(model, batch), batch["labels"]
         k = len(self.labels.names)
         if self.labels.multi:
             cells = labels.long() * 2 + (logits > 0).long()
@@ -136,12 +142,12 @@ class ClassificationTask:
         else:
             counts = torch.bincount(labels * k + logits.argmax(-1), minlength=k * k)
         return {
-            "loss": self._summed(logits, labels),
+            "loss": self._sum_cross_entropy(logits, labels),
             "items": batch["items"],
             "counts": counts,
         }
 
-    def metrics(self, sums: Totals) -> dict[str, float]:
+    def compute_metrics(self, sums: Totals) -> dict[str, float]:
         """Return loss (nats) and what the counts decide; several labels: means over them."""
         loss = float(sums["loss"]) / max(float(sums["items"]), 1e-12)
         if self.labels.multi:
@@ -158,7 +164,7 @@ def prepare_classification(inputs: TaskInputs) -> ClassificationTask:
     labels = find_labels(inputs.data.files, inputs.config)
     loaded = inputs.load_model(labels.names)
     _pool(inputs.config, loaded)
-    return ClassificationTask(setting(inputs.config, loaded, inputs.seed), labels)
+    return ClassificationTask(make_setup(inputs.config, loaded, inputs.seed), labels)
 
 
 def _pool(config: Train, loaded: Loaded) -> None:
@@ -167,7 +173,7 @@ def _pool(config: Train, loaded: Loaded) -> None:
     A head that the files hold stays with what it was trained to read.
     """
     wanted = config.pooling == "mean" or (config.pooling == "auto" and wants_mean(config.model))
-    if not wanted or not loaded.untrained_head or averages(loaded.model):
+    if not wanted or not loaded.untrained_head or has_averaging_layer(loaded.model):
         return
     if not add_averaging_layer(loaded.model) and config.pooling == "mean":
         raise TrainingError(

@@ -12,7 +12,7 @@ import polars as pl
 from siftset.schemas.errors import TrainingError
 from siftset.schemas.recipe.section import label_text
 from siftset.schemas.recipe.train import Train
-from siftset.trainer.tasks.reading import columns_of, scan
+from siftset.trainer.tasks.reading import columns_of, scan_files
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,10 +39,10 @@ def find_labels(files: Mapping[str, Sequence[Path]], config: Train) -> Labels:
 
     Classes are ordered by raw value (numbers as numbers); `labels` of the recipe names them.
     """
-    counts = {name: _counts(paths, name, config) for name, paths in files.items() if paths}
+    counts = {name: _count_labels(paths, name, config) for name, paths in files.items() if paths}
     train = counts["train"]
     _check_mapped(counts, config.labels)
-    values = sorted({*train, *config.labels}, key=_order)
+    values = sorted({*train, *config.labels}, key=_sort_key)
     names = tuple(dict.fromkeys(config.labels.get(value, value) for value in values))
     by_value = {value: names.index(config.labels.get(value, value)) for value in values}
     seen = Counter[str]()
@@ -52,13 +52,13 @@ def find_labels(files: Mapping[str, Sequence[Path]], config: Train) -> Labels:
     return Labels(names, tuple(seen[name] for name in names), by_value, config.multi_label)
 
 
-def _counts(files: Sequence[Path], split: str, config: Train) -> dict[str, int]:
+def _count_labels(files: Sequence[Path], split: str, config: Train) -> dict[str, int]:
     if "label" not in columns_of(files):
         raise TrainingError(
             f"the set has no column 'label' (it has {', '.join(columns_of(files))}): task "
             "classification needs one: map it with label: in the recipe's source"
         )
-    frame = scan(files).select("label")
+    frame = scan_files(files).select("label")
     if frame.collect_schema()["label"] == pl.List:
         if not config.multi_label:
             raise TrainingError("the column 'label' holds lists: set  multi_label: true")
@@ -112,14 +112,14 @@ def _check_seen(
                 )
 
 
-def _order(value: str) -> tuple[int, float, str]:
+def _sort_key(value: str) -> tuple[int, float, str]:
     try:
         return (0, float(value), value)
     except ValueError:
         return (1, 0.0, value)
 
 
-def class_weights(labels: Labels, config: Train) -> list[float] | None:
+def find_class_weights(labels: Labels, config: Train) -> list[float] | None:
     """Return the weight of every class, or None where all weigh the same.
 
     Balanced is rows / (classes x rows of the class), as scikit-learn has it; with several labels a

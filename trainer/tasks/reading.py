@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 from siftset.schemas.errors import TrainingError
 
@@ -14,22 +15,22 @@ READ_AT_ONCE = 4096
 """Rows that are tokenized together."""
 
 
-def scan(files: Sequence[Path]) -> pl.LazyFrame:
+def scan_files(files: Sequence[Path]) -> pl.LazyFrame:
     """Return the rows of a split's Parquet files, in order."""
     return pl.scan_parquet(list(files))
 
 
 def columns_of(files: Sequence[Path]) -> tuple[str, ...]:
     """Return the names of the columns (all files of a split have those of its first)."""
-    return tuple(scan(files[:1]).collect_schema().names())
+    return tuple(scan_files(files[:1]).collect_schema().names())
 
 
-def count(files: Sequence[Path]) -> int:
+def count_rows(files: Sequence[Path]) -> int:
     """Return the number of rows."""
-    return sum(int(scan([path]).select(pl.len()).collect().item()) for path in files)
+    return sum(int(scan_files([path]).select(pl.len()).collect().item()) for path in files)
 
 
-def sampled(n: int, sample: int | None, seed: int) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
+def choose_sample(n: int, sample: int | None, seed: int) -> NDArray[np.bool_]:
     """Return which of n rows are in the seeded sample."""
     chosen = np.ones(n, dtype=np.bool_)
     if sample is not None and sample < n:
@@ -38,7 +39,7 @@ def sampled(n: int, sample: int | None, seed: int) -> np.ndarray[tuple[int], np.
     return chosen
 
 
-def frames(
+def read_frames(
     files: Sequence[Path], columns: Sequence[str], *, sample: int | None, seed: int
 ) -> Iterator[pl.DataFrame]:
     """Yield rows of some columns; a missing column is a TrainingError."""
@@ -48,17 +49,17 @@ def frames(
             f"the set has no column '{missing[0]}' (it has {', '.join(columns_of(files))}): map "
             "it in the recipe's source or prepare section"
         )
-    chosen = sampled(count(files), sample, seed)
+    chosen = choose_sample(count_rows(files), sample, seed)
     start = 0
     for path in files:
-        for frame in _slices(path, columns):
+        for frame in _read_slices(path, columns):
             keep = pl.Series(chosen[start : start + frame.height])
             start += frame.height
             if keep.any():
                 yield frame.filter(keep)
 
 
-def _slices(path: Path, columns: Sequence[str]) -> Iterator[pl.DataFrame]:
+def _read_slices(path: Path, columns: Sequence[str]) -> Iterator[pl.DataFrame]:
     import pyarrow.parquet as pq
 
     with pq.ParquetFile(path) as file:

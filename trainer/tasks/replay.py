@@ -9,23 +9,23 @@ import polars as pl
 
 from siftset.schemas.errors import TrainingError
 from siftset.schemas.recipe.train import Replay
-from siftset.trainer.tasks.reading import count, sampled
+from siftset.trainer.tasks.reading import choose_sample, count_rows
 
 
-def replayed(replay: Replay, files: Sequence[Path], work: Path, seed: int) -> tuple[Path, int]:
+def write_replay(replay: Replay, files: Sequence[Path], work: Path, seed: int) -> tuple[Path, int]:
     """Write a seeded sample of general text that makes `share` of the training rows.
 
     Returns its Parquet file and how many rows it has: fewer where there is not enough text.
     """
-    text = general_text(Path(replay.path))
-    wanted = round(count(files) * replay.share / (1 - replay.share))
-    frame = text.filter(pl.Series(sampled(text.height, wanted, seed + 1)))
+    text = read_general_text(Path(replay.path))
+    wanted = round(count_rows(files) * replay.share / (1 - replay.share))
+    frame = text.filter(pl.Series(choose_sample(text.height, wanted, seed + 1)))
     path = work / "replay.parquet"
     frame.write_parquet(path)
     return path, frame.height
 
 
-def general_text(path: Path) -> pl.DataFrame:
+def read_general_text(path: Path) -> pl.DataFrame:
     """Read the column `text` of a Parquet or JSON Lines file, or the lines of a text file."""
     readers: dict[str, Callable[[Path], pl.DataFrame]] = {
         ".parquet": pl.read_parquet,

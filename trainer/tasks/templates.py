@@ -37,18 +37,18 @@ class Template:
 
     def ask(self, row: Mapping[str, object]) -> str:
         """Return the prompt of a row, without its answer."""
-        return PLACE.sub(lambda place: _text(row[place[1]]), self.prompt)
+        return PLACE.sub(lambda place: _cell_text(row[place[1]]), self.prompt)
 
     def reply(self, row: Mapping[str, object]) -> str:
         """Return the answer of a row and what ends it."""
-        return _text(row[self.answer]) + self.ending
+        return _cell_text(row[self.answer]) + self.ending
 
 
-def _text(value: object) -> str:
+def _cell_text(value: object) -> str:
     return "" if value is None else str(value)
 
 
-def template_for(
+def find_template(
     columns: Sequence[str], written: str | None, names: Mapping[str, str] | None = None
 ) -> Template | None:
     """Return the recipe's template, else one for a known pair of columns, else None: plain text.
@@ -58,14 +58,14 @@ def template_for(
     """
     here = {old: new for old, new in (names or {}).items() if old not in columns}
     known = {*columns, *(old for old, new in here.items() if new in columns)}
-    text = written if written is not None else _of_pair(known)
+    text = written if written is not None else _template_of_pair(known)
     if text is None:
         return None
     stored = PLACE.sub(lambda place: f"{{{here.get(place[1], place[1])}}}", text)
     return parse_template(stored, columns)
 
 
-def _of_pair(columns: Container[str]) -> str | None:
+def _template_of_pair(columns: Container[str]) -> str | None:
     for prompt, answer in PAIRS:
         if prompt in columns and answer in columns:
             extra = "\n{input}" if prompt == "instruction" and "input" in columns else ""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from siftset.schemas.errors import TrainingError
-from siftset.trainer.data.tokens import Tokens, mapped
+from siftset.trainer.data.tokens import SplitTokens, map_tokens
 from siftset.trainer.models.hardware import Hardware, wait_for_all
 
 if TYPE_CHECKING:
@@ -18,22 +18,22 @@ if TYPE_CHECKING:
 
 def read_once(
     task: Task, files: Sequence[Path], path: Path, sample: int | None, hardware: Hardware
-) -> Tokens:
+) -> SplitTokens:
     """Tokenize a split in the first process; the others wait and map what it wrote.
 
     A run that goes on finds the tokens of the one before. Raises TrainingError where a process does
     not see them.
     """
     if hardware.processes == 1:
-        return task.read(files, path, sample)
+        return task.read_split(files, path, sample)
     note = path.with_suffix(".npz")
     if hardware.rank == 0 and not note.is_file():
-        _save(task.read(files, path, sample), note)
+        _save_tokens(task.read_split(files, path, sample), note)
     wait_for_all(hardware)
-    return _load(path, note)
+    return _load_tokens(path, note)
 
 
-def _save(tokens: Tokens, note: Path) -> None:
+def _save_tokens(tokens: SplitTokens, note: Path) -> None:
     counts = np.asarray([tokens.texts, tokens.cut, tokens.unknown])
     given: dict[str, Any] = {"lengths": tokens.lengths, "counts": counts}
     known = {"labels": tokens.labels, "starts": tokens.starts}
@@ -44,7 +44,7 @@ def _save(tokens: Tokens, note: Path) -> None:
     draft.replace(note)
 
 
-def _load(path: Path, note: Path) -> Tokens:
+def _load_tokens(path: Path, note: Path) -> SplitTokens:
     if not note.is_file():
         raise TrainingError(
             f"{note} is not there, expected the tokens that the first process wrote: "
@@ -52,7 +52,7 @@ def _load(path: Path, note: Path) -> Tokens:
         )
     with np.load(note, allow_pickle=False) as found:
         texts, cut, unknown = found["counts"].tolist()
-        return mapped(
+        return map_tokens(
             path,
             found["lengths"],
             counts=(texts, cut, unknown),

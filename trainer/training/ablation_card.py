@@ -7,7 +7,12 @@ from pathlib import Path
 from typing import Final
 
 from siftset.schemas.results.comparison import ArmsTable, Estimate
-from siftset.trainer.training.model_card import CAME_FROM, figure, interval, table
+from siftset.trainer.training.model_card import (
+    CAME_FROM,
+    format_figure,
+    format_interval,
+    markdown_table,
+)
 
 HELPED: Final = "## Did the curation help?"
 
@@ -18,27 +23,27 @@ def add_arms(folder: Path, arms: ArmsTable) -> None:
     text = path.read_text(encoding="utf-8")
     start, end = text.find(HELPED), text.find(CAME_FROM)
     first = text[: end if start < 0 else start]
-    with_arms = f"{first}{_arms(arms)}\n\n{text[end:]}"
+    with_arms = f"{first}{_render_arms(arms)}\n\n{text[end:]}"
     part = folder / ".README.md.part"
     part.write_text(with_arms, encoding="utf-8")
     os.replace(part, path)  # noqa: PTH105
 
 
-def _arms(found: ArmsTable) -> str:
+def _render_arms(found: ArmsTable) -> str:
     rows = [
         (
             arm.name,
             "" if arm.rows is None else f"{arm.rows:,}",
-            _estimate(arm.metrics.get(found.main)),
-            _estimate(arm.difference),
+            _format_estimate(arm.metrics.get(found.main)),
+            _format_estimate(arm.difference),
             arm.verdict,
         )
         for arm in found.arms
     ]
     said = f"The same budget ({found.budget}), asked the same {found.n:,} held-out rows."
     header = ("Trained on", "Rows", found.main, "Less the first", "Verdict")
-    return "\n\n".join((HELPED, said, table(header, rows)))
+    return "\n\n".join((HELPED, said, markdown_table(header, rows)))
 
 
-def _estimate(one: Estimate | None) -> str:
-    return "" if one is None else f"{figure(one.value)} [{interval(one.interval)}]"
+def _format_estimate(one: Estimate | None) -> str:
+    return "" if one is None else f"{format_figure(one.value)} [{format_interval(one.interval)}]"

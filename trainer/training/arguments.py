@@ -42,7 +42,7 @@ def greater_is_better(config: Train) -> bool:
     return config.metric_for_best_model not in ("loss", "perplexity")
 
 
-def arguments(
+def make_arguments(
     config: Train, hardware: Hardware, folder: Path, *, steps: int, evaluate: bool
 ) -> TrainingArguments:
     """Return the Trainer's arguments; `steps` are all steps of the run."""

@@ -53,7 +53,7 @@ class Unfreeze(TrainerCallback):
         self.prepared.unfreeze_for(math.floor((state.epoch or 0.0) + 1e-6))
 
 
-class Watch(TrainerCallback):
+class ShowProgress(TrainerCallback):
     """Show the progress and the time left; stop at once where the loss is no number."""
 
     def __init__(self, stage: Stage) -> None:
@@ -69,7 +69,7 @@ class Watch(TrainerCallback):
     ) -> None:
         """Count from here; steps of an earlier run are done."""
         self._spent, self._first = 0.0, state.global_step
-        self._show(state)
+        self._show_step(state)
 
     def on_step_begin(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: object
@@ -82,7 +82,7 @@ class Watch(TrainerCallback):
     ) -> None:
         """Show the step."""
         self._spent += time.monotonic() - self._began
-        self._show(state)
+        self._show_step(state)
 
     def on_log(
         self,
@@ -100,17 +100,17 @@ class Watch(TrainerCallback):
         if not math.isfinite(loss):
             control.should_training_stop = True
 
-    def _show(self, state: TrainerState) -> None:
+    def _show_step(self, state: TrainerState) -> None:
         done = state.global_step - self._first
         note = self._loss
         if done > 0:
             left = (state.max_steps - state.global_step) * self._spent / done
-            note = f"{note}, {clock(left)} left".lstrip(", ")
+            note = f"{note}, {format_duration(left)} left".lstrip(", ")
         self.stage.advance(state.global_step - self._shown, note)
         self._shown = state.global_step
 
 
-def clock(seconds: float) -> str:
+def format_duration(seconds: float) -> str:
     """Return a duration as people read it."""
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
@@ -152,7 +152,7 @@ class Checkpoints(TrainerCallback):
     def listen(self) -> None:
         """Take SIGTERM as a wish to save and stop (in the main thread only)."""
         try:
-            self._before = signal.signal(signal.SIGTERM, self._ask)
+            self._before = signal.signal(signal.SIGTERM, self._note_signal)
         except ValueError:
             self._before = None
 
@@ -161,7 +161,7 @@ class Checkpoints(TrainerCallback):
         if self._before is not None:
             signal.signal(signal.SIGTERM, self._before)  # type: ignore[arg-type]
 
-    def _ask(self, _: int, __: FrameType | None) -> None:
+    def _note_signal(self, _: int, __: FrameType | None) -> None:
         self._asked = True
 
     def asked_to_stop(self) -> bool:
@@ -208,17 +208,17 @@ class Checkpoints(TrainerCallback):
             (folder / COMPLETE).touch()
 
 
-def asked_for(config: Train, out: Path, *, leads: bool) -> list[TrainerCallback]:
+def make_callbacks(config: Train, out: Path, *, leads: bool) -> list[TrainerCallback]:
     """Return what the recipe asks for: stopping early, TensorBoard's events."""
     found: list[TrainerCallback] = []
     if config.early_stopping_patience:
         found.append(StopEarly(config))
     if "tensorboard" in config.report_to and leads:
-        found.append(event_logs(out))
+        found.append(make_event_logs(out))
     return found
 
 
-def event_logs(out: Path) -> TrainerCallback:
+def make_event_logs(out: Path) -> TrainerCallback:
     """Write TensorBoard's events into `logs/<model>` beside the models, where they stay.
 
     The Trainer would write them among the checkpoints, which go when a run is done.

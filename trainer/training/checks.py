@@ -15,10 +15,10 @@ from siftset.schemas.results.comparison import Forgetting
 from siftset.schemas.results.lineage import TrainingData
 from siftset.schemas.results.summary import Finding
 from siftset.schemas.tasks import TASKS
-from siftset.trainer.data.tokens import Tokens
+from siftset.trainer.data.tokens import SplitTokens
 from siftset.trainer.models.loading import Loaded
 from siftset.trainer.tasks.base import Task
-from siftset.trainer.training.curves import curves_of, series
+from siftset.trainer.training.curves import curves_of, series_of
 
 CUT: Final = 0.05
 """Share of texts cut above which it is said."""
@@ -77,7 +77,7 @@ def check_metric(task: Task, config: Train) -> None:
     classes = len(labels.names) if labels else 0
     counts = np.zeros(classes * 4 if config.multi_label else classes**2)
     zeros = {name: np.zeros(()) for name in ("loss", "items", "hits_1", "hits_5")}
-    known = task.metrics({**zeros, "counts": counts})
+    known = task.compute_metrics({**zeros, "counts": counts})
     if config.metric_for_best_model not in known:
         raise TrainingError(
             f"train.metric_for_best_model: there is no '{config.metric_for_best_model}', expected "
@@ -85,11 +85,11 @@ def check_metric(task: Task, config: Train) -> None:
         )
 
 
-def check_data(task: Task, tokens: Mapping[str, Tokens], config: Train) -> list[Finding]:
+def check_data(task: Task, tokens: Mapping[str, SplitTokens], config: Train) -> list[Finding]:
     """Return what is wrong with the tokens: cut, unknown, few, unbalanced, leaking."""
     found = []
     for split, some in tokens.items():
-        found += _cut(split, some, task.length)
+        found += _check_truncation(split, some, task.length)
         share = some.unknown / max(some.total, 1)
         if share > UNKNOWN:
             found.append(
@@ -110,10 +110,12 @@ def check_data(task: Task, tokens: Mapping[str, Tokens], config: Train) -> list[
                 float(task.length),
             )
         )
-    return found + _little(tokens["train"], config) + _balance(task) + _leakage(tokens)
+    return (
+        found + _check_size(tokens["train"], config) + _check_balance(task) + _check_leakage(tokens)
+    )
 
 
-def _cut(split: str, tokens: Tokens, length: int) -> list[Finding]:
+def _check_truncation(split: str, tokens: SplitTokens, length: int) -> list[Finding]:
     share = tokens.cut / max(tokens.texts, 1)
     if not tokens.cut:
         return []
@@ -128,7 +130,7 @@ def _cut(split: str, tokens: Tokens, length: int) -> list[Finding]:
     ]
 
 
-def _little(tokens: Tokens, config: Train) -> list[Finding]:
+def _check_size(tokens: SplitTokens, config: Train) -> list[Finding]:
     expected = TASKS[config.task].few_rows
     if tokens.texts >= expected:
         return []
@@ -143,7 +145,7 @@ def _little(tokens: Tokens, config: Train) -> list[Finding]:
     ]
 
 
-def _balance(task: Task) -> list[Finding]:
+def _check_balance(task: Task) -> list[Finding]:
     labels = getattr(task, "labels", None)
     if labels is None:
         return []
@@ -167,7 +169,7 @@ def _balance(task: Task) -> list[Finding]:
     return [unbalanced] * (ratio > IMBALANCE) + [few] * (counts[low] < FEW_PER_CLASS)
 
 
-def _leakage(tokens: Mapping[str, Tokens]) -> list[Finding]:
+def _check_leakage(tokens: Mapping[str, SplitTokens]) -> list[Finding]:
     """Count sequences of validation that are in train, token for token."""
     if "validation" not in tokens or not len(tokens["validation"]):
         return []
@@ -213,12 +215,12 @@ def check_curves(history: Iterable[Mapping[str, float]], config: Train) -> list[
             )
         ]
     curves = curves_of(history)
-    _, losses = series(curves, "loss")
-    _, held = series([row for row in curves if row["step"]], "eval_loss")
-    return _train_shapes(losses) + _held_shapes(held, losses)
+    _, losses = series_of(curves, "loss")
+    _, held = series_of([row for row in curves if row["step"]], "eval_loss")
+    return _check_train_curve(losses) + _check_held_curve(held, losses)
 
 
-def _train_shapes(losses: Sequence[float]) -> list[Finding]:
+def _check_train_curve(losses: Sequence[float]) -> list[Finding]:
     if len(losses) < 6:
         return []
     third = max(len(losses) // 3, 2)
@@ -226,21 +228,21 @@ def _train_shapes(losses: Sequence[float]) -> list[Finding]:
     found = []
     if end > 1.1 * start:
         advice = f"the training loss rose from {start:.3f} to {end:.3f}: lower learning_rate"
-        found.append(_shape("diverging", advice, end / start))
+        found.append(_make_shape("diverging", advice, end / start))
     elif abs(start - end) < 0.02 * start:
         advice = f"the training loss stayed near {end:.3f}: raise learning_rate or train longer"
-        found.append(_shape("flat", advice, (start - end) / start))
-    swing, turns = _swing(losses[third:])
+        found.append(_make_shape("flat", advice, (start - end) / start))
+    swing, turns = _measure_swing(losses[third:])
     if swing > 0.25 and turns > 0.5:
         advice = (
             f"the training loss swings by {swing:.0%} from one log to the next: lower "
             "learning_rate or enlarge the batch"
         )
-        found.append(_shape("oscillating", advice, swing))
+        found.append(_make_shape("oscillating", advice, swing))
     return found
 
 
-def _swing(losses: Sequence[float]) -> tuple[float, float]:
+def _measure_swing(losses: Sequence[float]) -> tuple[float, float]:
     """Return the mean step of a curve as a share of its mean, and how often it turns."""
     steps = np.diff(np.asarray(losses))
     if len(steps) < 2:
@@ -249,7 +251,7 @@ def _swing(losses: Sequence[float]) -> tuple[float, float]:
     return float(np.mean(np.abs(steps)) / max(float(np.mean(losses)), 1e-12)), float(turns)
 
 
-def _held_shapes(held: Sequence[float], losses: Sequence[float]) -> list[Finding]:
+def _check_held_curve(held: Sequence[float], losses: Sequence[float]) -> list[Finding]:
     if len(held) < 2 or not losses:
         return []
     best = min(held)
@@ -258,18 +260,18 @@ def _held_shapes(held: Sequence[float], losses: Sequence[float]) -> list[Finding
             f"the validation loss was best at {best:.3f} and ended at {held[-1]:.3f} while the "
             "training loss fell: fewer epochs or early_stopping_patience"
         )
-        return [_shape("over-fitting", advice, held[-1] / best)]
+        return [_make_shape("over-fitting", advice, held[-1] / best)]
     step = (held[-2] - held[-1]) / max(held[-2], 1e-12)
     if held[-1] == best and step > 0.05:
         advice = (
             f"the validation loss still fell by {step:.0%} in the last evaluation: more epochs "
             "would help"
         )
-        return [_shape("under-fitting", advice, step, level="note")]
+        return [_make_shape("under-fitting", advice, step, level="note")]
     return []
 
 
-def _shape(
+def _make_shape(
     name: str, advice: str, value: float, *, level: Literal["note", "warning"] = "warning"
 ) -> Finding:
     return Finding(name, level, f"{name}: {advice}", value)

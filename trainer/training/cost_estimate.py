@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 from pydantic import JsonValue
 
 from siftset.schemas.recipe.train import Train
-from siftset.trainer.data.tokens import Tokens
+from siftset.trainer.data.tokens import SplitTokens
 from siftset.trainer.models.hardware import Hardware
-from siftset.trainer.models.sparse_head import unwrapped
+from siftset.trainer.models.sparse_head import unwrap_model
 
 if TYPE_CHECKING:
     from torch import nn
@@ -20,7 +20,7 @@ STATES = {"adamw_torch_fused": 2, "adamw_torch": 2, "adafactor": 0, "sgd": 0}
 
 
 @dataclass(frozen=True, slots=True)
-class Estimate:
+class CostEstimate:
     """Parameters, bytes and floating-point operations."""
 
     parameters: int
@@ -51,14 +51,16 @@ class Estimate:
         return dict(asdict(self))
 
 
-def estimate(model: nn.Module, tokens: Tokens, config: Train, hardware: Hardware) -> Estimate:
+def estimate_cost(
+    model: nn.Module, tokens: SplitTokens, config: Train, hardware: Hardware
+) -> CostEstimate:
     """Return what training this model on these tokens costs on each device."""
     all_parameters = sum(p.numel() for p in model.parameters())
     trained = sum(p.numel() for p in model.parameters() if p.requires_grad)
     weights = sum(p.numel() * p.element_size() for p in model.parameters())
     longest = int(tokens.lengths.max())
     at_once = config.batch_tokens or config.batch_size * longest
-    plain = unwrapped(model)
+    plain = unwrap_model(model)
     embedded = sum(p.numel() for p in plain.get_input_embeddings().parameters())
     shape = plain.config
     width = int(getattr(shape, "hidden_size", 0) or 0)
@@ -67,7 +69,7 @@ def estimate(model: nn.Module, tokens: Tokens, config: Train, hardware: Hardware
     kept = 1 if config.gradient_checkpointing else 16
     number = 2 if hardware.precision == "bf16" else 4
     scores = 0 if hardware.attention == "sdpa" else heads * longest
-    return Estimate(
+    return CostEstimate(
         parameters=all_parameters,
         trained_parameters=trained,
         model_bytes=weights,

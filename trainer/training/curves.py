@@ -27,7 +27,7 @@ def curves_of(history: Iterable[Mapping[str, float]]) -> Curves:
     return [rows[step] for step in sorted(rows)]
 
 
-def series(curves: Curves, name: str) -> tuple[list[float], list[float]]:
+def series_of(curves: Curves, name: str) -> tuple[list[float], list[float]]:
     """Return the steps and values of one curve."""
     points = [(row["step"], row[name]) for row in curves if name in row]
     return [step for step, _ in points], [value for _, value in points]

@@ -10,7 +10,7 @@ import numpy as np
 
 from siftset.trainer.data.batches import BatchPlan, RankSampler
 from siftset.trainer.data.masks import EVALUATION
-from siftset.trainer.data.tokens import Tokens
+from siftset.trainer.data.tokens import SplitTokens
 from siftset.trainer.models.loading import Loaded
 from siftset.trainer.tasks.base import Batch, Collator, Sums, Totals
 from siftset.trainer.tasks.classification import ClassificationTask
@@ -26,27 +26,27 @@ TOLERANCE: Final = 1e-4
 """Largest difference of logits at which a way to reduce counts as the model's own."""
 
 
-def first(hidden: Tensor, mask: Tensor) -> Tensor:
+def first_state(hidden: Tensor, mask: Tensor) -> Tensor:
     """Return the state of the first token, which encoders classify by."""
     return hidden[:, 0]
 
 
-def last(hidden: Tensor, mask: Tensor) -> Tensor:
+def last_state(hidden: Tensor, mask: Tensor) -> Tensor:
     """Return the state of the last real token, which decoders classify by."""
     ends = mask.sum(1) - 1
     return hidden[range(len(ends)), ends]
 
 
-def mean(hidden: Tensor, mask: Tensor) -> Tensor:
+def mean_state(hidden: Tensor, mask: Tensor) -> Tensor:
     """Return the mean state of the real tokens."""
     weights = mask[..., None].to(hidden.dtype)
     return (hidden * weights).sum(1) / weights.sum(1)
 
 
-WAYS: Final = (first, last, mean)
+WAYS: Final = (first_state, last_state, mean_state)
 
 
-def stand_in(base: nn.Module) -> nn.Module:
+def make_cached_backbone(base: nn.Module) -> nn.Module:
     """Return a module that answers with given features instead of running `base`.
 
     It keeps the pooler, which belongs to the head, under the same name.
@@ -56,7 +56,7 @@ def stand_in(base: nn.Module) -> nn.Module:
         BaseModelOutputWithPoolingAndCrossAttentions as Output,
     )
 
-    class StandIn(nn.Module):
+    class CachedBackbone(nn.Module):
         features: Tensor | None = None
 
         def __init__(self) -> None:
@@ -69,7 +69,7 @@ def stand_in(base: nn.Module) -> nn.Module:
             pooled = None if self.pooler is None else self.pooler(hidden)
             return Output(last_hidden_state=hidden, pooler_output=pooled)
 
-    return StandIn()
+    return CachedBackbone()
 
 
 class CachedTask:
@@ -95,11 +95,11 @@ class CachedTask:
         """The longest sequence, in tokens."""
         return self._task.length
 
-    def read(self, files: Sequence[Path], path: Path, sample: int | None) -> Tokens:
+    def read_split(self, files: Sequence[Path], path: Path, sample: int | None) -> SplitTokens:
         """Tokenize a split."""
-        return self._task.read(files, path, sample)
+        return self._task.read_split(files, path, sample)
 
-    def compute(self, tokens: Tokens, device: str) -> None:
+    def compute_features(self, tokens: SplitTokens, device: str) -> None:
         """Run the backbone once over a split and keep its features on disk."""
         import torch
 
@@ -109,7 +109,7 @@ class CachedTask:
         path = tokens.path.with_suffix(".features")
         kept = np.memmap(path, dtype=np.float32, mode="w+", shape=(len(tokens), width))
         plan = BatchPlan(tokens.lengths, size=1, tokens=TOKENS_AT_ONCE, order="longest_first")
-        collate = self._task.collator(tokens)
+        collate = self._task.make_collator(tokens)
         with torch.no_grad():
             for keys in RankSampler(plan, 0, EVALUATION):
                 batch = collate(keys)
@@ -120,13 +120,13 @@ class CachedTask:
         base.cpu()
         self._features[tokens.path] = kept
 
-    def collator(self, tokens: Tokens) -> Collator:
+    def make_collator(self, tokens: SplitTokens) -> Collator:
         """Return the collator of a split: one real token a row, and its features."""
         import torch
 
-        collate, features = self._task.collator(tokens), self._features[tokens.path]
+        collate, features = self._task.make_collator(tokens), self._features[tokens.path]
 
-        def batch(keys: Sequence[tuple[int, int]]) -> Batch:
+        def make_batch(keys: Sequence[tuple[int, int]]) -> Batch:
             made = collate(keys)
             one = torch.ones((len(keys), 1), dtype=torch.long)
             rows = [row for _, row in keys]
@@ -136,60 +136,60 @@ class CachedTask:
                 "features": torch.from_numpy(np.array(features[rows])),
             }
 
-        return batch
+        return make_batch
 
-    def loss(self, model: nn.Module, batch: Batch) -> Tensor:
+    def sum_loss(self, model: nn.Module, batch: Batch) -> Tensor:
         """Return the loss summed over the batch's items."""
         self._substitute.features = batch["features"]
-        return self._task.loss(model, batch)
+        return self._task.sum_loss(model, batch)
 
-    def measure(self, model: nn.Module, batch: Batch) -> Sums:
+    def sum_measures(self, model: nn.Module, batch: Batch) -> Sums:
         """Return sums over the batch."""
         self._substitute.features = batch["features"]
-        return self._task.measure(model, batch)
+        return self._task.sum_measures(model, batch)
 
-    def metrics(self, sums: Totals) -> dict[str, float]:
+    def compute_metrics(self, sums: Totals) -> dict[str, float]:
         """Return figures of summed measures."""
-        return self._task.metrics(sums)
+        return self._task.compute_metrics(sums)
 
-    def enter(self) -> None:
+    def swap_in(self) -> None:
         """Put the stand-in where the backbone was."""
         model = self.loaded.model
         setattr(model, model.base_model_prefix, self._substitute)
 
-    def leave(self) -> None:
+    def swap_out(self) -> None:
         """Put the backbone back."""
         model = self.loaded.model
         setattr(model, model.base_model_prefix, self._base)
 
 
-def cached(
-    task: ClassificationTask, tokens: Mapping[str, Tokens], device: str
+def cache_features(
+    task: ClassificationTask, tokens: Mapping[str, SplitTokens], device: str
 ) -> CachedTask | None:
     """Compute the features of every split, or return None where a head needs more than one state.
 
     Which state the head reads is found by trying: logits must be those of the whole model.
     """
     model = task.loaded.model
-    base, substitute = model.base_model, stand_in(model.base_model)
+    base, substitute = model.base_model, make_cached_backbone(model.base_model)
     for way in WAYS:
         trial = CachedTask(task, way, base, substitute)
-        if _agrees(trial, tokens["train"], model):
-            trial.leave()
+        if _gives_same_logits(trial, tokens["train"], model):
+            trial.swap_out()
             for some in tokens.values():
                 if len(some):
-                    trial.compute(some, device)
-            trial.enter()
+                    trial.compute_features(some, device)
+            trial.swap_in()
             return trial
     return None
 
 
-def _agrees(trial: CachedTask, tokens: Tokens, model: PreTrainedModel) -> bool:
+def _gives_same_logits(trial: CachedTask, tokens: SplitTokens, model: PreTrainedModel) -> bool:
     import torch
 
     by_length = np.argsort(tokens.lengths, kind="stable")
     rows = by_length[np.linspace(0, len(by_length) - 1, min(4, len(by_length))).astype(int)]
-    few = trial._task.collator(tokens)([(0, int(row)) for row in rows])
+    few = trial._task.make_collator(tokens)([(0, int(row)) for row in rows])
     inputs = {name: few[name] for name in ("input_ids", "attention_mask")}
     model.train(False)
     with torch.no_grad():
@@ -197,11 +197,11 @@ def _agrees(trial: CachedTask, tokens: Tokens, model: PreTrainedModel) -> bool:
         hidden = trial._base(**inputs)[0]
         trial._substitute.features = trial._way(hidden, few["attention_mask"])
         one = torch.ones((len(rows), 1), dtype=torch.long)
-        trial.enter()
+        trial.swap_in()
         try:
             found = model(input_ids=one * trial._real, attention_mask=one).logits
         except (RuntimeError, IndexError, AttributeError, TypeError, ValueError):
             return False
         finally:
-            trial.leave()
+            trial.swap_out()
     return found.shape == expected.shape and bool(torch.allclose(found, expected, atol=TOLERANCE))

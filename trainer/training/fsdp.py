@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 
 from siftset.schemas.errors import TrainingError
 from siftset.schemas.recipe.train import Train
-from siftset.trainer.models.sparse_head import unwrapped
+from siftset.trainer.models.sparse_head import unwrap_model
 
 if TYPE_CHECKING:
     from accelerate import Accelerator  # type: ignore[import-untyped, unused-ignore]
@@ -48,16 +48,16 @@ def check_sharded(config: Train) -> None:
     os.environ[LOADING] = "false"  # else every process but the first starts from empty weights
 
 
-def shard(accelerator: Accelerator, model: nn.Module) -> None:
+def shard_model(accelerator: Accelerator, model: nn.Module) -> None:
     """Have an accelerator shard, on CPUs too: by layers, unless the configuration names parts."""
     if getattr(accelerator.state, "fsdp_plugin", None) is None:
         _shard_on_cpu(accelerator)
     plugin = accelerator.state.fsdp_plugin
     if plugin.transformer_cls_names_to_wrap is None:
-        plugin.transformer_cls_names_to_wrap = _layers(unwrapped(model))
+        plugin.transformer_cls_names_to_wrap = _layer_classes(unwrap_model(model))
 
 
-def _layers(model: PreTrainedModel) -> list[str]:
+def _layer_classes(model: PreTrainedModel) -> list[str]:
     """Return the classes of a model's layers; embeddings may share their weights with the head."""
     here = {type(part).__name__ for part in model.modules()}
     parts = model._no_split_modules or ()
@@ -79,7 +79,7 @@ def _shard_on_cpu(accelerator: Accelerator) -> None:
     PartialState._shared_state["distributed_type"] = DistributedType.FSDP
 
 
-class Whole:
+class WeightGatherer:
     """Puts a model that is shared out together again.
 
     The first process copies it to the CPU before, and this copy takes the trained weights: what is
@@ -94,7 +94,7 @@ class Whole:
             self._copy = copy.deepcopy(model).cpu() if first else None
             self._twins = _hold_bias_once(model)
 
-    def of(self, accelerator: Accelerator, model: nn.Module) -> nn.Module:
+    def gather(self, accelerator: Accelerator, model: nn.Module) -> nn.Module:
         """Return the model with all its weights to the first process; every one takes part."""
         if not is_sharded():
             return model
@@ -111,7 +111,7 @@ def _hold_bias_once(model: nn.Module) -> dict[str, str]:
 
     The heads of BERT's family hold it too, without using it, and FSDP takes a parameter once.
     """
-    decoder = unwrapped(model).get_output_embeddings()  # type: ignore[no-untyped-call]
+    decoder = unwrap_model(model).get_output_embeddings()  # type: ignore[no-untyped-call]
     bias = getattr(decoder, "bias", None)
     if bias is None:
         return {}

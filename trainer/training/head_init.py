@@ -14,11 +14,11 @@ import numpy as np
 
 from siftset.schemas.recipe.train import Train
 from siftset.schemas.tasks import TASKS
-from siftset.trainer.data.tokens import Tokens
+from siftset.trainer.data.tokens import SplitTokens
 from siftset.trainer.models.hardware import Hardware
 from siftset.trainer.tasks.base import Task
 from siftset.trainer.tasks.classification import ClassificationTask
-from siftset.trainer.training.frozen_features import CachedTask, cached
+from siftset.trainer.training.frozen_features import CachedTask, cache_features
 
 if TYPE_CHECKING:
     from torch import nn
@@ -36,7 +36,7 @@ HELD_OUT: Final = 0.1
 """Share of the training rows that decide when to stop."""
 
 
-def starts_fitted(config: Train, task: Task, tokens: Mapping[str, Tokens]) -> bool:
+def wants_fitted_head(config: Train, task: Task, tokens: Mapping[str, SplitTokens]) -> bool:
     """Say whether a run begins with a fitted head: a new one, if the recipe does not object."""
     if not TASKS[config.task].labelled or not task.loaded.untrained_head:
         return False
@@ -45,22 +45,22 @@ def starts_fitted(config: Train, task: Task, tokens: Mapping[str, Tokens]) -> bo
     return config.head_start == "fitted"
 
 
-def fit_through(task: Task, tokens: Tokens, hardware: Hardware, seed: int) -> int:
+def fit_through(task: Task, tokens: SplitTokens, hardware: Hardware, seed: int) -> int:
     """Run the backbone once over the training rows and fit the head; return the passes made.
 
     Return 0, and leave the head as it is, where it reads more than one state of a text.
     """
     assert isinstance(task, ClassificationTask)
-    features = cached(task, {"train": tokens}, hardware.device)
+    features = cache_features(task, {"train": tokens}, hardware.device)
     if features is None:
         return 0
     try:
         return fit_head(features, tokens, seed=seed)
     finally:
-        features.leave()
+        features.swap_out()
 
 
-def fit_head(task: CachedTask, tokens: Tokens, *, seed: int) -> int:
+def fit_head(task: CachedTask, tokens: SplitTokens, *, seed: int) -> int:
     """Fit the head on the features of `tokens`, which `task` holds; return the passes made.
 
     The task's model must have the stand-in in place of its backbone. Every rate of RATES begins at
@@ -71,31 +71,33 @@ def fit_head(task: CachedTask, tokens: Tokens, *, seed: int) -> int:
     start, best, passes = copy.deepcopy(model.state_dict()), _Best(model), 0
     for rate in RATES:
         model.load_state_dict(start)
-        passes += _fit(task, tokens, best, rate=rate, seed=seed)
+        passes += _fit_rate(task, tokens, best, rate=rate, seed=seed)
     best.restore()
     return passes
 
 
-def _fit(task: CachedTask, tokens: Tokens, best: _Best, *, rate: float, seed: int) -> int:
+def _fit_rate(task: CachedTask, tokens: SplitTokens, best: _Best, *, rate: float, seed: int) -> int:
     """Learn at one rate until the held-out loss of this rate falls no more."""
     import torch
 
-    model, collate = task.loaded.model, task.collator(tokens)
-    learn, held = _parted(len(tokens), seed)
+    model, collate = task.loaded.model, task.make_collator(tokens)
+    learn, held = _split_rows(len(tokens), seed)
     size = min(max(len(learn) // BATCHES, 1), LARGEST)
     optimizer = torch.optim.AdamW(list(model.parameters()), rate, weight_decay=0.01)
     order = np.random.Generator(np.random.PCG64([seed, 41]))
     lowest, since, done = float("inf"), 0, 0
     while done < PASSES and since < PATIENCE:
         done += 1
-        for rows in _batches(order.permutation(learn), size):
+        for rows in _cut_batches(order.permutation(learn), size):
             batch = collate(rows)
             optimizer.zero_grad()
-            loss = task.loss(model, batch) / batch["items"]
+            loss = task.sum_loss(model, batch) / batch["items"]
             loss.backward()  # type: ignore[no-untyped-call]
             optimizer.step()
         with torch.no_grad():
-            total = sum(float(task.loss(model, collate(rows))) for rows in _batches(held, LARGEST))
+            total = sum(
+                float(task.sum_loss(model, collate(rows))) for rows in _cut_batches(held, LARGEST)
+            )
         best.keep(total)
         lowest, since = (total, 0) if total < lowest else (lowest, since + 1)
     return done
@@ -110,20 +112,20 @@ class _Best:
 
     def keep(self, loss: float) -> None:
         if loss < self.loss:
-            self.loss, self.weights = loss, copy.deepcopy(self.model.state_dict())
+            self.sum_loss, self.weights = loss, copy.deepcopy(self.model.state_dict())
 
     def restore(self) -> None:
         self.model.load_state_dict(self.weights)
 
 
-def _parted(n: int, seed: int) -> tuple[np.ndarray[tuple[int], np.dtype[np.int64]], ...]:
+def _split_rows(n: int, seed: int) -> tuple[np.ndarray[tuple[int], np.dtype[np.int64]], ...]:
     """Return the rows to learn from, and those that decide when to stop."""
     rows = np.random.Generator(np.random.PCG64([seed, 40])).permutation(n)
     held = max(round(n * HELD_OUT), 1)
     return rows[held:] if n > 1 else rows, rows[:held]
 
 
-def _batches(
+def _cut_batches(
     rows: np.ndarray[tuple[int], np.dtype[np.int64]], size: int
 ) -> Iterator[list[tuple[int, int]]]:
     for start in range(0, len(rows), size):

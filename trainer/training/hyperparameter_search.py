@@ -40,12 +40,12 @@ class Trial:
         session = Session(
             config, data or self.data, self.folder / name, seed=self.seed, progress=Silent()
         )
-        with session.quietly():
+        with session.quiet_libraries():
             session.prepare(resume=False)
             session.fit()
-            sums = session.loop.measured(session.tokens["validation"])
-            figures = session.task.metrics(sums)
-        session.clean()
+            sums = session.loop.measure_split(session.tokens["validation"])
+            figures = session.task.compute_metrics(sums)
+        session.remove_work()
         return figures
 
 
@@ -60,7 +60,7 @@ def check_single(config: Train, processes: int) -> None:
         raise TrainingError("train.search and train.folds need  eval_strategy: epoch  or steps")
 
 
-def plain(config: Train) -> Train:
+def without_trials(config: Train) -> Train:
     """Return the settings of one run."""
     return config.model_copy(update={"search": None, "folds": None})
 
@@ -83,7 +83,7 @@ def search_settings(config: Train, search: Search, trial: Trial) -> tuple[Train,
         made = {name: asked.suggest_categorical(name, values) for name, values in choices.items()}
         key = tuple(made.values())
         if key not in tried:
-            tried[key] = _try(plain(config).model_copy(update=made), trial, made)
+            tried[key] = _try_settings(without_trials(config).model_copy(update=made), trial, made)
         return tried[key]
 
     with trial.progress.stage("search", search.trials) as stage:
@@ -97,7 +97,7 @@ def search_settings(config: Train, search: Search, trial: Trial) -> tuple[Train,
     return config.model_copy(update={**chosen, "search": None}), found
 
 
-def _try(config: Train, trial: Trial, made: Mapping[str, float]) -> float:
+def _try_settings(config: Train, trial: Trial, made: Mapping[str, float]) -> float:
     """Train once; return the metric that decides."""
     name = "-".join(f"{key}-{value}" for key, value in made.items())
     value = trial.run(config, name)[config.metric_for_best_model]
@@ -108,24 +108,24 @@ def _try(config: Train, trial: Trial, made: Mapping[str, float]) -> float:
 
 def cross_validate(config: Train, folds: int, trial: Trial) -> tuple[FoldFigure, ...]:
     """Train on k - 1 parts and measure on the other, k times; rows alike stay in one part."""
-    rows = _all_rows(trial.data.files)
-    parts = _parts(rows, folds, trial.seed)
+    rows = _read_all_rows(trial.data.files)
+    parts = _assign_folds(rows, folds, trial.seed)
     found: list[dict[str, float]] = []
     with trial.progress.stage("cross-validation", folds) as stage:
         for k in range(folds):
-            data = _fold(trial, rows, parts, k)
-            found.append(trial.run(plain(config), f"fold-{k}", data))
+            data = _write_fold(trial, rows, parts, k)
+            found.append(trial.run(without_trials(config), f"fold-{k}", data))
             stage.advance(1)
-    return tuple(_figure(name, [one[name] for one in found]) for name in found[0])
+    return tuple(_fold_figure(name, [one[name] for one in found]) for name in found[0])
 
 
-def _all_rows(files: Mapping[str, Sequence[Path]]) -> pl.DataFrame:
+def _read_all_rows(files: Mapping[str, Sequence[Path]]) -> pl.DataFrame:
     """Return train and validation together; the test split is never trained on."""
     paths = [*files.get("train", ()), *files.get("validation", ())]
     return pl.concat([pl.read_parquet(path) for path in paths], how="diagonal_relaxed")
 
 
-def _parts(rows: pl.DataFrame, folds: int, seed: int) -> pl.Series:
+def _assign_folds(rows: pl.DataFrame, folds: int, seed: int) -> pl.Series:
     """Return the fold of every row: groups in a seeded order, each to the emptiest fold."""
     if "text" not in rows.columns:
         groups = pl.Series(range(rows.height))
@@ -147,7 +147,7 @@ def _parts(rows: pl.DataFrame, folds: int, seed: int) -> pl.Series:
     return pl.Series([fold_of[name] for name in groups.to_list()])
 
 
-def _fold(trial: Trial, rows: pl.DataFrame, parts: pl.Series, k: int) -> TrainingData:
+def _write_fold(trial: Trial, rows: pl.DataFrame, parts: pl.Series, k: int) -> TrainingData:
     folder = trial.folder / f"rows-{k}"
     folder.mkdir(parents=True, exist_ok=True)
     files: dict[str, tuple[Path, ...]] = {}
@@ -157,7 +157,7 @@ def _fold(trial: Trial, rows: pl.DataFrame, parts: pl.Series, k: int) -> Trainin
     return replace(trial.data, files=files)
 
 
-def _figure(name: str, values: Sequence[float]) -> FoldFigure:
+def _fold_figure(name: str, values: Sequence[float]) -> FoldFigure:
     return FoldFigure(
         name=name,
         mean=finite(np.mean(values)),
@@ -181,4 +181,4 @@ def make_trials(
             folds = cross_validate(config, config.folds, trial)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
-    return plain(config), Trials(search=search, folds=folds)
+    return without_trials(config), Trials(search=search, folds=folds)

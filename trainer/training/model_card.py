@@ -52,14 +52,14 @@ def write_card(folder: Path, facts: CardFacts) -> Path:
     """Write README.md into a model's folder; it appears whole. Returns its path."""
     path = folder / "README.md"
     part = folder / ".README.md.part"
-    part.write_text(card(facts), encoding="utf-8")
+    part.write_text(render_card(facts), encoding="utf-8")
     os.replace(part, path)  # noqa: PTH105
     return path
 
 
-def card(facts: CardFacts) -> str:
+def render_card(facts: CardFacts) -> str:
     """Return the card: the hub's YAML front matter, then Markdown."""
-    parts = [f"---\n{_front_matter(facts)}---", *_sections(facts)]
+    parts = [f"---\n{_front_matter(facts)}---", *_write_sections(facts)]
     return "\n\n".join(parts) + "\n"
 
 
@@ -77,7 +77,7 @@ def _front_matter(facts: CardFacts) -> str:
     base = _UPSTREAM.get(model, model)
     if not Path(model).exists() and base.count("/") == 1:
         data["base_model"] = base
-    results = _results(facts)
+    results = _front_matter_results(facts)
     if results:
         name = facts.lineage.recipe or "siftset"
         data["model-index"] = [{"name": name, "results": results}]
@@ -88,7 +88,7 @@ def _front_matter(facts: CardFacts) -> str:
     return out.getvalue()
 
 
-def _results(facts: CardFacts) -> list[JsonValue]:
+def _front_matter_results(facts: CardFacts) -> list[JsonValue]:
     metrics: list[JsonValue] = [
         {"type": name, "name": name, "value": round(value, 6)}
         for name, value in facts.result.metrics.get("after", {}).items()
@@ -102,32 +102,32 @@ def _results(facts: CardFacts) -> list[JsonValue]:
     return [{"task": task, "dataset": dataset, "metrics": metrics}]
 
 
-def _sections(facts: CardFacts) -> Iterator[str]:
-    yield f"# {_plain(facts.lineage.recipe or 'A model')}"
+def _write_sections(facts: CardFacts) -> Iterator[str]:
+    yield f"# {_escape(facts.lineage.recipe or 'A model')}"
     kind = TASKS[facts.config.task].pipeline
     yield (
-        f"A {kind} model, fine-tuned from `{_plain(facts.config.model)}` by siftset on a curated "
+        f"A {kind} model, fine-tuned from `{_escape(facts.config.model)}` by siftset on a curated "
         "and validated retraining set."
     )
-    yield from _warnings(facts)
+    yield from _write_warnings(facts)
     yield "## What changed"
-    yield from _changes(facts)
+    yield from _write_changes(facts)
     yield CAME_FROM
-    yield table(("", ""), _lineage(facts))
+    yield markdown_table(("", ""), _lineage_rows(facts))
     yield "## How it was trained"
-    yield table(("", ""), _training(facts))
+    yield markdown_table(("", ""), _training_rows(facts))
     if facts.comparison is not None:
-        yield from _trials(facts.comparison.trials)
+        yield from _write_trials(facts.comparison.trials)
     yield "## Limits"
     yield TASKS[facts.config.task].limits
 
 
-def _warnings(facts: CardFacts) -> Iterator[str]:
+def _write_warnings(facts: CardFacts) -> Iterator[str]:
     if facts.result.untrained_head:
-        yield _untrained(facts)
+        yield _warn_of_head(facts)
     findings = [f for f in facts.result.findings if f.level != "note"]
     if findings:
-        yield "\n".join(f"- {f.level}: {_plain(f.message)}" for f in findings)
+        yield "\n".join(f"- {f.level}: {_escape(f.message)}" for f in findings)
     forgetting = None if facts.comparison is None else facts.comparison.forgetting
     if forgetting is not None and forgetting.verdict == "fail":
         yield (
@@ -136,7 +136,7 @@ def _warnings(facts: CardFacts) -> Iterator[str]:
         )
 
 
-def _untrained(facts: CardFacts) -> str:
+def _warn_of_head(facts: CardFacts) -> str:
     weights = f"({len(facts.result.untrained_head)} weights that no file held)"
     said = f"> **The head of the base model was newly initialised** {weights}. "
     if facts.comparison is not None and facts.comparison.before_kind == "linear probe":
@@ -147,7 +147,7 @@ def _untrained(facts: CardFacts) -> str:
     )
 
 
-def _changes(facts: CardFacts) -> Iterator[str]:
+def _write_changes(facts: CardFacts) -> Iterator[str]:
     comparison = facts.comparison
     if comparison is None or not comparison.changes:
         yield "It was not compared with the model before."
@@ -155,46 +155,46 @@ def _changes(facts: CardFacts) -> Iterator[str]:
     yield (
         f"Both were asked the same {comparison.questions.rows:,} held-out rows "
         f"(questions `{comparison.questions.hash[:12]}`). Before: {comparison.before_kind}, "
-        f"`{_plain(comparison.before.name)}`."
+        f"`{_escape(comparison.before.name)}`."
     )
-    yield table(
+    yield markdown_table(
         ("Metric", "Before", "After", "Difference", "Interval", "Verdict"),
-        [_change(one) for one in comparison.changes],
+        [_change_row(one) for one in comparison.changes],
     )
     if comparison.mlm is not None and comparison.mlm.mass:
         yield "Probability on word lists, mean over the masks of the prompts:"
-        yield table(
+        yield markdown_table(
             ("List", "Before", "After", "Difference", "Interval", "Verdict"),
-            [_change(one) for one in comparison.mlm.mass],
+            [_change_row(one) for one in comparison.mlm.mass],
         )
 
 
-def _change(one: Change) -> tuple[str, ...]:
+def _change_row(one: Change) -> tuple[str, ...]:
     return (
         one.name,
-        figure(one.before),
-        figure(one.after),
-        figure(one.difference),
-        interval(one.interval),
+        format_figure(one.before),
+        format_figure(one.after),
+        format_figure(one.difference),
+        format_interval(one.interval),
         one.verdict,
     )
 
 
-def _lineage(facts: CardFacts) -> list[tuple[str, ...]]:
+def _lineage_rows(facts: CardFacts) -> list[tuple[str, ...]]:
     lineage = facts.lineage
     rows = ", ".join(f"{split} {n:,}" for split, n in lineage.rows.items()) or "not counted"
     leaks = "; ".join(f"{split}: {found}" for split, found in lineage.leaks.items())
     return [
-        ("Recipe", f"`{_plain(lineage.recipe)}` (hash `{lineage.recipe_hash}`)"),
-        ("Set", f"version {lineage.version}, run `{_plain(lineage.run_id)}`"),
-        ("Formula", f"`{_plain(lineage.formula)}` (hash `{lineage.formula_hash}`)"),
+        ("Recipe", f"`{_escape(lineage.recipe)}` (hash `{lineage.recipe_hash}`)"),
+        ("Set", f"version {lineage.version}, run `{_escape(lineage.run_id)}`"),
+        ("Formula", f"`{_escape(lineage.formula)}` (hash `{lineage.formula_hash}`)"),
         ("Rows", rows),
-        ("Rows in two splits", _plain(leaks) or "not counted"),
+        ("Rows in two splits", _escape(leaks) or "not counted"),
         ("Row by row", "`row_id` and `source` of every row are columns of that version"),
     ]
 
 
-def _training(facts: CardFacts) -> list[tuple[str, ...]]:
+def _training_rows(facts: CardFacts) -> list[tuple[str, ...]]:
     config, result = facts.config, facts.result
     revision = facts.revision or config.revision
     at = f" at `{revision}`" if revision else ""
@@ -207,46 +207,50 @@ def _training(facts: CardFacts) -> list[tuple[str, ...]]:
         if name in ("name", "device", "threads", "precision", "attention", "processes")
     )
     return [
-        ("Base model", f"`{_plain(config.model)}`{at}"),
-        ("Task and method", f"{config.task}, {_method(config)}"),
+        ("Base model", f"`{_escape(config.model)}`{at}"),
+        ("Task and method", f"{config.task}, {_describe_method(config)}"),
         ("Budget", f"{length}, {result.steps:,} steps done, batches of {config.batch_size}"),
         ("Learning rate", f"{config.learning_rate:g}, {config.lr_scheduler_type}"),
         ("Longest input", f"{config.max_length} tokens"),
         ("Seed", str(facts.seed)),
         ("Speed", f"{result.tokens_per_second:,.0f} tokens/s, {result.seconds:,.0f} s in all"),
-        ("Hardware", _plain(hardware) or "not recorded"),
-        ("Versions", ", ".join(f"{name} {v}" for name, v in versions().items())),
+        ("Hardware", _escape(hardware) or "not recorded"),
+        ("Versions", ", ".join(f"{name} {v}" for name, v in library_versions().items())),
     ]
 
 
-def _trials(trials: Trials) -> Iterator[str]:
+def _write_trials(trials: Trials) -> Iterator[str]:
     if trials.search is not None:
         found = trials.search
         yield "Settings were searched; the chosen ones are those above:"
         rows = [
-            (one.describe(), figure(one.value), "chosen" if one.settings == found.chosen else "")
+            (
+                one.describe(),
+                format_figure(one.value),
+                "chosen" if one.settings == found.chosen else "",
+            )
             for one in found.trials
         ]
-        yield table(("Settings", found.metric, ""), rows)
+        yield markdown_table(("Settings", found.metric, ""), rows)
     if trials.folds:
         folds = len(trials.folds[0].values)
         yield f"Cross-validation over {folds} folds of train and validation:"
         header = ("Metric", "Mean", "Standard deviation", "Each fold")
-        yield table(header, [_fold_figure(one) for one in trials.folds])
+        yield markdown_table(header, [_fold_row(one) for one in trials.folds])
 
 
-def _fold_figure(one: FoldFigure) -> tuple[str, ...]:
-    each = ", ".join(figure(value) for value in one.values)
-    return one.name, figure(one.mean), figure(one.deviation), each
+def _fold_row(one: FoldFigure) -> tuple[str, ...]:
+    each = ", ".join(format_figure(value) for value in one.values)
+    return one.name, format_figure(one.mean), format_figure(one.deviation), each
 
 
-def _method(config: Train) -> str:
+def _describe_method(config: Train) -> str:
     if isinstance(config.method, str):
         return config.method
     return ", ".join(f"{name} {value}" for name, value in config.method.model_dump().items())
 
 
-def versions() -> dict[str, str]:
+def library_versions() -> dict[str, str]:
     """Return the versions of the installed libraries that made the model."""
     found = {}
     for name in LIBRARIES:
@@ -257,24 +261,24 @@ def versions() -> dict[str, str]:
     return found
 
 
-def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+def markdown_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     """Return a Markdown table."""
     lines = [header, ["---"] * len(header), *rows]
     return "\n".join("| " + " | ".join(line) + " |" for line in lines)
 
 
-def _plain(text: str) -> str:
+def _escape(text: str) -> str:
     """Return text that cannot leave its cell, its line or its code span, or become markup."""
     kept = " ".join(text.split()).replace("`", "'").replace("|", "\\|")
     return kept.replace("<", "&lt;").replace(">", "&gt;")
 
 
-def figure(value: float | None) -> str:
+def format_figure(value: float | None) -> str:
     """Return a figure in four significant digits."""
     return "" if value is None else f"{value:.4g}"
 
 
-def interval(interval: Interval | None) -> str:
+def format_interval(interval: Interval | None) -> str:
     """Return an interval and its level."""
     if interval is None:
         return ""

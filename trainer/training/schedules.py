@@ -33,17 +33,17 @@ def check_settings(name: str, settings: Mapping[str, float]) -> None:
         )
 
 
-def warmup(steps: float, total: int) -> int:
+def count_warmup(steps: float, total: int) -> int:
     """Return the steps of warm-up: a number below 1 is a share of all."""
     return math.ceil(steps * total) if steps < 1 else int(steps)
 
 
-def factor(
+def rate_factor(
     name: str, total: int, warm: int, settings: Mapping[str, float]
 ) -> Callable[[int], float]:
     """Return the factor of the learning rate at each step: `warm` rising steps, then `name`."""
     check_settings(name, settings)
-    shape = _shape(name, max(total - warm, 1), max(warm, 1), settings)
+    shape = _make_shape(name, max(total - warm, 1), max(warm, 1), settings)
     low = settings.get("min_lr_rate", 0.0)
 
     def at(step: int) -> float:
@@ -54,7 +54,7 @@ def factor(
     return at
 
 
-def _shape(name: str, rest: int, warm: int, settings: Mapping[str, float]) -> Factor:
+def _make_shape(name: str, rest: int, warm: int, settings: Mapping[str, float]) -> Factor:
     """Return the factor after the warm-up, by steps since its end."""
 
     def left(step: float) -> float:
@@ -67,9 +67,9 @@ def _shape(name: str, rest: int, warm: int, settings: Mapping[str, float]) -> Fa
     shapes: dict[str, Factor] = {
         "constant": lambda _: 1.0,
         "linear": left,
-        "cosine": lambda step: _cosine(1 - left(step)),
+        "cosine": lambda step: _cosine_factor(1 - left(step)),
         "cosine_with_restarts": lambda step: (
-            _cosine(cycles * (1 - left(step)) % 1.0) if left(step) else 0.0
+            _cosine_factor(cycles * (1 - left(step)) % 1.0) if left(step) else 0.0
         ),
         "polynomial": lambda step: left(step) ** power,
         "inverse_sqrt": lambda step: math.sqrt(warm / (warm + step)),
@@ -79,5 +79,5 @@ def _shape(name: str, rest: int, warm: int, settings: Mapping[str, float]) -> Fa
     return shapes[name]
 
 
-def _cosine(share: float) -> float:
+def _cosine_factor(share: float) -> float:
     return 0.5 * (1 + math.cos(math.pi * share))

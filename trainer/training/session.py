@@ -22,19 +22,25 @@ from siftset.schemas.results.summary import Finding, TrainResult
 from siftset.schemas.results.trials import Trials
 from siftset.schemas.tasks import TASKS
 from siftset.trainer.data.batches import steps_of
-from siftset.trainer.data.tokens import Tokens
-from siftset.trainer.models.hardware import choose_hardware, suited, wait_for_all
-from siftset.trainer.models.loading import Loaded, quiet
-from siftset.trainer.models.methods import merged, prepare_method
+from siftset.trainer.data.tokens import SplitTokens
+from siftset.trainer.models.hardware import choose_hardware, suit_to_width, wait_for_all
+from siftset.trainer.models.loading import Loaded, quiet_transformers
+from siftset.trainer.models.methods import merge_adapters, prepare_method
 from siftset.trainer.models.packing import use_padded
-from siftset.trainer.models.saving import writing
+from siftset.trainer.models.saving import writing_errors
 from siftset.trainer.tasks import Task, prepare_task
 from siftset.trainer.tasks.base import choose_packing
 from siftset.trainer.tasks.classification import ClassificationTask
-from siftset.trainer.tasks.replay import replayed
+from siftset.trainer.tasks.replay import write_replay
 from siftset.trainer.tasks.token_cache import read_once
-from siftset.trainer.training.arguments import arguments
-from siftset.trainer.training.callbacks import Checkpoints, StepSeed, Unfreeze, Watch, asked_for
+from siftset.trainer.training.arguments import make_arguments
+from siftset.trainer.training.callbacks import (
+    Checkpoints,
+    ShowProgress,
+    StepSeed,
+    Unfreeze,
+    make_callbacks,
+)
 from siftset.trainer.training.checkpoints import find_checkpoint, open_work, run_key, work_folder
 from siftset.trainer.training.checks import (
     check_curves,
@@ -44,11 +50,11 @@ from siftset.trainer.training.checks import (
     check_reporters,
     check_splits,
 )
-from siftset.trainer.training.cost_estimate import Estimate, estimate
+from siftset.trainer.training.cost_estimate import CostEstimate, estimate_cost
 from siftset.trainer.training.curves import Curves, curves_of
-from siftset.trainer.training.frozen_features import CachedTask, cached
+from siftset.trainer.training.frozen_features import CachedTask, cache_features
 from siftset.trainer.training.fsdp import check_sharded
-from siftset.trainer.training.head_init import fit_head, fit_through, starts_fitted
+from siftset.trainer.training.head_init import fit_head, fit_through, wants_fitted_head
 from siftset.trainer.training.schedules import check_settings
 from siftset.trainer.training.trainer import Loop
 
@@ -73,9 +79,9 @@ class Session:
         self.cached: CachedTask | None = None
 
     @contextlib.contextmanager
-    def quietly(self) -> Iterator[None]:
+    def quiet_libraries(self) -> Iterator[None]:
         """Keep libraries quiet; what matters is said through progress."""
-        with quiet(), warnings.catch_warnings():
+        with quiet_transformers(), warnings.catch_warnings():
             warnings.simplefilter("ignore")
             yield
 
@@ -88,40 +94,40 @@ class Session:
         check_splits(self.data, self.config)
         check_reporters(self.config)
         check_settings(self.config.lr_scheduler_type, self.config.lr_scheduler_kwargs)
-        with writing(self.work):
+        with writing_errors(self.work):
             self._open_work(resume)
-            self._load()
+            self._load_task()
         if not len(self.tokens["train"]):
             raise TrainingError(
                 "the split train holds no text to learn from: every row is empty or null"
             )
-        self.tell(check_data(self.task, self.tokens, self.config))
+        self.add_findings(check_data(self.task, self.tokens, self.config))
         check_metric(self.task, self.config)
         if check is not None:
             check(self)
         self._choose_method()
 
-    def _load(self) -> None:
+    def _load_task(self) -> None:
         self.task: Task = prepare_task(
             self.config, self.data, seed=self.seed, attention=self.hardware.attention
         )
         width = int(getattr(self.task.loaded.model.config, "hidden_size", 0) or 0)
-        self.hardware = suited(self.hardware, self.config, width)
+        self.hardware = suit_to_width(self.hardware, self.config, width)
         self.progress.say(f"hardware: {self.hardware.describe()}")
-        self.tell(check_model(self.task.loaded))
+        self.add_findings(check_model(self.task.loaded))
         self.tokens = self._tokenize()
 
     def _choose_method(self) -> None:
         model, processes = self.task.loaded.model, self.hardware.processes
         if self.config.method != "frozen" and self._starts_fitted():
-            with self.progress.stage("head"), writing(self.work):
+            with self.progress.stage("head"), writing_errors(self.work):
                 self._say_fitted(
                     fit_through(self.task, self.tokens["train"], self.hardware, self.seed)
                 )
         self.prepared = prepare_method(model, self.config, seed=self.seed, processes=processes)
         for line in choose_packing(self.task, self.prepared.model, self.config, self.hardware):
             self.progress.say(line)
-        self.estimate: Estimate = estimate(
+        self.estimate: CostEstimate = estimate_cost(
             self.prepared.model, self.tokens["train"], self.config, self.hardware
         )
         self.progress.say(self.estimate.describe())
@@ -129,8 +135,8 @@ class Session:
             self._cache_features(self.task)
 
     def _cache_features(self, task: ClassificationTask) -> None:
-        with self.progress.stage("features"), writing(self.work):
-            self.cached = cached(task, self.tokens, self.hardware.device)
+        with self.progress.stage("features"), writing_errors(self.work):
+            self.cached = cache_features(task, self.tokens, self.hardware.device)
         if self.cached is not None:
             self.task = self.cached
             self.progress.say("frozen: the backbone ran once, its features are kept")
@@ -139,7 +145,7 @@ class Session:
 
     def _starts_fitted(self) -> bool:
         """Say whether a head is fitted first; a run that goes on has the one of its checkpoint."""
-        return self.checkpoint is None and starts_fitted(self.config, self.task, self.tokens)
+        return self.checkpoint is None and wants_fitted_head(self.config, self.task, self.tokens)
 
     def _say_fitted(self, passes: int) -> None:
         if passes:
@@ -153,19 +159,19 @@ class Session:
             open_work(self.work, self.key, keep=self.checkpoint is not None)
         wait_for_all(self.hardware)
 
-    def _tokenize(self) -> dict[str, Tokens]:
+    def _tokenize(self) -> dict[str, SplitTokens]:
         limits = (self.config.max_train_samples, self.config.max_eval_samples)
-        tokens: dict[str, Tokens] = {}
+        tokens: dict[str, SplitTokens] = {}
         with self.progress.stage("tokenize", len(SPLITS)) as stage:
             for split, limit in zip(SPLITS, limits, strict=True):
-                files = self._files(split)
+                files = self._files_of(split)
                 path = self.work / f"tokens-{split}.arrow"
                 if files:
                     tokens[split] = read_once(self.task, files, path, limit, self.hardware)
                 stage.advance(1, split)
         return tokens
 
-    def _files(self, split: str) -> tuple[Path, ...]:
+    def _files_of(self, split: str) -> tuple[Path, ...]:
         """Return the files of a split, general text to replay among those of train."""
         files, replay = self.data.files.get(split, ()), self.config.replay
         if split != "train" or replay is None or not files:
@@ -174,7 +180,7 @@ class Session:
             raise TrainingError(
                 "train.replay mixes in plain text: it fits task mlm, and causal on plain text"
             )
-        path, rows = replayed(replay, files, self.work, self.seed)
+        path, rows = write_replay(replay, files, self.work, self.seed)
         self.progress.say(f"replay: {rows:,} rows of general text from {replay.path}")
         return (*files, path)
 
@@ -184,21 +190,21 @@ class Session:
         steps = steps_of(self.config, self.tokens["train"].lengths, self.hardware.processes)
         with self.progress.stage("train", steps) as stage:
             callbacks = [StepSeed(self.seed, self.hardware.rank), Unfreeze(self.prepared)]
-            callbacks += [Watch(stage), checkpoints]
-            callbacks += asked_for(self.config, self.out, leads=self.leads)
+            callbacks += [ShowProgress(stage), checkpoints]
+            callbacks += make_callbacks(self.config, self.out, leads=self.leads)
             self.loop = Loop(
                 self.task,
                 self.prepared,
                 self.tokens,
                 config=self.config,
-                args=self._arguments(steps),
+                args=self._make_arguments(steps),
                 callbacks=callbacks,
             )
-            self._run(checkpoints)
+            self._run_loop(checkpoints)
         self._check_stopped(checkpoints)
 
-    def _arguments(self, steps: int) -> TrainingArguments:
-        return arguments(
+    def _make_arguments(self, steps: int) -> TrainingArguments:
+        return make_arguments(
             self.config.model_copy(update={"seed": self.seed % 2**32}),
             self.hardware,
             self.work,
@@ -206,11 +212,11 @@ class Session:
             evaluate="validation" in self.tokens and len(self.tokens["validation"]) > 0,
         )
 
-    def _run(self, checkpoints: Checkpoints) -> None:
+    def _run_loop(self, checkpoints: Checkpoints) -> None:
         began = time.monotonic()
         checkpoints.listen()
         try:
-            with writing(self.work):
+            with writing_errors(self.work):
                 resumed = str(self.checkpoint) if self.checkpoint else None
                 self.loop.train(resume_from_checkpoint=resumed)
         finally:
@@ -230,18 +236,18 @@ class Session:
                 f"the loss is not a number at step {state.global_step} and no evaluation came "
                 "before it: lower learning_rate, or raise warmup_steps"
             )
-        self.tell(shapes)
+        self.add_findings(shapes)
 
-    def trained(self) -> Loaded:
+    def take_trained(self) -> Loaded:
         """Return the trained model, adapters merged, on the CPU in fp32, to the first process."""
         import torch
 
-        whole = self.loop.whole()
+        whole = self.loop.gather_model()
         if self.cached is not None:
-            self.cached.leave()
+            self.cached.swap_out()
         if not self.leads:
             return self.task.loaded
-        model = merged(whole)
+        model = merge_adapters(whole)
         use_padded(model, self.hardware.attention)
         torch.nn.Module.to(model, device="cpu", dtype=torch.float32)
         torch.nn.Module.eval(model)
@@ -252,13 +258,13 @@ class Session:
         """Return what was measured at every step."""
         return curves_of(self.loop.state.log_history)
 
-    def tell(self, findings: list[Finding]) -> None:
+    def add_findings(self, findings: list[Finding]) -> None:
         """Keep findings and say them."""
         self.findings += findings
         for finding in findings:
             self.progress.say(f"{finding.level}: {finding.message}")
 
-    def result(
+    def make_result(
         self,
         out: Path,
         metrics: Mapping[Literal["before", "after"], Mapping[str, float | None]],
@@ -296,6 +302,6 @@ class Session:
         facts = CardFacts(self.config, self.seed, lineage, result, comparison, revision)
         write_card(folder, facts)
 
-    def clean(self) -> None:
+    def remove_work(self) -> None:
         """Remove checkpoints and tokens of a run that is done."""
         shutil.rmtree(self.work, ignore_errors=True)

@@ -9,13 +9,13 @@ import numpy as np
 from transformers import Trainer, TrainingArguments  # noqa: TID253  this module is loaded late
 
 from siftset.schemas.recipe.train import Train
-from siftset.trainer.data.batches import BatchPlan, RankSampler, Rows, plan_for
+from siftset.trainer.data.batches import BatchPlan, RankSampler, RowKeys, plan_for
 from siftset.trainer.data.masks import EVALUATION
-from siftset.trainer.data.tokens import Tokens
+from siftset.trainer.data.tokens import SplitTokens
 from siftset.trainer.models.methods import Prepared
 from siftset.trainer.tasks.base import Task
-from siftset.trainer.training.fsdp import Whole, is_sharded, shard
-from siftset.trainer.training.schedules import factor, warmup
+from siftset.trainer.training.fsdp import WeightGatherer, is_sharded, shard_model
+from siftset.trainer.training.schedules import count_warmup, rate_factor
 
 if TYPE_CHECKING:
     import torch
@@ -34,7 +34,7 @@ class Loop(Trainer):
         self,
         task: Task,
         prepared: Prepared,
-        data: Mapping[str, Tokens],
+        data: Mapping[str, SplitTokens],
         *,
         config: Train,
         args: TrainingArguments,
@@ -42,12 +42,12 @@ class Loop(Trainer):
     ) -> None:
         from transformers import PrinterCallback, ProgressCallback
 
-        self.prepared, self._whole = prepared, Whole(prepared.model)
+        self.prepared, self._weights = prepared, WeightGatherer(prepared.model)
         super().__init__(
             model=prepared.model,
             args=args,
-            train_dataset=Rows(len(data["train"])),
-            eval_dataset=Rows(len(data.get("validation", ()))),
+            train_dataset=RowKeys(len(data["train"])),
+            eval_dataset=RowKeys(len(data.get("validation", ()))),
             processing_class=task.loaded.tokenizer,
             callbacks=list(callbacks),
         )
@@ -61,7 +61,7 @@ class Loop(Trainer):
         """Create the accelerator, which shards where the launcher asks for it."""
         super().create_accelerator_and_postprocess()
         if is_sharded():
-            shard(self.accelerator, self.prepared.model)
+            shard_model(self.accelerator, self.prepared.model)
             self.is_fsdp_enabled = True
 
     def _run_epoch(self, *given: object, **named: object) -> None:
@@ -71,24 +71,24 @@ class Loop(Trainer):
         else:
             self.control.should_training_stop = True
 
-    def whole(self) -> nn.Module:
+    def gather_model(self) -> nn.Module:
         """Return the model with all its weights, in the first process; every one takes part."""
         assert self.model is not None
-        return self._whole.of(self.accelerator, self.model)
+        return self._weights.gather(self.accelerator, self.model)
 
     def get_train_dataloader(self) -> DataLoader[object]:
         """Return the stripe of this rank."""
         tokens, args = self.data["train"], self.args
         plan = plan_for(self.config, tokens.lengths, seed=args.seed, world=args.world_size)
-        return self._loader(tokens, RankSampler(plan, self.args.process_index))
+        return self._make_loader(tokens, RankSampler(plan, self.args.process_index))
 
-    def _loader(self, tokens: Tokens, sampler: RankSampler) -> DataLoader[object]:
+    def _make_loader(self, tokens: SplitTokens, sampler: RankSampler) -> DataLoader[object]:
         from torch.utils.data import DataLoader
 
         loader: DataLoader[object] = DataLoader(
-            Rows(len(tokens)),  # type: ignore[arg-type]
+            RowKeys(len(tokens)),  # type: ignore[arg-type]
             batch_sampler=sampler,
-            collate_fn=self.task.collator(tokens),
+            collate_fn=self.task.make_collator(tokens),
             pin_memory=self.args.device.type == "cuda",
         )
         # the Trainer tells the epoch to loaders that have this method
@@ -99,7 +99,7 @@ class Loop(Trainer):
         self, batch_samples: list[dict[str, Tensor]], device: torch.device
     ) -> Tensor:
         """Return what the losses of this step are summed over, on all ranks together."""
-        items = sum((batch["items"] for batch in batch_samples), start=_zero()).to(device)
+        items = sum((batch["items"] for batch in batch_samples), start=_make_zero()).to(device)
         self.tokens_seen += sum(int(batch["attention_mask"].sum()) for batch in batch_samples)
         if self.args.world_size > 1:
             items = self.accelerator.gather(items).sum()
@@ -120,21 +120,21 @@ class Loop(Trainer):
 
         assert isinstance(num_items_in_batch, torch.Tensor)
         share = self.args.world_size / num_items_in_batch.clamp(min=1e-6)
-        loss: Tensor = self.task.loss(model, inputs) * share
+        loss: Tensor = self.task.sum_loss(model, inputs) * share
         return loss
 
     def evaluate(self, *_: object, **__: object) -> dict[str, float]:
         """Measure the validation split, sums only; the metrics are logged as eval_*."""
-        sums = self.measured(self.data["validation"])
-        metrics = {f"eval_{name}": value for name, value in self.task.metrics(sums).items()}
+        sums = self.measure_split(self.data["validation"])
+        metrics = {f"eval_{name}": value for name, value in self.task.compute_metrics(sums).items()}
         self.log(metrics)
         self.control = self.callback_handler.on_evaluate(
             self.args, self.state, self.control, metrics
         )
         return metrics
 
-    def measured(
-        self, tokens: Tokens
+    def measure_split(
+        self, tokens: SplitTokens
     ) -> dict[str, np.ndarray[tuple[int, ...], np.dtype[np.float64]]]:
         """Return the sums of a split over all ranks; memory does not grow with its rows."""
         import torch
@@ -146,19 +146,19 @@ class Loop(Trainer):
             order="longest_first",
             world=self.args.world_size,
         )
-        loader = self._loader(tokens, RankSampler(plan, self.args.process_index, EVALUATION))
+        loader = self._make_loader(tokens, RankSampler(plan, self.args.process_index, EVALUATION))
         model = self.model
         assert model is not None
         model.eval()
         sums: dict[str, Tensor] = {}
         with torch.no_grad():
             for batch in loader:
-                measures = self.task.measure(model, self._prepare_inputs(batch))
+                measures = self.task.sum_measures(model, self._prepare_inputs(batch))
                 for name, value in measures.items():
-                    sums[name] = sums.get(name, _zero()) + value.double().cpu()
-        return {name: self._over_ranks(value) for name, value in sums.items()}
+                    sums[name] = sums.get(name, _make_zero()) + value.double().cpu()
+        return {name: self._sum_over_ranks(value) for name, value in sums.items()}
 
-    def _over_ranks(self, value: Tensor) -> np.ndarray[tuple[int, ...], np.dtype[np.float64]]:
+    def _sum_over_ranks(self, value: Tensor) -> np.ndarray[tuple[int, ...], np.dtype[np.float64]]:
         if self.args.world_size > 1:
             value = self.accelerator.reduce(value.to(self.args.device), reduction="sum").cpu()
         return np.asarray(value.numpy(), dtype=np.float64)
@@ -196,10 +196,10 @@ class Loop(Trainer):
 
         if self.lr_scheduler is None:
             config = self.config
-            at = factor(
+            at = rate_factor(
                 config.lr_scheduler_type,
                 num_training_steps,
-                warmup(config.warmup_steps, num_training_steps),
+                count_warmup(config.warmup_steps, num_training_steps),
                 config.lr_scheduler_kwargs,
             )
             used = optimizer or self.optimizer
@@ -209,7 +209,7 @@ class Loop(Trainer):
         return self.lr_scheduler
 
 
-def _zero() -> Tensor:
+def _make_zero() -> Tensor:
     import torch
 
     return torch.zeros((), dtype=torch.float64)

@@ -28,7 +28,7 @@ def test_every_row_is_in_exactly_one_batch_of_one_rank(plan, epoch):
     rows = [
         row
         for rank in range(plan.world)
-        for batch in plan.batches(epoch, rank)
+        for batch in plan.rank_batches(epoch, rank)
         for row in batch.tolist()
     ]
     assert sorted(rows) == list(range(len(plan.lengths)))
@@ -38,7 +38,7 @@ def test_every_row_is_in_exactly_one_batch_of_one_rank(plan, epoch):
 def test_every_rank_and_epoch_has_the_same_number_of_batches_and_no_empty_one(plan):
     for epoch in (0, 1, 7):
         for rank in range(plan.world):
-            batches = list(plan.batches(epoch, rank))
+            batches = list(plan.rank_batches(epoch, rank))
             assert len(batches) == len(plan)
             assert all(len(batch) for batch in batches)
 
@@ -48,25 +48,25 @@ def test_a_plan_is_a_pure_function(plan, epoch):
     again = BatchPlan(
         plan.lengths, plan.size, plan.tokens, order=plan.order, seed=plan.seed, world=plan.world
     )
-    for one, other in zip(plan.whole(epoch), again.whole(epoch), strict=True):
+    for one, other in zip(plan.all_batches(epoch), again.all_batches(epoch), strict=True):
         assert np.array_equal(one, other)
 
 
 @given(LENGTHS, st.integers(60, 300))
 def test_a_token_budget_is_kept_up_to_the_jitter(lengths, budget):
     plan = BatchPlan(lengths, size=1, tokens=budget)
-    for batch in plan.whole(2):
+    for batch in plan.all_batches(2):
         assert lengths[batch].max() * len(batch) <= budget * (1 + JITTER) + len(batch)
 
 
 def test_grouping_wastes_little_padding_and_mixes_epochs():
     lengths = np.random.default_rng(0).integers(8, 500, 4000)
     plan = BatchPlan(lengths, size=32, seed=1)
-    padded = sum(lengths[b].max() * len(b) for b in plan.whole(0))
+    padded = sum(lengths[b].max() * len(b) for b in plan.all_batches(0))
     assert padded / lengths.sum() < 1.1
-    assert BatchPlan(lengths, size=32, order="random").whole(0)[0].tolist() != list(range(32))
-    first = {frozenset(b.tolist()) for b in plan.whole(0)}
-    second = {frozenset(b.tolist()) for b in plan.whole(1)}
+    assert BatchPlan(lengths, size=32, order="random").all_batches(0)[0].tolist() != list(range(32))
+    first = {frozenset(b.tolist()) for b in plan.all_batches(0)}
+    second = {frozenset(b.tolist()) for b in plan.all_batches(1)}
     assert len(first & second) < 5
 
 

@@ -9,7 +9,7 @@ import torch
 from siftset.schemas.errors import TrainingError
 from siftset.schemas.recipe.train import Train
 from siftset.trainer.models.loading import load
-from siftset.trainer.models.mean_pooling import add_averaging_layer, averages, wants_mean
+from siftset.trainer.models.mean_pooling import add_averaging_layer, has_averaging_layer, wants_mean
 from siftset.trainer.models.methods import layers_of, prepare_method
 from siftset.trainer.training.session import Session
 
@@ -69,10 +69,10 @@ def test_the_layer_does_not_learn_and_the_model_stays_a_stock_one(
         head_start="random",
     )
     session = Session(config, small_set, tmp_path / "out", seed=3, progress=progress)
-    with session.quietly():
+    with session.quiet_libraries():
         session.prepare(resume=False)
         session.fit()
-        trained = session.trained().model
+        trained = session.take_trained().model
         trained.save_pretrained(tmp_path / "saved")
     value = trained.base_model.encoder.layer[-1].intermediate.dense.weight
     assert not value.any()
@@ -93,7 +93,7 @@ def test_a_trained_head_keeps_reading_what_it_was_trained_on(tiny_bert, tmp_path
     made.model.save_pretrained(folder)
     made.tokenizer.save_pretrained(folder)
     config = Train(task="classification", model=str(folder), pooling="mean")
-    assert not averages(prepare_task(config, small_set, seed=0).loaded.model)
+    assert not has_averaging_layer(prepare_task(config, small_set, seed=0).loaded.model)
 
 
 def test_a_decoder_cannot_be_averaged_this_way(tiny_gpt2, small_set):
@@ -121,7 +121,7 @@ def test_a_new_head_is_fitted_before_the_first_step(
         settings = {"method": method, "max_steps": 1, "head_start": start}
         config = Train(task="classification", model=str(averaged), **settings)
         session = Session(config, small_set, tmp_path / start, seed=3, progress=progress)
-        with session.quietly():
+        with session.quiet_libraries():
             session.prepare(resume=False)
             session.fit()
         return next(log["eval_loss"] for log in session.loop.state.log_history)

@@ -16,13 +16,13 @@ from siftset.trainer.training.session import Session
 def fit(tmp_path, progress, small_set):
     def run(config, name="out"):
         session = Session(config, small_set, tmp_path / name, seed=3, progress=progress)
-        with session.quietly():
+        with session.quiet_libraries():
             session.prepare(resume=False)
             before = {
                 n: p.detach().clone() for n, p in session.task.loaded.model.named_parameters()
             }
             session.fit()
-            trained = session.trained().model
+            trained = session.take_trained().model
         changed = {
             n
             for n, p in trained.named_parameters()

@@ -30,7 +30,13 @@ from transformers import (
 from siftset.schemas.errors import TrainingError
 from siftset.schemas.recipe.train import Train
 from siftset.trainer.models.hardware import choose_hardware
-from siftset.trainer.models.packing import first_position, pack, use_packed, use_padded, wanted
+from siftset.trainer.models.packing import (
+    first_position,
+    pack_rows,
+    use_packed,
+    use_padded,
+    wants_packing,
+)
 from siftset.trainer.models.sparse_head import logits_at
 from siftset.trainer.training.session import Session
 
@@ -96,7 +102,7 @@ def test_packed_loss_and_gradients_equal_padded_ones(kind, config, hardware):
         model, logits_at(model, inputs, given["positions"]), given["targets"]
     )
     assert use_packed(model, hardware, 36)
-    packed = pack(given, first_position(model))
+    packed = pack_rows(given, first_position(model))
     assert packed.inputs["input_ids"].shape == (1, int(given["attention_mask"].sum()))
     found, own = gradients(
         model, logits_at(model, packed.inputs, packed.positions), given["targets"]
@@ -133,7 +139,7 @@ def test_a_text_does_not_see_its_neighbours(hardware):
     other = dict(given, input_ids=given["input_ids"].clone())
     other["input_ids"][0] = 7
     with torch.no_grad():
-        one, two = (model(**pack(b).inputs).logits[0] for b in (given, other))
+        one, two = (model(**pack_rows(b).inputs).logits[0] for b in (given, other))
     assert not torch.equal(one[:20], two[:20])
     assert torch.equal(one[20:], two[20:])
 
@@ -152,7 +158,7 @@ def test_a_packed_run_ends_where_a_padded_one_does(
             dropout=0.0,
         )
         made = Session(config, small_set, tmp_path / str(packing), seed=3, progress=progress)
-        with made.quietly():
+        with made.quiet_libraries():
             made.prepare(resume=False)
             made.fit()
         return made
@@ -161,7 +167,7 @@ def test_a_packed_run_ends_where_a_padded_one_does(
     assert "attention: rows are packed without padding" in progress.lines
     assert packed.task.packed_from == 0
     assert packed.loop.tokens_seen == padded.loop.tokens_seen
-    one, other = padded.trained().model, packed.trained().model
+    one, other = padded.take_trained().model, packed.take_trained().model
     assert other.config._attn_implementation == "sdpa"
     for (name, a), b in zip(one.named_parameters(), other.parameters(), strict=True):
         assert torch.allclose(a, b, atol=1e-5), name
@@ -181,13 +187,13 @@ def test_a_packed_run_ends_where_a_padded_one_does(
 def test_when_rows_are_packed(settings, device, packs, hardware):
     model = BertForMaskedLM(BertConfig(**SMALL))
     there = replace(hardware, device=device, precision="bf16", attention="sdpa")
-    assert wanted(Train(task="mlm", **settings), there, model) == packs
+    assert wants_packing(Train(task="mlm", **settings), there, model) == packs
 
 
 def test_classification_is_not_packed(hardware):
     model = BertForMaskedLM(BertConfig(**SMALL))
     with pytest.raises(TrainingError, match="packs rows of mlm and causal"):
-        wanted(Train(task="classification", packing=True), hardware, model)
+        wants_packing(Train(task="classification", packing=True), hardware, model)
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")

@@ -8,7 +8,7 @@ import torch
 
 from siftset.schemas.errors import RecipeError
 from siftset.schemas.recipe.train import Compare, Train
-from siftset.trainer.tasks.templates import template_for
+from siftset.trainer.tasks.templates import find_template
 from siftset.trainer.train import train
 from siftset.trainer.training.session import Session
 
@@ -28,7 +28,7 @@ def session(tiny_gpt2, make_data, tmp_path, progress):
         data = make_data({"train": columns})
         settings = {"task": "causal", "model": str(tiny_gpt2), "eval_strategy": "no"} | settings
         made = Session(Train(**settings), data, tmp_path / "o", seed=1, progress=progress)
-        with made.quietly():
+        with made.quiet_libraries():
             made.prepare(resume=False)
         return made
 
@@ -38,7 +38,7 @@ def session(tiny_gpt2, make_data, tmp_path, progress):
 def learned(made, row=0):
     """Return the words of a row that are predicted."""
     tokens = made.tokens["train"]
-    batch = made.task.collator(tokens)([(0, row)])
+    batch = made.task.make_collator(tokens)([(0, row)])
     return made.task.loaded.tokenizer.decode(batch["targets"]).split()
 
 
@@ -75,7 +75,7 @@ def test_loss_equals_that_of_the_stock_model(session):
     made = session(pairs(12), answer_only_loss=False)
     model = made.task.loaded.model.eval()
     tokens = made.tokens["train"]
-    batch = made.task.collator(tokens)([(0, i) for i in range(4)])
+    batch = made.task.make_collator(tokens)([(0, i) for i in range(4)])
     labels = batch["input_ids"].masked_fill(batch["attention_mask"] == 0, -100)
     inputs = {name: batch[name] for name in ("input_ids", "attention_mask")}
     stock = model(**inputs, labels=labels).loss
@@ -93,7 +93,7 @@ def test_loss_equals_that_of_the_stock_model(session):
     ],
 )
 def test_templates(columns, written, asked, reply):
-    template = template_for(columns, written)
+    template = find_template(columns, written)
     row = dict.fromkeys(columns, "q") | {columns[-1]: "a"}
     assert template.ask(row) == asked
     assert template.reply(row) == reply
@@ -110,23 +110,23 @@ def test_templates(columns, written, asked, reply):
     ],
 )
 def test_templates_know_columns_by_the_names_of_the_source(columns, names, written, asked):
-    template = template_for(columns, written, names)
+    template = find_template(columns, written, names)
     assert template.ask({"text": "t", "question": "q", "answer": "a"}) == asked
     assert template.answer == columns[-1]
 
 
 def test_text_without_a_pair_stays_plain_text():
-    assert template_for(("text", "answer"), None, {"body": "text"}) is None
+    assert find_template(("text", "answer"), None, {"body": "text"}) is None
 
 
 def test_a_template_evaluates_nothing_and_names_columns():
-    template = template_for(("x", "y"), "{x.__class__} {x}: {y}")
+    template = find_template(("x", "y"), "{x.__class__} {x}: {y}")
     assert template.ask({"x": "1", "y": "2"}) == "{x.__class__} 1: "
     with pytest.raises(RecipeError, match="names the column 'z'"):
-        template_for(("x", "y"), "{z} {y}")
+        find_template(("x", "y"), "{z} {y}")
     with pytest.raises(RecipeError, match="has no place"):
-        template_for(("x",), "text")
-    assert template_for(("text",), None) is None
+        find_template(("x",), "text")
+    assert find_template(("text",), None) is None
 
 
 def test_a_small_model_learns_to_answer(tiny_gpt2, make_data, tmp_path, progress):

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from siftset.schemas.recipe.train import Compare, Train
-from siftset.trainer.tasks.labels import Labels, class_weights, find_labels
+from siftset.trainer.tasks.labels import Labels, find_class_weights, find_labels
 from siftset.trainer.train import train
 from siftset.trainer.training.session import Session
 
@@ -39,7 +39,7 @@ def test_balanced_weights_are_those_of_scikit_learn():
     from sklearn.utils.class_weight import compute_class_weight
 
     labels = Labels(("a", "b"), (30, 10), {"a": 0, "b": 1})
-    found = class_weights(labels, Train(task="classification", class_weights="balanced"))
+    found = find_class_weights(labels, Train(task="classification", class_weights="balanced"))
     expected = compute_class_weight("balanced", classes=np.array([0, 1]), y=[0] * 30 + [1] * 10)
     assert found == pytest.approx(expected.tolist())
 
@@ -51,7 +51,7 @@ def test_weighted_loss_equals_that_of_torch(tiny_bert, small_set, tmp_path, prog
     session = Session(config, small_set, tmp_path / "o", seed=1, progress=progress)
     session.prepare(resume=False)
     model = session.task.loaded.model.eval()
-    batch = session.task.collator(session.tokens["train"])([(0, i) for i in range(9)])
+    batch = session.task.make_collator(session.tokens["train"])([(0, i) for i in range(9)])
     logits = model(batch["input_ids"], attention_mask=batch["attention_mask"]).logits
     expected = torch.nn.functional.cross_entropy(
         logits, batch["labels"], weight=torch.tensor([3.0, 1.0])

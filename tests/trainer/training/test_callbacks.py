@@ -5,7 +5,7 @@ from types import SimpleNamespace
 import pytest
 
 from siftset.trainer.training import callbacks
-from siftset.trainer.training.callbacks import Watch, clock
+from siftset.trainer.training.callbacks import ShowProgress, format_duration
 
 
 class Shown:
@@ -25,7 +25,7 @@ def now(monkeypatch):
 
 def test_time_left_counts_steps_and_no_evaluation(now):
     shown = Shown()
-    watch, state = Watch(shown), SimpleNamespace(global_step=0, max_steps=10)
+    watch, state = ShowProgress(shown), SimpleNamespace(global_step=0, max_steps=10)
     watch.on_train_begin(None, state, None)
     now.seconds += 3600
     for step in (1, 2):
@@ -39,7 +39,7 @@ def test_time_left_counts_steps_and_no_evaluation(now):
 
 def test_a_resumed_run_counts_its_own_steps(now):
     shown = Shown()
-    watch, state = Watch(shown), SimpleNamespace(global_step=6, max_steps=10)
+    watch, state = ShowProgress(shown), SimpleNamespace(global_step=6, max_steps=10)
     watch.on_train_begin(None, state, None)
     watch.on_step_begin(None, state, None)
     now.seconds += 20
@@ -52,4 +52,4 @@ def test_a_resumed_run_counts_its_own_steps(now):
     ("seconds", "text"), [(0, "0:00 min"), (61, "1:01 min"), (3 * 3600 + 59, "3 h 00 min")]
 )
 def test_clock(seconds, text):
-    assert clock(seconds) == text
+    assert format_duration(seconds) == text

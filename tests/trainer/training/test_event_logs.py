@@ -14,10 +14,10 @@ def test_event_logs_stay_beside_the_models(small_set, tiny_bert, tmp_path, progr
         task="mlm", model=str(tiny_bert), max_steps=6, logging_steps=2, report_to=("tensorboard",)
     )
     session = Session(config, small_set, tmp_path / "m", seed=3, progress=progress)
-    with session.quietly():
+    with session.quiet_libraries():
         session.prepare(resume=False)
         session.fit()
-    session.clean()
+    session.remove_work()
     events = EventAccumulator(str(tmp_path / "logs" / "m"))
     events.Reload()
     assert [event.step for event in events.Scalars("train/loss")] == [2, 4, 6]

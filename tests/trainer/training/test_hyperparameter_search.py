@@ -10,8 +10,8 @@ from siftset.schemas.recipe.train import Compare, Search, Train
 from siftset.trainer.train import train
 from siftset.trainer.training.hyperparameter_search import (
     Trial,
-    _all_rows,
-    _parts,
+    _assign_folds,
+    _read_all_rows,
     check_single,
     cross_validate,
 )
@@ -20,14 +20,14 @@ FEW = Compare(resamples=10, positive=None, negative=None)
 
 
 def test_folds_keep_rows_that_are_alike_together(small_set):
-    rows = _all_rows(small_set.files)
-    parts = _parts(rows, 4, seed=1)
+    rows = _read_all_rows(small_set.files)
+    parts = _assign_folds(rows, 4, seed=1)
     assert parts.value_counts()["count"].to_list() == pytest.approx([30] * 4, abs=2)
-    again = _parts(rows, 4, seed=1)
+    again = _assign_folds(rows, 4, seed=1)
     assert parts.equals(again)
     twins = rows.with_columns(text=rows["text"].str.to_uppercase() + " !")
     both = rows.vstack(twins)
-    folds = _parts(both, 4, seed=1)
+    folds = _assign_folds(both, 4, seed=1)
     assert folds[: rows.height].equals(folds[rows.height :])
 
 

@@ -17,7 +17,7 @@ from siftset.schemas.results.comparison import (
 )
 from siftset.schemas.results.lineage import Lineage
 from siftset.schemas.results.summary import Finding, TrainResult
-from siftset.trainer.training.model_card import CardFacts, card, versions, write_card
+from siftset.trainer.training.model_card import CardFacts, library_versions, render_card, write_card
 
 LINEAGE = Lineage(
     recipe="nike-positive",
@@ -62,7 +62,7 @@ FACTS = CardFacts(Train(task="mlm"), 7, LINEAGE, RESULT, COMPARISON)
 
 
 def test_the_front_matter_is_the_hubs():
-    data = ModelCard(card(FACTS)).data
+    data = ModelCard(render_card(FACTS)).data
     assert data.pipeline_tag == "fill-mask"
     assert data.license == "apache-2.0"
     assert data.base_model == "sentence-transformers/all-MiniLM-L6-v2"
@@ -86,7 +86,7 @@ def test_the_front_matter_is_the_hubs():
     ],
 )
 def test_the_card_tells(told):
-    assert told in card(FACTS)
+    assert told in render_card(FACTS)
 
 
 def test_an_untrained_head_and_findings_are_told_first():
@@ -95,7 +95,7 @@ def test_an_untrained_head_and_findings_are_told_first():
         untrained_head=("cls.predictions.bias",),
         findings=(Finding("over-fitting", "warning", "stop earlier"), Finding("x", "note", "no")),
     )
-    text = card(replace(FACTS, result=result))
+    text = render_card(replace(FACTS, result=result))
     assert "newly initialised** (1 weights" in text
     assert "- warning: stop earlier" in text
     assert "- note" not in text
@@ -105,7 +105,7 @@ def test_an_untrained_head_and_findings_are_told_first():
 def test_a_probe_stands_for_a_head_that_was_not_there():
     result = replace(RESULT, untrained_head=("classifier.weight",))
     comparison = COMPARISON.model_copy(update={"before_kind": "linear probe"})
-    text = card(replace(FACTS, result=result, comparison=comparison))
+    text = render_card(replace(FACTS, result=result, comparison=comparison))
     assert "So the figures before are of a linear probe" in text
     assert "is noise" not in text
 
@@ -113,12 +113,12 @@ def test_a_probe_stands_for_a_head_that_was_not_there():
 def test_forgetting_beyond_the_gate_is_told():
     failed = Forgetting(verdict="fail", increase=0.25, limit=0.1)
     comparison = COMPARISON.model_copy(update={"forgetting": failed})
-    assert "perplexity rose by 25.0%" in card(replace(FACTS, comparison=comparison))
+    assert "perplexity rose by 25.0%" in render_card(replace(FACTS, comparison=comparison))
 
 
 def test_text_of_the_user_stays_in_its_place():
     lineage = replace(LINEAGE, recipe="<script>|x|\n---\n", formula="a | `b`")
-    text = card(replace(FACTS, lineage=lineage))
+    text = render_card(replace(FACTS, lineage=lineage))
     body = text.split("---\n", 2)[2]
     assert "<script>" not in body
     assert "a \\| 'b'" in text
@@ -127,7 +127,7 @@ def test_text_of_the_user_stays_in_its_place():
 
 def test_a_local_base_is_not_called_a_hub_name(tmp_path):
     config = Train(task="classification", model=str(tmp_path))
-    data = ModelCard(card(replace(FACTS, config=config))).data
+    data = ModelCard(render_card(replace(FACTS, config=config))).data
     assert data.base_model is None
     assert data.pipeline_tag == "text-classification"
 
@@ -142,4 +142,4 @@ def test_versions_are_those_installed():
     import torch
 
     # a wheel says which build it is (+cpu) in its name or only in the library
-    assert versions()["torch"].split("+")[0] == torch.__version__.split("+")[0]
+    assert library_versions()["torch"].split("+")[0] == torch.__version__.split("+")[0]

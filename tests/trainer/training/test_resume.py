@@ -31,7 +31,7 @@ data = TrainingData(
 session = Session(
     Train.model_validate_json(config), data, Path(out), seed=5, progress=Silent()
 )
-with session.quietly():
+with session.quiet_libraries():
     session.prepare(resume=True)
     if float(slow):
         import time
@@ -43,7 +43,7 @@ with session.quietly():
             shown(self, args, state, control, **more)
         Watch.on_step_end = slowly
     session.fit()
-session.trained().model.save_pretrained(out)
+session.take_trained().model.save_pretrained(out)
 print("steps", session.loop.state.global_step, "from", session.checkpoint, flush=True)
 """
 
@@ -146,7 +146,7 @@ def test_other_settings_begin_afresh(tiny_bert, small_set, tmp_path, progress):
     for rate, said in ((1e-3, False), (2e-3, True)):
         config = Train(task="mlm", model=str(tiny_bert), max_steps=4, learning_rate=rate)
         session = Session(config, small_set, tmp_path / "o", seed=1, progress=progress)
-        with session.quietly():
+        with session.quiet_libraries():
             session.prepare(resume=True)
             assert session.checkpoint is None
             session.fit()
@@ -162,10 +162,10 @@ def test_a_run_ended_after_its_last_step_takes_no_more(tiny_bert, small_set, tmp
     found = []
     for _ in range(2):
         session = Session(config, small_set, tmp_path / "o", seed=1, progress=progress)
-        with session.quietly():
+        with session.quiet_libraries():
             session.prepare(resume=True)
             session.fit()
         assert session.loop.state.global_step == 2
-        found.append(session.trained().model.state_dict())
+        found.append(session.take_trained().model.state_dict())
     assert "resuming at step 2" in progress.lines
     assert all(torch.equal(found[0][name], value) for name, value in found[1].items())

@@ -5,12 +5,12 @@ import math
 import pytest
 
 from siftset.schemas.errors import RecipeError
-from siftset.trainer.training.schedules import SETTINGS, factor, warmup
+from siftset.trainer.training.schedules import SETTINGS, count_warmup, rate_factor
 
 
 @pytest.mark.parametrize("name", SETTINGS)
 def test_every_schedule_warms_up_and_stays_between_zero_and_one(name):
-    at = factor(name, 100, 10, {})
+    at = rate_factor(name, 100, 10, {})
     values = [at(step) for step in range(101)]
     assert values[:11] == pytest.approx([step / 10 for step in range(11)])
     assert max(values) <= 1.0
@@ -32,7 +32,7 @@ def test_every_schedule_warms_up_and_stays_between_zero_and_one(name):
     ],
 )
 def test_values(name, settings, step, expected):
-    assert factor(name, 100, 0, settings)(step) == pytest.approx(expected)
+    assert rate_factor(name, 100, 0, settings)(step) == pytest.approx(expected)
 
 
 def test_linear_and_cosine_equal_transformers():
@@ -50,7 +50,7 @@ def test_linear_and_cosine_equal_transformers():
             num_training_steps=50,
             scheduler_specific_kwargs=more,
         )
-        ours = factor(name, 50, 7, {})
+        ours = rate_factor(name, 50, 7, {})
         for step in range(50):
             assert ours(step) == pytest.approx(theirs.get_last_lr()[0], abs=1e-9), (name, step)
             optimizer.step()
@@ -58,10 +58,10 @@ def test_linear_and_cosine_equal_transformers():
 
 
 def test_warmup_by_share_and_by_number():
-    assert warmup(0.1, 55) == math.ceil(5.5)
-    assert warmup(20, 55) == 20
+    assert count_warmup(0.1, 55) == math.ceil(5.5)
+    assert count_warmup(20, 55) == 20
 
 
 def test_a_setting_of_another_schedule_is_refused():
     with pytest.raises(RecipeError, match=r"lr_scheduler_kwargs\.power: unknown for .* linear"):
-        factor("linear", 10, 0, {"power": 2})
+        rate_factor("linear", 10, 0, {"power": 2})
