@@ -74,14 +74,14 @@ class BatchPlan:
                 f"{len(self.lengths)} rows cannot be shared by {self.world} processes: "
                 "start fewer processes or give more rows"
             )
-        cuts = self._cut_by_size() if self.tokens is None else self._cut_by_tokens(self.tokens)
+        n = len(self.lengths)
+        if self.tokens is None:
+            cuts = [*range(0, n, self.size * self.world), n]
+        else:
+            cuts = self._cut_by_tokens(self.tokens)
         if cuts[-1] - cuts[-2] < self.world and len(cuts) > 2:
             del cuts[-2]
         return cuts
-
-    def _cut_by_size(self) -> list[int]:
-        n = len(self.lengths)
-        return [*range(0, n, self.size * self.world), n]
 
     def _cut_by_tokens(self, budget: int) -> list[int]:
         """Cut the rows, longest first, where longest x rows would pass the budget."""

@@ -66,8 +66,12 @@ class Masking:
         `words` numbers the word of every position: then whole words are chosen. A row that has
         anything to mask has at least one masked token (or word).
         """
-        chosen = self._choose_positions(maskable, rows, epoch, words)
         at = np.arange(ids.shape[1], dtype=np.int64)[None]
+        units = at if words is None else words
+        draw = keyed_uniform((self.seed, epoch, _CHOOSE), rows[:, None], units)
+        draw = np.where(maskable, draw, 2.0)
+        lowest = draw.min(axis=1, keepdims=True)
+        chosen: Flags = maskable & ((draw < self.probability) | (draw == lowest))
         kind = keyed_uniform((self.seed, epoch, _KIND), rows[:, None], at)
         random = keyed_bits((self.seed, epoch, _WORD), rows[:, None], at) % np.uint64(
             self.vocabulary
@@ -75,13 +79,3 @@ class Masking:
         masked = np.where(chosen & (kind < 0.8), self.mask_id, ids)
         masked = np.where(chosen & (kind >= 0.9), random.astype(np.int64), masked)
         return masked, chosen
-
-    def _choose_positions(
-        self, maskable: Flags, rows: NDArray[np.int64], epoch: int, words: Tokens | None
-    ) -> Flags:
-        units = np.arange(maskable.shape[1], dtype=np.int64)[None] if words is None else words
-        draw = keyed_uniform((self.seed, epoch, _CHOOSE), rows[:, None], units)
-        draw = np.where(maskable, draw, 2.0)
-        lowest = draw.min(axis=1, keepdims=True)
-        chosen: Flags = maskable & ((draw < self.probability) | (draw == lowest))
-        return chosen

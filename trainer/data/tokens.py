@@ -12,7 +12,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 if TYPE_CHECKING:
-    from transformers import BatchEncoding, PreTrainedTokenizerBase
+    from transformers import PreTrainedTokenizerBase
 
 PER_BATCH: Final = 8192
 """Rows of one record batch of the Arrow file (the last one may have fewer)."""
@@ -195,21 +195,17 @@ def encode_texts(
     )
     ids: list[list[int]] = encoded["input_ids"]
     unknown = tokenizer.unk_token_id
+    numbers = None
+    if words:
+        of_words = [encoded.word_ids(i)[:max_length] for i in range(len(ids))]
+        numbers = [[-1 if word is None else word for word in row] for row in of_words]
     return Sequences(
         [row[:max_length] for row in ids],
-        _words_of(encoded, max_length) if words else None,
+        numbers,
         cut=0 if max_length is None else sum(len(row) > max_length for row in ids),
         unknown=0 if unknown is None else sum(row.count(unknown) for row in ids),
         texts=len(ids),
     )
-
-
-def _words_of(encoded: BatchEncoding, max_length: int | None) -> list[list[int]]:
-    """Return the number of each token's word."""
-    return [
-        [-1 if word is None else word for word in encoded.word_ids(i)][:max_length]
-        for i in range(len(encoded["input_ids"]))
-    ]
 
 
 def add_specials(some: Sequences, specials: Specials) -> Sequences:

@@ -50,7 +50,11 @@ def choose_hardware(config: Train) -> Hardware:
     import torch
 
     device = _find_device()
-    threads = config.threads or _count_cores() // _local_processes() or 1
+    threads = (
+        config.threads
+        or _count_cores() // max(int(os.environ.get("LOCAL_WORLD_SIZE", "1")), 1)
+        or 1
+    )
     torch.set_num_threads(threads)
     return Hardware(
         device=device,
@@ -97,10 +101,6 @@ def _count_cores() -> int:
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     asked = os.environ.get("OMP_NUM_THREADS", "")
     return min(cores or 1, int(asked)) if asked.isdigit() and int(asked) else cores or 1
-
-
-def _local_processes() -> int:
-    return max(int(os.environ.get("LOCAL_WORLD_SIZE", "1")), 1)
 
 
 def _name_device(device: str) -> str:

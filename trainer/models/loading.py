@@ -110,7 +110,12 @@ def load(
         tokenizer = load_tokenizer(place)
         options: dict[str, object] = {} if attention is None else {"attn_implementation": attention}
         if TASKS[task].labelled:
-            options |= _head_options(labels)
+            options |= {
+                "num_labels": len(labels),
+                "id2label": dict(enumerate(labels)),
+                "label2id": {label: i for i, label in enumerate(labels)},
+                "ignore_mismatched_sizes": True,
+            }
         model, fresh = _from_pretrained(task, place, options, seed)
     composed = TASKS[task].fills_masks and name in EMBEDDED and compose_head(model)
     _agree_on_padding(model, tokenizer)
@@ -162,15 +167,6 @@ def _refuse_decoder(place: Place) -> None:
             f"{place.path} is a {config.model_type} model, which cannot fill masks: use "
             "task: causal, or an encoder such as minilm"
         )
-
-
-def _head_options(labels: Sequence[str]) -> dict[str, object]:
-    return {
-        "num_labels": len(labels),
-        "id2label": dict(enumerate(labels)),
-        "label2id": {label: i for i, label in enumerate(labels)},
-        "ignore_mismatched_sizes": True,
-    }
 
 
 def _agree_on_padding(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> None:

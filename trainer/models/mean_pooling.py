@@ -27,6 +27,13 @@ WEIGHT: Final = 1000.0
 START: Final = 0.3
 """A pooler starts at this share of the identity: tanh is nearly linear on states of variance 1."""
 
+BERT_PARTS: Final = {
+    *(f"attention.self.{part}" for part in ("query", "key", "value")),
+    *(f"attention.output.{part}" for part in ("dense", "LayerNorm")),
+    *("intermediate.dense", "output.dense", "output.LayerNorm"),
+}
+"""What a layer must be made of to become one that averages."""
+
 
 def has_averaging_layer(model: nn.Module) -> bool:
     """Say whether the last layer of a model is one that averages."""
@@ -56,7 +63,11 @@ def add_averaging_layer(model: PreTrainedModel) -> bool:
     import torch
 
     layers = getattr(getattr(model.base_model, "encoder", None), "layer", None)
-    if has_averaging_layer(model) or not layers or not _has_bert_parts(layers[-1]):
+    if (
+        has_averaging_layer(model)
+        or not layers
+        or not dict(layers[-1].named_modules()).keys() >= BERT_PARTS
+    ):
         return False
     layer = copy.deepcopy(layers[-1])
     with torch.no_grad():
@@ -74,13 +85,3 @@ def add_averaging_layer(model: PreTrainedModel) -> bool:
     model.config.num_hidden_layers += 1
     setattr(model.config, MARK, True)
     return True
-
-
-def _has_bert_parts(layer: nn.Module) -> bool:
-    names = dict(layer.named_modules())
-    wanted = (
-        *(f"attention.self.{part}" for part in ("query", "key", "value")),
-        *(f"attention.output.{part}" for part in ("dense", "LayerNorm")),
-        *("intermediate.dense", "output.dense", "output.LayerNorm"),
-    )
-    return all(name in names for name in wanted)

@@ -68,21 +68,17 @@ class ClassificationTask:
         for frame in read_frames(files, ["text", "label"], sample=sample, seed=self._of.seed):
             some = encode_texts(self.loaded.tokenizer, frame["text"].fill_null("").to_list(), body)
             some = add_specials(some, self._of.specials)
+            label_of = self.labels.flags if self.labels.multi else self.labels.index
             writer.add(
                 Sequences(
                     [row or [self._pad] for row in some.input_ids],
-                    labels=self._read_labels(frame["label"].to_list()),
+                    labels=list(map(label_of, frame["label"].to_list())),  # type: ignore[arg-type]
                     cut=some.cut,
                     unknown=some.unknown,
                     texts=some.texts,
                 )
             )
         return writer.finish()
-
-    def _read_labels(self, values: Sequence[object]) -> list[int] | list[list[float]]:
-        if self.labels.multi:
-            return [self.labels.flags(value) for value in values]  # type: ignore[arg-type]
-        return [self.labels.index(value) for value in values]
 
     def make_collator(self, tokens: SplitTokens) -> Collator:
         """Return the collator of a split."""
@@ -96,21 +92,15 @@ class ClassificationTask:
         ids, mask = padded_inputs(tokens, rows, self._pad)
         assert tokens.labels is not None
         labels = torch.from_numpy(tokens.labels[rows])
+        items = torch.tensor(float(labels.numel()))  # several labels: every cell of the table
+        if self._weights is not None and not self.labels.multi:
+            items = torch.tensor(self._weights)[labels].sum()
         return {
             "input_ids": torch.from_numpy(ids),
             "attention_mask": torch.from_numpy(mask),
             "labels": labels,
-            "items": self._count_items(labels),
+            "items": items,
         }
-
-    def _count_items(self, labels: Tensor) -> Tensor:
-        import torch
-
-        if self.labels.multi:
-            return torch.tensor(float(labels.numel()))
-        if self._weights is None:
-            return torch.tensor(float(len(labels)))
-        return torch.tensor(self._weights)[labels].sum()
 
     def _compute_logits(self, model: nn.Module, batch: Batch) -> Tensor:
         logits: Tensor = model(**{name: batch[name] for name in INPUTS}).logits

@@ -81,15 +81,17 @@ def _fit_rate(task: CachedTask, tokens: SplitTokens, best: _Best, *, rate: float
     import torch
 
     model, collate = task.loaded.model, task.make_collator(tokens)
-    learn, held = _split_rows(len(tokens), seed)
+    rows = np.random.Generator(np.random.PCG64([seed, 40])).permutation(len(tokens))
+    few = max(round(len(rows) * HELD_OUT), 1)
+    learn, held = rows[few:] if len(rows) > 1 else rows, rows[:few]
     size = min(max(len(learn) // BATCHES, 1), LARGEST)
     optimizer = torch.optim.AdamW(list(model.parameters()), rate, weight_decay=0.01)
     order = np.random.Generator(np.random.PCG64([seed, 41]))
     lowest, since, done = float("inf"), 0, 0
     while done < PASSES and since < PATIENCE:
         done += 1
-        for rows in _cut_batches(order.permutation(learn), size):
-            batch = collate(rows)
+        for keys in _cut_batches(order.permutation(learn), size):
+            batch = collate(keys)
             optimizer.zero_grad()
             loss = task.sum_loss(model, batch) / batch["items"]
             loss.backward()  # type: ignore[no-untyped-call]
@@ -116,13 +118,6 @@ class _Best:
 
     def restore(self) -> None:
         self.model.load_state_dict(self.weights)
-
-
-def _split_rows(n: int, seed: int) -> tuple[np.ndarray[tuple[int], np.dtype[np.int64]], ...]:
-    """Return the rows to learn from, and those that decide when to stop."""
-    rows = np.random.Generator(np.random.PCG64([seed, 40])).permutation(n)
-    held = max(round(n * HELD_OUT), 1)
-    return rows[held:] if n > 1 else rows, rows[:held]
 
 
 def _cut_batches(

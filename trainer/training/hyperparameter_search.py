@@ -108,7 +108,9 @@ def _try_settings(config: Train, trial: Trial, made: Mapping[str, float]) -> flo
 
 def cross_validate(config: Train, folds: int, trial: Trial) -> tuple[FoldFigure, ...]:
     """Train on k - 1 parts and measure on the other, k times; rows alike stay in one part."""
-    rows = _read_all_rows(trial.data.files)
+    files = trial.data.files  # the test split is never trained on
+    paths = [*files.get("train", ()), *files.get("validation", ())]
+    rows = pl.concat([pl.read_parquet(path) for path in paths], how="diagonal_relaxed")
     parts = _assign_folds(rows, folds, trial.seed)
     found: list[dict[str, float]] = []
     with trial.progress.stage("cross-validation", folds) as stage:
@@ -117,12 +119,6 @@ def cross_validate(config: Train, folds: int, trial: Trial) -> tuple[FoldFigure,
             found.append(trial.run(without_trials(config), f"fold-{k}", data))
             stage.advance(1)
     return tuple(_fold_figure(name, [one[name] for one in found]) for name in found[0])
-
-
-def _read_all_rows(files: Mapping[str, Sequence[Path]]) -> pl.DataFrame:
-    """Return train and validation together; the test split is never trained on."""
-    paths = [*files.get("train", ()), *files.get("validation", ())]
-    return pl.concat([pl.read_parquet(path) for path in paths], how="diagonal_relaxed")
 
 
 def _assign_folds(rows: pl.DataFrame, folds: int, seed: int) -> pl.Series:

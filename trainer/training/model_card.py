@@ -16,7 +16,7 @@ from siftset.schemas.recipe.train import Train
 from siftset.schemas.results.comparison import Change, Comparison, Interval
 from siftset.schemas.results.lineage import Lineage
 from siftset.schemas.results.summary import TrainResult
-from siftset.schemas.results.trials import FoldFigure, Trials
+from siftset.schemas.results.trials import Trials
 from siftset.schemas.tasks import TASKS
 
 LIBRARIES: Final = (
@@ -223,25 +223,20 @@ def _write_trials(trials: Trials) -> Iterator[str]:
     if trials.search is not None:
         found = trials.search
         yield "Settings were searched; the chosen ones are those above:"
-        rows = [
-            (
-                one.describe(),
-                format_figure(one.value),
-                "chosen" if one.settings == found.chosen else "",
-            )
-            for one in found.trials
-        ]
+        rows: list[tuple[str, ...]] = []
+        for one in found.trials:
+            chosen = "chosen" if one.settings == found.chosen else ""
+            rows.append((one.describe(), format_figure(one.value), chosen))
         yield markdown_table(("Settings", found.metric, ""), rows)
     if trials.folds:
         folds = len(trials.folds[0].values)
         yield f"Cross-validation over {folds} folds of train and validation:"
         header = ("Metric", "Mean", "Standard deviation", "Each fold")
-        yield markdown_table(header, [_fold_row(one) for one in trials.folds])
-
-
-def _fold_row(one: FoldFigure) -> tuple[str, ...]:
-    each = ", ".join(format_figure(value) for value in one.values)
-    return one.name, format_figure(one.mean), format_figure(one.deviation), each
+        rows = []
+        for fold in trials.folds:
+            each = ", ".join(map(format_figure, fold.values))
+            rows.append((fold.name, format_figure(fold.mean), format_figure(fold.deviation), each))
+        yield markdown_table(header, rows)
 
 
 def _describe_method(config: Train) -> str:

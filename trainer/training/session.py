@@ -59,7 +59,7 @@ from siftset.trainer.training.schedules import check_settings
 from siftset.trainer.training.trainer import Loop
 
 if TYPE_CHECKING:
-    from transformers import TrainingArguments
+    pass
 
 SPLITS = ("train", "validation")
 
@@ -188,6 +188,13 @@ class Session:
         """Train, and keep the best model in memory."""
         checkpoints = Checkpoints(self.config.save_steps)
         steps = steps_of(self.config, self.tokens["train"].lengths, self.hardware.processes)
+        args = make_arguments(
+            self.config.model_copy(update={"seed": self.seed % 2**32}),
+            self.hardware,
+            self.work,
+            steps=steps,
+            evaluate=len(self.tokens.get("validation", ())) > 0,
+        )
         with self.progress.stage("train", steps) as stage:
             callbacks = [StepSeed(self.seed, self.hardware.rank), Unfreeze(self.prepared)]
             callbacks += [ShowProgress(stage), checkpoints]
@@ -197,20 +204,11 @@ class Session:
                 self.prepared,
                 self.tokens,
                 config=self.config,
-                args=self._make_arguments(steps),
+                args=args,
                 callbacks=callbacks,
             )
             self._run_loop(checkpoints)
         self._check_stopped(checkpoints)
-
-    def _make_arguments(self, steps: int) -> TrainingArguments:
-        return make_arguments(
-            self.config.model_copy(update={"seed": self.seed % 2**32}),
-            self.hardware,
-            self.work,
-            steps=steps,
-            evaluate="validation" in self.tokens and len(self.tokens["validation"]) > 0,
-        )
 
     def _run_loop(self, checkpoints: Checkpoints) -> None:
         began = time.monotonic()

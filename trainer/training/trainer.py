@@ -156,12 +156,11 @@ class Loop(Trainer):
                 measures = self.task.sum_measures(model, self._prepare_inputs(batch))
                 for name, value in measures.items():
                     sums[name] = sums.get(name, _make_zero()) + value.double().cpu()
-        return {name: self._sum_over_ranks(value) for name, value in sums.items()}
-
-    def _sum_over_ranks(self, value: Tensor) -> np.ndarray[tuple[int, ...], np.dtype[np.float64]]:
         if self.args.world_size > 1:
-            value = self.accelerator.reduce(value.to(self.args.device), reduction="sum").cpu()
-        return np.asarray(value.numpy(), dtype=np.float64)
+            for name, value in sums.items():
+                there = value.to(self.args.device)
+                sums[name] = self.accelerator.reduce(there, reduction="sum").cpu()
+        return {name: np.asarray(value.numpy(), np.float64) for name, value in sums.items()}
 
     def create_optimizer(self, model: nn.Module | None = None) -> torch.optim.Optimizer:
         """Create the optimizer: no decay of biases and norms, lower rates further down."""
