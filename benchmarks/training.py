@@ -21,6 +21,7 @@ import time
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
+from unittest import mock
 
 import numpy as np
 import polars as pl
@@ -47,6 +48,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 from siftset.schemas.progress import Silent
 from siftset.schemas.recipe.train import Train
 from siftset.schemas.results.lineage import Lineage, TrainingData
+from siftset.trainer.training import session as training_session
 from siftset.trainer.training.session import Session
 
 CUDA = torch.cuda.is_available()
@@ -209,7 +211,7 @@ class Ours:
             head_start="random",
         )
         session = Session(config, self.data, self.folder / "ours", seed=1, progress=Silent())
-        with session.quietly():
+        with session.quiet_libraries():
             session.prepare(resume=False)
             seconds = timed(lambda: fit(session))
         return session.loop.tokens_seen / seconds
@@ -217,17 +219,15 @@ class Ours:
 
 def fit(session: Session) -> None:
     """Train without the checkpoint at the end, which the other arm does not write either."""
-    from transformers import TrainingArguments as Arguments
+    made = training_session.make_arguments
 
-    made = session._arguments
-
-    def without_saving(steps: int) -> Arguments:
-        settings = made(steps)
+    def without_saving(*given, **named):
+        settings = made(*given, **named)
         settings.save_strategy = "no"
         return settings
 
-    session._arguments = without_saving
-    session.fit()
+    with mock.patch.object(training_session, "make_arguments", without_saving):
+        session.fit()
 
 
 def timed(work) -> float:

@@ -107,7 +107,7 @@ def test_a_loss_that_is_no_number(loss, kept, small_set, attempt, monkeypatch):
         value = real(self, model, batch)
         return value * loss if len(calls) > (4 if kept else 0) else value
 
-    monkeypatch.setattr(ClassificationTask, "loss", broken)
+    monkeypatch.setattr(ClassificationTask, "sum_loss", broken)
     settings = {"max_steps": 30, "logging_steps": 1, "eval_strategy": "epoch"}
     settings["head_start"] = "random"
     if not kept:

@@ -178,15 +178,15 @@ def test_the_best_model_is_kept_and_training_stops_early(tiny_bert, make_data, r
     assert session.loop.state.global_step < 20 * 3
     assert len(losses) < 18
     sums = session.loop.measure_split(session.tokens["validation"])
-    assert session.task.metrics(sums)["loss"] == pytest.approx(min(losses[1:]), abs=1e-5)
+    assert session.task.compute_metrics(sums)["loss"] == pytest.approx(min(losses[1:]), abs=1e-5)
     assert {"over-fitting"} <= {finding.name for finding in session.findings}
 
 
 def test_evaluation_does_not_depend_on_its_batches(tiny_bert, small_set, fit, monkeypatch):
     config = Train(task="mlm", model=str(tiny_bert), max_steps=2, line_by_line=True)
     session = fit(config, small_set)
-    whole = session.task.metrics(session.loop.measure_split(session.tokens["validation"]))
+    whole = session.task.compute_metrics(session.loop.measure_split(session.tokens["validation"]))
     monkeypatch.setattr("siftset.trainer.training.trainer.EVALUATED_TOKENS", {"cpu": 1})
-    parts = session.task.metrics(session.loop.measure_split(session.tokens["validation"]))
+    parts = session.task.compute_metrics(session.loop.measure_split(session.tokens["validation"]))
     assert parts == pytest.approx(whole, abs=1e-6)
     assert set(whole) == {"loss", "perplexity", "accuracy_at_1", "accuracy_at_5"}

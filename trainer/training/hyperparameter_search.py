@@ -111,7 +111,7 @@ def cross_validate(config: Train, folds: int, trial: Trial) -> tuple[FoldFigure,
     files = trial.data.files  # the test split is never trained on
     paths = [*files.get("train", ()), *files.get("validation", ())]
     rows = pl.concat([pl.read_parquet(path) for path in paths], how="diagonal_relaxed")
-    parts = _assign_folds(rows, folds, trial.seed)
+    parts = assign_folds(rows, folds, trial.seed)
     found: list[dict[str, float]] = []
     with trial.progress.stage("cross-validation", folds) as stage:
         for k in range(folds):
@@ -121,7 +121,7 @@ def cross_validate(config: Train, folds: int, trial: Trial) -> tuple[FoldFigure,
     return tuple(_fold_figure(name, [one[name] for one in found]) for name in found[0])
 
 
-def _assign_folds(rows: pl.DataFrame, folds: int, seed: int) -> pl.Series:
+def assign_folds(rows: pl.DataFrame, folds: int, seed: int) -> pl.Series:
     """Return the fold of every row: groups in a seeded order, each to the emptiest fold."""
     if "text" not in rows.columns:
         groups = pl.Series(range(rows.height))

@@ -55,7 +55,7 @@ def test_frozen_trains_the_head_on_features_computed_once(family, fit, request, 
 
 def test_cached_features_train_to_the_same_weights_as_the_whole_model(tiny_bert, fit, monkeypatch):
     _, quick, _ = fit(config(tiny_bert, "frozen", head_start="random"), name="quick")
-    monkeypatch.setattr("siftset.trainer.training.session.cached", lambda *_: None)
+    monkeypatch.setattr("siftset.trainer.training.session.cache_features", lambda *_: None)
     _, slow, _ = fit(config(tiny_bert, "frozen", head_start="random"), name="slow")
     for (name, one), (_, two) in zip(
         quick.named_parameters(), slow.named_parameters(), strict=True

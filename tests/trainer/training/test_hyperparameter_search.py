@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import statistics
 
+import polars as pl
 import pytest
 
 from siftset.schemas.errors import TrainingError
@@ -10,8 +11,7 @@ from siftset.schemas.recipe.train import Compare, Search, Train
 from siftset.trainer.train import train
 from siftset.trainer.training.hyperparameter_search import (
     Trial,
-    _assign_folds,
-    _read_all_rows,
+    assign_folds,
     check_single,
     cross_validate,
 )
@@ -20,14 +20,15 @@ FEW = Compare(resamples=10, positive=None, negative=None)
 
 
 def test_folds_keep_rows_that_are_alike_together(small_set):
-    rows = _read_all_rows(small_set.files)
-    parts = _assign_folds(rows, 4, seed=1)
+    files = [*small_set.files["train"], *small_set.files["validation"]]
+    rows = pl.concat([pl.read_parquet(path) for path in files], how="diagonal_relaxed")
+    parts = assign_folds(rows, 4, seed=1)
     assert parts.value_counts()["count"].to_list() == pytest.approx([30] * 4, abs=2)
-    again = _assign_folds(rows, 4, seed=1)
+    again = assign_folds(rows, 4, seed=1)
     assert parts.equals(again)
     twins = rows.with_columns(text=rows["text"].str.to_uppercase() + " !")
     both = rows.vstack(twins)
-    folds = _assign_folds(both, 4, seed=1)
+    folds = assign_folds(both, 4, seed=1)
     assert folds[: rows.height].equals(folds[rows.height :])
 
 
