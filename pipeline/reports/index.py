@@ -207,7 +207,10 @@ def _list_models(models: Sequence[ModelEntry]) -> Child:
 
 
 def _model_row(model: ModelEntry) -> list[Child]:
-    from siftset.pipeline.reports.compare.figures import VERDICTS, number  # runs have no need of it
+    from siftset.pipeline.reports.compare.figures import (  # runs have no need of it
+        VERDICTS,
+        format_number,
+    )
 
     name = link_file(model.page, model.name) if model.page else model.name
     found = model.comparison
@@ -218,8 +221,18 @@ def _model_row(model: ModelEntry) -> list[Child]:
     if main.verdict != "not judged":
         judged = label_status(VERDICTS[main.verdict], main.verdict)
     untrained = found.before.head == "untrained"
-    before = [number(main.before), h("span", " untrained head", class_="of") if untrained else None]
-    return [name, found.task, main.name.replace("_", " "), before, number(main.after), judged]
+    before = [
+        format_number(main.before),
+        h("span", " untrained head", class_="of") if untrained else None,
+    ]
+    return [
+        name,
+        found.task,
+        main.name.replace("_", " "),
+        before,
+        format_number(main.after),
+        judged,
+    ]
 
 
 def _list_versions(catalog: Catalog) -> Child:

@@ -5,7 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from siftset.pipeline.reports.charts import Series, draw_heat_table, draw_unit_curves
-from siftset.pipeline.reports.compare.figures import changes_table, number, short, stacked
+from siftset.pipeline.reports.compare.figures import (
+    changes_table,
+    format_number,
+    short_name,
+    stack_estimate,
+)
 from siftset.pipeline.reports.markup import Child, Markup, h
 from siftset.pipeline.reports.page import TableColumn, draw_table, note_absence
 from siftset.schemas.results.comparison import (
@@ -17,15 +22,18 @@ from siftset.schemas.results.comparison import (
 )
 
 
-def scores(found: ClassificationComparison) -> Child:
+def show_scores(found: ClassificationComparison) -> Child:
     """Return every model and baseline with its metrics, and the scores of each class."""
     names = list(dict.fromkeys(name for model in found.models for name in model.metrics))
     columns = [
         TableColumn("", "name"),
-        *(TableColumn(short(model.name), "num") for model in found.models),
+        *(TableColumn(short_name(model.name), "num") for model in found.models),
     ]
     rows = [
-        [name.replace("_", " "), *(stacked(model.metrics.get(name)) for model in found.models)]
+        [
+            name.replace("_", " "),
+            *(stack_estimate(model.metrics.get(name)) for model in found.models),
+        ]
         for name in names
     ]
     test = found.mcnemar
@@ -37,10 +45,10 @@ def scores(found: ClassificationComparison) -> Child:
             f"after on {test.fixed:,}, the one before on {test.broken:,} "
             f"(exact McNemar test, p = {test.p_value:.3g}).",
         )
-    return [draw_table(columns, rows), said, _by_class(found.models)]
+    return [draw_table(columns, rows), said, _class_table(found.models)]
 
 
-def _by_class(models: Sequence[ClassifierScores]) -> Child:
+def _class_table(models: Sequence[ClassifierScores]) -> Child:
     columns = [TableColumn("Class", "name"), TableColumn("", "name"), TableColumn("Rows", "num")]
     columns += [TableColumn(n, "num") for n in ("Precision", "Recall", "F1", "Specificity")]
     judged = [model for model in models if model.classes]
@@ -48,25 +56,25 @@ def _by_class(models: Sequence[ClassifierScores]) -> Child:
     rows = [
         [
             h("b", label) if model is judged[0] else None,
-            short(model.name),
+            short_name(model.name),
             f"{one.n:,}",
-            *(number(v) for v in (one.precision, one.recall, one.f1, one.specificity)),
+            *(format_number(v) for v in (one.precision, one.recall, one.f1, one.specificity)),
         ]
         for label in labels
         for model in judged
         for one in model.classes
         if one.label == label
     ]
-    return draw_table(columns, rows) if rows else None
+    return draw_table(columns, rows) if show_rows else None
 
 
-def confusion(found: ClassificationComparison) -> Child:
+def show_confusion(found: ClassificationComparison) -> Child:
     """Return the confusion matrices side by side: rows are true, columns predicted."""
     shown = [
         draw_heat_table(
             dict(zip(found.labels, model.confusion, strict=False)),
             found.labels,
-            short(model.name),
+            short_name(model.name),
         )
         for model in found.models
         if model.confusion
@@ -77,31 +85,31 @@ def confusion(found: ClassificationComparison) -> Child:
     return [h("p", note, class_="small soft"), h("div", shown, class_="grid3")]
 
 
-def curves(found: ClassificationComparison) -> Child:
+def show_curves(found: ClassificationComparison) -> Child:
     """Return ROC, precision and recall, and calibration."""
     models = [model for model in found.models if model.kind == "model"] or list(found.models)
     pictures = [
-        _picture("ROC", [(m, c) for m in models for c in m.roc], "false positive", "recall"),
-        _picture(
+        _draw_curves("ROC", [(m, c) for m in models for c in m.roc], "false positive", "recall"),
+        _draw_curves(
             "Precision and recall",
             [(m, c) for m in models for c in m.precision_recall],
             "recall",
             "precision",
         ),
-        _calibration(models),
+        _draw_calibration(models),
     ]
     shown = [one for one in pictures if one is not None]
     return h("div", shown, class_="grid3") if shown else note_absence("No curve was measured.")
 
 
-def _picture(
+def _draw_curves(
     title: str, found: Sequence[tuple[ClassifierScores, Curve]], x: str, y: str
 ) -> Markup | None:
     if not found:
         return None
     series = [
         Series(
-            f"{short(model.name)}: {one.name}" if one.name else short(model.name),
+            f"{short_name(model.name)}: {one.name}" if one.name else short_name(model.name),
             list(zip(one.x, one.y, strict=False)),
             i % 7,
         )
@@ -110,10 +118,10 @@ def _picture(
     return draw_unit_curves(series, title, x, y)
 
 
-def _calibration(models: Sequence[ClassifierScores]) -> Markup | None:
+def _draw_calibration(models: Sequence[ClassifierScores]) -> Markup | None:
     series = [
         Series(
-            short(model.name),
+            short_name(model.name),
             [
                 (one.confidence, one.accuracy)
                 for one in model.calibration
@@ -127,16 +135,16 @@ def _calibration(models: Sequence[ClassifierScores]) -> Markup | None:
     return draw_unit_curves(series, "Calibration", "confidence", "accuracy") if series else None
 
 
-def rows(found: ClassificationComparison) -> Child:
+def show_rows(found: ClassificationComparison) -> Child:
     """Return rows that became right and rows that became wrong."""
     sides = [
-        _rows(f"Fixed: {found.fixed_rows:,} rows", found.fixed),
-        _rows(f"Newly broken: {found.broken_rows:,} rows", found.broken),
+        _row_examples(f"Fixed: {found.fixed_rows:,} rows", found.fixed),
+        _row_examples(f"Newly broken: {found.broken_rows:,} rows", found.broken),
     ]
     return h("div", sides, class_="grid2")
 
 
-def _rows(title: str, changed: Sequence[RowChange]) -> Markup:
+def _row_examples(title: str, changed: Sequence[RowChange]) -> Markup:
     shown = [
         h(
             "div",
@@ -154,7 +162,7 @@ def _rows(title: str, changed: Sequence[RowChange]) -> Markup:
     return h("div", h("h3", title), shown or note_absence("None."))
 
 
-def slices(found: Sequence[SliceChange]) -> Child:
+def show_slices(found: Sequence[SliceChange]) -> Child:
     """Return the main metric on parts of the rows."""
     if not found:
         return None

@@ -24,7 +24,7 @@ VERDICTS: Final[dict[Verdict, Status]] = {
 }
 
 
-def number(value: float | None, *, share: bool = False) -> str:
+def format_number(value: float | None, *, share: bool = False) -> str:
     """Return a figure in four significant digits; an undefined one as a dash."""
     if value is None:
         return "–"  # noqa: RUF001
@@ -33,44 +33,48 @@ def number(value: float | None, *, share: bool = False) -> str:
     return f"{value:,.4g}" if abs(value) < 1_000 else f"{value:,.0f}"
 
 
-def short(name: str) -> str:
+def short_name(name: str) -> str:
     """Return a model's name for headings: of a folder, its last part."""
     return PurePath(name).name if PurePath(name).is_absolute() else name
 
 
-def pair(before: float | None, after: float | None, *, share: bool = False) -> Markup:
+def show_pair(before: float | None, after: float | None, *, share: bool = False) -> Markup:
     """Return a figure before and after."""
-    return h("span", number(before, share=share), " → ", h("b", number(after, share=share)))
+    return h(
+        "span", format_number(before, share=share), " → ", h("b", format_number(after, share=share))
+    )
 
 
-def estimate(one: Estimate | None) -> Child:
+def show_estimate(one: Estimate | None) -> Child:
     """Return a figure with its interval."""
     if one is None:
-        return number(None)
-    return [number(one.value), " ", interval(one.interval)]
+        return format_number(None)
+    return [format_number(one.value), " ", show_interval(one.interval)]
 
 
-def stacked(one: Estimate | None) -> Child:
+def stack_estimate(one: Estimate | None) -> Child:
     """Return a figure with its interval below, so that many columns fit."""
-    return number(None) if one is None else [number(one.value), _below(one.interval)]
+    return (
+        format_number(None)
+        if one is None
+        else [format_number(one.value), _stack_interval(one.interval)]
+    )
 
 
-def interval(one: Interval | None, *, share: bool = False) -> Child:
+def show_interval(one: Interval | None, *, share: bool = False) -> Child:
     """Return an interval in brackets."""
     if one is None:
         return None
     ends = (one.low, one.high)
-    said = ", ".join(f"{v:.1%}" if share else _rough(v) for v in ends)
+    said = ", ".join(
+        f"{v:.1%}" if share else f"{v:,.3g}" if abs(v) < 1_000 else f"{v:,.0f}" for v in ends
+    )
     return h("span", f"[{said}]", class_="of", title=f"{one.level:.0%} interval")
 
 
-def _below(one: Interval | None, *, share: bool = False) -> Child:
+def _stack_interval(one: Interval | None, *, share: bool = False) -> Child:
     """Return an interval on a line of its own, so that seven columns fit."""
-    return None if one is None else h("div", interval(one, share=share))
-
-
-def _rough(value: float) -> str:
-    return f"{value:,.3g}" if abs(value) < 1_000 else f"{value:,.0f}"
+    return None if one is None else h("div", show_interval(one, share=share))
 
 
 def changes_table(changes: Sequence[Change], *, share: bool = False) -> Markup:
@@ -84,37 +88,32 @@ def changes_table(changes: Sequence[Change], *, share: bool = False) -> Markup:
         TableColumn("Of", "num"),
         TableColumn("", "nowrap"),
     ]
-    return draw_table(columns, [_change(one, share=share) for one in changes])
+    return draw_table(columns, [_change_row(one, share=share) for one in changes])
 
 
-def _change(one: Change, *, share: bool) -> list[Child]:
-    difference = _points(one.difference) if share else number(one.difference)
+def _change_row(one: Change, *, share: bool) -> list[Child]:
+    difference, paired = format_number(one.difference), one.interval
+    if share and one.difference is not None:
+        difference = f"{100 * one.difference:.3g} points"
+    if share and paired is not None:
+        points = {"low": 100 * paired.low, "high": 100 * paired.high}
+        paired = paired.model_copy(update=points)
     signed = f"+{difference}" if one.difference and one.difference > 0 else difference
     judged = None
     if one.verdict != "not judged":
         judged = label_status(VERDICTS[one.verdict], one.verdict)
     return [
         one.name.replace("_", " "),
-        [number(one.before, share=share), _below(one.before_interval, share=share)],
-        [number(one.after, share=share), _below(one.after_interval, share=share)],
-        [signed, _below(_scaled(one.interval) if share else one.interval)],
-        _whisker(one),
+        [format_number(one.before, share=share), _stack_interval(one.before_interval, share=share)],
+        [format_number(one.after, share=share), _stack_interval(one.after_interval, share=share)],
+        [signed, _stack_interval(paired)],
+        _draw_whisker(one),
         f"{one.n:,}",
         judged,
     ]
 
 
-def _points(difference: float | None) -> str:
-    return number(None) if difference is None else f"{100 * difference:.3g} points"
-
-
-def _scaled(one: Interval | None) -> Interval | None:
-    if one is None:
-        return None
-    return one.model_copy(update={"low": 100 * one.low, "high": 100 * one.high})
-
-
-def _whisker(one: Change) -> Child:
+def _draw_whisker(one: Change) -> Child:
     """Draw the paired interval against no difference."""
     if one.interval is None or one.difference is None:
         return None
@@ -144,7 +143,7 @@ def wins_table(wins: Sequence[WinRate]) -> Child:
     rows = [
         [
             one.name,
-            [number(one.value, share=True), " ", interval(one.interval, share=True)],
+            [format_number(one.value, share=True), " ", show_interval(one.interval, share=True)],
             f"{one.wins:,} won, {one.ties:,} tied, {one.n - one.wins - one.ties:,} lost",
             f"{one.n:,}",
         ]

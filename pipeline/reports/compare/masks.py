@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from siftset.pipeline.reports.charts import draw_bar
-from siftset.pipeline.reports.compare.figures import changes_table, pair, wins_table
+from siftset.pipeline.reports.compare.figures import changes_table, show_pair, wins_table
 from siftset.pipeline.reports.markup import Child, Markup, h
 from siftset.pipeline.reports.page import TableColumn, draw_table, list_facts, note_absence
 from siftset.schemas.results.comparison import (
@@ -27,24 +27,23 @@ _MOVES: Final = {
 }
 
 
-def prompts(found: MlmComparison) -> Child:
+def show_prompts(found: MlmComparison) -> Child:
     """Return every prompt with the bars of its likeliest tokens."""
     if not found.prompts:
         return note_absence("No prompt was asked; add some under compare.prompts.")
-    return [_prompt(one) for one in found.prompts]
+    return [
+        h("div", h("h3", one.prompt, class_="prompt"), [_mask_block(m, one) for m in one.masks])
+        for one in found.prompts
+    ]
 
 
-def _prompt(one: PromptChange) -> Markup:
-    return h("div", h("h3", one.prompt, class_="prompt"), [_mask(mask, one) for mask in one.masks])
-
-
-def _mask(mask: MaskChange, prompt: PromptChange) -> Markup:
+def _mask_block(mask: MaskChange, prompt: PromptChange) -> Markup:
     title = f"Mask {mask.mask + 1} of {len(prompt.masks)}" if len(prompt.masks) > 1 else ""
     moved = {move.token: move for move in mask.moves}
     most = max((token.probability for token in (*mask.before, *mask.after)), default=1.0)
     sides = [
-        _tokens("Before", mask.before, most, {}, fill="f6"),
-        _tokens("After", mask.after, most, moved, fill="f0"),
+        _token_table("Before", mask.before, most, {}, fill="f6"),
+        _token_table("After", mask.after, most, moved, fill="f0"),
     ]
     gone = [move.token for move in mask.moves if move.move == "out"]
     return h(
@@ -52,16 +51,16 @@ def _mask(mask: MaskChange, prompt: PromptChange) -> Markup:
         h("p", title, class_="small soft") if title else None,
         h("div", sides, class_="grid2"),
         h("p", "Gone from the top: ", ", ".join(gone), class_="small soft") if gone else None,
-        _sums(mask),
+        _mask_facts(mask),
     )
 
 
-def _tokens(
+def _token_table(
     title: str, tokens: tuple[Token, ...], most: float, moved: dict[str, RankMove], *, fill: str
 ) -> Markup:
     rows = [
         [
-            [h("span", token.token, title=token.sentence), " ", _move(moved.get(token.token))],
+            [h("span", token.token, title=token.sentence), " ", _show_move(moved.get(token.token))],
             draw_bar(token.probability, most, f"{token.token}: {token.probability:.2%}", fill=fill),
             f"{token.probability:.1%}" if token.probability >= 0.001 else "< 0.1%",
         ]
@@ -72,7 +71,7 @@ def _tokens(
     )
 
 
-def _move(move: RankMove | None) -> Child:
+def _show_move(move: RankMove | None) -> Child:
     if move is None:
         return None
     style, word = _MOVES[move.move]
@@ -80,22 +79,22 @@ def _move(move: RankMove | None) -> Child:
     return h("span", said, class_=f"{style} small nowrap", title=f"{move.before:.2%} before")
 
 
-def _sums(mask: MaskChange) -> Markup:
+def _mask_facts(mask: MaskChange) -> Markup:
     pairs: dict[str, Child] = {
-        f"Mass on {mass.name} words": pair(mass.before, mass.after, share=True)
+        f"Mass on {mass.name} words": show_pair(mass.before, mass.after, share=True)
         for mass in mask.mass
     }
     if mask.target is not None:
         against = f" against {mask.target.against}" if mask.target.against else ""
-        ranks = pair(mask.target.before_rank, mask.target.after_rank)
+        ranks = show_pair(mask.target.before_rank, mask.target.after_rank)
         pairs[f"Rank of {mask.target.word}{against}"] = ranks
-    pairs["Entropy, nats"] = pair(mask.entropy_before, mask.entropy_after)
+    pairs["Entropy, nats"] = show_pair(mask.entropy_before, mask.entropy_after)
     if mask.js is not None:
         pairs["Distance of the two answers"] = f"{mask.js:.3f} nats (Jensen-Shannon, at most 0.693)"
     return h("details", h("summary", "Mass, rank and entropy"), list_facts(pairs))
 
 
-def mass(found: MlmComparison) -> Child:
+def show_mass(found: MlmComparison) -> Child:
     """Return the mean mass on each list of words, and which words were counted."""
     if not found.mass:
         return note_absence("No word list is named: set compare.positive and compare.negative.")

@@ -28,30 +28,30 @@ _NAMES: Final = {
 _LEVELS: Final = {"critical": "fail", "warning": "warn", "note": "none"}
 
 
-def findings(found: Sequence[Finding]) -> Child:
+def show_findings(found: Sequence[Finding]) -> Child:
     """Return what was wrong with the data or the run, the worst first."""
     order = sorted(found, key=lambda one: list(_LEVELS).index(one.level))
     return [call_out(_LEVELS[one.level], one.message) for one in order]
 
 
-def curves(found: Sequence[TrainingCurve]) -> Child:
+def show_curves(found: Sequence[TrainingCurve]) -> Child:
     """Return the panels for which something was measured."""
     named = {one.name: one for one in found}
     panels = [
         draw_lines(
-            [_series(named[name], i) for i, name in enumerate(names) if name in named], title
+            [_curve_series(named[name], i) for i, name in enumerate(names) if name in named], title
         )
         for title, names in _PANELS.items()
         if any(name in named for name in names)
     ]
     known = {name for names in _PANELS.values() for name in names}
     others = [one for one in found if one.name not in known and len(one.values) > 1]
-    panels += [draw_lines([_series(one, 0)], f"{one.name} by step") for one in others[:6]]
+    panels += [draw_lines([_curve_series(one, 0)], f"{one.name} by step") for one in others[:6]]
     if not panels:
         return note_absence("No curve was recorded: the model was not trained in this run.")
     return h("div", panels, class_="grid3")
 
 
-def _series(one: TrainingCurve, colour: int) -> Series:
+def _curve_series(one: TrainingCurve, colour: int) -> Series:
     name = _NAMES.get(one.name, one.name)
     return Series(name, list(zip(one.steps, one.values, strict=False)), colour)

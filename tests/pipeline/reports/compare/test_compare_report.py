@@ -9,8 +9,9 @@ import pytest
 
 from siftset.pipeline.reports.compare import compare_report
 from siftset.schemas.results import comparison as c
+from siftset.schemas.tasks import TaskName
 
-_ALIASES = (c.Task, c.BeforeKind, c.Verdict, c.Move)
+_ALIASES = (TaskName, c.BeforeKind, c.Verdict, c.Move)
 ENUMS = {value for alias in _ALIASES for value in get_args(alias)}
 ENUMS |= {"trained", "untrained", "unknown", "pass", "fail", "model", "baseline"}
 ENUMS |= {"note", "warning", "critical"}
@@ -41,7 +42,7 @@ def _tags(page: str) -> set[str]:
     return reader.found
 
 
-TASKS = get_args(c.Task)
+TASKS = get_args(TaskName)
 
 
 @pytest.mark.parametrize("task", TASKS)
