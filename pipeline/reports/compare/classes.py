@@ -65,7 +65,7 @@ def _class_table(models: Sequence[ClassifierScores]) -> Child:
         for one in model.classes
         if one.label == label
     ]
-    return draw_table(columns, rows) if show_rows else None
+    return draw_table(columns, rows) if rows else None
 
 
 def show_confusion(found: ClassificationComparison) -> Child:
