@@ -21,7 +21,10 @@ _LOOK_UP: Final = 0.1
 def default_workers() -> int:
     """Return how many threads suit this machine: SIFTSET_WORKERS, else one a core."""
     chosen = os.environ.get("SIFTSET_WORKERS", "")
-    return max(1, int(chosen)) if chosen.isdigit() else len(_cores())
+    if chosen.isdigit():
+        return max(1, int(chosen))
+    affinity = getattr(os, "sched_getaffinity", None)
+    return len(affinity(0)) if affinity else os.cpu_count() or 1
 
 
 def map_ordered(
@@ -65,8 +68,3 @@ def _await_result(future: Future[R]) -> R:
     while not wait((future,), timeout=_LOOK_UP).done:
         pass
     return future.result()
-
-
-def _cores() -> range:
-    affinity = getattr(os, "sched_getaffinity", None)
-    return range(len(affinity(0)) if affinity else os.cpu_count() or 1)

@@ -13,7 +13,7 @@ import hashlib
 import json
 import shutil
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, cast
@@ -75,7 +75,9 @@ def shard_name(key: str, shard: Shard, index: int) -> str:
 
 def store_record(kept: ShardRecord, draft: Path, place: Path) -> None:
     """Make the folder `draft`, in which the parts lie, the result at `place`."""
-    _save_frames(kept.result.watch.frames, draft / WATCH)
+    (draft / WATCH).mkdir()
+    for at, frame in enumerate(kept.result.watch.frames):
+        frame.write_ipc(draft / WATCH / f"{at:05d}.arrow")
     (draft / RESULT).write_text(json.dumps(_to_json(kept)), encoding="utf-8")
     for path in draft.rglob("*"):
         sync(path)
@@ -99,7 +101,7 @@ def load_record(place: Path) -> ShardRecord | None:
             )
             for outcome, listed in found["parts"].items()
         }
-        frames = tuple(pl.read_ipc(path) for path in _frames(place / WATCH))
+        frames = tuple(pl.read_ipc(path) for path in iter(sorted((place / WATCH).glob("*.arrow"))))
     except (OSError, ValueError):
         return None
     result = ShardResult(
@@ -134,16 +136,6 @@ def open_shards(output: Path, key: str) -> Path:
 def close_shards(output: Path) -> None:
     """Remove the shards of a run that is done."""
     shutil.rmtree(output / SHARDS, ignore_errors=True)
-
-
-def _save_frames(frames: Sequence[pl.DataFrame], folder: Path) -> None:
-    folder.mkdir()
-    for at, frame in enumerate(frames):
-        frame.write_ipc(folder / f"{at:05d}.arrow")
-
-
-def _frames(folder: Path) -> Iterator[Path]:
-    return iter(sorted(folder.glob("*.arrow")))
 
 
 def _open_part(path: Path, rows: int, size: int) -> Part:

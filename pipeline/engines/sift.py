@@ -16,7 +16,7 @@ from siftset.schemas.errors import MissingExtraError
 from siftset.schemas.results.summary import Balance
 
 if TYPE_CHECKING:
-    from siftset.pipeline.sources import Shard, Sources
+    from siftset.pipeline.sources import Sources
 
 
 def check_engine(options: CurateOptions) -> None:
@@ -66,20 +66,11 @@ def sift_shards(run: Run, sources: Sources) -> list[ShardResult]:
             if isinstance(run.progress, ProgressFile)
             else _ignore_balance,
         )
-        return _run_engine(run, shards, context)
+        if run.options.engine == "ray":
+            from siftset.pipeline.engines.ray.driver import sift_on_cluster
 
-
-def _run_engine(
-    run: Run, shards: list[tuple[int, Shard]], context: ShardContext
-) -> list[ShardResult]:
-    """Have the shards done by the engine that was asked for."""
-    if run.options.engine == "ray":
-        from siftset.pipeline.engines.ray.driver import sift_on_cluster
-
-        return sift_on_cluster(run, shards, context)
-    return list(
-        map_ordered(lambda s: process_shard(s[1], s[0], context), shards, stop=context.stop)
-    )
+            return sift_on_cluster(run, shards, context)
+        return list(map_ordered(lambda s: process_shard(s[1], s[0], context), shards, stop=stop))
 
 
 def open_resolver(run: Run, rows: int) -> AbstractContextManager[DuplicateResolver]:

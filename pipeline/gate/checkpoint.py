@@ -72,7 +72,11 @@ def run_gate(
         warnings.simplefilter("ignore")
         batch = _define_batch(context, name, data)
         results = _run_checkpoint(
-            context, batch, _parameters(data), _name_suites(suites, schema, name), ids
+            context,
+            batch,
+            ({"dataframe": data} if isinstance(data, pl.LazyFrame) else {}),
+            _name_suites(suites, schema, name),
+            ids,
         )
     checks = tuple(check_of(result, stage) for result in results)
     docs = folder / "data_docs" / "index.html"
@@ -96,10 +100,6 @@ def _open_project(folder: Path) -> FileDataContext:
         raise
     except OSError as error:
         raise OutputError(f"{folder}: the gate cannot write its project: {error}") from error
-
-
-def _parameters(data: Sequence[Path] | pl.LazyFrame) -> dict[str, pl.LazyFrame]:
-    return {"dataframe": data} if isinstance(data, pl.LazyFrame) else {}
 
 
 def _define_batch(

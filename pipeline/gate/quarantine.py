@@ -112,18 +112,13 @@ def read_quarantine(paths: Sequence[Path], schema: pl.Schema) -> pl.LazyFrame:
             raise SourceError(
                 f"quarantine: the files lack the column '{name}': keep every column but _reasons"
             )
-        if found[name] != dtype and not _widens(found[name], dtype):
+        fits = found[name] in (dtype, delta_type(dtype), pl.Null)
+        if not fits and not (found[name].is_integer() and dtype.is_numeric()):
             raise SourceError(
                 f"quarantine: '{name}' holds {found[name]}, but the source has {dtype}: "
                 "keep the type when mending"
             )
     return frame.select([pl.col(name).cast(dtype) for name, dtype in schema.items()])
-
-
-def _widens(found: pl.DataType, wanted: pl.DataType) -> bool:
-    """Return whether values of one type fit another as they are."""
-    stored = found == delta_type(wanted)
-    return stored or found == pl.Null or (found.is_integer() and wanted.is_numeric())
 
 
 def _make_rule(suite: Suite, expectation: Expectation, schema: pl.Schema) -> RowRule | None:

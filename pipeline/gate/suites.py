@@ -72,7 +72,11 @@ class Suite:
 
         An expectation says by `"meta": {"task": ...}` which one it concerns.
         """
-        return replace(self, expectations=tuple(_judging(e, task) for e in self.expectations))
+        adapted = tuple(
+            one if one.meta.get("task", task) == task else replace(one, severity="info")
+            for one in self.expectations
+        )
+        return replace(self, expectations=adapted)
 
     def fit_columns(self, schema: pl.Schema) -> tuple[Expectation, ...]:
         """Return the expectations to run: an optional one is left out without its column.
@@ -89,11 +93,6 @@ class Suite:
             if not missing:
                 kept.append(each)
         return tuple(kept)
-
-
-def _judging(expectation: Expectation, task: str | None) -> Expectation:
-    concerned = expectation.meta.get("task", task)
-    return expectation if concerned == task else replace(expectation, severity="info")
 
 
 def suite_path(suite: str, folder: Path, *, shipped: bool = False) -> Path:

@@ -20,7 +20,15 @@ def apply_thresholds(
 
     A limit trips strictly above. Raises RecipeError for a metric that is not measured.
     """
-    return [_check_threshold(name, limits, metrics) for name, limits in thresholds.items()]
+    checks = []
+    for name, limits in thresholds.items():
+        check_name(name, metrics)
+        set_levels = [(one, getattr(limits, one)) for one in _LEVELS]
+        given = [(level, limit) for level, limit in set_levels if limit is not None]
+        tripped = [(level, limit) for level, limit in given if metrics[name] > limit]
+        level, limit = (tripped or given)[0] if given else (_LEVELS[-1], None)
+        checks.append(_threshold_check(name, metrics[name], level, limit, passed=not tripped))
+    return checks
 
 
 def verdict_of(checks: list[Check] | tuple[Check, ...]) -> Verdict:
@@ -43,20 +51,6 @@ def unmeasured_check(name: str) -> Check:
     """Return the check of a metric that this run could not measure: it holds, and says so."""
     said = "(not measured: this run had nothing to measure it on)"
     return Check(name=name, stage="threshold", passed=True, severity="info", message=said)
-
-
-def _check_threshold(name: str, limits: Threshold, metrics: Mapping[str, float | int]) -> Check:
-    check_name(name, metrics)
-    value = metrics[name]
-    for level in _LEVELS:
-        limit = getattr(limits, level)
-        if limit is not None and value > limit:
-            return _threshold_check(name, value, level, limit, passed=False)
-    level, limit = next(
-        ((one, getattr(limits, one)) for one in _LEVELS if getattr(limits, one) is not None),
-        ("info", None),
-    )
-    return _threshold_check(name, value, level, limit, passed=True)
 
 
 def _threshold_check(

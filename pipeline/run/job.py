@@ -126,7 +126,13 @@ def bind_formula(loaded: LoadedRecipe) -> Decider:
 
 def _make_job(loaded: LoadedRecipe, decider: Decider, sources: Sources, suites: str) -> Job:
     recipe, schema = loaded.recipe, sources.schema
-    _check_text(schema)
+    if "text" not in schema:
+        raise SourceError(
+            "the source has no column 'text': name the column that holds the text with  "
+            f"text: COLUMN  in the source, one of: {', '.join(schema)}"
+        )
+    if schema["text"] not in (pl.String, pl.Null):
+        raise SourceError(f"column 'text' holds {schema['text']}, expected text")
     decider.check(schema)
     check_thresholds(recipe, schema.names())
     aside = suite_rules(loaded, schema)
@@ -172,13 +178,3 @@ def _open_data(
     from siftset.pipeline.sources import open_sources
 
     return open_sources(loaded.recipe, loaded.folder, limit=limit, scans=scans)
-
-
-def _check_text(schema: pl.Schema) -> None:
-    if "text" not in schema:
-        raise SourceError(
-            "the source has no column 'text': name the column that holds the text with  "
-            f"text: COLUMN  in the source, one of: {', '.join(schema)}"
-        )
-    if schema["text"] not in (pl.String, pl.Null):
-        raise SourceError(f"column 'text' holds {schema['text']}, expected text")

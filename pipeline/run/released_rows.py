@@ -74,21 +74,19 @@ class _FixedShard(ShardView):
 
     def read_batches(self) -> Iterator[Batch]:
         for batch in self.shard.read_batches():
-            yield _patched(batch, self.rows)
-
-
-def _patched(batch: Batch, rows: pl.DataFrame) -> Batch:
-    keyed = batch.frame.select("row_id", batch.content.alias(CONTENT))
-    if keyed.join(rows, on=list(KEY), how="semi").is_empty():
-        return batch
-    marked = rows.with_columns(_is_mended=pl.lit(True))
-    found = keyed.join(marked, on=list(KEY), how="left", maintain_order="left")
-    mended = found["_is_mended"].fill_null(False)
-    columns = [name for name in rows.columns if name not in KEY]
-    frame = batch.frame.with_columns(
-        pl.when(mended).then(found[name]).otherwise(pl.col(name)).alias(name) for name in columns
-    )
-    return replace(batch, frame=frame)
+            keyed = batch.frame.select("row_id", batch.content.alias(CONTENT))
+            if keyed.join(self.rows, on=list(KEY), how="semi").is_empty():
+                yield batch
+                continue
+            marked = self.rows.with_columns(_is_fixed=pl.lit(True))
+            found = keyed.join(marked, on=list(KEY), how="left", maintain_order="left")
+            fixed = found["_is_fixed"].fill_null(False)
+            columns = [name for name in self.rows.columns if name not in KEY]
+            frame = batch.frame.with_columns(
+                pl.when(fixed).then(found[name]).otherwise(pl.col(name)).alias(name)
+                for name in columns
+            )
+            yield replace(batch, frame=frame)
 
 
 def read_fixes(output: Path, schema: Mapping[str, pl.DataType], key: str) -> QuarantineFixes | None:

@@ -223,7 +223,10 @@ class StoredShelf:
 
 
 def shrink_folder(folder: Path, *, limit: int = BYTES) -> None:
-    """Remove the segments that were read longest ago until `limit` bytes are left."""
+    """Remove the segments that were read longest ago until `limit` bytes are left.
+
+    What killed runs left half written goes too, and so do folders that are empty.
+    """
     with suppress(OSError):
         found = [(path, path.stat()) for path in folder.glob(f"*/*{ENDING}")]
         used = 0
@@ -231,17 +234,12 @@ def shrink_folder(folder: Path, *, limit: int = BYTES) -> None:
             used += stat.st_size
             if used > limit:
                 path.unlink(missing_ok=True)
-        _sweep(folder)
-
-
-def _sweep(folder: Path) -> None:
-    """Remove what killed runs left half written, and folders that are empty."""
-    for draft in folder.glob(f"*/.*{DRAFT}"):
-        if time.time() - draft.stat().st_mtime > 3600:
-            draft.unlink(missing_ok=True)
-    for shelf in folder.iterdir():
-        with suppress(OSError):
-            shelf.rmdir()
+        for draft in folder.glob(f"*/.*{DRAFT}"):
+            if time.time() - draft.stat().st_mtime > 3600:
+                draft.unlink(missing_ok=True)
+        for shelf in folder.iterdir():
+            with suppress(OSError):
+                shelf.rmdir()
 
 
 def _describe_software(signal: SignalSpec) -> str:

@@ -118,7 +118,8 @@ def repeated_ids(
     is a row of `parts`. Raises SourceError where an id stands for two contents, unless the latest
     one wins.
     """
-    if not any(map(_repeats, _read_in_passes(ids, ["key"]))):
+    frames = _read_in_passes(ids, ["key"])
+    if not any(frame["key"].n_unique() < frame.height for frame in frames):
         return no_repeats()
     if not latest_wins:
         refuse_conflicts(ids)
@@ -216,10 +217,6 @@ def candidate_place(start: int) -> pl.Expr:
     """Return the place of a candidate, -1 for a row that the formula did not keep."""
     place = start + pl.col("candidate").cum_sum().cast(pl.Int64) - 1
     return pl.when("candidate").then(place).otherwise(pl.lit(-1, pl.Int64)).alias("place")
-
-
-def _repeats(frame: pl.DataFrame) -> bool:
-    return frame["key"].n_unique() < frame.height
 
 
 def _read_in_passes(ids: Sequence[Part], columns: list[str]) -> Iterator[pl.DataFrame]:

@@ -67,16 +67,34 @@ def measure(
     looks = run.job.recipe.analysis != "off"
     read, kept = profiles(run, results, outcome) if looks else (ProfileState(), ProfileState())
     train = run.job.recipe.train
-    wanted = measure_label_precision(_known(kept.label_totals), _wanted_labels(run))
+    wanted = measure_label_precision(
+        {name: rows for name, rows in kept.label_totals.items() if name != UNLABELLED},
+        _wanted_labels(run),
+    )
+    balance, near = outcome.balance, outcome.kinds.get("near")
+    shown: dict[Literal["input", "kept"], Profile] = {}
+    if looks:
+        spoken = with_languages(kept.profile(of=balance.kept), outcome)
+        shown = {"input": read.profile(of=balance.read), "kept": spoken}
     metrics = RunMetrics(
         verdict=judged.verdict,
         run=_describe_run(run),
         inputs=(*(_describe_input(entry) for entry in run.job.sources.inputs), *_mended(run)),
-        rows=_rows(outcome),
+        rows=Rows(
+            **outcome.balance.to_json(),
+            unknown=outcome.unknown,
+            set=outcome.set_rows,
+            splits=outcome.splits,
+        ),
         funnel=_make_funnel(run, results),
         checks=make_checks(results, judged, outcome),
-        profiles=_shown(read, kept, outcome) if looks else {},
-        duplicates=_duplicates(outcome),
+        profiles=shown,
+        duplicates=Duplicates(
+            exact=balance.duplicate - (near or 0),
+            near=near,
+            rows=balance.kept + balance.duplicate,
+            groups=duplicate_groups(pl.scan_parquet([part.path for part in outcome.duplicates])),
+        ),
         leakage=(*_find_leakage(run, outcome), *_find_contamination(run, outcome)),
         drift=_drift(run, kept, outcome),
         label_precision=wanted,
@@ -88,23 +106,6 @@ def measure(
     )
     found = find_alerts(metrics, read_history(run.store.output, before=run.run_id))
     return metrics.model_copy(update={"alerts": found})
-
-
-def _shown(
-    read: ProfileState, kept: ProfileState, outcome: RunOutcome
-) -> dict[Literal["input", "kept"], Profile]:
-    balance = outcome.balance
-    spoken = with_languages(kept.profile(of=balance.kept), outcome)
-    return {"input": read.profile(of=balance.read), "kept": spoken}
-
-
-def _rows(outcome: RunOutcome) -> Rows:
-    return Rows(
-        **outcome.balance.to_json(),
-        unknown=outcome.unknown,
-        set=outcome.set_rows,
-        splits=outcome.splits,
-    )
 
 
 def _own_metrics(run: Run, outcome: RunOutcome) -> dict[str, float | int]:
@@ -141,10 +142,6 @@ def _wanted_labels(run: Run) -> tuple[str, ...]:
         return recipe.integrity.labels
     made = all(isinstance(source.config, Synthesize) for source in recipe.source)
     return ("positive",) if made else ()
-
-
-def _known(labels: dict[str, int]) -> dict[str, int]:
-    return {name: rows for name, rows in labels.items() if name != UNLABELLED}
 
 
 def _find_contamination(run: Run, outcome: RunOutcome) -> tuple[Leak, ...]:
@@ -214,16 +211,6 @@ def _make_funnel(run: Run, results: Sequence[ShardResult]) -> Funnel:
     read = pl.concat(frames)
     sound = read.filter(~rules.failing()) if rules.columns else read
     return describe_funnel(decider, sifted, analyse_frame(decider, sound))
-
-
-def _duplicates(outcome: RunOutcome) -> Duplicates:
-    near = outcome.kinds.get("near")
-    return Duplicates(
-        exact=outcome.balance.duplicate - (near or 0),
-        near=near,
-        rows=outcome.balance.kept + outcome.balance.duplicate,
-        groups=duplicate_groups(pl.scan_parquet([part.path for part in outcome.duplicates])),
-    )
 
 
 def _find_leakage(run: Run, outcome: RunOutcome) -> tuple[Leak, ...]:

@@ -180,7 +180,9 @@ def _route_rows(batch: Batch, context: ShardContext, result: ShardResult) -> _Ro
         "quarantine": pl.concat(
             [
                 _with_reasons(bad, context.rules.reasons()),
-                _quarantine_faulty(good.filter(open_by_fault)),
+                _with_reasons(
+                    good.filter(open_by_fault), pl.lit([FAULT_REASON], dtype=pl.List(pl.String))
+                ),
                 _quarantine_barred(found.select(batch.frame.columns), candidates, barred, context),
             ]
         ),
@@ -196,7 +198,12 @@ def _route_rows(batch: Batch, context: ShardContext, result: ShardResult) -> _Ro
         unknown=int((decisions.keep.is_null() & refused).sum()),
         faulted=int(open_by_fault.sum()),
         faults=_describe_faults(decisions, good),
-        clauses=_count_clauses(decisions.clause.filter(refused)),
+        clauses=Counter(
+            {
+                str(clause): int(rows)
+                for clause, rows in decisions.clause.filter(refused).value_counts().iter_rows()
+            }
+        ),
         analysis=analyse_frame(context.decider, good) if context.analyse else None,
     )
 
@@ -225,10 +232,6 @@ def _quarantine_barred(
     return cast_storable(originals.filter(barred).hstack(reasons.select("_reasons")))
 
 
-def _count_clauses(clauses: pl.Series) -> Counter[str]:
-    return Counter({str(clause): int(rows) for clause, rows in clauses.value_counts().iter_rows()})
-
-
 def _describe_faults(decisions: Decisions, good: pl.DataFrame) -> tuple[dict[str, str], ...]:
     return tuple(
         {
@@ -244,11 +247,6 @@ def _describe_faults(decisions: Decisions, good: pl.DataFrame) -> tuple[dict[str
 
 def _with_reasons(frame: pl.DataFrame, reasons: pl.Expr) -> pl.DataFrame:
     return cast_storable(frame.with_columns(_reasons=reasons))
-
-
-def _quarantine_faulty(frame: pl.DataFrame) -> pl.DataFrame:
-    reasons = pl.lit([FAULT_REASON], dtype=pl.List(pl.String))
-    return _with_reasons(frame, reasons)
 
 
 def _signal_columns(decisions: Decisions) -> list[pl.Series]:

@@ -25,7 +25,6 @@ from siftset.pipeline.stages.run_gate import FOLDER, move_project
 from siftset.pipeline.stages.run_outcome import RunOutcome
 from siftset.pipeline.storage.atomic_files import atomic_write, disk_full_errors, sync, write_json
 from siftset.pipeline.storage.object_store import is_address
-from siftset.pipeline.storage.part_files import Part
 from siftset.pipeline.storage.run_folder import MANIFEST, RunFolder, State, software_versions
 from siftset.schemas.errors import OutputError, SiftsetError
 from siftset.schemas.results.metrics import RunMetrics
@@ -135,25 +134,20 @@ def existing_result(store: Store, key: str) -> CurateResult | None:
 def finish_commit(store: Store) -> None:
     """Make all that follows from the latest commit, where a run was killed before it could."""
     commit = store.current()
-    if commit is not None:
-        with disk_full_errors(store.output):
-            _finish_commit(store, commit)
-
-
-def _finish_commit(store: Store, commit: Commit) -> None:
-    store.lay_version(commit.version)
-    folder = RunFolder(store.output, commit.run_id)
-    if not (folder.path / MANIFEST).is_file() or folder.manifest().get("state") == "published":
+    if commit is None:
         return
-    metrics = read_metrics(folder.path / METRICS)
-    if metrics is not None:
-        placed = metrics.model_copy(
-            update={"run": metrics.run.model_copy(update={"version": commit.version})}
-        )
-        _write_metrics(folder.path, placed)
-        render_report(folder.path, history=read_history(store.output, before=commit.run_id))
-    write_index(store.output)
-    folder.amend(state="published", version=commit.version)
+    with disk_full_errors(store.output):
+        store.lay_version(commit.version)
+        folder = RunFolder(store.output, commit.run_id)
+        if not (folder.path / MANIFEST).is_file() or folder.manifest().get("state") == "published":
+            return
+        metrics = read_metrics(folder.path / METRICS)
+        if metrics is not None:
+            facts = metrics.run.model_copy(update={"version": commit.version})
+            _write_metrics(folder.path, metrics.model_copy(update={"run": facts}))
+            render_report(folder.path, history=read_history(store.output, before=commit.run_id))
+        write_index(store.output)
+        folder.amend(state="published", version=commit.version)
 
 
 def render_report(folder: Path, history: Sequence[RunMetrics] = ()) -> None:
@@ -173,7 +167,10 @@ def _assemble_run(
     draft = run.folder / "run"
     draft.mkdir()
     for name, parts in (*outcome.parts.items(), ("duplicates", outcome.duplicates)):
-        _move_parts(parts, draft / name)
+        (draft / name).mkdir()
+        for part in parts:
+            part.path.replace(draft / name / part.path.name)
+            sync(draft / name / part.path.name)
     for name in GATE_FOLDERS:
         if (run.folder / FOLDER / name).is_dir():
             (run.folder / FOLDER / name).replace(draft / name)
@@ -248,14 +245,13 @@ def _make_result(
 def _notes(metrics: RunMetrics) -> tuple[str, ...]:
     from siftset.pipeline.reports.run import find_statements
 
-    told = (found for found in find_statements(metrics) if found.level != "note")
-    return tuple(_sentences(found.claim, found.todo) for found in told)
-
-
-def _sentences(claim: str, todo: str) -> str:
-    """Return a claim and what to do about it as plain sentences."""
-    joined = claim if claim.endswith((".", "!", "?")) or not todo else f"{claim}."
-    return f"{joined} {todo[:1].upper()}{todo[1:]}".strip()
+    notes = []
+    for found in find_statements(metrics):
+        claim, todo = found.claim, found.todo
+        if found.level != "note":
+            end = "." if todo and not claim.endswith((".", "!", "?")) else ""
+            notes.append(f"{claim}{end} {todo[:1].upper()}{todo[1:]}".strip())
+    return tuple(notes)
 
 
 def _result_of_commit(store: Store, commit: Commit) -> CurateResult:
@@ -284,13 +280,6 @@ def _place_run(run: Run, draft: Path) -> RunFolder:
     draft.replace(folder.path)
     sync(folder.path.parent)
     return folder
-
-
-def _move_parts(parts: Sequence[Part], folder: Path) -> None:
-    folder.mkdir()
-    for part in parts:
-        part.path.replace(folder / part.path.name)
-        sync(folder / part.path.name)
 
 
 def _write_metrics(folder: Path, metrics: RunMetrics) -> None:

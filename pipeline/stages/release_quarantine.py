@@ -28,7 +28,11 @@ def release_rows(job: Job, mended: Path | None) -> tuple[Job, str]:
     that are not there, do not fit, or hold no row of this source.
     """
     found = read_released(_find_files(job, mended), {"row_id": pl.String(), **job.sources.schema})
-    _check_ids(found)
+    repeated = found.unique().filter(pl.col("row_id").is_duplicated())
+    if repeated.height:
+        raise SourceError(
+            f"quarantine: row {repeated['row_id'][0]} is mended in two ways: keep one of them"
+        )
     original = _read_originals(job, found)
     if found.height and original.is_empty():
         raise SourceError(
@@ -73,14 +77,6 @@ def _find_files(job: Job, mended: Path | None) -> list[Path]:
     if not found:
         raise SourceError(f"quarantine: {mended} holds no Parquet file: expected one, or a folder")
     return found
-
-
-def _check_ids(found: pl.DataFrame) -> None:
-    repeated = found.unique().filter(pl.col("row_id").is_duplicated())
-    if repeated.height:
-        raise SourceError(
-            f"quarantine: row {repeated['row_id'][0]} is mended in two ways: keep one of them"
-        )
 
 
 def _read_originals(job: Job, found: pl.DataFrame) -> pl.DataFrame:

@@ -40,37 +40,26 @@ class _Window:
 
     def read_batches(self) -> Iterator[Batch]:
         """Yield the rows taken, in order."""
-        return _read_sample(self.inner, self.wanted, self.seed)
+        seeded = plh.concat_str(pl.lit(f"{self.seed}:"), pl.col("row_id"))
+        ticket = seeded.nchash.xxh3_64().alias("ticket")
+        best = pl.Series(dtype=pl.UInt64)
+        for batch in self._read_inner():
+            drawn = batch.frame.select(ticket).to_series()
+            best = pl.concat([best, drawn]).bottom_k(self.wanted)
+        limit = best.max()
+        for batch in self._read_inner():
+            mask = batch.frame.select(ticket <= (0 if limit is None else limit)).to_series()
+            yield replace(
+                batch,
+                frame=batch.frame.filter(mask),
+                content=batch.content.filter(mask),
+                unreadable=batch.unreadable.clear() if not mask.any() else batch.unreadable,
+            )
+
+    def _read_inner(self) -> Iterator[Batch]:
+        return (batch for shard in self.inner for batch in shard.read_batches())
 
 
 def sampled_rows(shards: Sequence[Shard], count: int, *, seed: int) -> tuple[Shard, ...]:
     """Return one shard with `count` rows drawn by a seeded hash of row_id, in order."""
     return (_Window(f"sample of {count:,} rows", tuple(shards), count, seed),)
-
-
-def _read_sample(shards: Sequence[Shard], count: int, seed: int) -> Iterator[Batch]:
-    def all_batches() -> Iterator[Batch]:
-        return (batch for shard in shards for batch in shard.read_batches())
-
-    best = pl.Series(dtype=pl.UInt64)
-    for batch in all_batches():
-        drawn = batch.frame.select(_row_ticket(seed)).to_series()
-        best = pl.concat([best, drawn]).bottom_k(count)
-    limit = best.max()
-    for batch in all_batches():
-        yield _cut_batch(batch, _row_ticket(seed) <= (0 if limit is None else limit))
-
-
-def _row_ticket(seed: int) -> pl.Expr:
-    seeded = plh.concat_str(pl.lit(f"{seed}:"), pl.col("row_id"))
-    return seeded.nchash.xxh3_64().alias("ticket")
-
-
-def _cut_batch(batch: Batch, wanted: pl.Expr) -> Batch:
-    mask = batch.frame.select(wanted=wanted).to_series()
-    return replace(
-        batch,
-        frame=batch.frame.filter(mask),
-        content=batch.content.filter(mask),
-        unreadable=batch.unreadable.clear() if not mask.any() else batch.unreadable,
-    )

@@ -62,14 +62,10 @@ def _join_pairs(parent: Integers, left: Integers, right: Integers) -> None:
         left, right = left[apart], right[apart]
         above = np.maximum(left, right)
         np.minimum.at(parent, above, np.minimum(left, right))
-        _flatten_paths(parent, above)
-
-
-def _flatten_paths(parent: Integers, joined: Integers) -> None:
-    """Point roots that were joined to one another at the root of all, halving paths each turn."""
-    over = parent[joined]
-    while not np.array_equal(above := parent[over], over):
-        parent[joined] = over = above
+        # Roots that were joined to one another point at the root of all, by paths halved each turn.
+        over = parent[above]
+        while not np.array_equal(higher := parent[over], over):
+            parent[above] = over = higher
 
 
 def _find_roots(parent: Integers, rows: Integers) -> Integers:

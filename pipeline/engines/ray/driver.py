@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 
     from siftset.pipeline.run.context import Run
     from siftset.pipeline.sources import Shard
-    from siftset.pipeline.sources.occurrences import Earlier
     from siftset.pipeline.stages.process_shard import ShardContext, ShardResult
 
 NOT_SHIPPED: Final = frozenset({"decider", "split", "folder", "watch", "stop", "advance", "tally"})
@@ -76,13 +75,9 @@ def count_equal_records(shards: Sequence[tuple[int, Shard]], nodes: Nodes) -> No
         if isinstance(inner, FileShard) and inner.plan.id is None and not inner.file.is_counted:
             files[id(inner.file)] = inner.file
     for file, found in zip(
-        files.values(), nodes.map_tasks(_counted, [*files.values()]), strict=True
+        files.values(), nodes.map_tasks(FileParts.count_earlier, [*files.values()]), strict=True
     ):
         file.set_earlier(found)
-
-
-def _counted(file: FileParts) -> tuple[Earlier, ...]:
-    return file.count_earlier()
 
 
 def _make_payload(run: Run, context: ShardContext, place: Path) -> TaskPayload:

@@ -48,7 +48,15 @@ def quarantine_shard(shard: Shard, index: int, context: ShardContext, reason: st
         result.balance += Balance(read=rows + lost, quarantined=rows, unreadable=lost)
         result.faulted += rows
         if rows and not result.faults:
-            result.faults.append(_fault(str(batch.frame["row_id"][0]), shard.name, reason))
+            result.faults.append(
+                {
+                    "signal": WHOLE_SHARD,
+                    "row_id": str(batch.frame["row_id"][0]),
+                    "text": shard.name,
+                    "error": reason,
+                    "traceback": "",
+                }
+            )
     result.parts = {o: (*empty.get(o, ()), *writer.close()) for o, writer in writers.items()}
     return result
 
@@ -80,7 +88,3 @@ def _route_rows(batch: Batch, context: ShardContext, reason: str) -> dict[Outcom
     if context.track_ids:
         frames["ids"] = ids_of(batch, pl.repeat(False, batch.frame.height, eager=True))
     return frames
-
-
-def _fault(row_id: str, name: str, reason: str) -> dict[str, str]:
-    return {"signal": WHOLE_SHARD, "row_id": row_id, "text": name, "error": reason, "traceback": ""}

@@ -221,7 +221,16 @@ class Nodes:
 
     def summary(self) -> dict[str, dict[str, float]]:
         """Return what was spent on each node."""
-        return {self._name_node(node): _sum_costs(costs) for node, costs in self.costs.items()}
+        return {
+            self._name_node(node): {
+                "shards": float(len(costs)),
+                "rows": float(sum(cost.rows for cost in costs)),
+                "seconds": sum(cost.seconds for cost in costs),
+                "cpu_seconds": sum(cost.cpu_seconds for cost in costs),
+                "peak_bytes": float(max(cost.peak_bytes for cost in costs)),
+            }
+            for node, costs in self.costs.items()
+        }
 
     def describe_costs(self) -> Iterator[str]:
         """Yield a line for each node: what was done there, and at what cost."""
@@ -265,13 +274,3 @@ def _collect_results(under_way: dict[ObjectRef[R], int], found: dict[int, R]) ->
     done, _ = ray.wait([*under_way], num_returns=1, timeout=_POLL)
     for ref in done:
         found[under_way.pop(ref)] = ray.get(ref)
-
-
-def _sum_costs(costs: Sequence[ShardCost]) -> dict[str, float]:
-    return {
-        "shards": float(len(costs)),
-        "rows": float(sum(cost.rows for cost in costs)),
-        "seconds": sum(cost.seconds for cost in costs),
-        "cpu_seconds": sum(cost.cpu_seconds for cost in costs),
-        "peak_bytes": float(max(cost.peak_bytes for cost in costs)),
-    }

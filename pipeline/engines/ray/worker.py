@@ -30,13 +30,11 @@ from siftset.pipeline.run.split import split_expr
 from siftset.pipeline.stages.process_shard import (
     RowSample,
     ShardContext,
-    ShardResult,
     process_shard,
 )
 from siftset.pipeline.storage.address import WORK
 from siftset.pipeline.storage.object_store import is_address
 from siftset.schemas.errors import OutputError, SiftsetError, SignalError
-from siftset.schemas.results.summary import Balance
 from siftset.signals.decider import Decider
 from siftset.signals.formula.formula import parse
 from siftset.signals.registry import build_for
@@ -131,7 +129,11 @@ def _run_shard(
     try:
         context = _make_context(payload, draft)
         context.decider.take_statistics()
-        result = _asked(context, shard, index, reason)
+        result = (
+            process_shard(shard, index, context)
+            if reason is None
+            else quarantine_shard(shard, index, context, reason)
+        )
         context.decider.close()
         kept = ShardRecord(
             result, context.decider.take_statistics(), begun.cost(result.balance.read)
@@ -139,12 +141,6 @@ def _run_shard(
         store_record(kept, draft, payload.place / name)
     finally:
         shutil.rmtree(draft, ignore_errors=True)
-
-
-def _asked(context: ShardContext, shard: Shard, index: int, reason: str | None) -> ShardResult:
-    if reason is None:
-        return process_shard(shard, index, context)
-    return quarantine_shard(shard, index, context, reason)
 
 
 def _make_context(payload: TaskPayload, folder: Path) -> ShardContext:
@@ -156,8 +152,8 @@ def _make_context(payload: TaskPayload, folder: Path) -> ShardContext:
         folder=folder,
         watch=lambda: copy.deepcopy(payload.watch),
         stop=threading.Event(),
-        advance=_nothing,
-        tally=_no_balance,
+        advance=_tell_nobody,
+        tally=_tell_nobody,
     )
 
 
@@ -256,12 +252,8 @@ def _node_id() -> str:
     return str(ray.get_runtime_context().get_node_id())
 
 
-def _nothing(done: int) -> None:
+def _tell_nobody(done: object) -> None:
     """Tell nobody: the driver hears of whole shards."""
-
-
-def _no_balance(balance: Balance) -> None:
-    """Tell nobody."""
 
 
 ShardTask = Callable[[TaskPayload, "Shard", int, int, str | None], Refusal | None]

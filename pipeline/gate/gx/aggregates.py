@@ -70,7 +70,9 @@ def translate_aggregate(
 ) -> Aggregate | Tally | None:
     """Translate one aggregate metric, or return None where there is no translation."""
     if name == "table.row_count":
-        return _row_count(domain, schema)
+        asked = domain.get("row_condition")
+        rows = row_filter(asked, schema).sum() if asked else pl.len()
+        return Aggregate((rows,), lambda count: count)
     if "column" not in domain:
         return None
     column = _column_values(name, domain, schema)
@@ -99,12 +101,6 @@ def _translate_other(
         counts = (inside.size, inside.failing.sum())
         return Aggregate(counts, lambda size, failing: size - failing)
     return None
-
-
-def _row_count(domain: Kwargs, schema: pl.Schema) -> Aggregate:
-    if domain.get("row_condition"):
-        return Aggregate((row_filter(domain["row_condition"], schema).sum(),), lambda count: count)
-    return Aggregate((pl.len(),), lambda count: count)
 
 
 def _column_values(name: str, domain: Kwargs, schema: pl.Schema) -> pl.Expr:

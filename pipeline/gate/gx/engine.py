@@ -91,13 +91,16 @@ class PolarsExecutionEngine(PandasExecutionEngine):
         known = metrics if metrics is not None else {}
         level = _Level(self, known)
         for metric in metrics_to_resolve:
-            level.add(metric, runtime_configuration)
+            try:
+                level.add(metric, runtime_configuration)
+            except Exception as error:
+                level.failures.append((metric, error))
         found = level.run()
         if level.failures:
             known.update(found)
-            failed, error = level.failures[0]
-            message = f"{failed.metric_name}: {' '.join(str(error).split())}"
-            raise MetricResolutionError(message=message, failed_metrics=(failed,)) from error
+            failed, cause = level.failures[0]
+            message = f"{failed.metric_name}: {' '.join(str(cause).split())}"
+            raise MetricResolutionError(message=message, failed_metrics=(failed,)) from cause
         return found
 
     def derive_metric(
@@ -131,13 +134,6 @@ class _Level:
         self._examples: list[tuple[MetricConfiguration, Condition]] = []
         self.failures: list[tuple[MetricConfiguration, Exception]] = []
 
-    def add(self, metric: MetricConfiguration, runtime: dict[str, Any] | None) -> None:
-        """Translate a metric; nothing is read yet."""
-        try:
-            self._add(metric, runtime)
-        except Exception as error:
-            self.failures.append((metric, error))
-
     def run(self) -> dict[Any, Any]:
         """Scan once for every count and aggregate, then for examples of what failed."""
         for scan in self._scans.values():
@@ -147,7 +143,8 @@ class _Level:
         self._find_examples()
         return self._found
 
-    def _add(self, metric: MetricConfiguration, runtime: dict[str, Any] | None) -> None:
+    def add(self, metric: MetricConfiguration, runtime: dict[str, Any] | None) -> None:
+        """Translate a metric; nothing is read yet."""
         name, domain = metric.metric_name, metric.metric_domain_kwargs
         if domain.get("table"):
             raise SuiteError("a second table cannot be read: compare the tables' own counts")
@@ -168,18 +165,11 @@ class _Level:
         elif suffix in _EXAMPLES:
             self._examples.append((metric, self._condition_of(metric)))
         else:
-            self._add_aggregate(metric, batch)
-
-    def _add_aggregate(self, metric: MetricConfiguration, batch: LazyBatch) -> None:
-        made = aggregates.translate_aggregate(
-            metric.metric_name,
-            metric.metric_domain_kwargs,
-            metric.metric_value_kwargs,
-            batch.schema,
-        )
-        if made is None:
-            raise SuiteError("has no translation to polars")
-        self._scan_of(batch).add(metric, made)
+            values = metric.metric_value_kwargs
+            aggregate = aggregates.translate_aggregate(name, domain, values, batch.schema)
+            if aggregate is None:
+                raise SuiteError("has no translation to polars")
+            self._scan_of(batch).add(metric, aggregate)
 
     def _scan_of(self, batch: LazyBatch) -> Scan:
         return self._scans.setdefault(id(batch), Scan(batch.frame, batch.schema))

@@ -72,16 +72,14 @@ def flatten_text(value: object) -> object:
     """Return a value with its texts cut and their control characters made visible."""
     if isinstance(value, str):
         cut = value[:CHARACTERS]
-        shown = "".join(c if c.isprintable() else _visible(c) for c in cut)
+        shown = "".join(
+            c if c.isprintable() else f"\\x{ord(c):02x}" if ord(c) < 256 else f"\\u{ord(c):04x}"
+            for c in cut
+        )
         return shown + ("…" if len(value) > CHARACTERS else "")
     if isinstance(value, Mapping):
         return {key: flatten_text(each) for key, each in value.items()}
     return [flatten_text(each) for each in value] if isinstance(value, list | tuple) else value
-
-
-def _visible(character: str) -> str:
-    code = ord(character)
-    return f"\\x{code:02x}" if code < 256 else f"\\u{code:04x}"
 
 
 def _is_rare(one: ExampleRequest) -> bool:

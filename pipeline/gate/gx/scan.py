@@ -40,7 +40,8 @@ class Scan:
             self._plans.append((metric, ScanPlan(counted, made.finish)))
             return
         for expression in made.expressions:
-            _resolve_types(expression, self._schema)
+            # Resolved on an empty frame, so that a type error costs no scan.
+            pl.DataFrame(schema=self._schema).lazy().select(expression).collect()
         self._aggregates.append((metric, made))
 
     def count(
@@ -141,8 +142,3 @@ def repeated_keys(frame: pl.LazyFrame, condition: Condition, hashes: pl.DataFram
     candidates = rows.join(hashes.lazy(), on=HASH, how="semi")
     counted = candidates.group_by(condition.columns).agg(pl.len())
     return counted.filter(pl.col("len") > 1)
-
-
-def _resolve_types(expression: pl.Expr, schema: pl.Schema) -> None:
-    """Resolve an expression on an empty frame, so that a type error costs no scan."""
-    pl.DataFrame(schema=schema).lazy().select(expression).collect()
