@@ -13,7 +13,7 @@ from siftset.pipeline.engines.sift import check_engine, count_scored, open_resol
 from siftset.pipeline.gate.prepare import check_kinds
 from siftset.pipeline.notifications.alert import alert
 from siftset.pipeline.remote_output.open import open_store
-from siftset.pipeline.run.context import CurateOptions, Run
+from siftset.pipeline.run.context import CurateOptions, CurateRun
 from siftset.pipeline.run.job import SECTIONS, Job, load_job
 from siftset.pipeline.run.progress_file import ProgressFile
 from siftset.pipeline.run.work_folder import work_folder
@@ -73,7 +73,7 @@ def curate(
             sync_remote(job.loaded, store)
             return done
         with work_folder(job.output) as folder:
-            run = Run(job, store, wanted, shown, folder, clock=clock)
+            run = CurateRun(job, store, wanted, shown, folder, clock=clock)
             live = ProgressFile(shown, folder / PROGRESS, run.run_id, job.recipe.name)
             try:
                 return _carry_out(replace(run, progress=live))
@@ -92,7 +92,7 @@ def _released(job: Job, options: CurateOptions, progress: Progress) -> Job:
     return released
 
 
-def _carry_out(run: Run) -> CurateResult:
+def _carry_out(run: CurateRun) -> CurateResult:
     sources = _sources(run)
     for warning in sources.warnings:
         run.progress.say(f"warning: {warning}")
@@ -119,7 +119,7 @@ def _carry_out(run: Run) -> CurateResult:
     return replace(result, turnover=moved, scores=count_scored(run), nodes=run.nodes)
 
 
-def _sources(run: Run) -> Sources:
+def _sources(run: CurateRun) -> Sources:
     sources = run.job.sources
     if run.options.sample is not None:
         count, seed = run.options.sample, run.job.recipe.seed

@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING
 
 from siftset.pipeline.engines.local import map_ordered
-from siftset.pipeline.run.context import CurateOptions, Run
+from siftset.pipeline.run.context import CurateOptions, CurateRun
 from siftset.pipeline.run.progress_file import ProgressFile
 from siftset.pipeline.run.row_sample import SAMPLE_ROWS, SeededSample
 from siftset.pipeline.stages.process_shard import ShardContext, ShardResult, process_shard
@@ -27,7 +27,7 @@ def check_engine(options: CurateOptions) -> None:
         raise MissingExtraError("the engine ray", "ray")
 
 
-def count_scored(run: Run) -> dict[str, dict[str, int]]:
+def count_scored(run: CurateRun) -> dict[str, dict[str, int]]:
     """Count the rows that were scored and those that were not, where any answer was stored."""
     signals = run.job.decider.statistics().signals
     stored = {name: found for name, found in signals.items() if found.cached}
@@ -38,7 +38,7 @@ def _ignore_balance(balance: Balance) -> None:
     """Tell nobody."""
 
 
-def sift_shards(run: Run, sources: Sources) -> list[ShardResult]:
+def sift_shards(run: CurateRun, sources: Sources) -> list[ShardResult]:
     """Read all shards and put every row where it belongs."""
     stop = threading.Event()
     fixes = run.job.fixes
@@ -73,7 +73,7 @@ def sift_shards(run: Run, sources: Sources) -> list[ShardResult]:
         return list(map_ordered(lambda s: process_shard(s[1], s[0], context), shards, stop=stop))
 
 
-def open_resolver(run: Run, rows: int) -> AbstractContextManager[DuplicateResolver]:
+def open_resolver(run: CurateRun, rows: int) -> AbstractContextManager[DuplicateResolver]:
     """Open what resolves the duplicates of so many rows: a cluster where one machine takes long."""
     if run.options.engine == "local" or rows <= run.job.recipe.ray.exchange_above:
         return nullcontext(LocalResolver())

@@ -9,10 +9,10 @@ from siftset.pipeline.profile.history import METRICS, read_metrics
 from siftset.schemas.recipe.environment import VARIABLE
 
 if TYPE_CHECKING:
-    from siftset.pipeline.run.context import Run
+    from siftset.pipeline.run.context import CurateRun
 
 
-def alert(run: Run, folder: Path, lines: tuple[str, ...] = ()) -> None:
+def alert(run: CurateRun, folder: Path, lines: tuple[str, ...] = ()) -> None:
     """Tell the webhook of the run whose folder is given; say why where that did not work.
 
     Curating needs no webhook, so an environment variable that is not set stops nothing.

@@ -17,7 +17,7 @@ from siftset.pipeline.refresh.plan import Plan, make_plan
 from siftset.pipeline.refresh.stored_input import NoRows
 from siftset.pipeline.refresh.write_version import Written, write_change
 from siftset.pipeline.remote_output.open import open_store
-from siftset.pipeline.run.context import CurateOptions, Run
+from siftset.pipeline.run.context import CurateOptions, CurateRun
 from siftset.pipeline.run.job import SECTIONS, load_job
 from siftset.pipeline.run.progress_file import ProgressFile
 from siftset.pipeline.run.work_folder import work_folder
@@ -78,7 +78,7 @@ def refresh_set(
             if done is not None:
                 return done
             keyed = replace(job, key=plan.key)
-            run = Run(keyed, store, wanted, shown, folder, "refresh", clock=clock)
+            run = CurateRun(keyed, store, wanted, shown, folder, "refresh", clock=clock)
             live = ProgressFile(shown, folder / PROGRESS, run.run_id, job.recipe.name)
             try:
                 result = _carry_out(replace(run, progress=live), plan, ledger)
@@ -120,7 +120,7 @@ def _book(store: Store, ledger: RefreshLedger) -> ShardList | None:
     return None if commit is None else ledger.read(commit.metadata.get(METADATA))
 
 
-def _carry_out(run: Run, plan: Plan, ledger: RefreshLedger) -> CurateResult:
+def _carry_out(run: CurateRun, plan: Plan, ledger: RefreshLedger) -> CurateResult:
     for warning in run.job.sources.warnings:
         run.progress.say(f"warning: {warning}")
     results = _read(run, plan)
@@ -153,7 +153,7 @@ class _Settled(NamedTuple):
     """Whether no row was read, entered or left."""
 
 
-def _settle(run: Run, plan: Plan, results: Sequence[ShardResult]) -> _Settled:
+def _settle(run: CurateRun, plan: Plan, results: Sequence[ShardResult]) -> _Settled:
     """Find what enters and leaves, and write the files of the next version."""
     entries = _filled(plan, results)
     with run.progress.stage("find duplicates") as stage:
@@ -167,7 +167,7 @@ def _settle(run: Run, plan: Plan, results: Sequence[ShardResult]) -> _Settled:
 
 
 def _publish(
-    run: Run,
+    run: CurateRun,
     outcome: RunOutcome,
     assessment: Assessment,
     settled: _Settled,
@@ -186,7 +186,7 @@ def _publish(
     return result
 
 
-def _moved(run: Run, settled: _Settled) -> Turnover | None:
+def _moved(run: CurateRun, settled: _Settled) -> Turnover | None:
     """Count what enters and leaves; where nothing leaves, without reading the set."""
     version = run.store.version()
     if version is None or settled.written.mode == "overwrite":
@@ -194,7 +194,7 @@ def _moved(run: Run, settled: _Settled) -> Turnover | None:
     return Turnover(version, int(settled.change.entering.sum()), 0)
 
 
-def _read(run: Run, plan: Plan) -> list[ShardResult]:
+def _read(run: CurateRun, plan: Plan) -> list[ShardResult]:
     """Read the shards that are new; at least one, so that there are columns."""
     if not plan.todo:
         nothing = replace(run.job.sources, shards=(NoRows(run.job.sources.schema),))
@@ -233,7 +233,7 @@ def _settlement(results: Sequence[ShardResult], settled: _Settled) -> RunOutcome
     )
 
 
-def _add_profile(run: Run) -> None:
+def _add_profile(run: CurateRun) -> None:
     """Add the profile of the set before to that of the new rows: later runs compare with both."""
     current, path = run.store.current(), run.folder / PROFILE
     if current is None or not path.is_file():

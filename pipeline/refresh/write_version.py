@@ -21,7 +21,7 @@ from siftset.pipeline.storage.table import DataFile, Mode, split_of
 from siftset.schemas.results.columns import SPLITS
 
 if TYPE_CHECKING:
-    from siftset.pipeline.run.context import Run
+    from siftset.pipeline.run.context import CurateRun
 
 MANY_FILES: Final = 64
 """Files of a split from which the small ones become one."""
@@ -41,7 +41,7 @@ class Written:
     duplicates: tuple[Part, ...]
 
 
-def write_change(run: Run, change: Change, template: Part, *, whole: bool) -> Written:
+def write_change(run: CurateRun, change: Change, template: Part, *, whole: bool) -> Written:
     """Write what enters, and anew what loses rows; `whole` replaces the version before.
 
     `template` is a part of candidates, perhaps without rows, that has the columns.
@@ -63,7 +63,7 @@ def write_change(run: Run, change: Change, template: Part, *, whole: bool) -> Wr
 
 
 def _write_rows(
-    run: Run, change: Change, wanted: Mask, name: str, columns: pl.DataFrame | None
+    run: CurateRun, change: Change, wanted: Mask, name: str, columns: pl.DataFrame | None
 ) -> tuple[DataFile, ...]:
     """Write candidates by split; where there are none, one file with the columns if given."""
     folder = run.folder / "set"
@@ -83,7 +83,7 @@ def _write_rows(
     )
 
 
-def _write_duplicates(run: Run, change: Change, columns: pl.DataFrame) -> tuple[Part, ...]:
+def _write_duplicates(run: CurateRun, change: Change, columns: pl.DataFrame) -> tuple[Part, ...]:
     """Write the rows that this run read and that repeat others, with the row that they repeat."""
     writer = PartWriter(run.folder / "duplicates", "part", even_empty=True)
     repeats = change.repeats.filter(pl.Series(change.read[change.repeats["place"].to_numpy()]))
@@ -103,7 +103,7 @@ def _write_duplicates(run: Run, change: Change, columns: pl.DataFrame) -> tuple[
 
 
 def _without(
-    run: Run, old: Sequence[Path], leaving: pl.DataFrame, crowded: frozenset[str]
+    run: CurateRun, old: Sequence[Path], leaving: pl.DataFrame, crowded: frozenset[str]
 ) -> Iterator[DataFile]:
     """Yield the files of the version before under new names, without the rows that leave.
 

@@ -42,7 +42,7 @@ class CurateOptions:
 
 
 @dataclass(frozen=True, slots=True)
-class Run:
+class CurateRun:
     """One run under way."""
 
     job: Job

@@ -50,7 +50,7 @@ from siftset.schemas.results.metrics import (
 from siftset.schemas.results.metrics import Run as RunFacts
 
 if TYPE_CHECKING:
-    from siftset.pipeline.run.context import Run
+    from siftset.pipeline.run.context import CurateRun
     from siftset.pipeline.stages.judgement import Judgement
     from siftset.pipeline.stages.process_shard import ShardResult
     from siftset.pipeline.stages.run_outcome import RunOutcome
@@ -61,7 +61,7 @@ _SOURCES: Final = "source_js"
 
 
 def measure(
-    run: Run, results: Sequence[ShardResult], outcome: RunOutcome, judged: Judgement
+    run: CurateRun, results: Sequence[ShardResult], outcome: RunOutcome, judged: Judgement
 ) -> RunMetrics:
     """Return everything that the page of the run shows."""
     looks = run.job.recipe.analysis != "off"
@@ -108,7 +108,7 @@ def measure(
     return metrics.model_copy(update={"alerts": found})
 
 
-def _own_metrics(run: Run, outcome: RunOutcome) -> dict[str, float | int]:
+def _own_metrics(run: CurateRun, outcome: RunOutcome) -> dict[str, float | int]:
     named = run.job.recipe.integrity.metrics
     if not named or not outcome.files:
         return {}
@@ -116,7 +116,7 @@ def _own_metrics(run: Run, outcome: RunOutcome) -> dict[str, float | int]:
     return ask_metrics(metrics, pl.scan_parquet([file.path for file in outcome.files]))
 
 
-def _describe_run(run: Run) -> RunFacts:
+def _describe_run(run: CurateRun) -> RunFacts:
     job = run.job
     return RunFacts(
         run_id=run.run_id,
@@ -135,7 +135,7 @@ def _describe_run(run: Run) -> RunFacts:
     )
 
 
-def _wanted_labels(run: Run) -> tuple[str, ...]:
+def _wanted_labels(run: CurateRun) -> tuple[str, ...]:
     """Return the labels that a kept row should carry: named ones, else what synthesis praises."""
     recipe = run.job.recipe
     if recipe.integrity.labels:
@@ -144,7 +144,7 @@ def _wanted_labels(run: Run) -> tuple[str, ...]:
     return ("positive",) if made else ()
 
 
-def _find_contamination(run: Run, outcome: RunOutcome) -> tuple[Leak, ...]:
+def _find_contamination(run: CurateRun, outcome: RunOutcome) -> tuple[Leak, ...]:
     named = run.job.recipe.integrity.held_out
     if named is None:
         return ()
@@ -153,7 +153,7 @@ def _find_contamination(run: Run, outcome: RunOutcome) -> tuple[Leak, ...]:
     return held_out_leaks(files, open_outside(path, "integrity.held_out"), name=path.name)
 
 
-def _drift_from_reference(run: Run, kept: ProfileState) -> tuple[Drift, ...]:
+def _drift_from_reference(run: CurateRun, kept: ProfileState) -> tuple[Drift, ...]:
     named = run.job.recipe.integrity.reference
     if named is None:
         return ()
@@ -181,7 +181,7 @@ def _describe_input(entry: dict[str, JsonValue]) -> Input:
     )
 
 
-def _mended(run: Run) -> tuple[Input, ...]:
+def _mended(run: CurateRun) -> tuple[Input, ...]:
     mended = run.job.fixes
     if mended is None:
         return ()
@@ -196,7 +196,7 @@ def _mended(run: Run) -> tuple[Input, ...]:
     )
 
 
-def _make_funnel(run: Run, results: Sequence[ShardResult]) -> Funnel:
+def _make_funnel(run: CurateRun, results: Sequence[ShardResult]) -> Funnel:
     """Show what the formula did; every signal is evaluated on the sample unless that is off."""
     decider = run.job.decider
     clauses = sum((result.clauses for result in results), Counter[str]())
@@ -213,7 +213,7 @@ def _make_funnel(run: Run, results: Sequence[ShardResult]) -> Funnel:
     return describe_funnel(decider, sifted, analyse_frame(decider, sound))
 
 
-def _find_leakage(run: Run, outcome: RunOutcome) -> tuple[Leak, ...]:
+def _find_leakage(run: CurateRun, outcome: RunOutcome) -> tuple[Leak, ...]:
     """Look for leaks between splits; of our own split a very large set is not looked at.
 
     Rows that are equal but for case and punctuation never straddle our own split.
@@ -226,13 +226,15 @@ def _find_leakage(run: Run, outcome: RunOutcome) -> tuple[Leak, ...]:
     return (*split_leaks(rows), *near_leaks(rows))
 
 
-def _drift(run: Run, kept: ProfileState, outcome: RunOutcome) -> tuple[Drift, ...]:
+def _drift(run: CurateRun, kept: ProfileState, outcome: RunOutcome) -> tuple[Drift, ...]:
     if run.job.recipe.analysis == "off":
         return ()
     return (*_drift_from_version(run, kept, outcome), *_drift_from_reference(run, kept))
 
 
-def _drift_from_version(run: Run, kept: ProfileState, outcome: RunOutcome) -> tuple[Drift, ...]:
+def _drift_from_version(
+    run: CurateRun, kept: ProfileState, outcome: RunOutcome
+) -> tuple[Drift, ...]:
     """Compare the kept rows with those of the version that this run replaces."""
     current = run.store.current()
     if current is None:

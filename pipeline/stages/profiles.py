@@ -21,7 +21,7 @@ from siftset.pipeline.run.row_sample import SAMPLE_ROWS
 from siftset.schemas.results.metrics import Profile
 
 if TYPE_CHECKING:
-    from siftset.pipeline.run.context import Run
+    from siftset.pipeline.run.context import CurateRun
     from siftset.pipeline.stages.process_shard import ShardResult
     from siftset.pipeline.stages.run_outcome import RunOutcome
 
@@ -33,7 +33,7 @@ WORD_ROWS: Final = 200_000
 
 
 def profiles(
-    run: Run, results: Sequence[ShardResult], outcome: RunOutcome
+    run: CurateRun, results: Sequence[ShardResult], outcome: RunOutcome
 ) -> tuple[ProfileState, ProfileState]:
     """Profile a sample of what was read, and what was kept, whose state stays beside the page."""
     frames = [frame for result in results for frame in result.watch.frames]
@@ -54,7 +54,7 @@ def draw_rows(outcome: RunOutcome, wanted: int) -> pl.LazyFrame:
     return rows if share == 1 else rows.filter(pl.col("row_id") < f"{int(share * 16**12):012x}")
 
 
-def _add_token_lengths(run: Run, kept: ProfileState, outcome: RunOutcome) -> ProfileState:
+def _add_token_lengths(run: CurateRun, kept: ProfileState, outcome: RunOutcome) -> ProfileState:
     train = run.job.recipe.train
     path = tokenizer_file(train)
     if path is None or train is None:

@@ -31,7 +31,7 @@ from siftset.schemas.results.metrics import RunMetrics
 from siftset.schemas.results.summary import Balance, CurateResult
 
 if TYPE_CHECKING:
-    from siftset.pipeline.run.context import Run
+    from siftset.pipeline.run.context import CurateRun
     from siftset.pipeline.storage.table import Commit, DataFile, Mode, Store
     from siftset.schemas.recipe.loading import LoadedRecipe
 
@@ -52,7 +52,7 @@ class Addition:
 
 
 def publish(
-    run: Run, outcome: RunOutcome, assessment: Assessment, addition: Addition | None = None
+    run: CurateRun, outcome: RunOutcome, assessment: Assessment, addition: Addition | None = None
 ) -> CurateResult:
     """Make the run's rows the next version of the set, or what is added by an earlier one."""
     base = run.store.version()
@@ -90,7 +90,7 @@ def sync_remote(loaded: LoadedRecipe, store: Store) -> None:
         mirror_set(store, loaded.recipe.mirror)
 
 
-def preview(run: Run, outcome: RunOutcome, assessment: Assessment) -> CurateResult:
+def preview(run: CurateRun, outcome: RunOutcome, assessment: Assessment) -> CurateResult:
     """Lay what would be published into `preview/`, in place of an earlier preview."""
     draft = _assemble_run(run, outcome, assessment, state="preview", base=run.store.version())
     (draft / "set").mkdir(exist_ok=True)
@@ -109,7 +109,7 @@ def preview(run: Run, outcome: RunOutcome, assessment: Assessment) -> CurateResu
     return replace(result, report=target / REPORT)
 
 
-def store_refused_run(run: Run, outcome: RunOutcome, assessment: Assessment) -> Path:
+def store_refused_run(run: CurateRun, outcome: RunOutcome, assessment: Assessment) -> Path:
     """Keep the folder of a run that was refused, so that the user sees why; return it."""
     draft = _assemble_run(run, outcome, assessment, state="refused", base=run.store.version())
     render_report(draft, history=read_history(run.store.output))
@@ -161,7 +161,7 @@ def render_report(folder: Path, history: Sequence[RunMetrics] = ()) -> None:
 
 
 def _assemble_run(
-    run: Run, outcome: RunOutcome, assessment: Assessment, *, state: State, base: int | None
+    run: CurateRun, outcome: RunOutcome, assessment: Assessment, *, state: State, base: int | None
 ) -> Path:
     """Put the folder of the run together, aside."""
     draft = run.folder / "run"
@@ -188,7 +188,7 @@ def _assemble_run(
 
 
 def _make_manifest(
-    run: Run, outcome: RunOutcome, result: CurateResult, state: State, base: int | None
+    run: CurateRun, outcome: RunOutcome, result: CurateResult, state: State, base: int | None
 ) -> dict[str, JsonValue]:
     job = run.job
     options = run.options
@@ -224,7 +224,7 @@ def _make_manifest(
 
 
 def _make_result(
-    run: Run, outcome: RunOutcome, assessment: Assessment, *, version: int | None
+    run: CurateRun, outcome: RunOutcome, assessment: Assessment, *, version: int | None
 ) -> CurateResult:
     return CurateResult(
         run_id=run.run_id,
@@ -273,7 +273,7 @@ def _result_of_commit(store: Store, commit: Commit) -> CurateResult:
     )
 
 
-def _place_run(run: Run, draft: Path) -> RunFolder:
+def _place_run(run: CurateRun, draft: Path) -> RunFolder:
     folder = RunFolder(run.store.output, run.run_id)
     folder.path.parent.mkdir(exist_ok=True)
     sync(draft)

@@ -26,7 +26,7 @@ from siftset.schemas.results.columns import SPLITS
 from siftset.schemas.results.summary import Balance
 
 if TYPE_CHECKING:
-    from siftset.pipeline.run.context import Run
+    from siftset.pipeline.run.context import CurateRun
     from siftset.pipeline.run.job import Job
 
 
@@ -56,7 +56,7 @@ class DuplicateResolver(Protocol):
         """Return place, keeper and kind of the rows that nearly repeat an earlier kept one."""
 
     def write_rows(
-        self, run: Run, candidates: Sequence[Part], repeated: pl.DataFrame
+        self, run: CurateRun, candidates: Sequence[Part], repeated: pl.DataFrame
     ) -> tuple[tuple[DataFile, ...], tuple[Part, ...]]:
         """Write kept rows and duplicates; return the files of the set, then the others."""
 
@@ -81,7 +81,7 @@ class LocalResolver:
         return near_duplicates(parts, threshold, without=without, seed=seed)
 
     def write_rows(
-        self, run: Run, candidates: Sequence[Part], repeated: pl.DataFrame
+        self, run: CurateRun, candidates: Sequence[Part], repeated: pl.DataFrame
     ) -> tuple[tuple[DataFile, ...], tuple[Part, ...]]:
         """Write kept rows and duplicates; return the files of the set, then the others."""
         writers, duplicates = _write_rows(run, candidates, repeated)
@@ -94,9 +94,9 @@ class LocalResolver:
 
 
 def resolve_duplicates(
-    run: Run,
+    run: CurateRun,
     results: Sequence[ShardResult],
-    open_resolver: Callable[[Run, int], AbstractContextManager[DuplicateResolver]],
+    open_resolver: Callable[[CurateRun, int], AbstractContextManager[DuplicateResolver]],
 ) -> RunOutcome:
     """Write the kept rows by split and their duplicates apart, and draw the balance.
 
@@ -154,7 +154,7 @@ def find_repeats(
 
 
 def _write_rows(
-    run: Run, candidates: Sequence[Part], repeated: pl.DataFrame
+    run: CurateRun, candidates: Sequence[Part], repeated: pl.DataFrame
 ) -> tuple[dict[str, PartWriter], tuple[Part, ...]]:
     nothing = count_rows(candidates) == repeated.height
     folder = run.folder / "set"
@@ -169,6 +169,6 @@ def _write_rows(
     return writers, duplicates.close()
 
 
-def stamp_rows(frame: pl.DataFrame, run: Run) -> pl.DataFrame:
+def stamp_rows(frame: pl.DataFrame, run: CurateRun) -> pl.DataFrame:
     """Return candidates as rows of the set that this run adds."""
     return stamp_frame(frame, run.run_id, run.job.decider.hash)

@@ -14,7 +14,7 @@ from siftset.schemas.recipe.loading import LoadedRecipe
 if TYPE_CHECKING:
     from siftset.pipeline.gate.checkpoint import GateResult
     from siftset.pipeline.gate.suites import Suite
-    from siftset.pipeline.run.context import Run
+    from siftset.pipeline.run.context import CurateRun
     from siftset.pipeline.stages.process_shard import ShardResult
     from siftset.pipeline.stages.run_outcome import RunOutcome
 
@@ -22,7 +22,7 @@ FOLDER: Final = "gate"
 
 
 def run_suites(
-    run: Run, results: Sequence[ShardResult], outcome: RunOutcome
+    run: CurateRun, results: Sequence[ShardResult], outcome: RunOutcome
 ) -> tuple[GateResult, ...]:
     """Run the recipe's suites: on what came in, then on what would go out."""
     integrity: Integrity = run.job.recipe.integrity

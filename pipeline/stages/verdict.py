@@ -17,14 +17,14 @@ from siftset.schemas.errors import FaultBudgetExceeded, GateFailed, SiftsetError
 from siftset.schemas.results.metrics import Check, Verdict
 
 if TYPE_CHECKING:
-    from siftset.pipeline.run.context import Run
+    from siftset.pipeline.run.context import CurateRun
     from siftset.pipeline.stages.process_shard import ShardResult
     from siftset.pipeline.stages.run_outcome import RunOutcome
 
 _ORDER: Final[tuple[Verdict, ...]] = ("pass", "warn", "fail")
 
 
-def assess_run(run: Run, results: Sequence[ShardResult], outcome: RunOutcome) -> Assessment:
+def assess_run(run: CurateRun, results: Sequence[ShardResult], outcome: RunOutcome) -> Assessment:
     """Measure a run and judge it: budgets first, then row rules that block, then the gate."""
     faults = tuple(fault for result in results for fault in result.faults)
     excess = _check_budgets(run, outcome, faults)
@@ -35,7 +35,7 @@ def assess_run(run: Run, results: Sequence[ShardResult], outcome: RunOutcome) ->
     return measured if judged.refusal else _hold_thresholds(run, outcome, measured)
 
 
-def _hold_thresholds(run: Run, outcome: RunOutcome, measured: Assessment) -> Assessment:
+def _hold_thresholds(run: CurateRun, outcome: RunOutcome, measured: Assessment) -> Assessment:
     """Hold what was measured against the recipe's thresholds; a critical one refuses the run."""
     metrics = measured.metrics
     known = {**threshold_counts(outcome.balance, outcome.unknown), **list_scalars(metrics)}
@@ -54,7 +54,7 @@ def _hold_thresholds(run: Run, outcome: RunOutcome, measured: Assessment) -> Ass
 
 
 def _check_budgets(
-    run: Run, outcome: RunOutcome, faults: Sequence[dict[str, str]]
+    run: CurateRun, outcome: RunOutcome, faults: Sequence[dict[str, str]]
 ) -> SiftsetError | None:
     """Return the budget that was overdrawn, if any."""
     recipe, balance = run.job.recipe, outcome.balance
@@ -99,7 +99,7 @@ def _add_lost_shards(judged: Judgement, results: Sequence[ShardResult]) -> Judge
     return replace(judged, verdict=worst, checks=(*found, *judged.checks))
 
 
-def _judge_run(run: Run, results: Sequence[ShardResult], outcome: RunOutcome) -> Judgement:
+def _judge_run(run: CurateRun, results: Sequence[ShardResult], outcome: RunOutcome) -> Judgement:
     recipe = run.job.recipe
     blocked = _list_blocking_rules(results)
     if blocked:
@@ -126,7 +126,7 @@ def _list_blocking_rules(results: Sequence[ShardResult]) -> str:
     return ", ".join(f"{reason} in {rows:,} rows" for reason, rows in counted.items())
 
 
-def _judge_suites(run: Run, results: Sequence[ShardResult], outcome: RunOutcome) -> Judgement:
+def _judge_suites(run: CurateRun, results: Sequence[ShardResult], outcome: RunOutcome) -> Judgement:
     """Run the suites; a failed critical check refuses the set."""
     gates = run_suites(run, results, outcome)
     checks = tuple(check for gate in gates for check in gate.checks)

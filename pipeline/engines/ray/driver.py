@@ -23,7 +23,7 @@ from siftset.schemas.errors import SourceError, error_named
 if TYPE_CHECKING:
     from ray import ObjectRef
 
-    from siftset.pipeline.run.context import Run
+    from siftset.pipeline.run.context import CurateRun
     from siftset.pipeline.sources import Shard
     from siftset.pipeline.stages.process_shard import ShardContext, ShardResult
 
@@ -34,7 +34,7 @@ _LOOK_UP: Final = 0.5
 
 
 @dataclass(slots=True)
-class Task:
+class ShardTask:
     """A shard on its way."""
 
     index: int
@@ -49,7 +49,7 @@ class Task:
 
 
 def sift_on_cluster(
-    run: Run, shards: Sequence[tuple[int, Shard]], context: ShardContext
+    run: CurateRun, shards: Sequence[tuple[int, Shard]], context: ShardContext
 ) -> list[ShardResult]:
     """Work on the shards and return their results in order; those of an earlier run are kept.
 
@@ -80,7 +80,7 @@ def count_equal_records(shards: Sequence[tuple[int, Shard]], nodes: Nodes) -> No
         file.set_earlier(found)
 
 
-def _make_payload(run: Run, context: ShardContext, place: Path) -> TaskPayload:
+def _make_payload(run: CurateRun, context: ShardContext, place: Path) -> TaskPayload:
     mark = secrets.token_hex(8)
     (place / MARK).write_text(mark, encoding="utf-8")
     shutil.rmtree(place / ATTEMPTS, ignore_errors=True)
@@ -104,12 +104,12 @@ def _make_payload(run: Run, context: ShardContext, place: Path) -> TaskPayload:
 class Driver:
     """Hands shards out, a bounded number at a time, and takes their results."""
 
-    def __init__(self, run: Run, payload: TaskPayload, context: ShardContext) -> None:
+    def __init__(self, run: CurateRun, payload: TaskPayload, context: ShardContext) -> None:
         self.run, self.payload, self.context = run, payload, context
         self.config = run.job.recipe.ray
         self.results: dict[int, ShardResult] = {}
-        self._waiting: deque[Task] = deque()
-        self._under_way: dict[ObjectRef[Refusal | None], Task] = {}
+        self._waiting: deque[ShardTask] = deque()
+        self._under_way: dict[ObjectRef[Refusal | None], ShardTask] = {}
 
     def find_missing(self, shards: Sequence[tuple[int, Shard]]) -> Iterator[tuple[int, Shard]]:
         """Yield the shards whose results do not lie on the storage; take the others."""
@@ -157,7 +157,7 @@ class Driver:
                 following = next(todo, None)
                 if following is None:
                     return
-                task = Task(*following)
+                task = ShardTask(*following)
             function = nodes.make_task(do_shard, elsewhere_than=task.tried)
             ref = function.remote(payload, task.shard, task.index, task.attempts, task.reason)
             self._under_way[ref] = task
@@ -181,7 +181,7 @@ class Driver:
         self.context.tally(kept.result.balance)
         self.context.advance(kept.result.balance.read)
 
-    def _retry_task(self, task: Task, why: str, nodes: Nodes) -> None:
+    def _retry_task(self, task: ShardTask, why: str, nodes: Nodes) -> None:
         """Try a shard on another node, or set it aside where it was tried often enough."""
         note = self.payload.attempts / f"{task.index:06d}-{task.attempts}"
         own = _read_note(note.with_suffix(".why"))

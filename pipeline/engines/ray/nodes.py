@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from siftset.pipeline.engines.ray.worker import Refusal
     from siftset.pipeline.engines.shard_results import ShardCost
-    from siftset.pipeline.run.context import Run
+    from siftset.pipeline.run.context import CurateRun
     from siftset.schemas.recipe.cluster import Cluster
 
 LOOPBACK: Final = "127.0.0.2"
@@ -39,7 +39,7 @@ _FRESH: Final = 1.0
 
 
 @contextmanager
-def open_cluster(run: Run) -> Iterator[Nodes]:
+def open_cluster(run: CurateRun) -> Iterator[Nodes]:
     """Connect to the cluster of the recipe, or start one on this machine, for as long as needed."""
     config = run.job.recipe.ray
     with TemporaryDirectory(prefix="siftset-") as folder, restore_handlers():

@@ -39,7 +39,7 @@ from siftset.pipeline.stages.dedupe import (
 from siftset.pipeline.storage.part_files import Part, count_rows
 
 if TYPE_CHECKING:
-    from siftset.pipeline.run.context import Run
+    from siftset.pipeline.run.context import CurateRun
     from siftset.pipeline.storage.table import DataFile
 
 ROWS: Final = 4_000_000
@@ -74,7 +74,7 @@ class KeyBucket:
 
 
 @contextmanager
-def open_shuffle(run: Run) -> Iterator[ShuffleResolver]:
+def open_shuffle(run: CurateRun) -> Iterator[ShuffleResolver]:
     """Connect to the cluster for an exchange; its files go with the run's folder."""
     with open_cluster(run) as nodes:
         yield ShuffleResolver(nodes, run.folder / FOLDER)
@@ -112,7 +112,7 @@ class ShuffleResolver:
         return exchange.find_duplicates(parts, NearDuplicateQuery(threshold, seed), without)
 
     def write_rows(
-        self, run: Run, candidates: Sequence[Part], repeated: pl.DataFrame
+        self, run: CurateRun, candidates: Sequence[Part], repeated: pl.DataFrame
     ) -> tuple[tuple[DataFile, ...], tuple[Part, ...]]:
         """Write kept rows and duplicates; return the files of the set, then the others."""
         return write_all(run, self.nodes, candidates, repeated, rows=self.rows)

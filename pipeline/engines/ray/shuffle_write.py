@@ -22,7 +22,7 @@ from siftset.schemas.results.columns import SPLITS
 
 if TYPE_CHECKING:
     from siftset.pipeline.engines.ray.nodes import Nodes
-    from siftset.pipeline.run.context import Run
+    from siftset.pipeline.run.context import CurateRun
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +85,7 @@ class GroupFiles:
 
 
 def write_all(
-    run: Run, nodes: Nodes, candidates: Sequence[Part], repeated: pl.DataFrame, *, rows: int
+    run: CurateRun, nodes: Nodes, candidates: Sequence[Part], repeated: pl.DataFrame, *, rows: int
 ) -> tuple[tuple[DataFile, ...], tuple[Part, ...]]:
     """Write the candidates by split, duplicates apart, in the order of one machine."""
     groups = group_parts(candidates, rows)
@@ -112,7 +112,7 @@ def _lift_file(path: Path) -> Path:
 
 
 def _plan_writes(
-    run: Run, groups: Iterable[PartGroup], repeated: pl.DataFrame, known: pl.DataFrame
+    run: CurateRun, groups: Iterable[PartGroup], repeated: pl.DataFrame, known: pl.DataFrame
 ) -> list[WriteQuery]:
     writings = []
     for group in groups:

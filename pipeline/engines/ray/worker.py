@@ -11,7 +11,7 @@ import sys
 import threading
 import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -254,6 +254,3 @@ def _node_id() -> str:
 
 def _tell_nobody(done: object) -> None:
     """Tell nobody: the driver hears of whole shards."""
-
-
-ShardTask = Callable[[TaskPayload, "Shard", int, int, str | None], Refusal | None]
