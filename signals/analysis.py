@@ -114,6 +114,8 @@ class Analysis:
     """How the kept rows agree with the labels; a row that is not kept counts as no."""
     nodes: Mapping[str, int] = field(default_factory=dict)
     """For other nodes that were asked about, by their text, rows for which they are true."""
+    clauses: Mapping[str, int] = field(default_factory=dict)
+    """Rows that are not kept, by the first clause, as written, that says so."""
 
     def __add__(self, other: Analysis) -> Analysis:
         qualities = [found for found in (self.quality, other.quality) if found is not None]
@@ -129,6 +131,7 @@ class Analysis:
             },
             reduce(operator.add, qualities) if qualities else None,
             {text: true + other.nodes[text] for text, true in self.nodes.items()},
+            {text: rows + other.clauses[text] for text, rows in self.clauses.items()},
         )
 
     @property
@@ -219,6 +222,7 @@ def analyse(
         nodes={
             show(node): int((_answer_node(node, space, decider) == TRUE).sum()) for node in also
         },
+        clauses=_first_clauses(codes, space, decider),
     )
 
 
@@ -237,6 +241,18 @@ def without(node: Node, name: str) -> Node | None:
 
 def _answer_node(node: Node, space: Workspace, decider: FormulaDecider) -> Codes:
     return answer_node(node, None, space, plan_as_written(node, decider.questions, pinned=True))
+
+
+def _first_clauses(codes: Codes, space: Workspace, decider: FormulaDecider) -> dict[str, int]:
+    """Count the rows that are not kept by the first clause that says of them what all say."""
+    root = decider.root
+    terms = root.terms if isinstance(root, Op) and root.symbol == "&" else (root,)
+    left, found = codes != TRUE, dict.fromkeys(map(show, terms), 0)
+    for term in terms:
+        said = left & (_answer_node(term, space, decider) == codes)
+        found[show(term)] += int(said.sum())
+        left &= ~said
+    return found
 
 
 def _count_contribution(

@@ -7,6 +7,7 @@ import shlex
 from collections.abc import Sequence
 from pathlib import Path
 
+from siftset.pipeline.profile.shares import format_percent
 from siftset.pipeline.storage.remote import origin_of
 from siftset.schemas.recipe.loading import load_recipe
 from siftset.schemas.results.summary import CurateResult
@@ -63,7 +64,7 @@ def _balance_lines(result: CurateResult) -> list[str]:
     read = rows.pop("read")
     lines = [f"  read        {read:>12,}"]
     for name, count in rows.items():
-        share = f"{100 * count / read:6.2f} %" if read else ""
+        share = f"{format_percent(count, read):>8}" if read else ""
         note = (
             f"  ({result.unknown_rows:,} of them unknown)"
             if name == "rejected" and result.unknown_rows
@@ -76,7 +77,7 @@ def _balance_lines(result: CurateResult) -> list[str]:
 def _change_lines(result: CurateResult) -> list[str]:
     """Say which rows moved since the last version, and which were not scored again."""
     lines = [
-        f"  scores    {name}: {rows['scored']:,} rows scored, {rows['cached']:,} from cache"
+        f"  scores    {name}: {rows['scored']:,} rows scored, {rows['cached']:,} known before"
         for name, rows in result.scores.items()
     ]
     if result.turnover is not None:

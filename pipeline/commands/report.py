@@ -11,12 +11,14 @@ from pydantic import JsonValue
 
 from siftset.pipeline.model_registry.registry import MODELS, latest_model
 from siftset.pipeline.model_registry.result import COMPARE_HTML, COMPARE_JSON, RESULT
-from siftset.pipeline.profile.history import METRICS, read_metrics
+from siftset.pipeline.profile.history import METRICS, read_metrics, set_precision
+from siftset.pipeline.profile.shares import format_percent
 from siftset.pipeline.remote_output.open import open_store
 from siftset.pipeline.storage.catalog import INDEX
 from siftset.pipeline.storage.run_folder import run_folders
 from siftset.pipeline.storage.table import Store
 from siftset.schemas.errors import OutputError
+from siftset.schemas.results.columns import SPLITS
 from siftset.schemas.results.comparison import Comparison
 from siftset.schemas.results.metrics import RunMetrics
 
@@ -83,15 +85,23 @@ def _list_places(store: Store, report: Path) -> Iterator[tuple[str, Path]]:
 
 
 def _set_figures(metrics: RunMetrics) -> Iterator[tuple[str, str]]:
-    precision = metrics.label_precision
-    kept = f"{metrics.rows.kept:,} of {metrics.rows.read:,}"
-    if precision is not None and precision.labelled:
-        share = precision.right / precision.labelled
-        kept += f", {share:.2%} of them labelled {' or '.join(precision.wanted)}"
-    yield "rows kept", kept
-    exact = [leak.rows for leak in metrics.leakage if leak.kind == "exact"]
-    if exact:
-        yield "duplicates across the split", f"{sum(exact):,} exact"
+    rows, run = metrics.rows, metrics.run
+    if run.version is not None and rows.set is not None:
+        yield f"rows in version {run.version}", f"{rows.set:,}"
+        precision = set_precision(metrics)
+        if precision is not None and precision.labelled:
+            of = f"{precision.right:,} of {precision.labelled:,} labelled rows"
+            share = format_percent(precision.right, precision.labelled)
+            yield f"labelled {' or '.join(precision.wanted)}", f"{share} ({of})"
+    new = "new " if run.incremental else ""
+    yield "kept by its run", f"{rows.kept:,} of {rows.read:,} {new}rows read"
+    between = [one for one in metrics.leakage if one.right in SPLITS and one.kind == "exact"]
+    if between:
+        of = " of the new rows" if run.incremental else ""
+        yield "equal texts in two splits", f"{sum(one.rows for one in between):,}{of}"
+    for one in metrics.leakage:
+        if one.right not in SPLITS and one.kind == "any":
+            yield f"rows of {one.left} in the set", f"{one.rows:,} of {one.of:,}"
 
 
 def _model_figures(model: Path) -> dict[str, str]:

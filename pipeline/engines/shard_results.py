@@ -192,6 +192,7 @@ def _analysis_to_json(analysis: Analysis | None) -> dict[str, Any] | None:
         "agreement": agreement,
         "quality": quality,
         "nodes": dict(analysis.nodes),
+        "clauses": dict(analysis.clauses),
     }
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from fractions import Fraction
 from importlib import resources
 from importlib.util import find_spec
 from pathlib import Path
@@ -118,11 +119,11 @@ def check_thresholds(recipe: Recipe, columns: Sequence[str]) -> None:
             )
 
 
-def threshold_counts(balance: Balance, unknown: int) -> Mapping[str, float]:
+def threshold_counts(balance: Balance, unknown: int) -> Mapping[str, Fraction | int]:
     """Return the metrics that thresholds may limit: counts, and each as a share of rows read."""
     counts = {**balance.to_json(), "unknown": unknown}
     read = max(counts["read"], 1)
-    shares = {f"{name}_share": rows / read for name, rows in counts.items() if name != "read"}
+    shares = {f"{name}_share": Fraction(n, read) for name, n in counts.items() if name != "read"}
     return {**counts, **shares}
 
 

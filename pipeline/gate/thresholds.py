@@ -6,29 +6,24 @@ import difflib
 from collections.abc import Collection, Mapping
 from typing import Final
 
+from siftset.pipeline.profile.scalars import Figure
+from siftset.pipeline.profile.shares import is_above, is_below
 from siftset.schemas.errors import RecipeError
-from siftset.schemas.recipe.integrity import Threshold
+from siftset.schemas.recipe.integrity import Limits, Threshold
 from siftset.schemas.results.metrics import Check, Severity, Verdict
 
 _LEVELS: Final[tuple[Severity, ...]] = ("critical", "warning", "info")
 
 
 def apply_thresholds(
-    metrics: Mapping[str, float | int], thresholds: Mapping[str, Threshold]
+    metrics: Mapping[str, Figure], thresholds: Mapping[str, Threshold]
 ) -> list[Check]:
     """Return one check a threshold: it fails at the worst level whose limit is exceeded.
 
-    A limit trips strictly above. Raises RecipeError for a metric that is not measured.
+    A limit trips strictly above, or strictly below where it is a lower one; shares are compared
+    as fractions of counts. Raises RecipeError for a metric that is not measured.
     """
-    checks = []
-    for name, limits in thresholds.items():
-        check_name(name, metrics)
-        set_levels = [(one, getattr(limits, one)) for one in _LEVELS]
-        given = [(level, limit) for level, limit in set_levels if limit is not None]
-        tripped = [(level, limit) for level, limit in given if metrics[name] > limit]
-        level, limit = (tripped or given)[0] if given else (_LEVELS[-1], None)
-        checks.append(_threshold_check(name, metrics[name], level, limit, passed=not tripped))
-    return checks
+    return [_check_threshold(name, limits, metrics) for name, limits in thresholds.items()]
 
 
 def verdict_of(checks: list[Check] | tuple[Check, ...]) -> Verdict:
@@ -53,16 +48,28 @@ def unmeasured_check(name: str) -> Check:
     return Check(name=name, stage="threshold", passed=True, severity="info", message=said)
 
 
-def _threshold_check(
-    name: str, value: float | int, level: Severity, limit: float | None, *, passed: bool
-) -> Check:
-    allowed = "" if limit is None else f"at most {limit:g}"
+def _check_threshold(name: str, limits: Threshold, metrics: Mapping[str, Figure]) -> Check:
+    check_name(name, metrics)
+    value, lower = metrics[name], limits.below or Limits()
+    level: Severity = "info"
+    broken = allowed = ""
+    for one in _LEVELS:
+        most, least = getattr(limits, one), getattr(lower, one)
+        bounds = [] if most is None else [f"at most {most:g}"]
+        bounds += [] if least is None else [f"at least {least:g}"]
+        if not bounds or broken:
+            continue
+        level, allowed = (level, allowed) if allowed else (one, ", ".join(bounds))
+        if most is not None and is_above(value, most):
+            level, allowed, broken = one, f"at most {most:g}", f"{one} above {most:g}"
+        elif least is not None and is_below(value, least):
+            level, allowed, broken = one, f"at least {least:g}", f"{one} below {least:g}"
     return Check(
         name=name,
         stage="threshold",
-        passed=passed,
+        passed=not broken,
         severity=level,
         observed=float(value),
         threshold=allowed,
-        message="" if passed else f"{name} is {value:g}, {level} above {limit:g}",
+        message=f"{name} is {float(value):g}, {broken}" if broken else "",
     )

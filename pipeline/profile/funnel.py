@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 from pydantic import JsonValue
 
 from siftset.schemas.results.metrics import Funnel, LeaveOneOut, Pair, SignalMetrics, Step, Tree
-from siftset.signals.analysis import Analysis, analyse
+from siftset.signals.analysis import Analysis, SignalAnalysis, analyse
 from siftset.signals.evaluation.statistics import SignalStatistics, Statistics
 from siftset.signals.formula.tree import AskSignal, FillUnknown, Node, Not, Op, join, show
 
@@ -36,24 +36,36 @@ class Sifted:
 def analyse_frame(decider: Decider, frame: pl.DataFrame) -> Analysis:
     """Evaluate every signal and every node of the formula on a frame."""
     signals = {name: question.signal for name, question in decider.questions.items()}
-    nodes = [*_walk_nodes(decider.root), *_join_prefixes(_clauses_in_order(decider))]
+    nodes = [*_walk_nodes(decider.root), *_join_prefixes(_clauses_as_written(decider))]
     return analyse(decider.formula, signals, frame, also=nodes, cache=decider.cache)
 
 
 def describe_funnel(decider: Decider, sifted: Sifted, analysis: Analysis | None) -> Funnel:
-    """Return the funnel; `analysis` comes from `analysed`, or from the sum of several."""
-    signals = {name: question.signal for name, question in decider.questions.items()}
-    statistics = sifted.statistics
-    ranked = sorted(statistics.signals.items(), key=lambda item: item[1].position)
+    """Return the funnel; `analysis` comes from `analyse_frame`, or from the sum of several.
+
+    Everything stands in the order of the formula as written, and what the analysis has counted
+    depends on the rows alone; what the plan of the run asked is kept beside it.
+    """
+    said = sifted.statistics.signals
+    found = {} if analysis is None else analysis.signals
+    clauses = sifted.clauses if analysis is None else analysis.clauses
     known = Funnel(
         formula=decider.formula.text,
         tree=_describe_tree(decider.root, analysis),
-        decided=statistics.rows,
-        signals=tuple(_describe_signal(name, one, signals[name]) for name, one in ranked),
-        clauses=dict(sorted(sifted.clauses.items(), key=lambda item: (-item[1], item[0]))),
+        decided=sifted.statistics.rows,
+        signals=tuple(
+            _describe_signal(name, said[name], question.signal, found.get(name))
+            for name, question in decider.questions.items()
+            if name in said
+        ),
+        clauses=dict(sorted((one for one in clauses.items() if one[1]), key=_most_first)),
     )
     if analysis is None:
         return known
+    pairs = [
+        Pair(left=left, right=right, both=same, either=both)
+        for (left, right), (same, both) in analysis.agreement.items()
+    ]
     out = [
         LeaveOneOut(
             signal=name, kept_without=one.kept_without, removed=one.removes, added=one.admits
@@ -65,25 +77,36 @@ def describe_funnel(decider: Decider, sifted: Sifted, analysis: Analysis | None)
         "analysed": analysis.rows,
         "analysed_kept": analysis.kept,
         "leave_one_out": tuple(out),
-        "pairs": tuple(_pairs(analysis)),
+        "pairs": tuple(pairs),
     }
     return known.model_copy(update=more)
 
 
-def _describe_signal(name: str, found: SignalStatistics, signal: SignalSpec) -> SignalMetrics:
+def _most_first(counted: tuple[str, int]) -> tuple[int, str]:
+    return -counted[1], counted[0]
+
+
+def _describe_signal(
+    name: str, found: SignalStatistics, signal: SignalSpec, analysed: SignalAnalysis | None
+) -> SignalMetrics:
     said = [f"{key} {_shorten_list(value)}" for key, value in signal.parameters.items()]
     return SignalMetrics(
         name=name,
         kind=signal.defined,
-        description=(", ".join(said)[:_LONGEST] or signal.description),
+        description=", ".join(said)[:_LONGEST] or signal.description,
         true=found.true,
         false=found.false,
         unknown=found.unknown,
         evaluated=found.evaluated,
         skipped=found.skipped,
+        ran=found.ran,
         cached=found.cached,
         faults=found.raised,
         seconds=round(found.seconds, 6),
+        fused=found.fused,
+        analysed_true=None if analysed is None else analysed.true,
+        analysed_false=None if analysed is None else analysed.false,
+        analysed_unknown=None if analysed is None else analysed.unknown,
     )
 
 
@@ -94,12 +117,9 @@ def _shorten_list(value: JsonValue) -> str:
     return str(value)
 
 
-def _clauses_in_order(decider: Decider) -> list[Node]:
-    """Return the top-level clauses in the order in which they are asked now."""
+def _clauses_as_written(decider: Decider) -> list[Node]:
     root = decider.root
-    if not isinstance(root, Op) or root.symbol != "&":
-        return [root]
-    return [root.terms[index] for index in decider.plan(root)]
+    return list(root.terms) if isinstance(root, Op) and root.symbol == "&" else [root]
 
 
 def _join_prefixes(terms: list[Node]) -> list[Node]:
@@ -109,7 +129,7 @@ def _join_prefixes(terms: list[Node]) -> list[Node]:
 def _count_steps(decider: Decider, analysis: Analysis) -> tuple[Step, ...]:
     """Return the rows that are left after each clause, on the rows that were analysed."""
     steps, entered = [], analysis.rows
-    terms = _clauses_in_order(decider)
+    terms = _clauses_as_written(decider)
     for term, prefix in zip(terms, _join_prefixes(terms), strict=True):
         passed, alone = analysis.nodes.get(show(prefix)), analysis.nodes.get(show(term))
         if passed is None:
@@ -143,8 +163,3 @@ def _describe_tree(node: Node, analysis: Analysis | None) -> Tree:
     children = tuple(_describe_tree(child, analysis) for child in _child_nodes(node))
     true = None if analysis is None else analysis.nodes.get(show(node))
     return Tree(label=label, children=children, true=true)
-
-
-def _pairs(analysis: Analysis) -> Iterator[Pair]:
-    for (left, right), (same, known) in analysis.agreement.items():
-        yield Pair(left=left, right=right, both=same, either=known)

@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from fractions import Fraction
 from pathlib import Path
 from statistics import median
 from typing import Final
 
 from pydantic import ValidationError
 
-from siftset.schemas.results.metrics import RunMetrics
+from siftset.schemas.results.metrics import LabelPrecision, RunMetrics
 
 METRICS: Final = "metrics.json"
 LAST: Final = 20
 
 _WINDOW: Final = 10
 _FEWEST: Final = 3
-_SCORE: Final = 3.5
-_NORMAL: Final = 1.4826
-_FLOOR: Final = 0.02
+_SPREADS: Final = Fraction(35, 10) * Fraction(14826, 10000)
+_FLOOR: Final = Fraction(2, 100)
 
 
 def read_metrics(path: Path) -> RunMetrics | None:
@@ -50,13 +50,31 @@ def read_history(
     return tuple(reversed(found))
 
 
+def like_runs(now: RunMetrics, history: Sequence[RunMetrics]) -> list[RunMetrics]:
+    """Return the earlier runs whose figures are of the same rows: all, or what was new only."""
+    return [one for one in history if _is_incremental(one) == _is_incremental(now)]
+
+
+def set_precision(run: RunMetrics) -> LabelPrecision | None:
+    """Return the label precision of the whole version that a run made; None if not measured."""
+    found = run.set_label_precision
+    return found if found is not None or _is_incremental(run) else run.label_precision
+
+
+def _is_incremental(run: RunMetrics) -> bool:
+    # An earlier siftset did not say so: a refresh that kept less than the set read what was new.
+    return run.run.incremental or (run.run.command == "refresh" and run.rows.kept != run.rows.set)
+
+
 def find_alerts(now: RunMetrics, history: Sequence[RunMetrics]) -> tuple[str, ...]:
-    """Return a line for every share that moved out of the range of the last ten runs.
+    """Return a line for every share that moved out of the range of the last ten like runs.
+
+    Runs that read everything and runs that read what was new are never held against each other.
 
     A share is out when its modified z-score, 0.6745 |x - median| / MAD, is above 3.5 (Iglewicz and
     Hoaglin 1993) and it moved by more than two points; fewer than three runs give no alert.
     """
-    recent = history[-_WINDOW:]
+    recent = like_runs(now, history)[-_WINDOW:]
     if len(recent) < _FEWEST:
         return ()
     lines = []
@@ -66,33 +84,34 @@ def find_alerts(now: RunMetrics, history: Sequence[RunMetrics]) -> tuple[str, ..
         if value is None or len(past) < _FEWEST:
             continue
         middle = median(past)
-        spread = _NORMAL * median(abs(one - middle) for one in past)
-        if abs(value - middle) > max(_FLOOR, _SCORE * spread):
+        spread = _SPREADS * median(abs(one - middle) for one in past)
+        if abs(value - middle) > max(_FLOOR, spread):
             moved = "rose" if value > middle else "fell"
             lines.append(
-                f"The {name} {moved} by {100 * abs(value - middle):.1f} points to {value:.1%}; "
-                f"the median of the last {len(past)} runs is {middle:.1%}."
+                f"The {name} {moved} by {float(100 * abs(value - middle)):.1f} points to "
+                f"{float(value):.1%}; "
+                f"the median of the last {len(past)} runs is {float(middle):.1%}."
             )
     return tuple(lines)
 
 
-def _of_read(part: Callable[[RunMetrics], int]) -> Callable[[RunMetrics], float | None]:
-    return lambda one: part(one) / one.rows.read if one.rows.read else None
+def _of_read(part: Callable[[RunMetrics], int]) -> Callable[[RunMetrics], Fraction | None]:
+    return lambda one: Fraction(part(one), one.rows.read) if one.rows.read else None
 
 
-def _label_precision(one: RunMetrics) -> float | None:
+def _label_precision(one: RunMetrics) -> Fraction | None:
     found = one.label_precision
-    return found.right / found.labelled if found and found.labelled else None
+    return Fraction(found.right, found.labelled) if found and found.labelled else None
 
 
-def _null_texts(one: RunMetrics) -> float | None:
+def _null_texts(one: RunMetrics) -> Fraction | None:
     profile = one.profiles.get("input")
     if profile is None or not profile.rows:
         return None
-    return 1 - profile.texts / profile.rows
+    return Fraction(profile.rows - profile.texts, profile.rows)
 
 
-_SHARES: Final[dict[str, Callable[[RunMetrics], float | None]]] = {
+_SHARES: Final[dict[str, Callable[[RunMetrics], Fraction | None]]] = {
     "kept share": _of_read(lambda one: one.rows.kept),
     "quarantined share": _of_read(lambda one: one.rows.quarantined),
     "duplicate share": _of_read(lambda one: one.rows.duplicate),

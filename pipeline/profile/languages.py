@@ -30,4 +30,4 @@ def count_languages(texts: Sequence[str]) -> dict[str, int] | None:
             continue
         name, probability = told.classify(text)
         found[name if probability >= _SURE else UNSURE] += 1
-    return dict(found.most_common())
+    return dict(sorted(found.items(), key=lambda item: (-item[1], item[0])))

@@ -9,15 +9,24 @@ from typing import Final, Literal
 import polars as pl
 import polars_hash as plh
 
+from siftset.pipeline.profile.near_leakage import MOST_ROWS, near_rows
 from siftset.schemas.results.columns import SPLITS
 from siftset.schemas.results.metrics import Example, Leak
 
 NGRAM: Final = 13
 """Words in a row that make a contamination (Brown et al. 2020, appendix C)."""
+NEAR: Final = 0.8
+"""Least Jaccard similarity of word 3-grams of a near leak."""
 
 _SHOWN: Final = 5
 _CUT: Final = 160
-Kind = Literal["exact", "normalised", "near", "n-gram"]
+_NOTES: Final = {
+    "any": "each row once",
+    "normalised": "without case and punctuation",
+    "near": f"Jaccard similarity of word 3-grams at least {NEAR:g}, ten words or more",
+    "n-gram": f"{NGRAM} words in a row",
+}
+Kind = Literal["any", "exact", "normalised", "near", "n-gram"]
 
 
 def exact_key(text: pl.Expr) -> pl.Expr:
@@ -32,73 +41,86 @@ def normalised_key(text: pl.Expr) -> pl.Expr:
 
 
 def split_leaks(rows: pl.LazyFrame, *, text: str = "text") -> tuple[Leak, ...]:
-    """Return the leaks between the splits of a set with columns row_id, split and `text`."""
+    """Return the leaks between the splits of a set with columns row_id, split and `text`.
+
+    Near copies are looked for among up to 200,000 rows.
+    """
     sides = {
         split: rows.filter(pl.col("split").cast(pl.String) == split).select("row_id", text=text)
         for split in SPLITS
     }
     sizes = {split: _count_rows(side) for split, side in sides.items()}
     filled = [split for split in SPLITS if sizes[split]]
+    near = sum(sizes.values()) <= MOST_ROWS
     return tuple(
         leak
         for right, left in combinations(filled, 2)
-        for leak in _key_leaks(sides[left], sides[right], (left, right), sizes[left])
+        for leak in _describe_leaks(
+            sides[left], _find_copies(sides[left], sides[right], near=near), (left, right)
+        )
     )
 
 
 def held_out_leaks(
     rows: pl.LazyFrame, held_out: pl.LazyFrame, *, name: str, text: str = "text"
 ) -> tuple[Leak, ...]:
-    """Return how many held-out texts the set holds: exact, normalised and by 13 words in a row.
+    """Return how many held-out texts the set holds: by text, nearly, and by 13 words in a row.
 
-    `rows` and `held_out` have a column `text`, and `rows` a column row_id.
+    `rows` and `held_out` have a column `text`, and `rows` a column row_id. Near copies are looked
+    for where both together have up to 200,000 rows.
     """
     left = held_out.with_row_index("row_id").select(
         pl.col("row_id").cast(pl.String), text=pl.col(text)
     )
     right = rows.select("row_id", text=text)
-    size = _count_rows(left)
-    wanted = _hash_ngrams(left)
-    seen = _hash_ngrams(right).select("gram").unique()
-    ids = wanted.join(seen, on="gram", how="semi").select("row_id").unique()
-    found = left.join(ids, on="row_id", how="semi")
-    return (
-        *_key_leaks(left, right, (name, "the set"), size),
-        _describe_leak(found, "n-gram", (name, "the set"), size),
-    )
+    near = _count_rows(left) + _count_rows(right) <= MOST_ROWS
+    grams = _hash_ngrams(right).select("gram").unique()
+    met = _hash_ngrams(left).join(grams, on="gram", how="semi").select("row_id").unique()
+    found: dict[Kind, pl.LazyFrame] = {**_find_copies(left, right, near=near), "n-gram": met}
+    return tuple(_describe_leaks(left, found, (name, "the set")))
 
 
-def _key_leaks(
-    left: pl.LazyFrame, right: pl.LazyFrame, names: tuple[str, str], size: int
-) -> Iterator[Leak]:
+def _find_copies(
+    left: pl.LazyFrame, right: pl.LazyFrame, *, near: bool
+) -> dict[Kind, pl.LazyFrame]:
+    """Return row_id, and a reason if there is one, of the rows of `left` that `right` has too."""
     # 128-bit hashes keep the texts out of memory; two of a billion meet with odds below 1e-20.
     keys: Mapping[Kind, pl.Expr] = {
         "exact": plh.concat_str(exact_key(pl.col("text"))).nchash.xxh3_128(),
         "normalised": plh.concat_str(normalised_key(pl.col("text"))).nchash.xxh3_128(),
     }
+    found: dict[Kind, pl.LazyFrame] = {}
     for kind, key in keys.items():
         seen = right.select(_key=key).drop_nulls().unique()
-        found = left.with_columns(_key=key).drop_nulls("_key").join(seen, on="_key", how="semi")
-        yield _describe_leak(found, kind, names, size)
+        again = left.with_columns(_key=key).drop_nulls("_key").join(seen, on="_key", how="semi")
+        found[kind] = again.select("row_id")
+    return {**found, "near": near_rows(left, right, NEAR).lazy()} if near else found
 
 
-def _describe_leak(found: pl.LazyFrame, kind: Kind, names: tuple[str, str], size: int) -> Leak:
-    count, shown = pl.collect_all(
-        [found.select(pl.len()), found.select("row_id", "text").head(_SHOWN)], engine="streaming"
-    )
-    examples = [
-        Example(row_id=row_id, value=text[:_CUT]) for row_id, text in shown.iter_rows() if text
-    ]
-    notes = {"n-gram": f"{NGRAM} words in a row", "normalised": "without case and punctuation"}
-    return Leak(
-        kind=kind,
-        left=names[0],
-        right=names[1],
-        rows=int(count.item()),
-        of=size,
-        note=notes.get(kind, ""),
-        examples=tuple(examples),
-    )
+def _describe_leaks(
+    rows: pl.LazyFrame, found: Mapping[Kind, pl.LazyFrame], names: tuple[str, str]
+) -> Iterator[Leak]:
+    """Yield the rows of all kinds together, then those of each, its first by row_id shown."""
+    together = pl.concat([met.select("row_id") for met in found.values()])
+    kinds: dict[Kind, pl.LazyFrame] = {"any": together, **found}
+    size = _count_rows(rows)
+    for kind, some in kinds.items():
+        met = some.unique("row_id").collect(engine="streaming")
+        few = met.lazy().bottom_k(0 if kind == "any" else _SHOWN, by="row_id")
+        shown = rows.join(few, on="row_id").sort("row_id").collect(engine="streaming")
+        yield Leak(
+            kind=kind,
+            left=names[0],
+            right=names[1],
+            rows=met.height,
+            of=size,
+            note=_NOTES.get(kind, ""),
+            examples=tuple(
+                Example(row_id=row["row_id"], value=row["text"][:_CUT], reason=row.get("why", ""))
+                for row in shown.iter_rows(named=True)
+                if row["text"]
+            ),
+        )
 
 
 def _hash_ngrams(rows: pl.LazyFrame) -> pl.LazyFrame:

@@ -31,20 +31,28 @@ def sample_rows(rows: pl.LazyFrame, why: pl.Expr, *, shown: int = SHOWN) -> tupl
     return tuple(Sample(**row) for row in found.iter_rows(named=True))
 
 
-def duplicate_groups(duplicates: pl.LazyFrame, *, shown: int = SHOWN) -> tuple[Group, ...]:
-    """Return the rows that most others repeat; columns duplicate_of, kind and, if kept, text."""
-    has_text = "text" in duplicates.collect_schema().names()
-    text = pl.col("text").first() if has_text else pl.lit("")
+def duplicate_groups(
+    duplicates: pl.LazyFrame, kept: pl.LazyFrame, *, shown: int = SHOWN
+) -> tuple[Group, ...]:
+    """Return the kept rows that most others repeat, by kind, with their text.
+
+    `duplicates` has the columns duplicate_of and kind, `kept` row_id and perhaps text.
+    """
     grouped = (
-        duplicates.group_by("duplicate_of")
-        .agg(repeats=pl.len(), text=text, kind=pl.col("kind").first())
-        .sort(pl.col("repeats"), "duplicate_of", descending=[True, False])
+        duplicates.group_by("duplicate_of", "kind")
+        .agg(repeats=pl.len())
+        .sort("repeats", "duplicate_of", "kind", descending=[True, False, False])
         .head(shown)
         .collect(engine="streaming")
     )
+    texts: dict[str, str] = {}
+    if "text" in kept.collect_schema().names():
+        of = kept.filter(pl.col("row_id").is_in(grouped["duplicate_of"].implode()))
+        found = of.select("row_id", pl.col("text").str.slice(0, CUT)).collect(engine="streaming")
+        texts = {row_id: text or "" for row_id, text in found.iter_rows()}
     return tuple(
-        Group(row_id=row_id, repeats=repeats, text=(text or "")[:CUT], kind=str(kind))
-        for row_id, repeats, text, kind in grouped.iter_rows()
+        Group(row_id=row_id, repeats=repeats, text=texts.get(row_id, ""), kind=str(kind))
+        for row_id, kind, repeats in grouped.iter_rows()
     )
 
 

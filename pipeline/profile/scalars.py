@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from fractions import Fraction
 from typing import Final
 
+from siftset.pipeline.profile.state import OTHER, UNLABELLED
 from siftset.schemas.results.metrics import Profile, RunMetrics
+
+Figure = Fraction | float | int
 
 _COUNTS: Final = ("kept", "rejected", "quarantined", "duplicate", "unreadable", "unknown")
 _LEAKS: Final = ("leaked_rows", "leaked_share")
@@ -34,67 +38,60 @@ def profile_names(columns: Iterable[str]) -> tuple[str, ...]:
     )
 
 
-def list_scalars(metrics: RunMetrics) -> dict[str, float | int]:
-    """Return every number that a threshold can limit; one that was not measured is left out."""
-    found: dict[str, float | int] = {}
-    for source in (_balance_scalars, _kept_scalars, _set_scalars, _drift_scalars):
-        found.update(source(metrics))
+def list_scalars(metrics: RunMetrics) -> dict[str, Figure]:
+    """Return every number that a threshold can limit; one that was not measured is left out.
+
+    Shares are exact fractions of counts.
+    """
     own = {
         name: value
         for name, value in metrics.custom.items()
         if isinstance(value, int | float) and not isinstance(value, bool)
     }
-    return {**found, **own}
+    return {**dict(_balance_scalars(metrics)), **dict(_content_scalars(metrics)), **own}
 
 
-Named = Iterator[tuple[str, float | int]]
-
-
-def _balance_scalars(metrics: RunMetrics) -> Named:
-    rows = metrics.rows
+def _balance_scalars(metrics: RunMetrics) -> Iterator[tuple[str, Figure]]:
     for name in _COUNTS:
-        number = getattr(rows, name)
+        number = getattr(metrics.rows, name)
         yield f"{name}_rows", number
-        yield f"{name}_share", number / rows.read if rows.read else 0.0
+        yield f"{name}_share", Fraction(number, max(1, metrics.rows.read))
 
 
-def _kept_scalars(metrics: RunMetrics) -> Named:
+def _content_scalars(metrics: RunMetrics) -> Iterator[tuple[str, Figure]]:
     kept = metrics.profiles.get("kept")
-    if kept is None:
-        return
-    texts = max(1, kept.texts)
-    for name in _ENCODING:
-        yield f"{name}_share", kept.encoding.get(name, 0) / texts
-    for column in kept.columns:
-        missing = column.null + column.empty + column.blank
-        yield f"missing_share_{column.name}", missing / max(1, kept.rows)
-    if kept.over_max is not None and kept.tokens is not None:
-        yield "over_max_share", kept.over_max / max(1, kept.tokens.rows)
-    if kept.labels:
-        yield "smallest_label_share", _smallest_label_share(kept)
-
-
-def _smallest_label_share(kept: Profile) -> float:
-    totals: dict[str, int] = {}
-    for counts in kept.labels.values():
-        for label, number in counts.items():
-            totals[label] = totals.get(label, 0) + number
-    return min(totals.values()) / max(1, sum(totals.values()))
-
-
-def _set_scalars(metrics: RunMetrics) -> Named:
+    if kept is not None:
+        for name in _ENCODING:
+            yield f"{name}_share", Fraction(kept.encoding.get(name, 0), max(1, kept.texts))
+        for column in kept.columns:
+            missing = column.null + column.empty + column.blank
+            yield f"missing_share_{column.name}", Fraction(missing, max(1, kept.rows))
+        if kept.over_max is not None and kept.tokens is not None:
+            yield "over_max_share", Fraction(kept.over_max, max(1, kept.tokens.rows))
+        labelled = known_labels(kept)
+        if labelled:
+            yield "smallest_label_share", Fraction(min(labelled.values()), sum(labelled.values()))
     precision = metrics.label_precision
     if precision is not None and precision.labelled:
-        yield "label_error_share", 1 - precision.right / precision.labelled
+        wrong = precision.labelled - precision.right
+        yield "label_error_share", Fraction(wrong, precision.labelled)
     if metrics.leakage:
         yield "leaked_rows", max(leak.rows for leak in metrics.leakage)
-        yield "leaked_share", max(leak.rows / max(1, leak.of) for leak in metrics.leakage)
-
-
-def _drift_scalars(metrics: RunMetrics) -> Named:
+        yield "leaked_share", max(Fraction(one.rows, max(1, one.of)) for one in metrics.leakage)
     worst: dict[str, float] = {}
     for one in metrics.drift:
         where = "reference_" if one.against.startswith("the reference") else ""
         name = f"{where}drift_{one.key}"
         worst[name] = max(worst.get(name, 0.0), abs(one.value))
     yield from worst.items()
+
+
+def known_labels(profile: Profile) -> dict[str, int]:
+    """Return the rows of each label, those without one left out; empty where some are unknown."""
+    totals = dict(profile.label_totals)
+    if not totals:  # written by an earlier siftset
+        for counts in profile.labels.values():
+            for label, number in counts.items():
+                totals[label] = totals.get(label, 0) + number
+    totals.pop(UNLABELLED, None)
+    return {} if OTHER in totals else totals

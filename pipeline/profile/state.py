@@ -17,7 +17,9 @@ from siftset.schemas.results.metrics import Column, Metrics, Profile
 from siftset.signals.labels import labels_as_text
 
 _MOST_NAMES: Final = 50
-_OTHER: Final = "(others)"
+MOST_LABELS: Final = 1000
+OTHER: Final = "(others)"
+"""Stands for the names beyond those that are told apart."""
 UNLABELLED: Final = "(none)"
 ALL_ROWS: Final = "all rows"
 """Stands for the source of rows that have none."""
@@ -53,6 +55,7 @@ class ProfileState(Metrics):
     encoding: dict[str, int] = Field(default_factory=dict)
     scripts: dict[str, int] = Field(default_factory=dict)
     labels: dict[str, dict[str, int]] = Field(default_factory=dict)
+    label_counts: dict[str, int] = Field(default_factory=dict)
     vocabulary: WordSketch = WordSketch()
 
     def __add__(self, other: ProfileState) -> ProfileState:
@@ -71,13 +74,16 @@ class ProfileState(Metrics):
             encoding=add_tallies(self.encoding, other.encoding),
             scripts=add_tallies(self.scripts, other.scripts),
             labels=_add_labels(self.labels, other.labels),
+            label_counts=bound_names(
+                add_tallies(self.label_totals, other.label_totals), MOST_LABELS
+            ),
             vocabulary=self.vocabulary + other.vocabulary,
         )
 
     @property
     def label_totals(self) -> dict[str, int]:
-        """Rows by label, whatever their source."""
-        return reduce(add_tallies, self.labels.values(), dict[str, int]())
+        """Rows by label, whatever their source, the rarest of more than 1,000 joined."""
+        return self.label_counts or reduce(add_tallies, self.labels.values(), dict[str, int]())
 
     def profile(self, *, of: int | None = None, text_column: str = "text") -> Profile:
         """Return what metrics.json holds of it; `of` counts the population it was drawn from."""
@@ -95,6 +101,7 @@ class ProfileState(Metrics):
             encoding=self.encoding,
             scripts=self.scripts,
             labels=self.labels,
+            label_totals=self.label_totals,
             vocabulary=self.vocabulary.words(),
         )
 
@@ -115,10 +122,12 @@ def profile_frame(frame: pl.DataFrame, spec: Spec | None = None) -> ProfileState
     """Measure one part of a population."""
     wanted = spec or Spec()
     columns = [c for c in wanted.columns or _foreign(frame) if c in frame.columns]
+    by_source = _count_labels(frame, wanted.label)
     state = ProfileState(
         rows=frame.height,
         columns=_profile_columns(frame, columns) if frame.height else {},
-        labels=_count_labels(frame, wanted.label),
+        labels=_add_labels(by_source, {}),
+        label_counts=bound_names(reduce(add_tallies, by_source.values(), {}), MOST_LABELS),
     )
     if wanted.text not in frame.columns or frame.schema[wanted.text] != pl.String:
         return state
@@ -208,27 +217,30 @@ def _count_labels(frame: pl.DataFrame, label: str | None) -> dict[str, dict[str,
     found: dict[str, dict[str, int]] = {}
     for where, name, number in grouped.sort("source", "label").iter_rows():
         found.setdefault(where, {})[name] = number
-    return _add_labels(found, {})
+    return found
 
 
 def _add_labels(
     left: Mapping[str, Mapping[str, int]], right: Mapping[str, Mapping[str, int]]
 ) -> dict[str, dict[str, int]]:
     both = {k: add_tallies(left.get(k, {}), right.get(k, {})) for k in sorted({*left, *right})}
-    bounded = {name: _bound_names(counts) for name, counts in both.items()}
+    bounded = {name: bound_names(counts, _MOST_NAMES) for name, counts in both.items()}
     if len(bounded) <= _MOST_NAMES:
         return bounded
-    ranked = sorted(bounded, key=lambda n: (n == _OTHER, -sum(bounded[n].values()), n))
+    ranked = sorted(bounded, key=lambda n: (n == OTHER, -sum(bounded[n].values()), n))
     rest = reduce(add_tallies, (bounded[n] for n in ranked[_MOST_NAMES - 1 :]), dict[str, int]())
-    return {n: bounded[n] for n in ranked[: _MOST_NAMES - 1]} | {_OTHER: _bound_names(rest)}
+    return {n: bounded[n] for n in ranked[: _MOST_NAMES - 1]} | {
+        OTHER: bound_names(rest, _MOST_NAMES)
+    }
 
 
-def _bound_names(counts: Mapping[str, int]) -> dict[str, int]:
-    if len(counts) <= _MOST_NAMES:
+def bound_names(counts: Mapping[str, int], most: int) -> dict[str, int]:
+    """Return at most `most` counts, the rarest ones joined under one name."""
+    if len(counts) <= most:
         return dict(counts)
-    ranked = sorted(counts, key=lambda n: (n == _OTHER, -counts[n], n))
-    rest = sum(counts[name] for name in ranked[_MOST_NAMES - 1 :])
-    return {name: counts[name] for name in ranked[: _MOST_NAMES - 1]} | {_OTHER: rest}
+    ranked = sorted(counts, key=lambda n: (n == OTHER, -counts[n], n))
+    rest = sum(counts[name] for name in ranked[most - 1 :])
+    return {name: counts[name] for name in ranked[: most - 1]} | {OTHER: rest}
 
 
 def _add_tokens(left: ProfileState, right: ProfileState) -> Lengths | None:

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 
 from pydantic import JsonValue
 
+from siftset.pipeline.profile.history import like_runs, set_precision
+from siftset.pipeline.profile.shares import format_percent
 from siftset.pipeline.reports.charts import draw_bar, draw_sparkline
 from siftset.pipeline.reports.markup import Child, Markup, h, link_file
 from siftset.pipeline.reports.page import (
@@ -14,7 +17,6 @@ from siftset.pipeline.reports.page import (
     PagePart,
     TableColumn,
     draw_table,
-    format_percent,
     format_share,
     label_status,
     note_absence,
@@ -24,7 +26,7 @@ from siftset.pipeline.reports.page import (
 from siftset.pipeline.reports.run.summary import format_moment
 from siftset.pipeline.storage.atomic_files import atomic_write
 from siftset.pipeline.storage.catalog import INDEX, Catalog, ModelEntry, RunEntry, read_catalog
-from siftset.schemas.results.metrics import RunMetrics
+from siftset.schemas.results.metrics import LabelPrecision, RunMetrics
 
 REFRESH = 2
 """Seconds between two looks at a run in progress."""
@@ -120,19 +122,34 @@ def _list_trends(catalog: Catalog) -> Child:
     runs = [one.metrics for one in catalog.published][-20:]
     if len(runs) < 2:
         return note_absence("Trends show from the second published version on.")
-    shown = [
-        _trend_row("rows kept", runs, lambda one: float(one.rows.kept), share_=False),
-        _trend_row("rows in the set", runs, lambda one: float(one.rows.set or 0), share_=False),
-        _trend_row("kept share", runs, lambda one: _share_of_read(one.rows.kept, one)),
-        _trend_row(
-            "quarantined share", runs, lambda one: _share_of_read(one.rows.quarantined, one)
-        ),
-        _trend_row("duplicate share", runs, lambda one: _share_of_read(one.rows.duplicate, one)),
-        _trend_row("label precision", runs, _label_precision),
+    like = like_runs(runs[-1], runs)
+    what = "Of what was new in each run" if runs[-1].run.incremental else "Of all that a run read"
+    rows = [
+        _trend_row("rows in the set", runs, lambda one: float(one.rows.set or 0), as_share=False),
+        _trend_row("label precision of the set", runs, lambda one: _precision(set_precision(one))),
     ]
-    rows = [row for row in shown if row is not None]
-    head = [TableColumn("Measure", "name"), TableColumn(f"The last {len(runs)} versions", "nowrap")]
-    return draw_table([*head, TableColumn("Now", "num"), TableColumn("Before", "num")], rows)
+    of_runs = [
+        _trend_row("rows kept", like, lambda one: float(one.rows.kept), as_share=False),
+        *(
+            _trend_row(f"{name} share", like, partial(_share_of_read, name))
+            for name in ("kept", "quarantined", "duplicate")
+        ),
+        _trend_row("label precision", like, lambda one: _precision(one.label_precision)),
+    ]
+    return [
+        draw_table(_trend_columns(title, len(group)), [row for row in shown if row is not None])
+        for title, group, shown in (("Of the set", runs, rows), (what, like, of_runs))
+        if any(shown)
+    ]
+
+
+def _trend_columns(title: str, runs: int) -> list[TableColumn]:
+    return [
+        TableColumn(title, "name"),
+        TableColumn(f"The last {runs} versions", "nowrap"),
+        TableColumn("Now", "num"),
+        TableColumn("Before", "num"),
+    ]
 
 
 def _trend_row(
@@ -140,21 +157,20 @@ def _trend_row(
     runs: Sequence[RunMetrics],
     measure: Callable[[RunMetrics], float | None],
     *,
-    share_: bool = True,
+    as_share: bool = True,
 ) -> list[Child] | None:
     values = [value for one in runs if (value := measure(one)) is not None]
     if len(values) < 2:
         return None
-    said = [format_percent(v, 1) if share_ else f"{v:,.0f}" for v in values[-2:]]
+    said = [format_percent(v, 1) if as_share else f"{v:,.0f}" for v in values[-2:]]
     return [name, draw_sparkline(values, f"{name}: {', '.join(said)}"), said[1], said[0]]
 
 
-def _share_of_read(rows: int, one: RunMetrics) -> float | None:
-    return rows / one.rows.read if one.rows.read else None
+def _share_of_read(name: str, one: RunMetrics) -> float | None:
+    return getattr(one.rows, name) / one.rows.read if one.rows.read else None
 
 
-def _label_precision(one: RunMetrics) -> float | None:
-    found = one.label_precision
+def _precision(found: LabelPrecision | None) -> float | None:
     return found.right / found.labelled if found and found.labelled else None
 
 
@@ -247,7 +263,12 @@ def _list_versions(catalog: Catalog) -> Child:
         TableColumn("Splits", "name"),
     ]
     return draw_table(
-        [*columns, TableColumn("Labels wanted", "num"), TableColumn("Formula", "text")], rows
+        [
+            *columns,
+            TableColumn("Labels wanted, of its rows", "num"),
+            TableColumn("Formula", "text"),
+        ],
+        rows,
     )
 
 
@@ -259,7 +280,7 @@ def _version_row(version: int, catalog: Catalog, metrics: RunMetrics | None) -> 
         return [name, "", "", "", ""]
     rows = metrics.rows
     splits = ", ".join(f"{split} {n:,}" for split, n in rows.splits.items())
-    precision = metrics.label_precision
+    precision = set_precision(metrics)
     right: str | Markup = ""
     if precision is not None and precision.labelled:
         right = format_share(precision.right, precision.labelled)

@@ -10,6 +10,7 @@ from functools import cache
 from importlib.resources import files
 from typing import Literal
 
+from siftset.pipeline.profile.shares import format_percent, share_interval
 from siftset.pipeline.reports.markup import Child, Markup, allow_breaks, h, to_markup
 
 Status = Literal["pass", "warn", "fail", "none"]
@@ -207,20 +208,12 @@ def format_number(value: float) -> str:
     return f"{value:,.0f}" if abs(value) >= 1e4 or value == int(value) else f"{value:,.4g}"
 
 
-def format_percent(part: float, whole: float) -> str:
-    """Return part of whole as a percentage that is 0% or 100% only when it is exactly that."""
-    if not whole:
-        return "no rows"
-    value = 100 * part / whole
-    if 0 < value < 0.01:
-        return "< 0.01%"
-    if 99.99 < value < 100:
-        return "> 99.99%"
-    digits = 0 if value in (0, 100) else 2 if value < 1 or value > 99 else 1
-    return f"{value:.{digits}f}%"
+def format_share(part: int, whole: int, of: int = 0) -> Markup:
+    """Return a share with its denominator: 4.9% (1,220 of 25,000).
 
-
-def format_share(part: int, whole: int) -> Markup:
-    """Return a share with its denominator: 4.9% (1,220 of 25,000)."""
-    of = h("span", f"({part:,} of {whole:,})", class_="of")
-    return h("span", format_percent(part, whole), " ", of)
+    Where the rows were drawn from `of` of them, the 95 % interval of the share stands beside it.
+    """
+    low, high = share_interval(part, whole, of)
+    bound = f"; {format_percent(low, 1)} to {format_percent(high, 1)}" if whole < of else ""
+    counted = h("span", f"({part:,} of {whole:,}{bound})", class_="of")
+    return h("span", format_percent(part, whole), " ", counted)

@@ -147,17 +147,12 @@ def split_duplicates(
     The first row has the place `start`; where keepers may lie in other parts, `known` has place and
     duplicate_of, the row_id, of every keeper.
     """
-    keepers = (
-        repeated.select(place="keeper").unique() if known is None else no_repeats().select("place")
-    )
     if known is None:
-        known = pl.DataFrame(schema={"place": pl.Int64, "duplicate_of": pl.String})
+        known = _keeper_ids(parts, repeated, start)
     place = start
     for frame in read_parts(parts):
         numbered = _number_rows(frame, place)
         place += frame.height
-        met = numbered.join(keepers, on="place", how="semi")
-        known = pl.concat([known, met.select("place", duplicate_of="row_id")])
         found = numbered.join(repeated, on="place", how="inner", maintain_order="left")
         pointed = found.join(known, left_on="keeper", right_on="place", how="left",
                              maintain_order="left")  # fmt: skip
@@ -169,9 +164,29 @@ def split_duplicates(
         )
 
 
+def _keeper_ids(parts: Sequence[Part], repeated: pl.DataFrame, start: int) -> pl.DataFrame:
+    """Return place and row_id of every keeper, which may lie before or after what repeats it."""
+    keepers = repeated.select(place="keeper").unique()
+    found = [pl.DataFrame(schema={"place": pl.Int64, "duplicate_of": pl.String})]
+    for frame in read_parts(parts, ["row_id"]) if keepers.height else ():
+        met = _number_rows(frame, start).join(keepers, on="place", how="semi")
+        found.append(met.select("place", duplicate_of="row_id"))
+        start += frame.height
+    return pl.concat(found)
+
+
 def merge_findings(*found: pl.DataFrame) -> pl.DataFrame:
     """Join findings; a row found twice keeps the first finding."""
     return pl.concat([no_repeats(), *found]).unique("place", keep="first", maintain_order=True)
+
+
+def point_at_kept(found: pl.DataFrame) -> pl.DataFrame:
+    """Follow each keeper that repeats another row itself to the row that is kept in the end."""
+    further = found.select(keeper="place", _next="keeper")
+    while found.join(further, on="keeper", how="semi").height:
+        met = found.join(further, on="keeper", how="left", maintain_order="left")
+        found = met.with_columns(keeper=pl.coalesce("_next", "keeper")).drop("_next")
+    return found
 
 
 def no_repeats() -> pl.DataFrame:

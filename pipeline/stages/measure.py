@@ -16,7 +16,6 @@ from siftset.pipeline.profile.drift import measure_drift
 from siftset.pipeline.profile.funnel import Sifted, analyse_frame, describe_funnel
 from siftset.pipeline.profile.history import METRICS, find_alerts, read_history, read_metrics
 from siftset.pipeline.profile.leakage import held_out_leaks, split_leaks
-from siftset.pipeline.profile.near_leakage import near_leaks
 from siftset.pipeline.profile.outside import open_outside
 from siftset.pipeline.profile.rows import (
     duplicate_groups,
@@ -24,11 +23,7 @@ from siftset.pipeline.profile.rows import (
     sample_mislabelled,
     sample_rows,
 )
-from siftset.pipeline.profile.state import (
-    UNLABELLED,
-    ProfileState,
-    profile_batches,
-)
+from siftset.pipeline.profile.state import ProfileState, profile_batches
 from siftset.pipeline.run.released_rows import FILE
 from siftset.pipeline.stages.profiles import PROFILE, profiles, with_languages
 from siftset.pipeline.stages.rule_checks import make_checks
@@ -48,12 +43,14 @@ from siftset.schemas.results.metrics import (
     Sample,
 )
 from siftset.schemas.results.metrics import Run as RunFacts
+from siftset.signals.evaluation.decider import FormulaDecider
 
 if TYPE_CHECKING:
     from siftset.pipeline.run.context import CurateRun
     from siftset.pipeline.stages.judgement import Judgement
     from siftset.pipeline.stages.process_shard import ShardResult
     from siftset.pipeline.stages.run_outcome import RunOutcome
+    from siftset.pipeline.storage.table import DataFile
 
 _LEAKAGE_ROWS: Final = 1_000_000
 _SOURCES: Final = "source_js"
@@ -67,18 +64,15 @@ def measure(
     looks = run.job.recipe.analysis != "off"
     read, kept = profiles(run, results, outcome) if looks else (ProfileState(), ProfileState())
     train = run.job.recipe.train
-    wanted = measure_label_precision(
-        {name: rows for name, rows in kept.label_totals.items() if name != UNLABELLED},
-        _wanted_labels(run),
-    )
-    balance, near = outcome.balance, outcome.kinds.get("near")
+    precision = _label_precision(run, outcome.fresh) if looks else None
+    of_set = precision if outcome.added is None else _label_precision(run, outcome.files)
     shown: dict[Literal["input", "kept"], Profile] = {}
     if looks:
-        spoken = with_languages(kept.profile(of=balance.kept), outcome)
-        shown = {"input": read.profile(of=balance.read), "kept": spoken}
+        spoken = with_languages(kept.profile(of=outcome.balance.kept), outcome)
+        shown = {"input": read.profile(of=outcome.balance.read), "kept": spoken}
     metrics = RunMetrics(
         verdict=judged.verdict,
-        run=_describe_run(run),
+        run=_describe_run(run, outcome),
         inputs=(*(_describe_input(entry) for entry in run.job.sources.inputs), *_mended(run)),
         rows=Rows(
             **outcome.balance.to_json(),
@@ -89,17 +83,13 @@ def measure(
         funnel=_make_funnel(run, results),
         checks=make_checks(results, judged, outcome),
         profiles=shown,
-        duplicates=Duplicates(
-            exact=balance.duplicate - (near or 0),
-            near=near,
-            rows=balance.kept + balance.duplicate,
-            groups=duplicate_groups(pl.scan_parquet([part.path for part in outcome.duplicates])),
-        ),
+        duplicates=_duplicates(run, outcome),
         leakage=(*_find_leakage(run, outcome), *_find_contamination(run, outcome)),
         drift=_drift(run, kept, outcome),
-        label_precision=wanted,
+        label_precision=precision,
+        set_label_precision=of_set if looks else None,
         max_length=train.max_length if train else None,
-        samples=_take_samples(outcome, wanted),
+        samples=_take_samples(run, results, outcome, precision),
         links=_make_links(outcome, judged),
         custom=dict(_own_metrics(run, outcome)),
         warnings=run.job.sources.warnings,
@@ -116,7 +106,7 @@ def _own_metrics(run: CurateRun, outcome: RunOutcome) -> dict[str, float | int]:
     return ask_metrics(metrics, pl.scan_parquet([file.path for file in outcome.files]))
 
 
-def _describe_run(run: CurateRun) -> RunFacts:
+def _describe_run(run: CurateRun, outcome: RunOutcome) -> RunFacts:
     job = run.job
     return RunFacts(
         run_id=run.run_id,
@@ -129,6 +119,7 @@ def _describe_run(run: CurateRun) -> RunFacts:
         seed=job.recipe.seed,
         suite=job.recipe.integrity.suite,
         base_version=run.store.version(),
+        incremental=outcome.added is not None,
         started=run.started.isoformat(timespec="seconds"),
         seconds=round(run.seconds, 3),
         versions=software_versions(),
@@ -142,6 +133,18 @@ def _wanted_labels(run: CurateRun) -> tuple[str, ...]:
         return recipe.integrity.labels
     made = all(isinstance(source.config, Synthesize) for source in recipe.source)
     return ("positive",) if made else ()
+
+
+def _label_precision(run: CurateRun, files: Sequence[DataFile]) -> LabelPrecision | None:
+    """Count the labels of every row of some files of the set."""
+    if not files:
+        return None
+    rows = pl.scan_parquet([file.path for file in files])
+    if "label" not in rows.collect_schema():
+        return None
+    label = pl.col("label").cast(pl.String, strict=False)
+    counted = rows.select(label).drop_nulls().group_by("label").len().collect(engine="streaming")
+    return measure_label_precision(dict(counted.iter_rows()), _wanted_labels(run))
 
 
 def _find_contamination(run: CurateRun, outcome: RunOutcome) -> tuple[Leak, ...]:
@@ -213,6 +216,21 @@ def _make_funnel(run: CurateRun, results: Sequence[ShardResult]) -> Funnel:
     return describe_funnel(decider, sifted, analyse_frame(decider, sound))
 
 
+def _duplicates(run: CurateRun, outcome: RunOutcome) -> Duplicates:
+    """Tell duplicates by kind; None where a kind was not looked for."""
+    dedupe, kinds = run.job.recipe.dedupe, outcome.kinds
+    return Duplicates(
+        exact=kinds.get("exact", 0) if dedupe.exact else None,
+        near=kinds.get("near", 0) if dedupe.near is not None else None,
+        ids=kinds.get("id", 0) if run.job.has_ids else None,
+        rows=outcome.balance.kept + outcome.balance.duplicate,
+        groups=duplicate_groups(
+            pl.scan_parquet([part.path for part in outcome.duplicates]),
+            pl.scan_parquet([file.path for file in outcome.files]),
+        ),
+    )
+
+
 def _find_leakage(run: CurateRun, outcome: RunOutcome) -> tuple[Leak, ...]:
     """Look for leaks between splits; of our own split a very large set is not looked at.
 
@@ -223,7 +241,7 @@ def _find_leakage(run: CurateRun, outcome: RunOutcome) -> tuple[Leak, ...]:
     if run.job.recipe.analysis == "off" or large or len(outcome.splits) < 2:
         return ()
     rows = pl.scan_parquet([file.path for file in outcome.fresh])
-    return (*split_leaks(rows), *near_leaks(rows))
+    return split_leaks(rows)
 
 
 def _drift(run: CurateRun, kept: ProfileState, outcome: RunOutcome) -> tuple[Drift, ...]:
@@ -250,8 +268,33 @@ def _drift_from_version(
     return tuple(one for one in found if not (partly and one.key == _SOURCES))
 
 
+def _with_clauses_as_written(
+    run: CurateRun, results: Sequence[ShardResult], samples: Sequence[Sample]
+) -> tuple[Sample, ...]:
+    """Name the first clause, as written, that does not hold, whatever the plan asked of a row."""
+    frames = [frame for result in results for frame in result.watch.frames]
+    if run.job.recipe.analysis == "off" or not frames:
+        return tuple(samples)
+    asked = run.job.decider
+    signals = {name: question.signal for name, question in asked.questions.items()}
+    decider = FormulaDecider(asked.formula, signals, order="pinned", cache=asked.cache)
+    ids = [sample.row_id for sample in samples]
+    rows = pl.concat([frame.filter(pl.col("row_id").is_in(ids)) for frame in frames])
+    clause = decider.decide(rows).clause.cast(pl.String)
+    named = dict(zip(rows["row_id"].to_list(), clause.to_list(), strict=True))
+    return tuple(
+        sample.model_copy(update={"why": f"{named[sample.row_id]} does not hold"})
+        if named.get(sample.row_id)
+        else sample
+        for sample in samples
+    )
+
+
 def _take_samples(
-    outcome: RunOutcome, wrong: LabelPrecision | None
+    run: CurateRun,
+    results: Sequence[ShardResult],
+    outcome: RunOutcome,
+    wrong: LabelPrecision | None,
 ) -> dict[str, tuple[Sample, ...]]:
     kept = [Part(file.path, file.rows) for file in outcome.fresh]
     sources = {
@@ -268,6 +311,8 @@ def _take_samples(
         for name, (parts, why) in sources.items()
         if any(part.rows for part in parts)
     }
+    if "rejected" in shown:
+        shown["rejected"] = _with_clauses_as_written(run, results, shown["rejected"])
     if wrong is not None and wrong.right < wrong.labelled:
         files = pl.scan_parquet([part.path for part in kept])
         shown["mislabelled"] = sample_mislabelled(files, wrong.wanted)

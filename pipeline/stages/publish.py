@@ -56,6 +56,7 @@ def publish(
 ) -> CurateResult:
     """Make the run's rows the next version of the set, or what is added by an earlier one."""
     base = run.store.version()
+    assessment = _fix_seconds(run, assessment)
     result = _make_result(run, outcome, assessment, version=None)
     _place_run(run, _assemble_run(run, outcome, assessment, state="prepared", base=base))
     how = addition or Addition(outcome.files)
@@ -75,7 +76,7 @@ def publish(
     )
     finish_commit(run.store)
     sync_remote(run.job.loaded, run.store)
-    return replace(result, version=version, seconds=run.seconds)
+    return replace(result, version=version)
 
 
 def sync_remote(loaded: LoadedRecipe, store: Store) -> None:
@@ -92,6 +93,7 @@ def sync_remote(loaded: LoadedRecipe, store: Store) -> None:
 
 def preview(run: CurateRun, outcome: RunOutcome, assessment: Assessment) -> CurateResult:
     """Lay what would be published into `preview/`, in place of an earlier preview."""
+    assessment = _fix_seconds(run, assessment)
     draft = _assemble_run(run, outcome, assessment, state="preview", base=run.store.version())
     (draft / "set").mkdir(exist_ok=True)
     for file in outcome.files:
@@ -111,7 +113,9 @@ def preview(run: CurateRun, outcome: RunOutcome, assessment: Assessment) -> Cura
 
 def store_refused_run(run: CurateRun, outcome: RunOutcome, assessment: Assessment) -> Path:
     """Keep the folder of a run that was refused, so that the user sees why; return it."""
-    draft = _assemble_run(run, outcome, assessment, state="refused", base=run.store.version())
+    draft = _assemble_run(
+        run, outcome, _fix_seconds(run, assessment), state="refused", base=run.store.version()
+    )
     render_report(draft, history=read_history(run.store.output))
     place = _place_run(run, draft).path
     write_index(run.store.output)
@@ -158,6 +162,12 @@ def render_report(folder: Path, history: Sequence[RunMetrics] = ()) -> None:
     if metrics is not None:
         with atomic_write(folder / REPORT) as draft:
             draft.write_text(run_report(metrics, history), encoding="utf-8")
+
+
+def _fix_seconds(run: CurateRun, assessment: Assessment) -> Assessment:
+    """Fix how long the run took, once for its page, its manifest and its result."""
+    facts = assessment.metrics.run.model_copy(update={"seconds": round(run.seconds, 3)})
+    return replace(assessment, metrics=assessment.metrics.model_copy(update={"run": facts}))
 
 
 def _assemble_run(
@@ -231,7 +241,7 @@ def _make_result(
         version=version,
         rows=outcome.balance,
         report=RunFolder(run.store.output, run.run_id).report,
-        seconds=run.seconds,
+        seconds=assessment.metrics.run.seconds,
         new=True,
         unknown_rows=outcome.unknown,
         set_rows=outcome.set_rows,

@@ -14,6 +14,7 @@ from siftset.pipeline.stages.dedupe import (
     merge_findings,
     near_duplicates,
     no_repeats,
+    point_at_kept,
     repeated_ids,
     split_duplicates,
     stamp_frame,
@@ -150,7 +151,7 @@ def find_repeats(
     if recipe.dedupe.near is not None:
         limit, without, find = recipe.dedupe.near, found["place"], near or finder.find_near
         found = merge_findings(found, find(candidates, limit, without=without, seed=recipe.seed))
-    return found.sort("place")
+    return point_at_kept(found).sort("place")
 
 
 def _write_rows(

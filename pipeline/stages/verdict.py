@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from fractions import Fraction
 from typing import TYPE_CHECKING, Final
 
 from siftset.pipeline.gate.prepare import threshold_counts
 from siftset.pipeline.gate.thresholds import apply_thresholds, unmeasured_check, verdict_of
 from siftset.pipeline.profile.scalars import list_scalars
+from siftset.pipeline.profile.shares import is_above
 from siftset.pipeline.stages.judgement import Assessment, Judgement
 from siftset.pipeline.stages.measure import measure
 from siftset.pipeline.stages.process_shard import WHOLE_SHARD
@@ -58,7 +60,8 @@ def _check_budgets(
 ) -> SiftsetError | None:
     """Return the budget that was overdrawn, if any."""
     recipe, balance = run.job.recipe, outcome.balance
-    if outcome.faulted > recipe.max_fault_rate * balance.read:
+    read = max(1, balance.read)
+    if is_above(Fraction(outcome.faulted, read), recipe.max_fault_rate):
         first = faults[0]
         return FaultBudgetExceeded(
             f"{outcome.faulted:,} of {balance.read:,} rows cannot be decided because a signal "
@@ -66,7 +69,7 @@ def _check_budgets(
             f"signal '{first['signal']}' on row {first['row_id']}: {first['error']}; nothing was "
             "published: mend the signal or raise max_fault_rate"
         )
-    if balance.unreadable > recipe.max_unreadable_share * balance.read:
+    if is_above(Fraction(balance.unreadable, read), recipe.max_unreadable_share):
         return FaultBudgetExceeded(
             f"{balance.unreadable:,} of {balance.read:,} records are unreadable, more than "
             f"max_unreadable_share {recipe.max_unreadable_share:g} allows; nothing was published: "

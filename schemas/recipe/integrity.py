@@ -42,12 +42,18 @@ class RowRules(Section):
         return self.actions.get(rule, self.action)
 
 
-class Threshold(Section):
-    """Limits of one metric; trips strictly above. A value above 1 is a count, else a share."""
+class Limits(Section):
+    """Limits of one metric by level."""
 
     info: float | None = Field(None, ge=0)
     warning: float | None = Field(None, ge=0)
     critical: float | None = Field(None, ge=0)
+
+
+class Threshold(Limits):
+    """Limits of one metric; trips strictly above. A value above 1 is a count, else a share."""
+
+    below: Limits | None = Field(None, description="Lower limits; trips strictly below.")
 
 
 class Integrity(Section):

@@ -34,6 +34,9 @@ class Run(Metrics):
     suite: str | None = Field(None, description="Name and version of the integrity suite.")
     version: int | None = Field(None, description="The set's version; null when not published.")
     base_version: int | None = None
+    incremental: bool = Field(
+        False, description="Whether it read what was new only: its figures are of those rows."
+    )
     started: str = Field("", description="ISO 8601, UTC.")
     seconds: float = 0.0
     versions: dict[str, str] = Field(default_factory=dict, description="Software, by name.")
@@ -61,7 +64,7 @@ class Rows(Metrics):
     unreadable: int = 0
     unknown: int = Field(0, description="Rejected rows whose formula is unknown.")
     set: int | None = Field(None, description="Rows of the whole version.")
-    splits: dict[str, int] = Field(default_factory=dict)
+    splits: dict[str, int] = Field(default_factory=dict, description="Those, by split.")
 
 
 class SignalMetrics(Metrics):
@@ -73,15 +76,24 @@ class SignalMetrics(Metrics):
     true: int = 0
     false: int = 0
     unknown: int = 0
-    evaluated: int = Field(0, description="Rows that it was asked about.")
-    skipped: int = Field(0, description="Rows decided without it.")
-    cached: int = Field(0, description="Rows whose answers were stored by an earlier run.")
+    evaluated: int = Field(0, description="Rows that the plan of this run asked it about.")
+    skipped: int = Field(0, description="Rows that were decided without it.")
+    ran: int = Field(0, description="Rows that it was run on.")
+    cached: int = Field(
+        0, description="Rows whose answers were known: of an earlier run, or of an earlier row."
+    )
     faults: int = 0
-    seconds: float | None = Field(None, description="Time spent in it, all threads together.")
+    seconds: float | None = Field(
+        None, description="Time spent running it, all threads together; its share if `fused`."
+    )
+    fused: bool = Field(False, description="Whether it was run in one pass with others.")
+    analysed_true: int | None = Field(None, description="Analysed rows that it is true of.")
+    analysed_false: int | None = None
+    analysed_unknown: int | None = None
 
 
 class Step(Metrics):
-    """One clause, in the order of evaluation: analysed rows that reach it and that pass."""
+    """One clause, in the order as written: analysed rows that reach it and that pass."""
 
     clause: str
     entered: int
@@ -127,7 +139,11 @@ class Funnel(Metrics):
     analysed_kept: int = Field(0, description="Analysed rows that the whole formula keeps.")
     leave_one_out: tuple[LeaveOneOut, ...] = ()
     pairs: tuple[Pair, ...] = ()
-    clauses: dict[str, int] = Field(default_factory=dict, description="Rejected rows by clause.")
+    clauses: dict[str, int] = Field(
+        default_factory=dict,
+        description="Rows not kept by the first clause, as written, that does not hold; of the "
+        "analysed rows, where there are any.",
+    )
 
 
 class Example(Metrics):
@@ -213,6 +229,9 @@ class Profile(Metrics):
     languages: dict[str, int] = Field(default_factory=dict)
     language_rows: int = 0
     labels: dict[str, dict[str, int]] = Field(default_factory=dict, description="By source.")
+    label_totals: dict[str, int] = Field(
+        default_factory=dict, description="Rows by label, whatever their source; at most 1,000."
+    )
     vocabulary: Words = Words()
 
 
@@ -228,16 +247,20 @@ class Group(Metrics):
 class Duplicates(Metrics):
     """Rows that repeat another one."""
 
-    exact: int = 0
-    near: int | None = Field(None, description="Null when near duplicates were not looked for.")
+    exact: int | None = Field(None, description="Equal texts; null when not looked for.")
+    near: int | None = Field(None, description="Similar texts; null when not looked for.")
+    ids: int | None = Field(None, description="Records of an id met before; null without ids.")
     rows: int = Field(0, description="Rows that the formula kept: the denominator.")
     groups: tuple[Group, ...] = ()
 
 
 class Leak(Metrics):
-    """Rows of one split whose text is also in another one or in a held-out file."""
+    """Rows of one split whose text is also in another one, or of a held-out file in the set.
 
-    kind: Literal["exact", "normalised", "near", "n-gram"]
+    The kind `any` counts the rows that leak in any of the other ways, each once.
+    """
+
+    kind: Literal["any", "exact", "normalised", "near", "n-gram"]
     left: str
     right: str
     rows: int
@@ -272,7 +295,7 @@ class Sample(Metrics):
 
 
 class LabelPrecision(Metrics):
-    """Kept rows with a label that the recipe wants, of kept rows with any label."""
+    """Rows with a label that the recipe wants, of rows with any label."""
 
     wanted: tuple[str, ...]
     right: int
@@ -294,7 +317,12 @@ class RunMetrics(Metrics):
     duplicates: Duplicates | None = None
     leakage: tuple[Leak, ...] = ()
     drift: tuple[Drift, ...] = ()
-    label_precision: LabelPrecision | None = None
+    label_precision: LabelPrecision | None = Field(
+        None, description="Of the rows that this run kept."
+    )
+    set_label_precision: LabelPrecision | None = Field(
+        None, description="Of all rows of the version."
+    )
     samples: dict[str, tuple[Sample, ...]] = Field(default_factory=dict)
     links: dict[str, str] = Field(default_factory=dict, description="Title: path beside the page.")
     custom: dict[str, JsonValue] = Field(default_factory=dict, description="The user's own.")

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Final
 
 from pydantic import JsonValue
 
+from siftset.pipeline.profile.shares import describe_sample
 from siftset.pipeline.reports.charts import draw_bar, draw_sparkline
 from siftset.pipeline.reports.markup import Child, Markup, allow_breaks, h
 from siftset.pipeline.reports.page import (
@@ -17,7 +19,7 @@ from siftset.pipeline.reports.page import (
     note_absence,
 )
 from siftset.pipeline.reports.run.findings import check_level
-from siftset.schemas.results.metrics import Check, Example, Group, Profile, RunMetrics
+from siftset.schemas.results.metrics import Check, Example, Profile, RunMetrics
 
 _WORDS = {"note": "info", "warn": "warning", "fail": "critical", "pass": "passed"}
 _MOST, _MOST_EXAMPLES = 200, 40
@@ -154,18 +156,16 @@ def columns_part(metrics: RunMetrics) -> Child:
 def describe_population(name: str, profile: Profile) -> str:
     """Return whose rows these are, and how many of them were looked at."""
     who = {"input": "What came in", "kept": "What was kept"}.get(name, name)
-    if profile.of > profile.rows:
-        return f"{who}: a seeded sample of {profile.rows:,} of {profile.of:,} rows"
-    return f"{who}: all {profile.rows:,} rows"
+    return f"{who}: {describe_sample(profile.rows, profile.of)}"
 
 
 def _column_table(name: str, profile: Profile) -> Markup:
     rows = [
         [
             [h("code", column.name), " ", h("span", column.type, class_="faint small")],
-            _share_or_zero(column.null, profile.rows),
-            _share_or_zero(column.empty, profile.rows),
-            _share_or_zero(column.blank, profile.rows),
+            _share_or_zero(column.null, profile.rows, profile.of),
+            _share_or_zero(column.empty, profile.rows, profile.of),
+            _share_or_zero(column.blank, profile.rows, profile.of),
         ]
         for column in profile.columns[:100]
     ]
@@ -176,36 +176,47 @@ def _column_table(name: str, profile: Profile) -> Markup:
     return draw_table(head, rows, describe_population(name, profile))
 
 
-def _share_or_zero(part: int, whole: int) -> Child:
-    return format_share(part, whole) if part else h("span", "0", class_="faint")
+def _share_or_zero(part: int, whole: int, of: int) -> Child:
+    return format_share(part, whole, of) if part else h("span", "0", class_="faint")
+
+
+_KINDS: Final = {
+    "exact": ("equal texts", "dedupe.exact is off"),
+    "near": ("similar texts", "set dedupe.near, such as 0.8"),
+    "ids": ("ids met before", "no column is mapped as id"),
+}
 
 
 def duplicates_part(metrics: RunMetrics) -> Child:
-    """Return how many rows repeat another, and the largest groups."""
+    """Return how many rows repeat another by kind, and the largest groups."""
     found = metrics.duplicates
     if found is None:
-        return note_absence("Duplicates were not looked for (dedupe.exact is off).")
-    near: Child = "not looked for; set dedupe.near, such as 0.8"
-    if found.near is not None:
-        near = format_share(found.near, found.rows)
-    said = h("p", "Exact: ", format_share(found.exact, found.rows), " · near: ", near)
-    if not found.groups:
-        return [said, note_absence("No row repeats another.") if not found.exact else None]
-    shown, whole = sum(g.repeats for g in found.groups), found.exact + (found.near or 0)
-    note = f"They hold {shown:,} of the {whole:,} rows that repeat another."
-    return [said, h("h3", "The largest groups"), _group_table(found.groups), note_absence(note)]
-
-
-def _group_table(groups: Sequence[Group]) -> Markup:
-    most = max(group.repeats for group in groups)
+        return note_absence("Duplicates were not looked for.")
+    counts = {kind: getattr(found, kind) for kind in _KINDS}
     rows = [
+        [
+            name,
+            f"not looked for: {how}"
+            if counts[kind] is None
+            else format_share(counts[kind], found.rows),
+        ]
+        for kind, (name, how) in _KINDS.items()
+    ]
+    head = [TableColumn("Duplicates by", "name"), TableColumn("Rows that the formula kept", "num")]
+    table = draw_table(head, rows)
+    if not found.groups:
+        return [table, note_absence("No row repeats another.")]
+    shown, whole = sum(g.repeats for g in found.groups), sum(n or 0 for n in counts.values())
+    note = f"They hold {shown:,} of the {whole:,} rows that repeat another, one kind a group."
+    most = max(group.repeats for group in found.groups)
+    groups = [
         [
             [group.text, h("div", h("code", group.row_id), class_="small soft")],
             draw_bar(group.repeats, most, f"{group.repeats:,} repeats"),
             f"{group.repeats:,}",
             group.kind,
         ]
-        for group in groups
+        for group in found.groups
     ]
     head = [
         TableColumn("Kept row", "text"),
@@ -213,4 +224,4 @@ def _group_table(groups: Sequence[Group]) -> Markup:
         TableColumn("", "num"),
         TableColumn("Kind", "nowrap"),
     ]
-    return draw_table(head, rows)
+    return [table, h("h3", "The largest groups"), draw_table(head, groups), note_absence(note)]

@@ -12,7 +12,7 @@ from siftset.pipeline.reports.page import (
     note_absence,
 )
 from siftset.pipeline.reports.run.checks import example_row
-from siftset.schemas.results.metrics import Drift, Leak, Profile, RunMetrics, Sample, TokenUse
+from siftset.schemas.results.metrics import Drift, Profile, RunMetrics, Sample, TokenUse
 
 _TITLES = {
     "kept": "Kept",
@@ -25,36 +25,46 @@ _TITLES = {
 
 
 def leakage_part(metrics: RunMetrics) -> Child:
-    """Return the rows that two splits share."""
+    """Return the rows that two splits share, and those of a held-out file that the set has."""
     if not metrics.leakage:
         return note_absence(_why_not_measured(metrics))
-    rows = [
-        [
-            f"{leak.left} in {leak.right}",
-            [leak.kind, h("div", leak.note, class_="small soft") if leak.note else None],
-            format_share(leak.rows, leak.of),
-            label_status("warn" if leak.rows else "pass", "leaks" if leak.rows else "clean"),
-        ]
-        for leak in metrics.leakage
-    ]
     head = [
         TableColumn("Rows of", "name"),
         TableColumn("Compared by", "name"),
         TableColumn("Found again", "num"),
+        TableColumn("", "nowrap"),
     ]
-    shown = [_leak_examples(leak) for leak in metrics.leakage if leak.examples]
-    return [draw_table([*head, TableColumn("", "nowrap")], rows), shown, _not_near(metrics)]
-
-
-def _leak_examples(leak: Leak) -> Markup:
-    rows = [example_row(one) for one in leak.examples]
-    head = [TableColumn("Row", "name"), TableColumn("Text", "text"), TableColumn("", "name")]
-    title = f"{leak.left} in {leak.right}, {leak.kind}: examples"
-    return h("details", h("summary", title), draw_table(head, rows))
+    columns = [TableColumn("Row", "name"), TableColumn("Text", "text"), TableColumn("", "name")]
+    rows, shown = [], []
+    for leak in metrics.leakage:
+        kind = "in any of these ways" if leak.kind == "any" else leak.kind
+        status = label_status("warn", "leaks") if leak.rows else label_status("pass", "clean")
+        noted = h("div", leak.note, class_="small soft") if leak.note else None
+        found = format_share(leak.rows, leak.of)
+        rows.append([f"{leak.left} in {leak.right}", [kind, noted], found, status])
+        if leak.examples:
+            columns = [
+                TableColumn("Row", "name"),
+                TableColumn("Text", "text"),
+                TableColumn("", "name"),
+            ]
+            examples = draw_table(columns, [example_row(one) for one in leak.examples])
+            title = h("summary", f"{leak.left} in {leak.right}, {leak.kind}: examples")
+            shown.append(h("details", title, examples))
+    said = []
+    if metrics.run.incremental:
+        said.append("Between the rows that this run added; earlier versions were not compared.")
+    pairs = dict.fromkeys((leak.left, leak.right) for leak in metrics.leakage)
+    near = {(leak.left, leak.right) for leak in metrics.leakage if leak.kind == "near"}
+    if not_near := [f"{left} in {right}" for left, right in pairs if (left, right) not in near]:
+        said.append(
+            f"Near copies were not looked for ({', '.join(not_near)}): there are more than 200,000 "
+            "rows. dedupe.near, such as 0.8, removes near duplicates before the split."
+        )
+    return [draw_table(head, rows), shown, [note_absence(one) for one in said]]
 
 
 def _why_not_measured(metrics: RunMetrics) -> str:
-    """Say why no leakage was measured."""
     if sum(rows > 0 for rows in metrics.rows.splits.values()) < 2:
         return "Leakage was not measured: the set has one split only."
     if not metrics.profiles:
@@ -63,18 +73,6 @@ def _why_not_measured(metrics: RunMetrics) -> str:
         f"Leakage was not measured: {metrics.rows.kept:,} rows are too many to compare them all. "
         "Rows that are equal but for case and punctuation are always in one split; near ones are "
         "removed by dedupe.near."
-    )
-
-
-def _not_near(metrics: RunMetrics) -> Child:
-    between = [
-        leak for leak in metrics.leakage if leak.kind != "n-gram" and leak.right != "the set"
-    ]
-    if not between or any(leak.kind == "near" for leak in between):
-        return None
-    return note_absence(
-        f"Near leaks were not looked for among {metrics.rows.kept:,} rows: set dedupe.near, such "
-        "as 0.8, to remove near duplicates before the split."
     )
 
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Final, Literal
 
-from siftset.pipeline.reports.page import Status, format_percent
+from siftset.pipeline.profile.shares import describe_sample, format_percent
+from siftset.pipeline.reports.page import Status
 from siftset.schemas.results.columns import SPLITS
-from siftset.schemas.results.metrics import Check, Funnel, RunMetrics, Severity
+from siftset.schemas.results.metrics import Check, RunMetrics, Severity
 
 Level = Literal["note", "warn", "fail"]
 
@@ -22,6 +24,7 @@ _BROKEN: Final = {
 _HELD_OUT_TODO: Final = (
     "figures measured on the held-out file flatter: take these rows out of the set"
 )
+_SPLIT_TODO: Final = "drop them from one split, or let siftset split: it keeps such rows together"
 _NEAR_TODO: Final = "figures measured on them flatter: set dedupe.near, such as 0.8, to remove them"
 _PERSONAL: Final = {"email": "e-mail addresses", "phone": "telephone numbers"}
 
@@ -73,34 +76,40 @@ def _judge_signals(metrics: RunMetrics) -> Iterator[ReportFinding]:
     funnel = metrics.funnel
     if funnel is None:
         return
-    # What the analysis did not see was quarantined, and no formula changes that.
-    whole = funnel.analysed == funnel.decided
-    rows = metrics.rows.read if whole else funnel.analysed
+    seen = describe_sample(funnel.analysed, funnel.decided)
+    whole = funnel.analysed >= funnel.decided
+    top = funnel.tree.children if funnel.tree and funnel.tree.label == "and" else ()
     for out in funnel.leave_one_out:
-        if out.removed or out.added or not funnel.analysed:
+        # A clause that decided rows is never said to be idle, whatever a sample of them shows.
+        asked = re.compile(rf"(?<!\w){re.escape(out.signal)}(?!\w)")
+        decides = any(rows and asked.search(clause) for clause, rows in funnel.clauses.items())
+        if out.removed or out.added or not funnel.analysed or decides:
             continue
-        claim = (
-            f"The `{out.signal}` signal {_idle(funnel, out.signal)} nothing "
-            f"(leave-one-out: 0 of {rows:,} rows)."
-        )
-        yield ReportFinding(
-            "balance", "warn", claim, "drop it from the formula, or make it stricter"
-        )
+        # A signal that stands by itself between ands can only remove.
+        does = "removes" if out.signal in {clause.label for clause in top} else "changes"
+        # What the analysis of all rows did not see was quarantined: no formula changes that.
+        rows = f"{metrics.rows.read:,} rows" if whole else seen
+        claim = f"The `{out.signal}` signal {does} nothing (leave-one-out: 0 of {rows})."
+        todo = "drop it from the formula, or make it stricter"
+        if not whole:
+            most = format_percent(3, funnel.analysed)  # the rule of three
+            claim = f"{claim[:-1]}; by itself it decides at most {most} of all rows, 95 %."
+            todo = "look at every row, with analysis: full, before you drop it from the formula"
+        yield ReportFinding("balance", "warn", claim, todo)
     for signal in funnel.signals:
+        true = signal.true if signal.analysed_true is None else signal.analysed_true
+        false = signal.false if signal.analysed_false is None else signal.analysed_false
+        unknown = signal.unknown if signal.analysed_unknown is None else signal.analysed_unknown
         if signal.faults:
             claim = f"The `{signal.name}` signal failed on {signal.faults:,} rows."
             todo = f"see the faults of the run; try it with: siftset signals try {signal.name}"
             yield ReportFinding("balance", "warn", claim, todo)
-        elif signal.false and not signal.true:
-            asked = f"the {signal.evaluated:,} rows that it was asked about"
-            claim = f"The `{signal.name}` signal is true of none of {asked}."
+        elif false and not true and not signal.true:
+            of = f"{true + false + unknown:,} rows" if whole else seen
+            if signal.analysed_true is None:
+                of = f"the {signal.evaluated:,} rows that it was asked about"
+            claim = f"The `{signal.name}` signal is true of none of {of}."
             yield ReportFinding("balance", "warn", claim, "check its words or its limits")
-
-
-def _idle(funnel: Funnel, signal: str) -> str:
-    """Say `removes` of a signal that stands by itself between ands, else `changes`."""
-    clauses = funnel.tree.children if funnel.tree and funnel.tree.label == "and" else ()
-    return "removes" if signal in {clause.label for clause in clauses} else "changes"
 
 
 def _judge_labels(metrics: RunMetrics) -> Iterator[ReportFinding]:
@@ -150,8 +159,8 @@ def _judge_duplicates(metrics: RunMetrics) -> Iterator[ReportFinding]:
     found = metrics.duplicates
     if found is None or not found.rows:
         return
-    repeated = found.exact + (found.near or 0)
-    if repeated > 0.2 * found.rows:
+    repeated = (found.exact or 0) + (found.near or 0) + (found.ids or 0)
+    if 5 * repeated > found.rows:
         claim = f"{repeated:,} of {found.rows:,} rows that the formula kept repeat another."
         yield ReportFinding(
             "duplicates", "note", claim, "they are removed; look at the largest groups"
@@ -189,13 +198,16 @@ def _judge_contents(metrics: RunMetrics) -> Iterator[ReportFinding]:
 def _judge_leakage(metrics: RunMetrics) -> Iterator[ReportFinding]:
     found = [leak for leak in metrics.leakage if leak.rows]
     for left, right in dict.fromkeys((leak.left, leak.right) for leak in found):
-        leaks = [leak for leak in found if (leak.left, leak.right) == (left, right)]
-        worst = max(leaks, key=lambda leak: leak.rows)
-        kinds = ", ".join(f"{leak.kind} {leak.rows:,}" for leak in leaks)
-        claim = f"{worst.rows:,} of {worst.of:,} rows of {left} are also in {right} ({kinds})."
-        todo = _NEAR_TODO if right in SPLITS else _HELD_OUT_TODO
-        if right in SPLITS and worst.kind != "near":
-            todo = "drop them from one split, or let siftset split: it keeps such rows together"
+        leaks = {leak.kind: leak for leak in found if (leak.left, leak.right) == (left, right)}
+        together = leaks.pop("any", None) or max(leaks.values(), key=lambda leak: leak.rows)
+        kinds = ", ".join(f"{kind} {leak.rows:,}" for kind, leak in leaks.items())
+        claim = (
+            f"{together.rows:,} of {together.of:,} rows of {left} are also in {right} ({kinds})."
+        )
+        todo = _HELD_OUT_TODO
+        if right in SPLITS:
+            only_near = leaks.keys() <= {"near"}
+            todo = _NEAR_TODO if only_near else _SPLIT_TODO
         yield ReportFinding("leakage", "warn", claim, todo)
 
 

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
+from siftset.pipeline.profile.shares import describe_sample, format_percent
 from siftset.pipeline.reports.charts import draw_bar, draw_split_bar, draw_stack
 from siftset.pipeline.reports.markup import Child, Markup, h
 from siftset.pipeline.reports.page import (
     TableColumn,
     draw_table,
-    format_percent,
     format_share,
     note_absence,
 )
-from siftset.schemas.results.metrics import Funnel, RunMetrics, SignalMetrics, Tree
+from siftset.schemas.results.metrics import Funnel, RunMetrics, Tree
 
 _FILLS = {
     "kept": "fgood",
@@ -24,30 +24,22 @@ _FILLS = {
 
 def balance_part(metrics: RunMetrics) -> Child:
     """Return the balance bar, the funnel, the formula as a tree and the signals."""
-    rows = metrics.rows
+    rows, funnel = metrics.rows, metrics.funnel
     parts = [(name, float(getattr(rows, name)), fill) for name, fill in _FILLS.items()]
-    said = " + ".join(f"{name} {int(value):,}" for name, value, _ in parts)
-    line = f"{rows.read:,} read = {said}"
-    bar_chart = draw_stack(parts, f"Closing balance: {line}")
-    equation = h("p", line, ".", class_="small soft")
-    if metrics.funnel is None:
-        return [bar_chart, equation, note_absence("The signals of this run were not analysed.")]
-    tree = (
-        h("ul", _show_node(metrics.funnel.tree, metrics.funnel.analysed), class_="tree")
-        if metrics.funnel.tree
-        else None
-    )
+    line = f"{rows.read:,} read = " + " + ".join(f"{name} {int(n):,}" for name, n, _ in parts)
+    shown = [draw_stack(parts, f"Closing balance: {line}"), h("p", line, ".", class_="small soft")]
+    if funnel is None:
+        return [*shown, note_absence("The signals of this run were not analysed.")]
+    tree = h("ul", _show_node(funnel.tree, funnel.analysed), class_="tree") if funnel.tree else None
     return [
-        bar_chart,
-        equation,
-        [
-            h("h3", "The formula"),
-            h("p", h("code", metrics.funnel.formula)),
-            h("div", h("div", tree), h("div", _clause_table(metrics.funnel)), class_="grid2"),
-            _step_table(metrics.funnel),
-            _signal_table(metrics.funnel),
-            _pair_table(metrics.funnel),
-        ],
+        *shown,
+        h("h3", "The formula"),
+        h("p", h("code", funnel.formula)),
+        h("div", h("div", tree), h("div", _clause_table(funnel)), class_="grid2"),
+        _step_table(funnel),
+        _signal_table(funnel),
+        _pair_table(funnel),
+        _plan_table(funnel),
     ]
 
 
@@ -70,101 +62,125 @@ def _step_table(funnel: Funnel) -> Child:
             draw_bar(step.passed, funnel.steps[0].entered, f"{step.clause}: {step.passed:,} pass"),
             f"{step.passed:,}",
             format_share(step.passed, step.entered),
-            "" if step.alone is None else format_share(step.alone, funnel.analysed),
+            "" if step.alone is None else format_share(step.alone, funnel.analysed, funnel.decided),
         ]
         for step in funnel.steps
     ]
     columns = [
-        TableColumn("Clause, in order of evaluation", "name"),
+        TableColumn("Clause, as written", "name"),
         TableColumn("Rows left after it", "bar"),
         TableColumn("Left", "num"),
         TableColumn("Of what reached it", "num"),
         TableColumn("True by itself", "num"),
     ]
-    note = f"On {funnel.analysed:,} analysed rows, on which every signal was evaluated."
+    note = f"Of {describe_sample(funnel.analysed, funnel.decided)}: every signal was evaluated."
     return [h("h3", "Funnel"), draw_table(columns, rows), h("p", note, class_="small soft")]
 
 
 def _signal_table(funnel: Funnel) -> Child:
     if not funnel.signals:
         return None
-    only = {out.signal: _decided_alone(out.removed, out.added) for out in funnel.leave_one_out}
-    rows = [
-        [
-            *[
-                [
-                    h("code", signal.name),
-                    h(
-                        "div",
-                        ": ".join(part for part in (signal.kind, signal.description) if part),
-                        class_="small soft",
-                    ),
-                ],
-                _draw_states(signal),
-                format_share(signal.true, signal.evaluated) if signal.evaluated else "not asked",
-                f"{signal.unknown:,}",
-                f"{signal.skipped:,}",
-                _format_cost(signal),
-            ],
-            only.get(signal.name, ""),
-        ]
-        for signal in funnel.signals
-    ]
+    alone = {out.signal: out for out in funnel.leave_one_out}
+    rows = []
+    for signal in funnel.signals:
+        analysed = signal.analysed_true is not None
+        true = signal.analysed_true or 0 if analysed else signal.true
+        false = signal.analysed_false or 0 if analysed else signal.false
+        unknown = signal.analysed_unknown or 0 if analysed else signal.unknown
+        asked = true + false + unknown
+        of = funnel.decided if analysed else 0
+        about = ": ".join(part for part in (signal.kind, signal.description) if part)
+        states = f"{signal.name}: {true:,} true, {false:,} false, {unknown:,} unknown"
+        out = alone.get(signal.name)
+        decides: Child = ""
+        if out is not None:
+            moved = [f"{out.removed:,} out"] * bool(out.removed) + [f"{out.added:,} in"] * bool(
+                out.added
+            )
+            decides = ", ".join(moved) or h("span", "none", class_="pill")
+        rows.append(
+            [
+                [h("code", signal.name), h("div", about, class_="small soft")],
+                draw_split_bar(
+                    [
+                        ("true", true, "fgood"),
+                        ("false", false, "ftrack"),
+                        ("unknown", unknown, "fwarn"),
+                    ],
+                    states,
+                ),
+                format_share(true, asked, of) if asked else "not asked",
+                f"{unknown:,}",
+                decides,
+            ]
+        )
     columns = [
         TableColumn("Signal", "name"),
         TableColumn("True, false, unknown", "bar"),
-        TableColumn("True, of rows asked", "num"),
+        TableColumn("True", "num"),
         TableColumn("Unknown", "num"),
-        TableColumn("Skipped", "num"),
-        TableColumn("Cost per row", "num"),
         TableColumn("Decided by it alone", "num"),
     ]
     note = (
-        f"Decided by it alone: rows whose outcome changes when the signal is left out of the "
-        f"formula, of {funnel.analysed:,} analysed rows, of which the formula keeps "
-        f"{funnel.analysed_kept:,}."
+        "Decided by it alone: rows whose outcome changes when the signal is left out of the "
+        f"formula. Of {describe_sample(funnel.analysed, funnel.decided)}, of which the formula "
+        f"keeps {funnel.analysed_kept:,}."
     )
-    lines = [h("h3", "Signals"), draw_table(columns, rows)]
-    return [*lines, h("p", note, class_="small soft") if funnel.analysed else None]
+    said = h("p", note, class_="small soft") if funnel.analysed else None
+    return [h("h3", "Signals"), draw_table(columns, rows), said]
 
 
-def _decided_alone(removed: int, added: int) -> Child:
-    if not removed and not added:
-        return h("span", "nothing", class_="pill warn")
-    return f"{removed:,} out" + (f", {added:,} in" if added else "")
-
-
-def _draw_states(signal: SignalMetrics) -> Markup:
-    parts: list[tuple[str, float, str]] = [
-        ("true", signal.true, "fgood"),
-        ("false", signal.false, "ftrack"),
+def _plan_table(funnel: Funnel) -> Child:
+    """Show what the plan of this run asked; another run of the same rows may ask otherwise."""
+    if not funnel.signals:
+        return None
+    rows = []
+    for one in funnel.signals:
+        cost = (
+            f"{1e6 * one.seconds / one.ran:.3g} µs" if one.seconds is not None and one.ran else ""
+        )
+        shared = " (shared)" if cost and one.fused else ""
+        counts = (one.evaluated, one.skipped, one.ran, one.cached)
+        rows.append([h("code", one.name), *(f"{rows:,}" for rows in counts), f"{cost}{shared}"])
+    columns = [
+        TableColumn("Signal", "name"),
+        TableColumn("Rows asked", "num"),
+        TableColumn("Decided without it", "num"),
+        TableColumn("It was run on", "num"),
+        TableColumn("Answer known", "num"),
+        TableColumn("Cost per row run", "num"),
     ]
-    parts.append(("unknown", signal.unknown, "fwarn"))
-    said = ", ".join(f"{value:,} {name}" for name, value, _ in parts)
-    return draw_split_bar(parts, f"{signal.name}: {said}")
-
-
-def _format_cost(signal: SignalMetrics) -> str:
-    if signal.seconds is None or not signal.evaluated:
-        return ""
-    return f"{1e6 * signal.seconds / signal.evaluated:.3g} µs"
+    note = (
+        "The order is chosen by measured cost and never changes an answer. An answer is known from "
+        "an earlier run or an earlier row of the same content. Shared: run in one pass with other "
+        "signals, whose time is divided evenly."
+    )
+    title = h("summary", "What the plan of this run asked, and its cost")
+    body = [draw_table(columns, rows), h("p", note, class_="small soft")]
+    return h("details", title, body, class_="plan")
 
 
 def _clause_table(funnel: Funnel) -> Child:
     if not funnel.clauses:
         return None
     total = sum(funnel.clauses.values())
-    ranked = sorted(funnel.clauses.items(), key=lambda item: -item[1])[:12]
+    ranked = sorted(funnel.clauses.items(), key=lambda item: (-item[1], item[0]))[:12]
     rows = [[h("code", clause), format_share(number, total)] for clause, number in ranked]
-    return draw_table(
-        [TableColumn("Rejected because of", "name"), TableColumn("Rows", "num")], rows
-    )
+    columns = [TableColumn("Not kept because of", "name"), TableColumn("Rows", "num")]
+    note = "The first clause, as written, that does not hold."
+    if funnel.analysed:
+        note += f" Of {describe_sample(funnel.analysed, funnel.decided)}."
+    else:
+        note += " Of those that the plan of this run asked."
+    return [draw_table(columns, rows), h("p", note, class_="small soft")]
 
 
 def _pair_table(funnel: Funnel) -> Child:
     if not funnel.pairs:
         return None
-    ranked = sorted(funnel.pairs, key=lambda pair: -(pair.both / max(1, pair.either)))[:8]
+    ranked = sorted(
+        funnel.pairs, key=lambda pair: (-pair.both / max(1, pair.either), pair.left, pair.right)
+    )[:8]
     rows = [
         [
             [h("code", pair.left), " and ", h("code", pair.right)],

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from siftset.pipeline.profile.history import like_runs
+from siftset.pipeline.profile.shares import format_percent
 from siftset.pipeline.reports.charts import draw_sparkline
 from siftset.pipeline.reports.markup import Child, Markup, h, link_file
 from siftset.pipeline.reports.page import (
@@ -12,7 +14,6 @@ from siftset.pipeline.reports.page import (
     TableColumn,
     call_out,
     draw_table,
-    format_percent,
     label_status,
     list_facts,
     list_statement,
@@ -108,64 +109,57 @@ def summary_part(
 def _main_figures(metrics: RunMetrics) -> Markup:
     rows = metrics.rows
     sound = rows.read - rows.quarantined - rows.unreadable
+    new = "new " if metrics.run.incremental else ""
     items = [
-        (f"{rows.kept:,}", "rows kept", f"of {rows.read:,} read"),
+        (f"{rows.kept:,}", f"{new}rows kept by this run", f"of {rows.read:,} read"),
         (
             format_percent(rows.kept, rows.read),
-            "kept share",
+            "kept share of this run",
             f"{rows.kept:,} of {rows.read:,}",
         ),
         (
             format_percent(sound, rows.read),
-            "integrity share",
+            "integrity share of this run",
             f"{sound:,} of {rows.read:,}",
         ),
     ]
-    precision = metrics.label_precision
-    if precision and precision.labelled:
-        of = f"{precision.right:,} of {precision.labelled:,} labelled"
-        items.append((format_percent(precision.right, precision.labelled), "label precision", of))
+    of_run, of_set = metrics.label_precision, metrics.set_label_precision
+    told = [(f"label precision of the {new}rows kept", of_run)]
+    if metrics.run.incremental:
+        told.append(("label precision of the set", of_set))
+    for name, found in told:
+        if found is not None and found.labelled:
+            of = f"{found.right:,} of {found.labelled:,} labelled"
+            items.append((format_percent(found.right, found.labelled), name, of))
     if rows.set is not None:
         name = "rows in the set" if metrics.verdict != "fail" else "rows the set would hold"
-        items.append(
-            (
-                f"{rows.set:,}",
-                name,
-                ", ".join(f"{name} {number:,}" for name, number in metrics.rows.splits.items()),
-            )
-        )
+        splits = ", ".join(f"{split} {number:,}" for split, number in rows.splits.items())
+        items.append((f"{rows.set:,}", name, splits))
     return show_figures(items)
 
 
 def _draw_trend(metrics: RunMetrics, history: Sequence[RunMetrics]) -> Child:
-    if not history:
+    like = like_runs(metrics, history)[-19:]
+    if not like:
         return None
-    runs = [*history[-19:], metrics]
+    runs = [*like, metrics]
+    moved = metrics.rows.kept - like[-1].rows.kept
+    said = f"{moved:+,} against the run before" if moved else "unchanged"
+    shares = {
+        name: [getattr(one.rows, name) / max(1, one.rows.read) for one in runs]
+        for name in ("kept", "quarantined")
+    }
     kept = [float(one.rows.kept) for one in runs]
-    share = [one.rows.kept / max(1, one.rows.read) for one in runs]
-    aside = [one.rows.quarantined / max(1, one.rows.read) for one in runs]
-    last = history[-1].rows
     items = [
-        h(
-            "li",
-            draw_sparkline(kept, "rows kept"),
-            "rows kept, ",
-            _change(metrics.rows.kept, last.kept),
+        h("li", draw_sparkline(kept, "rows kept"), f"rows kept, {said}"),
+        *(
+            h("li", draw_sparkline(values, f"{name} share", colour=colour), f"{name} share")
+            for (name, values), colour in zip(shares.items(), (3, 1), strict=True)
         ),
-        h("li", draw_sparkline(share, "kept share", colour=3), "kept share"),
-        h("li", draw_sparkline(aside, "quarantined share", colour=1), "quarantined share"),
     ]
-    return h(
-        "figure",
-        h("figcaption", f"The last {len(runs)} runs"),
-        h("ul", items, class_="legend trend"),
-    )
-
-
-def _change(now: int, before: int) -> str:
-    if now == before:
-        return "unchanged"
-    return f"{now - before:+,} against the last run"
+    what = "that read what was new" if metrics.run.incremental else "that read everything"
+    title = h("figcaption", f"The last {len(runs)} runs {what}")
+    return h("figure", title, h("ul", items, class_="legend trend"))
 
 
 def _input_row(one: Input) -> list[Child]:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 
+from siftset.pipeline.profile.shares import describe_sample, format_percent
 from siftset.pipeline.reports.charts import draw_bar, draw_heat_table, draw_histogram, format_short
 from siftset.pipeline.reports.markup import Child, Markup, h
 from siftset.pipeline.reports.page import (
     TableColumn,
     draw_table,
-    format_percent,
     format_share,
     note_absence,
 )
@@ -29,14 +29,6 @@ ENCODING = {
 }
 
 
-def _each_profile(
-    metrics: RunMetrics, show: Callable[[str, Profile], Child], kind: str = "grid2"
-) -> Child:
-    if not metrics.profiles:
-        return note_absence("Texts were not profiled in this run.")
-    return h("div", [show(name, one) for name, one in metrics.profiles.items()], class_=kind)
-
-
 def lengths_part(metrics: RunMetrics) -> Child:
     """Return lengths of the texts in characters, words and tokens."""
     kept = metrics.profiles.get("kept") or metrics.profiles.get("input")
@@ -49,10 +41,12 @@ def lengths_part(metrics: RunMetrics) -> Child:
     note = "Tokens were not counted: no model is named, or its tokenizer was not at hand."
     over = None
     if kept.over_max is not None and metrics.max_length:
+        counted = kept.tokens.rows if kept.tokens else 0
         over = h(
             "p",
             f"Longer than {metrics.max_length:,} tokens: ",
-            format_share(kept.over_max, kept.tokens.rows if kept.tokens else 0),
+            format_share(kept.over_max, counted, kept.of),
+            f". Tokens were counted on {describe_sample(counted, kept.of, 'texts')}.",
         )
     return [
         h("p", describe_population(name, kept), class_="small soft"),
@@ -106,60 +100,57 @@ def contents_part(metrics: RunMetrics) -> Child:
     """Return how many texts hold what a text should seldom hold."""
     if not metrics.profiles:
         return note_absence("Texts were not profiled in this run.")
-    names = list(metrics.profiles)
     rows = [
         [
             words,
             *(
-                _part(metrics.profiles[name], metrics.profiles[name].encoding, key)
-                for name in names
+                format_share(number, one.texts, _texts_of(one))
+                if (number := one.encoding.get(key, 0))
+                else h("span", "0", class_="faint")
+                for one in metrics.profiles.values()
             ),
         ]
         for key, words in ENCODING.items()
     ]
+    who = {"input": "Came in", "kept": "Kept"}
     head = [
         TableColumn("Texts that hold", "text"),
-        *(
-            TableColumn({"input": "Came in", "kept": "Kept"}.get(name, name), "num")
-            for name in names
-        ),
+        *(TableColumn(who[name], "num") for name in metrics.profiles),
     ]
     said = [h("li", describe_population(name, one)) for name, one in metrics.profiles.items()]
     return [draw_table(head, rows), h("ul", said, class_="legend")]
 
 
-def _part(profile: Profile, counts: Mapping[str, int], key: str) -> Child:
-    number = counts.get(key, 0)
-    return format_share(number, profile.texts) if number else h("span", "0", class_="faint")
+def _texts_of(profile: Profile) -> int:
+    """Return about how many texts the population has that a profile was drawn from."""
+    return round(profile.texts * profile.of / max(1, profile.rows))
 
 
 def languages_part(metrics: RunMetrics) -> Child:
     """Return scripts and languages of the texts."""
-    shown = _each_profile(metrics, _show_languages)
-    if not metrics.profiles or any(one.language_rows for one in metrics.profiles.values()):
-        return shown
-    return [shown, note_absence('Languages need the extra: pip install "siftset[language]".')]
-
-
-def _show_languages(name: str, profile: Profile) -> Markup:
-    scripts = _rank_table(profile.scripts, profile.texts, "Script")
-    if profile.language_rows:
-        caption = f"Languages, told on a sample of {profile.language_rows:,} texts"
-        spoken: Child = [
-            h("p", caption, class_="small soft"),
-            _rank_table(profile.languages, profile.language_rows, "Language"),
+    if not metrics.profiles:
+        return note_absence("Texts were not profiled in this run.")
+    shown = []
+    for name, one in metrics.profiles.items():
+        of, spoken = _texts_of(one), one.language_rows
+        said = [
+            h("p", describe_population(name, one), class_="small soft"),
+            _rank_table(one.scripts, one.texts, of, "Script"),
         ]
-    else:
-        spoken = None
-    return h(
-        "div", h("p", describe_population(name, profile), class_="small soft"), scripts, spoken
-    )
+        if spoken:
+            caption = f"Languages, told on {describe_sample(spoken, of, 'texts')}"
+            said.append(h("p", caption, class_="small soft"))
+            said.append(_rank_table(one.languages, spoken, of, "Language"))
+        shown.append(h("div", said))
+    extra = 'Languages need the extra: pip install "siftset[language]".'
+    told = any(one.language_rows for one in metrics.profiles.values())
+    return [h("div", shown, class_="grid2"), None if told else note_absence(extra)]
 
 
-def _rank_table(counts: Mapping[str, int], whole: int, title: str) -> Markup:
+def _rank_table(counts: Mapping[str, int], whole: int, of: int, title: str) -> Markup:
     ranked = sorted(counts.items(), key=lambda item: (-item[1], item[0]))[:10]
     rows = [
-        [name, draw_bar(number, whole, f"{name}: {number:,}"), format_share(number, whole)]
+        [name, draw_bar(number, whole, f"{name}: {number:,}"), format_share(number, whole, of)]
         for name, number in ranked
     ]
     return draw_table(
@@ -182,7 +173,7 @@ def _label_table(name: str, profile: Profile) -> Markup:
     for by_label in profile.labels.values():
         for label, number in by_label.items():
             totals[label] = totals.get(label, 0) + number
-    ranked = sorted(totals, key=lambda label: -totals[label])[:8]
+    ranked = sorted(totals, key=lambda label: (-totals[label], label))[:8]
     rows = {
         source: [by_label.get(label, 0) for label in ranked]
         for source, by_label in list(profile.labels.items())[:12]

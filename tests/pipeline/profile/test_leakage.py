@@ -3,7 +3,6 @@ from __future__ import annotations
 import polars as pl
 
 from siftset.pipeline.profile.leakage import held_out_leaks, split_leaks
-from siftset.pipeline.profile.near_leakage import near_leaks
 
 
 def _set(rows: list[tuple[str, str | None, str]]) -> pl.LazyFrame:
@@ -68,8 +67,26 @@ def test_planted_near_leaks_of_real_text_are_counted_exactly(corpora) -> None:
         frame = pl.DataFrame({"text": [*train, *held], "split": split})
         return frame.with_row_index("row_id").with_columns(pl.col("row_id").cast(pl.String)).lazy()
 
-    (clean,) = near_leaks(rows(other))
-    (leak,) = near_leaks(rows([*other, *near]))
-    assert (leak.rows - clean.rows, leak.of) == (17, 117)
-    assert leak.examples
-    assert near_leaks(_set([("1", "a", "train")])) == ()
+    clean = {one.kind: one for one in split_leaks(rows(other))}
+    leaks = {one.kind: one for one in split_leaks(rows([*other, *near]))}
+    assert (leaks["near"].rows - clean["near"].rows, leaks["near"].of) == (17, 117)
+    assert leaks["near"].examples[0].reason.startswith("near: ")
+    assert leaks["any"].rows == leaks["near"].rows
+
+
+def test_held_out_leaks_of_all_kinds_count_each_row_once(corpora) -> None:
+    reviews = pl.read_parquet(corpora / "movie_reviews.parquet")["text"].unique(maintain_order=True)
+    rows = pl.DataFrame({"text": reviews[:40]}).with_row_index("row_id").cast(pl.String).lazy()
+    words = [text.split() for text in reviews[20:33]]
+    near = [" ".join([*one[:60], "otherwise", *one[61:]]) for one in words]
+    planted = [*reviews[:10], *reviews[10:20].str.to_uppercase(), *near]
+    other = reviews[100:150].to_list()
+
+    def count(texts: list[str]) -> dict[str, int]:
+        leaks = held_out_leaks(rows, pl.DataFrame({"text": texts}).lazy(), name="golden.csv")
+        return {one.kind: one.rows for one in leaks}
+
+    found, base = count([*planted, *other]), count(other)
+    assert (found["exact"], found["normalised"]) == (10, 20)
+    assert found["near"] >= 23
+    assert found["any"] - base["any"] == 33

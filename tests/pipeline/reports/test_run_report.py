@@ -63,7 +63,9 @@ def test_a_run_with_nothing_but_a_balance_has_all_parts_too() -> None:
 
 
 def test_a_signal_that_removes_nothing_is_said_at_the_top(metrics: RunMetrics) -> None:
-    claim = "The <code>product</code> signal removes nothing (leave-one-out: 0 of 20,000 rows)."
+    claim = (
+        "The <code>product</code> signal removes nothing (leave-one-out: 0 of a sample of 20,000"
+    )
     page = run_report(metrics)
     assert claim in page[: page.index("<h3>Inputs</h3>")]
     busy = LeaveOneOut(signal="product", kept_without=9, removed=1)
@@ -280,3 +282,35 @@ def test_every_text_has_the_contrast_that_readers_need(scheme: str) -> None:
         bright, dim = sorted((_light(colours[text]), _light(colours[ground])), reverse=True)
         low[text, ground] = (bright + 0.05) / (dim + 0.05)
     assert {pair: ratio for pair, ratio in low.items() if ratio < 4.5} == {}
+
+
+def test_a_clause_that_decided_rows_is_never_called_idle(metrics: RunMetrics) -> None:
+    idle = LeaveOneOut(signal="rare", kept_without=9, removed=0)
+    for clauses, said in (({"~rare": 40, "nike": 3}, False), ({"rarest": 40}, True)):
+        funnel = metrics.funnel.model_copy(update={"leave_one_out": (idle,), "clauses": clauses})
+        claims = find_statements(metrics.model_copy(update={"funnel": funnel}))
+        assert any("`rare` signal" in one.claim for one in claims) == said
+        assert not any("drop it from the formula," in one.todo for one in claims)
+
+
+def test_sampled_figures_name_their_sample_and_how_far_they_may_be_off(metrics: RunMetrics) -> None:
+    page = run_report(metrics)
+    assert "a sample of 20,000 of 25,000 rows (80.0%; shares within 0.31 points, 95 %)" in page
+    assert "Languages, told on a sample of 2,000 of 6,980 texts (28.7%" in page
+    assert re.search(r"35.5% .*?\(8,865 of 25,000\)|44.3% .*?\(8,865 of 20,000; 4", page)
+
+
+def test_kinds_of_duplicates_are_told_apart(metrics: RunMetrics) -> None:
+    found = metrics.duplicates.model_copy(update={"exact": 48, "ids": 1_926, "near": 0})
+    page = run_report(metrics.model_copy(update={"duplicates": found}))
+    cells = re.findall(
+        r"<td[^>]*>(equal texts|similar texts|ids met before)</td><td[^>]*>(.*?)</td>", page
+    )
+    shown = {name: re.sub("<[^>]+>", "", cell) for name, cell in cells}
+    assert shown["equal texts"].startswith("0.58% (48 of 8,312")
+    assert shown["ids met before"].startswith("23.2% (1,926 of 8,312")
+    assert shown["similar texts"].startswith("0% (0 of 8,312")
+    off = found.model_copy(update={"near": None})
+    assert "not looked for: set dedupe.near" in run_report(
+        metrics.model_copy(update={"duplicates": off})
+    )
