@@ -7,29 +7,20 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from siftset.pipeline.commands.diff import count_turnover
-from siftset.pipeline.engines.shard_results import close_shards
-from siftset.pipeline.engines.sift import check_engine, count_scored, open_resolver, sift_shards
-from siftset.pipeline.gate.prepare import check_kinds
-from siftset.pipeline.notifications.alert import alert
+from siftset.pipeline.commands.publish_run import BuiltVersion, publish_run
+from siftset.pipeline.engines.sift import check_engine, open_resolver, sift_shards
 from siftset.pipeline.remote_output.open import open_store
 from siftset.pipeline.run.context import CurateOptions, CurateRun
-from siftset.pipeline.run.job import SECTIONS, Job, load_job
-from siftset.pipeline.run.progress_file import ProgressFile
+from siftset.pipeline.run.job import SECTIONS, load_job
 from siftset.pipeline.run.work_folder import work_folder
 from siftset.pipeline.stages.publish import (
     existing_result,
     finish_commit,
-    preview,
-    publish,
-    store_refused_run,
     sync_remote,
 )
 from siftset.pipeline.stages.release_quarantine import release_rows
 from siftset.pipeline.stages.resolve_duplicates import resolve_duplicates
 from siftset.pipeline.stages.sampled_input import sampled_rows
-from siftset.pipeline.stages.verdict import assess_run
-from siftset.pipeline.storage.catalog import PROGRESS
 from siftset.pipeline.storage.folder_guard import check_output_folder
 from siftset.pipeline.storage.lock import hold_lock
 from siftset.pipeline.storage.table import Store
@@ -40,8 +31,6 @@ from siftset.schemas.results.summary import CurateResult
 
 if TYPE_CHECKING:
     import polars as pl
-
-    from siftset.pipeline.sources import Sources
 
 
 def curate(
@@ -64,7 +53,12 @@ def curate(
     loaded, _ = open_store(recipe, overrides=overrides, uses=SECTIONS, progress=shown)
     job = load_job(loaded, data, limit=wanted.limit)
     if wanted.release_quarantine:
-        job = _released(job, wanted, shown)
+        if wanted.limit is not None or wanted.sample is not None:
+            raise SiftsetError(
+                "--release-quarantine needs the whole source: leave --limit and --sample out"
+            )
+        job, said = release_rows(job, wanted.mended)
+        shown.say(said)
     with hold_lock(check_output_folder(job.output), timeout=wanted.lock_timeout):
         store = Store(job.output)
         finish_commit(store)
@@ -73,55 +67,16 @@ def curate(
             sync_remote(job.loaded, store)
             return done
         with work_folder(job.output) as folder:
-            run = CurateRun(job, store, wanted, shown, folder, clock=clock)
-            live = ProgressFile(shown, folder / PROGRESS, run.run_id, job.recipe.name)
-            try:
-                return _carry_out(replace(run, progress=live))
-            finally:
-                for warning in job.decider.close():
-                    shown.say(f"warning: {warning}")
+            return publish_run(
+                CurateRun(job, store, wanted, shown, folder, clock=clock), build_version
+            )
 
 
-def _released(job: Job, options: CurateOptions, progress: Progress) -> Job:
-    if options.limit is not None or options.sample is not None:
-        raise SiftsetError(
-            "--release-quarantine needs the whole source: leave --limit and --sample out"
-        )
-    released, said = release_rows(job, options.mended)
-    progress.say(said)
-    return released
-
-
-def _carry_out(run: CurateRun) -> CurateResult:
-    sources = _sources(run)
-    for warning in sources.warnings:
-        run.progress.say(f"warning: {warning}")
-    check_kinds(run.job.loaded)
+def build_version(run: CurateRun) -> BuiltVersion:
+    """Read all rows, or those that a preview is about, and resolve their duplicates."""
+    sources, sample = run.job.sources, run.options.sample
+    if sample is not None:
+        shards = sampled_rows(sources.shards, sample, seed=run.job.recipe.seed)
+        sources = replace(sources, shards=shards)
     results = sift_shards(run, sources)
-    outcome = resolve_duplicates(run, results, open_resolver)
-    outcome.check(recorded=run.job.recipe.record != "none")
-    assessment = assess_run(run, results, outcome)
-    if assessment.refusal is not None:
-        where = store_refused_run(run, outcome, assessment)
-        close_shards(run.store.output)
-        alert(run, where, (str(assessment.refusal),))
-        raise type(assessment.refusal)(f"{assessment.refusal}; see {where}")
-    partly = run.options.limit is not None or run.options.sample is not None
-    files = [file.path for file in outcome.files]
-    moved = None if partly else count_turnover(run.store, files)
-    if run.options.release_quarantine and run.job.fixes and not run.options.is_preview:
-        run.job.fixes.save(run.store.output)
-    finish = preview if run.options.is_preview else publish
-    result = finish(run, outcome, assessment)
-    if not run.options.is_preview:
-        alert(run, result.report.parent)
-    close_shards(run.store.output)
-    return replace(result, turnover=moved, scores=count_scored(run), nodes=run.nodes)
-
-
-def _sources(run: CurateRun) -> Sources:
-    sources = run.job.sources
-    if run.options.sample is not None:
-        count, seed = run.options.sample, run.job.recipe.seed
-        return replace(sources, shards=sampled_rows(sources.shards, count, seed=seed))
-    return sources
+    return BuiltVersion(results, resolve_duplicates(run, results, open_resolver))

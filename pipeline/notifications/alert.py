@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from siftset.pipeline.run.context import CurateRun
 
 
-def alert(run: CurateRun, folder: Path, lines: tuple[str, ...] = ()) -> None:
+def send_run_alert(run: CurateRun, folder: Path, lines: tuple[str, ...] = ()) -> None:
     """Tell the webhook of the run whose folder is given; say why where that did not work.
 
     Curating needs no webhook, so an environment variable that is not set stops nothing.

@@ -1,4 +1,4 @@
-"""Which rows enter and leave the set: what should be in it against what is."""
+"""Which rows are added to the set and removed from it: what should be in it against what is."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _ROW: Final = ("row_id", "file", "record")
 
 
 @dataclass(frozen=True, slots=True)
-class Change:
+class SetChange:
     """The candidates of all entries in order, and what becomes of them."""
 
     parts: tuple[Part, ...]
@@ -31,30 +31,30 @@ class Change:
     published: Mask
     read: Mask
     """Those that this run read."""
-    entering: Mask
-    leaving: pl.DataFrame
+    added: Mask
+    removed: pl.DataFrame
     """row_id, file and record of rows of the set that it loses."""
 
 
 def find_change(
     job: Job, entries: Sequence[ShardEntry], todo: set[str], before: ShardList | None
-) -> Change:
+) -> SetChange:
     """Settle all candidates anew, from their keys alone, and compare with the version before."""
     parts = tuple(part for entry in entries for part in entry.candidates)
-    published = _published(entries, before)
+    published = _mark_published(entries, before)
     ids = [part for entry in entries for part in entry.ids]
     repeats = find_repeats(job, parts, ids, near=NearPublished(published))
     kept = np.ones(len(published), dtype=np.bool_)
     kept[repeats["place"].to_numpy()] = False
-    read = _spread(entries, [entry.key in todo for entry in entries])
-    leaving = _leaving(job, entries, before, parts, published & ~kept)
-    entering = kept & ~published
-    if leaving.height:
-        entering, leaving = _without_same(job, parts, entering, leaving)
-    return Change(parts, repeats, kept, published, read, entering, leaving.select(_ROW))
+    read = _repeat_by_rows(entries, [entry.key in todo for entry in entries])
+    removed = _find_removed(job, entries, before, parts, published & ~kept)
+    added = kept & ~published
+    if removed.height:
+        added, removed = _ignore_unchanged(job, parts, added, removed)
+    return SetChange(parts, repeats, kept, published, read, added, removed.select(_ROW))
 
 
-def drops(
+def list_dropped(
     entries: Sequence[ShardEntry], kept: Mask
 ) -> dict[str, np.ndarray[tuple[int], np.dtype[np.int64]]]:
     """Return for each shard the numbers of its candidates that are not kept."""
@@ -65,16 +65,16 @@ def drops(
     return found
 
 
-def _spread(entries: Sequence[ShardEntry], values: Sequence[bool]) -> Mask:
+def _repeat_by_rows(entries: Sequence[ShardEntry], values: Sequence[bool]) -> Mask:
     return np.repeat(np.array(values, dtype=np.bool_), [entry.rows for entry in entries])
 
 
-def _published(entries: Sequence[ShardEntry], before: ShardList | None) -> Mask:
+def _mark_published(entries: Sequence[ShardEntry], before: ShardList | None) -> Mask:
     """Mark the candidates that the current version holds."""
     if before is None:
-        return _spread(entries, [False] * len(entries))
+        return _repeat_by_rows(entries, [False] * len(entries))
     known = {entry.key for entry in before.entries}
-    found = _spread(entries, [entry.key in known for entry in entries])
+    found = _repeat_by_rows(entries, [entry.key in known for entry in entries])
     start = 0
     for entry in entries:
         if entry.key in known:
@@ -83,7 +83,7 @@ def _published(entries: Sequence[ShardEntry], before: ShardList | None) -> Mask:
     return found
 
 
-def _leaving(
+def _find_removed(
     job: Job,
     entries: Sequence[ShardEntry],
     before: ShardList | None,
@@ -91,18 +91,18 @@ def _leaving(
     displaced: Mask,
 ) -> pl.DataFrame:
     """Return the rows of the version before that should not be in the set, or changed."""
-    frames = [_identity(job, frame) for frame in rows_at(parts, displaced)]
+    frames = [_identify_rows(job, frame) for frame in rows_at(parts, displaced)]
     stay = {entry.key for entry in entries}
     for entry in before.entries if before is not None else ():
         if entry.key not in stay and before is not None:
             held = np.ones(entry.rows, dtype=np.bool_)
             held[before.dropped.get(entry.key, np.empty(0, np.int64))] = False
-            frames += [_identity(job, frame) for frame in rows_at(entry.candidates, held)]
+            frames += [_identify_rows(job, frame) for frame in rows_at(entry.candidates, held)]
     schema = {"row_id": pl.String, "file": pl.String, "record": pl.Int64, "content": pl.UInt64}
     return pl.concat([pl.DataFrame(schema=schema), *(f.drop("place") for f in frames)])
 
 
-def _identity(job: Job, frame: pl.DataFrame) -> pl.DataFrame:
+def _identify_rows(job: Job, frame: pl.DataFrame) -> pl.DataFrame:
     """Return what tells a row from any other, and from the same one with other content."""
     return frame.select(
         "row_id",
@@ -113,14 +113,14 @@ def _identity(job: Job, frame: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def _without_same(
-    job: Job, parts: Sequence[Part], entering: Mask, leaving: pl.DataFrame
+def _ignore_unchanged(
+    job: Job, parts: Sequence[Part], added: Mask, removed: pl.DataFrame
 ) -> tuple[Mask, pl.DataFrame]:
     """Leave rows alone that would leave and enter unchanged, as those of a file that grew."""
-    empty = leaving.clear().with_columns(place=pl.lit(0, pl.Int64))
-    new = pl.concat([empty, *(_identity(job, frame) for frame in rows_at(parts, entering))])
+    empty = removed.clear().with_columns(place=pl.lit(0, pl.Int64))
+    new = pl.concat([empty, *(_identify_rows(job, frame) for frame in rows_at(parts, added))])
     on = [*_ROW, "content"]
-    same = new.join(leaving, on=on, how="semi")["place"].to_numpy()
-    stay = entering.copy()
+    same = new.join(removed, on=on, how="semi")["place"].to_numpy()
+    stay = added.copy()
     stay[same] = False
-    return stay, leaving.join(new, on=on, how="anti")
+    return stay, removed.join(new, on=on, how="anti")

@@ -1,4 +1,4 @@
-"""Digests of files by what the file system says of them, so that an old file is not read again.
+"""FileDigests of files by what the file system says of them, so that an old file is not read again.
 
 A digest is trusted while size, times of change, inode and device are those of when the bytes were
 read. Whoever writes to a file changes its ctime, also where the mtime is set back. A file that was
@@ -27,7 +27,7 @@ _Facts = list[int]
 
 
 @dataclass(slots=True)
-class Digests:
+class FileDigests:
     """The digest of each file, and its marks, kept in one file."""
 
     path: Path
@@ -36,18 +36,19 @@ class Digests:
 
     def digest(self, file: Path, read: Callable[[], Digest]) -> Digest:
         """Return the digest of a file, which is read unless it is as it was."""
-        known = self._recall(file)
-        if known is not None:
-            return known
-        began, facts = time.time(), _facts(file)
+        began, facts = time.time(), _read_facts(file)
+        known = self._read_known().get(str(file))
+        if known is not None and known[0] == facts:
+            self._asked[str(file)] = known
+            return known[1]
         found = read()
-        if began - max(facts[1], facts[2]) / 1e9 > GRAIN and facts == _facts(file):
+        if began - max(facts[1], facts[2]) / 1e9 > GRAIN and facts == _read_facts(file):
             self._asked[str(file)] = (facts, found)
         return found
 
     def keep(self) -> None:
         """Write what was asked for and forget the rest."""
-        if self._asked == self._read():
+        if self._asked == self._read_known():
             return
         said = {name: [facts, *digest] for name, (facts, digest) in sorted(self._asked.items())}
         with suppress(OSError):
@@ -55,28 +56,18 @@ class Digests:
             with atomic_write(self.path) as draft:
                 draft.write_text(json.dumps(said, separators=(",", ":")), encoding="utf-8")
 
-    def _recall(self, file: Path) -> Digest | None:
-        found = self._read().get(str(file))
-        if found is None or found[0] != _facts(file):
-            return None
-        self._asked[str(file)] = found
-        return found[1]
-
-    def _read(self) -> dict[str, tuple[_Facts, Digest]]:
+    def _read_known(self) -> dict[str, tuple[_Facts, Digest]]:
         if self._known is None:
-            self._known = self._load()
+            self._known = {}
+            with suppress(OSError, ValueError, TypeError, AttributeError):
+                self._known = {
+                    name: (facts, (str(digest), tuple(marks)))
+                    for name, (facts, digest, marks) in json.loads(self.path.read_bytes()).items()
+                }
         return self._known
 
-    def _load(self) -> dict[str, tuple[_Facts, Digest]]:
-        with suppress(OSError, ValueError, TypeError, AttributeError):
-            return {
-                name: (facts, (str(digest), tuple(marks)))
-                for name, (facts, digest, marks) in json.loads(self.path.read_bytes()).items()
-            }
-        return {}
 
-
-def _facts(file: Path) -> _Facts:
+def _read_facts(file: Path) -> _Facts:
     """Return what changes whenever a file does."""
     stat = file.stat()
     return [stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns, stat.st_ino, stat.st_dev]

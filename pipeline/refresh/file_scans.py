@@ -11,7 +11,7 @@ from typing import Final
 
 import polars as pl
 
-from siftset.pipeline.refresh.file_digests import DIGESTS, Digest, Digests
+from siftset.pipeline.refresh.file_digests import DIGESTS, Digest, FileDigests
 from siftset.pipeline.sources.types import Types
 from siftset.pipeline.storage.atomic_files import atomic_write
 
@@ -20,17 +20,17 @@ _ENDING: Final = ".arrow"
 
 
 @dataclass(slots=True)
-class Scans:
+class StoredScans:
     """Columns and number of records by the hash of a file and of how it is read."""
 
     folder: Path
-    _digests: Digests = field(init=False)
+    _digests: FileDigests = field(init=False)
     _known: dict[str, Path] | None = None
     _used: set[str] = field(default_factory=set)
     _new: dict[str, Types] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self._digests = Digests(self.folder.with_name(DIGESTS))
+        self._digests = FileDigests(self.folder.with_name(DIGESTS))
 
     def digest(self, file: Path, read: Callable[[], Digest]) -> Digest:
         """Return the digest and the marks of a file, which is read unless it is as it was."""
@@ -38,7 +38,7 @@ class Scans:
 
     def find(self, digest: str, how: str) -> tuple[Types, int] | None:
         """Return what an earlier scan found; None where it is not known."""
-        path = self._files().get(_key(digest, how))
+        path = self._list_files().get(_scan_key(digest, how))
         if path is None:
             return None
         with suppress(OSError, ValueError, pl.exceptions.PolarsError):
@@ -49,7 +49,7 @@ class Scans:
 
     def add(self, digest: str, how: str, types: Types, rows: int) -> None:
         """Take a scan; it is written by `keep`."""
-        self._new[f"{_key(digest, how)}-{rows}{_ENDING}"] = types
+        self._new[f"{_scan_key(digest, how)}-{rows}{_ENDING}"] = types
 
     def keep(self) -> None:
         """Write what is new and forget what nobody asked for; no trouble with a file ends a run."""
@@ -64,12 +64,12 @@ class Scans:
                 if path.name not in wanted:
                     path.unlink(missing_ok=True)
 
-    def _files(self) -> dict[str, Path]:
+    def _list_files(self) -> dict[str, Path]:
         if self._known is None:
             found = sorted(self.folder.glob(f"*{_ENDING}"))
             self._known = {path.stem.partition("-")[0]: path for path in found}
         return self._known
 
 
-def _key(digest: str, how: str) -> str:
+def _scan_key(digest: str, how: str) -> str:
     return hashlib.sha256(f"{digest}\0{how}".encode()).hexdigest()[:32]

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class RefreshPlan:
     """The shards of the set that would result, in order, and which of them must be read."""
 
     entries: tuple[ShardEntry, ...]
@@ -37,7 +37,7 @@ class Plan:
     """What the current version rests on, if it was decided in the same way."""
 
 
-def signature(job: Job) -> str:
+def hash_rules(job: Job) -> str:
     """Hash everything but the input that decides what becomes of a row."""
     recipe = job.recipe
     return json_digest(
@@ -56,50 +56,41 @@ def signature(job: Job) -> str:
     )
 
 
-def make_plan(job: Job, store: Store, book: ShardList | None, work: Path) -> Plan:
+def make_plan(job: Job, store: Store, book: ShardList | None, work: Path) -> RefreshPlan:
     """Compare what the source holds now with what the current version was made from.
 
     `work` takes rows whose input is gone where only the set knows them.
     """
-    sign = signature(job)
+    sign = hash_rules(job)
     same = book if book is not None and book.signature == sign else None
     todo: dict[str, Shard] = {}
     known = {entry.key: entry for entry in same.entries} if same is not None else {}
     present: list[ShardEntry] = []
     for shard in job.sources.shards:
-        entry = _entry(shard, sign)
+        key = json_digest([shard.fingerprint, sign])
+        entry = ShardEntry(key, *_locate_shard(shard))
         if entry.key in known:
             entry = replace(known[entry.key], gone=False)
         else:
             todo[entry.key] = shard
         present.append(entry)
     gone: list[ShardEntry] = []
-    if _keeps(job):
-        for entry, stored in _gone(job, store, book, work):
-            gone.append(entry if same is not None else _again(entry, sign))
-            if same is None:
-                todo[gone[-1].key] = stored
-    entries = _in_order(present, gone)
-    return Plan(tuple(entries), todo, sign, _key(job, gone), same)
-
-
-def _keeps(job: Job) -> bool:
     refresh = job.recipe.refresh
-    return refresh.removed == "keep" and refresh.merge != "replace"
-
-
-def _key(job: Job, gone: Sequence[ShardEntry]) -> str:
-    """Return the run's key; that of `curate` where the set rests on the present input alone."""
+    if refresh.removed == "keep" and refresh.merge != "replace":
+        for entry, stored in _find_gone(job, store, book, work):
+            if same is None:  # its rows are decided anew
+                key = json_digest(["gone", entry.key, sign])
+                entry = ShardEntry(key, *entry.input, entry.file, gone=True)
+                todo[entry.key] = stored
+            gone.append(entry)
+    entries = _sort_entries(present, gone)
     keys: list[JsonValue] = [entry.key for entry in gone]
-    return json_digest({"run": job.key, "gone": keys}) if keys else job.key
+    # The key is that of `curate` where the set rests on the present input alone.
+    key = json_digest({"run": job.key, "gone": keys}) if keys else job.key
+    return RefreshPlan(tuple(entries), todo, sign, key, same)
 
 
-def _entry(shard: Shard, sign: str) -> ShardEntry:
-    source, origin, file = _where(shard)
-    return ShardEntry(json_digest([shard.fingerprint, sign]), source, origin, file)
-
-
-def _where(shard: Shard) -> tuple[str, str, str]:
+def _locate_shard(shard: Shard) -> tuple[str, str, str]:
     """Return the source, the input's identity as row ids have it, and its name as rows have it."""
     match shard:
         case FileShard():
@@ -109,19 +100,16 @@ def _where(shard: Shard) -> tuple[str, str, str]:
     return shard.name, shard.name, shard.name
 
 
-def _again(entry: ShardEntry, sign: str) -> ShardEntry:
-    return ShardEntry(json_digest(["gone", entry.key, sign]), *entry.input, entry.file, gone=True)
-
-
-def _gone(
+def _find_gone(
     job: Job, store: Store, book: ShardList | None, work: Path
 ) -> Iterable[tuple[ShardEntry, StoredShard]]:
     """Yield what the current version rests on and the source no longer has."""
-    present = {_where(shard)[:2] for shard in job.sources.shards}
+    present = {_locate_shard(shard)[:2] for shard in job.sources.shards}
     named = {(str(one["source"]), str(one["name"])) for one in job.sources.inputs}
     if book is None:
         known = {origin for _, origin in present} | {name for _, name in named}
-        book = _from_set(store, known, work, source=_only_source(job))
+        names = [source.config.name for source in job.recipe.source]
+        book = _list_lost_rows(store, known, work, source=names[0] if len(names) == 1 else "")
     for entry in book.entries:
         if entry.input in present or (entry.source, entry.file) in named or not entry.rows:
             continue
@@ -130,12 +118,7 @@ def _gone(
         yield kept, shard
 
 
-def _only_source(job: Job) -> str:
-    names = [source.config.name for source in job.recipe.source]
-    return names[0] if len(names) == 1 else ""
-
-
-def _from_set(store: Store, present: set[str], work: Path, *, source: str) -> ShardList:
+def _list_lost_rows(store: Store, present: set[str], work: Path, *, source: str) -> ShardList:
     """Return a book of the rows of the set whose input is none of `present`."""
     version = store.version()
     if version is None:
@@ -154,7 +137,7 @@ def _from_set(store: Store, present: set[str], work: Path, *, source: str) -> Sh
     return ShardList("", tuple(entries))
 
 
-def _in_order(present: Sequence[ShardEntry], gone: Sequence[ShardEntry]) -> list[ShardEntry]:
+def _sort_entries(present: Sequence[ShardEntry], gone: Sequence[ShardEntry]) -> list[ShardEntry]:
     """Put inputs that are gone where their names sort among the inputs of their source."""
     sources = dict.fromkeys(entry.source for entry in (*present, *gone))
     found: list[ShardEntry] = []

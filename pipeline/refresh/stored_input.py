@@ -46,28 +46,27 @@ class StoredShard:
 
     def read_batches(self) -> Iterator[Batch]:
         """Read the rows in order."""
-        left = self.records
-        for frame, content in zip(self._frames(), self._contents(), strict=False):
-            hashes = content if content is not None else self._hashed(frame)
+        left, stored = self.records, pl.read_parquet_schema(self.rows[0].path)
+        types = {**{name: stored[name] for name in _OWN}, **self.schema}
+        for frame, content in zip(self._read_frames(), self._read_hashes(), strict=False):
+            hashes = content
+            if hashes is None:
+                hashes = pl.Series("content", content_hashes(frame.drop(_OWN)), dtype=pl.UInt64)
             for start in range(0, frame.height, BATCH_ROWS):
                 size = min(BATCH_ROWS, left, frame.height - start)
                 if not size:
                     return
-                rows = fit_columns(frame.slice(start, size), self._types())
+                rows = fit_columns(frame.slice(start, size), types)
                 left -= size
                 yield Batch(rows, hashes.slice(start, size), UNREADABLE.to_frame())
 
-    def _types(self) -> dict[str, pl.DataType]:
-        types = pl.read_parquet_schema(self.rows[0].path)
-        return {**{name: types[name] for name in _OWN}, **self.schema}
-
-    def _frames(self) -> Iterator[pl.DataFrame]:
+    def _read_frames(self) -> Iterator[pl.DataFrame]:
         for part in self.rows:
             frame = pl.read_parquet(part.path)
             wanted = [name for name in (*_OWN, *self.schema) if name in frame.columns]
             yield frame.select(wanted)
 
-    def _contents(self) -> Iterator[pl.Series | None]:
+    def _read_hashes(self) -> Iterator[pl.Series | None]:
         """Yield the hashes of the raw records where they are known, part by part."""
         if not self.ids:
             yield from repeat(None)
@@ -79,13 +78,9 @@ class StoredShard:
             yield hashes.slice(start, part.rows)
             start += part.rows
 
-    def _hashed(self, frame: pl.DataFrame) -> pl.Series:
-        columns = frame.drop(_OWN)
-        return pl.Series("content", content_hashes(columns), dtype=pl.UInt64)
-
 
 @dataclass(frozen=True, slots=True)
-class NoRows:
+class EmptyShard:
     """A shard without rows, so that a run that reads nothing still knows its columns."""
 
     schema: pl.Schema
@@ -93,7 +88,7 @@ class NoRows:
     fingerprint: str = "nothing"
     records: int = 0
 
-    def take_first(self, limit: int) -> NoRows:
+    def take_first(self, limit: int) -> EmptyShard:
         """Return itself."""
         return self
 

@@ -12,7 +12,7 @@ import numpy as np
 import polars as pl
 import pyarrow.parquet as pq
 
-from siftset.pipeline.refresh.change import Change
+from siftset.pipeline.refresh.change import SetChange
 from siftset.pipeline.refresh.near_published import Mask, rows_at
 from siftset.pipeline.stages.resolve_duplicates import stamp_rows
 from siftset.pipeline.storage.atomic_files import link_or_copy
@@ -28,7 +28,7 @@ MANY_FILES: Final = 64
 
 
 @dataclass(frozen=True, slots=True)
-class Written:
+class VersionFiles:
     """The files of the version that would result."""
 
     added: tuple[DataFile, ...]
@@ -41,29 +41,32 @@ class Written:
     duplicates: tuple[Part, ...]
 
 
-def write_change(run: CurateRun, change: Change, template: Part, *, whole: bool) -> Written:
-    """Write what enters, and anew what loses rows; `whole` replaces the version before.
+def write_change(
+    run: CurateRun, change: SetChange, template: Part, *, replaces: bool
+) -> VersionFiles:
+    """Write what enters, and anew what loses rows; `replaces` replaces the version before.
 
     `template` is a part of candidates, perhaps without rows, that has the columns.
     """
     columns = pl.read_parquet(template.path, n_rows=0).with_columns(place=pl.lit(0, pl.Int64))
-    added = _write_rows(run, change, change.entering & change.read, "new", columns)
-    back = _write_rows(run, change, change.entering & ~change.read, "back", None)
+    added = _write_rows(run, change, change.added & change.read, "new", columns)
+    back = _write_rows(run, change, change.added & ~change.read, "back", None)
     duplicates = _write_duplicates(run, change, columns)
     new = (*added, *back)
-    old = [] if whole else run.store.files()
-    crowded = _crowded([*(split_of(path) for path in old), *(file.split for file in new)])
-    linked = whole or bool(change.leaving.height or crowded) or run.options.is_preview
+    old = [] if replaces else run.store.files()
+    splits = [*(split_of(path) for path in old), *(file.split for file in new)]
+    crowded = frozenset(split for split in SPLITS if splits.count(split) > MANY_FILES)
+    linked = replaces or bool(change.removed.height or crowded) or run.options.is_preview
     if not linked:
-        staying = tuple(DataFile(path, split_of(path), _rows(path)) for path in old)
-        return Written(added, (*staying, *new), new, "append", duplicates)
-    files = (*_without(run, old, change.leaving, crowded), *new)
+        staying = tuple(DataFile(path, split_of(path), _count_file_rows(path)) for path in old)
+        return VersionFiles(added, (*staying, *new), new, "append", duplicates)
+    files = (*_rewrite_files(run, old, change.removed, crowded), *new)
     filled = tuple(file for file in files if file.rows) or added[:1]
-    return Written(added, filled, filled, "overwrite", duplicates)
+    return VersionFiles(added, filled, filled, "overwrite", duplicates)
 
 
 def _write_rows(
-    run: CurateRun, change: Change, wanted: Mask, name: str, columns: pl.DataFrame | None
+    run: CurateRun, change: SetChange, wanted: Mask, name: str, columns: pl.DataFrame | None
 ) -> tuple[DataFile, ...]:
     """Write candidates by split; where there are none, one file with the columns if given."""
     folder = run.folder / "set"
@@ -83,7 +86,7 @@ def _write_rows(
     )
 
 
-def _write_duplicates(run: CurateRun, change: Change, columns: pl.DataFrame) -> tuple[Part, ...]:
+def _write_duplicates(run: CurateRun, change: SetChange, columns: pl.DataFrame) -> tuple[Part, ...]:
     """Write the rows that this run read and that repeat others, with the row that they repeat."""
     writer = PartWriter(run.folder / "duplicates", "part", even_empty=True)
     repeats = change.repeats.filter(pl.Series(change.read[change.repeats["place"].to_numpy()]))
@@ -102,8 +105,8 @@ def _write_duplicates(run: CurateRun, change: Change, columns: pl.DataFrame) -> 
     return writer.close()
 
 
-def _without(
-    run: CurateRun, old: Sequence[Path], leaving: pl.DataFrame, crowded: frozenset[str]
+def _rewrite_files(
+    run: CurateRun, old: Sequence[Path], removed: pl.DataFrame, crowded: frozenset[str]
 ) -> Iterator[DataFile]:
     """Yield the files of the version before under new names, without the rows that leave.
 
@@ -113,14 +116,14 @@ def _without(
     folder.mkdir(exist_ok=True)
     joined = {s: PartWriter(folder, f"{s}-joined") for s in crowded}
     for number, path in enumerate(old):
-        split, rows = split_of(path), _rows(path)
-        hit = bool(leaving.height) and _holds(path, leaving)
+        split, rows = split_of(path), _count_file_rows(path)
+        hit = bool(removed.height) and _has_removed(path, removed)
         if split in joined and rows < ROWS_PER_PART // 2:
-            joined[split].add(_left(path, leaving) if hit else pl.read_parquet(path))
+            joined[split].add(_drop_removed(path, removed) if hit else pl.read_parquet(path))
             continue
         target = folder / f"{split}-kept-{number:05d}.parquet"
         if hit:
-            frame = _left(path, leaving)
+            frame = _drop_removed(path, removed)
             frame.write_parquet(target, compression="zstd", compression_level=1)
             rows = frame.height
         else:
@@ -130,23 +133,19 @@ def _without(
         yield from (DataFile(part.path, split, part.rows) for part in writer.close())
 
 
-def _crowded(splits: Sequence[str]) -> frozenset[str]:
-    return frozenset(split for split in SPLITS if splits.count(split) > MANY_FILES)
-
-
-def _holds(path: Path, leaving: pl.DataFrame) -> bool:
+def _has_removed(path: Path, removed: pl.DataFrame) -> bool:
     rows = pl.read_parquet(path, columns=["row_id", "source"])
-    return bool(rows.unnest("source").join(leaving, on=leaving.columns, how="semi").height)
+    return bool(rows.unnest("source").join(removed, on=removed.columns, how="semi").height)
 
 
-def _left(path: Path, leaving: pl.DataFrame) -> pl.DataFrame:
+def _drop_removed(path: Path, removed: pl.DataFrame) -> pl.DataFrame:
     frame = pl.read_parquet(path)
     source = [pl.col("source").struct.field(name).alias(f"_{name}") for name in ("file", "record")]
     on = ["row_id", "_file", "_record"]
-    lost = leaving.rename({"file": "_file", "record": "_record"})
+    lost = removed.rename({"file": "_file", "record": "_record"})
     met = frame.with_columns(source).join(lost, on=on, how="anti", maintain_order="left")
     return met.drop("_file", "_record")
 
 
-def _rows(path: Path) -> int:
+def _count_file_rows(path: Path) -> int:
     return int(pq.read_metadata(path).num_rows)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import replace
 from typing import TYPE_CHECKING, Protocol
 
 import polars as pl
@@ -20,11 +19,10 @@ from siftset.pipeline.stages.dedupe import (
     stamp_frame,
 )
 from siftset.pipeline.stages.process_shard import Outcome, ShardResult
-from siftset.pipeline.stages.run_outcome import RunOutcome
+from siftset.pipeline.stages.run_outcome import RunOutcome, draw_balance
 from siftset.pipeline.storage.part_files import Part, PartWriter, count_rows
 from siftset.pipeline.storage.table import DataFile
 from siftset.schemas.results.columns import SPLITS
-from siftset.schemas.results.summary import Balance
 
 if TYPE_CHECKING:
     from siftset.pipeline.run.context import CurateRun
@@ -110,19 +108,8 @@ def resolve_duplicates(
             repeated = find_repeats(run.job, candidates, ids, resolver=resolver)
             files, duplicates = resolver.write_rows(run, candidates, repeated)
         stage.advance(count_rows(candidates), f"{repeated.height:,} found")
-    balance = sum((result.balance for result in results), Balance())
-    kinds = repeated["kind"].value_counts().iter_rows()
-    return RunOutcome(
-        balance=replace(
-            balance, kept=sum(file.rows for file in files), duplicate=count_rows(duplicates)
-        ),
-        unknown=sum(result.unknown for result in results),
-        faulted=sum(result.faulted for result in results),
-        files=files,
-        parts={o: _collect_parts(results, o) for o in ("rejected", "quarantine", "unreadable")},
-        duplicates=duplicates,
-        kinds={str(kind): int(rows) for kind, rows in kinds},
-    )
+    kept = sum(file.rows for file in files)
+    return draw_balance(results, repeated, kept=kept, files=files, duplicates=duplicates)
 
 
 def _collect_parts(results: Iterable[ShardResult], outcome: Outcome) -> tuple[Part, ...]:

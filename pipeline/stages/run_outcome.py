@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from siftset.pipeline.storage.part_files import Part, count_rows
@@ -12,7 +13,9 @@ from siftset.schemas.errors import BalanceError
 from siftset.schemas.results.summary import Balance
 
 if TYPE_CHECKING:
-    from siftset.pipeline.stages.process_shard import Outcome
+    import polars as pl
+
+    from siftset.pipeline.stages.process_shard import Outcome, ShardResult
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,3 +66,31 @@ class RunOutcome:
         for file in self.files:
             counted[file.split] += file.rows
         return dict(counted)
+
+
+def draw_balance(
+    results: Sequence[ShardResult],
+    repeats: pl.DataFrame,
+    *,
+    kept: int,
+    files: tuple[DataFile, ...],
+    duplicates: tuple[Part, ...],
+    added: tuple[DataFile, ...] | None = None,
+) -> RunOutcome:
+    """Return where every row of a run is, from what its shards counted and its files hold.
+
+    `repeats` are the rows that repeat another one, with their kind. `RunOutcome.check` holds the
+    counts of the shards against those of the files.
+    """
+    balance = sum((result.balance for result in results), Balance())
+    names: tuple[Outcome, ...] = ("rejected", "quarantine", "unreadable")
+    return RunOutcome(
+        balance=replace(balance, kept=kept, duplicate=count_rows(duplicates)),
+        unknown=sum(result.unknown for result in results),
+        faulted=sum(result.faulted for result in results),
+        files=files,
+        parts={name: tuple(p for r in results for p in r.parts.get(name, ())) for name in names},
+        duplicates=duplicates,
+        kinds={str(kind): int(rows) for kind, rows in repeats["kind"].value_counts().iter_rows()},
+        added=added,
+    )

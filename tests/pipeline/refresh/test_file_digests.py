@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from siftset.pipeline.refresh.file_digests import Digests
+from siftset.pipeline.refresh.file_digests import FileDigests
 
 
 @pytest.fixture
@@ -36,7 +36,7 @@ class Reads:
 
 
 def asked(tmp_path, file, reads):
-    digests = Digests(tmp_path / "digests.json")
+    digests = FileDigests(tmp_path / "digests.json")
     found = digests.digest(file, reads)
     digests.keep()
     return found
@@ -119,8 +119,12 @@ def test_a_refresh_reads_no_byte_of_an_old_file(new_world, monkeypatch):
     from siftset.pipeline.sources import files
 
     read = []
-    identity = files.identity
-    monkeypatch.setattr(files, "identity", lambda path: read.append(path.name) or identity(path))
+    file_identity = files.file_identity
+    monkeypatch.setattr(
+        files, "file_identity", lambda path: read.append(path.name) or file_identity(path)
+    )
+        files, "file_identity", lambda path: read.append(path.name) or file_identity(path)
+    )
     assert world.refresh().set_rows == 2
     assert read == ["b.jsonl"]
     assert world.set().equals(world.full())

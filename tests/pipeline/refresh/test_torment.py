@@ -174,8 +174,8 @@ def test_a_full_disk_leaves_the_set_as_it_was(new_world, small_disk):
 PUBLISHING = [
     "siftset.pipeline.stages.publish._assemble_run",
     "siftset.pipeline.stages.publish._place_run",
-    "siftset.pipeline.storage.table.Store._place",
-    "siftset.pipeline.storage.table.Store._commit",
+    "siftset.pipeline.storage.table.Store._place_files",
+    "siftset.pipeline.storage.table.Store._commit_files",
     "siftset.pipeline.storage.table.Store.lay_version",
     "siftset.pipeline.stages.publish.render_report",
     "siftset.pipeline.stages.publish.write_index",
@@ -185,7 +185,7 @@ STEPS = [
     "siftset.pipeline.refresh.incremental.sift_shards",
     "siftset.pipeline.refresh.incremental.find_change",
     "siftset.pipeline.refresh.incremental.write_change",
-    "siftset.pipeline.refresh.incremental.assess_run",
+    "siftset.pipeline.commands.publish_run.assess_run",
     "siftset.pipeline.storage.refresh_ledger.RefreshLedger.store",
     *PUBLISHING,
     "siftset.pipeline.storage.refresh_ledger.RefreshLedger.sweep",
@@ -196,7 +196,7 @@ STEPS = [
 CURATE_STEPS = [
     "siftset.pipeline.commands.curate.sift_shards",
     "siftset.pipeline.commands.curate.resolve_duplicates",
-    "siftset.pipeline.commands.curate.assess_run",
+    "siftset.pipeline.commands.publish_run.assess_run",
     *PUBLISHING,
 ]
 

@@ -1,0 +1,90 @@
+"""The spine of a run: rows are read, checked, assessed, and become a version or are refused."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+from siftset.pipeline.commands.diff import count_turnover
+from siftset.pipeline.engines.shard_results import close_shards
+from siftset.pipeline.engines.sift import count_scored
+from siftset.pipeline.gate.prepare import check_kinds
+from siftset.pipeline.notifications.alert import send_run_alert
+from siftset.pipeline.run.context import CurateRun
+from siftset.pipeline.run.progress_file import ProgressFile
+from siftset.pipeline.stages.judgement import Assessment
+from siftset.pipeline.stages.process_shard import ShardResult
+from siftset.pipeline.stages.publish import existing_result, preview, publish, store_refused_run
+from siftset.pipeline.stages.run_outcome import RunOutcome
+from siftset.pipeline.stages.verdict import assess_run
+from siftset.pipeline.storage.catalog import PROGRESS
+from siftset.schemas.results.summary import CurateResult, Turnover
+
+
+@dataclass(frozen=True, slots=True)
+class BuiltVersion:
+    """The rows of a version that would result, before anyone knows whether they may be published.
+
+    All of them were read by this run; an incremental run has a version of its own kind.
+    """
+
+    results: Sequence[ShardResult]
+    outcome: RunOutcome
+    moves: bool = True
+    """Whether any row was read, added or removed."""
+
+    def count_turnover(self, run: CurateRun) -> Turnover | None:
+        """Count the rows that are added and removed; None where only some were read."""
+        if run.options.limit is not None or run.options.sample is not None:
+            return None
+        return count_turnover(run.store, [file.path for file in self.outcome.files])
+
+    def publish(self, run: CurateRun, assessment: Assessment) -> CurateResult:
+        """Make these rows the next version of the set."""
+        if run.options.release_quarantine and run.job.fixes:
+            run.job.fixes.save(run.store.output)
+        return publish(run, self.outcome, assessment)
+
+
+def publish_run(run: CurateRun, build: Callable[[CurateRun], BuiltVersion]) -> CurateResult:
+    """Carry a run out: `build` reads its rows, the gate decides, and they are published or not.
+
+    Raises GateFailed or FaultBudgetExceeded for a run that is refused; its folder is kept.
+    """
+    live = ProgressFile(run.progress, run.folder / PROGRESS, run.run_id, run.job.recipe.name)
+    try:
+        return _carry_out(replace(run, progress=live), build)
+    finally:
+        for warning in run.job.decider.close():
+            run.progress.say(f"warning: {warning}")
+
+
+def _carry_out(run: CurateRun, build: Callable[[CurateRun], BuiltVersion]) -> CurateResult:
+    for warning in run.job.sources.warnings:
+        run.progress.say(f"warning: {warning}")
+    check_kinds(run.job.loaded)
+    built, is_preview = build(run), run.options.is_preview
+    current = run.store.current()
+    if current is not None and not (built.moves or is_preview or run.options.fresh):
+        unchanged = existing_result(run.store, current.key)
+        assert unchanged is not None
+        return unchanged
+    built.outcome.check(recorded=run.job.recipe.record != "none")
+    assessment = assess_run(run, built.results, built.outcome)
+    # A refresh sends its own alert, once it knows what became of the model.
+    alerts = run.command == "curate"
+    if assessment.refusal is not None:
+        where = store_refused_run(run, built.outcome, assessment)
+        close_shards(run.store.output)
+        if alerts:
+            send_run_alert(run, where, (str(assessment.refusal),))
+        raise type(assessment.refusal)(f"{assessment.refusal}; see {where}")
+    turnover = built.count_turnover(run)
+    if is_preview:
+        result = preview(run, built.outcome, assessment)
+    else:
+        result = built.publish(run, assessment)
+        if alerts:
+            send_run_alert(run, result.report.parent)
+    close_shards(run.store.output)
+    return replace(result, turnover=turnover, scores=count_scored(run), nodes=run.nodes)
