@@ -123,8 +123,6 @@ def test_a_refresh_reads_no_byte_of_an_old_file(new_world, monkeypatch):
     monkeypatch.setattr(
         files, "file_identity", lambda path: read.append(path.name) or file_identity(path)
     )
-        files, "file_identity", lambda path: read.append(path.name) or file_identity(path)
-    )
     assert world.refresh().set_rows == 2
     assert read == ["b.jsonl"]
     assert world.set().equals(world.full())
