@@ -9,7 +9,10 @@ from __future__ import annotations
 
 import hashlib
 import importlib.util
+import os
+import stat
 import threading
+import warnings
 from collections.abc import Callable
 from functools import cache, wraps
 from pathlib import Path
@@ -18,6 +21,7 @@ from typing import Final, TypeVar, cast
 import polars as pl
 
 from siftset.schemas.cache import cache_folder
+from siftset.schemas.errors import first_line
 from siftset.signals.kernels.machine_code import (
     Kernel,
     c_arguments,
@@ -31,14 +35,50 @@ from siftset.signals.kernels.machine_code import (
 )
 
 Function = TypeVar("Function", bound=Callable[..., object])
+Answer = TypeVar("Answer")
 
 _INLINED: Final[set[object]] = set()
+_broken: Final = threading.Event()
+"""Set once something compiled has failed in this process."""
+
+
+class KernelWarning(RuntimeWarning):
+    """Compiled code cannot be used here, or not be kept; answers are the same, but slower."""
 
 
 @cache
 def has_numba() -> bool:
     """Tell whether functions can be compiled here, without importing numba."""
     return importlib.util.find_spec("numba") is not None
+
+
+def can_compile() -> bool:
+    """Tell whether kernels are worth trying: numba is here, and no kernel has failed yet."""
+    return has_numba() and not _broken.is_set()
+
+
+def try_kernel(call: Callable[[], Answer]) -> Answer | None:
+    """Call what uses a kernel; None where that fails, for the plain twin to answer instead.
+
+    numba and llvmlite may change under us, or fail on a machine, in ways that nobody foresees: the
+    first failure is warned of, and no kernel is tried again in this process.
+    """
+    if _broken.is_set():
+        return None
+    try:
+        return call()
+    except MemoryError:
+        raise
+    except Exception as error:
+        if not _broken.is_set():
+            _broken.set()
+            warnings.warn(
+                f"compiled kernels cannot be used here ({type(error).__name__}: "
+                f"{first_line(error)}); plain Python gives the same answers, more slowly",
+                KernelWarning,
+                stacklevel=3,
+            )
+        return None
 
 
 def compiled_kernel(function: Function) -> Function:
@@ -95,7 +135,10 @@ def _file_name(function: str, types: str) -> str:
 
 
 SOURCES: Final = (
+    "kernels/arrays.py",
+    "kernels/arrow_text.py",
     "kernels/bytes_kernel.py",
+    "kernels/compiled.py",
     "kernels/machine_code.py",
     "near_duplicates/kernel.py",
     "near_duplicates/minhash.py",
@@ -118,9 +161,31 @@ def _folder() -> Path | None:
     home = Path(__file__).parents[1]
     held = [describe_host().encode(), *((home / source).read_bytes() for source in SOURCES)]
     try:
-        return cache_folder("kernels", hashlib.sha256(b"".join(held)).hexdigest()[:16])
+        folder = cache_folder("kernels", hashlib.sha256(b"".join(held)).hexdigest()[:16])
     except OSError:
         return None
+    # machine code that somebody else put there would run with the rights of this user
+    for place in (folder, folder.parent, folder.parent.parent):
+        if others_can_write(place):
+            warnings.warn(
+                f"compiled code is not kept in {place}, which other users can write to: run  "
+                f"chmod go-w '{place}'  and delete what lies in it, or set SIFTSET_CACHE",
+                KernelWarning,
+                stacklevel=2,
+            )
+            return None
+    return folder
+
+
+def others_can_write(folder: Path) -> bool:
+    """Tell whether another user than this one and root can put files into a folder.
+
+    A group that has the number of its only user, as Linux sets users up, is that user's own.
+    """
+    found = folder.stat()
+    if found.st_uid not in (0, os.geteuid()) or found.st_mode & stat.S_IWOTH:
+        return True
+    return bool(found.st_mode & stat.S_IWGRP) and found.st_gid not in (0, found.st_uid)
 
 
 class BreakEven:
@@ -139,11 +204,11 @@ class BreakEven:
 
     def is_reached(self, texts: pl.Series) -> bool:
         """Tell whether the texts met so far and these would have paid for the compiled code."""
-        if not has_numba():
+        if not can_compile():
             return False
         size = int(texts.str.len_bytes().sum()) if texts.dtype == pl.String else 0
         with self._lock:
             self._met += size
             if self._met < self._load:
                 return False
-            return self._met >= self._compile or is_cached(self._function)
+            return self._met >= self._compile or bool(try_kernel(lambda: is_cached(self._function)))

@@ -13,7 +13,7 @@ import mmap
 import tempfile
 import weakref
 from collections.abc import Iterable, Iterator
-from typing import Final, NamedTuple, Protocol, TypeVar
+from typing import Final, NamedTuple, TypeVar
 
 import numpy as np
 import polars as pl
@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from siftset.signals.kernels.arrays import to_series
 from siftset.signals.kernels.arrow_text import text_bytes
-from siftset.signals.kernels.compiled import has_numba
+from siftset.signals.kernels.compiled import can_compile, try_kernel
 from siftset.signals.near_duplicates.minhash import MinHash, min_hash
 from siftset.signals.near_duplicates.numpy_finder import NumpySearch, band_keys, hash_shingles
 from siftset.signals.words.wordset import letter_tables
@@ -66,9 +66,11 @@ def keys_of_bands(
     signals.near_hash.band_shape(threshold)[0] keys.
     """
     made, found = min_hash(threshold, seed), [_NO_KEYS]
+    compiled = can_compile() if use_numba is None else use_numba
     for start in range(0, len(texts), _BLOCK):
         block = _fill_nulls(texts[start : start + _BLOCK])
-        keyed = _keys(block, made, use_numba=use_numba)
+        keyed = try_kernel(lambda: _compiled_keys(block, made)) if compiled else None  # noqa: B023
+        keyed = _plain_keys(block, made) if keyed is None else keyed
         rows = np.flatnonzero(np.diff(keyed.offsets))
         keys = keyed.keys[rows].ravel()
         found.append(pl.DataFrame({"row": np.repeat(rows + start, made.bands), "key": keys}))
@@ -84,9 +86,9 @@ class NearDuplicates:
     """
 
     def __init__(self, threshold: float, *, seed: int = 0, use_numba: bool | None = None) -> None:
-        compiled = has_numba() if use_numba is None else use_numba
+        compiled = can_compile() if use_numba is None else use_numba
         make = _Compiled if compiled else _Plain
-        self._finder: _Finder = make(threshold, min_hash(threshold, seed))
+        self._finder: _Compiled | _Plain = make(threshold, min_hash(threshold, seed))
         self._numbers: list[Integers] = []
         self._kept = np.empty(0, np.int64)
         self._met = 0
@@ -113,7 +115,7 @@ class NearDuplicates:
         return answer.set(to_series("new", found < 0), None)
 
     def _match_part(self, texts: pl.Series, keep_all: bool) -> Integers:
-        found = self._finder.match_block(_fill_nulls(texts), keep_all=keep_all)
+        found = self._find_kept(_fill_nulls(texts), keep_all=keep_all)
         self._numbers.append(np.flatnonzero(found == -1) + self._met)
         self._met += len(texts)
         repeats = found >= 0
@@ -123,28 +125,34 @@ class NearDuplicates:
             found[repeats] = self._kept[found[repeats]]
         return found
 
-
-class _Finder(Protocol):
-    """Finds the kept row that each row repeats: -1 where it is kept, -2 where it is too short."""
-
-    def match_block(self, texts: pl.Series, *, keep_all: bool) -> Integers:
-        """Match a block of texts without nulls."""
+    def _find_kept(self, texts: pl.Series, *, keep_all: bool) -> Integers:
+        if isinstance(finder := self._finder, _Compiled):
+            found = try_kernel(lambda: finder.match_block(texts, keep_all=keep_all))
+            if found is not None:
+                return found
+            self._finder = finder.to_plain()
+        return self._finder.match_block(texts, keep_all=keep_all)
 
 
 class _Plain:
+    """Finds the kept row that each row repeats: -1 where it is kept, -2 where it is too short."""
+
     def __init__(self, threshold: float, made: MinHash) -> None:
-        self._made, self._search = made, NumpySearch(threshold)
+        self._made, self.search = made, NumpySearch(threshold)
 
     def match_block(self, texts: pl.Series, *, keep_all: bool) -> Integers:
-        return self._search.match(*_plain_keys(texts, self._made), keep_all=keep_all)
+        return self.search.match(*_plain_keys(texts, self._made), keep_all=keep_all)
 
 
 class _Compiled:
+    """Does the same by kernels."""
+
     def __init__(self, threshold: float, made: MinHash) -> None:
         from siftset.signals.near_duplicates.kernel import KeptRows
 
         self._threshold, self._made = threshold, made
         self._counts = np.zeros(2, np.int64)
+        self._held = 0
         self._stamps = np.zeros(0, np.int64)
         self._file = tempfile.TemporaryFile(prefix="siftset-near-")  # noqa: SIM115
         weakref.finalize(self, self._file.close)
@@ -164,7 +172,18 @@ class _Compiled:
         state = self._kept, self._counts, self._stamps
         threshold = _ALL if keep_all else self._threshold
         match_rows(shingles, offsets, keys, self._made, *state, threshold, found)
+        self._held = int(self._counts[0])
         return found
+
+    def to_plain(self) -> _Plain:
+        """Give a plain finder that has kept the same rows, but for those of a call that failed."""
+        offsets = self._kept.offsets[: self._held + 1]
+        shingles = self._kept.shingles[: int(offsets[-1])]
+        keys = np.zeros((self._held, self._made.bands), np.uint64)
+        band_keys(shingles, offsets, self._made, keys)
+        plain = _Plain(self._threshold, self._made)
+        plain.search.match(shingles, offsets, keys, keep_all=True)
+        return plain
 
     def _reserve_room(self, rows: int, shingles: int) -> None:
         """Make room for a block of which every row may be kept."""
@@ -199,11 +218,6 @@ class _Compiled:
 
 def _fill_nulls(texts: pl.Series) -> pl.Series:
     return texts.cast(pl.String).fill_null("")
-
-
-def _keys(texts: pl.Series, made: MinHash, *, use_numba: bool | None) -> KeyedShingles:
-    compiled = has_numba() if use_numba is None else use_numba
-    return (_compiled_keys if compiled else _plain_keys)(texts, made)
 
 
 def _plain_keys(texts: pl.Series, made: MinHash) -> KeyedShingles:

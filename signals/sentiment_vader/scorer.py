@@ -19,7 +19,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from siftset.signals.kernels.arrow_text import text_bytes, with_nulls_of
-from siftset.signals.kernels.compiled import BreakEven
+from siftset.signals.kernels.compiled import BreakEven, try_kernel
 from siftset.signals.sentiment_vader.lexicon import (
     AT,
     BOOST,
@@ -204,9 +204,10 @@ class VaderScorer:
 
     def __call__(self, texts: pl.Series) -> pl.Series:
         """Give the compound score of each text as Float64; null for null."""
+        found = None
         if self.use_kernel(texts):
-            return self.score_compiled(texts)
-        return self.score_plain(texts)
+            found = try_kernel(lambda: self.score_compiled(texts))
+        return self.score_plain(texts) if found is None else found
 
     def score_plain(self, texts: pl.Series) -> pl.Series:
         """Score in plain Python."""

@@ -16,7 +16,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from siftset.signals.kernels.arrow_text import TextBytes, text_bytes, with_nulls_of
-from siftset.signals.kernels.compiled import BreakEven
+from siftset.signals.kernels.compiled import BreakEven, try_kernel
 from siftset.signals.words.case_folding import WHITE_SPACE, fold_case, fold_table, word_points
 from siftset.signals.words.phrases import Phrases, squeeze_space
 
@@ -54,42 +54,39 @@ class WordSet:
 
     def find_hits(self, texts: pl.Series) -> pl.Series:
         """Tell of each text whether it holds an entry: Boolean, null for null."""
-        if not self._break_even.is_reached(texts):
-            return self._ask_each(texts, self._phrases.has_any, pl.Boolean)
-        return with_nulls_of(texts, self.find_compiled(texts, every=False).counts > 0)
+        found = self._try_kernel(texts, every=False)
+        if found is None:
+            return _ask_each(texts, self._phrases.has_any, pl.Boolean)
+        return with_nulls_of(texts, found.counts > 0)
 
     def count_matches(self, texts: pl.Series) -> pl.Series:
         """Count the matches in each text: Int64, null for null."""
-        if not self._break_even.is_reached(texts):
-            return self._ask_each(
-                texts, lambda text: int(self._phrases.count_matches(text)), pl.Int64
-            )
-        return with_nulls_of(texts, self.find_compiled(texts, every=True).counts)
+        found = self._try_kernel(texts, every=True)
+        if found is None:
+            return _ask_each(texts, self._phrases.count_matches, pl.Int64)
+        return with_nulls_of(texts, found.counts)
 
     def count_distinct(self, texts: pl.Series) -> pl.Series:
         """Count the entries that each text holds: Int64, null for null."""
-        if not self._break_even.is_reached(texts):
-            return self._ask_each(
-                texts, lambda text: int(self._phrases.count_distinct(text)), pl.Int64
-            )
-        return with_nulls_of(texts, self.find_compiled(texts, every=True).distinct)
+        found = self._try_kernel(texts, every=True)
+        if found is None:
+            return _ask_each(texts, self._phrases.count_distinct, pl.Int64)
+        return with_nulls_of(texts, found.distinct)
 
     def find_firsts(self, texts: pl.Series) -> pl.Series:
         """Give the position in the list of each text's first match: Int64, null for none."""
-        if not self._break_even.is_reached(texts):
-            return self._ask_each(texts, self._first_number, pl.Int64)
-        firsts = with_nulls_of(texts, self.find_compiled(texts, every=False).firsts)
+        found = self._try_kernel(texts, every=False)
+        if found is None:
+            ask = lambda text: self._numbers.get(next(self._phrases.iter_entries(text), ""))  # noqa: E731
+            return _ask_each(texts, ask, pl.Int64)
+        firsts = with_nulls_of(texts, found.firsts)
         return firsts.to_frame().select(pl.when(pl.first() >= 0).then(pl.first())).to_series()
 
-    def _first_number(self, text: str) -> int | None:
-        entry = next(self._phrases.iter_entries(text), None)
-        return None if entry is None else self._numbers[entry]
-
-    def _ask_each(
-        self, texts: pl.Series, ask: Callable[[str], object], dtype: type[pl.DataType]
-    ) -> pl.Series:
-        answers = [None if text is None else ask(text) for text in texts.to_list()]
-        return pl.Series(texts.name, answers, dtype)
+    def _try_kernel(self, texts: pl.Series, *, every: bool) -> EntryMatches | None:
+        """Find entries by the kernel where that pays and works."""
+        if not self._break_even.is_reached(texts):
+            return None
+        return try_kernel(lambda: self.find_compiled(texts, every=every))
 
     def find_compiled(self, texts: pl.Series, *, every: bool) -> EntryMatches:
         """Find entries by the kernel, which needs numba."""
@@ -117,6 +114,13 @@ class WordSet:
     @cached_property
     def _entries(self) -> Entries:
         return _lay_out(self._numbers, prefix=self._match == "prefix")
+
+
+def _ask_each(
+    texts: pl.Series, ask: Callable[[str], object], dtype: type[pl.DataType]
+) -> pl.Series:
+    answers = [None if text is None else ask(text) for text in texts.to_list()]
+    return pl.Series(texts.name, answers, dtype)
 
 
 def letters_of(text: TextBytes, *, case: bool) -> Letters:
