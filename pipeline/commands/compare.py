@@ -14,6 +14,7 @@ from siftset.pipeline.model_registry.inputs import (
     train_section,
     training_data,
 )
+from siftset.pipeline.model_registry.new_rows import weight_new_rows
 from siftset.pipeline.model_registry.registry import MODELS, latest_model, locate_model
 from siftset.pipeline.model_registry.result import COMPARE_JSON, render_comparison
 from siftset.pipeline.remote_output.open import open_store
@@ -60,8 +61,10 @@ def write_comparison(
     from siftset.trainer.train import require_extra
 
     require_extra()
+    config = train_section(loaded)
+    seed = loaded.recipe.seed if config.seed is None else config.seed
     data = training_data(loaded, store, None)
-    config, seed = train_section(loaded), loaded.recipe.seed
+    data = weight_new_rows(data, store, weight=config.new_rows_weight, progress=progress)
     with progress.stage("compare"):
         found = compare_folders(
             before,

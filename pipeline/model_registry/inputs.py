@@ -35,8 +35,10 @@ def train_section(loaded: LoadedRecipe) -> Train:
 
 
 def compare_section(loaded: LoadedRecipe) -> Compare:
-    """Return the recipe's compare section, files in it made absolute."""
+    """Return the recipe's compare section: files in it made absolute, promotion's metric first."""
     compare = loaded.recipe.compare
+    if compare.metric is None and loaded.recipe.refresh.promote_metric is not None:
+        compare = compare.model_copy(update={"metric": loaded.recipe.refresh.promote_metric})
     given = {name: getattr(compare, name) for name in FILES_OF_COMPARE}
     files = {name: loaded.resolve(value) for name, value in given.items() if value is not None}
     found = {name: str(path) for name, path in files.items() if path.is_file()}

@@ -247,6 +247,11 @@ class Compare(Section):
         ("length", "source"), description="Length, source, signals or other columns."
     )
     baselines: tuple[Literal["majority", "tfidf", "probe"], ...] = ("majority", "tfidf")
+    metric: str | None = Field(
+        None,
+        description="The headline. Default: `refresh.promote_metric`, else what promotion judges "
+        "by: `macro_f1` of classes, `loss` of words.",
+    )
     positive_label: Label | None = Field(
         None, description="The class that precision and recall of two classes are of."
     )

@@ -241,12 +241,20 @@ class RowChange(Section):
     confidence: float
 
 
+class BaselineChange(Section):
+    """The headline of a baseline (before) and of the model after, on the same rows."""
+
+    baseline: str
+    change: Change
+
+
 class ClassificationComparison(Section):
     """The classifiers on the same rows."""
 
     labels: tuple[str, ...]
     multi_label: bool = False
     models: tuple[ClassifierScores, ...] = Field(description="Baselines, before, after.")
+    against_baselines: tuple[BaselineChange, ...] = ()
     mcnemar: McNemar | None = None
     slices: tuple[SliceChange, ...] = ()
     fixed: tuple[RowChange, ...] = ()
@@ -334,7 +342,7 @@ class Comparison(Section):
     before_kind: BeforeKind
     questions: Questions
     metrics: dict[Literal["before", "after"], dict[str, float | None]]
-    changes: tuple[Change, ...] = ()
+    changes: tuple[Change, ...] = Field((), description="The headline first.")
     mlm: MlmComparison | None = None
     classification: ClassificationComparison | None = None
     causal: CausalComparison | None = None

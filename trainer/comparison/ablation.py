@@ -18,7 +18,7 @@ from siftset.trainer.comparison.classification_scores import (
     order_labels,
     select_labelled,
 )
-from siftset.trainer.comparison.context import Figures, require_model
+from siftset.trainer.comparison.context import LOWER_IS_BETTER, Figures, require_model
 from siftset.trainer.comparison.held_out import measure_language
 from siftset.trainer.comparison.questions import QuestionSet
 from siftset.trainer.inference.load_model import ModelSide
@@ -56,7 +56,8 @@ def compare_ablation(
         scored = (_score_rows(task, arm.load(), questions) for arm in arms)
         measured = [measure_language(sums, bootstrap) for sums in scored]
         rows = questions.rows.height
-    main, higher = ("accuracy", True) if TASKS[task].labelled else ("loss", False)
+    main = TASKS[task].main_metric
+    higher = main not in LOWER_IS_BETTER
     first = measured[0][main]
     found: list[Arm] = []
     for arm, figures in zip(arms, measured, strict=True):

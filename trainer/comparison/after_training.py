@@ -26,6 +26,7 @@ from siftset.trainer.inference.adapters import EvaluationModel
 from siftset.trainer.inference.load_model import load_side
 from siftset.trainer.inference.protocols import Encoder
 from siftset.trainer.models.loading import Loaded, load
+from siftset.trainer.tasks.labels import find_class_weights
 from siftset.trainer.tasks.reading import choose_sample
 from siftset.trainer.training.checks import check_forgetting
 from siftset.trainer.training.curves import Curves, series_of
@@ -67,7 +68,7 @@ def compare_trained(session: Session, trained: Loaded, compare: Compare) -> Comp
     if TASKS[session.config.task].labelled:
         lost = measure_forgetting(session.config, trained, questions, setting)
         found = found.model_copy(update={"forgetting": lost})
-    session.add_findings(check_forgetting(found.forgetting))
+    session.add_findings([*found.findings, *check_forgetting(found.forgetting)])
     curves, findings = training_curves(session.curves()), tuple(session.findings)
     told = {"curves": curves, "findings": findings, "trials": session.trials}
     return found.model_copy(update=told)
@@ -90,6 +91,7 @@ def gather_session_questions(session: Session, compare: Compare, held: str) -> Q
     questions = gather_questions(
         compare, rows, folder=Path.cwd(), seed=session.seed, train=training
     )
+    questions = replace(questions, class_weights=_find_weights(session))
     if classes and questions.golden is not None:
         questions = replace(questions, golden=name_labels(questions.golden, session.config.labels))
     return write_pairs(questions, getattr(session.task, "template", None))
@@ -120,9 +122,18 @@ def _describe_lineage(session: Session) -> dict[str, JsonValue]:
         "rows_by_split": dict(made.rows),
         "also_in_another_split": dict(made.leaks),
         "seed": session.seed,
+        "max_train_samples": session.config.max_train_samples,
+        "class_weights": dict(_find_weights(session)),
         "versions": dict(library_versions()),
         "hardware": session.hardware.describe(),
     }
+
+
+def _find_weights(session: Session) -> dict[str, float]:
+    """Return what each class weighs in the loss; nothing where all weigh the same."""
+    labels = getattr(session.task, "labels", None)
+    weights = None if labels is None else find_class_weights(labels, session.config)
+    return dict(zip(labels.names, weights, strict=True)) if labels and weights else {}
 
 
 def _load_before(session: Session) -> tuple[ModelSide | None, BeforeKind]:

@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 import polars as pl
 
+from siftset.schemas.results.comparison import BaselineChange
+from siftset.schemas.results.summary import Finding
 from siftset.trainer.inference.protocols import ClassifierModel, Encoder
 from siftset.trainer.metrics.bootstrap import Array
 from siftset.trainer.metrics.classification import Labels
 
 MAX_ROWS = 20_000
 """Training rows of a baseline; those with the lowest row_id, which is a hash."""
+
+MAJORITY = "majority class"
+TFIDF = "TF-IDF + logistic regression"
+PROBE = "linear probe"
 
 FOLDS = 3
 PENALTIES = (0.001, 0.01, 0.1, 1.0)
@@ -36,23 +42,39 @@ class FunctionClassifier:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class TrainingTexts:
-    """Training rows of the baselines: texts and places of their labels."""
+    """Training rows of the baselines: texts, places of their labels, and what each class weighs."""
 
     texts: list[str]
     places: Labels
     labels: tuple[str, ...]
+    class_weights: Mapping[str, float] = field(default_factory=dict)
+    left_out: int = 0
+    """Rows beyond MAX_ROWS."""
 
     @classmethod
-    def select_rows(cls, train: pl.DataFrame, labels: Sequence[str]) -> TrainingTexts:
+    def select_rows(
+        cls,
+        train: pl.DataFrame,
+        labels: Sequence[str],
+        class_weights: Mapping[str, float] | None = None,
+    ) -> TrainingTexts:
         """Take the rows whose label is among `labels`, at most MAX_ROWS, by their row_id."""
         rows = train.with_columns(pl.col("label").cast(pl.String))
         rows = rows.filter(pl.col("label").is_in(labels) & pl.col("text").is_not_null())
         if "row_id" in rows.columns:
             rows = rows.sort("row_id")
-        rows = rows.head(MAX_ROWS)
+        taken = rows.head(MAX_ROWS)
         numbers = {label: i for i, label in enumerate(labels)}
-        places = np.array([numbers[label] for label in rows["label"]], dtype=np.intp)
-        return cls(rows["text"].to_list(), places, tuple(labels))
+        places = np.array([numbers[label] for label in taken["label"]], dtype=np.intp)
+        left_out = rows.height - taken.height
+        return cls(taken["text"].to_list(), places, tuple(labels), class_weights or {}, left_out)
+
+    def weights_by_place(self) -> dict[int, float] | None:
+        """Return what each class weighs in a loss, as scikit-learn takes it; None: all the same."""
+        if not self.class_weights:
+            return None
+        present = np.unique(self.places).tolist()
+        return {i: self.class_weights.get(self.labels[i], 1.0) for i in present}
 
 
 def fit_majority(training: TrainingTexts) -> ClassifierModel:
@@ -114,7 +136,12 @@ def _choose_penalty(features: Array, training: TrainingTexts, seed: int) -> floa
     folds = StratifiedKFold(FOLDS, shuffle=True, random_state=seed)
     scores = [
         cross_val_score(
-            LogisticRegression(C=strength, max_iter=1000, random_state=seed),
+            LogisticRegression(
+                C=strength,
+                max_iter=1000,
+                random_state=seed,
+                class_weight=training.weights_by_place(),
+            ),
             features[chosen],
             training.places[chosen],
             cv=folds,
@@ -130,7 +157,8 @@ def _fit_regression(
 ) -> Callable[[object], Array]:
     from sklearn.linear_model import LogisticRegression
 
-    model = LogisticRegression(C=strength, max_iter=1000, random_state=seed)
+    weights = training.weights_by_place()
+    model = LogisticRegression(C=strength, max_iter=1000, random_state=seed, class_weight=weights)
     model.fit(features, training.places)
 
     def predict(wanted: object) -> Array:
@@ -140,3 +168,33 @@ def _fit_regression(
         return spread
 
     return predict
+
+
+def judge_baselines(against: Sequence[BaselineChange]) -> Iterator[Finding]:
+    """Say which baselines do at least as well as the model after, by the headline.
+
+    Always naming the commonest class must be beaten beyond chance; the others only be reached.
+    """
+    for one in against:
+        change, interval = one.change, one.change.interval
+        if change.before is None or change.after is None or change.difference is None:
+            continue
+        ahead = change.difference if change.higher_is_better else -change.difference
+        if one.baseline == MAJORITY and change.verdict != "better":
+            claim = "the model is not shown to be better than always naming the commonest class"
+            todo = "train longer or on more rows, or set  class_weights: balanced"
+        elif one.baseline != MAJORITY and ahead < 0:
+            claim = f"{one.baseline} does better than the model"
+            todo = "it is cheaper too: take it, or train longer or on more rows"
+        else:
+            continue
+        within = "too few rows for an interval"
+        if interval is not None:
+            within = f"{interval.level:.0%} interval {interval.low:+.3f} to {interval.high:+.3f}"
+        yield Finding(
+            "a baseline is as good",
+            "warning",
+            f"{claim}: {change.name} {change.before:.3f} against {change.after:.3f}, difference "
+            f"{change.difference:+.3f} ({within}; paired on {change.n:,} rows); {todo}",
+            change.difference,
+        )

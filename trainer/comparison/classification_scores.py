@@ -11,6 +11,7 @@ import polars as pl
 
 from siftset.schemas.errors import TrainingError
 from siftset.schemas.results.comparison import (
+    BaselineChange,
     Change,
     ClassificationComparison,
     ClassifierScores,
@@ -167,6 +168,7 @@ def compare_classifiers(
     bootstrap: Bootstrap,
     slices: Sequence[str] = (),
     examples: int = 20,
+    headline: str = "macro_f1",
 ) -> tuple[ClassificationComparison, tuple[Change, ...]]:
     """Compare classifiers: baselines first, then before (if any), then after, the last."""
     figures = measure_classifiers(rows.truth, outcomes, bootstrap)
@@ -179,21 +181,28 @@ def compare_classifiers(
         _score_classifier(rows, outcome, found, bootstrap)
         for outcome, found in zip(outcomes, figures, strict=True)
     )
+    against = tuple(
+        BaselineChange(baseline=outcome.name, change=one)
+        for outcome, measured in zip(outcomes, figures, strict=True)
+        if outcome.kind == "baseline"
+        for one in compare_figures(measured, figures[after], len(rows.truth), bootstrap)
+        if one.name == headline
+    )
+    found = ClassificationComparison(labels=rows.labels, models=scores, against_baselines=against)
     if before is None:
-        return ClassificationComparison(labels=rows.labels, models=scores), changes
+        return found, changes
     pair = (outcomes[before], outcomes[after])
     right = tuple(outcome.predicted == rows.truth for outcome in pair)
     fixed, broken, p_value = mcnemar(*right)
-    return ClassificationComparison(
-        labels=rows.labels,
-        models=scores,
-        mcnemar=McNemar(fixed=fixed, broken=broken, p_value=p_value),
-        slices=compare_slices(rows.frame, right, slices, bootstrap),
-        fixed=_pick_examples(rows, pair, (~right[0] & right[1]), examples),
-        broken=_pick_examples(rows, pair, (right[0] & ~right[1]), examples),
-        fixed_rows=fixed,
-        broken_rows=broken,
-    ), changes
+    told = {
+        "mcnemar": McNemar(fixed=fixed, broken=broken, p_value=p_value),
+        "slices": compare_slices(rows.frame, right, slices, bootstrap),
+        "fixed": _pick_examples(rows, pair, (~right[0] & right[1]), examples),
+        "broken": _pick_examples(rows, pair, (right[0] & ~right[1]), examples),
+        "fixed_rows": fixed,
+        "broken_rows": broken,
+    }
+    return found.model_copy(update=told), changes
 
 
 def _score_classifier(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import fields
+from dataclasses import fields, replace
 
 from siftset.schemas.results.comparison import Comparison, ModelInfo, Questions
 from siftset.schemas.tasks import TASKS, TaskName
@@ -25,6 +25,9 @@ def compare_models(
     """
     compare = TASKS[task].code.load("compare")
     part: TaskComparison = compare(before, after, questions, setting)
+    headline = setting.choose_headline(task)
+    changes = tuple(sorted(part.changes, key=lambda one: one.name != headline))
+    part = replace(part, changes=changes)
     kind = setting.before_kind
     if before is None:
         known = any(change.before is not None for change in part.changes)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -10,7 +9,16 @@ import numpy as np
 import polars as pl
 
 from siftset.schemas.results.comparison import Golden
-from siftset.trainer.comparison.baselines import TrainingTexts, fit_majority, fit_probe, fit_tfidf
+from siftset.trainer.comparison.baselines import (
+    MAJORITY,
+    PROBE,
+    TFIDF,
+    TrainingTexts,
+    fit_majority,
+    fit_probe,
+    fit_tfidf,
+    judge_baselines,
+)
 from siftset.trainer.comparison.classification_scores import (
     ClassifierAnswers,
     LabelledRows,
@@ -57,13 +65,17 @@ def compare_classification(
         return compare_multi_label(before, after, questions, setting)
     new = require_model(after, ClassifierModel, "classification")  # type: ignore[type-abstract]
     labels = order_labels(new.labels, setting.compare.positive_label)
-    baselines = _fit_baselines(labels, questions, setting, probe=before is None)
+    training = None
+    if questions.train is not None:
+        weights = questions.class_weights
+        training = TrainingTexts.select_rows(questions.train, labels, weights)
+    baselines = _fit_baselines(training, questions.seed, setting, probe=before is None)
     models = [(after.info.name, new)]
     if before is not None:
         old = require_model(before, ClassifierModel, "classification")  # type: ignore[type-abstract]
         models.insert(0, (before.info.name, old))
-    elif "linear probe" in baselines:
-        models.insert(0, ("linear probe", baselines.pop("linear probe")))
+    elif PROBE in baselines:
+        models.insert(0, (PROBE, baselines.pop(PROBE)))
     evaluation = ClassifierEvaluation(labels, tuple(baselines.items()), tuple(models))
     bootstrap = setting.make_bootstrap(questions.seed)
     rows, unlabelled = select_labelled(questions.rows, labels)
@@ -73,8 +85,12 @@ def compare_classification(
         bootstrap=bootstrap,
         slices=setting.compare.slices,
         examples=setting.compare.examples,
+        headline=setting.choose_headline("classification"),
     )
     notes = []
+    if training is not None and training.left_out:
+        seen = f"{len(training.texts):,} of the {len(training.texts) + training.left_out:,}"
+        notes.append(f"baselines learned from {seen} training rows")
     if unlabelled:
         notes.append(f"{unlabelled:,} rows have no label and were left out")
     if questions.train is None and setting.compare.baselines:
@@ -84,6 +100,7 @@ def compare_classification(
     return TaskComparison(
         changes=changes,
         classification=found,
+        findings=tuple(judge_baselines(found.against_baselines)),
         golden=_compare_golden(evaluation, questions, setting, bootstrap),
         warnings=(_UNTRAINED.format(after.info.name),) if after.info.head == "untrained" else (),
         notes=tuple(notes),
@@ -91,22 +108,19 @@ def compare_classification(
 
 
 def _fit_baselines(
-    labels: Sequence[str], questions: QuestionSet, setting: ComparisonSetting, *, probe: bool
+    training: TrainingTexts | None, seed: int, setting: ComparisonSetting, *, probe: bool
 ) -> dict[str, ClassifierModel]:
     """Return the baselines that can be taught, by name; the probe also where it is the before."""
-    if questions.train is None or questions.train.is_empty():
+    if training is None or not training.texts:
         return {}
-    training = TrainingTexts.select_rows(questions.train, labels)
-    if not training.texts:
-        return {}
-    wanted, taught = setting.compare.baselines, {}
+    wanted, fitted = setting.compare.baselines, {}
     if "majority" in wanted:
-        taught["majority class"] = fit_majority(training)
+        fitted[MAJORITY] = fit_majority(training)
     if "tfidf" in wanted:
-        taught["TF-IDF + logistic regression"] = fit_tfidf(training, questions.seed)
+        fitted[TFIDF] = fit_tfidf(training, seed)
     if setting.encoder is not None and (probe or "probe" in wanted):
-        taught["linear probe"] = fit_probe(setting.encoder, training, questions.seed)
-    return taught
+        fitted[PROBE] = fit_probe(setting.encoder, training, seed)
+    return fitted
 
 
 def _compare_golden(

@@ -20,6 +20,8 @@ from siftset.schemas.results.comparison import (
     Golden,
     MlmComparison,
 )
+from siftset.schemas.results.summary import Finding
+from siftset.schemas.tasks import TASKS, TaskName
 from siftset.trainer.inference.load_model import ModelSide
 from siftset.trainer.inference.protocols import Encoder
 from siftset.trainer.inference.word_lists import read_words
@@ -51,6 +53,10 @@ class ComparisonSetting:
         """Return how intervals are drawn."""
         return Bootstrap(self.compare.resamples, self.compare.confidence, seed)
 
+    def choose_headline(self, task: TaskName) -> str:
+        """Return the metric that a comparison begins with and promotion judges by."""
+        return self.compare.metric or TASKS[task].main_metric
+
     def read_word_lists(self) -> tuple[dict[str, tuple[str, ...]], tuple[str, ...]]:
         """Return the lists whose mass is measured, and notes on shipped ones that are missing."""
         found: dict[str, tuple[str, ...]] = {}
@@ -78,6 +84,7 @@ class TaskComparison:
     causal: CausalComparison | None = None
     forgetting: Forgetting | None = None
     golden: Golden | None = None
+    findings: tuple[Finding, ...] = ()
     warnings: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -23,9 +24,13 @@ from siftset.trainer.comparison.context import ComparisonSetting
 from siftset.trainer.comparison.questions import QuestionSet, gather_questions, write_pairs
 from siftset.trainer.inference.load_model import ModelSide
 from siftset.trainer.inference.protocols import Encoder
+from siftset.trainer.tasks.labels import find_class_weights, find_labels
+from siftset.trainer.tasks.reading import choose_sample
 from siftset.trainer.tasks.templates import find_template
 
 MAX_LENGTH: Final = 512
+COMPARISON: Final = "compare.json"
+"""What a trained model's folder says of its training."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +63,8 @@ def compare_folders(
     task = read_usage(after).task
     split = _choose_split(data)
     questions = _gather_questions(data, split, task, ask)
+    if questions.train is not None:
+        questions = _take_training_rows(questions, questions.train, after, data, ask)
     new = _load_side(after, task, ask)
     old, kind, encoder = _load_before(before, task, ask)
     provenance: dict[str, JsonValue] = {
@@ -69,6 +76,36 @@ def compare_folders(
     }
     setting = ComparisonSetting(ask.compare, ask.folder, kind, encoder, provenance)
     return compare_models(task, old, new, questions, setting)
+
+
+def _take_training_rows(
+    questions: QuestionSet,
+    train: pl.DataFrame,
+    model: str,
+    data: TrainingData,
+    ask: ComparisonRequest,
+) -> QuestionSet:
+    """Let the baselines see the rows that the model saw, with the weights that it had.
+
+    Its own folder says which; for a model trained elsewhere the recipe does.
+    """
+    record, config = Path(model) / COMPARISON, ask.train or Train(task="classification")
+    sample, seed = config.max_train_samples, ask.seed
+    if record.is_file():
+        made = Comparison.model_validate_json(record.read_bytes()).provenance
+    else:
+        made = {}
+    if "class_weights" in made:
+        told = json.loads(json.dumps(made))
+        sample, seed, weights = told["max_train_samples"], told["seed"], told["class_weights"]
+    elif config.class_weights is not None:
+        labels = find_labels(data.files, config)
+        found = find_class_weights(labels, config) or []
+        weights = dict(zip(labels.names, found, strict=False))
+    else:
+        weights = {}
+    seen = choose_sample(train.height, sample, seed)
+    return replace(questions, train=train.filter(pl.Series(seen)), class_weights=weights)
 
 
 def _load_before(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from importlib.resources import files
 from pathlib import Path
@@ -28,7 +28,7 @@ class Prompt:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class QuestionSet:
-    """Everything that both models are asked; `train` serves the baselines alone.
+    """Everything that both models are asked; `train` and `class_weights` serve the baselines alone.
 
     `rows` and `golden` have the columns text and row_id, classification also label, causal also
     prompt and answer; further columns serve as slices.
@@ -40,6 +40,7 @@ class QuestionSet:
     general: tuple[str, ...] = ()
     outside: tuple[str, ...] = ()
     train: pl.DataFrame | None = None
+    class_weights: Mapping[str, float] = field(default_factory=dict)
     cut: int = 0
     seed: int = 0
     settings: dict[str, str | int | float] = field(default_factory=dict)

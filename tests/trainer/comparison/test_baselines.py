@@ -49,3 +49,21 @@ def test_texts_without_words_teach_the_majority():
 def test_rows_without_a_known_label_are_no_training():
     frame = pl.DataFrame({"text": ["a", "b", None], "label": ["pos", "odd", "neg"]})
     assert TrainingTexts.select_rows(frame, LABELS).texts == ["a"]
+
+
+def test_baselines_weigh_the_classes_as_the_model_did():
+    texts = ["good one", "good two", "good three", "good four", "bad one", "good five"]
+    labels = ["pos", "pos", "pos", "pos", "neg", "neg"]
+    frame = pl.DataFrame({"text": texts, "label": labels})
+    heavy = {"neg": 9.0, "pos": 0.5}
+    for fit in (fit_tfidf, lambda rows: fit_probe(Counts(), rows)):
+        plain = fit(TrainingTexts.select_rows(frame, LABELS)).predict_probabilities(texts)
+        weighted = fit(TrainingTexts.select_rows(frame, LABELS, heavy)).predict_probabilities(texts)
+        assert (weighted[:, 0] > plain[:, 0]).all()
+
+
+class Counts:
+    """Features that say whether a text is good."""
+
+    def embed_texts(self, texts):
+        return np.array([[text.count("good"), len(text)] for text in texts], float)

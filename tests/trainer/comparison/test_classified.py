@@ -119,6 +119,38 @@ def test_without_a_previous_model_the_probe_is_the_before():
     assert [m.name for m in found.classification.models][-2:] == ["linear probe", "new"]
 
 
+def test_the_headline_comes_first():
+    assert compared(Guess("shoes")).changes[0].name == "macro_f1"
+    assert compared(Guess("shoes"), metric="mcc").changes[0].name == "mcc"
+
+
+def test_a_word_count_that_beats_the_model_is_said_with_its_interval():
+    found = compared(Guess("shoes"))
+    assert [one.baseline for one in found.classification.against_baselines] == [
+        "majority class",
+        "TF-IDF + logistic regression",
+    ]
+    change = found.classification.against_baselines[1].change
+    assert (change.name, change.before) == ("macro_f1", 1)
+    said = next(one for one in found.findings if "TF-IDF" in one.message)
+    assert said.level == "warning"
+    assert f"macro_f1 1.000 against {change.after:.3f}, difference {change.difference:+.3f}" in (
+        said.message
+    )
+    assert f"interval {change.interval.low:+.3f} to {change.interval.high:+.3f}" in said.message
+
+
+def test_a_model_no_better_than_the_commonest_class_is_said():
+    setting = ComparisonSetting(Compare(resamples=100, baselines=("majority",)))
+    questions = QuestionSet(rows(), train=rows(20))
+    after = side(Guess("nowhere"), "new")
+    found = compare_models("classification", None, after, questions, setting)
+    assert [one.name for one in found.findings] == ["a baseline is as good"]
+    assert "always naming the commonest class" in found.findings[0].message
+    good = compare_models("classification", None, side(Guess("good")), questions, setting)
+    assert good.findings == ()
+
+
 def test_alone_it_still_says_what_it_is_worth():
     questions = QuestionSet(rows())
     found = compare_models(
