@@ -5,6 +5,7 @@ SiftsetError                 exit 2: the user can mend it
 ├── FormulaError             the text of a formula
 ├── SignalError              a signal: definition, parameters, type, length, import
 ├── SourceError              an input that cannot be opened, read or understood
+│   └── EmptySourceError     a source without a file, an object or a row
 ├── SuiteError               an integrity suite: a misspelt expectation or column
 ├── OutputError              an output folder or file that cannot be written or read
 ├── MissingExtraError        an optional package that is not installed
@@ -44,6 +45,10 @@ class SignalError(SiftsetError):
 
 class SourceError(SiftsetError):
     """An input cannot be opened, read or understood."""
+
+
+class EmptySourceError(SourceError):
+    """A source holds no file, no object or no row."""
 
 
 class SuiteError(SiftsetError):

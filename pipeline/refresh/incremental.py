@@ -13,12 +13,12 @@ from siftset.pipeline.engines.sift import check_engine, sift_shards
 from siftset.pipeline.profile.state import ProfileState
 from siftset.pipeline.refresh.change import SetChange, find_change, list_dropped
 from siftset.pipeline.refresh.file_scans import SCANS, StoredScans
-from siftset.pipeline.refresh.plan import RefreshPlan, make_plan
+from siftset.pipeline.refresh.plan import RefreshPlan, keeps_rows, kept_types, make_plan
 from siftset.pipeline.refresh.stored_input import EmptyShard
 from siftset.pipeline.refresh.write_version import VersionFiles, write_change
 from siftset.pipeline.remote_output.open import open_store
 from siftset.pipeline.run.context import CurateOptions, CurateRun
-from siftset.pipeline.run.job import SECTIONS, load_job
+from siftset.pipeline.run.job import SECTIONS, Job, load_job
 from siftset.pipeline.run.work_folder import work_folder
 from siftset.pipeline.stages.judgement import Assessment
 from siftset.pipeline.stages.profiles import PROFILE
@@ -61,13 +61,17 @@ def refresh_set(
     ledger = RefreshLedger(store.output)
     _take_ledger(loaded, store)
     scans = StoredScans(ledger.path / SCANS)
-    job = load_job(loaded, scans=scans)
+    book, version = _read_shard_list(store, ledger), store.version()
+    job = _load_job(loaded, store, book, scans)
     with hold_lock(check_output_folder(job.output), timeout=wanted.lock_timeout):
         _take_over(loaded, store, shown)
         _take_ledger(loaded, store)  # again: another machine may have published before the lock
         finish_commit(store)
         with work_folder(job.output) as folder:
-            plan = make_plan(job, store, _read_shard_list(store, ledger), folder)
+            if store.version() != version:
+                book = _read_shard_list(store, ledger)
+                job = _load_job(loaded, store, book, scans)
+            plan = make_plan(job, store, book, folder)
             done = None if wanted.is_preview or wanted.fresh else existing_result(store, plan.key)
             if done is not None:
                 return done
@@ -76,6 +80,13 @@ def refresh_set(
             result = publish_run(run, lambda live: build_increment(live, plan, ledger))
             scans.keep()
             return result
+
+
+def _load_job(
+    loaded: LoadedRecipe, store: Store, book: ShardList | None, scans: StoredScans
+) -> Job:
+    kept = kept_types(store, book) if keeps_rows(loaded.recipe) else None
+    return load_job(loaded, scans=scans, kept=kept)
 
 
 def _take_ledger(loaded: LoadedRecipe, store: Store) -> None:

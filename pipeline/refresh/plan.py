@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,11 +16,15 @@ from siftset.pipeline.sources.synthesize import SynthesisShard
 from siftset.pipeline.storage.part_files import Part
 from siftset.pipeline.storage.refresh_ledger import ShardEntry, ShardList
 from siftset.pipeline.storage.run_folder import MEANING, json_digest
+from siftset.schemas.results.columns import OWN_COLUMNS
 
 if TYPE_CHECKING:
     from siftset.pipeline.run.job import Job
     from siftset.pipeline.sources import Shard
+    from siftset.pipeline.sources.open import KeptTypes
+    from siftset.pipeline.sources.types import Types
     from siftset.pipeline.storage.table import Store
+    from siftset.schemas.recipe.model import Recipe
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,8 +79,7 @@ def make_plan(job: Job, store: Store, book: ShardList | None, work: Path) -> Ref
             todo[entry.key] = shard
         present.append(entry)
     gone: list[ShardEntry] = []
-    refresh = job.recipe.refresh
-    if refresh.removed == "keep" and refresh.merge != "replace":
+    if keeps_rows(job.recipe):
         for entry, stored in _find_gone(job, store, book, work):
             if same is None:  # its rows are decided anew
                 key = json_digest(["gone", entry.key, sign])
@@ -88,6 +91,40 @@ def make_plan(job: Job, store: Store, book: ShardList | None, work: Path) -> Ref
     # The key is that of `curate` where the set rests on the present input alone.
     key = json_digest({"run": job.key, "gone": keys}) if keys else job.key
     return RefreshPlan(tuple(entries), todo, sign, key, same)
+
+
+def keeps_rows(recipe: Recipe) -> bool:
+    """Tell whether rows stay in the set when their input is gone."""
+    return recipe.refresh.removed == "keep" and recipe.refresh.merge != "replace"
+
+
+def kept_types(store: Store, book: ShardList | None) -> KeptTypes:
+    """Return what tells the columns of the set while it holds rows whose input is gone.
+
+    They are part of the set's state: a narrower type of today's files must not change those rows,
+    nor a column go that today's files lack.
+    """
+
+    def read_types(places: Collection[tuple[str, str, str]]) -> Types:
+        if store.version() is None:
+            return {}
+        if book is None:
+            known = {name for place in places for name in place[1:]}
+            is_lost = not _rows_of_others(store, known).head(1).collect().is_empty()
+        else:
+            present = {(source, origin) for source, origin, _ in places}
+            named = {(source, file) for source, _, file in places}
+            is_lost = any(_is_gone(entry, present, named) for entry in book.entries)
+        schema = store.schema() if is_lost else {}
+        return {name: dtype for name, dtype in schema.items() if name not in OWN_COLUMNS}
+
+    return read_types
+
+
+def _is_gone(
+    entry: ShardEntry, present: Collection[tuple[str, str]], named: Collection[tuple[str, str]]
+) -> bool:
+    return entry.input not in present and (entry.source, entry.file) not in named and entry.rows > 0
 
 
 def _locate_shard(shard: Shard) -> tuple[str, str, str]:
@@ -111,7 +148,7 @@ def _find_gone(
         names = [source.config.name for source in job.recipe.source]
         book = _list_lost_rows(store, known, work, source=names[0] if len(names) == 1 else "")
     for entry in book.entries:
-        if entry.input in present or (entry.source, entry.file) in named or not entry.rows:
+        if not _is_gone(entry, present, named):
             continue
         kept = replace(entry, gone=True)
         shard = StoredShard(entry.file, entry.key, job.sources.schema, entry.candidates, entry.ids)
@@ -124,8 +161,7 @@ def _list_lost_rows(store: Store, present: set[str], work: Path, *, source: str)
     if version is None:
         return ShardList("")
     file = pl.col("source").struct.field("file")
-    bare = file.str.replace(r"@\d+$", "")
-    lost = store.scan(version).filter(~file.is_in(present) & ~bare.is_in(present)).collect()
+    lost = _rows_of_others(store, present).collect()
     entries: list[ShardEntry] = []
     for (name,), rows in lost.with_columns(_file=file).partition_by("_file", as_dict=True).items():
         path = work / f"gone-{len(entries):05d}.parquet"
@@ -135,6 +171,13 @@ def _list_lost_rows(store: Store, present: set[str], work: Path, *, source: str)
         part = Part(path, rows.height)
         entries.append(ShardEntry(key, source, str(name), str(name), candidates=(part,)))
     return ShardList("", tuple(entries))
+
+
+def _rows_of_others(store: Store, present: Collection[str]) -> pl.LazyFrame:
+    """Return the rows of the set whose input is none of `present`."""
+    file = pl.col("source").struct.field("file")
+    bare = file.str.replace(r"@\d+$", "")
+    return store.scan().filter(~file.is_in(list(present)) & ~bare.is_in(list(present)))
 
 
 def _sort_entries(present: Sequence[ShardEntry], gone: Sequence[ShardEntry]) -> list[ShardEntry]:

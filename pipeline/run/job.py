@@ -28,6 +28,7 @@ from siftset.signals.registry import build_for
 if TYPE_CHECKING:
     from siftset.pipeline.sources import Shard, Sources
     from siftset.pipeline.sources.files import ScanMemory
+    from siftset.pipeline.sources.open import KeptTypes
 
 SECTIONS: Final = frozenset(Recipe.model_fields) - {"refresh", "train", "compare"}
 """The sections that curating uses; environment variables of the others may be unset."""
@@ -93,6 +94,7 @@ def load_job(
     overrides: Sequence[str] = (),
     limit: int | None = None,
     scans: ScanMemory | None = None,
+    kept: KeptTypes | None = None,
 ) -> Job:
     """Load a recipe and make it ready to run on its source, or on `data` in its place.
 
@@ -107,7 +109,7 @@ def load_job(
         file_system(loaded.recipe.mirror)
     decider = bind_formula(loaded)
     suites = prepare_gate(loaded)
-    return _make_job(loaded, decider, _open_data(loaded, data, limit, scans), suites)
+    return _make_job(loaded, decider, _open_data(loaded, data, limit, scans, kept), suites)
 
 
 def bind_formula(loaded: LoadedRecipe) -> Decider:
@@ -169,7 +171,11 @@ def describe_recipe(job: Job) -> dict[str, JsonValue]:
 
 
 def _open_data(
-    loaded: LoadedRecipe, data: pl.DataFrame | None, limit: int | None, scans: ScanMemory | None
+    loaded: LoadedRecipe,
+    data: pl.DataFrame | None,
+    limit: int | None,
+    scans: ScanMemory | None,
+    kept: KeptTypes | None,
 ) -> Sources:
     if data is not None:
         from siftset.pipeline.sources.frame import frame_source
@@ -177,4 +183,4 @@ def _open_data(
         return frame_source(data, loaded.recipe, limit=limit, folder=loaded.folder)
     from siftset.pipeline.sources import open_sources
 
-    return open_sources(loaded.recipe, loaded.folder, limit=limit, scans=scans)
+    return open_sources(loaded.recipe, loaded.folder, limit=limit, scans=scans, kept=kept)

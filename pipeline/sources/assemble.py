@@ -130,15 +130,20 @@ class FileShard:
         counter = None
         if self.plan.id is None:
             counter = OccurrenceCounter(self.file.count_before(self.part))
-        left = self.limit
+        left, is_empty = self.limit, True
         for whole in self.file.parts[self.part].read_records():
             block = whole if left is None else _head_of_block(whole, left)
             if left is not None:
                 left -= block.frame.height + len(block.bad)
             if block.frame.height or block.bad:
+                is_empty = False
                 yield self._make_batch(block, counter)
             if left == 0:
-                return
+                break
+        if is_empty:
+            # one batch without rows, so that a run that reads nothing still knows its columns
+            none = pl.Series("record", [], dtype=pl.Int64)
+            yield self._make_batch(RawBlock(pl.DataFrame(schema=self.plan.types), none), counter)
 
     def _make_batch(self, block: RawBlock, counter: OccurrenceCounter | None) -> Batch:
         content = content_hashes(block.frame)

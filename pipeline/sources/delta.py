@@ -14,7 +14,7 @@ from siftset.pipeline.sources.find_files import InputFile
 from siftset.pipeline.sources.formats.columnar import ParquetPart, declared_types, open_parquet
 from siftset.pipeline.sources.types import FileTypes, Types
 from siftset.pipeline.storage.object_store import Object, file_system, is_address
-from siftset.schemas.errors import SourceError
+from siftset.schemas.errors import EmptySourceError, SourceError
 from siftset.schemas.recipe.source import Delta
 
 if TYPE_CHECKING:
@@ -47,8 +47,8 @@ def open_delta(config: Delta, folder: Path) -> OpenedFiles:
     for file, _ in files:
         for part in open_parquet(InputFile(file, file.name, file.name, "parquet", None))[1]:
             found.append(replace(part, first=sum(before.rows for before in found)))
-    if not found:
-        raise SourceError(f"Delta table {where}: version {table.version()} has no rows")
+    if not any(part.rows for part in found):
+        raise EmptySourceError(f"Delta table {where}: version {table.version()} has no rows")
     digest, known = hashlib.sha256(), {}
     for file, size in files:
         digest.update(f"{file.name} {size}\n".encode())

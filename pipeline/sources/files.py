@@ -18,7 +18,7 @@ from siftset.pipeline.sources.formats.columnar import open_arrow, open_parquet
 from siftset.pipeline.sources.formats.streams import file_identity, prefix_digests
 from siftset.pipeline.sources.types import FileTypes, Types
 from siftset.pipeline.storage.object_store import Object
-from siftset.schemas.errors import SourceError
+from siftset.schemas.errors import EmptySourceError, SourceError
 from siftset.schemas.recipe.source import Files
 
 
@@ -99,7 +99,7 @@ def open_files(config: Files, folder: Path, *, scans: ScanMemory | None = None) 
         if file not in full:
             warnings.append(f"{file.path}: the file is empty (0 bytes)")
     if not full:
-        raise SourceError(
+        raise EmptySourceError(
             f"{found.files[0].path}: the file is empty (0 bytes), and so is the source"
         )
     with ThreadPoolExecutor(min(len(full), os.cpu_count() or 1)) as pool:

@@ -10,7 +10,7 @@ from typing import Final
 
 from siftset.pipeline.sources.matches import Match
 from siftset.pipeline.storage.object_store import Object, is_address
-from siftset.schemas.errors import SourceError
+from siftset.schemas.errors import EmptySourceError, SourceError
 from siftset.schemas.recipe.source import Files
 
 FORMATS: Final = {
@@ -98,7 +98,9 @@ def _choose_files(config: Files, found: Iterable[tuple[str, list[Match]]]) -> Fo
         if skipped:
             warnings.append(f"{pattern}: {skipped} files skipped, their endings name no format")
     if not files:
-        raise SourceError(f"{places[0]}: no file of a known format there; set source.files.format")
+        raise EmptySourceError(
+            f"{places[0]}: no file of a known format there; set source.files.format"
+        )
     return FoundFiles(tuple(files.values()), tuple(warnings))
 
 
@@ -121,7 +123,7 @@ def _match_path(pattern: Path) -> Iterator[tuple[Path, bool]]:
         found = sorted(fixed.glob(str(pattern.relative_to(fixed)))) if fixed.is_dir() else []
         files = [path for path in found if path.is_file() and not _is_hidden(path, fixed)]
         if not files:
-            raise SourceError(f"{pattern}: no file matches; check the pattern and its folder")
+            raise EmptySourceError(f"{pattern}: no file matches; check the pattern and its folder")
         yield from ((path, True) for path in files)
     elif pattern.is_dir():
         yield from ((path, False) for path in _files_inside(pattern))
@@ -140,7 +142,7 @@ def _files_inside(folder: Path) -> list[Path]:
     files = sorted(path for path in folder.rglob("*") if path.is_file())
     files = [path for path in files if not _is_hidden(path, folder)]
     if not files:
-        raise SourceError(f"{folder}: the folder holds no files")
+        raise EmptySourceError(f"{folder}: the folder holds no files")
     return files
 
 

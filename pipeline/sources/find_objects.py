@@ -15,7 +15,7 @@ from siftset.pipeline.storage.object_store import (
     is_pattern,
     without_scheme,
 )
-from siftset.schemas.errors import SourceError
+from siftset.schemas.errors import EmptySourceError, SourceError
 from siftset.schemas.recipe.source import Files
 
 
@@ -70,7 +70,7 @@ def _list_address(address: str) -> _Listed:
         if not any(part.startswith((".", "_")) for part in _name_below(one, fixed).split("/"))
     ]
     if not seen:
-        raise SourceError(
+        raise EmptySourceError(
             f"{address}: no object there, none that matches; check source.files.paths"
         )
     return _Listed(address, seen, fixed, is_folder)

@@ -10,7 +10,7 @@ from siftset.pipeline.sources.batch import BATCH_ROWS, PART_ROWS, RawBlock
 from siftset.pipeline.sources.files import Opened, OpenedFiles
 from siftset.pipeline.sources.formats.columnar import declared_types, raw_block
 from siftset.pipeline.sources.types import FileTypes
-from siftset.schemas.errors import MissingExtraError, SourceError
+from siftset.schemas.errors import EmptySourceError, MissingExtraError, SourceError
 from siftset.schemas.recipe.source import Hub
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ def open_hub(config: Hub) -> OpenedFiles:
     dataset = _load_dataset(config)
     rows = int(dataset.num_rows)
     if not rows:
-        raise SourceError(f"hub dataset {config.name}: the split '{config.split}' has no rows")
+        raise EmptySourceError(f"hub dataset {config.name}: the split '{config.split}' has no rows")
     parts = tuple(
         HubPart(dataset, start, min(PART_ROWS, rows - start)) for start in range(0, rows, PART_ROWS)
     )

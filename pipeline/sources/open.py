@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
@@ -14,8 +14,8 @@ from siftset.pipeline.sources.assemble import FileParts, FileShard, SourcePlan
 from siftset.pipeline.sources.batch import Shard, Sources
 from siftset.pipeline.sources.files import Opened, OpenedFiles, ScanMemory, open_files
 from siftset.pipeline.sources.prepare import final_names
-from siftset.pipeline.sources.types import FileTypes, Types, agree_types
-from siftset.schemas.errors import SourceError
+from siftset.pipeline.sources.types import FileTypes, Types, agree_types, widen_to_kept
+from siftset.schemas.errors import EmptySourceError, SourceError
 from siftset.schemas.recipe.model import Recipe
 from siftset.schemas.recipe.source import Columns, Delta, Files, Hub, Prepare, Synthesize
 
@@ -42,8 +42,19 @@ class _Opened(Protocol):
     def warnings(self) -> tuple[str, ...]:
         """Return what the user should know."""
 
+    @property
+    def places(self) -> list[tuple[str, str]]:
+        """Return of every input its identity as row ids have it, and its name as rows have it."""
+
     def shards(self, schema: pl.Schema) -> list[Shard]:
         """Return its parts, read into this schema."""
+
+
+class KeptTypes(Protocol):
+    """The columns, as they are stored, of rows that stay though their input is gone."""
+
+    def __call__(self, places: Collection[tuple[str, str, str]]) -> Types:
+        """Return them; none where every input is among `places`: source, identity and name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,12 +87,37 @@ class MappedFiles:
         joined = () if self.plan.joined is None else self.plan.joined.inputs
         return joined + tuple(file.describe(self.name, self.kind) for file in self.opened.files)
 
+    @property
+    def places(self) -> list[tuple[str, str]]:
+        """Return of every file its identity as row ids have it, and its name as rows have it."""
+        is_table = self.kind == "delta"
+        return [(file.stem, file.stem if is_table else file.name) for file in self.opened.files]
+
+    def widen(self, kept: Types, *, is_only: bool) -> MappedFiles:
+        """Return the same, its columns wide enough for rows that were kept from before.
+
+        The only source of a recipe takes all of their columns, in their order, so that its files
+        are read as they were when the gone inputs were there.
+        """
+        plan = self.plan
+        known = {*plan.names, *plan.names.values()}
+        names = {new: new for new in kept if is_only and new not in known} | plan.names
+        source_names = {new: old for old, new in reversed(names.items())}
+        order = dict.fromkeys([source_names[new] for new in kept if new in source_names])
+        types: Types = {}
+        for name in order | dict.fromkeys(plan.types):
+            types[name] = widen_to_kept(plan.types.get(name, pl.Null()), kept.get(names[name]))
+        names = {name: names[name] for name in types}
+        schema = pl.Schema({names[name]: dtype for name, dtype in types.items()})
+        joined = None if plan.joined is None else plan.joined.as_types(types)
+        wider = replace(plan, types=types, names=names, schema=schema, joined=joined)
+        return replace(self, plan=wider)
+
     def shards(self, schema: pl.Schema) -> list[Shard]:
         """Return the parts of all files."""
         plan = replace(self.plan, schema=schema)
         found: list[Shard] = []
-        for file in self.opened.files:
-            place = file.stem if self.kind == "delta" else file.name
+        for file, (_, place) in zip(self.opened.files, self.places, strict=True):
             parts = FileParts(place, file.stem, file.parts)
             marks = file.marks or (file.digest,) * len(file.parts)
             found += [FileShard(plan, parts, at, mark) for at, mark in enumerate(marks)]
@@ -89,14 +125,26 @@ class MappedFiles:
 
 
 def open_sources(
-    recipe: Recipe, folder: Path, *, limit: int | None = None, scans: ScanMemory | None = None
+    recipe: Recipe,
+    folder: Path,
+    *,
+    limit: int | None = None,
+    scans: ScanMemory | None = None,
+    kept: KeptTypes | None = None,
 ) -> Sources:
     """Open and check everything that a recipe reads; paths are relative to `folder`.
 
-    `limit` keeps only the first rows, as prepare.take does; `scans` remembers text files. Raises
+    `limit` keeps only the first rows, as prepare.take does; `scans` remembers text files; `kept`
+    tells the columns of rows whose input is gone: with any, a source may be empty. Raises
     SourceError, and MissingExtraError where the hub is asked for and its package is not there.
     """
-    opened = [_open_source(source.config, recipe, folder, scans) for source in recipe.source]
+    opened: list[_Opened] = []
+    empty: list[EmptySourceError] = []
+    for source in recipe.source:
+        try:
+            opened.append(_open_source(source.config, recipe, folder, scans))
+        except EmptySourceError as error:
+            empty.append(error)
     names = [source.name for source in opened]
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
@@ -104,7 +152,13 @@ def open_sources(
             f"two sources are named '{twice[0]}'; give each a name of its own, "
             "because row ids hold it"
         )
-    return combine_sources(opened, recipe, limit)
+    places = {(one.name, *place) for one in opened for place in one.places}
+    types = {} if kept is None else kept(places)
+    if empty and not types:
+        raise empty[0]
+    found = combine_sources(opened, recipe, limit, types)
+    nothing = tuple(f"{error}; the rows that were read before stay" for error in empty)
+    return replace(found, warnings=(*nothing, *found.warnings))
 
 
 def _open_source(
@@ -186,10 +240,22 @@ def _map_columns(
     return mapping
 
 
-def combine_sources(opened: Sequence[_Opened], recipe: Recipe, limit: int | None) -> Sources:
-    """Put opened sources after each other, under one schema."""
+def combine_sources(
+    opened: Sequence[_Opened], recipe: Recipe, limit: int | None, kept: Types | None = None
+) -> Sources:
+    """Put opened sources after each other, under one schema that has the `kept` columns too."""
+    if kept:
+        is_only = len(recipe.source) == 1
+        opened = [
+            one.widen(kept, is_only=is_only) if isinstance(one, MappedFiles) else one
+            for one in opened
+        ]
     stated = [FileTypes(f"source '{s.name}'", s.types, declared=False) for s in opened]
-    schema = pl.Schema(agree_types(stated))
+    types = agree_types(stated)
+    for name in kept or {}:
+        types[name] = widen_to_kept(types.get(name, pl.Null()), (kept or {})[name])
+    order = dict.fromkeys([*(kept or {}), *types])
+    schema = pl.Schema({name: types[name] for name in order})
     shards = [shard for source in opened for shard in source.shards(schema)]
     takes = [take for take in (recipe.prepare.take, limit) if take is not None]
     if takes:

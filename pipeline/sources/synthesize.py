@@ -204,6 +204,11 @@ class Synthesis:
         }
         return (entry,)
 
+    @property
+    def places(self) -> list[tuple[str, str]]:
+        """Return the lexicon as the one input."""
+        return [(self.config.lexicon, self.config.lexicon)]
+
     def shards(self, schema: pl.Schema) -> list[Shard]:
         """Return the rows in parts of equal size."""
         rows = self.config.rows

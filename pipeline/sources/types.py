@@ -135,6 +135,13 @@ def agree_types(files: list[FileTypes]) -> Types:
     return {name: pl.Int64() if t == WIDE_INTEGER else t for name, t in types.items()}
 
 
+def widen_to_kept(now: pl.DataType, kept: pl.DataType | None) -> pl.DataType:
+    """Return the type that holds today's values and those of rows that were kept from before."""
+    if kept is None or now == pl.Null:
+        return kept or now
+    return _declared_type(now, kept, declared=True) or pl.String()
+
+
 def fit_columns(frame: pl.DataFrame, types: Mapping[str, pl.DataType]) -> pl.DataFrame:
     """Return the frame with exactly these columns, absent ones null."""
     columns = []

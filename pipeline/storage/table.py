@@ -96,6 +96,13 @@ class Store:
         actions = pl.DataFrame(table.get_add_actions(flatten=True))
         return sorted(self.path / name for name in actions["path"])
 
+    def schema(self) -> pl.Schema:
+        """Return the columns of the current version; none where nothing was published yet."""
+        import pyarrow as pa
+
+        table = self._open_table()
+        return pl.Schema() if table is None else pl.Schema(pa.schema(table.schema().to_arrow()))
+
     def local_files(self, version: int | None = None) -> list[Path]:
         """Return the data files of a version, fetched where they lie in a store only."""
         from siftset.pipeline.storage.remote import fetch_missing

@@ -36,6 +36,8 @@ class ParquetPart:
     def read_records(self) -> Iterator[RawBlock]:
         """Yield the records in batches of bounded size."""
         number = self.first
+        if not self.groups:
+            return
         try:
             with _parquet_file(self.file) as parquet:
                 chosen = [parquet.metadata.row_group(group) for group in self.groups]
@@ -86,7 +88,7 @@ def open_parquet(file: InputFile) -> tuple[Types, tuple[ParquetPart, ...]]:
             end = _end_of_group(metadata.row_group(group))
             parts.append(ParquetPart(file, tuple(groups), first, rows, end))
             groups, first, rows = [], first + rows, 0
-    return types, tuple(parts)
+    return types, tuple(parts) or (ParquetPart(file, (), 0, 0),)
 
 
 def open_arrow(file: InputFile) -> tuple[Types, tuple[ArrowPart, ...]]:
@@ -165,10 +167,11 @@ def _arrow_batches(file: InputFile) -> Iterator[pa.RecordBatch]:
             with pa.ipc.open_file(source) as reader:
                 yield from (reader.get_batch(at) for at in range(reader.num_record_batches))
                 if not reader.num_record_batches:
-                    yield from reader.schema.empty_table().to_batches()
+                    yield pa.RecordBatch.from_pylist([], reader.schema)
         else:
             source.seek(0)
             with pa.ipc.open_stream(source) as stream_reader:
+                yield pa.RecordBatch.from_pylist([], stream_reader.schema)
                 yield from stream_reader
 
 
