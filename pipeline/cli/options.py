@@ -38,6 +38,13 @@ LockTimeout = Annotated[
     float, typer.Option("--lock-timeout", help="Seconds to wait for another run to end.")
 ]
 Out = Annotated[str, typer.Option("--out", help="The file to write.")]
+ForSpreadsheets = Annotated[
+    bool,
+    typer.Option(
+        "--for-spreadsheets",
+        help="CSV: an apostrophe before text that a spreadsheet would take for a formula.",
+    ),
+]
 
 
 def version_number(recipe: str, version: str | None, overrides: list[str] | None) -> int | None:

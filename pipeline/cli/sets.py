@@ -12,6 +12,7 @@ from siftset.pipeline.cli.command import add_command
 from siftset.pipeline.cli.console import Screen
 from siftset.pipeline.cli.options import (
     Engine,
+    ForSpreadsheets,
     LockTimeout,
     Out,
     Overrides,
@@ -92,13 +93,20 @@ def curate_command(
 
 @add_command(app, "export", example="siftset export nike --out nike.jsonl --version 0")
 def export_command(
-    screen: Screen, recipe: Recipe, out: Out, version: Version = None, set_: Overrides = None
+    screen: Screen,
+    recipe: Recipe,
+    out: Out,
+    version: Version = None,
+    set_: Overrides = None,
+    for_spreadsheets: ForSpreadsheets = False,
 ) -> None:
     """Write a version of the set to one file. Parquet, JSON Lines or CSV, here or in a store."""
     from siftset.pipeline.commands.export import export_set
 
     number = version_number(recipe, version, set_)
-    rows = export_set(recipe, out, version=number, overrides=set_ or ())
+    rows = export_set(
+        recipe, out, version=number, overrides=set_ or (), for_spreadsheets=for_spreadsheets
+    )
     where = out if "://" in out else str(Path(out).resolve())
     screen.show(f"Wrote {rows:,} rows to {out}")
     screen.result({"rows": rows, "out": where, "version": number})

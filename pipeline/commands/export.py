@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain
 from pathlib import Path, PurePath
 from tempfile import TemporaryDirectory
 from typing import Final
 
 import polars as pl
 
+from siftset.pipeline.commands.export_values import to_csv_fields, write_json_lines
 from siftset.pipeline.remote_output.open import open_store
 from siftset.pipeline.storage.atomic_files import atomic_write
 from siftset.pipeline.storage.object_store import file_system, is_address, upload
@@ -27,18 +28,28 @@ def export_set(
     *,
     version: int | None = None,
     overrides: Sequence[str] = (),
+    for_spreadsheets: bool = False,
 ) -> int:
     """Write a version of the set to one file and return its rows; an existing file is replaced.
 
     `out` is a path, or an address in a store. Columns that hold structures are written as JSON
-    text in CSV. Raises OutputError, and SourceError where a store refuses.
+    text in CSV; with `for_spreadsheets`, text there that begins like a formula gets an apostrophe
+    before it. Raises OutputError, and SourceError where a store refuses.
     """
     _, store = open_store(recipe, overrides=overrides)
     _check_ending(out)
     if version is not None:
         store.commit_of(version)
     rows = store.scan(version)
-    frames = rows.collect_batches(chunk_size=_CHUNK, maintain_order=True)
+    if for_spreadsheets and PurePath(out).suffix.lower() != ".csv":
+        raise OutputError(f"{out}: only CSV has cells of a spreadsheet, expected --out NAME.csv")
+    # the columns first, so that a set of no rows has its header
+    none = pl.DataFrame(schema=rows.collect_schema())
+    frames: Iterable[pl.DataFrame] = chain(
+        [none], rows.collect_batches(chunk_size=_CHUNK, maintain_order=True)
+    )
+    if for_spreadsheets:
+        frames = (to_csv_fields(frame, for_spreadsheets=True) for frame in frames)
     return _send(frames, out) if is_address(str(out)) else _write(frames, Path(out))
 
 
@@ -123,22 +134,12 @@ def _write_parquet(frames: Iterable[pl.DataFrame], draft: Path) -> int:
 
 
 def _write_text(frames: Iterable[pl.DataFrame], draft: Path, *, as_csv: bool) -> int:
-    rows = 0
+    rows, is_first = 0, True
     with draft.open("wb") as handle:
         for frame in frames:
             if as_csv:
-                _flat(frame).write_csv(handle, include_header=rows == 0)
+                to_csv_fields(frame).write_csv(handle, include_header=is_first)
             else:
-                frame.write_ndjson(handle)
-            rows += frame.height
+                handle.write(write_json_lines(frame))
+            rows, is_first = rows + frame.height, False
     return rows
-
-
-def _flat(frame: pl.DataFrame) -> pl.DataFrame:
-    """Turn what a CSV field cannot hold into JSON text."""
-    nested = [name for name, dtype in frame.schema.items() if dtype.is_nested()]
-    packed = [
-        pl.Series(name, [json.dumps(v, ensure_ascii=False, default=str) for v in frame[name]])
-        for name in nested
-    ]
-    return frame.with_columns(packed) if packed else frame

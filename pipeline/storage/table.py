@@ -96,11 +96,11 @@ class Store:
         actions = pl.DataFrame(table.get_add_actions(flatten=True))
         return sorted(self.path / name for name in actions["path"])
 
-    def schema(self) -> pl.Schema:
-        """Return the columns of the current version; none where nothing was published yet."""
+    def schema(self, version: int | None = None) -> pl.Schema:
+        """Return the columns of a version; none where nothing was published yet."""
         import pyarrow as pa
 
-        table = self._open_table()
+        table = self._open_table(version)
         return pl.Schema() if table is None else pl.Schema(pa.schema(table.schema().to_arrow()))
 
     def local_files(self, version: int | None = None) -> list[Path]:
@@ -125,7 +125,10 @@ class Store:
 
     def scan(self, version: int | None = None) -> pl.LazyFrame:
         """Return a lazy frame over a version."""
-        return pl.scan_parquet(self.local_files(version), missing_columns="insert")
+        files = self.local_files(version)
+        if not files:
+            return pl.LazyFrame(schema=self.schema(version))
+        return pl.scan_parquet(files, missing_columns="insert")
 
     def publish(
         self,
