@@ -66,12 +66,12 @@ def rollback_command(
     from siftset.pipeline.model_registry.registry import MODELS, roll_back_model
     from siftset.pipeline.refresh.versions import resolve_version, roll_back_set
     from siftset.pipeline.remote_output.open import open_store
-    from siftset.pipeline.remote_output.push import send_output
+    from siftset.pipeline.remote_output.push import push_output
 
     loaded, store = open_store(recipe, overrides=set_ or ())
     if version is None:
         name = roll_back_model(store.output / MODELS)
-        send_output(loaded)
+        push_output(loaded)
         screen.show(f"The current model is {name}")
         screen.result({"model": name})
         return

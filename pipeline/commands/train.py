@@ -25,7 +25,7 @@ from siftset.pipeline.model_registry.ranks import is_main_process
 from siftset.pipeline.model_registry.registry import MODELS
 from siftset.pipeline.model_registry.result import RESULT, read_result, render_comparison
 from siftset.pipeline.remote_output.open import open_store
-from siftset.pipeline.remote_output.push import send_output
+from siftset.pipeline.remote_output.push import push_output
 from siftset.pipeline.reports.index import write_index
 from siftset.pipeline.storage.atomic_files import make_writable_folder
 from siftset.pipeline.storage.lock import hold_lock
@@ -82,7 +82,7 @@ def train_version(
             compare_with_ablation(AblationRun(loaded, data, out), result.steps, progress)
         report = render_comparison(out)
         write_index(store.output)
-        send_output(loaded)
+        push_output(loaded)
         return replace(result, report=report)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from typing import Final
 
 from pydantic import ValidationError
@@ -11,7 +12,6 @@ from siftset.pipeline.model_registry.result import COMPARE_JSON
 from siftset.schemas.results.comparison import (
     Comparison,
     Forgetting,
-    MaskChange,
     MlmComparison,
     Token,
 )
@@ -26,104 +26,90 @@ _UNTRAINED: Final = "untrained head"
 
 def train_summary(result: TrainResult) -> str:
     """Return the figures before and after, the likeliest words, what was found, and all places."""
-    lines = [_headline(result), "", *_figures(result)]
-    comparison = _comparison(result)
+    head = f"Trained {result.task} in {result.seconds:.1f} s, {result.steps:,} steps"
+    if not result.new:
+        head = (
+            f"Nothing new: this {result.task} model was trained before, and stands as it was "
+            "compared then; siftset compare asks it anew, --fresh trains it again"
+        )
+    lines, comparison = [head, "", *_list_figures(result)], None
+    with suppress(OSError, ValidationError):
+        text = (result.model / COMPARE_JSON).read_bytes()
+        comparison = Comparison.model_validate_json(text)
     if comparison is not None:
-        lines += _forgetting(comparison.forgetting)
+        lines += _describe_forgetting(comparison.forgetting)
         if comparison.mlm is not None:
-            lines += [*_masses(comparison.mlm), "", *_prompts(comparison.mlm)]
-        lines += [*_folds(comparison.trials.folds), *_search(comparison.trials.search)]
+            lines += [*_list_masses(comparison.mlm), "", *_list_prompts(comparison.mlm)]
+        lines += [*_list_folds(comparison.trials.folds), *_list_trials(comparison.trials.search)]
     if result.untrained_head:
-        lines += ["", f"  NOTE: {_before(comparison)}"]
+        before = "the head of the model before was newly initialised: its answers are noise."
+        if comparison is not None and comparison.before_kind == "linear probe":
+            before = (
+                "before: a linear probe on the untouched encoder, as the model's own head is new."
+            )
+        lines += ["", f"  NOTE: {before}"]
     told = (f for f in result.findings if f.level != "note" and f.name != _UNTRAINED)
     lines += [f"  {f.level}: {f.message}" for f in told]
     return "\n".join([*lines, "", f"  model     {result.model}", f"  report    {result.report}"])
 
 
-def _before(found: Comparison | None) -> str:
-    """Say what stands under "before" for a model whose head is new."""
-    if found is not None and found.before_kind == "linear probe":
-        return "before: a linear probe on the untouched encoder, as the model's own head is new."
-    return "the head of the model before was newly initialised: its answers are noise."
-
-
-def _headline(result: TrainResult) -> str:
-    if not result.new:
-        return (
-            f"Nothing new: this {result.task} model was trained before, and stands as it was "
-            "compared then; siftset compare asks it anew, --fresh trains it again"
-        )
-    return f"Trained {result.task} in {result.seconds:.1f} s, {result.steps:,} steps"
-
-
-def _figures(result: TrainResult) -> Iterator[str]:
+def _list_figures(result: TrainResult) -> Iterator[str]:
     before, after = result.metrics.get("before", {}), result.metrics.get("after", {})
     yield f"  {'':<20}{'before':>12}{'after':>12}"
     for name in dict.fromkeys([*before, *after]):
-        yield f"  {name:<20}{_figure(before.get(name))}{_figure(after.get(name))}"
+        yield f"  {name:<20}{_format_figure(before.get(name))}{_format_figure(after.get(name))}"
 
 
-def _forgetting(found: Forgetting | None) -> Iterator[str]:
+def _describe_forgetting(found: Forgetting | None) -> Iterator[str]:
     """Yield perplexity on general text, and what the gate says of its rise."""
     if found is None or found.general is None or found.increase is None:
         return
     gate = "" if found.limit is None else f", at most {found.limit:+.0%} wanted: {found.verdict}"
-    figures = _figure(found.general.before) + _figure(found.general.after)
+    figures = _format_figure(found.general.before) + _format_figure(found.general.after)
     yield f"  {'on general text':<20}{figures}  perplexity {found.increase:+.1%}{gate}"
 
 
-def _folds(found: Sequence[FoldFigure]) -> Iterator[str]:
+def _list_folds(found: Sequence[FoldFigure]) -> Iterator[str]:
     """Yield the figures of cross-validation."""
     if found:
         each = f"{len(found[0].values)} folds"
         yield from ("", f"  {'cross-validation':<20}{'mean':>12}{'deviation':>12}  {each}")
     for one in found:
-        values = " ".join(_figure(value).strip() for value in one.values)
-        yield f"  {one.name:<20}{_figure(one.mean)}{_figure(one.deviation)}  {values}"
+        values = " ".join(_format_figure(value).strip() for value in one.values)
+        yield f"  {one.name:<20}{_format_figure(one.mean)}{_format_figure(one.deviation)}  {values}"
 
 
-def _search(found: SearchFound | None) -> Iterator[str]:
+def _list_trials(found: SearchFound | None) -> Iterator[str]:
     """Yield the settings that were tried before training, the best ones marked."""
     if found is None:
         return
     yield from ("", f"  {'search':<20}{found.metric:>12}  settings tried on validation")
     for one in found.trials:
         chosen = "  chosen" if one.settings == found.chosen else ""
-        yield f"  {'':<20}{_figure(one.value)}  {one.describe()}{chosen}"
+        yield f"  {'':<20}{_format_figure(one.value)}  {one.describe()}{chosen}"
 
 
-def _comparison(result: TrainResult) -> Comparison | None:
-    try:
-        return Comparison.model_validate_json((result.model / COMPARE_JSON).read_bytes())
-    except (OSError, ValidationError):
-        return None
-
-
-def _masses(found: MlmComparison) -> Iterator[str]:
+def _list_masses(found: MlmComparison) -> Iterator[str]:
     """Yield the probability on the word lists, a mean over all masks of the prompts."""
     for change in found.mass:
         if change.name in _MASSES and change.before is not None and change.after is not None:
             yield f"  {_MASSES[change.name]:<20}{change.before:>12.2%}{change.after:>12.2%}"
 
 
-def _prompts(found: MlmComparison) -> Iterator[str]:
+def _list_prompts(found: MlmComparison) -> Iterator[str]:
     for prompt in found.prompts:
         yield f"  {prompt.prompt}"
         for mask in prompt.masks:
             number = f" {mask.mask + 1}" if len(prompt.masks) > 1 else ""
-            yield from _answers(mask, number)
+            yield f"    before{number:<3} {_list_tokens(mask.before)}"
+            yield f"    after{number:<3}  {_list_tokens(mask.after)}"
 
 
-def _answers(mask: MaskChange, number: str) -> Iterator[str]:
-    yield f"    before{number:<3} {_tokens(mask.before)}"
-    yield f"    after{number:<3}  {_tokens(mask.after)}"
-
-
-def _tokens(tokens: Sequence[Token]) -> str:
+def _list_tokens(tokens: Sequence[Token]) -> str:
     return "  ".join(f"{one.token} {one.probability:.1%}" for one in tokens[:TOP])
 
 
-def _figure(value: float | None) -> str:
+def _format_figure(value: float | None) -> str:
     if value is None:
         return f"{'-':>12}"
     return f"{value:>12,.0f}" if abs(value) >= _LARGE else f"{value:>12.4g}"

@@ -24,8 +24,8 @@ def send_run_alert(run: CurateRun, folder: Path, lines: tuple[str, ...] = ()) ->
     if VARIABLE.search(url):
         failed: str | None = "alert not sent: the variable that refresh.notify names is not set"
     else:
-        from siftset.pipeline.notifications.webhook import notify
+        from siftset.pipeline.notifications.webhook import send_alert
 
-        failed = notify(url, metrics, lines)
+        failed = send_alert(url, metrics, lines)
     if failed:
         run.progress.say(f"warning: {failed}")

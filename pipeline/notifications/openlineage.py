@@ -8,18 +8,17 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Final, Literal
 from uuid import uuid4
 
 import polars as pl
 from pydantic import JsonValue
 
-from siftset.pipeline.notifications.webhook import send
+from siftset.pipeline.notifications.webhook import post_json
 from siftset.pipeline.storage.object_store import is_address, without_scheme
 from siftset.pipeline.storage.remote import public_address
 from siftset.pipeline.storage.run_folder import software_versions
@@ -49,7 +48,7 @@ Json = dict[str, JsonValue]
 
 
 @dataclass(slots=True)
-class Events:
+class LineageEvents:
     """Tells of one run of one job; without a `place`, nobody."""
 
     loaded: LoadedRecipe
@@ -60,37 +59,42 @@ class Events:
     outputs: list[Json] = field(default_factory=list)
     run: str = field(default_factory=lambda: str(uuid4()))
 
-    def tell(self, kind: Kind, **facets: JsonValue) -> None:
+    def send(self, kind: Kind, **facets: JsonValue) -> None:
         """Send one event."""
         if not self.place:
             return
+        namespace = os.environ.get("OPENLINEAGE_NAMESPACE", PRODUCER)
+        version = software_versions().get(PRODUCER, "")
+        engine = _make_facet("processing_engine", name=PRODUCER, version=version)
+        kind_of_job = {"processingType": "BATCH", "integration": PRODUCER.upper(), "jobType": "JOB"}
+        job = _make_facet("jobType", **kind_of_job)
         event: Json = {
             "eventType": kind,
             "eventTime": datetime.now(UTC).isoformat(timespec="milliseconds"),
             "producer": PRODUCER_URI,
             "schemaURL": _EVENT,
-            "run": {"runId": self.run, "facets": {**_engine(), **facets}},
-            "job": {"namespace": _namespace(), "name": self.job, "facets": _job()},
+            "run": {"runId": self.run, "facets": {**engine, **facets}},
+            "job": {"namespace": namespace, "name": self.job, "facets": job},
             "inputs": [*self.inputs],
             "outputs": [*self.outputs],
         }
-        failed = self._post(event) if is_address(self.place) else self._append(event)
+        failed = self._post_event(event) if is_address(self.place) else self._append_line(event)
         if failed:
             self.progress.say(f"warning: OpenLineage event not sent: {failed}")
 
-    def wrote(self, result: CurateResult) -> None:
+    def add_output(self, result: CurateResult) -> None:
         """Note which version of the set the run left behind."""
         if self.place and result.version is not None:
-            self.outputs.append(_set(Store(result.output), result))
+            self.outputs.append(_describe_set(Store(result.output), result))
             mirror = self.loaded.recipe.mirror
             if mirror is not None:
-                self.outputs.append({**self.outputs[-1], **_named(mirror)})
+                self.outputs.append({**self.outputs[-1], **_split_name(mirror)})
 
-    def _post(self, event: Json) -> str | None:
+    def _post_event(self, event: Json) -> str | None:
         key = os.environ.get("OPENLINEAGE_API_KEY")
-        return send(self.place, event, {"Authorization": f"Bearer {key}"} if key else {})
+        return post_json(self.place, event, {"Authorization": f"Bearer {key}"} if key else {})
 
-    def _append(self, event: Json) -> str | None:
+    def _append_line(self, event: Json) -> str | None:
         """Add one line to a file; lines of runs at the same time do not mix."""
         try:
             line = json.dumps(event, ensure_ascii=False) + "\n"
@@ -107,56 +111,43 @@ class Events:
 
 
 @contextmanager
-def events_of(
+def open_events(
     loaded: LoadedRecipe, progress: Progress, *, silent: bool = False
-) -> Iterator[Events]:
+) -> Iterator[LineageEvents]:
     """Tell that a refresh begins, and whether it is complete, failed or was stopped."""
     place = "" if silent else loaded.recipe.refresh.lineage or ""
-    events = Events(loaded, place, f"{loaded.recipe.name}.refresh", progress, _inputs(loaded))
-    events.tell("START")
+    name, inputs = f"{loaded.recipe.name}.refresh", _list_inputs(loaded)
+    events = LineageEvents(loaded, place, name, progress, inputs)
+    events.send("START")
     try:
         yield events
     except Exception as error:
-        said = _facet("errorMessage", message=str(error), programmingLanguage="Python")
-        events.tell("FAIL", **said)
+        said = _make_facet("errorMessage", message=str(error), programmingLanguage="Python")
+        events.send("FAIL", **said)
         raise
     except BaseException:
-        events.tell("ABORT")
+        events.send("ABORT")
         raise
-    events.tell("COMPLETE")
+    events.send("COMPLETE")
 
 
-def tell_of_training(events: Events, model: str, result: CurateResult) -> None:
+def send_training_events(events: LineageEvents, model: str, result: CurateResult) -> None:
     """Tell of a training that followed a refresh: from a version of the set to a model folder."""
     name = f"{events.loaded.recipe.name}.train"
-    inputs = [_named(public_address(result.output, SET)) | _version(result.version)]
-    training = Events(events.loaded, events.place, name, events.progress, inputs)
-    training.tell("START")
-    training.outputs.append(_named(model))
-    training.tell("COMPLETE")
+    inputs = [_split_name(public_address(result.output, SET)) | _version_facet(result.version)]
+    training = LineageEvents(events.loaded, events.place, name, events.progress, inputs)
+    training.send("START")
+    training.outputs.append(_split_name(model))
+    training.send("COMPLETE")
 
 
-def _namespace() -> str:
-    return os.environ.get("OPENLINEAGE_NAMESPACE", PRODUCER)
-
-
-def _facet(kind: str, /, **values: JsonValue) -> Json:
+def _make_facet(kind: str, /, **values: JsonValue) -> Json:
     return {
         kind: {"_producer": PRODUCER_URI, "_schemaURL": f"{_SPEC}/facets/{_FACETS[kind]}", **values}
     }
 
 
-def _engine() -> Json:
-    version = software_versions().get(PRODUCER, "")
-    return _facet("processing_engine", name=PRODUCER, version=version)
-
-
-def _job() -> Json:
-    kind = {"processingType": "BATCH", "integration": PRODUCER.upper(), "jobType": "JOB"}
-    return _facet("jobType", **kind)
-
-
-def _named(place: str) -> Json:
+def _split_name(place: str) -> Json:
     """Return namespace and name of a path or of an address, as the specification has them."""
     if not is_address(place):
         return {"namespace": "file", "name": place}
@@ -164,15 +155,15 @@ def _named(place: str) -> Json:
     return {"namespace": f"{place.partition('://')[0]}://{bucket}", "name": name or "/"}
 
 
-def _inputs(loaded: LoadedRecipe) -> list[Json]:
+def _list_inputs(loaded: LoadedRecipe) -> list[Json]:
     """Return what a recipe reads: paths, folders and patterns as they are written, made whole."""
     found: list[Json] = []
     for source in loaded.recipe.source:
         match source.config:
             case Files(paths=paths):
-                found += [_named(_whole(loaded, path)) for path in paths]
+                found += [_split_name(_full_path(loaded, path)) for path in paths]
             case Delta(path=path, version=version):
-                found.append(_named(_whole(loaded, path)) | _version(version))
+                found.append(_split_name(_full_path(loaded, path)) | _version_facet(version))
             case Hub(name=name):
                 found.append({"namespace": "hf://datasets", "name": name})
             case Synthesize(lexicon=lexicon):
@@ -180,34 +171,33 @@ def _inputs(loaded: LoadedRecipe) -> list[Json]:
     return found
 
 
-def _whole(loaded: LoadedRecipe, path: str) -> str:
+def _full_path(loaded: LoadedRecipe, path: str) -> str:
     return path if is_address(path) else os.path.normpath(loaded.resolve(path))
 
 
-def _version(version: int | None) -> Json:
-    return {} if version is None else {"facets": _facet("version", datasetVersion=str(version))}
+def _version_facet(version: int | None) -> Json:
+    if version is None:
+        return {}
+    return {"facets": _make_facet("version", datasetVersion=str(version))}
 
 
-def _set(store: Store, result: CurateResult) -> Json:
+def _describe_set(store: Store, result: CurateResult) -> Json:
     files = store.files(result.version)
     fields: list[JsonValue] = [
-        {"name": name, "type": str(dtype)} for name, dtype in _schema(files[0]).items()
+        {"name": name, "type": str(dtype)}
+        for name, dtype in pl.read_parquet_schema(files[0]).items()
     ]
     return {
-        **_named(public_address(store.output, SET)),
+        **_split_name(public_address(store.output, SET)),
         "facets": {
-            **_facet("schema", fields=fields),
-            **_facet("version", datasetVersion=str(result.version)),
-            **_facet("storage", storageLayer="delta", fileFormat="parquet"),
+            **_make_facet("schema", fields=fields),
+            **_make_facet("version", datasetVersion=str(result.version)),
+            **_make_facet("storage", storageLayer="delta", fileFormat="parquet"),
         },
-        "outputFacets": _facet(
+        "outputFacets": _make_facet(
             "outputStatistics",
             rowCount=result.set_rows,
             size=sum(path.stat().st_size for path in files),
             fileCount=len(files),
         ),
     }
-
-
-def _schema(file: Path) -> Mapping[str, pl.DataType]:
-    return pl.read_parquet_schema(file)

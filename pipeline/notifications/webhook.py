@@ -24,23 +24,23 @@ class _NoRedirect(urllib.request.HTTPRedirectHandler):
         return
 
 
-def notify(url: str, metrics: RunMetrics, lines: tuple[str, ...]) -> str | None:
+def send_alert(url: str, metrics: RunMetrics, lines: tuple[str, ...]) -> str | None:
     """Post the verdict, `lines` and what failed on warning and failure, and on a change of pace.
 
     Return why it did not arrive, or None.
 
     Nothing is raised and the address is never part of the answer: it is a secret.
     """
-    told = (*lines, *_failed(metrics, lines), *metrics.alerts)
+    told = (*lines, *_list_failures(metrics, lines), *metrics.alerts)
     if metrics.verdict == "pass" and not told:
         return None
     if not url.lower().startswith(("http://", "https://")):
         return "alert not sent: refresh.notify is not an http or https address"
-    failed = send(url, message(metrics, told))
+    failed = post_json(url, make_message(metrics, told))
     return f"alert not sent: {failed}" if failed else None
 
 
-def send(
+def post_json(
     url: str, content: Mapping[str, object], headers: Mapping[str, str] | None = None
 ) -> str | None:
     """Post JSON; return why it did not arrive, or None. The address is never part of the answer."""
@@ -60,15 +60,15 @@ def send(
         return type(error).__name__
 
 
-def message(metrics: RunMetrics, lines: tuple[str, ...]) -> dict[str, object]:
+def make_message(metrics: RunMetrics, lines: tuple[str, ...]) -> dict[str, object]:
     """Return what is posted: `text` for Slack, the rest for other receivers."""
     run, rows = metrics.run, metrics.rows
     head = f"{_SIGN[metrics.verdict]}: {run.recipe}, run {run.run_id}"
     kept = f"{rows.kept:,} of {rows.read:,} rows kept, {rows.quarantined:,} quarantined"
     published = "nothing published" if run.version is None else f"version {run.version} published"
     more = [f"and {len(lines) - _MOST} more"] if len(lines) > _MOST else []
-    said = [f"*{_slack(head)}*", f"{kept}; {published}"]
-    said += [f"- {_slack(line)}" for line in [*lines[:_MOST], *more]]
+    said = [f"*{_escape_slack(head)}*", f"{kept}; {published}"]
+    said += [f"- {_escape_slack(line)}" for line in [*lines[:_MOST], *more]]
     return {
         "text": "\n".join(said),
         "verdict": metrics.verdict,
@@ -80,14 +80,14 @@ def message(metrics: RunMetrics, lines: tuple[str, ...]) -> dict[str, object]:
     }
 
 
-def _failed(metrics: RunMetrics, lines: tuple[str, ...]) -> tuple[str, ...]:
+def _list_failures(metrics: RunMetrics, lines: tuple[str, ...]) -> tuple[str, ...]:
     """Return a line for every check that warns or fails and that `lines` do not tell."""
     bad = [c for c in metrics.checks if not c.passed and c.severity != "info"]
-    untold = [c for c in bad if not any(_said(c) in line for line in lines)]
-    return tuple(f"{check.severity}: {_said(check)}" for check in untold)
+    untold = [c for c in bad if not any(_describe_check(c) in line for line in lines)]
+    return tuple(f"{check.severity}: {_describe_check(check)}" for check in untold)
 
 
-def _said(check: Check) -> str:
+def _describe_check(check: Check) -> str:
     if check.message and check.stage != "row rules":
         return check.message
     where = f"{check.name} on {check.column}" if check.column else check.name
@@ -96,6 +96,6 @@ def _said(check: Check) -> str:
     return f"{where}{rows} {check.message}".strip()
 
 
-def _slack(text: str) -> str:
+def _escape_slack(text: str) -> str:
     """Escape what Slack reads as a link or a mention."""
     return " ".join(text.split()).translate(_ESCAPES)[:500]

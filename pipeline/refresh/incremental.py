@@ -59,13 +59,13 @@ def refresh_set(
     check_engine(wanted)
     loaded, store = open_store(recipe, overrides=overrides, uses=SECTIONS, progress=shown)
     ledger = RefreshLedger(store.output)
-    _take_ledger(loaded, store)
+    _pull_ledger(loaded, store)
     scans = StoredScans(ledger.path / SCANS)
     book, version = _read_shard_list(store, ledger), store.version()
     job = _load_job(loaded, store, book, scans)
     with hold_lock(check_output_folder(job.output), timeout=wanted.lock_timeout):
-        _take_over(loaded, store, shown)
-        _take_ledger(loaded, store)  # again: another machine may have published before the lock
+        _pull_set(loaded, store, shown)
+        _pull_ledger(loaded, store)  # again: another machine may have published before the lock
         finish_commit(store)
         with work_folder(job.output) as folder:
             if store.version() != version:
@@ -89,25 +89,25 @@ def _load_job(
     return load_job(loaded, scans=scans, kept=kept)
 
 
-def _take_ledger(loaded: LoadedRecipe, store: Store) -> None:
+def _pull_ledger(loaded: LoadedRecipe, store: Store) -> None:
     """Fetch what a refresh knows of earlier inputs, where that lies in a store."""
     if is_address(loaded.recipe.output):
-        from siftset.pipeline.remote_output.pull import open_origin, take_ledger
+        from siftset.pipeline.remote_output.pull import open_origin, pull_ledger
 
         origin, commit = open_origin(loaded), store.current()
         if origin is not None:
-            take_ledger(origin, None if commit is None else commit.metadata.get(METADATA))
+            pull_ledger(origin, None if commit is None else commit.metadata.get(METADATA))
 
 
-def _take_over(loaded: LoadedRecipe, store: Store, progress: Progress) -> None:
+def _pull_set(loaded: LoadedRecipe, store: Store, progress: Progress) -> None:
     """Go on from the copy of the set on a machine that has none."""
     mirror = loaded.recipe.mirror
     if is_address(loaded.recipe.output):
-        from siftset.pipeline.remote_output.pull import open_origin, take_over
+        from siftset.pipeline.remote_output.pull import open_origin, pull_store
 
         origin = open_origin(loaded)
         if origin is not None:
-            take_over(origin)
+            pull_store(origin)
     elif mirror is not None:
         from siftset.pipeline.remote_output.mirror import restore_set
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from siftset.pipeline.notifications.openlineage import events_of, tell_of_training
-from siftset.pipeline.notifications.webhook import notify
+from siftset.pipeline.notifications.openlineage import open_events, send_training_events
+from siftset.pipeline.notifications.webhook import send_alert
 from siftset.pipeline.profile.history import METRICS, read_metrics
 from siftset.pipeline.refresh.incremental import refresh_set
 from siftset.pipeline.refresh.promotion import check_triggers, renew_model
@@ -41,19 +41,19 @@ def refresh(
     check_triggers(loaded)
     with (
         disk_full_errors(output_folder(loaded)),
-        events_of(loaded, shown, silent=wanted.is_preview) as events,
+        open_events(loaded, shown, silent=wanted.is_preview) as events,
     ):
         try:
             result = refresh_set(loaded, options=wanted, progress=shown)
         except (GateFailed, FaultBudgetExceeded) as error:
             _send_alert(loaded, shown, (str(error),))
             raise
-        events.wrote(result)
+        events.add_output(result)
         if wanted.is_preview:
             return result
         done = _finish_refresh(result, loaded, shown)
         if done.model is not None and done.model.get("due"):
-            tell_of_training(events, str(done.model["model"]), done)
+            send_training_events(events, str(done.model["model"]), done)
         return done
 
 
@@ -81,6 +81,6 @@ def _send_alert(loaded: LoadedRecipe, progress: Progress, lines: tuple[str, ...]
     folder = next(run_folders(output_folder(loaded)), None)
     metrics = None if folder is None else read_metrics(folder.path / METRICS)
     if url and metrics is not None:
-        failed = notify(url, metrics, lines)
+        failed = send_alert(url, metrics, lines)
         if failed:
             progress.say(f"warning: {failed}")

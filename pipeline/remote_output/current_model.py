@@ -17,26 +17,26 @@ CURRENT: Final = f"{MODELS}/{registry.CURRENT}"
 PROMOTIONS: Final = f"{MODELS}/{registry.PROMOTIONS}"
 
 
-def take_current(origin: Origin, there: Listing, finished: set[str]) -> None:
+def pull_current(origin: Origin, there: Listing, finished: set[str]) -> None:
     """Fetch the model that is current in the store, and point at it, unless it was changed here."""
-    here = _here(origin)
+    here = _read_link(origin)
     if CURRENT not in there or (
         here is not None and content_digest(here) != origin.agreed_digests().get(CURRENT)
     ):
         return
     theirs = origin.read(CURRENT)
     if theirs.decode() in finished:
-        _follow(origin, there, theirs)
+        _pull_model(origin, there, theirs)
 
 
-def send_current(origin: Origin, there: Listing) -> None:
+def push_current(origin: Origin, there: Listing) -> None:
     """Write which model is current; raise OutputError where another machine promoted meanwhile."""
-    here = _here(origin)
+    here = _read_link(origin)
     theirs = origin.read(CURRENT) if CURRENT in there else None
     if here is None or here == theirs:
         return
     if theirs is not None and content_digest(theirs) != origin.agreed_digests().get(CURRENT):
-        _follow(origin, there, theirs)
+        _pull_model(origin, there, theirs)
         raise OutputError(
             f"{origin.address}/{CURRENT} is {theirs.decode()}, which another machine promoted "
             f"meanwhile: {here.decode()} is in the store and was not promoted; compare them"
@@ -48,7 +48,7 @@ def send_current(origin: Origin, there: Listing) -> None:
     origin.agree(CURRENT, here)
 
 
-def _follow(origin: Origin, there: Listing, theirs: bytes) -> None:
+def _pull_model(origin: Origin, there: Listing, theirs: bytes) -> None:
     place = f"{MODELS}/{theirs.decode()}/"
     origin.fetch(name for name in there if name.startswith(place))
     if PROMOTIONS in there:
@@ -58,6 +58,6 @@ def _follow(origin: Origin, there: Listing, theirs: bytes) -> None:
     origin.agree(CURRENT, theirs)
 
 
-def _here(origin: Origin) -> bytes | None:
+def _read_link(origin: Origin) -> bytes | None:
     link = origin.folder / CURRENT
     return str(link.readlink()).encode() if link.is_symlink() else None

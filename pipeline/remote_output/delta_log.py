@@ -28,11 +28,15 @@ class Standing(NamedTuple):
 def compare_logs(origin: Origin, there: Listing) -> Standing:
     """Compare the entries by number and content; raise OutputError for two tables apart."""
     ours = {path.name for path in (origin.folder / LOG).glob("*.json")}
-    theirs = {name.rpartition("/")[2] for name in _entries(there)}
+    theirs = {name.rpartition("/")[2] for name in _list_entries(there)}
     common = sorted(ours & theirs)
     if not theirs or not ours:
         return Standing("behind" if theirs else "together", -1)
-    agreed = next((name for name in reversed(common) if _same(origin, name)), None)
+    agreed = None
+    for name in reversed(common):
+        if origin.read(f"{LOG}/{name}") == (origin.folder / LOG / name).read_bytes():
+            agreed = name
+            break
     if agreed is None:
         raise OutputError(
             f"{origin.folder} holds another set than {origin.address}: move that folder away to go "
@@ -46,7 +50,7 @@ def compare_logs(origin: Origin, there: Listing) -> Standing:
 
 def fetch_log(origin: Origin, there: Listing) -> None:
     """Fetch the entries of the log, in their order."""
-    missing = [n for n in sorted(_entries(there)) if not (origin.folder / n).is_file()]
+    missing = [n for n in sorted(_list_entries(there)) if not (origin.folder / n).is_file()]
     draft = origin.folder / ".log"
     shutil.rmtree(draft, ignore_errors=True)
     aside = Origin(draft, origin.address)
@@ -81,20 +85,16 @@ def files_by_version(store: Store) -> dict[int, frozenset[str]]:
     entries = sorted((store.output / LOG).glob("*.json"))
     for entry in entries if entries and int(entries[0].stem) == 0 else ():
         for action in map(json.loads, entry.read_text(encoding="utf-8").splitlines()):
-            held |= set(_paths(action, "add"))
-            held -= set(_paths(action, "remove"))
+            held |= set(_list_paths(action, "add"))
+            held -= set(_list_paths(action, "remove"))
         found[int(entry.stem)] = frozenset(held)
     return found
 
 
-def _paths(action: dict[str, dict[str, str]], kind: str) -> Iterator[str]:
+def _list_paths(action: dict[str, dict[str, str]], kind: str) -> Iterator[str]:
     if kind in action:
         yield unquote(action[kind]["path"])
 
 
-def _entries(there: Listing) -> Iterator[str]:
+def _list_entries(there: Listing) -> Iterator[str]:
     return (name for name in there if name.startswith(f"{LOG}/") and name.endswith(".json"))
-
-
-def _same(origin: Origin, name: str) -> bool:
-    return origin.read(f"{LOG}/{name}") == (origin.folder / LOG / name).read_bytes()

@@ -46,8 +46,8 @@ def mirror_set(store: Store, address: str, *, advice: str = _ADVICE) -> int:
     there = {found.address.removeprefix(f"{root}/") for found in find_objects(root)}
     entries = sorted((store.path / _LOG).glob("*.json"))
     try:
-        _check_same(entries, there, system, root)
-        return _add(store, root, entries, there)
+        _check_same_table(entries, there, system, root)
+        return _add_versions(store, root, entries, there)
     except _OtherTableError:
         raise other_table(root, advice) from None
 
@@ -63,14 +63,14 @@ class _OtherTableError(Exception):
     """Another table lies there."""
 
 
-def _add(store: Store, root: str, entries: list[Path], there: set[str]) -> int:
+def _add_versions(store: Store, root: str, entries: list[Path], there: set[str]) -> int:
     """Add what the copy lacks, data before entries."""
     new = [path for path in entries if f"{_LOG}/{path.name}" not in there]
-    missing = [name for name in dict.fromkeys(_files(store, new)) if name not in there]
+    missing = [name for name in dict.fromkeys(_list_data_files(store, new)) if name not in there]
     here = [(store.path / name, f"{root}/{name}") for name in missing]
     upload_all([pair for pair in here if pair[0].is_file()])
     for path in new:
-        _enter(path, file_system(root), root)
+        _write_entry(path, file_system(root), root)
     return len(new)
 
 
@@ -97,7 +97,7 @@ def restore_set(store: Store, address: str) -> bool:
     return True
 
 
-def _files(store: Store, entries: list[Path]) -> Iterator[str]:
+def _list_data_files(store: Store, entries: list[Path]) -> Iterator[str]:
     """Yield the data files of the set and of new entries, relative to the table."""
     if entries:
         yield from (path.relative_to(store.path).as_posix() for path in store.files())
@@ -108,7 +108,7 @@ def _files(store: Store, entries: list[Path]) -> Iterator[str]:
                 yield unquote(added["path"])
 
 
-def _check_same(entries: list[Path], there: set[str], system: FileSystem, root: str) -> None:
+def _check_same_table(entries: list[Path], there: set[str], system: FileSystem, root: str) -> None:
     """Raise _OtherTableError unless the copy's log is a beginning of ours."""
     ours = {f"{_LOG}/{path.name}": path for path in entries}
     theirs = sorted(n for n in there if n.startswith(f"{_LOG}/") and n.endswith(".json"))
@@ -122,7 +122,7 @@ def _check_same(entries: list[Path], there: set[str], system: FileSystem, root: 
     raise _OtherTableError
 
 
-def _enter(path: Path, system: FileSystem, root: str) -> None:
+def _write_entry(path: Path, system: FileSystem, root: str) -> None:
     """Write an entry of the log unless another writer did."""
     place, entry = f"{without_scheme(root)}/{_LOG}/{path.name}", path.read_bytes()
     with store_errors(root):

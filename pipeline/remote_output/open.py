@@ -24,7 +24,7 @@ def open_store(
     """
     loaded = load_recipe(recipe, overrides=overrides, uses={"output", "mirror", *uses})
     if is_address(loaded.recipe.output):
-        from siftset.pipeline.remote_output.pull import follow
+        from siftset.pipeline.remote_output.pull import follow_store
 
-        follow(loaded, progress)
+        follow_store(loaded, progress)
     return loaded, Store(output_folder(loaded))

@@ -13,11 +13,11 @@ from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Final
 
-import polars as pl
+import pyarrow.parquet as pq
 
 from siftset.pipeline.model_registry.ranks import is_main_process
 from siftset.pipeline.model_registry.registry import MODELS
-from siftset.pipeline.remote_output.current_model import take_current
+from siftset.pipeline.remote_output.current_model import pull_current
 from siftset.pipeline.remote_output.delta_log import LOG, compare_logs, drop_lost, fetch_log
 from siftset.pipeline.storage.address import output_address, working_folder
 from siftset.pipeline.storage.folder_guard import check_output_folder
@@ -39,7 +39,7 @@ _HEAVY: Final = 2**20
 _FINISHED: Final = "training.json"
 
 
-def follow(loaded: LoadedRecipe, progress: Progress | None = None) -> None:
+def follow_store(loaded: LoadedRecipe, progress: Progress | None = None) -> None:
     """Bring the working folder of a recipe up to its store; do nothing for an output of its own.
 
     Another run in the folder does so itself, and is not waited for.
@@ -49,7 +49,7 @@ def follow(loaded: LoadedRecipe, progress: Progress | None = None) -> None:
         return
     try:
         with hold_lock(check_output_folder(origin.folder)):
-            take_over(origin, progress)
+            pull_store(origin, progress)
     except Locked:
         return
 
@@ -60,7 +60,7 @@ def open_origin(loaded: LoadedRecipe) -> Origin | None:
     return None if address is None else Origin(working_folder(loaded).resolve(), address)
 
 
-def take_over(origin: Origin, progress: Progress | None = None) -> None:
+def pull_store(origin: Origin, progress: Progress | None = None) -> None:
     """Bring a working folder up to its store; its lock is held."""
     origin.note()
     there = origin.names()
@@ -69,15 +69,16 @@ def take_over(origin: Origin, progress: Progress | None = None) -> None:
         drop_lost(origin, standing.agreed)
     if standing.kind != "together":
         fetch_log(origin, there)
-    _take_mended(origin, there)
-    _take_runs(origin, there)
-    _take_models(origin, there)
+    _pull_fixes(origin, there)
+    _pull_runs(origin, there)
+    _pull_models(origin, there)
     if progress is not None:
-        came = "" if standing.kind == "together" else f", version {_version(origin)} taken over"
+        latest = max(int(path.stem) for path in (origin.folder / LOG).glob("*.json"))
+        came = "" if standing.kind == "together" else f", version {latest} taken over"
         progress.say(f"output {origin.address}, worked on in {origin.folder}{came}")
 
 
-def take_ledger(origin: Origin, name: str | None) -> None:
+def pull_ledger(origin: Origin, name: str | None) -> None:
     """Fetch what a refresh knows of earlier inputs: how they were read, and their candidates.
 
     `name` is the list that the current version rests on. Whatever is missing is read again.
@@ -88,12 +89,12 @@ def take_ledger(origin: Origin, name: str | None) -> None:
         origin.fetch(n for n in there if n.startswith("ledger/rows/"))
         origin.fetch(n for n in wanted if n != listed)
         origin.fetch([listed])
-        if not _holds_together(origin.folder, name):
+        if not _is_complete(origin.folder, name):
             (origin.folder / listed).unlink()
     origin.fetch(n for n in wanted if n != listed)
 
 
-def _holds_together(folder: Path, name: str | None) -> bool:
+def _is_complete(folder: Path, name: str | None) -> bool:
     """Return whether the parts have the rows that the list says, as a cut-off send may not."""
     from siftset.pipeline.storage.refresh_ledger import RefreshLedger
 
@@ -101,18 +102,10 @@ def _holds_together(folder: Path, name: str | None) -> bool:
     parts = (
         [part for entry in book.entries for part in (*entry.candidates, *entry.ids)] if book else []
     )
-    return all(_height(part.path) == part.rows for part in parts)
+    return all(pq.read_metadata(part.path).num_rows == part.rows for part in parts)
 
 
-def _height(path: Path) -> int:
-    return int(pl.scan_parquet(path).select(pl.len()).collect().item())
-
-
-def _version(origin: Origin) -> int:
-    return max(int(path.stem) for path in (origin.folder / LOG).glob("*.json"))
-
-
-def _take_mended(origin: Origin, there: Listing) -> None:
+def _pull_fixes(origin: Origin, there: Listing) -> None:
     """Fetch the rows that were mended, unless they were changed here since both sides agreed."""
     path = origin.folder / MENDED
     here = path.read_bytes() if path.is_file() else None
@@ -123,9 +116,9 @@ def _take_mended(origin: Origin, there: Listing) -> None:
         origin.agree(MENDED, path.read_bytes())
 
 
-def _take_runs(origin: Origin, there: Listing) -> None:
+def _pull_runs(origin: Origin, there: Listing) -> None:
     """Fetch the pages and figures of runs, and the profile that the next drift is held against."""
-    runs = sorted({_part(n, 1) for n in there if n.startswith("runs/")}, reverse=True)
+    runs = sorted({_name_part(n, 1) for n in there if n.startswith("runs/")}, reverse=True)
     lacking = [run for run in runs[:LATEST_RUNS] if f"runs/{run}/manifest.json" in there]
     new = [r for r in lacking if not (origin.folder / "runs" / r / "manifest.json").is_file()]
     current = Store(origin.folder).current()
@@ -147,26 +140,22 @@ def _drop_unpublished(origin: Origin, runs: Sequence[str]) -> None:
             shutil.rmtree(run.path)
 
 
-def _take_models(origin: Origin, there: Listing) -> None:
+def _pull_models(origin: Origin, there: Listing) -> None:
     """Fetch what tells of finished models, and the whole of the current one."""
-    finished = [n for n in there if n.startswith(f"{MODELS}/") and _part(n, 2) == _FINISHED]
-    names = {_part(name, 1) for name in finished}
-    of_models = [n for n in there if n.startswith(f"{MODELS}/") and _part(n, 1) in names]
+    finished = [n for n in there if n.startswith(f"{MODELS}/") and _name_part(n, 2) == _FINISHED]
+    names = {_name_part(name, 1) for name in finished}
+    of_models = [n for n in there if n.startswith(f"{MODELS}/") and _name_part(n, 1) in names]
     origin.fetch(n for n in of_models if there[n].size < _HEAVY and n not in finished)
     for name in finished:
         if not (origin.folder / name).is_file():
             origin.fetch([name])
             origin.agree(name, (origin.folder / name).read_bytes())
-            _date(origin, name, there[name].written)
-    take_current(origin, there, names)
+            written = there[name].written
+            if written is not None:  # the time since a training is counted from it
+                os.utime(origin.folder / name, (written, written))
+    pull_current(origin, there, names)
 
 
-def _date(origin: Origin, name: str, written: float | None) -> None:
-    """Give a file the time of its object: the time since a training is counted from it."""
-    if written is not None:
-        os.utime(origin.folder / name, (written, written))
-
-
-def _part(name: str, number: int) -> str:
+def _name_part(name: str, number: int) -> str:
     parts = PurePosixPath(name).parts
     return parts[number] if number < len(parts) else ""

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 from siftset.pipeline.model_registry.ranks import is_main_process
 from siftset.pipeline.model_registry.registry import MODELS
 from siftset.pipeline.model_registry.result import RESULT
-from siftset.pipeline.remote_output.current_model import send_current
+from siftset.pipeline.remote_output.current_model import push_current
 from siftset.pipeline.remote_output.delta_log import compare_logs
 from siftset.pipeline.remote_output.mirror import mirror_set, other_table
 from siftset.pipeline.remote_output.pull import MENDED, open_origin
@@ -32,14 +32,14 @@ GRACE: Final = 3600.0
 """Seconds that a part of the ledger stays that nobody needs: another machine may be sending it."""
 
 
-def send_output(loaded: LoadedRecipe) -> None:
+def push_output(loaded: LoadedRecipe) -> None:
     """Bring the store of a recipe's output up to its folder; do nothing where it has none."""
     origin = open_origin(loaded)
     if origin is not None and is_main_process():
-        send(origin)
+        push_store(origin)
 
 
-def send(origin: Origin) -> None:
+def push_store(origin: Origin) -> None:
     """Bring the store up to a working folder.
 
     A send that is cut off is finished by the next one. Where the store went on meanwhile, it gets
@@ -51,46 +51,46 @@ def send(origin: Origin) -> None:
     if standing == "parted":
         raise other_table(f"{origin.address}/{SET}", _ADVICE)
     if standing == "together":
-        _send_set(origin, there)
+        _push_set(origin, there)
     else:
-        _send_runs(origin, there)
-    _send_models(origin, there)
-    send_current(origin, there)
+        _push_runs(origin, there)
+    _push_models(origin, there)
+    push_current(origin, there)
     if standing == "together":
-        _send_changing(origin, INDEX)
-        _sweep(origin, there)
+        _push_changed(origin, INDEX)
+        _sweep_ledger(origin, there)
 
 
-def _send_set(origin: Origin, there: Listing) -> None:
+def _push_set(origin: Origin, there: Listing) -> None:
     """Upload versions, after what they rest on."""
     store = Store(origin.folder)
-    origin.send(_files(origin.folder, "ledger/rows", "ledger/scans"), there)
-    origin.send(_lists(store), there)
-    _send_changing(origin, MENDED)
-    _send_runs(origin, there)
+    origin.send(_list_files(origin.folder, "ledger/rows", "ledger/scans"), there)
+    origin.send(_list_ledger(store), there)
+    _push_changed(origin, MENDED)
+    _push_runs(origin, there)
     mirror_set(store, f"{origin.address}/{SET}", advice=_ADVICE)
 
 
-def _send_runs(origin: Origin, there: Listing) -> None:
+def _push_runs(origin: Origin, there: Listing) -> None:
     """Upload the folders of runs that ended, the manifest of each last."""
     for run in run_folders(origin.folder):
         name = f"runs/{run.run_id}"
         if f"{name}/{MANIFEST}" in there or run.manifest().get("state") not in _ENDED:
             continue
-        files = sorted(_files(origin.folder, name), key=lambda n: n == f"{name}/{MANIFEST}")
+        files = sorted(_list_files(origin.folder, name), key=lambda n: n == f"{name}/{MANIFEST}")
         origin.send(files[:-1], there)
         origin.send(files[-1:], there)
 
 
-def _lists(store: Store) -> Iterator[str]:
+def _list_ledger(store: Store) -> Iterator[str]:
     """Yield the files of the ledger's list that the current version rests on."""
     current = store.current()
     name = None if current is None else current.metadata.get(METADATA)
     if name:
-        yield from _files(store.output, f"ledger/{name}")
+        yield from _list_files(store.output, f"ledger/{name}")
 
 
-def _send_models(origin: Origin, there: Listing) -> None:
+def _push_models(origin: Origin, there: Listing) -> None:
     """Upload models that are finished, what says so last; one trained anew replaces the old."""
     models = origin.folder / MODELS
     for result in sorted(models.glob(f"v*-*/{RESULT}")):
@@ -101,13 +101,13 @@ def _send_models(origin: Origin, there: Listing) -> None:
         if said in there:
             origin.remove([said])
         is_new = said not in there
-        files = [n for n in _files(origin.folder, name) if n != said]
+        files = [n for n in _list_files(origin.folder, name) if n != said]
         origin.send(files, there if is_new else {})
         origin.write(said, data)
         origin.agree(said, data)
 
 
-def _send_changing(origin: Origin, name: str) -> None:
+def _push_changed(origin: Origin, name: str) -> None:
     """Upload a file that changes in place, where it did since both sides agreed."""
     path = origin.folder / name
     data = path.read_bytes() if path.is_file() else None
@@ -116,7 +116,7 @@ def _send_changing(origin: Origin, name: str) -> None:
         origin.agree(name, data)
 
 
-def _sweep(origin: Origin, there: Listing) -> None:
+def _sweep_ledger(origin: Origin, there: Listing) -> None:
     """Remove from the store what the ledger no longer needs, where this folder has all of it."""
     store = Store(origin.folder)
     current = store.current()
@@ -127,7 +127,7 @@ def _sweep(origin: Origin, there: Listing) -> None:
         origin.remove([n for n in old if not (origin.folder / n).is_file()])
 
 
-def _files(folder: Path, *below: str) -> Iterator[str]:
+def _list_files(folder: Path, *below: str) -> Iterator[str]:
     """Yield the names of files below parts of a folder; hidden ones are drafts and locks."""
     for part in below:
         for path in sorted((folder / part).rglob("*")):

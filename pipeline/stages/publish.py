@@ -82,9 +82,9 @@ def publish(
 def sync_remote(loaded: LoadedRecipe, store: Store) -> None:
     """Bring the output in a store, or the copy of the set, up to date where a recipe names one."""
     if is_address(loaded.recipe.output):
-        from siftset.pipeline.remote_output.push import send_output
+        from siftset.pipeline.remote_output.push import push_output
 
-        send_output(loaded)
+        push_output(loaded)
     elif loaded.recipe.mirror is not None:
         from siftset.pipeline.remote_output.mirror import mirror_set
 

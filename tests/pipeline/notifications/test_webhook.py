@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from siftset.pipeline.commands.curate import curate
-from siftset.pipeline.notifications.webhook import message, notify
+from siftset.pipeline.notifications.webhook import make_message, send_alert
 from siftset.schemas.errors import GateFailed
 from siftset.schemas.progress import Silent
 from siftset.schemas.results.metrics import Rows, Run, RunMetrics
@@ -24,13 +24,13 @@ def receiver(listener):
 @pytest.mark.parametrize(("verdict", "posts"), [("pass", 0), ("warn", 1), ("fail", 1)])
 def test_only_warnings_and_failures_are_posted(verdict: str, posts: int, receiver) -> None:
     url, received, _ = receiver
-    assert notify(url, _metrics(verdict), ()) is None
+    assert send_alert(url, _metrics(verdict), ()) is None
     assert len(received) == posts
 
 
 def test_the_message_says_what_happened(receiver) -> None:
     url, received, _ = receiver
-    notify(url, _metrics("fail"), ("text: <!channel> & nulls",))
+    send_alert(url, _metrics("fail"), ("text: <!channel> & nulls",))
     assert received[0]["text"].startswith("*Failed: nike, run r1*\n4 of 10 rows kept")
     assert "&lt;!channel&gt; &amp; nulls" in received[0]["text"]
     assert received[0]["verdict"] == "fail"
@@ -40,7 +40,7 @@ def test_the_message_says_what_happened(receiver) -> None:
 def test_a_receiver_that_refuses_is_reported_without_its_address(status: int, receiver) -> None:
     url, _, handler = receiver
     handler.status = status
-    assert notify(url, _metrics("warn"), ()) == f"alert not sent: the address answered {status}"
+    assert send_alert(url, _metrics("warn"), ()) == f"alert not sent: the address answered {status}"
 
 
 @pytest.mark.parametrize(
@@ -54,7 +54,7 @@ def test_a_receiver_that_refuses_is_reported_without_its_address(status: int, re
     ],
 )
 def test_an_address_that_cannot_work_never_raises_nor_shows(url: str) -> None:
-    said = notify(url, _metrics("fail"), ())
+    said = send_alert(url, _metrics("fail"), ())
     assert said is not None
     assert "secret" not in said
 
@@ -112,7 +112,7 @@ def test_curating_goes_on_without_its_webhook(tmp_path: Path, monkeypatch) -> No
 
 def test_a_long_list_is_cut() -> None:
     lines = tuple(f"line {i}" for i in range(25))
-    text = str(message(_metrics("warn"), lines)["text"])
+    text = str(make_message(_metrics("warn"), lines)["text"])
     assert "line 9" in text
     assert "line 10" not in text
     assert "and 15 more" in text

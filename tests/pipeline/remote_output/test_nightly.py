@@ -101,28 +101,28 @@ def full(machines, sections):
 
 
 STEPS = [
-    "siftset.pipeline.remote_output.push._lists",
-    "siftset.pipeline.remote_output.push._send_changing",
-    "siftset.pipeline.remote_output.push._send_runs",
+    "siftset.pipeline.remote_output.push._list_ledger",
+    "siftset.pipeline.remote_output.push._push_changed",
+    "siftset.pipeline.remote_output.push._push_runs",
     "siftset.pipeline.remote_output.push.mirror_set",
-    "siftset.pipeline.remote_output.mirror._enter",
-    "siftset.pipeline.remote_output.push._send_models",
-    "siftset.pipeline.remote_output.push.send_current",
-    "siftset.pipeline.remote_output.push._sweep",
+    "siftset.pipeline.remote_output.mirror._write_entry",
+    "siftset.pipeline.remote_output.push._push_models",
+    "siftset.pipeline.remote_output.push.push_current",
+    "siftset.pipeline.remote_output.push._sweep_ledger",
 ]
 TAKING = [
     "siftset.pipeline.remote_output.pull.fetch_log",
-    "siftset.pipeline.remote_output.pull._take_mended",
-    "siftset.pipeline.remote_output.pull._take_runs",
+    "siftset.pipeline.remote_output.pull._pull_fixes",
+    "siftset.pipeline.remote_output.pull._pull_runs",
     "siftset.pipeline.remote_output.pull._drop_unpublished",
-    "siftset.pipeline.remote_output.pull._take_models",
-    "siftset.pipeline.refresh.incremental._take_ledger",
+    "siftset.pipeline.remote_output.pull._pull_models",
+    "siftset.pipeline.refresh.incremental._pull_ledger",
 ]
 
 
 FEW = [
     "siftset.pipeline.remote_output.push.mirror_set",
-    "siftset.pipeline.remote_output.mirror._enter",
+    "siftset.pipeline.remote_output.mirror._write_entry",
 ]
 
 

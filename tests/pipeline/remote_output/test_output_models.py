@@ -8,7 +8,7 @@ import pytest
 
 from siftset.pipeline.model_registry.registry import current_model, promote_model
 from siftset.pipeline.refresh import refresh
-from siftset.pipeline.remote_output.push import send_output
+from siftset.pipeline.remote_output.push import push_output
 from siftset.pipeline.storage.object_store import find_objects
 from siftset.schemas.errors import OutputError
 from siftset.schemas.recipe.loading import load_recipe
@@ -36,7 +36,7 @@ def test_models_and_the_current_one_come_along(machines):
         promote_model(model.parent, name, "better")
     (model.parent / "v0-mlm-c").mkdir()
     (model.parent / "v0-mlm-c/model.safetensors").write_text("not finished")
-    send_output(load_recipe(one))
+    push_output(load_recipe(one))
     assert world.store.cat_file(f"{world.bucket}/reviews/models/current") == b"v0-mlm-b"
     assert not any("v0-mlm-c" in name for name in machines.names("models"))
     two = machines("two")
@@ -56,7 +56,7 @@ def test_the_time_since_a_training_is_counted_from_its_object(machines):
     one = machines("one")
     refresh(one)
     finished(one.parent, "v0-mlm-a", hours=0)
-    send_output(load_recipe(one))
+    push_output(load_recipe(one))
     (stored,) = (
         found for found in find_objects(f"{machines.address}/models")
         if found.name == "training.json"
@@ -72,10 +72,10 @@ def test_a_model_trained_anew_replaces_the_one_in_the_store(machines):
     one = machines("one")
     refresh(one)
     model = finished(one.parent, "v0-mlm-a", hours=1)
-    send_output(load_recipe(one))
+    push_output(load_recipe(one))
     (model / "model.safetensors").write_bytes(b"weights." * 2**20)
     (model / "training.json").write_text('{"seed": 1}')
-    send_output(load_recipe(one))
+    push_output(load_recipe(one))
     where = f"{world.bucket}/reviews/models/v0-mlm-a"
     assert world.store.cat_file(f"{where}/model.safetensors") == b"weights." * 2**20
     assert world.store.cat_file(f"{where}/training.json") == b'{"seed": 1}'
@@ -90,7 +90,7 @@ def test_a_model_is_sent_although_the_set_went_on_meanwhile(machines):
     promote_model(model.parent, model.name, "the first model")
     world.lines("in/b.jsonl", "the second text")
     refresh(machines("two"))
-    send_output(load_recipe(one))
+    push_output(load_recipe(one))
     assert "models/v0-mlm-a/model.safetensors" in machines.names("models")
     assert machines.set().height == 2
     assert not refresh(machines("three")).new
@@ -105,12 +105,12 @@ def test_of_two_promotions_at_once_the_first_holds(machines):
     for recipe, name in zip(recipes, ("v0-mlm-a", "v0-mlm-b"), strict=True):
         refresh(recipe)
         promote_model(finished(recipe.parent, name, hours=0).parent, name, "the first model")
-    send_output(load_recipe(recipes[0]))
+    push_output(load_recipe(recipes[0]))
     with pytest.raises(OutputError, match="current is v0-mlm-a, which another machine promoted"):
-        send_output(load_recipe(recipes[1]))
+        push_output(load_recipe(recipes[1]))
     assert {"models/v0-mlm-b/training.json"} < machines.names("models")
     assert current_model(recipes[1].parent / "out/t/models").name == "v0-mlm-a"
-    send_output(load_recipe(recipes[1]))
+    push_output(load_recipe(recipes[1]))
     assert machines.run("history", machines("three"))["versions"][0]["models"] == [
         "v0-mlm-a", "v0-mlm-b",
     ]  # fmt: skip
