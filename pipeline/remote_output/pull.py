@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Final
 
-import pyarrow.parquet as pq
+import polars as pl
 
 from siftset.pipeline.model_registry.ranks import is_main_process
 from siftset.pipeline.model_registry.registry import MODELS
@@ -73,8 +73,10 @@ def pull_store(origin: Origin, progress: Progress | None = None) -> None:
     _pull_runs(origin, there)
     _pull_models(origin, there)
     if progress is not None:
-        latest = max(int(path.stem) for path in (origin.folder / LOG).glob("*.json"))
-        came = "" if standing.kind == "together" else f", version {latest} taken over"
+        came = ""
+        if standing.kind != "together":
+            latest = max(int(path.stem) for path in (origin.folder / LOG).glob("*.json"))
+            came = f", version {latest} taken over"
         progress.say(f"output {origin.address}, worked on in {origin.folder}{came}")
 
 
@@ -102,7 +104,9 @@ def _is_complete(folder: Path, name: str | None) -> bool:
     parts = (
         [part for entry in book.entries for part in (*entry.candidates, *entry.ids)] if book else []
     )
-    return all(pq.read_metadata(part.path).num_rows == part.rows for part in parts)
+    # polars counts them: pyarrow cannot open a file with 128-bit hashes
+    counts = (pl.scan_parquet(part.path).select(pl.len()).collect().item() for part in parts)
+    return all(rows == part.rows for rows, part in zip(counts, parts, strict=True))
 
 
 def _pull_fixes(origin: Origin, there: Listing) -> None:

@@ -174,7 +174,7 @@ def test_a_report_names_every_place_and_the_figures(tmp_path: Path, trained: Tra
     (tmp_path / "out" / LOCK_NAME).touch()
     assert CliRunner().invoke(app, ["curate", str(recipe), "-q"]).exit_code == 0
     found = describe_output(recipe)
-    assert found.figures["rows kept"].startswith("40 of 41")
+    assert found.figures["kept by its run"].startswith("40 of 41")
     assert found.figures["duplicates across the split"] == "0 exact"
     assert found.figures["mass on positive words"] == "10.00% -> 35.00%"
     assert found.places["model"] == trained.model

@@ -47,7 +47,7 @@ def test_commands_on_an_empty_machine_know_what_is_in_the_store(machines):
     assert machines.run("export", machines("two"), "--out", out)["rows"] == 2
     rows = pl.read_delta(f"{machines.address}/set")
     assert machines.run("explain", machines("three"), "--row", rows["row_id"][0])["where"] == "kept"
-    assert "rows kept" in machines.run("report", machines("four"))["figures"]
+    assert "kept by its run" in machines.run("report", machines("four"))["figures"]
     (rejected,) = (n for n in machines.names("runs") if "/rejected/" in n and n < max_run(machines))
     lost = pl.read_parquet(f"{machines.address}/{rejected}")["row_id"][0]
     assert machines.run("explain", machines("five"), "--row", lost)["where"] == "rejected"
