@@ -175,7 +175,7 @@ def test_a_report_names_every_place_and_the_figures(tmp_path: Path, trained: Tra
     assert CliRunner().invoke(app, ["curate", str(recipe), "-q"]).exit_code == 0
     found = describe_output(recipe)
     assert found.figures["kept by its run"].startswith("40 of 41")
-    assert found.figures["duplicates across the split"] == "0 exact"
+    assert found.figures["equal texts in two splits"] == "0"
     assert found.figures["mass on positive words"] == "10.00% -> 35.00%"
     assert found.places["model"] == trained.model
     assert found.places["set"] == tmp_path / "out/set"

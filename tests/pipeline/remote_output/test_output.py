@@ -112,19 +112,19 @@ def test_of_two_machines_at_once_one_commits_and_the_other_goes_on_from_there(ma
 def first_publishes_while_second_works(one, two):
     import siftset.pipeline.stages.publish as publish
 
-    plain = publish.copy
+    plain = publish.sync_remote
 
     def late(loaded, store):
-        publish.copy = plain
+        publish.sync_remote = plain
         refresh(one)
         plain(loaded, store)
 
-    publish.copy = late
+    publish.sync_remote = late
     try:
         with pytest.raises(OutputError, match=r"a machine that was faster: nothing of this run"):
             refresh(two)
     finally:
-        publish.copy = plain
+        publish.sync_remote = plain
 
 
 def test_a_refused_run_can_be_read_in_the_store(machines):
