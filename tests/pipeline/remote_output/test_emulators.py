@@ -154,7 +154,7 @@ def test_the_output_and_the_copy(machines):
     mirror = world.recipe(world.address("in"), mirror=world.address("copy/set"))
     refresh(mirror)
     assert "copy/set/_delta_log/00000000000000000000.json" in {
-        one.address.removeprefix(world.address()) for one in find_objects(world.address("sync_remote"))
+        one.address.removeprefix(world.address()) for one in find_objects(world.address("copy"))
     }
 
 
