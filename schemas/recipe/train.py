@@ -246,6 +246,11 @@ class Compare(Section):
     slices: tuple[str, ...] = Field(
         ("length", "source"), description="Length, source, signals or other columns."
     )
+    group: str | None = Field(
+        None,
+        description="A column whose equal values are drawn together in a resample, such as the "
+        "author of several rows; rows of equal text always are.",
+    )
     baselines: tuple[Literal["majority", "tfidf", "probe"], ...] = ("majority", "tfidf")
     metric: str | None = Field(
         None,

@@ -5,7 +5,7 @@ Undefined figures (no rows, no such class, one class only) are None, never NaN.
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Final, Literal
 
 from pydantic import Field, JsonValue
 
@@ -17,6 +17,9 @@ from siftset.schemas.tasks import TaskName
 BeforeKind = Literal["base model", "previous model", "linear probe", "none"]
 Verdict = Literal["better", "worse", "no difference shown", "not judged"]
 Move = Literal["in", "out", "up", "down", "same"]
+
+MIN_UNITS: Final = 10
+"""Independent units (rows, groups of rows, prompts) below which nothing has an interval."""
 
 
 class Interval(Section):

@@ -18,12 +18,17 @@ from siftset.trainer.comparison.classification_scores import (
     order_labels,
     select_labelled,
 )
-from siftset.trainer.comparison.context import LOWER_IS_BETTER, Figures, require_model
+from siftset.trainer.comparison.context import (
+    LOWER_IS_BETTER,
+    ComparisonSetting,
+    Figures,
+    require_model,
+)
 from siftset.trainer.comparison.held_out import measure_language
 from siftset.trainer.comparison.questions import QuestionSet
 from siftset.trainer.inference.load_model import ModelSide
 from siftset.trainer.inference.protocols import Answerer, ClassifierModel, MaskedModel
-from siftset.trainer.metrics.bootstrap import Array, Bootstrap, finite, judge
+from siftset.trainer.metrics.bootstrap import Array, Bootstrap, change
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +45,7 @@ def compare_ablation(
     arms: Sequence[AblationModel],
     questions: QuestionSet,
     *,
-    bootstrap: Bootstrap | None = None,
+    setting: ComparisonSetting | None = None,
     budget: str = "",
 ) -> ArmsTable:
     """Ask every arm the same questions; differences are paired, against the first arm.
@@ -49,27 +54,42 @@ def compare_ablation(
     """
     if len(arms) < 2:
         raise TrainingError(f"compare: {len(arms)} arm given: a comparison of arms needs two")
-    bootstrap = bootstrap or Bootstrap()
+    setting, rows = setting or ComparisonSetting(), questions.rows
     if TASKS[task].labelled:
-        rows, measured = _measure_classifiers(arms, questions, bootstrap)
+        rows = rows.drop_nulls("label")
+    bootstrap = setting.make_bootstrap(questions.seed, rows)
+    if TASKS[task].labelled:
+        measured = _measure_classifiers(arms, rows, bootstrap)
     else:
         scored = (_score_rows(task, arm.load(), questions) for arm in arms)
         measured = [measure_language(sums, bootstrap) for sums in scored]
-        rows = questions.rows.height
-    main = TASKS[task].main_metric
+    main = setting.choose_headline(task)
+    if main not in measured[0]:
+        raise TrainingError(
+            f"compare.metric: the task {task} has no '{main}', expected one of "
+            f"{', '.join(measured[0])}"
+        )
     higher = main not in LOWER_IS_BETTER
     first = measured[0][main]
     found: list[Arm] = []
     for arm, figures in zip(arms, measured, strict=True):
         one = Arm(name=arm.name, rows=arm.rows, metrics=estimate_figures(figures, bootstrap))
         if found:
-            interval = bootstrap.interval(figures[main].draws - first.draws)
-            value = finite(figures[main].value - first.value)
-            difference = Estimate(value=value, interval=interval)
-            judged = {"difference": difference, "verdict": judge(interval, higher)}
+            against = change(
+                main,
+                first,
+                figures[main],
+                n=rows.height,
+                bootstrap=bootstrap,
+                higher_is_better=higher,
+            )
+            difference = Estimate(value=against.difference, interval=against.interval)
+            judged = {"difference": difference, "verdict": against.verdict}
             one = one.model_copy(update=judged)
         found.append(one)
-    return ArmsTable(main=main, higher_is_better=higher, budget=budget, n=rows, arms=tuple(found))
+    return ArmsTable(
+        main=main, higher_is_better=higher, budget=budget, n=rows.height, arms=tuple(found)
+    )
 
 
 def _score_rows(task: TaskName, side: ModelSide, questions: QuestionSet) -> Array:
@@ -85,14 +105,14 @@ def _score_rows(task: TaskName, side: ModelSide, questions: QuestionSet) -> Arra
 
 
 def _measure_classifiers(
-    arms: Sequence[AblationModel], questions: QuestionSet, bootstrap: Bootstrap
-) -> tuple[int, list[Figures]]:
+    arms: Sequence[AblationModel], frame: pl.DataFrame, bootstrap: Bootstrap
+) -> list[Figures]:
     outcomes: list[ClassifierAnswers] = []
     labels: tuple[str, ...] = ()
     for arm in arms:
         model = require_model(arm.load(), ClassifierModel, "classification")  # type: ignore[type-abstract]
         labels = labels or order_labels(model.labels, None)
-        rows, _ = select_labelled(questions.rows, labels)
+        rows, _ = select_labelled(frame, labels)
         texts = rows.frame["text"].to_list()
         outcomes.append(ClassifierAnswers(arm.name, align_probabilities(model, labels, texts)))
-    return len(rows.truth), list(measure_classifiers(rows.truth, outcomes, bootstrap))
+    return list(measure_classifiers(rows.truth, outcomes, bootstrap))

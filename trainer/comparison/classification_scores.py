@@ -30,7 +30,7 @@ from siftset.trainer.metrics.bootstrap import (
     count_draws,
     finite,
     mcnemar,
-    ratio_draws,
+    mean_draws,
     statistic_draws,
 )
 from siftset.trainer.metrics.classification import (
@@ -153,7 +153,7 @@ def _measure_probabilities(
     values = np.r_[by_row.mean(0), rank_rows(np.ones((1, len(truth))))[0]]
     draws = np.hstack(
         [
-            ratio_draws(by_row, bootstrap) / len(by_row),
+            mean_draws(by_row, bootstrap),
             statistic_draws(rank_rows, len(truth), bootstrap),
         ]
     )

@@ -18,7 +18,7 @@ from siftset.trainer.comparison.held_out import (
     judge_forgetting,
 )
 from siftset.trainer.comparison.questions import Prompt, QuestionSet
-from siftset.trainer.comparison.slices import compare_slices
+from siftset.trainer.comparison.slices import compare_slices, note_small_slices
 from siftset.trainer.inference.load_model import ModelSide
 from siftset.trainer.inference.protocols import Answerer
 from siftset.trainer.metrics.bootstrap import (
@@ -26,6 +26,7 @@ from siftset.trainer.metrics.bootstrap import (
     Bootstrap,
     Figure,
     change,
+    mean_draws,
     ratio_draws,
     win_rate,
 )
@@ -55,18 +56,27 @@ def compare_causal(
     old = require_model(before, Answerer, "causal")  # type: ignore[type-abstract]
     new = require_model(after, Answerer, "causal")  # type: ignore[type-abstract]
     pair = ModelPair(old, new)
-    compare, bootstrap = setting.compare, setting.make_bootstrap(questions.seed)
+    compare, bootstrap = setting.compare, setting.make_bootstrap(questions.seed, questions.rows)
     scored = pair.score_rows(questions.rows)
-    general = None
-    if questions.general:
-        general = pair.score_rows(pl.DataFrame({"text": list(questions.general)}))
+    texts = pl.DataFrame({"text": list(questions.general)}, schema={"text": pl.String})
+    general = pair.score_rows(texts) if questions.general else None
+    language = compare_language(scored, bootstrap)
     found, changes = _compare_generated(pair, questions, setting)
     wins = (*count_loss_wins(scored, bootstrap), *found.wins)
     return TaskComparison(
-        changes=(*compare_language(scored, bootstrap), *changes),
+        changes=(*language, *changes),
         causal=found.model_copy(update={"wins": wins}),
-        forgetting=judge_forgetting(scored, general, bootstrap, compare.max_general_ppl_increase),
+        forgetting=judge_forgetting(
+            language[1],
+            general,
+            setting.make_bootstrap(questions.seed, texts),
+            compare.max_general_ppl_increase,
+        ),
         golden=_compare_golden(pair, questions, setting),
+        notes=note_small_slices(
+            questions.rows.head(compare.generated if "answer" in questions.rows.columns else 0),
+            compare.slices,
+        ),
     )
 
 
@@ -90,11 +100,11 @@ def _compare_generated(
     )
     if not held:
         return found, ()
-    bootstrap = setting.make_bootstrap(questions.seed)
+    bootstrap = setting.make_bootstrap(questions.seed, rows)
     changes, f1 = compare_answer_metrics(held, bootstrap)
     update = {
         "slices": compare_slices(rows, f1, compare.slices, bootstrap, "token_f1"),
-        "wins": (win_rate("answers with higher token F1", f1[1] - f1[0], bootstrap.level),),
+        "wins": (win_rate("answers with higher token F1", f1[1] - f1[0], bootstrap),),
     }
     return found.model_copy(update=update), changes
 
@@ -124,13 +134,14 @@ def compare_answer_metrics(
 ) -> tuple[tuple[Change, ...], tuple[Array, Array]]:
     """Return the changes of every metric of answers, and each row's token F1 before and after."""
     before, after = _measure_answers(pairs, "before"), _measure_answers(pairs, "after")
-    draws = ratio_draws(np.hstack([before, after]), bootstrap)
+    both = np.hstack([before, after])
+    draws, rows = ratio_draws(both, bootstrap), mean_draws(both, bootstrap)
     width, n = before.shape[1], len(pairs)
     means = [
         change(
             name,
-            Figure(float(before[:, i].mean()), draws[:, i] / n),
-            Figure(float(after[:, i].mean()), draws[:, width + i] / n),
+            Figure(float(before[:, i].mean()), rows[:, i]),
+            Figure(float(after[:, i].mean()), rows[:, width + i]),
             n=n,
             bootstrap=bootstrap,
             higher_is_better=name != "repetition",
@@ -173,7 +184,7 @@ def _compare_golden(
 ) -> Golden | None:
     if questions.golden is None:
         return None
-    bootstrap = setting.make_bootstrap(questions.seed)
+    bootstrap = setting.make_bootstrap(questions.seed, questions.golden)
     scored = pair.score_rows(questions.golden)
     changes: tuple[Change, ...] = compare_language(scored, bootstrap)
     wins = count_loss_wins(scored, bootstrap)
@@ -181,7 +192,7 @@ def _compare_golden(
         held = _ask_both(pair, _read_pairs(questions.golden), setting.compare.max_new_tokens)
         answered, f1 = compare_answer_metrics(held, bootstrap)
         changes = (*changes, *answered)
-        wins = (*wins, win_rate("answers with higher token F1", f1[1] - f1[0], bootstrap.level))
+        wins = (*wins, win_rate("answers with higher token F1", f1[1] - f1[0], bootstrap))
     return Golden(
         source=setting.compare.golden or "golden",
         n=questions.golden.height,

@@ -30,9 +30,10 @@ from siftset.trainer.comparison.classification_scores import (
 from siftset.trainer.comparison.compare_multi_label import compare_multi_label
 from siftset.trainer.comparison.context import ComparisonSetting, TaskComparison, require_model
 from siftset.trainer.comparison.questions import QuestionSet
+from siftset.trainer.comparison.slices import note_small_slices
 from siftset.trainer.inference.load_model import ModelSide
 from siftset.trainer.inference.protocols import ClassifierModel
-from siftset.trainer.metrics.bootstrap import Bootstrap, win_rate
+from siftset.trainer.metrics.bootstrap import win_rate
 
 _UNTRAINED = "the head of '{}' was newly initialised: its answers are noise"
 _STANDS_ALONE = "no model before, and no features for a linear probe: the model after stands alone"
@@ -77,8 +78,8 @@ def compare_classification(
     elif PROBE in baselines:
         models.insert(0, (PROBE, baselines.pop(PROBE)))
     evaluation = ClassifierEvaluation(labels, tuple(baselines.items()), tuple(models))
-    bootstrap = setting.make_bootstrap(questions.seed)
     rows, unlabelled = select_labelled(questions.rows, labels)
+    bootstrap = setting.make_bootstrap(questions.seed, rows.frame)
     found, changes = compare_classifiers(
         rows,
         evaluation.ask_all(rows),
@@ -101,9 +102,9 @@ def compare_classification(
         changes=changes,
         classification=found,
         findings=tuple(judge_baselines(found.against_baselines)),
-        golden=_compare_golden(evaluation, questions, setting, bootstrap),
+        golden=_compare_golden(evaluation, questions, setting),
         warnings=(_UNTRAINED.format(after.info.name),) if after.info.head == "untrained" else (),
-        notes=tuple(notes),
+        notes=(*notes, *note_small_slices(rows.frame, setting.compare.slices)),
     )
 
 
@@ -124,14 +125,12 @@ def _fit_baselines(
 
 
 def _compare_golden(
-    evaluation: ClassifierEvaluation,
-    questions: QuestionSet,
-    setting: ComparisonSetting,
-    bootstrap: Bootstrap,
+    evaluation: ClassifierEvaluation, questions: QuestionSet, setting: ComparisonSetting
 ) -> Golden | None:
     if questions.golden is None:
         return None
     rows, _ = select_labelled(questions.golden, evaluation.labels)
+    bootstrap = setting.make_bootstrap(questions.seed, rows.frame)
     outcomes = replace(evaluation, baselines=()).ask_all(rows)
     _, changes = compare_classifiers(rows, outcomes, bootstrap=bootstrap, examples=0)
     right = [(outcome.predicted == rows.truth).astype(np.float64) for outcome in outcomes]
@@ -140,5 +139,5 @@ def _compare_golden(
         source=setting.compare.golden or "golden",
         n=len(rows.truth),
         changes=changes,
-        wins=(win_rate("rows answered better", gained, bootstrap.level),) if len(right) > 1 else (),
+        wins=(win_rate("rows answered better", gained, bootstrap),) if len(right) > 1 else (),
     )

@@ -15,6 +15,7 @@ from siftset.trainer.comparison.held_out import (
     judge_forgetting,
 )
 from siftset.trainer.comparison.questions import QuestionSet
+from siftset.trainer.comparison.slices import note_small_slices
 from siftset.trainer.inference.load_model import ModelSide
 from siftset.trainer.inference.protocols import MaskedModel
 
@@ -24,19 +25,26 @@ def compare_mlm(
 ) -> TaskComparison:
     """Compare two masked language models."""
     old, new = require_model(before, MaskedModel, "mlm"), require_model(after, MaskedModel, "mlm")  # type: ignore[type-abstract]
-    bootstrap = setting.make_bootstrap(questions.seed)
+    bootstrap = setting.make_bootstrap(questions.seed, questions.rows)
     words, notes = setting.read_word_lists()
     pair = MaskedPair(old, new, words, setting.compare.top_k, setting.compare.bars)
     found = compare_masks(pair, questions.prompts, bootstrap)
     scored = _score_both(pair, questions.rows, questions.seed)
-    golden = (
-        None if questions.golden is None else _score_both(pair, questions.golden, questions.seed)
-    )
-    general = (
-        _score_both(pair, general_rows(questions), questions.seed) if questions.general else None
-    )
+    changes, golden, general = compare_language(scored, bootstrap), None, None
+    if questions.golden is not None:
+        asked = _score_both(pair, questions.golden, questions.seed)
+        drawn = setting.make_bootstrap(questions.seed, questions.golden)
+        golden = Golden(
+            source=setting.compare.golden or "golden",
+            n=questions.golden.height,
+            changes=compare_language(asked, drawn),
+            wins=count_loss_wins(asked, drawn),
+        )
+    texts = general_rows(questions)
+    if questions.general:
+        general = _score_both(pair, texts, questions.seed)
     return TaskComparison(
-        changes=compare_language(scored, bootstrap),
+        changes=changes,
         mlm=found.model_copy(
             update={
                 "wins": (*found.wins, *count_loss_wins(scored, bootstrap)),
@@ -46,22 +54,22 @@ def compare_mlm(
             }
         ),
         forgetting=judge_forgetting(
-            scored, general, bootstrap, setting.compare.max_general_ppl_increase
+            changes[1],
+            general,
+            setting.make_bootstrap(questions.seed, texts),
+            setting.compare.max_general_ppl_increase,
         ),
-        golden=None
-        if golden is None
-        else Golden(
-            source=setting.compare.golden or "golden",
-            n=len(golden[1]),
-            changes=compare_language(golden, bootstrap),
-            wins=count_loss_wins(golden, bootstrap),
-        ),
+        golden=golden,
         warnings=tuple(
             _UNTRAINED.format(side.info.name)
             for side in (before, after)
             if side is not None and side.info.head == "untrained"
         ),
-        notes=notes if pair.same else (*notes, _OTHER_VOCABULARY),
+        notes=(
+            *notes,
+            *(() if pair.same else (_OTHER_VOCABULARY,)),
+            *note_small_slices(questions.rows, setting.compare.slices),
+        ),
     )
 
 

@@ -28,7 +28,7 @@ from siftset.trainer.comparison.context import (
     require_model,
 )
 from siftset.trainer.comparison.questions import QuestionSet
-from siftset.trainer.comparison.slices import compare_slices
+from siftset.trainer.comparison.slices import compare_slices, note_small_slices
 from siftset.trainer.inference.load_model import ModelSide
 from siftset.trainer.inference.protocols import ClassifierModel
 from siftset.trainer.metrics.bootstrap import (
@@ -60,7 +60,7 @@ def compare_multi_label(
             (before.info.name, align_probabilities(old, labels, frame["text"].to_list())),
             *sides,
         )
-    bootstrap = setting.make_bootstrap(questions.seed)
+    bootstrap = setting.make_bootstrap(questions.seed, frame)
     figures = [measure_multi_label(truth, probabilities, bootstrap) for _, probabilities in sides]
     models = tuple(
         _score_labels(labels, truth, side, (measured, bootstrap))
@@ -73,7 +73,11 @@ def compare_multi_label(
         )
     first = figures[0] if len(figures) > 1 else None
     changes = compare_figures(first, figures[-1], len(truth), bootstrap)
-    return TaskComparison(changes=changes, classification=found, notes=(_NO_BASELINES,))
+    return TaskComparison(
+        changes=changes,
+        classification=found,
+        notes=(_NO_BASELINES, *note_small_slices(frame, setting.compare.slices)),
+    )
 
 
 _NO_BASELINES = "baselines and the linear probe are for one label a row: left out"
@@ -105,9 +109,12 @@ def measure_multi_label(truth: Flags, probabilities: Array, bootstrap: Bootstrap
     exact = (said == truth).all(1)
     off = (said != truth).mean(1, keepdims=True)
     square = np.square(probabilities - truth).mean(1, keepdims=True)
-    rows = np.hstack([truth & said, truth, said, exact[:, None], off, square]).astype(np.float64)
+    ones = np.ones((len(truth), 1))
+    rows = np.hstack([truth & said, truth, said, exact[:, None], off, square, ones]).astype(
+        np.float64
+    )
     sums = np.vstack([rows.sum(0), ratio_draws(rows, bootstrap)])
-    labels, n = truth.shape[1], len(truth)
+    labels, n = truth.shape[1], sums[:, -1]
     hits, wanted, named = (sums[:, i * labels : (i + 1) * labels] for i in range(3))
     by_label = ratio(2 * hits, wanted + named)
     found = {

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, TypeAlias, TypeVar
 
+import polars as pl
 from pydantic import JsonValue
 
 from siftset.schemas.errors import RecipeError, TrainingError
@@ -22,6 +23,7 @@ from siftset.schemas.results.comparison import (
 )
 from siftset.schemas.results.summary import Finding
 from siftset.schemas.tasks import TASKS, TaskName
+from siftset.trainer.comparison.groups import find_groups
 from siftset.trainer.inference.load_model import ModelSide
 from siftset.trainer.inference.protocols import Encoder
 from siftset.trainer.inference.word_lists import read_words
@@ -49,9 +51,11 @@ class ComparisonSetting:
     encoder: Encoder | None = None
     provenance: Mapping[str, JsonValue] = field(default_factory=dict)
 
-    def make_bootstrap(self, seed: int) -> Bootstrap:
-        """Return how intervals are drawn."""
-        return Bootstrap(self.compare.resamples, self.compare.confidence, seed)
+    def make_bootstrap(self, seed: int, frame: pl.DataFrame) -> Bootstrap:
+        """Return how intervals are drawn of rows; those that are not independent stay together."""
+        groups = find_groups(frame, self.compare.group)
+        made = Bootstrap(self.compare.resamples, self.compare.confidence, seed)
+        return made.over_rows(frame.height, groups)
 
     def choose_headline(self, task: TaskName) -> str:
         """Return the metric that a comparison begins with and promotion judges by."""

@@ -34,7 +34,7 @@ from siftset.trainer.metrics.bootstrap import (
     Figure,
     Flags,
     change,
-    ratio_draws,
+    mean_draws,
     win_rate,
 )
 
@@ -105,6 +105,8 @@ def compare_masks(
             )
             changes.append(PromptChange(prompt=prompt.text, masks=found))
     masks = [mask for prompt in changes for mask in prompt.masks]
+    groups = np.repeat(np.arange(len(changes)), [len(prompt.masks) for prompt in changes])
+    bootstrap = bootstrap.over_rows(len(masks), groups)  # masks of one prompt are not independent
     return MlmComparison(
         top_k=pair.top_k,
         prompts=tuple(changes),
@@ -214,7 +216,7 @@ def _compare_masses(masks: Sequence[MaskChange], bootstrap: Bootstrap) -> Iterat
     names = [mass.name for mass in masks[0].mass]
     before = np.array([[mass.before for mass in mask.mass] for mask in masks])
     after = np.array([[mass.after for mass in mask.mass] for mask in masks])
-    draws = ratio_draws(np.hstack([before, after]), bootstrap) / len(masks)
+    draws = mean_draws(np.hstack([before, after]), bootstrap)
     for i, name in enumerate(names):
         yield change(
             f"{name}_mass",
@@ -232,7 +234,7 @@ def _count_wins(masks: Sequence[MaskChange], bootstrap: Bootstrap) -> Iterator[W
         rises = [m.after - m.before for mask in masks for m in mask.mass if m.name == name]
         if rises and name != "junk":
             verb = "rose" if better else "fell"
-            yield win_rate(f"{name} mass {verb}", sign * np.array(rises), bootstrap.level)
+            yield win_rate(f"{name} mass {verb}", sign * np.array(rises), bootstrap)
     targets = [mask.target for mask in masks if mask.target is not None]
     odds = [
         target.after_log_odds - target.before_log_odds
@@ -240,4 +242,4 @@ def _count_wins(masks: Sequence[MaskChange], bootstrap: Bootstrap) -> Iterator[W
         if target.before_log_odds is not None and target.after_log_odds is not None
     ]
     if odds:
-        yield win_rate("target log-odds rose", np.array(odds), bootstrap.level)
+        yield win_rate("target log-odds rose", np.array(odds), bootstrap)

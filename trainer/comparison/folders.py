@@ -155,8 +155,8 @@ def compare_ablation_folders(
         for name, arm in arms.items()
     ]
     questions = _gather_questions(data, split, task, ask)
-    bootstrap = ComparisonSetting(ask.compare).make_bootstrap(ask.seed)
-    return compare_ablation(task, contenders, questions, bootstrap=bootstrap, budget=budget)
+    setting = ComparisonSetting(ask.compare)
+    return compare_ablation(task, contenders, questions, setting=setting, budget=budget)
 
 
 def _choose_split(data: TrainingData) -> str:

@@ -63,7 +63,8 @@ def measure_forgetting(
     before = probe.score_general(questions)
     probe.take_weights(trained)
     after = probe.score_general(questions)
-    found = judge_forgetting(None, (before, after), setting.make_bootstrap(questions.seed), limit)
+    bootstrap = setting.make_bootstrap(questions.seed, general_rows(questions))
+    found = judge_forgetting(None, (before, after), bootstrap, limit)
     note = "measured through the head for words of the base model, on the classifier's encoder"
     return found.model_copy(update={"note": note})
 

@@ -67,7 +67,8 @@ def compare_language_slices(
         SliceChange(column=name, value=value, change=one)
         for name, value, chosen in iter_slices(frame, names)
         for one in compare_language(
-            (None if before is None else before[chosen], after[chosen]), bootstrap
+            (None if before is None else before[chosen], after[chosen]),
+            bootstrap.take_rows(chosen),
         )[1:]
     )
 
@@ -79,23 +80,23 @@ def count_loss_wins(scored: Scored, bootstrap: Bootstrap) -> tuple[WinRate, ...]
         return ()
     asked = (before[:, TOKENS] > 0) & (after[:, TOKENS] > 0)
     old, new = (side[asked, LOSS] / side[asked, TOKENS] for side in (before, after))
-    return (win_rate("rows with lower loss", old - new, bootstrap.level),)
+    return (win_rate("rows with lower loss", old - new, bootstrap.take_rows(asked)),)
 
 
 def judge_forgetting(
-    in_domain: Scored | None,
+    in_domain: Change | None,
     general: Scored | None,
     bootstrap: Bootstrap,
     limit: float | None = None,
 ) -> Forgetting:
     """Judge the rise of perplexity on general text against the gate's limit.
 
+    `in_domain` is the change of perplexity on held-out rows; `bootstrap` draws the general texts.
     The gate trips when the measured rise is strictly above the limit.
     """
-    domain = None if in_domain is None else compare_language(in_domain, bootstrap)[1]
     if general is None or general[0] is None or not general[1][:, TOKENS].sum():
         return Forgetting(
-            in_domain=domain,
+            in_domain=in_domain,
             limit=limit,
             note="not measured: the recipe names no general text (compare.general)",
         )
@@ -104,7 +105,7 @@ def judge_forgetting(
     increase = finite(rise.value - 1)
     failed = limit is not None and (increase is None or increase > limit)
     return Forgetting(
-        in_domain=domain,
+        in_domain=in_domain,
         general=compare_language(general, bootstrap)[1],
         increase=increase,
         increase_interval=bootstrap.interval(rise.draws - 1),

@@ -81,6 +81,11 @@ def gather_questions(
     is a hash, so this is a random sample. Raises RecipeError for a slice that they do not have.
     """
     check_slices(rows, compare.slices)
+    if compare.group is not None and compare.group not in rows.columns:
+        raise RecipeError(
+            f"compare.group: the rows have no column '{compare.group}', expected one of "
+            f"{', '.join(rows.columns)}"
+        )
     asked = rows.filter(pl.col("text").is_not_null())
     if "row_id" in asked.columns:
         asked = asked.sort("row_id")

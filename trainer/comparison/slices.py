@@ -13,7 +13,7 @@ import polars as pl
 from siftset.schemas.errors import RecipeError
 from siftset.schemas.recipe.train import Compare
 from siftset.schemas.results.comparison import SliceChange
-from siftset.trainer.metrics.bootstrap import Array, Bootstrap, Figure, Flags, change, ratio_draws
+from siftset.trainer.metrics.bootstrap import Array, Bootstrap, Figure, Flags, change, mean_draws
 
 MAX_VALUES = 20
 """Values of one column that become slices: the most frequent ones."""
@@ -77,10 +77,11 @@ def compare_slices(
     found = []
     for name, value, chosen in iter_slices(frame, names):
         parts = np.stack([score[chosen].astype(np.float64) for score in scores], 1)
-        draws = ratio_draws(parts, bootstrap) / len(parts)
+        some = bootstrap.take_rows(chosen)
+        draws = mean_draws(parts, some)
         before, after = (Figure(parts[:, i].mean(), draws[:, i]) for i in (0, 1))
         n = len(parts)
-        one = change(metric, before, after, n=n, bootstrap=bootstrap, higher_is_better=True)
+        one = change(metric, before, after, n=n, bootstrap=some, higher_is_better=True)
         found.append(SliceChange(column=name, value=value, change=one))
     return tuple(found)
 
@@ -91,11 +92,32 @@ def iter_slices(frame: pl.DataFrame, names: Sequence[str]) -> Iterator[tuple[str
         values = slice_values(frame, name)
         if values is None:
             continue
-        filled = values.fill_null("null")
-        counts = filled.value_counts().filter(pl.col("count") >= MIN_ROWS)
-        counts = counts.sort(["count", filled.name], descending=[True, False]).head(MAX_VALUES)
-        for value in sorted(counts[filled.name].to_list(), key=_band_order):
+        filled = values.fill_null("null").alias("value")
+        counts = filled.value_counts(name="rows").filter(pl.col("rows") >= MIN_ROWS)
+        counts = counts.sort(["rows", "value"], descending=[True, False]).head(MAX_VALUES)
+        for value in sorted(counts["value"].to_list(), key=_band_order):
             yield name, str(value), (filled == value).to_numpy()
+
+
+def note_small_slices(frame: pl.DataFrame, names: Sequence[str]) -> tuple[str, ...]:
+    """Say which slices have too few rows, or are too many, to be measured."""
+    notes = []
+    for name in names:
+        values = slice_values(frame, name)
+        if values is None:
+            continue
+        counts = values.fill_null("null").alias("value").value_counts(name="rows")
+        counts = counts.sort("rows", "value")
+        few = counts.filter(pl.col("rows") < MIN_ROWS)
+        if few.height:
+            shown = [f"{value} ({rows:,})" for value, rows in few.head(5).iter_rows()]
+            more = f" and {few.height - 5:,} more" if few.height > 5 else ""
+            said = f"{name}: fewer than {MIN_ROWS} rows, not measured: {', '.join(shown)}{more}"
+            notes.append(said)
+        beyond = counts.height - few.height - MAX_VALUES
+        if beyond > 0:
+            notes.append(f"{name}: the {MAX_VALUES} most frequent values; {beyond:,} are left out")
+    return tuple(notes)
 
 
 def _band_order(value: str) -> tuple[float, str]:

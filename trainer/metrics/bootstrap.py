@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
-from siftset.schemas.results.comparison import Change, Interval, Verdict, WinRate
+from siftset.schemas.results.comparison import MIN_UNITS, Change, Interval, Verdict, WinRate
 
 Array: TypeAlias = NDArray[np.float64]
 Integers: TypeAlias = NDArray[np.int64]
@@ -19,38 +19,63 @@ _CELLS = 2_000_000
 """Resampling weights held at once, so that memory does not grow with rows times resamples."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Bootstrap:
-    """How intervals are drawn: percentile bootstrap over rows, seeded."""
+    """How intervals are drawn: percentile bootstrap over independent units, seeded.
+
+    A unit is a row, or with `groups` (the number of each row's group) all rows of a group. `units`
+    is how many there are; None where nobody counted them.
+    """
 
     resamples: int = 1000
     level: float = 0.95
     seed: int = 0
+    groups: Integers | None = None
+    units: int | None = None
 
-    def generator(self) -> np.random.Generator:
-        """Return a fresh generator, so that every metric sees the same resamples."""
-        return np.random.default_rng(self.seed)
+    def over_rows(self, n: int, groups: Integers | None = None) -> Bootstrap:
+        """Return the bootstrap of n rows, those of a group drawn together."""
+        units = n if groups is None else len(np.unique(groups))
+        return replace(self, groups=groups, units=units)
 
-    def interval(self, draws: Array) -> Interval | None:
-        """Return the percentile interval of the finite draws, None when there are none."""
+    def take_rows(self, chosen: Flags) -> Bootstrap:
+        """Return the bootstrap of some of the rows."""
+        if self.groups is None:
+            return self.over_rows(int(chosen.sum()))
+        return self.over_rows(int(chosen.sum()), self.groups[chosen])
+
+    def bounds(self, draws: Array) -> Interval | None:
+        """Return the percentile bounds of the finite draws, also where both are the same.
+
+        None where there are none, or fewer than MIN_UNITS units.
+        """
         finite = draws[np.isfinite(draws)]
-        if finite.size == 0:
+        if finite.size == 0 or (self.units is not None and self.units < MIN_UNITS):
             return None
         tail = (1 - self.level) / 2
         low, high = np.quantile(finite, (tail, 1 - tail))
         return Interval(low=float(low), high=float(high), level=self.level)
 
+    def interval(self, draws: Array) -> Interval | None:
+        """Return the bounds, None where they have no width: resamples that agree show no spread."""
+        found = self.bounds(draws)
+        if found is None or found.high - found.low <= 1e-9 * max(abs(found.low), abs(found.high)):
+            return None
+        return found
+
     def weights(self, n: int) -> Iterator[Array]:
         """Yield blocks (resamples, n) of how often each row is drawn."""
-        generator = self.generator()
+        generator = np.random.default_rng(self.seed)  # fresh: every metric sees the same resamples
+        places = None if self.groups is None else np.unique(self.groups, return_inverse=True)[1]
+        units = n if places is None else int(places.max(initial=-1)) + 1
         left = self.resamples
         block = max(1, _CELLS // max(n, 1))
         while left > 0:
             size = min(block, left)
-            drawn = generator.integers(0, n, size=(size, n))
-            drawn += (np.arange(size) * n)[:, None]
-            counts = np.bincount(drawn.ravel(), minlength=size * n)
-            yield counts.reshape(size, n).astype(np.float64)
+            drawn = generator.integers(0, units, size=(size, units))
+            drawn += (np.arange(size) * units)[:, None]
+            counts = np.bincount(drawn.ravel(), minlength=size * units).reshape(size, units)
+            yield (counts if places is None else counts[:, places]).astype(np.float64)
             left -= size
 
 
@@ -59,6 +84,12 @@ def ratio_draws(parts: Array, bootstrap: Bootstrap) -> Array:
     if not len(parts):
         return np.empty((0, parts.shape[1]))
     return np.concatenate([block @ parts for block in bootstrap.weights(len(parts))])
+
+
+def mean_draws(parts: Array, bootstrap: Bootstrap) -> Array:
+    """Return (resamples, columns) means of the resampled rows of `parts` (rows, columns)."""
+    sums = ratio_draws(np.hstack([parts, np.ones((len(parts), 1))]), bootstrap)
+    return sums[:, :-1] / sums[:, -1:]
 
 
 def count_draws(cells: Integers, size: int, bootstrap: Bootstrap) -> Array:
@@ -100,18 +131,21 @@ def wilson(wins: float, n: int, level: float = 0.95) -> Interval | None:
     return Interval(low=max(0.0, centre - half), high=min(1.0, centre + half), level=level)
 
 
-def win_rate(name: str, difference: Array, level: float = 0.95) -> WinRate:
-    """Return how often a difference (positive: the model after is better) is above zero."""
+def win_rate(name: str, difference: Array, bootstrap: Bootstrap) -> WinRate:
+    """Return how often a difference (positive: the model after is better) is above zero.
+
+    The interval is Wilson's of as many trials as there are independent units, at least MIN_UNITS.
+    """
     n = int(difference.size)
     wins, ties = int((difference > 0).sum()), int((difference == 0).sum())
-    score = wins + ties / 2
+    score, units = wins + ties / 2, n if bootstrap.units is None else min(n, bootstrap.units)
     return WinRate(
         name=name,
         wins=wins,
         ties=ties,
         n=n,
         value=score / n if n else None,
-        interval=wilson(score, n, level),
+        interval=wilson(score / n * units, units, bootstrap.level) if units >= MIN_UNITS else None,
     )
 
 
@@ -141,10 +175,11 @@ def change(
 
     The draws of both must come from the same resamples of the same rows.
     """
-    difference = interval = None
+    difference = bounds = interval = None
     if before is not None:
         with np.errstate(invalid="ignore"):
             difference = finite(after.value - before.value)
+            bounds = bootstrap.bounds(after.draws - before.draws)
             interval = bootstrap.interval(after.draws - before.draws)
     return Change(
         name=name,
@@ -156,17 +191,17 @@ def change(
         interval=interval,
         higher_is_better=higher_is_better,
         n=n,
-        verdict=judge(interval, higher_is_better),
+        verdict=judge(bounds, higher_is_better),
     )
 
 
-def judge(interval: Interval | None, higher_is_better: bool | None) -> Verdict:
-    """Return what the interval of a difference shows."""
-    if interval is None or higher_is_better is None:
+def judge(bounds: Interval | None, higher_is_better: bool | None) -> Verdict:
+    """Return what the bounds of a difference show."""
+    if bounds is None or higher_is_better is None:
         return "not judged"
-    if interval.low > 0:
+    if bounds.low > 0:
         return "better" if higher_is_better else "worse"
-    if interval.high < 0:
+    if bounds.high < 0:
         return "worse" if higher_is_better else "better"
     return "no difference shown"
 

@@ -29,6 +29,7 @@ from siftset.pipeline.reports.page import (
     show_figures,
 )
 from siftset.schemas.results.comparison import (
+    MIN_UNITS,
     ArmsTable,
     Comparison,
     Forgetting,
@@ -132,8 +133,9 @@ def _show_summary(found: Comparison) -> Child:
     cut = f" ({asked.cut:,} more were left out)" if asked.cut else ""
     legend = (
         f"Both were asked the same {asked.rows:,} held-out rows{cut}; brackets are bootstrap "
-        "intervals, that of the difference paired by row. A change is better or worse only when "
-        "its interval leaves out 0."
+        "intervals, that of the difference paired by row; rows of equal text or of one group are "
+        "drawn together. A change is better or worse only when its interval leaves out 0; under "
+        f"{MIN_UNITS} independent rows (or prompts) there is no interval and no verdict."
     )
     below = h("p", legend, class_="small soft")
     return [said, show_figures(large), changes_table(found.changes), below, notes]

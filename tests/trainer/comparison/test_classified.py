@@ -16,7 +16,7 @@ from siftset.trainer.comparison import (
     compare_models,
     gather_questions,
 )
-from siftset.trainer.comparison.slices import iter_slices, slice_values
+from siftset.trainer.comparison.slices import iter_slices, note_small_slices, slice_values
 from siftset.trainer.inference.adapters import TextClassifier
 
 
@@ -54,7 +54,7 @@ def rows(times: int = 10) -> pl.DataFrame:
     return pl.DataFrame(
         {
             "row_id": [f"r{i}" for i in range(n)],
-            "text": TEXTS * times,
+            "text": [f"{text} {i}" for i, text in enumerate(TEXTS * times)],
             "label": LABELS * times,
             "source": [{"file": "a.csv" if i % 2 else "b.csv", "record": i} for i in range(n)],
             "signals": [{"loud": "true" if i % 3 else "false"} for i in range(n)],
@@ -181,6 +181,26 @@ def test_slices_by_length_source_and_signal():
         ("loud", "false", 20),
         ("loud", "true", 40),
     ]
+
+
+def test_slices_of_too_few_rows_are_named():
+    many = [f"v{i}" for i in range(22) for _ in range(10)] + [
+        "a",
+        "b",
+        "b",
+        "c",
+        "d",
+        "e",
+        "f",
+        "g",
+    ]
+    frame = pl.DataFrame({"count": many, "text": ["some words"] * len(many)})
+    assert note_small_slices(frame, ["length", "count", "none"]) == (
+        "count: fewer than 10 rows, not measured: a (1), c (1), d (1), e (1), f (1) and 2 more",
+        "count: the 20 most frequent values; 2 are left out",
+    )
+    found = compared(Guess("shoes"), slices=("length", "row_id"))
+    assert any(note.startswith("row_id: fewer than 10 rows") for note in found.notes)
 
 
 def test_lengths_fall_into_bands():

@@ -83,13 +83,36 @@ def test_the_target_climbs():
     assert target.after_log_odds == pytest.approx(np.log(0.7 / 0.05))
 
 
+class Wavering(Saying):
+    """Says good of some shoes more than of others."""
+
+    def fill_masks(self, prompts):
+        rows = []
+        for prompt in prompts:
+            log_probs = self.log_probs.copy()
+            log_probs[1] -= 0.1 * (len(prompt) % 3)
+            log_probs -= np.logaddexp.reduce(log_probs)
+            rows.append(np.tile(log_probs, (len(MASKS.findall(prompt)), 1)))
+        return rows
+
+
 def test_mass_rise_over_prompts_has_an_interval():
-    prompts = [Prompt(f"Shoe {i} is [MASK]") for i in range(5)]
-    found = compare_masks(MaskedPair(BEFORE, AFTER, WORDS), prompts)
+    prompts = [Prompt(f"Shoe {'i' * i} is [MASK]") for i in range(12)]
+    after = Wavering({"good": 0.7, "bad": 0.1, "expensive": 0.05, "##s": 0.15})
+    found = compare_masks(MaskedPair(BEFORE, after, WORDS), prompts)
     rise = found.mass[0]
-    assert (rise.name, rise.n, rise.verdict) == ("positive_mass", 5, "better")
-    assert rise.interval.low == pytest.approx(0.5)
+    assert (rise.name, rise.n, rise.verdict) == ("positive_mass", 12, "better")
+    assert 0.45 < rise.interval.low < rise.difference < rise.interval.high < 0.5
     assert found.wins[0].value == 1.0
+    assert found.wins[0].interval.low > 0.5
+
+
+@pytest.mark.parametrize("masks", [1, 12])
+def test_the_masks_of_one_prompt_are_one_unit_and_prove_nothing(masks):
+    found = compare_masks(MaskedPair(BEFORE, AFTER, WORDS), [Prompt("It is" + " [MASK]" * masks)])
+    for one in found.mass:
+        assert (one.interval, one.before_interval, one.verdict) == (None, None, "not judged")
+    assert [one.interval for one in found.wins] == [None, None]
 
 
 @pytest.mark.parametrize("seed", range(5))
@@ -155,7 +178,8 @@ def test_the_gate_trips_when_general_text_is_forgotten():
     found = compare_models("mlm", side(AFTER, "old"), side(BEFORE, "new"), asked(), setting)
     assert found.forgetting.verdict == "fail"
     assert found.forgetting.increase == pytest.approx(np.exp(2) - 1)
-    assert found.changes[0].verdict == "worse"
+    assert found.changes[0].difference == pytest.approx(2)
+    assert found.changes[0].verdict == "not judged"  # three rows
 
 
 def test_an_untrained_head_is_said_aloud():

@@ -14,6 +14,7 @@ from siftset.trainer.metrics.bootstrap import (
     count_draws,
     judge,
     mcnemar,
+    mean_draws,
     ratio_draws,
     wilson,
     win_rate,
@@ -57,11 +58,11 @@ def test_wilson_is_scipys(wins: int, n: int):
 def test_no_rows_no_interval():
     assert wilson(0, 0) is None
     assert Bootstrap().interval(np.array([np.nan])) is None
-    assert win_rate("none", np.array([])).value is None
+    assert win_rate("none", np.array([]), Bootstrap()).value is None
 
 
 def test_ties_are_half_a_win():
-    rate = win_rate("loss", np.array([1.0, 0.0, -1.0, 2.0]))
+    rate = win_rate("loss", np.array([1.0, 0.0, -1.0, 2.0]), Bootstrap())
     assert (rate.wins, rate.ties, rate.n, rate.value) == (2, 1, 4, 0.625)
 
 
@@ -99,5 +100,53 @@ def test_a_model_compared_with_itself_shows_no_difference(seed: int):
     rows = np.random.default_rng(seed).random((30, 1))
     figure = Figure(float(rows.mean()), ratio_draws(rows, bootstrap)[:, 0] / 30)
     found = change("loss", figure, figure, n=30, bootstrap=bootstrap, higher_is_better=False)
-    assert found.interval == Interval(low=0, high=0)
+    assert found.interval is None
     assert found.verdict == "no difference shown"
+
+
+def figures_of(before, after, bootstrap: Bootstrap):
+    draws = mean_draws(np.column_stack([before, after]), bootstrap)
+    return [Figure(float(v.mean()), draws[:, i]) for i, v in enumerate((before, after))]
+
+
+@pytest.mark.parametrize("n", [1, 9])
+def test_few_units_have_no_interval_and_no_verdict(n):
+    bootstrap = Bootstrap(100).over_rows(n)
+    values = np.random.default_rng(0).random(n)
+    old, new = figures_of(values, values + 0.5, bootstrap)
+    found = change("mass", old, new, n=n, bootstrap=bootstrap, higher_is_better=True)
+    assert (found.interval, found.before_interval, found.verdict) == (None, None, "not judged")
+    assert found.difference == pytest.approx(0.5)
+    assert win_rate("wins", np.ones(n), bootstrap).interval is None
+
+
+def test_no_interval_is_a_point():
+    bootstrap = Bootstrap(100).over_rows(12)
+    old, new = figures_of(np.zeros(12), np.ones(12), bootstrap)
+    found = change("accuracy", old, new, n=12, bootstrap=bootstrap, higher_is_better=True)
+    assert (found.interval, found.after_interval, found.verdict) == (None, None, "better")
+    same = change("accuracy", new, new, n=12, bootstrap=bootstrap, higher_is_better=True)
+    assert (same.interval, same.verdict) == (None, "no difference shown")
+
+
+def test_copies_of_rows_do_not_make_an_interval_narrower():
+    values = np.random.default_rng(3).random(40)
+    copied, groups = np.repeat(values, 5), np.repeat(np.arange(40), 5)
+    alone, together = (
+        Bootstrap(4000)
+        .over_rows(len(rows), found)
+        .interval(mean_draws(rows[:, None], Bootstrap(4000).over_rows(len(rows), found))[:, 0])
+        for rows, found in ((values, None), (copied, groups))
+    )
+    assert (together.low, together.high) == pytest.approx((alone.low, alone.high), abs=0.01)
+    naive = Bootstrap(4000).interval(mean_draws(copied[:, None], Bootstrap(4000))[:, 0])
+    assert naive.high - naive.low < 0.6 * (alone.high - alone.low)
+    assert Bootstrap().over_rows(200, groups).units == 40
+
+
+def test_groups_of_unlike_size_are_drawn_whole():
+    groups = np.array([0, 0, 0, 1, 2])
+    weights = np.concatenate(list(Bootstrap(200, seed=1).over_rows(5, groups).weights(5)))
+    assert (weights[:, 0] == weights[:, 1]).all()
+    assert (weights[:, 0] == weights[:, 2]).all()
+    assert (weights[:, [0, 3, 4]].sum(1) == 3).all()
