@@ -81,8 +81,9 @@ def make_plan(job: Job, store: Store, book: ShardList | None, work: Path) -> Ref
     gone: list[ShardEntry] = []
     if keeps_rows(job.recipe):
         for entry, stored in _find_gone(job, store, book, work):
-            if same is None:  # its rows are decided anew
-                key = json_digest(["gone", entry.key, sign])
+            if same is None or stored.is_outdated():  # its rows are decided anew
+                about = sign if same is None else job.key
+                key = json_digest(["gone", entry.key, about])
                 entry = ShardEntry(key, *entry.input, entry.file, gone=True)
                 todo[entry.key] = stored
             gone.append(entry)
@@ -143,6 +144,8 @@ def _find_gone(
     """Yield what the current version rests on and the source no longer has."""
     present = {_locate_shard(shard)[:2] for shard in job.sources.shards}
     named = {(str(one["source"]), str(one["name"])) for one in job.sources.inputs}
+    files = [shard for shard in job.sources.shards if isinstance(shard, FileShard)]
+    plans = {shard.plan.source: shard.plan for shard in files}
     if book is None:
         known = {origin for _, origin in present} | {name for _, name in named}
         names = [source.config.name for source in job.recipe.source]
@@ -151,8 +154,9 @@ def _find_gone(
         if not _is_gone(entry, present, named):
             continue
         kept = replace(entry, gone=True)
-        shard = StoredShard(entry.file, entry.key, job.sources.schema, entry.candidates, entry.ids)
-        yield kept, shard
+        parts = (entry.candidates, entry.ids)
+        plan = plans.get(entry.source)
+        yield kept, StoredShard(entry.file, entry.key, job.sources.schema, *parts, plan=plan)
 
 
 def _list_lost_rows(store: Store, present: set[str], work: Path, *, source: str) -> ShardList:

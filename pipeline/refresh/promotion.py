@@ -11,13 +11,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
-import numpy as np
 import polars as pl
 from pydantic import JsonValue
 
 from siftset.pipeline.commands.compare import write_comparison
 from siftset.pipeline.commands.train import train_version
 from siftset.pipeline.model_registry.inputs import SECTIONS_OF_TRAINING
+from siftset.pipeline.model_registry.new_rows import count_changes
 from siftset.pipeline.model_registry.options import TrainOptions
 from siftset.pipeline.model_registry.registry import (
     MODELS,
@@ -102,16 +102,16 @@ def decide_training(
     wait = _explain_wait(refresh, store)
     if wait:
         return TrainingDue(False, wait)
-    new, wanted = count_new_rows(store, trained, version), refresh.retrain_after
-    if wanted is not None and new >= wanted:
-        return TrainingDue(True, f"{new:,} new rows, {wanted:,} make it due", version)
+    news, wanted = count_changes(store, trained, version), refresh.retrain_after
+    if wanted is not None and news.total >= wanted:
+        return TrainingDue(True, f"{news}, {wanted:,} make it due", version)
     drift = _find_drift(store, trained, version) if refresh.retrain_on_drift else ""
     moved = drift or find_drop()
     if moved:
         return TrainingDue(True, moved, version)
     limit = "" if wanted is None else f", {wanted:,} make it due"
     since = "in a set never trained on" if trained is None else "since the last training"
-    return TrainingDue(False, f"{new:,} new rows {since}{limit}")
+    return TrainingDue(False, f"{news} {since}{limit}")
 
 
 def _find_drop(loaded: LoadedRecipe, store: Store, progress: Progress) -> str:
@@ -119,15 +119,6 @@ def _find_drop(loaded: LoadedRecipe, store: Store, progress: Progress) -> str:
     if current is None:
         return ""
     return find_metric_drop(loaded, store, current, store.output / MODELS / _JUDGING, progress)
-
-
-def count_new_rows(store: Store, trained: int | None, version: int) -> int:
-    """Count the rows of a version that the one trained on lacks."""
-    ids = store.scan(version).select(pl.col("row_id").hash(0)).collect().to_series().to_numpy()
-    if trained is None:
-        return len(ids)
-    before = store.scan(trained).select(pl.col("row_id").hash(0)).collect().to_series().to_numpy()
-    return len(np.setdiff1d(ids, before, assume_unique=True))
 
 
 def _train_and_promote(

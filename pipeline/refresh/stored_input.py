@@ -9,6 +9,7 @@ from typing import Final
 
 import polars as pl
 
+from siftset.pipeline.sources.assemble import SourcePlan
 from siftset.pipeline.sources.batch import BATCH_ROWS, UNREADABLE, Batch
 from siftset.pipeline.sources.row_ids import content_hashes
 from siftset.pipeline.sources.types import fit_columns
@@ -28,6 +29,16 @@ class StoredShard:
     rows: tuple[Part, ...]
     ids: tuple[Part, ...] = ()
     limit: int | None = None
+    plan: SourcePlan | None = None
+    """How the source is read today, where it joins a file."""
+
+    def is_outdated(self) -> bool:
+        """Return whether the joined file says something else of these rows than they hold."""
+        plan = self.plan
+        if plan is None or plan.joined is None or not self.rows:
+            return False
+        frames = (fit_columns(frame, self._read_types()) for frame in self._read_frames())
+        return not all(plan.rejoin(frame).equals(frame) for frame in frames)
 
     @property
     def fingerprint(self) -> str:
@@ -46,8 +57,7 @@ class StoredShard:
 
     def read_batches(self) -> Iterator[Batch]:
         """Read the rows in order."""
-        left, stored = self.records, pl.read_parquet_schema(self.rows[0].path)
-        types = {**{name: stored[name] for name in _OWN}, **self.schema}
+        left, types = self.records, self._read_types()
         for frame, content in zip(self._read_frames(), self._read_hashes(), strict=False):
             hashes = content
             if hashes is None:
@@ -57,8 +67,13 @@ class StoredShard:
                 if not size:
                     return
                 rows = fit_columns(frame.slice(start, size), types)
+                rows = rows if self.plan is None else self.plan.rejoin(rows)
                 left -= size
                 yield Batch(rows, hashes.slice(start, size), UNREADABLE.to_frame())
+
+    def _read_types(self) -> dict[str, pl.DataType]:
+        stored = pl.read_parquet_schema(self.rows[0].path)
+        return {**{name: stored[name] for name in _OWN}, **self.schema}
 
     def _read_frames(self) -> Iterator[pl.DataFrame]:
         for part in self.rows:

@@ -45,6 +45,19 @@ class SourcePlan:
     schema: pl.Schema
     joined: JoinedColumns | None = None
 
+    def rejoin(self, rows: pl.DataFrame) -> pl.DataFrame:
+        """Return rows of the set with what the joined file says of them today."""
+        own = {stored: name for name, stored in self.names.items() if stored in rows.columns}
+        raw = rows.rename(own)
+        if self.joined is None or self.joined.id not in raw.columns:
+            return rows
+        types = self.joined.types
+        absent = [pl.lit(None, types[name]).alias(name) for name in types if name not in raw]
+        said = self.joined.add_to(raw.with_columns(absent)).select(*types)
+        prepared = prepare_texts(said.rename(self.names, strict=False), self.prepare)
+        fits = {name: self.schema[name] for name in prepared.columns}
+        return rows.with_columns(fit_columns(prepared, fits))
+
 
 @dataclass(slots=True)
 class FileParts:

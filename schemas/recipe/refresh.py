@@ -18,7 +18,9 @@ class Refresh(Section):
         wanted = (self.retrain_after, self.retrain_on_drop)
         return self.retrain_on_drift or any(one is not None for one in wanted)
 
-    retrain_after: PositiveInt | None = Field(None, description="New kept rows that make it due.")
+    retrain_after: PositiveInt | None = Field(
+        None, description="Rows added, changed or removed since the last training that make it due."
+    )
     retrain_on_drift: bool = Field(
         False, description="Train when the rows of a run drift from the set before."
     )

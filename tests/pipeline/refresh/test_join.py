@@ -53,6 +53,23 @@ def test_ground_truth_that_arrives_late_changes_its_rows_alone(world):
     assert world.set().equals(world.full())
 
 
+def test_ground_truth_that_arrives_late_holds_for_rows_whose_input_is_gone(world):
+    world.write("b", [{"n": 7, "text": "text number 7", "label": "guess"}])
+    refresh(world.path())
+    world.remove("a")
+    assert labels(world) == {0: "guess", 1: "right", 2: "guess", 7: "guess"}
+    truth(world, "n,label,who\n2,wrong,ann\n")
+    found = refresh(world.path())
+    assert labels(world) == {0: "guess", 1: "right", 2: "wrong", 7: "guess"}
+    assert world.set().filter(id=2)["who"].to_list() == ["ann"]
+    assert found.version == 1
+    again = refresh(world.path())
+    assert (again.new, again.version) == (False, 1)
+    truth(world, "n,label,who\n2,wrong,ann\n0,right,bob\n")
+    assert refresh(world.path()).version == 2
+    assert labels(world) == {0: "right", 1: "right", 2: "wrong", 7: "guess"}
+
+
 def test_new_rows_meet_what_is_known_already(world):
     truth(world, "n,label\n7,right\n")
     refresh(world.path())

@@ -10,7 +10,7 @@ import pytest
 
 from siftset.pipeline.commands.train import train_recipe
 from siftset.pipeline.model_registry.inputs import training_data
-from siftset.pipeline.model_registry.new_rows import weight_new_rows
+from siftset.pipeline.model_registry.new_rows import count_changes, weight_new_rows
 from siftset.pipeline.model_registry.registry import (
     MODELS,
     current_model,
@@ -21,7 +21,6 @@ from siftset.pipeline.model_registry.registry import (
 from siftset.pipeline.refresh import refresh
 from siftset.pipeline.refresh.metric_drop import describe_drop
 from siftset.pipeline.refresh.promotion import (
-    count_new_rows,
     decide_training,
     judge_promotion,
     renew_model,
@@ -72,10 +71,40 @@ def test_new_rows_make_training_due(world):
     trained(world, 0)
     world.texts("b", "text number 1", "text number 20", "text number 21", "hi")
     world.refresh()
-    assert count_new_rows(store, 0, 1) == 2
+    assert str(count_changes(store, 0, 1)) == "2 new rows"
     found = decide_training(Refresh(retrain_after=2), store)
     assert (found.is_due, found.version) == (True, 1)
     assert "2 new rows" in decide_training(Refresh(retrain_after=3), store).why
+
+
+@pytest.mark.parametrize("how", ["upsert", "join"])
+def test_corrected_labels_and_rows_that_left_make_training_due(new_world, how):
+    files = {"paths": ["in/*.jsonl"], "id": "n", "label": "label"}
+    world = new_world(
+        source={"files": {**files, "join": {"path": "truth.csv"}} if how == "join" else files},
+        refresh={"merge": "upsert", "removed": "delete"},
+        split={"train": 1.0, "validation": 0.0},
+    )
+    (world.folder / "truth.csv").write_text("n,label\n99,right\n")
+    rows = [{"n": n, "text": f"text number {n}", "label": "guess"} for n in range(10)]
+    world.write("a", rows)
+    world.write("b", [{"n": 10, "text": "text number 10", "label": "guess"}])
+    world.refresh()
+    trained(world, 0)
+    if how == "join":
+        (world.folder / "truth.csv").write_text("n,label\n1,right\n2,right\n3,right\n")
+    else:
+        world.write("c", [{**row, "label": "right"} for row in rows[1:4]])
+    world.remove("b")
+    world.refresh()
+    store = store_of(world)
+    assert str(count_changes(store, 0, 1)) == "0 new rows, 3 changed, 1 removed"
+    found = decide_training(Refresh(retrain_after=4), store)
+    assert (found.is_due, found.why[:33]) == (True, "0 new rows, 3 changed, 1 removed,")
+    data = training_data(load_recipe(world.path()), store, None)
+    weighted = weight_new_rows(data, store, weight=2, progress=Said())
+    more = pl.read_parquet(weighted.files["train"][-1])
+    assert sorted(more["id"]) == [1, 2, 3]
 
 
 WAITS = [
@@ -205,7 +234,7 @@ def test_new_rows_count_more(world):
     assert sorted(texts) == sorted(wanted)
     assert any(text.startswith("another") for text in once)
     assert found.files.get("validation") == data.files.get("validation")
-    assert "are new since version 0: each 3 times" in said.lines[0]
+    assert "are new or changed since version 0: each 3 times" in said.lines[0]
 
 
 class Said(Silent):
