@@ -187,6 +187,6 @@ def test_a_logger_that_is_not_installed(fit, monkeypatch):
 
 
 def test_importing_the_entry_does_not_load_torch():
-    code = "import sys, trainer.run; sys.exit('torch' in sys.modules)"
+    code = "import sys, siftset.trainer.train; sys.exit('torch' in sys.modules)"
     root = Path(__file__).parents[2]
     assert subprocess.run([sys.executable, "-c", code], cwd=root, check=False).returncode == 0

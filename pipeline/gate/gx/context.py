@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import os
+import re
 import warnings
 from importlib.util import find_spec
 from pathlib import Path
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
 
 _STORE: Final = "TupleFilesystemStoreBackend"
 _SUFFIXED: Final = {"filepath_suffix": ".json"}
+_PAGES_BEFORE: Final = re.compile(r"(?<![\w.])pipeline\.gate\.pages\b")
+"""Where projects that version 0.1.0 wrote look for their pages."""
 
 
 def import_quietly() -> None:
@@ -60,6 +63,9 @@ def open_context(folder: Path) -> FileDataContext:
             # JSON is YAML, and needs no writer of its own.
             text = json.dumps(_project_config(data_docs.site_config("../data_docs/")), indent=2)
             config.write_text(text + "\n", encoding="utf-8")
+        elif _PAGES_BEFORE.search(written := config.read_text(encoding="utf-8")):
+            now = _PAGES_BEFORE.sub(data_docs.__name__, written)
+            config.write_text(now, encoding="utf-8")
         return gx.get_context(mode="file", project_root_dir=folder)
 
 

@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import warnings
 from pathlib import Path
 
 import polars as pl
@@ -239,6 +240,21 @@ def test_a_new_process_reloads_and_reruns_the_checkpoint(tmp_path, parts):
     assert "SUCCESS True ['siftset']" in done.stdout, done.stderr[-2000:]
 
 
+def test_a_project_of_version_0_1_0_is_run_again(tmp_path, parts):
+    from siftset.pipeline.gate.gx.context import open_context
+
+    suite = write_suite(tmp_path, expect("expect_table_row_count_to_equal", value=4))
+    run_gate(parts, suite=suite, folder=tmp_path / "run")
+    config = tmp_path / "run/gx/great_expectations.yml"
+    written = config.read_text("utf-8")
+    config.write_text(written.replace("siftset.pipeline.gate.gx.data_docs", "pipeline.gate.pages"))
+    assert "pipeline.gate.pages" in config.read_text("utf-8")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        assert open_context(tmp_path / "run").checkpoints.get("set-mine").run().success
+    assert config.read_text("utf-8") == written
+
+
 def test_a_delta_version_is_an_asset(tmp_path):
     from siftset.pipeline.gate.gx.context import open_context
 
@@ -256,7 +272,7 @@ def test_a_delta_version_is_an_asset(tmp_path):
 
 
 def test_the_gate_is_imported_without_great_expectations():
-    code = "import sys, pipeline.gate; print('great_expectations' in sys.modules)"
+    code = "import sys, siftset.pipeline.gate; print('great_expectations' in sys.modules)"
     done = subprocess.run(
         [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
     )
