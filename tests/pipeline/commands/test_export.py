@@ -78,7 +78,7 @@ def test_times_are_written_alike_in_both_ways(tmp_path: Path):
         recipe = curated(tmp_path, pl.DataFrame({"text": ["t"], "at": [at], "x": [infinite]}))
         export_set(recipe, tmp_path / "x.jsonl")
         [row] = read_json_lines(tmp_path / "x.jsonl")
-        assert str(row["at"]).replace("T", " ") == "2024-01-02 03:04:05.000000"
+        assert row["at"] == "2024-01-02 03:04:05"
 
 
 @pytest.mark.parametrize("ending", ["csv", "jsonl", "parquet"])
