@@ -18,10 +18,12 @@ from siftset.pipeline.sources.batch import (
     FilePart,
     RawBlock,
 )
+from siftset.pipeline.sources.formats.streams import FileStamp
 from siftset.pipeline.sources.occurrences import Earlier, OccurrenceCounter, earlier_in_parts
 from siftset.pipeline.sources.prepare import prepare_texts
 from siftset.pipeline.sources.row_ids import content_hashes, hex_ids, mapped_ids, record_ids
 from siftset.pipeline.sources.types import Types, fit_columns
+from siftset.schemas.errors import SourceError
 from siftset.schemas.recipe.source import Prepare
 from siftset.schemas.results.columns import SOURCE
 from siftset.signals.kernels.arrays import to_series
@@ -66,6 +68,7 @@ class FileParts:
     name: str
     stem: str
     parts: tuple[FilePart, ...]
+    stamp: FileStamp | None = None
     _earlier: tuple[Earlier, ...] | None = None
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -95,12 +98,13 @@ class FileParts:
         self._earlier = earlier
 
     def __getstate__(self) -> tuple[object, ...]:
-        return self.name, self.stem, self.parts, self._earlier
+        return self.name, self.stem, self.parts, self.stamp, self._earlier
 
     def __setstate__(
-        self, state: tuple[str, str, tuple[FilePart, ...], tuple[Earlier, ...]]
+        self,
+        state: tuple[str, str, tuple[FilePart, ...], FileStamp | None, tuple[Earlier, ...]],
     ) -> None:
-        self.name, self.stem, self.parts, self._earlier = state
+        self.name, self.stem, self.parts, self.stamp, self._earlier = state
         self._lock = threading.Lock()
 
 
@@ -144,7 +148,7 @@ class FileShard:
         if self.plan.id is None:
             counter = OccurrenceCounter(self.file.count_before(self.part))
         left, is_empty = self.limit, True
-        for whole in self.file.parts[self.part].read_records():
+        for whole in self._read_blocks():
             block = whole if left is None else _head_of_block(whole, left)
             if left is not None:
                 left -= block.frame.height + len(block.bad)
@@ -157,6 +161,29 @@ class FileShard:
             # one batch without rows, so that a run that reads nothing still knows its columns
             none = pl.Series("record", [], dtype=pl.Int64)
             yield self._make_batch(RawBlock(pl.DataFrame(schema=self.plan.types), none), counter)
+
+    def _read_blocks(self) -> Iterator[RawBlock]:
+        """Read the records; raise SourceError where the file is no longer the one that was opened.
+
+        A file that is replaced, cut or written on while it is read would otherwise give rows that
+        the fingerprint of the input does not tell of.
+        """
+        part, read = self.file.parts[self.part], 0
+        try:
+            for block in part.read_records():
+                read += block.frame.height + len(block.bad)
+                yield block
+        except Exception:
+            if self.file.stamp is not None:
+                self.file.stamp.check()
+            raise
+        if self.file.stamp is not None:
+            self.file.stamp.check()
+        if read != part.rows:
+            raise SourceError(
+                f"{self.file.name}: {part.rows:,} records were counted and {read:,} are there: the "
+                "file changed while it was read; run again"
+            )
 
     def _make_batch(self, block: RawBlock, counter: OccurrenceCounter | None) -> Batch:
         content = content_hashes(block.frame)

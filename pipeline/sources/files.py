@@ -15,9 +15,10 @@ from pydantic import JsonValue
 from siftset.pipeline.sources.batch import FilePart, RawBlock
 from siftset.pipeline.sources.find_files import InputFile, find_files
 from siftset.pipeline.sources.formats.columnar import open_arrow, open_parquet
-from siftset.pipeline.sources.formats.streams import file_identity, prefix_digests
+from siftset.pipeline.sources.formats.streams import FileStamp, file_identity, prefix_digests
 from siftset.pipeline.sources.types import FileTypes, Types
 from siftset.pipeline.storage.object_store import Object
+from siftset.pipeline.storage.run_folder import MEANING
 from siftset.schemas.errors import EmptySourceError, SourceError
 from siftset.schemas.recipe.source import Files
 
@@ -33,6 +34,8 @@ class Opened(NamedTuple):
     bytes: int
     marks: tuple[str, ...] = ()
     """For each part, what changes with it and with what stands before it; else the digest does."""
+    stamp: FileStamp | None = None
+    """The file as it was when it was opened, where it may change."""
 
     def describe(self, source: str, kind: str) -> dict[str, JsonValue]:
         """Return the entry of the manifest that identifies the file."""
@@ -120,6 +123,7 @@ def _open_file(file: InputFile, config: Files, scans: ScanMemory | None) -> Open
     types: Types
     parts: tuple[FilePart, ...]
     ends: tuple[int, ...] = ()
+    stamp = FileStamp.take(file.path) if isinstance(file.path, Path) else None
     if file.format == "parquet":
         types, found = open_parquet(file)
         parts, ends = found, tuple(part.end for part in found) if len(found) > 1 else ()
@@ -127,10 +131,15 @@ def _open_file(file: InputFile, config: Files, scans: ScanMemory | None) -> Open
     if file.format == "arrow":
         types, parts = open_arrow(file)
     elif file.format != "parquet":
-        types, parts = _scan_text(_text_reader(file, config), digest, repr((file, config)), scans)
+        types, parts = _scan_text(
+            _text_reader(file, config), digest, repr((MEANING, file, config)), scans
+        )
     declared = file.format in ("parquet", "arrow")
     stated = FileTypes(str(file.path), types, declared)
-    return Opened(file.name, file.stem, stated, parts, digest, _file_size(file), marks)
+    if stamp is not None:
+        stamp = stamp._replace(digest=digest)
+        stamp.check()
+    return Opened(file.name, file.stem, stated, parts, digest, _file_size(file), marks, stamp)
 
 
 def _digest_file(

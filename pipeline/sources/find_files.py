@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import glob
 import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from siftset.pipeline.sources.matches import Match
+from siftset.pipeline.sources.matches import Match, is_hidden
 from siftset.pipeline.storage.object_store import Object, is_address
 from siftset.schemas.errors import EmptySourceError, SourceError
 from siftset.schemas.recipe.source import Files
@@ -75,19 +76,32 @@ def find_files(config: Files, folder: Path) -> FoundFiles:
 def _choose_files(config: Files, found: Iterable[tuple[str, list[Match]]]) -> FoundFiles:
     """Leave out what was found twice, and what lies in a folder and has no known format."""
     files: dict[Path | Object, InputFile] = {}
+    stems: dict[str, InputFile] = {}
     warnings: list[str] = []
     places: list[str] = []
     for pattern, matches in found:
         places.append(pattern)
         skipped = 0
         for match in matches:
-            if match.path in files:
+            # one file that is named in two ways is read once
+            real = match.path.resolve() if isinstance(match.path, Path) else match.path
+            if real in files:
+                if files[real].name != match.name:
+                    warnings.append(f"{match.path}: this is {files[real].path} again; read once")
                 continue
             told, compression, bare = _split_endings(match.path)
             form = config.format or told
             if form is not None:
+                _check_name(match)
                 stem = Path(match.name).with_name(bare).as_posix()
-                files[match.path] = InputFile(match.path, match.name, stem, form, compression)
+                file = InputFile(match.path, match.name, stem, form, compression)
+                if stem in stems:
+                    raise SourceError(
+                        f"{file.path}: {stems[stem].path} has the same name but for its ending, "
+                        "and row ids leave endings out: remove one of the two, rename it, or name "
+                        "the files to read in source.files.paths"
+                    )
+                files[real] = stems[stem] = file
             elif match.asked:
                 raise SourceError(
                     f"{match.path}: the ending names no format; expected one of "
@@ -120,8 +134,13 @@ def _match_path(pattern: Path) -> Iterator[tuple[Path, bool]]:
     """Yield paths, and whether each was asked for by name or pattern rather than by folder."""
     if _is_glob(pattern):
         fixed = _fixed_folder(pattern)
-        found = sorted(fixed.glob(str(pattern.relative_to(fixed)))) if fixed.is_dir() else []
-        files = [path for path in found if path.is_file() and not _is_hidden(path, fixed)]
+        # Path.glob goes into no folder that is a link
+        inside = str(pattern.relative_to(fixed))
+        names = glob.glob(inside, root_dir=fixed, recursive=True)  # noqa: PTH207
+        found = sorted(fixed / name for name in names)
+        files = [
+            path for path in found if path.is_file() and not is_hidden(path.relative_to(fixed))
+        ]
         if not files:
             raise EmptySourceError(f"{pattern}: no file matches; check the pattern and its folder")
         yield from ((path, True) for path in files)
@@ -139,15 +158,26 @@ def _files_inside(folder: Path) -> list[Path]:
             f"{folder}: this is a Delta table, whose folder also holds old files; "
             "read it with source: {delta: {path: ...}}"
         )
-    files = sorted(path for path in folder.rglob("*") if path.is_file())
-    files = [path for path in files if not _is_hidden(path, folder)]
+    files: list[Path] = []
+    walked: set[str] = set()
+    for place, folders, names in os.walk(folder, followlinks=True):
+        if os.path.realpath(place) in walked:  # a link that leads back
+            folders.clear()
+            continue
+        walked.add(os.path.realpath(place))
+        files += [Path(place, name) for name in names if Path(place, name).is_file()]
+    files = sorted(path for path in files if not is_hidden(path.relative_to(folder)))
     if not files:
         raise EmptySourceError(f"{folder}: the folder holds no files")
     return files
 
 
-def _is_hidden(path: Path, folder: Path) -> bool:
-    return any(part.startswith((".", "_")) for part in path.relative_to(folder).parts)
+def _check_name(match: Match) -> None:
+    try:
+        match.name.encode()
+    except UnicodeEncodeError:
+        shown = os.fsencode(match.name).decode(errors="backslashreplace")
+        raise SourceError(f"{shown}: the name of the file is not UTF-8; rename it") from None
 
 
 def _split_endings(path: Path | Object) -> tuple[str | None, str | None, str]:

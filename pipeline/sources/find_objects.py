@@ -5,9 +5,10 @@ from __future__ import annotations
 import posixpath
 from collections.abc import Iterator
 from itertools import takewhile
+from pathlib import PurePosixPath
 from typing import NamedTuple
 
-from siftset.pipeline.sources.matches import Match
+from siftset.pipeline.sources.matches import Match, is_hidden
 from siftset.pipeline.storage.object_store import (
     Object,
     find_objects,
@@ -64,11 +65,7 @@ def _list_address(address: str) -> _Listed:
             f"{address}: this is a Delta table, whose folder also holds old files; "
             "read it with source: {delta: {path: ...}}"
         )
-    seen = [
-        one
-        for one in objects
-        if not any(part.startswith((".", "_")) for part in _name_below(one, fixed).split("/"))
-    ]
+    seen = [one for one in objects if not is_hidden(PurePosixPath(_name_below(one, fixed)))]
     if not seen:
         raise EmptySourceError(
             f"{address}: no object there, none that matches; check source.files.paths"

@@ -80,6 +80,9 @@ def open_join(config: Columns, folder: Path, source: str) -> JoinedColumns | Non
 def _rows_by_key(opened: tuple[Opened, ...], types: Types, key: str, path: str) -> pl.DataFrame:
     """Return all rows that have an id, by its text; raise SourceError where one comes twice."""
     blocks = [b.frame for file in opened for part in file.parts for b in part.read_records()]
+    for file in opened:
+        if file.stamp is not None:
+            file.stamp.check()
     # keys as they stand in the file, before a type of the column changes how they are written
     rows = [
         fit_columns(block, types).with_columns(key_text(block[key]).alias(_KEY))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import NamedTuple
 
 from siftset.pipeline.storage.object_store import Object
@@ -16,3 +16,10 @@ class Match(NamedTuple):
     """Relative to the root."""
     asked: bool
     """By name or by pattern, rather than by folder."""
+
+
+def is_hidden(name: PurePath) -> bool:
+    """Tell whether a part of a relative name begins with . or _; `_year=2024` is a partition."""
+    return any(
+        part.startswith(".") or (part.startswith("_") and "=" not in part) for part in name.parts
+    )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
@@ -14,7 +14,13 @@ from siftset.pipeline.sources.assemble import FileParts, FileShard, SourcePlan
 from siftset.pipeline.sources.batch import Shard, Sources
 from siftset.pipeline.sources.files import Opened, OpenedFiles, ScanMemory, open_files
 from siftset.pipeline.sources.prepare import final_names
-from siftset.pipeline.sources.types import FileTypes, Types, agree_types, widen_to_kept
+from siftset.pipeline.sources.types import (
+    WIDE_INTEGER,
+    FileTypes,
+    Types,
+    agree_types,
+    widen_to_kept,
+)
 from siftset.schemas.errors import EmptySourceError, SourceError
 from siftset.schemas.recipe.model import Recipe
 from siftset.schemas.recipe.source import Columns, Delta, Files, Hub, Prepare, Synthesize
@@ -79,7 +85,34 @@ class MappedFiles:
             for old, new in self.plan.names.items()
             if new == f"source_column_{old}"
         ]
-        return (*self.opened.warnings, *moved)
+        return (*self.opened.warnings, *self._missing_columns(), *self._mixed_types(), *moved)
+
+    def _missing_columns(self) -> Iterator[str]:
+        """Say which files lack a column that the source names and other files have."""
+        for column, name in self.plan.names.items():
+            known = any(column in file.types.types for file in self.opened.files)
+            if name not in ("text", "label", "id") or not known:
+                continue
+            for file in self.opened.files:
+                if column not in file.types.types:
+                    rows = sum(part.rows for part in file.parts)
+                    yield (
+                        f"{file.types.file}: no column '{column}' ({name}), which other files "
+                        f"have, so that its {rows:,} rows have none; it has "
+                        f"{', '.join(file.types.types) or 'no columns'}"
+                    )
+
+    def _mixed_types(self) -> Iterator[str]:
+        """Say which columns are text because files write them differently."""
+        for column, dtype in self.plan.types.items():
+            first: dict[pl.DataType, str] = {}
+            for file in self.opened.files:
+                found = file.types.types.get(column, pl.Null())
+                if found != pl.Null:
+                    first.setdefault(pl.Int64() if found == WIDE_INTEGER else found, file.name)
+            if dtype == pl.String and len(first) > 1:
+                which = ", ".join(f"{kind} in {name}" for kind, name in first.items())
+                yield f"{self.name}: column '{column}' is read as text: {which}"
 
     @property
     def inputs(self) -> tuple[dict[str, JsonValue], ...]:
@@ -118,7 +151,7 @@ class MappedFiles:
         plan = replace(self.plan, schema=schema)
         found: list[Shard] = []
         for file, (_, place) in zip(self.opened.files, self.places, strict=True):
-            parts = FileParts(place, file.stem, file.parts)
+            parts = FileParts(place, file.stem, file.parts, file.stamp)
             marks = file.marks or (file.digest,) * len(file.parts)
             found += [FileShard(plan, parts, at, mark) for at, mark in enumerate(marks)]
         return found

@@ -149,7 +149,8 @@ def _parquet_file(file: InputFile) -> pq.ParquetFile:
     if file.compression is None:
         if isinstance(file.path, Object):
             return pq.ParquetFile(file.path.open(), pre_buffer=True)
-        return pq.ParquetFile(file.path, memory_map=True)
+        # not mapped into memory: a file that is cut while it is read would kill the process
+        return pq.ParquetFile(file.path)
     with open_bytes(file) as stream:
         return pq.ParquetFile(pa.BufferReader(stream.read()))
 
@@ -158,7 +159,7 @@ def _arrow_batches(file: InputFile) -> Iterator[pa.RecordBatch]:
     if file.compression is None and isinstance(file.path, Object):
         source = pa.PythonFile(file.path.open())
     elif file.compression is None:
-        source = pa.memory_map(str(file.path))
+        source = pa.OSFile(str(file.path))
     else:
         with open_bytes(file) as stream:
             source = pa.BufferReader(stream.read())

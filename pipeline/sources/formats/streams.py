@@ -7,7 +7,7 @@ import hashlib
 import zlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import BinaryIO, Final, cast
+from typing import BinaryIO, Final, NamedTuple, cast
 
 import pyarrow as pa
 
@@ -76,6 +76,34 @@ def file_identity(path: Path | Object) -> str:
             return hashlib.file_digest(stream, "sha256").hexdigest()
     except OSError as error:
         raise SourceError(f"{path}: cannot be opened: {error.strerror or error}") from None
+
+
+class FileStamp(NamedTuple):
+    """A file of this machine as it was when it was opened."""
+
+    path: Path
+    size: int
+    modified: int
+    """In nanoseconds since 1970."""
+    digest: str = ""
+
+    @classmethod
+    def take(cls, path: Path) -> FileStamp:
+        """Look at a file; raise SourceError where it cannot be."""
+        try:
+            found = path.stat()
+        except OSError as error:
+            raise SourceError(f"{path}: cannot be opened: {error.strerror}") from None
+        return cls(path, found.st_size, found.st_mtime_ns)
+
+    def check(self) -> None:
+        """Look at the file again; raise SourceError where its bytes are other ones."""
+        now = self.take(self.path)
+        if now[:3] != self[:3] and file_identity(self.path) != self.digest:
+            raise SourceError(
+                f"{self.path}: the file changed while it was read; nothing was published: run "
+                "again when it is written"
+            )
 
 
 def prefix_digests(path: Path, ends: Sequence[int]) -> tuple[str, tuple[str, ...]]:
