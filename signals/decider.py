@@ -6,11 +6,31 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal
 
+from siftset.schemas.errors import SignalError
 from siftset.signals.evaluation.decider import FormulaDecider
 from siftset.signals.evaluation.score_cache import ScoreCache
 from siftset.signals.formula.formula import Formula
+from siftset.signals.formula.tree import Node, replace_leaves
 from siftset.signals.registry import build
-from siftset.signals.signal import Signal
+from siftset.signals.signal import Question, Signal
+
+
+def _spell_out(
+    formula: Formula, questions: Mapping[str, Question]
+) -> tuple[Formula, dict[str, Signal]]:
+    """Put what a name stands for in its place where that is more than a signal."""
+    trees: dict[str, Node] = {}
+    signals: dict[str, Signal] = {}
+    for name, question in questions.items():
+        if isinstance(question, Signal):
+            signals[name] = question
+        else:
+            trees[name] = question.root
+            for inner, part in question.parts.items():
+                known = signals.setdefault(inner, part)
+                if known.fingerprint != part.fingerprint:
+                    raise SignalError(f"two signals are called '{inner}'; rename one: .named()")
+    return Formula(replace_leaves(formula.root, trees)) if trees else formula, signals
 
 
 class Decider(FormulaDecider):
@@ -25,12 +45,13 @@ class Decider(FormulaDecider):
     def __init__(
         self,
         formula: Formula,
-        signals: Mapping[str, Signal],
+        signals: Mapping[str, Question],
         *,
         order: Literal["auto", "pinned"] = "auto",
         seed: int = 0,
         cache: ScoreCache | None = None,
     ) -> None:
+        formula, signals = _spell_out(formula, signals)
         calls = {name: call.spec for name, call in formula.calls.items() if name not in signals}
         named = {**build(calls, folder=Path.cwd()), **signals}
         super().__init__(formula, named, order=order, seed=seed, cache=cache)

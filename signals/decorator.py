@@ -25,7 +25,14 @@ from pydantic import BaseModel, JsonValue, ValidationError, create_model
 
 from siftset.schemas.errors import SignalError, first_line
 from siftset.schemas.recipe.section import Section
-from siftset.signals.definition import Bound, Definition, Resource, resource_path, type_names
+from siftset.signals.definition import (
+    Bound,
+    Definition,
+    Resource,
+    hints_of,
+    resource_path,
+    type_names,
+)
 from siftset.signals.evaluation.spec import (
     Accepts,
     Body,
@@ -127,6 +134,7 @@ class _Options:
 
 
 def _make_signal(function: Body, options: _Options) -> Signal:
+    _check_function(function)
     name = options.name or function.__name__
     if not name.isascii() or not name.isidentifier() or keyword.iskeyword(name):
         raise SignalError(f"@signal: '{name}' is no name for a signal; give name='...'")
@@ -161,8 +169,7 @@ def _make_signal(function: Body, options: _Options) -> Signal:
 
 
 def _read_function(function: Body, options: _Options) -> Definition:
-    if not inspect.isfunction(function):
-        raise SignalError(f"@signal stands above a function, not above {function!r:.60}")
+    _check_function(function)
     name = function.__name__
     found = inspect.signature(function).parameters.values()
     inputs = [
@@ -185,6 +192,20 @@ def _read_function(function: Body, options: _Options) -> Definition:
     )  # fmt: skip
 
 
+def _check_function(function: Body) -> None:
+    write = "write  def name(text: str) -> bool: return ..."
+    if not inspect.isfunction(function):
+        raise SignalError(
+            f"@signal stands above a function, not above a {type(function).__name__}: {write}  "
+            "that calls it"
+        )
+    if inspect.iscoroutinefunction(function) or inspect.isgeneratorfunction(function):
+        raise SignalError(
+            f"@signal: '{function.__name__}' must return its answer: {write}  "
+            "without async and yield"
+        )
+
+
 def _parameter_schema(function: Body, items: Sequence[inspect.Parameter]) -> type[BaseModel]:
     try:
         hints = typing.get_type_hints(function, include_extras=True) if items else {}
@@ -203,13 +224,14 @@ def _parameter_schema(function: Body, items: Sequence[inspect.Parameter]) -> typ
 
 def _body_kind(function: Body, inputs: Sequence[inspect.Parameter]) -> Kind:
     kinds: set[Kind] = set()
+    hints = hints_of(function)
     for item in inputs:
         if item.annotation is item.empty:
             raise SignalError(
                 f"@signal: '{function.__name__}': annotate '{item.name}' with pl.Expr (a polars "
                 "expression), pl.Series (a batch) or str (one row)"
             )
-        words = type_names(item.annotation)
+        words = type_names(hints[item.name])
         kinds.add("expression" if "Expr" in words else "batch" if "Series" in words else "row")
     if len(kinds) > 1:
         raise SignalError(
@@ -219,8 +241,7 @@ def _body_kind(function: Body, inputs: Sequence[inspect.Parameter]) -> Kind:
 
 
 def _answer_type(function: Body, kind: Kind) -> Returns:
-    annotation = inspect.signature(function).return_annotation
-    words = set() if annotation is inspect.Signature.empty else type_names(annotation)
+    words = type_names(hints_of(function).get("return"))
     if kind != "row":
         return "bool"
     if words and words <= {"bool"}:
@@ -233,11 +254,16 @@ def _answer_type(function: Body, kind: Kind) -> Returns:
 
 
 def _accepted_type(function: Body, columns: Sequence[str]) -> Accepts:
-    found = inspect.signature(function).parameters
-    words = [type_names(found[column].annotation) for column in columns]
-    if words and all(word == {"str"} for word in words):
-        return "text"
-    return "number" if words and all(word and word <= {"int", "float"} for word in words) else "any"
+    hints = hints_of(function)
+    words = [type_names(hints[column]) for column in columns]
+    kinds: dict[Accepts, set[str]] = {
+        "text": {"str"},
+        "number": {"int", "float"},
+        "list": {"list", "tuple", "set", "Sequence", "Iterable", "Collection"},
+        "struct": {"dict", "Mapping"},
+    }
+    fits = (kind for kind, names in kinds.items() if all(word and word <= names for word in words))
+    return next(fits, "any") if words else "any"
 
 
 def _check_resources(function: Body, resources: Mapping[str, Resource], extra: set[str]) -> None:

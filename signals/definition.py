@@ -5,6 +5,8 @@ from __future__ import annotations
 import functools
 import inspect
 import json
+import types
+import typing
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +15,7 @@ from pydantic import BaseModel
 
 from siftset.schemas.errors import SignalError, first_line
 from siftset.signals.evaluation.spec import Body, Kind, Preprocessor
-from siftset.signals.fingerprint import file_fingerprint, fingerprint
+from siftset.signals.fingerprint import Trace, file_fingerprint, fingerprint, trace_function
 from siftset.signals.formula.tree import digest
 
 Resource = str | Path | Callable[[], object]
@@ -58,6 +60,11 @@ class Bound:
         """The parameters by name."""
         return {name: getattr(self.parameters, name) for name in type(self.parameters).model_fields}
 
+    @property
+    def trace(self) -> Trace:
+        """What the function reaches."""
+        return _trace_function(self.definition.function)
+
     def resource_files(self) -> list[Path]:
         """The files among the resources."""
         found = self.definition.resources.values()
@@ -72,20 +79,32 @@ class Bound:
             if callable(resource):
                 content = fingerprint(resource)
             else:
-                content = file_fingerprint(resource_path(definition.function, resource))
+                content = _resource_fingerprint(definition.function, name, resource)
             files.append(f"{name}={content}")
         steps = [step.identity for step in preprocessors]
-        return digest(
-            fingerprint(definition.function), self.parameters.model_dump_json(), *files, *steps
-        )
+        return digest(self.trace.hash, self.parameters.model_dump_json(), *files, *steps)
 
 
 def type_names(annotation: object) -> set[str]:
     """The bare names of an annotation without None: {'bool'} of bool | None."""
+    origin = typing.get_origin(annotation)
+    if origin in (typing.Union, types.UnionType):
+        return set().union(*map(type_names, typing.get_args(annotation)))
+    if origin is typing.Annotated:
+        return type_names(typing.get_args(annotation)[0])
+    annotation = origin or annotation
     text = annotation.__name__ if isinstance(annotation, type) else str(annotation)
     text = text.replace(" ", "").replace("Optional[", "").replace("typing.", "").strip("'\"")
     parts = [part.partition("[")[0].rstrip("]").rpartition(".")[2] for part in text.split("|")]
     return {part for part in parts if part not in ("None", "NoneType", "")}
+
+
+def hints_of(function: Body) -> dict[str, object]:
+    """Give the annotations of a function, as types where they can be found, else as written."""
+    try:
+        return typing.get_type_hints(function, include_extras=True)
+    except Exception:  # a name that is known to a type checker alone, or no annotation at all
+        return dict(getattr(function, "__annotations__", {}))
 
 
 def resource_path(function: Body, resource: str | Path) -> Path:
@@ -93,12 +112,28 @@ def resource_path(function: Body, resource: str | Path) -> Path:
     return Path(inspect.getfile(function)).parent / resource
 
 
+@functools.lru_cache(maxsize=1024)
+def _trace_function(function: Body) -> Trace:
+    """Trace a function once, while what it imports can be found."""
+    return trace_function(function)
+
+
+def _resource_fingerprint(function: Body, name: str, resource: str | Path) -> str:
+    """Hash a file as it is read: what ends its lines does not count where it is read as text."""
+    path = resource_path(function, resource)
+    kind = next(iter(type_names(hints_of(function).get(name))), "str")
+    if kind in ("Path", "bytes", "dict"):
+        return file_fingerprint(path)
+    lines = _read_lines(path) if kind != "str" else [path.read_text("utf-8")]
+    return digest(*(sorted(set(lines)) if kind in ("set", "frozenset") else lines))
+
+
 @functools.lru_cache(maxsize=256)
 def _load_resource(function: Body, name: str, resource: Resource) -> object:
     if callable(resource):
         return resource()
     path = resource_path(function, resource)
-    words = type_names(inspect.signature(function).parameters[name].annotation)
+    words = type_names(hints_of(function).get(name))
     loader = _LOADERS.get(next(iter(words), ""), _LOADERS["str"])
     try:
         return loader(path)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import inspect
+import json
 import keyword
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -15,6 +16,7 @@ from pydantic import Field, JsonValue, ValidationError
 from siftset.schemas.errors import SignalError
 from siftset.schemas.recipe.section import Section
 from siftset.signals.evaluation.spec import Accepts, Body, Bounds, Kind, Nulls, Returns
+from siftset.signals.fingerprint import package_label
 from siftset.signals.formula.tree import digest
 from siftset.signals.signal import Signal
 
@@ -84,7 +86,13 @@ class Build:
         if bounds is None and isinstance(self.parameters, Thresholds):
             bounds = bounds_of(self.parameters)
         limits = {"min", "max"} if isinstance(self.parameters, Thresholds) else set()
-        given = self.parameters.model_dump_json(exclude=limits)
+        values = self.parameters.model_dump(mode="json", exclude=limits)
+        for name in self.family.unordered:
+            values[name] = sorted(values[name], key=repr)
+        given = json.dumps(values, separators=(",", ":"), ensure_ascii=False)
+        # a kind of another package changes with that package
+        shipped = self.family.builder.__module__.startswith("siftset.")
+        package = () if shipped else (package_label(self.family.builder),)
         return Signal(
             name=self.name,
             kind=kind,
@@ -93,7 +101,9 @@ class Build:
             returns=options.returns,
             nulls=self.family.nulls,
             bounds=bounds,
-            identity=digest(self.family.kind, str(self.family.version), given, *self.contents),
+            identity=digest(
+                self.family.kind, str(self.family.version), given, *self.contents, *package
+            ),
             description=self.family.summary,
             accepts=options.accepts,
             parameters=self.parameters.model_dump(mode="json", exclude_defaults=True),
@@ -134,6 +144,8 @@ class Family:
     version: int
     positional: str = "column"
     """The parameter that may be given without its name from Python."""
+    unordered: tuple[str, ...] = ()
+    """Parameters whose items may stand in any order and mean the same."""
 
     def __call__(self, *values: str, name: str | None = None, **given: object) -> Signal:
         r"""Make a signal from Python: keyword("nike"), length(min=3), regex(r"\d", name="digits").
@@ -186,6 +198,7 @@ def family(
     nulls: Nulls = "unknown",
     version: int = 1,
     positional: str = "column",
+    unordered: tuple[str, ...] = (),
 ) -> Callable[[Callable[..., Signal]], Family]:
     """Make a kind of signal of a builder; the function's name is the kind.
 
@@ -204,6 +217,7 @@ def family(
             definition=definition,
             version=version,
             positional=positional,
+            unordered=unordered,
         )
 
     return make_family

@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import hashlib
 import importlib
+import os
 import sys
 import threading
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
@@ -22,6 +23,8 @@ from types import ModuleType
 from siftset.schemas.errors import SignalError, first_line
 from siftset.signals.definition import Bound
 from siftset.signals.family import Family
+from siftset.signals.fingerprint import READ_AT_LOAD, hash_files
+from siftset.signals.opened_files import watch_opened_files
 from siftset.signals.signal import Signal
 
 GROUP = "siftset.signals"
@@ -55,7 +58,7 @@ def load_signal(target: str, *, folder: Path, signal: str) -> Signal:
 def signals_in(path: Path) -> dict[str, Signal]:
     """Find the signals that a file defines, by the names of its variables."""
     found = vars(load_file(path))
-    return {name: value for name, value in found.items() if isinstance(value, Signal)}
+    return {name: value for name, value in found.items() if issubclass(type(value), Signal)}
 
 
 def load_file(path: Path) -> ModuleType:
@@ -66,7 +69,7 @@ def load_file(path: Path) -> ModuleType:
     path = path.resolve()
     with _lock:
         known = _loaded.get(path)
-        if known is None or known.sources != _hash_files(known.sources):
+        if known is None or not known.is_current():
             known = _loaded[path] = _run_file(path)
         return known.module
 
@@ -77,45 +80,49 @@ class _File:
 
     module: ModuleType
     sources: dict[Path, str]
+    variables: dict[str, str | None]
+
+    def is_current(self) -> bool:
+        """Tell whether all that the file is made of is as it was."""
+        variables = {name: os.environ.get(name) for name in self.variables}
+        return self.sources == hash_files(self.sources) and self.variables == variables
 
 
 _loaded: dict[Path, _File] = {}
 
 
 def _run_file(path: Path) -> _File:
-    content = _hash_files([path])
+    content = hash_files([path])
     name = PRIVATE + hashlib.sha256(repr(content).encode()).hexdigest()[:16]
     module = ModuleType(name)
     module.__file__ = str(path)
     sys.modules[name] = module
+    source = path.read_bytes()
     with _helpers_beside(path) as helpers:
         try:
-            exec(compile(path.read_bytes(), str(path), "exec"), vars(module))
-            resources = _take_fingerprints(module)
-        except Exception as error:
+            with watch_opened_files() as read:
+                # the file's own `from __future__` lines count, not those of this one
+                exec(compile(source, str(path), "exec", dont_inherit=True), vars(module))
+            READ_AT_LOAD[str(path)] = tuple(read)
+            files, variables = [*helpers, *read], list[str]()
+            # the fingerprints are taken while the helpers can be found
+            for found in vars(module).values():
+                if issubclass(type(found), Signal):
+                    _ = found.fingerprint
+                    bound = found.function
+                    if isinstance(bound, Bound):
+                        files += [*bound.resource_files(), *bound.trace.files]
+                        variables += bound.trace.variables
+        except (Exception, SystemExit) as error:
             del sys.modules[name]
             raise SignalError(_explain_failure(path.name, error)) from error
-    return _File(module, {**content, **_hash_files(helpers), **_hash_files(resources)})
+    kept = {name: os.environ.get(name) for name in variables}
+    return _File(module, {**content, **hash_files([*files, *helpers])}, kept)
 
 
-def _take_fingerprints(module: ModuleType) -> list[Path]:
-    """Take the fingerprints while the helpers can be found; give the files of the resources."""
-    files: list[Path] = []
-    for found in vars(module).values():
-        if isinstance(found, Signal):
-            _ = found.fingerprint
-            files += found.function.resource_files() if isinstance(found.function, Bound) else []
-    return files
-
-
-def _hash_files(paths: Iterable[Path]) -> dict[Path, str]:
-    return {
-        path: hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else ""
-        for path in paths
-    }
-
-
-def _explain_failure(source: str, error: Exception) -> str:
+def _explain_failure(source: str, error: BaseException) -> str:
+    if isinstance(error, SystemExit):
+        return f"'{source}' ends the process while it is loaded: take out sys.exit()"
     line = f" on line {error.lineno}" if isinstance(error, SyntaxError) else ""
     if isinstance(error, ModuleNotFoundError):
         return f"'{source}' imports '{error.name}', which is not installed: install it first"
@@ -171,7 +178,7 @@ def load_entry(
         )
     try:
         found = points[0].load()
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise SignalError(_explain_failure(claims[0], error)) from error
     if not isinstance(found, Family | Signal):
         raise SignalError(

@@ -21,6 +21,7 @@ class OneOf(Parameters):
 @family(
     OneOf,
     positional="one_of",
+    unordered=("one_of",),
     definition="SQL's IN; labels are compared as text, 1 as 1.0 and true as 'TRUE'",
     examples=[
         ({"one_of": ["positive"]}, "positive", True),

@@ -53,6 +53,7 @@ class Keyword(Thresholds):
 @family(
     Keyword,
     positional="words",
+    unordered=("words",),
     definition=(
         "word boundaries and simple case folding of Unicode as in the Rust crate `regex`; "
         "an entry is whole where no word character touches its ends"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Iterator, Sequence
 from functools import lru_cache
 from importlib.util import find_spec
@@ -15,6 +14,7 @@ import polars as pl
 from siftset.schemas.cache import embedded_model
 from siftset.schemas.errors import MissingExtraError, SignalError
 from siftset.signals.family import Build
+from siftset.signals.fingerprint import file_fingerprint
 from siftset.signals.kernels.arrays import to_series
 
 if TYPE_CHECKING:
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 Head = Literal["AutoModel", "AutoModelForSequenceClassification", "AutoModelForCausalLM"]
 
+_NOT_READ = {".md", ".html", ".png", ".svg", ".csv"}
 BATCH = 32
 """Texts of one forward pass; they are sorted by length, so that little is padding."""
 
@@ -41,9 +42,10 @@ def model_folder(build: Build, name: str) -> Path:
         raise SignalError(
             f"signal '{build.name}': {folder} has no config.json with *.safetensors; {hint}"
         )
-    for file in [folder / "config.json", *weights]:
-        with file.open("rb") as stream:
-            build.depends(hashlib.file_digest(stream, "sha256").hexdigest())
+    # all that loading may read: weights, configuration, tokenizer, vocabulary, templates
+    for file in sorted(folder.iterdir()):
+        if file.is_file() and file.suffix not in _NOT_READ and not file.name.startswith("."):
+            build.depends(file.name, file_fingerprint(file))
     return folder
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import threading
 from collections.abc import Callable, Mapping, Sequence
 from typing import TypeAlias
 
@@ -11,7 +12,13 @@ import polars as pl
 from numpy.typing import NDArray
 
 from siftset.schemas.errors import SignalError
-from siftset.signals.evaluation.faults import IsolatedParts, isolate_faults, refuse_error
+from siftset.signals.evaluation.faults import (
+    ENDINGS,
+    IsolatedParts,
+    as_exception,
+    isolate_faults,
+    refuse_error,
+)
 from siftset.signals.evaluation.spec import Preprocessor, SignalSpec
 
 Codes: TypeAlias = NDArray[np.uint8]
@@ -127,29 +134,64 @@ def _checked_series(answer: object, name: str) -> pl.Series:
         return answer
     if isinstance(answer, np.ndarray) and answer.ndim == 1:
         return pl.Series(answer)
+    kind = f"{type(answer).__module__.partition('.')[0]}.{type(answer).__name__}"
+    hint = ": return pl.from_pandas(...) of it" if kind == "pandas.Series" else ""
     raise SignalError(
-        f"signal '{name}' returned {type(answer).__name__}, expected a polars Series "
-        "or a one-dimensional numpy array"
+        f"signal '{name}' returned {kind.removeprefix('builtins.')}, expected a polars Series "
+        f"or a one-dimensional numpy array{hint}"
     )
 
 
 def _run_rows(
     function: Callable[..., object], inputs: Mapping[str, Values], size: int, name: str
 ) -> tuple[list[object], Faults]:
-    """Call a function once for each distinct row."""
+    """Call a function once for each distinct row, in one thread at a time.
+
+    Functions of one module take turns: they may share what the module holds, and the interpreter
+    runs one of them at a time anyway.
+    """
     columns = [values.to_list() if isinstance(values, pl.Series) else values
                for values in inputs.values()]  # fmt: skip
+    plain = all(isinstance(values, pl.Series) and values.dtype == pl.String
+                for values in inputs.values())  # fmt: skip
     memo: dict[object, object] = {}
     raised: Faults = {}
     answers: list[object] = []
-    for position, row in enumerate(zip(*columns, strict=True)):
-        found = _call_once(function, row, memo, name)
-        if isinstance(found, _Raised):
-            raised[position] = found.error
-            found = None
-        answers.append(found)
-    assert len(answers) == size
+    with _lock_of(function):
+        for position, row in enumerate(zip(*columns, strict=True)):
+            key = row if plain else tuple(map(_exact_value, row))
+            if key in memo:
+                found = memo[key]
+            else:
+                found = memo[key] = _call_row(function, row, name)
+            if isinstance(found, _Raised):
+                raised[position] = found.error
+                found = None
+            answers.append(found)
     return answers, raised
+
+
+_locks: dict[str, threading.RLock] = {}
+
+
+def _lock_of(function: Callable[..., object]) -> threading.RLock:
+    written = getattr(getattr(function, "definition", None), "function", function)
+    return _locks.setdefault(getattr(written, "__module__", None) or "", threading.RLock())
+
+
+def _exact_value(value: object) -> object:
+    """Give what equals a value of the same type alone: 1, 1.0 and True differ, 0.0 and -0.0 too."""
+    if isinstance(value, float):
+        return (float, value.hex())
+    if isinstance(value, list):
+        return (list, *map(_exact_value, value))
+    if isinstance(value, dict):
+        return (dict, *((key, _exact_value(item)) for key, item in value.items()))
+    try:
+        hash(value)
+    except TypeError:
+        return (type(value), id(value))
+    return (type(value), value)
 
 
 class _Raised:
@@ -157,24 +199,13 @@ class _Raised:
         self.error = error
 
 
-def _call_once(
-    function: Callable[..., object], row: Sequence[object], memo: dict[object, object], name: str
-) -> object:
-    try:
-        if row in memo:
-            return memo[row]
-    except TypeError:
-        return _call_row(function, row, name)
-    memo[row] = found = _call_row(function, row, name)
-    return found
-
-
 def _call_row(function: Callable[..., object], row: Sequence[object], name: str) -> object:
     try:
         return function(*row)
-    except Exception as error:
-        refuse_error(error, name)
-        return _Raised(error)
+    except (Exception, *ENDINGS) as error:
+        fault = as_exception(error)
+        refuse_error(fault, name)
+        return _Raised(fault)
 
 
 def _to_array(signal: SignalSpec, answers: list[object], raised: Faults) -> Codes | Scores:
@@ -198,7 +229,10 @@ def _to_bool(signal: SignalSpec, value: object) -> int:
 def _to_number(signal: SignalSpec, value: object) -> float:
     if isinstance(value, bool | np.bool_) or not isinstance(value, int | float | np.number):
         raise _wrong_answer(signal, value, "a number or None")
-    return float(value)
+    try:
+        return float(value)
+    except OverflowError:
+        raise _wrong_answer(signal, "a number of too many digits", "one below 1.8e308") from None
 
 
 def _wrong_answer(signal: SignalSpec, value: object, expected: str) -> SignalError:

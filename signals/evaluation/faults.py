@@ -16,6 +16,9 @@ T = TypeVar("T")
 TRACEBACKS = 50
 """Faults of one signal in one batch that keep their traceback; the others keep the error."""
 
+ENDINGS = (SystemExit, GeneratorExit)
+"""What a body may raise to end more than itself: a fault of the row like any other."""
+
 _AT_ONCE = (
     pl.exceptions.ColumnNotFoundError,
     pl.exceptions.SchemaError,
@@ -56,7 +59,8 @@ def isolate_faults(call: Callable[[int, int], T], size: int, *, signal: str) -> 
         start, end = waiting.pop()
         try:
             done.append((start, end, call(start, end)))
-        except Exception as error:
+        except (Exception, *ENDINGS) as caught:
+            error = as_exception(caught)
             refuse_error(error, signal)
             if end - start == 1:
                 raised[start] = error
@@ -64,6 +68,13 @@ def isolate_faults(call: Callable[[int, int], T], size: int, *, signal: str) -> 
                 middle = (start + end) // 2
                 waiting += [(middle, end), (start, middle)]
     return IsolatedParts(sorted(done, key=lambda part: part[0]), raised)
+
+
+def as_exception(error: BaseException) -> Exception:
+    """Make an error that would end the process one that does not."""
+    if isinstance(error, Exception):
+        return error
+    return RuntimeError(f"it raised {type(error).__name__}, which ends a process: {error!r:.100}")
 
 
 def refuse_error(error: Exception, signal: str) -> None:

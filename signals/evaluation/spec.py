@@ -16,7 +16,7 @@ from siftset.signals.formula.tree import digest
 Kind = Literal["expression", "batch", "row"]
 Returns = Literal["bool", "score"]
 Nulls = Literal["unknown", "handle"]
-Accepts = Literal["text", "number", "any"]
+Accepts = Literal["text", "number", "list", "struct", "any"]
 Body = Callable[..., object]
 Example = tuple[object, object]
 
@@ -104,10 +104,13 @@ class SignalSpec:
                 f"columns: {', '.join(schema)}"
             )
         dtype = schema[column]
-        wrong = (self.accepts == "text" and dtype != pl.String) or (
-            self.accepts == "number" and not dtype.is_numeric()
-        )
-        if wrong and dtype != pl.Null:
+        fits = {
+            "text": dtype == pl.String,
+            "number": dtype.is_numeric(),
+            "list": isinstance(dtype, pl.List | pl.Array),
+            "struct": isinstance(dtype, pl.Struct),
+        }
+        if not fits.get(self.accepts, True) and dtype != pl.Null:
             raise SignalError(
                 f"signal '{self.name}' reads column '{column}' as {self.accepts}, "
                 f"but it is {dtype}; map another column or cast it"

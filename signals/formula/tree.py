@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Literal
 
 from pydantic import JsonValue
+
+from siftset.schemas.errors import FormulaError
 
 Comparison = Literal["<", "<=", ">", ">=", "==", "!="]
 Symbol = Literal["&", "|", "^"]
@@ -168,13 +170,17 @@ def canonical(node: Node) -> Node:
     return join(node.symbol, *ordered)
 
 
-def rename(node: Node, names: dict[str, str]) -> Node:
-    """Replace names of signals."""
+def replace_leaves(node: Node, trees: Mapping[str, Node]) -> Node:
+    """Put trees in the place of names; raise FormulaError where one is compared with a number."""
     if isinstance(node, AskSignal):
-        return replace(node, signal=names.get(node.signal, node.signal))
+        if node.signal in trees and node.test is not None:
+            raise FormulaError(
+                f"formula: '{node.signal}' answers yes or no and has no score to compare"
+            )
+        return trees.get(node.signal, node)
     if isinstance(node, Op):
-        return join(node.symbol, *(rename(term, names) for term in node.terms))
-    return replace(node, term=rename(node.term, names))
+        return join(node.symbol, *(replace_leaves(term, trees) for term in node.terms))
+    return replace(node, term=replace_leaves(node.term, trees))
 
 
 def digest(*parts: str) -> str:
