@@ -14,7 +14,7 @@ from siftset.pipeline.profile.state import ProfileState
 from siftset.pipeline.refresh.change import SetChange, find_change, list_dropped
 from siftset.pipeline.refresh.file_scans import SCANS, StoredScans
 from siftset.pipeline.refresh.plan import RefreshPlan, keeps_rows, kept_types, make_plan
-from siftset.pipeline.refresh.stored_input import EmptyShard
+from siftset.pipeline.refresh.stored_input import EmptyShard, carry_ids
 from siftset.pipeline.refresh.write_version import VersionFiles, write_change
 from siftset.pipeline.remote_output.open import open_store
 from siftset.pipeline.run.context import CurateOptions, CurateRun
@@ -162,6 +162,14 @@ def build_increment(run: CurateRun, plan: RefreshPlan, ledger: RefreshLedger) ->
         if entry.key in read
         else entry
         for entry in plan.entries
+    ]
+    entries = [
+        replace(
+            entry, ids=carry_ids(plan.earlier_ids[entry.key], entry.ids, run.folder / "carried")
+        )
+        if entry.key in plan.earlier_ids
+        else entry
+        for entry in entries
     ]
     with run.progress.stage("find duplicates") as stage:
         change = find_change(run.job, entries, set(plan.todo), plan.before)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -39,6 +39,9 @@ class RefreshPlan:
     """Key of the run: equal keys give equal sets."""
     before: ShardList | None
     """What the current version rests on, if it was decided in the same way."""
+    earlier_ids: Mapping[str, tuple[Part, ...]] = field(default_factory=dict)
+    """For inputs that are gone and are decided anew, by the key of the entry, the ids of all their
+    records."""
 
 
 def hash_rules(job: Job) -> str:
@@ -79,19 +82,22 @@ def make_plan(job: Job, store: Store, book: ShardList | None, work: Path) -> Ref
             todo[entry.key] = shard
         present.append(entry)
     gone: list[ShardEntry] = []
+    earlier_ids: dict[str, tuple[Part, ...]] = {}
     if keeps_rows(job.recipe):
         for entry, stored in _find_gone(job, store, book, work):
             if same is None or stored.is_outdated():  # its rows are decided anew
                 about = sign if same is None else job.key
                 key = json_digest(["gone", entry.key, about])
+                earlier_ids[key] = entry.ids
                 entry = ShardEntry(key, *entry.input, entry.file, gone=True)
-                todo[entry.key] = stored
+                if stored.rows:
+                    todo[entry.key] = stored
             gone.append(entry)
-    entries = _sort_entries(present, gone)
+    entries = _sort_entries(present, gone, () if book is None else book.entries)
     keys: list[JsonValue] = [entry.key for entry in gone]
     # The key is that of `curate` where the set rests on the present input alone.
     key = json_digest({"run": job.key, "gone": keys}) if keys else job.key
-    return RefreshPlan(tuple(entries), todo, sign, key, same)
+    return RefreshPlan(tuple(entries), todo, sign, key, same, earlier_ids)
 
 
 def keeps_rows(recipe: Recipe) -> bool:
@@ -115,7 +121,7 @@ def kept_types(store: Store, book: ShardList | None) -> KeptTypes:
         else:
             present = {(source, origin) for source, origin, _ in places}
             named = {(source, file) for source, _, file in places}
-            is_lost = any(_is_gone(entry, present, named) for entry in book.entries)
+            is_lost = any(e.rows and _is_gone(e, present, named) for e in book.entries)
         schema = store.schema() if is_lost else {}
         return {name: dtype for name, dtype in schema.items() if name not in OWN_COLUMNS}
 
@@ -125,7 +131,7 @@ def kept_types(store: Store, book: ShardList | None) -> KeptTypes:
 def _is_gone(
     entry: ShardEntry, present: Collection[tuple[str, str]], named: Collection[tuple[str, str]]
 ) -> bool:
-    return entry.input not in present and (entry.source, entry.file) not in named and entry.rows > 0
+    return entry.input not in present and (entry.source, entry.file) not in named
 
 
 def _locate_shard(shard: Shard) -> tuple[str, str, str]:
@@ -141,7 +147,11 @@ def _locate_shard(shard: Shard) -> tuple[str, str, str]:
 def _find_gone(
     job: Job, store: Store, book: ShardList | None, work: Path
 ) -> Iterable[tuple[ShardEntry, StoredShard]]:
-    """Yield what the current version rests on and the source no longer has."""
+    """Yield what the current version rests on and the source no longer has.
+
+    Under upsert that includes inputs of which no row was kept: their records took out earlier ones.
+    """
+    upsert = job.recipe.refresh.merge == "upsert"
     present = {_locate_shard(shard)[:2] for shard in job.sources.shards}
     named = {(str(one["source"]), str(one["name"])) for one in job.sources.inputs}
     files = [shard for shard in job.sources.shards if isinstance(shard, FileShard)]
@@ -151,7 +161,8 @@ def _find_gone(
         names = [source.config.name for source in job.recipe.source]
         book = _list_lost_rows(store, known, work, source=names[0] if len(names) == 1 else "")
     for entry in book.entries:
-        if not _is_gone(entry, present, named):
+        retracts = upsert and any(part.rows for part in entry.ids)
+        if not _is_gone(entry, present, named) or not (entry.rows or retracts):
             continue
         kept = replace(entry, gone=True)
         parts = (entry.candidates, entry.ids)
@@ -184,16 +195,28 @@ def _rows_of_others(store: Store, present: Collection[str]) -> pl.LazyFrame:
     return store.scan().filter(~file.is_in(list(present)) & ~bare.is_in(list(present)))
 
 
-def _sort_entries(present: Sequence[ShardEntry], gone: Sequence[ShardEntry]) -> list[ShardEntry]:
-    """Put inputs that are gone where their names sort among the inputs of their source."""
+def _sort_entries(
+    present: Sequence[ShardEntry], gone: Sequence[ShardEntry], before: Sequence[ShardEntry]
+) -> list[ShardEntry]:
+    """Put inputs that are gone where their names sort among the inputs of their source.
+
+    Where the recipe names inputs in another order, one that is gone stays behind those that it
+    followed in the version before; where that is not known it is older than all.
+    """
     sources = dict.fromkeys(entry.source for entry in (*present, *gone))
     found: list[ShardEntry] = []
     for source in sources:
         here = [entry for entry in present if entry.source == source]
         lost = [entry for entry in gone if entry.source == source]
         names = [Path(entry.file) for entry in here]
-        together = [*here, *lost]
         if names == sorted(names):
-            together.sort(key=lambda entry: Path(entry.file))
-        found += together
+            found += sorted([*here, *lost], key=lambda entry: Path(entry.file))
+            continue
+        inputs = list(dict.fromkeys(entry.input for entry in before))
+        for entry in lost:
+            at = inputs.index(entry.input) if entry.input in inputs else 0
+            followed = set(inputs[: at + 1])
+            last = [n for n, one in enumerate(here, 1) if one.input in followed]
+            here.insert(last[-1] if last else 0, entry)
+        found += here
     return found

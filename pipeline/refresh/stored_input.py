@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import repeat
+from pathlib import Path
 from typing import Final
 
 import polars as pl
@@ -92,6 +93,25 @@ class StoredShard:
         for part in self.rows:
             yield hashes.slice(start, part.rows)
             start += part.rows
+
+
+def carry_ids(before: Sequence[Part], read: Sequence[Part], folder: Path) -> tuple[Part, ...]:
+    """Write the ids of an input that is gone anew, in `folder`, and return the part.
+
+    `before` holds those of all its records, `read` those of the rows that were kept of it: the
+    others took out what earlier records of their ids said, and go on doing so.
+    """
+    if not before:
+        return tuple(read)
+    ids = pl.concat([pl.read_parquet(part.path) for part in before])
+    held = ids["candidate"].arg_true()
+    again = [pl.read_parquet(part.path, columns=["candidate"])["candidate"] for part in read]
+    if again:
+        ids = ids.with_columns(candidate=ids["candidate"].scatter(held, pl.concat(again)))
+    folder.mkdir(exist_ok=True)
+    path = folder / f"{len(list(folder.iterdir())):06d}-carried.parquet"
+    ids.write_parquet(path)
+    return (Part(path, ids.height),)
 
 
 @dataclass(frozen=True, slots=True)
