@@ -37,6 +37,12 @@ Engine = Annotated[Literal["local", "ray"], typer.Option("--engine", help="Who d
 LockTimeout = Annotated[
     float, typer.Option("--lock-timeout", help="Seconds to wait for another run to end.")
 ]
+TakeOver = Annotated[
+    bool,
+    typer.Option(
+        "--take-over", help="Go on from a set that another recipe made or another program changed."
+    ),
+]
 Out = Annotated[str, typer.Option("--out", help="The file to write.")]
 ForSpreadsheets = Annotated[
     bool,

@@ -17,6 +17,7 @@ from siftset.pipeline.cli.options import (
     Out,
     Overrides,
     Recipe,
+    TakeOver,
     Version,
     version_number,
 )
@@ -70,6 +71,7 @@ def curate_command(
         typer.Option(help="Parquet with the mended rows; by default the last run's quarantine."),
     ] = None,
     lock_timeout: LockTimeout = 0.0,
+    take_over: TakeOver = False,
 ) -> None:
     """Make a version of the retraining set. Keep the rows that the recipe's formula says yes to."""
     from siftset.pipeline.cli.summary import curate_summary, next_command
@@ -84,6 +86,7 @@ def curate_command(
         release_quarantine=release_quarantine or mended is not None,
         mended=mended,
         lock_timeout=lock_timeout,
+        take_over=take_over,
         engine=engine,
     )
     result = run(recipe, overrides=set_ or (), options=options, progress=screen.progress())

@@ -9,7 +9,7 @@ import typer
 from siftset.pipeline.cli.app import app
 from siftset.pipeline.cli.command import add_command
 from siftset.pipeline.cli.console import Screen
-from siftset.pipeline.cli.options import Engine, LockTimeout, Overrides, Recipe, Version
+from siftset.pipeline.cli.options import Engine, LockTimeout, Overrides, Recipe, TakeOver, Version
 
 if TYPE_CHECKING:
     from pydantic import JsonValue
@@ -25,13 +25,16 @@ def refresh_command(
         bool, typer.Option("--dry-run", help="Do everything but publish; lays preview/.")
     ] = False,
     lock_timeout: LockTimeout = 0.0,
+    take_over: TakeOver = False,
 ) -> None:
     """Curate what is new. Gate it, publish it, and train when that is due."""
     from siftset.pipeline.cli.summary import curate_summary, next_command
     from siftset.pipeline.refresh import refresh as run
     from siftset.pipeline.run.context import CurateOptions
 
-    options = CurateOptions(dry_run=dry_run, lock_timeout=lock_timeout, engine=engine)
+    options = CurateOptions(
+        dry_run=dry_run, take_over=take_over, lock_timeout=lock_timeout, engine=engine
+    )
     result = run(recipe, overrides=set_ or (), options=options, progress=screen.progress())
     following = next_command(result, recipe, set_ or (), again="refresh")
     screen.show(curate_summary(result, following))

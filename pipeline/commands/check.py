@@ -10,6 +10,8 @@ from pydantic import JsonValue
 from siftset.pipeline.gate.prepare import check_kinds
 from siftset.pipeline.run.job import Job, load_job
 from siftset.pipeline.storage.address import output_address
+from siftset.pipeline.storage.ownership import check_owner
+from siftset.pipeline.storage.table import Store
 from siftset.schemas.recipe.loading import LoadedRecipe, RecipeLike, load_recipe
 
 
@@ -60,6 +62,7 @@ def check_recipe(recipe: RecipeLike, *, overrides: Sequence[str] = ()) -> Checke
     loaded = load_recipe(recipe, overrides=overrides)
     job = load_job(loaded)
     check_kinds(loaded)
+    check_owner(Store(job.output), job.recipe.name, take_over=False)
     warnings = list(job.sources.warnings)
     unused = sorted(set(job.recipe.signals) - set(job.decider.questions))
     if unused:

@@ -23,6 +23,7 @@ from siftset.pipeline.stages.resolve_duplicates import resolve_duplicates
 from siftset.pipeline.stages.sampled_input import sampled_rows
 from siftset.pipeline.storage.folder_guard import check_output_folder
 from siftset.pipeline.storage.lock import hold_lock
+from siftset.pipeline.storage.ownership import check_owner
 from siftset.pipeline.storage.table import Store
 from siftset.schemas.errors import SiftsetError
 from siftset.schemas.progress import Progress, Silent
@@ -61,6 +62,7 @@ def curate(
         shown.say(said)
     with hold_lock(check_output_folder(job.output), timeout=wanted.lock_timeout):
         store = Store(job.output)
+        check_owner(store, job.recipe.name, take_over=wanted.take_over)
         finish_commit(store)
         done = None if wanted.fresh or wanted.is_preview else existing_result(store, job.key)
         if done is not None:

@@ -32,6 +32,7 @@ from siftset.pipeline.stages.run_outcome import draw_balance
 from siftset.pipeline.storage.folder_guard import check_output_folder
 from siftset.pipeline.storage.lock import hold_lock
 from siftset.pipeline.storage.object_store import is_address
+from siftset.pipeline.storage.ownership import check_owner
 from siftset.pipeline.storage.refresh_ledger import METADATA, RefreshLedger, ShardList
 from siftset.pipeline.storage.table import Store
 from siftset.schemas.progress import Progress, Silent
@@ -66,6 +67,7 @@ def refresh_set(
     with hold_lock(check_output_folder(job.output), timeout=wanted.lock_timeout):
         _pull_set(loaded, store, shown)
         _pull_ledger(loaded, store)  # again: another machine may have published before the lock
+        check_owner(store, job.recipe.name, take_over=wanted.take_over)
         finish_commit(store)
         with work_folder(job.output) as folder:
             if store.version() != version:

@@ -32,6 +32,8 @@ class CurateOptions:
     """Put quarantined rows that were mended back through; they stay in force for later runs."""
     mended: Path | None = None
     """Where the mended rows lie; by default the quarantine of the last run."""
+    take_over: bool = False
+    """Go on from a set that is another recipe's, or that another program changed."""
     lock_timeout: float = 0.0
     engine: Literal["local", "ray"] = "local"
 

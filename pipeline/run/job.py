@@ -16,6 +16,7 @@ from siftset.pipeline.run.released_rows import QuarantineFixes, read_fixes
 from siftset.pipeline.run.score_store import StoredScores
 from siftset.pipeline.run.split import split_expr
 from siftset.pipeline.storage.address import output_folder
+from siftset.pipeline.storage.ownership import check_output_apart
 from siftset.pipeline.storage.run_folder import recipe_hash, run_key
 from siftset.schemas.errors import SourceError
 from siftset.schemas.recipe.loading import LoadedRecipe, RecipeLike, load_recipe
@@ -102,7 +103,8 @@ def load_job(
     for the first thing that cannot work; writes nothing.
     """
     loaded = load_recipe(recipe, overrides=overrides, uses=SECTIONS)
-    output_folder(loaded)
+    if data is None:
+        check_output_apart(loaded, output_folder(loaded))
     if loaded.recipe.mirror is not None:
         from siftset.pipeline.storage.object_store import file_system
 

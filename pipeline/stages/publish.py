@@ -25,6 +25,7 @@ from siftset.pipeline.stages.run_gate import FOLDER, move_project
 from siftset.pipeline.stages.run_outcome import RunOutcome
 from siftset.pipeline.storage.atomic_files import atomic_write, disk_full_errors, sync, write_json
 from siftset.pipeline.storage.object_store import is_address
+from siftset.pipeline.storage.ownership import OWNER
 from siftset.pipeline.storage.run_folder import MANIFEST, RunFolder, State, software_versions
 from siftset.schemas.errors import OutputError, SiftsetError
 from siftset.schemas.results.metrics import RunMetrics
@@ -68,6 +69,7 @@ def publish(
         mode=how.mode,
         metadata={
             **how.metadata,
+            OWNER: run.job.recipe.name,
             _RESULT: json.dumps(result.to_json()),
             "siftset_recipe": assessment.metrics.run.recipe_hash,
             "siftset_formula": run.job.decider.hash,

@@ -59,13 +59,55 @@ class Store:
         return self.output / SET
 
     def version(self) -> int | None:
-        """Return the current version, None where nothing was published yet."""
+        """Return the current version, None where nothing was published yet.
+
+        Entries of the log that leave the data as it is, as VACUUM makes them, are no versions.
+        """
         table = self._open_table()
-        return None if table is None else table.version()
+        if table is None:
+            return None
+        last = table.version()
+        current = self.current()
+        return (
+            last
+            if current is None or self._changed_files(current.version, last)
+            else (current.version)
+        )
 
     def current(self) -> Commit | None:
-        """Return the commit of the current version, None where nothing was published yet."""
-        return next(self.history(limit=1), None)
+        """Return the latest commit that siftset made, None where nothing was published yet."""
+        return next(self.history(limit=1), None) or next(self.history(), None)
+
+    def find_foreign_change(self) -> str:
+        """Return what another program did to the data since siftset published; empty for nothing.
+
+        It says how many files came and went, and the rows of those that came.
+        """
+        current, table = self.current(), self._open_table()
+        if current is None or table is None:
+            return ""
+        changed = self._changed_files(current.version, table.version())
+        if not changed:
+            return ""
+        rows = pl.DataFrame(table.get_add_actions(flatten=True))
+        came = rows.filter(pl.col("path").is_in(list(changed)))
+        counted = int(came["num_records"].sum()) if "num_records" in came.columns else 0
+        gone = len(changed) - came.height
+        return (
+            f"another program changed the set after version {current.version}: it added "
+            f"{counted:,} rows in {came.height:,} files and removed {gone:,} files"
+        )
+
+    def _changed_files(self, version: int, other: int) -> set[str]:
+        """Return the data files that only one of two versions has."""
+        if version == other:
+            return set()
+        held = [
+            set(pl.DataFrame(table.get_add_actions(flatten=True))["path"])
+            for number in (version, other)
+            if (table := self._open_table(number)) is not None
+        ]
+        return held[0] ^ held[1]
 
     def history(self, limit: int | None = None) -> Iterator[Commit]:
         """Yield the commits that siftset made, latest first."""
@@ -149,6 +191,9 @@ class Store:
         from deltalake.exceptions import DeltaError
 
         placed = self._place_files(files, run_id)
+        table = self._open_table()
+        if table is not None and base is not None and base == self.version():
+            base = table.version()  # entries that change no data may follow the version
         try:
             self._commit_files(placed, base, mode, _commit_properties(run_id, key, base, metadata))
         except DeltaError as error:
