@@ -44,6 +44,7 @@ from siftset.schemas.results.metrics import (
 )
 from siftset.schemas.results.metrics import Run as RunFacts
 from siftset.signals.evaluation.decider import FormulaDecider
+from siftset.signals.labels import label_column
 
 if TYPE_CHECKING:
     from siftset.pipeline.run.context import CurateRun
@@ -142,8 +143,13 @@ def _label_precision(run: CurateRun, files: Sequence[DataFile]) -> LabelPrecisio
     rows = pl.scan_parquet([file.path for file in files])
     if "label" not in rows.collect_schema():
         return None
-    label = pl.col("label").cast(pl.String, strict=False)
-    counted = rows.select(label).drop_nulls().group_by("label").len().collect(engine="streaming")
+    counted = (
+        rows.select(label_column(rows).alias("label"))
+        .drop_nulls()
+        .group_by("label")
+        .len()
+        .collect(engine="streaming")
+    )
     return measure_label_precision(dict(counted.iter_rows()), _wanted_labels(run))
 
 

@@ -11,6 +11,8 @@ from typing import Final
 
 import polars as pl
 
+from siftset.pipeline.gate.gx.patterns import matches_regex
+from siftset.pipeline.gate.gx.values import parse_moment
 from siftset.schemas.errors import SuiteError
 
 _COMPARE: Final[dict[str, Callable[[pl.Expr, object], pl.Expr]]] = {
@@ -31,6 +33,20 @@ _OPERATORS: Final[dict[type[ast.cmpop], str]] = {
     ast.LtE: "<=",
     ast.Gt: ">",
     ast.GtE: ">=",
+}
+_TURNED: Final[dict[type[ast.cmpop], type[ast.cmpop]]] = {
+    ast.Eq: ast.Eq,
+    ast.NotEq: ast.NotEq,
+    ast.Lt: ast.Gt,
+    ast.LtE: ast.GtE,
+    ast.Gt: ast.Lt,
+    ast.GtE: ast.LtE,
+}
+_QUOTED: Final = re.compile("`([^`]*)`")
+_CASES: Final[dict[str, Callable[[pl.Expr], pl.Expr]]] = {
+    "lower": lambda text: text.str.to_lowercase(),
+    "upper": lambda text: text.str.to_uppercase(),
+    "strip": lambda text: text.str.strip_chars(),
 }
 
 
@@ -63,10 +79,11 @@ def condition_columns(condition: object) -> tuple[str, ...]:
         return ()
     own = tuple(match[2] for match in _COLUMN.finditer(condition))
     try:
-        tree = ast.parse(condition.replace("`", "").strip(), mode="eval")
+        tree, quoted = _parse_query(condition)
     except (SyntaxError, ValueError):
         return own
-    return own or tuple(one.id for one in ast.walk(tree) if isinstance(one, ast.Name))
+    names = [one.id for one in ast.walk(tree) if isinstance(one, ast.Name)]
+    return own or tuple(quoted.get(name, name) for name in names)
 
 
 def row_filter(condition: object, schema: pl.Schema) -> pl.Expr:
@@ -123,60 +140,149 @@ def _compare_value(column: pl.Expr, operator: str, value: object) -> pl.Expr:
     return _COMPARE[operator](column, value)
 
 
+def _parse_query(text: str) -> tuple[ast.expr, dict[str, str]]:
+    """Return the tree of a pandas query, and the columns that stand in it between backticks."""
+    quoted: dict[str, str] = {}
+
+    def stand_in(match: re.Match[str]) -> str:
+        return quoted.setdefault(match[1], f"_quoted_{len(quoted)}")
+
+    tree = ast.parse(_QUOTED.sub(stand_in, text).strip(), mode="eval")
+    return tree.body, {name: column for column, name in quoted.items()}
+
+
 def _translate_query(text: str, schema: pl.Schema) -> pl.Expr:
-    """Translate a pandas query: comparisons of a column with constants, and, or, not.
+    """Translate a pandas query of comparisons, calls on columns, and, or, not.
 
     Read as a syntax tree and never evaluated.
     """
     try:
-        tree = ast.parse(text.replace("`", "").strip(), mode="eval")
-        return _translate_node(tree.body, schema)
-    except (SyntaxError, ValueError) as error:
+        tree, quoted = _parse_query(text)
+        return _Query(schema, quoted).translate(tree)
+    except (SyntaxError, ValueError, TypeError, RecursionError) as error:
+        told = str(error) if isinstance(error, _UntranslatedError) else "it is no such query"
         raise SuiteError(
-            f"row_condition '{text}' cannot be translated: use comparisons of a column with "
-            "constants, in, isnull(), notnull(), and, or, not"
+            f"row_condition '{text}' cannot be translated: {told}; use comparisons of columns with "
+            "constants, in, isnull(), between(), isin(), str.len(), str.contains(), and, or, not"
         ) from error
 
 
-def _translate_node(node: ast.expr, schema: pl.Schema) -> pl.Expr:
-    if isinstance(node, ast.BoolOp):
-        parts = [_translate_node(value, schema).fill_null(False) for value in node.values]
-        both = isinstance(node.op, ast.And)
+class _UntranslatedError(ValueError):
+    """A part of a query has no translation."""
+
+
+class _Query:
+    """The translation of one query, whose truths are never null: a missing value fulfils none."""
+
+    def __init__(self, schema: pl.Schema, quoted: Mapping[str, str]) -> None:
+        self.schema, self.quoted = schema, quoted
+
+    def translate(self, node: ast.expr) -> pl.Expr:
+        """Return the truth of a part of the query."""
+        if isinstance(node, ast.BoolOp):
+            both = isinstance(node.op, ast.And)
+            return self._join_all([self.translate(value) for value in node.values], both=both)
+        if isinstance(node, ast.BinOp) and isinstance(node.op, ast.BitAnd | ast.BitOr):
+            parts = [self.translate(node.left), self.translate(node.right)]
+            return self._join_all(parts, both=isinstance(node.op, ast.BitAnd))
+        if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.Not | ast.Invert):
+            return ~self.translate(node.operand)
+        if isinstance(node, ast.Compare):
+            sides = [node.left, *node.comparators]
+            pairs = zip(sides, node.ops, sides[1:], strict=False)
+            return self._join_all([self._compare(*pair) for pair in pairs], both=True)
+        if isinstance(node, ast.Call | ast.Name):
+            value, dtype = self._value_of(node)
+            if dtype == pl.Boolean:
+                return value.fill_null(False)
+        raise _UntranslatedError(f"'{ast.unparse(node)}' is no condition")
+
+    def _join_all(self, parts: Sequence[pl.Expr], *, both: bool) -> pl.Expr:
         return reduce(lambda left, right: left & right if both else left | right, parts)
-    if isinstance(node, ast.BinOp) and isinstance(node.op, ast.BitAnd | ast.BitOr):
-        left = _translate_node(node.left, schema).fill_null(False)
-        right = _translate_node(node.right, schema).fill_null(False)
-        return left & right if isinstance(node.op, ast.BitAnd) else left | right
-    if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.Not | ast.Invert):
-        return ~_translate_node(node.operand, schema).fill_null(False)
-    if isinstance(node, ast.Compare):
-        return _translate_comparison(node, schema)
-    if isinstance(node, ast.Call):
-        return _translate_call(node, schema)
-    if isinstance(node, ast.Name):
-        return value_of(node.id, schema)
-    raise ValueError(ast.dump(node))
+
+    def _compare(self, left: ast.expr, operator: ast.cmpop, right: ast.expr) -> pl.Expr:
+        if isinstance(left, ast.Constant | ast.UnaryOp):  # 1 < n is n > 1
+            turned = _TURNED.get(type(operator))
+            if turned is None:
+                raise _UntranslatedError(f"'{ast.unparse(left)}' is compared, and is no column")
+            left, operator, right = right, turned(), left
+        value, dtype = self._value_of(left)
+        if isinstance(operator, ast.In | ast.NotIn):
+            name = "IN" if isinstance(operator, ast.In) else "NOT_IN"
+            return _compare_value(value, name, self._read_list(right, dtype)).fill_null(False)
+        symbol = _OPERATORS.get(type(operator))
+        if symbol is None:
+            raise _UntranslatedError(f"'{ast.unparse(left)}' is compared by 'is'")
+        try:
+            constant = ast.literal_eval(right)
+        except ValueError:
+            return _COMPARE[symbol](value, self._value_of(right)[0]).fill_null(False)
+        return _compare_value(value, symbol, _fit_constant(constant, dtype)).fill_null(False)
+
+    def _read_list(self, node: ast.expr, dtype: pl.DataType) -> list[object]:
+        return [_fit_constant(value, dtype) for value in ast.literal_eval(node)]
+
+    def _value_of(self, node: ast.expr) -> tuple[pl.Expr, pl.DataType]:
+        """Return the values of a column, or of a call on one, and their type."""
+        if isinstance(node, ast.Name):
+            name = self.quoted.get(node.id, node.id)
+            return value_of(name, self.schema), self.schema[name]
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
+            owner, method = node.func.value, node.func.attr
+            if isinstance(owner, ast.Attribute) and owner.attr == "str":
+                value, dtype = self._value_of(owner.value)
+                if dtype == pl.String:
+                    return self._call_on_text(node, method, value)
+            else:
+                return self._call(node, method, owner)
+        raise _UntranslatedError(f"'{ast.unparse(node)}' has no translation")
+
+    def _call(self, node: ast.Call, method: str, owner: ast.expr) -> tuple[pl.Expr, pl.DataType]:
+        value, dtype = self._value_of(owner)
+        given = len(node.args)
+        if method in ("isnull", "isna", "notnull", "notna") and not given and not node.keywords:
+            found = value.is_null() if method.startswith("is") else value.is_not_null()
+        elif method == "isin" and given == 1 and not node.keywords:
+            found = _compare_value(value, "IN", self._read_list(node.args[0], dtype))
+        elif method == "between" and given == 2 and not node.keywords:
+            low, high = (_fit_constant(ast.literal_eval(one), dtype) for one in node.args)
+            found = value.is_between(pl.lit(low), pl.lit(high))
+        else:
+            raise _UntranslatedError(f"'{ast.unparse(node)}' has no translation")
+        return found, pl.Boolean()
+
+    def _call_on_text(
+        self, node: ast.Call, method: str, value: pl.Expr
+    ) -> tuple[pl.Expr, pl.DataType]:
+        options = {str(one.arg): ast.literal_eval(one.value) for one in node.keywords}
+        arguments = [ast.literal_eval(one) for one in node.args]
+        options.pop("na", None)  # a missing text fulfils nothing
+        if method == "len" and not arguments and not options:
+            return value.str.len_chars(), pl.UInt32()
+        if method in _CASES and not arguments and not options:
+            return _CASES[method](value), pl.String()
+        if method in ("contains", "match", "fullmatch", "startswith", "endswith"):
+            wanted = str(arguments[0]) if len(arguments) == 1 else None
+            is_regex = bool(options.pop("regex", True)) and not method.endswith("with")
+            ignores_case = not options.pop("case", True)
+            if wanted is not None and not options:
+                pattern = wanted if is_regex else re.escape(wanted)
+                starts = method in ("match", "fullmatch", "startswith")
+                ends = method in ("fullmatch", "endswith")
+                if starts or ends:
+                    last = r"\Z" if ends else ""
+                    pattern = (r"\A" if starts else "") + f"(?:{pattern}){last}"
+                found = matches_regex(value, f"(?i){pattern}" if ignores_case else pattern)
+                return found, pl.Boolean()
+        raise _UntranslatedError(f"'{ast.unparse(node)}' has no translation")
 
 
-def _translate_comparison(node: ast.Compare, schema: pl.Schema) -> pl.Expr:
-    operator, right = node.ops[0], node.comparators[0]
-    if len(node.ops) != 1 or not isinstance(node.left, ast.Name):
-        raise ValueError("one comparison of a column at a time")
-    column = value_of(node.left.id, schema)
-    if isinstance(operator, ast.In | ast.NotIn):
-        name = "IN" if isinstance(operator, ast.In) else "NOT_IN"
-        return _compare_value(column, name, list(ast.literal_eval(right)))
-    if isinstance(right, ast.Name):
-        return _COMPARE[_OPERATORS[type(operator)]](column, value_of(right.id, schema))
-    return _compare_value(column, _OPERATORS[type(operator)], ast.literal_eval(right))
-
-
-def _translate_call(node: ast.Call, schema: pl.Schema) -> pl.Expr:
-    function = node.func
-    if isinstance(function, ast.Attribute) and isinstance(function.value, ast.Name):
-        column = value_of(function.value.id, schema)
-        if function.attr in ("isnull", "isna") and not node.args:
-            return column.is_null()
-        if function.attr in ("notnull", "notna") and not node.args:
-            return column.is_not_null()
-    raise ValueError("only isnull() and notnull() can be called")
+def _fit_constant(value: object, dtype: pl.DataType) -> object:
+    """Return a constant as a column of a type compares it: a text is read as a date there."""
+    if isinstance(value, str) and dtype in (pl.Date, pl.Datetime):
+        return parse_moment(value, dtype)
+    if isinstance(value, str) != (dtype in (pl.String, pl.Categorical, pl.Enum, pl.Null)):
+        raise _UntranslatedError(f"{value!r} is compared with values of type {dtype}")
+    if value is None or not isinstance(value, str | int | float):
+        raise _UntranslatedError(f"{value!r} is no constant to compare with")
+    return value
