@@ -340,27 +340,26 @@ class _Walk:
         kind = self.hash_value(cls)
         if cls.__module__ in _STATELESS:
             return kind
-        state = _state_of(value)
-        parts = [kind, *(f"{name}={self.hash_value(state[name])}" for name in sorted(state))]
-        parts += map(self.hash_value, _contents_of(value))
         # objects that answer for any attribute are asked for none
-        asks = [base for base in cls.__mro__ if "__getattr__" in vars(base)]
+        asks = any("__getattr__" in vars(base) for base in cls.__mro__)
         named = ("__reduce__", "__reduce_ex__", "__getstate__")
         defines = any(name in vars(base) for base in cls.__mro__[:-1] for name in named)
-        if _is_own_type(cls) or (asks and not defines):
-            return digest(*parts)
-        try:
-            reduced = cls.__reduce_ex__(value, 4)
-            if isinstance(reduced, str):
-                return digest(*parts, reduced)
-            made, given, *rest = reduced
-            filled = [list(one) if one is not None else None for one in rest[1:3]]
-            return digest(kind, *map(self.hash_value, (made, given, *rest[:1], *filled)))
-        except Exception:
-            if not state:
-                named_by = ".".join(self.place[-1:]) or "an object"
-                self.untracked[f"{named_by} ({cls.__module__}.{cls.__qualname__})"] = None
-            return digest(*parts)
+        reduced: object = ""
+        if not _is_own_type(cls) and (defines or not asks):
+            try:
+                reduced = cls.__reduce_ex__(value, 4)
+                if isinstance(reduced, tuple):
+                    made, given, *rest = reduced
+                    filled = [list(one) if one is not None else None for one in rest[1:3]]
+                    return digest(kind, *map(self.hash_value, (made, given, *rest[:1], *filled)))
+            except Exception:
+                reduced = None
+        state = _state_of(value)
+        if reduced is None and not state:
+            named_by = ".".join(self.place[-1:]) or "an object"
+            self.untracked[f"{named_by} ({cls.__module__}.{cls.__qualname__})"] = None
+        parts = [f"{name}={self.hash_value(state[name])}" for name in sorted(state)]
+        return digest(kind, str(reduced), *parts, *map(self.hash_value, _contents_of(value)))
 
 
 def _cell_contents(cell: CellType) -> object:
