@@ -66,7 +66,8 @@ def measure(
     read, kept = profiles(run, results, outcome) if looks else (ProfileState(), ProfileState())
     train = run.job.recipe.train
     precision = _label_precision(run, outcome.fresh) if looks else None
-    of_set = precision if outcome.added is None else _label_precision(run, outcome.files)
+    same = outcome.fresh == outcome.files
+    of_set = precision if same else _label_precision(run, outcome.files)
     shown: dict[Literal["input", "kept"], Profile] = {}
     if looks:
         spoken = with_languages(kept.profile(of=outcome.balance.kept), outcome)
@@ -120,7 +121,7 @@ def _describe_run(run: CurateRun, outcome: RunOutcome) -> RunFacts:
         seed=job.recipe.seed,
         suite=job.recipe.integrity.suite,
         base_version=run.store.version(),
-        incremental=outcome.added is not None,
+        incremental=outcome.fresh != outcome.files,
         started=run.started.isoformat(timespec="seconds"),
         seconds=round(run.seconds, 3),
         versions=software_versions(),
