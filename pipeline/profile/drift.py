@@ -2,54 +2,100 @@
 
 from __future__ import annotations
 
+import math
+from bisect import bisect_left
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from fractions import Fraction
+from itertools import accumulate
 from typing import Final
 
+from siftset.pipeline.profile.chance import Chance, measure_chance
 from siftset.pipeline.profile.distances import (
     earth_mover,
     jensen_shannon,
     stability_index,
     total_variation,
 )
-from siftset.pipeline.profile.lengths import Lengths, bin_edge
+from siftset.pipeline.profile.lengths import Lengths, bin_middle
+from siftset.pipeline.profile.row_sketch import find_words
+from siftset.pipeline.profile.shares import is_above
 from siftset.pipeline.profile.state import ALL_ROWS, UNLABELLED, ProfileState
-from siftset.pipeline.profile.vocabulary import gini_index, new_share
 from siftset.schemas.results.metrics import Drift, Verdict
 
 FEWEST: Final = 100
-_BINS: Final = 10
+BINS: Final = 10
+_SURE: Final = 3.5
+"""Standard errors beyond which the change of a share is not chance: 1 in 2,000."""
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class DriftLimits:
     """Where a distance becomes a warning; `critical` is None where it never is more than that."""
 
     warning: float
     critical: float | None = None
 
-    def level(self, value: float) -> Verdict:
+    def judge(self, value: float) -> Verdict:
         """Return how a value stands; it trips strictly above a limit."""
-        if self.critical is not None and value > self.critical:
+        if self.critical is not None and is_above(value, self.critical):
             return "fail"
-        return "warn" if value > self.warning else "pass"
+        return "warn" if is_above(value, self.warning) else "pass"
 
     def __str__(self) -> str:
         critical = "" if self.critical is None else f", {self.critical:g} critical"
         return f"{self.warning:g} warning{critical}"
 
 
-DEFAULTS: Final[Mapping[str, Limits]] = {
-    "rows": Limits(0.5),
-    "null_share": Limits(0.05),
-    "length_psi": Limits(0.1),
-    "length_emd": Limits(0.25),
-    "label_js": Limits(0.1),
-    "source_js": Limits(0.3),
-    "new_words": Limits(0.2),
-    "popularity": Limits(0.1),
+DEFAULTS: Final[Mapping[str, DriftLimits]] = {
+    "rows": DriftLimits(0.5),
+    "null_share": DriftLimits(0.05),
+    "length_psi": DriftLimits(0.1),
+    "length_emd": DriftLimits(0.1),
+    "label_js": DriftLimits(0.05),
+    "source_js": DriftLimits(0.3),
+    "new_words": DriftLimits(0.005),
+    "topic": DriftLimits(0.02),
+    "popularity": DriftLimits(0.02),
 }
 """Limits by measure; shares and distances, the earth mover's in medians of the length before."""
+
+DEFINITIONS: Final[Mapping[str, str]] = {
+    "rows": "Rows kept now against those kept before, as a relative change.",
+    "null_share": (
+        "Share of rows whose column is null, now minus before. Chance is 3.5 standard errors of "
+        "the difference of two proportions."
+    ),
+    "length_psi": (
+        "Population stability index: the sum of (q - p) ln(q / p) over the bins, p before and q "
+        "now, with half a row added to each bin (Siddiqi 2006). The bins hold equal tenths of the "
+        "rows before; a length that fills several tenths is one bin. 0 is equal, above 0.1 is read "
+        "as a change, above 0.25 as a large one; it has no direction."
+    ),
+    "length_emd": (
+        "First Wasserstein distance of the lengths: how far the average text has to move, in "
+        "medians of the length before (Rubner et al. 2000). 0 is equal; it has no direction."
+    ),
+    "label_js": (
+        "Root of the Jensen-Shannon divergence of the labels in bits (Lin 1991); rows without a "
+        "label count as one more. 0 is equal, 1 disjoint; it has no direction."
+    ),
+    "source_js": "The same of the files that rows were read from, not of the recipe's sources.",
+    "new_words": (
+        "Share of the first 48 words of each text that do not occur in as many texts of before, "
+        "minus the mean of 200 random regroupings of both. Above 0, new words came in."
+    ),
+    "topic": (
+        "How much the ten words gained that gained most texts: their log-likelihood ratios "
+        "(Dunning 1993) over the first 48 words of equally many texts, per text, minus the mean of "
+        "200 random regroupings. Above 0, some texts now speak of what was rare before."
+    ),
+    "popularity": (
+        "Gini index of the counts of those words, now minus before, thinned to equally many words. "
+        "0 is even, 1 is one word only; above 0, fewer words hold a larger share than before."
+    ),
+}
+"""What each measure is; its bins, direction and source."""
 
 
 def measure_drift(
@@ -57,117 +103,159 @@ def measure_drift(
     before: ProfileState,
     *,
     against: str,
-    limits: Mapping[str, Limits] | None = None,
+    limits: Mapping[str, DriftLimits] | None = None,
     sizes: tuple[int, int] | None = None,
 ) -> tuple[Drift, ...]:
     """Return every distance of `now` from `before` that both populations allow.
 
     `sizes` counts both populations, before and now, where their change says something. Under 100
-    rows on either side distances are chance, and left out.
+    rows on either side distances are chance, and left out. A distance warns where it is above its
+    limit and, by a tenth, than in each of 200 random regroupings of a sample of both.
     """
     chosen = {**DEFAULTS, **(limits or {})}
     measures = [*(_compare_rows(*sizes) if sizes else ())]
     if min(now.rows, before.rows) >= FEWEST:
+        chance = measure_chance(now.sketch, before.sketch)
         for measure in (_compare_nulls, _compare_lengths, _compare_names, _compare_words):
-            measures += measure(now, before)
-    return tuple(_judged(key, one, chosen[key], against) for key, one in measures)
+            measures += measure(now, before, chance)
+    found = []
+    for one, judged in measures:
+        level = chosen[one.key].judge(abs(one.value)) if judged else "pass"
+        more = {"against": against, "level": level, "limits": str(chosen[one.key])}
+        found.append(one.model_copy(update=more))
+    return tuple(found)
 
 
-Measure = tuple[str, Drift]
-
-
-def _judged(key: str, one: Drift, limits: Limits, against: str) -> Drift:
-    level = limits.level(abs(one.value))
-    more = {"key": key, "against": against, "level": level, "limits": str(limits)}
-    return one.model_copy(update=more)
+Measure = tuple[Drift, bool]
+"""A distance, and whether it is more than chance."""
 
 
 def _distance(
-    name: str, value: float, *, before: float | None = None, after: float | None = None
-) -> Drift:
-    return Drift(name=name, against="", value=value, before=before, after=after)
+    key: str, name: str, value: float, chance: Chance | None = None, **more: float | None
+) -> Measure:
+    """Return a measure; the interval is of the spread that regrouping gives."""
+    if chance is not None:
+        spread = 1.96 * chance.spread
+        more |= {"chance": chance.most, "low": value - spread, "high": value + spread}
+    drift = Drift(key=key, name=name, against="", value=value, **more)
+    return drift, chance is None or chance.exceeded
 
 
 def _compare_rows(before: int, now: int) -> Iterator[Measure]:
     if before:
-        name = "Rows kept, relative change"
-        yield "rows", _distance(name, now / before - 1, before=before, after=now)
+        change = (now - before) / before
+        yield _distance("rows", "Rows kept, relative change", change, before=before, after=now)
 
 
-def _compare_nulls(now: ProfileState, before: ProfileState) -> Iterator[Measure]:
-    for name in now.columns.keys() & before.columns.keys():
-        was = before.columns[name].null / max(1, before.rows)
-        new = now.columns[name].null / max(1, now.rows)
-        if was or new:
-            said = f"Null share of {name}, change"
-            yield "null_share", _distance(said, new - was, before=was, after=new)
+def _compare_nulls(
+    now: ProfileState, before: ProfileState, _chance: Mapping[str, Chance]
+) -> Iterator[Measure]:
+    for name in sorted(now.columns.keys() & before.columns.keys()):
+        was = Fraction(before.columns[name].null, max(1, before.rows))
+        new = Fraction(now.columns[name].null, max(1, now.rows))
+        if not was and not new:
+            continue
+        both = before.columns[name].null + now.columns[name].null
+        pooled = both / (before.rows + now.rows)
+        error = math.sqrt(pooled * (1 - pooled) * (1 / before.rows + 1 / now.rows))
+        change = float(new - was)
+        found = Drift(
+            key="null_share",
+            name=f"Null share of {name}, change",
+            against="",
+            value=change,
+            low=change - 1.96 * error,
+            high=change + 1.96 * error,
+            chance=_SURE * error,
+            before=float(was),
+            after=float(new),
+        )
+        yield found, abs(change) > _SURE * error
 
 
-def _compare_lengths(now: ProfileState, before: ProfileState) -> Iterator[Measure]:
+def _compare_lengths(
+    now: ProfileState, before: ProfileState, chance: Mapping[str, Chance]
+) -> Iterator[Measure]:
+    half = Fraction(1, 2)
     for unit, new, was in (
         ("characters", now.chars, before.chars),
         ("words", now.words, before.words),
     ):
-        ends = {"before": was.quantile(0.5), "after": new.quantile(0.5)}
-        stability = stability_index(*count_in_tenths(was, new))
+        ends = {"before": was.quantile(half), "after": new.quantile(half)}
+        bins = count_in_tenths(was, new)
+        stability = stability_index(*bins)
         if stability is not None:
-            yield (
-                "length_psi",
-                _distance(f"PSI of the length in {unit} (medians)", stability, **ends),
-            )
+            name = f"PSI of the length in {unit}, {len(bins[0])} bins (medians)"
+            yield _distance("length_psi", name, stability, chance.get(f"psi {unit}"), **ends)
         moved = earth_mover(_bin_middles(was), _bin_middles(new))
-        middle = was.quantile(0.5)
+        middle = ends["before"]
         if moved is not None and middle and unit == "words":
             name = "Earth mover's distance of the length in words, in medians"
-            yield "length_emd", _distance(name, moved / middle, **ends)
+            yield _distance("length_emd", name, moved / middle, chance.get("emd"), **ends)
 
 
 def count_in_tenths(before: Lengths, now: Lengths) -> tuple[dict[int, int], dict[int, int]]:
-    """Return both counted in about ten bins that hold equal shares of `before`, as PSI wants."""
-    cuts: list[int] = []
-    seen, goal = 0, before.rows / _BINS
-    for index in sorted(before.counts):
-        seen += before.counts[index]
-        if seen >= goal * (len(cuts) + 1):
-            cuts.append(index)
-    inner = cuts[:-1]
-    return _count_between(before, inner), _count_between(now, inner)
+    """Return both counted in bins that hold equal tenths of `before`, as PSI wants.
 
-
-def _count_between(lengths: Lengths, cuts: list[int]) -> dict[int, int]:
-    found = dict.fromkeys(range(len(cuts) + 1), 0)
-    for index, number in lengths.counts.items():
-        found[sum(index > cut for cut in cuts)] += number
-    return found
+    A length that fills several tenths is one bin, so there can be fewer than ten.
+    """
+    lengths = sorted(before.bins)
+    seen = list(accumulate(before.bins[length] for length in lengths))
+    ends = (
+        {lengths[bisect_left(seen, Fraction(k * before.rows, BINS))] for k in range(1, BINS)}
+        if seen
+        else set()
+    )
+    cuts = sorted(ends - {lengths[-1]}) if lengths else []
+    counted = []
+    for one in (before, now):
+        found = dict.fromkeys(range(len(cuts) + 1), 0)
+        for length, rows in one.bins.items():
+            found[bisect_left(cuts, length)] += rows
+        counted.append(found)
+    return counted[0], counted[1]
 
 
 def _bin_middles(lengths: Lengths) -> dict[float, int]:
-    return {(bin_edge(i) + bin_edge(i + 1) - 1) / 2: n for i, n in lengths.counts.items()}
+    return {bin_middle(least): rows for least, rows in lengths.bins.items()}
 
 
-def _compare_names(now: ProfileState, before: ProfileState) -> Iterator[Measure]:
+def _compare_names(
+    now: ProfileState, before: ProfileState, chance: Mapping[str, Chance]
+) -> Iterator[Measure]:
     new, was = dict(now.label_totals), dict(before.label_totals)
     if {*new, *was} - {UNLABELLED}:
         distance, moved = jensen_shannon(was, new), total_variation(was, new)
         if distance is not None and moved is not None:
             name = f"Jensen-Shannon distance of labels ({moved:.1%} of rows differ)"
-            yield "label_js", _distance(name, distance)
+            yield _distance("label_js", name, distance, chance.get("labels"))
     # A reference file says nothing of sources: its rows are all of one, which has no name.
     if ALL_ROWS in {*now.labels, *before.labels}:
         return
     sources = [{k: sum(v.values()) for k, v in one.labels.items()} for one in (before, now)]
     distance = jensen_shannon(*sources)
     if distance is not None and len({*sources[0], *sources[1]}) > 1:
-        yield "source_js", _distance("Jensen-Shannon distance of sources", distance)
+        name = "Jensen-Shannon distance of source files"
+        yield _distance("source_js", name, distance, chance.get("sources"))
 
 
-def _compare_words(now: ProfileState, before: ProfileState) -> Iterator[Measure]:
-    new, of = new_share(now.vocabulary, before.vocabulary)
-    if of and before.vocabulary.tokens:
-        name = f"Share of words that did not occur before ({new:,} of {of:,} sampled)"
-        yield "new_words", _distance(name, new / of)
-    index = [gini_index(list(one.vocabulary.sample.values())) for one in (before, now)]
-    if index[0] is not None and index[1] is not None:
+def _compare_words(
+    now: ProfileState, _before: ProfileState, chance: Mapping[str, Chance]
+) -> Iterator[Measure]:
+    """Compare words of equally many texts only: both figures grow with the number of texts."""
+    found = chance.get("new words")
+    if found is not None:
+        name = "Share of words that are new, beyond chance"
+        value = found.observed - found.mean
+        yield _distance("new_words", name, value, found, before=found.mean, after=found.observed)
+    found = chance.get("topic")
+    if found is not None:
+        words = find_words(found.words, (*now.vocabulary.top, *now.vocabulary.sample))
+        named = f" ({', '.join(words)})" if found.exceeded and words else ""
+        value = found.observed - found.mean
+        yield _distance("topic", f"Words that came up{named}", value, found)
+    found = chance.get("popularity")
+    if found is not None:
         name = "Popularity: Gini index of word counts, change"
-        change = index[1] - index[0]
-        yield "popularity", _distance(name, change, before=index[0], after=index[1])
+        ends = {"before": found.before, "after": found.after}
+        yield _distance("popularity", name, found.observed, found, **ends)

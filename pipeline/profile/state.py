@@ -11,10 +11,10 @@ import polars as pl
 from pydantic import Field
 
 from siftset.pipeline.profile.lengths import Lengths, add_tallies, measure_lengths
+from siftset.pipeline.profile.row_sketch import RowSketch, sketch_rows
 from siftset.pipeline.profile.texts import count_peculiarities, count_scripts
 from siftset.pipeline.profile.vocabulary import WordSketch, count_words
 from siftset.schemas.results.metrics import Column, Metrics, Profile
-from siftset.signals.labels import labels_as_text
 
 _MOST_NAMES: Final = 50
 MOST_LABELS: Final = 1000
@@ -57,6 +57,7 @@ class ProfileState(Metrics):
     labels: dict[str, dict[str, int]] = Field(default_factory=dict)
     label_counts: dict[str, int] = Field(default_factory=dict)
     vocabulary: WordSketch = WordSketch()
+    sketch: RowSketch = RowSketch()
 
     def __add__(self, other: ProfileState) -> ProfileState:
         names = dict.fromkeys([*self.columns, *other.columns])
@@ -78,6 +79,7 @@ class ProfileState(Metrics):
                 add_tallies(self.label_totals, other.label_totals), MOST_LABELS
             ),
             vocabulary=self.vocabulary + other.vocabulary,
+            sketch=self.sketch + other.sketch,
         )
 
     @property
@@ -121,19 +123,7 @@ class Spec:
 def profile_frame(frame: pl.DataFrame, spec: Spec | None = None) -> ProfileState:
     """Measure one part of a population."""
     wanted = spec or Spec()
-    columns = [c for c in wanted.columns or _foreign(frame) if c in frame.columns]
-    by_source = _count_labels(frame, wanted.label)
-    state = ProfileState(
-        rows=frame.height,
-        columns=_profile_columns(frame, columns) if frame.height else {},
-        labels=_add_labels(by_source, {}),
-        label_counts=bound_names(reduce(add_tallies, by_source.values(), {}), MOST_LABELS),
-    )
-    if wanted.text not in frame.columns or frame.schema[wanted.text] != pl.String:
-        return state
-    return state.model_copy(
-        update=_profile_texts(frame[wanted.text].drop_nulls(), wanted.word_share)
-    )
+    return _profile_rows(frame, wanted).model_copy(update=_profile_names(frame.lazy(), wanted))
 
 
 def merge_states(states: Iterable[ProfileState]) -> ProfileState:
@@ -142,9 +132,62 @@ def merge_states(states: Iterable[ProfileState]) -> ProfileState:
 
 
 def profile_batches(frame: pl.LazyFrame, spec: Spec | None = None) -> ProfileState:
-    """Measure a population of any size, a batch at a time."""
+    """Measure a population of any size: the same whatever the batches in which it is read."""
+    wanted = spec or Spec()
     batches = frame.collect_batches(chunk_size=50_000, maintain_order=False, engine="streaming")
-    return merge_states(profile_frame(batch, spec) for batch in batches)
+    state = merge_states(_profile_rows(batch, wanted) for batch in batches)
+    return state.model_copy(update=_profile_names(frame, wanted))
+
+
+def _profile_rows(frame: pl.DataFrame, wanted: Spec) -> ProfileState:
+    """Measure what adds up exactly."""
+    columns = [c for c in wanted.columns or _foreign(frame) if c in frame.columns]
+    state = ProfileState(
+        rows=frame.height, columns=_profile_columns(frame, columns) if frame.height else {}
+    )
+    if wanted.text not in frame.columns or frame.schema[wanted.text] != pl.String:
+        return state
+    texts = frame[wanted.text].drop_nulls()
+    if texts.is_empty():
+        return state
+    found = {
+        "texts": len(texts),
+        "chars": measure_lengths(texts.str.len_chars()),
+        "words": measure_lengths(texts.str.count_matches(r"\w+")),
+        "encoding": count_peculiarities(texts),
+        "scripts": count_scripts(texts),
+    }
+    return state.model_copy(update=found)
+
+
+def _profile_names(frame: pl.LazyFrame, wanted: Spec) -> dict[str, object]:
+    """Count labels and words, of which only so many are told apart, over the whole at once."""
+    schema = frame.collect_schema()
+    has_source = isinstance(schema.get("source"), pl.Struct)
+    source = pl.col("source").struct.field("file") if has_source else pl.lit(ALL_ROWS)
+    source = source.fill_null("(unknown)")
+    has_label = wanted.label is not None and wanted.label in schema
+    named = pl.col(wanted.label or "label").cast(pl.String, strict=False).str.head(80)
+    label = named.fill_null(UNLABELLED) if has_label else pl.lit(UNLABELLED)
+    found: dict[str, object] = {}
+    if has_label:
+        by_source: dict[str, dict[str, int]] = {}
+        grouped = frame.select(source=source, label=label).group_by("source", "label").len()
+        counted = grouped.sort("source", "label").collect(engine="streaming")
+        for where, name, number in counted.iter_rows():
+            by_source.setdefault(where, {})[name] = number
+        totals = reduce(add_tallies, by_source.values(), dict[str, int]())
+        found |= {
+            "labels": _add_labels(by_source, {}),
+            "label_counts": bound_names(totals, MOST_LABELS),
+        }
+    if schema.get(wanted.text) == pl.String:
+        texts = frame.select(text=wanted.text).drop_nulls()
+        if wanted.word_share < 1:
+            texts = texts.filter(pl.col("text").hash(0) < int(wanted.word_share * 2**64))
+        found["vocabulary"] = count_words(texts)
+        found["sketch"] = sketch_rows(frame, wanted.text, label, source)
+    return found
 
 
 def with_tokens(
@@ -179,45 +222,6 @@ def _profile_columns(frame: pl.DataFrame, names: Sequence[str]) -> dict[str, Col
         )
         for name in names
     }
-
-
-def _profile_texts(texts: pl.Series, word_share: float) -> dict[str, object]:
-    if texts.is_empty():
-        return {}
-    sampled = texts
-    if word_share < 1:
-        sampled = texts.filter(texts.hash(0) < int(word_share * 2**64))
-    return {
-        "texts": len(texts),
-        "chars": measure_lengths(texts.str.len_chars()),
-        "words": measure_lengths(texts.str.count_matches(r"\w+")),
-        "encoding": count_peculiarities(texts),
-        "scripts": count_scripts(texts),
-        "vocabulary": count_words(sampled),
-    }
-
-
-def _count_labels(frame: pl.DataFrame, label: str | None) -> dict[str, dict[str, int]]:
-    if label is None or label not in frame.columns or not frame.height:
-        return {}
-    has_source = isinstance(frame.schema.get("source"), pl.Struct)
-    source = pl.col("source").struct.field("file") if has_source else pl.lit(ALL_ROWS)
-    each = pl.col(label)
-    if isinstance(frame.schema[label], pl.List | pl.Array):
-        # every label of a row counts
-        frame = frame.with_columns(each.cast(pl.List(pl.String))).explode(label)
-    grouped = (
-        frame.select(
-            source=source.fill_null("(unknown)"),
-            label=labels_as_text(each).str.head(80).fill_null(UNLABELLED),
-        )
-        .group_by("source", "label")
-        .len()
-    )
-    found: dict[str, dict[str, int]] = {}
-    for where, name, number in grouped.sort("source", "label").iter_rows():
-        found.setdefault(where, {})[name] = number
-    return found
 
 
 def _add_labels(

@@ -87,42 +87,35 @@ def _keep_lowest(
     )
 
 
-def count_words(texts: pl.Series) -> WordSketch:
-    """Count the words of one part: runs of word characters, lower-cased, cut at 64 characters."""
-    words = (
-        texts.drop_nulls()
-        .str.to_lowercase()
-        .str.extract_all(r"\w+")
-        .explode(empty_as_null=False)
-        .str.head(_LONGEST)
-        .alias("word")
+def count_words(texts: pl.LazyFrame) -> WordSketch:
+    """Count runs of word characters, lower-cased, cut at 64 characters, of the column `text`.
+
+    The counts are exact, in one pass over all texts, whatever the parts they are read in.
+    """
+    text = pl.col("text")
+    words = text.str.to_lowercase().str.extract_all(r"\w+")
+    counted = (
+        texts.drop_nulls("text")
+        .select(word=words)
+        .explode("word", empty_as_null=False)
+        .select(pl.col("word").str.head(_LONGEST))
+        .drop_nulls()
+        .group_by("word")
+        .agg(count=pl.len())
+        .collect(engine="streaming")
+        .with_columns(hash=plh.col("word").nchash.xxh3_64().cast(pl.UInt64))
     )
-    if words.is_empty():
-        return WordSketch(rows=len(texts) - texts.null_count())
-    counted = words.value_counts(name="count").with_columns(
-        hash=plh.col("word").nchash.xxh3_64().cast(pl.UInt64)
-    )
+    rows = int(texts.select(text.count()).collect(engine="streaming").item())
     lowest = counted.sort("hash", "word").head(SAMPLE + 1)
     top = counted.sort(["count", "word"], descending=[True, False]).head(TOP)
     return _keep_lowest(
-        rows=len(texts) - texts.null_count(),
+        rows=rows,
         bound=_SPAN,
         counts=dict(zip(lowest["word"], lowest["count"], strict=True)),
         hashes=dict(zip(lowest["word"], lowest["hash"], strict=True)),
-        tokens=len(words),
+        tokens=int(counted["count"].sum()),
         top=dict(zip(top["word"], top["count"], strict=True)),
     )
-
-
-def new_share(now: WordSketch, before: WordSketch) -> tuple[int, int]:
-    """Return (new, all) occurrences of words among those that both samples would hold.
-
-    A word whose hash is below both bounds is in a sample if it occurs at all, so the share is an
-    unbiased estimate over distinct words, and exact when both vocabularies are.
-    """
-    bound = min(now.bound, before.bound)
-    seen = {word: n for word, n in now.sample.items() if now.hashes[word] < bound}
-    return sum(n for word, n in seen.items() if word not in before.sample), sum(seen.values())
 
 
 def gini_index(counts: list[int]) -> float | None:

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from siftset.pipeline.profile.shares import format_percent
 from siftset.pipeline.reports.markup import Child, Markup, h
 
 COLOURS: Final = 7
@@ -94,8 +95,10 @@ def draw_legend(entries: Sequence[tuple[str, str, str]]) -> Markup:
     return h("ul", items, class_="legend")
 
 
-def draw_sparkline(values: Sequence[float], title: str, *, colour: int = 0) -> Markup:
-    """Return a line of the last values, the newest marked."""
+def draw_sparkline(
+    values: Sequence[float], title: str, *, colour: int = 0, as_share: bool = False
+) -> Markup:
+    """Return a line of the last values, the newest marked, with the ends of its scale beside it."""
     if not values:
         return Markup()
     x, y = Axis(0, max(1, len(values) - 1)), Axis(min(values), max(values))
@@ -103,7 +106,12 @@ def draw_sparkline(values: Sequence[float], title: str, *, colour: int = 0) -> M
     if len(values) == 1:
         places = [(100.0, 12.0)]
     line = h("polyline", points=_join_points(places), class_=f"s{colour}")
-    return _svg("spark", title, line, _draw_dot(*places[-1], colour), box="0 0 100 24")
+    picture = _svg("spark", title, line, _draw_dot(*places[-1], colour), box="0 0 100 24")
+    low, high = (
+        format_percent(v, 1) if as_share else format_short(v) for v in (min(values), max(values))
+    )
+    scale = low if low == high else f"{low} to {high}"
+    return h("span", picture, " ", h("span", scale, class_="of"), class_="trend")
 
 
 def draw_lines(

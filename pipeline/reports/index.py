@@ -163,7 +163,12 @@ def _trend_row(
     if len(values) < 2:
         return None
     said = [format_percent(v, 1) if as_share else f"{v:,.0f}" for v in values[-2:]]
-    return [name, draw_sparkline(values, f"{name}: {', '.join(said)}"), said[1], said[0]]
+    return [
+        name,
+        draw_sparkline(values, f"{name}: {', '.join(said)}", as_share=as_share),
+        said[1],
+        said[0],
+    ]
 
 
 def _share_of_read(name: str, one: RunMetrics) -> float | None:

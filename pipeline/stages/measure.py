@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final, Literal
 import polars as pl
 from pydantic import JsonValue
 
+from siftset.pipeline.profile.chance import even_gini
 from siftset.pipeline.profile.custom import ask_metrics, load_metrics
 from siftset.pipeline.profile.drift import measure_drift
 from siftset.pipeline.profile.funnel import Sifted, analyse_frame, describe_funnel
@@ -53,6 +54,7 @@ if TYPE_CHECKING:
     from siftset.pipeline.stages.run_outcome import RunOutcome
     from siftset.pipeline.storage.table import DataFile
 
+_POPULATIONS: Final[tuple[Literal["input", "kept"], ...]] = ("input", "kept")
 _LEAKAGE_ROWS: Final = 1_000_000
 _SOURCES: Final = "source_js"
 """The drift that a refresh does not tell: what it reads has always another place."""
@@ -72,6 +74,10 @@ def measure(
     if looks:
         spoken = with_languages(kept.profile(of=outcome.balance.kept), outcome)
         shown = {"input": read.profile(of=outcome.balance.read), "kept": spoken}
+        even = even_gini(read.sketch, kept.sketch)
+        for name, gini in zip(_POPULATIONS, even or (), strict=False):
+            words = shown[name].vocabulary.model_copy(update={"gini_even": gini})
+            shown[name] = shown[name].model_copy(update={"vocabulary": words})
     metrics = RunMetrics(
         verdict=judged.verdict,
         run=_describe_run(run, outcome),

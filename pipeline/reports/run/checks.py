@@ -68,7 +68,11 @@ def _check_row(check: Check, before: list[float]) -> list[Child]:
         _measured(check),
         check.threshold,
         _describe_shift(check, before),
-        draw_sparkline([*before, _check_value(check)], f"{check.name}: last runs")
+        draw_sparkline(
+            [*before, _check_value(check)],
+            f"{check.name}: last runs",
+            as_share=check.failed is not None,
+        )
         if before
         else "",
     ]

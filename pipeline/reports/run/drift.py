@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from siftset.pipeline.profile.drift import DEFINITIONS
+from siftset.pipeline.profile.shares import describe_sample
 from siftset.pipeline.reports.charts import draw_bar
 from siftset.pipeline.reports.markup import Child, Markup, h
 from siftset.pipeline.reports.page import (
@@ -12,7 +14,7 @@ from siftset.pipeline.reports.page import (
     note_absence,
 )
 from siftset.pipeline.reports.run.checks import example_row
-from siftset.schemas.results.metrics import Drift, Profile, RunMetrics, Sample, TokenUse
+from siftset.schemas.results.metrics import Profile, RunMetrics, Sample, TokenUse
 
 _TITLES = {
     "kept": "Kept",
@@ -78,14 +80,42 @@ def _why_not_measured(metrics: RunMetrics) -> str:
 
 def drift_part(metrics: RunMetrics) -> Child:
     """Return distances from the last version and the reference, and what became popular."""
-    body: list[Child] = []
-    if metrics.drift:
-        for against in dict.fromkeys(one.against for one in metrics.drift):
-            rows = [_drift_row(one) for one in metrics.drift if one.against == against]
-            body.append(draw_table(_DRIFT, rows, f"Against {against}"))
-    else:
-        body.append(note_absence(_ALONE))
-    return [*body, _show_popularity(metrics)]
+    if not metrics.drift:
+        return [note_absence(_ALONE), _show_popularity(metrics)]
+    new = "what is new in this run" if metrics.run.incremental else "what this run kept"
+    tables = []
+    for against in dict.fromkeys(one.against for one in metrics.drift):
+        rows = []
+        for one in (one for one in metrics.drift if one.against == against):
+            words = {"pass": "steady", "warn": "shifted", "fail": "far off"}[one.level]
+            interval = None
+            if one.low is not None and one.high is not None:
+                interval = h("div", f"{one.low:.3g} to {one.high:.3g}", class_="small soft")
+            rows.append(
+                [
+                    label_status(one.level, words),
+                    one.name,
+                    [f"{one.value:.3g} {one.unit}".strip(), interval],
+                    "" if one.before is None else f"{one.before:,.4g}",
+                    "" if one.after is None else f"{one.after:,.4g}",
+                    "" if one.chance is None else f"{one.chance:.3g}",
+                    one.limits,
+                ]
+            )
+        tables.append(draw_table(_DRIFT, rows, f"Against {against}: {new}"))
+    note = (
+        "A measure warns where it is above its limit and more than chance: than the largest of 200 "
+        "random regroupings of a sample of up to 1,000 rows of both, by a tenth. Under a value "
+        "stands its 95 % interval."
+    )
+    keys = dict.fromkeys(one.key for one in metrics.drift if one.key in DEFINITIONS)
+    terms = [(h("dt", key), h("dd", DEFINITIONS[key])) for key in keys]
+    defined = h(
+        "details",
+        h("summary", "What each measure is, its bins, direction and source"),
+        h("dl", terms, class_="facts"),
+    )
+    return [*tables, h("p", note, class_="small soft"), defined, _show_popularity(metrics)]
 
 
 _ALONE = (
@@ -98,15 +128,9 @@ _DRIFT = [
     TableColumn("Value", "num"),
     TableColumn("Before", "num"),
     TableColumn("Now", "num"),
+    TableColumn("By chance", "num"),
     TableColumn("Limits", "name"),
 ]
-
-
-def _drift_row(one: Drift) -> list[Child]:
-    words = {"pass": "steady", "warn": "shifted", "fail": "far off"}[one.level]
-    value = f"{one.value:.3g} {one.unit}".strip()
-    ends = ["" if v is None else f"{v:,.4g}" for v in (one.before, one.after)]
-    return [label_status(one.level, words), one.name, value, *ends, one.limits]
 
 
 def _show_popularity(metrics: RunMetrics) -> Child:
@@ -117,10 +141,14 @@ def _show_popularity(metrics: RunMetrics) -> Child:
     used = after.vocabulary
     said = (
         f"{'' if used.exact else 'About '}{used.distinct:,} distinct words among "
-        f"{used.tokens:,} in {used.rows:,} of {after.of:,} kept texts; Gini index "
-        f"of their counts {_format_gini(after)} (what came in: {_format_gini(before)}; 0 is even, "
-        "1 is one word only)."
+        f"{used.tokens:,} in {describe_sample(used.rows, after.of, 'kept texts')}."
     )
+    even = [before.vocabulary.gini_even, after.vocabulary.gini_even]
+    if even[0] is not None and even[1] is not None:
+        said += (
+            f" Gini index of the words of equally many texts, thinned to equally many words: "
+            f"{even[1]:.2f} kept, {even[0]:.2f} of what came in; 0 is even, 1 is one word only."
+        )
     head = [
         TableColumn("Words that gained most" if gained else "Most frequent words", "name"),
         TableColumn("Share of kept words", "bar"),
@@ -134,11 +162,6 @@ def _show_popularity(metrics: RunMetrics) -> Child:
     ]
 
 
-def _format_gini(profile: Profile) -> str:
-    gini = profile.vocabulary.gini
-    return "not measured" if gini is None else f"{gini:.2f}"
-
-
 def _word_lifts(before: Profile, after: Profile) -> tuple[list[list[Child]], bool]:
     """Return the words to show, and whether any of them gained on what came in."""
     whole, had = after.vocabulary.tokens, max(1, before.vocabulary.tokens)
@@ -147,19 +170,19 @@ def _word_lifts(before: Profile, after: Profile) -> tuple[list[list[Child]], boo
     # What is not among the most frequent words occurred at most as often as the last of them.
     least = min(earlier.values(), default=0)
 
-    def moved(use: TokenUse) -> tuple[float, int]:
+    def gain_of(use: TokenUse) -> tuple[float, int, str]:
         gain = use.count / whole - earlier.get(use.token, least) / had
-        return round(max(0.0, gain), 4), use.count
+        return round(max(0.0, gain), 4), use.count, use.token
 
     most = max((use.count for use in after.vocabulary.top), default=1)
     rows: list[list[Child]] = []
-    shown = sorted(after.vocabulary.top, key=moved, reverse=True)[:12]
+    shown = sorted(after.vocabulary.top, key=gain_of, reverse=True)[:12]
     for use in shown:
         was = earlier.get(use.token)
         lift = f"{(use.count / whole) / (was / had):.2f} times" if was else ""
         picture = draw_bar(use.count, most, f"{use.token}: {use.count:,}")
         rows.append([use.token, picture, format_share(use.count, whole), lift])
-    return rows, any(moved(use)[0] for use in shown)
+    return rows, any(gain_of(use)[0] for use in shown)
 
 
 def samples_part(metrics: RunMetrics) -> Child:

@@ -153,7 +153,11 @@ def _draw_trend(metrics: RunMetrics, history: Sequence[RunMetrics]) -> Child:
     items = [
         h("li", draw_sparkline(kept, "rows kept"), f"rows kept, {said}"),
         *(
-            h("li", draw_sparkline(values, f"{name} share", colour=colour), f"{name} share")
+            h(
+                "li",
+                draw_sparkline(values, f"{name} share", colour=colour, as_share=True),
+                f"{name} share",
+            )
             for (name, values), colour in zip(shares.items(), (3, 1), strict=True)
         ),
     ]

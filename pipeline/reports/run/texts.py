@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from siftset.pipeline.profile.lengths import EXACT
 from siftset.pipeline.profile.shares import describe_sample, format_percent
 from siftset.pipeline.reports.charts import draw_bar, draw_heat_table, draw_histogram, format_short
 from siftset.pipeline.reports.markup import Child, Markup, h
@@ -89,11 +90,20 @@ def _quantile_table(metrics: RunMetrics) -> Markup:
             ("tokens", profile.tokens),
         ):
             if one is not None and one.rows:
-                values = [one.min, *(one.quantiles.get(n) for n in names), one.max, one.mean]
-                rows.append(
-                    [f"{unit}, {which}", *("" if v is None else format_short(v) for v in values)]
-                )
-    return h("details", h("summary", "Quantiles"), draw_table(head, rows))
+                told = ["" if v is None else format_short(v) for v in (one.min, one.max, one.mean)]
+                some = [one.quantiles.get(n) for n in names]
+                shown = [
+                    "" if v is None else f"{'≈ ' * (v >= EXACT)}{format_short(v)}" for v in some
+                ]
+                rows.append([f"{unit}, {which}", told[0], *shown, *told[1:]])
+    note = (
+        "A quantile is the least length that such a share of the texts does not exceed; those "
+        "marked with ≈, from 4,096 on, are within 1.1 %. The others are exact, of the texts named "
+        "above."
+    )
+    table = draw_table(head, rows)
+    title = h("summary", "Quantiles")
+    return h("details", title, table, h("p", note, class_="small soft"))
 
 
 def contents_part(metrics: RunMetrics) -> Child:
