@@ -15,6 +15,8 @@ from siftset.schemas.results.lineage import TrainingData
 from siftset.schemas.results.summary import TrainResult
 
 if TYPE_CHECKING:
+    import polars as pl
+
     from siftset.trainer.training.session import Session
 
 
@@ -63,14 +65,18 @@ def require_extra() -> None:
 def finish(session: Session, compare: Compare, began: float) -> TrainResult:
     """Save the model, compare, and put everything in place at once."""
     from siftset.trainer.comparison.after_training import compare_trained
+    from siftset.trainer.comparison.predictions import PREDICTIONS
     from siftset.trainer.models.saving import atomic_folder, save_curves, save_json, save_model
 
     out = session.out
     trained = session.take_trained()
     if not session.leads:
         return session.make_result(out, {}, began)
-    comparison = compare_trained(session, trained, compare)
+    predictions: list[pl.DataFrame] = []
+    comparison = compare_trained(session, trained, compare, predictions.append)
     with atomic_folder(out) as folder:
+        for frame in predictions:
+            frame.write_parquet(folder / PREDICTIONS)
         save_model(trained.model, trained.tokenizer, folder)
         _save_usage(session, folder)
         save_curves(session.curves(), folder)

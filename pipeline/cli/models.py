@@ -62,17 +62,23 @@ def compare_command(
 ) -> None:
     """Compare two models on prompts and held-out rows."""
     from siftset.pipeline.commands.ablation import run_ablation
-    from siftset.pipeline.commands.compare import compare_models
+    from siftset.pipeline.commands.compare import (
+        compare_models,
+        describe_ablation,
+        describe_comparison,
+    )
 
     if arms and (before or after):
         raise SiftsetError("--arms compares the latest model: leave out --before and --after")
     if arms:
         result = run_ablation(recipe, overrides=set_ or (), progress=screen.progress())
+        lines = describe_ablation(Path(str(result["report"])))
     else:
         result = compare_models(
             recipe, before=before, after=after, overrides=set_ or (), progress=screen.progress()
         )
-    screen.show(f"Compared: {result['report']}")
+        lines = describe_comparison(Path(str(result["report"])))
+    screen.show("\n".join(lines))
     screen.result(result)
 
 
@@ -90,8 +96,12 @@ def predict_command(
     examples: Annotated[
         Path | None, typer.Option(help="Worked examples before every prompt (JSON Lines).")
     ] = None,
-    file: Annotated[Path | None, typer.Option(help="Texts to answer: JSON Lines.")] = None,
-    out: Annotated[Path | None, typer.Option(help="Where the answers to --file go.")] = None,
+    file: Annotated[
+        Path | None, typer.Option(help="Texts to answer: CSV, Parquet, JSON Lines.")
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Where the answers to --file go, likewise.")
+    ] = None,
     column: Annotated[str, typer.Option(help="The field of --file that holds the text.")] = "text",
     embeddings: Annotated[
         bool, typer.Option("--embeddings", help="Write vectors of --file to --out (Parquet).")

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Final
 
+import polars as pl
 from pydantic import JsonValue
 
 from siftset.pipeline.model_registry.inputs import (
@@ -38,7 +40,8 @@ def compare_models(
 ) -> dict[str, JsonValue]:
     """Compare two models (by default the base and the latest trained) and return the figures.
 
-    The dictionary has task, before, after, metrics, and report, the page that was written.
+    The dictionary has task, before, after, metrics, changes (the headline first, with intervals and
+    verdicts), findings, and report, the page that was written.
     """
     loaded, store = open_store(recipe, overrides=overrides, uses=SECTIONS_OF_TRAINING)
     new = locate_model(after) if after is not None else str(latest_model(store.output / MODELS))
@@ -49,6 +52,8 @@ def compare_models(
         "before": old,
         "after": new,
         "metrics": {side: dict(values) for side, values in found.metrics.items()},
+        "changes": [change.model_dump(mode="json") for change in found.changes],
+        "findings": [asdict(finding) for finding in found.findings],
         "report": str(report),
     }
 
@@ -58,6 +63,7 @@ def write_comparison(
 ) -> tuple[Comparison, Path]:
     """Compare two models on the current version; return the figures and their page."""
     from siftset.trainer.comparison import ComparisonRequest, compare_folders
+    from siftset.trainer.comparison.predictions import PREDICTIONS
     from siftset.trainer.train import require_extra
 
     require_extra()
@@ -65,15 +71,51 @@ def write_comparison(
     seed = loaded.recipe.seed if config.seed is None else config.seed
     data = training_data(loaded, store, None)
     data = weight_new_rows(data, store, weight=config.new_rows_weight, progress=progress)
+    predictions: list[pl.DataFrame] = []
+    asked = ComparisonRequest(
+        compare_section(loaded), config, loaded.folder, seed, predictions.append
+    )
     with progress.stage("compare"):
-        found = compare_folders(
-            before,
-            after,
-            data,
-            ComparisonRequest(compare_section(loaded), config, loaded.folder, seed),
-        )
+        found = compare_folders(before, after, data, asked)
     folder = store.output / COMPARISONS / json_digest([before, after, data.lineage.run_id])[:12]
     make_writable_folder(folder)
+    for frame in predictions:
+        with atomic_write(folder / PREDICTIONS) as draft:
+            frame.write_parquet(draft)
     with atomic_write(folder / COMPARE_JSON) as draft:
         draft.write_text(found.model_dump_json(indent=1), encoding="utf-8")
     return found, render_comparison(folder)
+
+
+def describe_comparison(report: Path) -> Iterator[str]:
+    """Yield the lines that a person wants to read of a comparison, given its page."""
+    found = Comparison.model_validate_json(report.with_name(COMPARE_JSON).read_bytes())
+    yield f"Compared {found.before.name} with {found.after.name} on {found.questions.rows:,} rows"
+    yield f"  {'':<20}{'before':>12}{'after':>12}{'difference':>12}"
+    for one in found.changes:
+        figures = [one.before, one.after, one.difference]
+        shown = "".join(f"{'' if value is None else f'{value:.4g}':>12}" for value in figures)
+        within = ""
+        if one.interval is not None:
+            within = f" ({one.interval.low:+.3g} to {one.interval.high:+.3g})"
+        yield f"  {one.name:<20}{shown}  {one.verdict}{within}"
+    yield from (f"  warning: {warning}" for warning in found.warnings)
+    yield from (f"  {one.level}: {one.message}" for one in found.findings if one.level != "note")
+    yield from (f"  {note}" for note in found.notes)
+    yield f"  report    {report}"
+
+
+def describe_ablation(report: Path) -> Iterator[str]:
+    """Yield the lines that a person wants to read of an ablation, given the model's page."""
+    table = Comparison.model_validate_json(report.with_name(COMPARE_JSON).read_bytes()).arms
+    if table is not None:
+        yield f"Trained on, {table.budget}; asked {table.n:,} held-out rows of the curated set:"
+        yield f"  {'':<20}{'rows':>12}{table.main:>12}{'difference':>12}"
+        for arm in table.arms:
+            of = arm.metrics[table.main].value
+            away = None if arm.difference is None else arm.difference.value
+            shown = "".join(f"{'' if v is None else f'{v:.4g}':>12}" for v in (of, away))
+            rows = "" if arm.rows is None else f"{arm.rows:,}"
+            judged = "" if arm.difference is None else f"  {arm.verdict}"
+            yield f"  {arm.name:<20}{rows:>12}{shown}{judged}"
+    yield f"  report    {report}"

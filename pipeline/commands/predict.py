@@ -66,9 +66,13 @@ def predict_texts(
 def predict_lines(
     model: str, source: Path, target: Path, options: PredictOptions
 ) -> dict[str, JsonValue]:
-    """Answer a JSON Lines file line by line into another; other fields of a line are kept."""
-    from siftset.trainer.inference.predict import predict_file
+    """Answer a CSV, Parquet or JSON Lines file row by row into another, each by its ending.
 
+    Other fields are kept; an answer whose name a field has is called predicted_<name>.
+    """
+    from siftset.trainer.inference.predict_file import check_endings, predict_file
+
+    check_endings(source, target)
     predictor = _load_predictor(model, options)
     rows = predict_file(predictor, source, target, column=options.column)
     return {"task": predictor.task, "rows": rows, "out": str(target)}

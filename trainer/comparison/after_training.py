@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -38,8 +39,10 @@ if TYPE_CHECKING:
 SHOWN_CURVES: Final = ("loss", "learning_rate", "perplexity", "eval_loss", "eval_perplexity")
 
 
-def compare_trained(session: Session, trained: Loaded, compare: Compare) -> Comparison:
-    """Ask the model before and after."""
+def compare_trained(
+    session: Session, trained: Loaded, compare: Compare, keep: Callable[[pl.DataFrame], None]
+) -> Comparison:
+    """Ask the model before and after; `keep` takes what each said of every held-out row."""
     held = choose_split(session)
     questions = gather_session_questions(session, compare, held)
     before, kind = _load_before(session)
@@ -54,6 +57,7 @@ def compare_trained(session: Session, trained: Loaded, compare: Compare) -> Comp
         before_kind=kind,
         encoder=encoder,
         provenance={"split": held, **_describe_lineage(session)},
+        keep=keep,
     )
     with session.progress.stage("compare"):
         found = compare_models(

@@ -17,6 +17,7 @@ from siftset.trainer.comparison.held_out import (
     count_loss_wins,
     judge_forgetting,
 )
+from siftset.trainer.comparison.predictions import tabulate_losses
 from siftset.trainer.comparison.questions import Prompt, QuestionSet
 from siftset.trainer.comparison.slices import compare_slices, note_small_slices
 from siftset.trainer.inference.load_model import ModelSide
@@ -58,6 +59,8 @@ def compare_causal(
     pair = ModelPair(old, new)
     compare, bootstrap = setting.compare, setting.make_bootstrap(questions.seed, questions.rows)
     scored = pair.score_rows(questions.rows)
+    names = ("" if before is None else before.info.name, after.info.name)
+    setting.keep(tabulate_losses(questions.rows, scored, names))
     texts = pl.DataFrame({"text": list(questions.general)}, schema={"text": pl.String})
     general = pair.score_rows(texts) if questions.general else None
     language = compare_language(scored, bootstrap)

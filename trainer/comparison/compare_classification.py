@@ -29,6 +29,7 @@ from siftset.trainer.comparison.classification_scores import (
 )
 from siftset.trainer.comparison.compare_multi_label import compare_multi_label
 from siftset.trainer.comparison.context import ComparisonSetting, TaskComparison, require_model
+from siftset.trainer.comparison.predictions import tabulate_classes
 from siftset.trainer.comparison.questions import QuestionSet
 from siftset.trainer.comparison.slices import note_small_slices
 from siftset.trainer.inference.load_model import ModelSide
@@ -80,9 +81,11 @@ def compare_classification(
     evaluation = ClassifierEvaluation(labels, tuple(baselines.items()), tuple(models))
     rows, unlabelled = select_labelled(questions.rows, labels)
     bootstrap = setting.make_bootstrap(questions.seed, rows.frame)
+    outcomes = evaluation.ask_all(rows)
+    setting.keep(tabulate_classes(rows, outcomes))
     found, changes = compare_classifiers(
         rows,
-        evaluation.ask_all(rows),
+        outcomes,
         bootstrap=bootstrap,
         slices=setting.compare.slices,
         examples=setting.compare.examples,

@@ -14,6 +14,7 @@ from siftset.trainer.comparison.held_out import (
     count_loss_wins,
     judge_forgetting,
 )
+from siftset.trainer.comparison.predictions import tabulate_losses
 from siftset.trainer.comparison.questions import QuestionSet
 from siftset.trainer.comparison.slices import note_small_slices
 from siftset.trainer.inference.load_model import ModelSide
@@ -30,6 +31,8 @@ def compare_mlm(
     pair = MaskedPair(old, new, words, setting.compare.top_k, setting.compare.bars)
     found = compare_masks(pair, questions.prompts, bootstrap)
     scored = _score_both(pair, questions.rows, questions.seed)
+    names = ("" if before is None else before.info.name, after.info.name)
+    setting.keep(tabulate_losses(questions.rows, scored, names))
     changes, golden, general = compare_language(scored, bootstrap), None, None
     if questions.golden is not None:
         asked = _score_both(pair, questions.golden, questions.seed)

@@ -27,6 +27,7 @@ from siftset.trainer.comparison.context import (
     compare_figures,
     require_model,
 )
+from siftset.trainer.comparison.predictions import tabulate_label_sets
 from siftset.trainer.comparison.questions import QuestionSet
 from siftset.trainer.comparison.slices import compare_slices, note_small_slices
 from siftset.trainer.inference.load_model import ModelSide
@@ -60,6 +61,7 @@ def compare_multi_label(
             (before.info.name, align_probabilities(old, labels, frame["text"].to_list())),
             *sides,
         )
+    setting.keep(tabulate_label_sets(frame, truth, labels, sides))
     bootstrap = setting.make_bootstrap(questions.seed, frame)
     figures = [measure_multi_label(truth, probabilities, bootstrap) for _, probabilities in sides]
     models = tuple(

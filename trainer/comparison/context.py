@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, TypeAlias, TypeVar
@@ -50,6 +50,8 @@ class ComparisonSetting:
     before_kind: BeforeKind = "base model"
     encoder: Encoder | None = None
     provenance: Mapping[str, JsonValue] = field(default_factory=dict)
+    keep: Callable[[pl.DataFrame], None] = lambda _: None
+    """Takes what every model said of every held-out row."""
 
     def make_bootstrap(self, seed: int, frame: pl.DataFrame) -> Bootstrap:
         """Return how intervals are drawn of rows; those that are not independent stay together."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final
@@ -41,6 +41,8 @@ class ComparisonRequest:
     train: Train | None = None
     folder: Path = field(default_factory=Path)
     seed: int = 0
+    keep: Callable[[pl.DataFrame], None] = lambda _: None
+    """Takes what every model said of every held-out row."""
 
     def max_length(self, model: str) -> int:
         """Return the tokens of an input: as trained, else as the recipe says."""
@@ -74,7 +76,7 @@ def compare_folders(
         "recipe_hash": data.lineage.recipe_hash,
         "formula": data.lineage.formula,
     }
-    setting = ComparisonSetting(ask.compare, ask.folder, kind, encoder, provenance)
+    setting = ComparisonSetting(ask.compare, ask.folder, kind, encoder, provenance, ask.keep)
     return compare_models(task, old, new, questions, setting)
 
 

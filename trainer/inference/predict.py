@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 import numpy as np
 from pydantic import JsonValue
 
-from siftset.schemas.errors import OutputError, RecipeError, SourceError
+from siftset.schemas.errors import RecipeError, SourceError
 from siftset.schemas.tasks import TASKS, TaskName
 from siftset.trainer.inference.adapters import MaskFill, likeliest_tokens
 from siftset.trainer.inference.protocols import Answerer, MaskedModel
@@ -20,9 +19,6 @@ from siftset.trainer.tasks.templates import Template
 
 if TYPE_CHECKING:
     from siftset.trainer.inference.adapters import TextClassifier
-
-ROWS_AT_ONCE: Final = 256
-"""Lines of a file that are read, answered and written together."""
 
 Prediction = dict[str, JsonValue]
 
@@ -145,8 +141,8 @@ def load_predictor(
 def read_examples(path: Path) -> tuple[tuple[str, str], ...]:
     """Return the worked examples of a JSON Lines file: pairs, or objects of two texts."""
     pairs = []
-    for number, line in _read_lines(path):
-        read = _parse_line(line, f"{path}:{number}")
+    for number, line in read_lines(path):
+        read = parse_line(line, f"{path}:{number}")
         values = list(read.values()) if isinstance(read, dict) else read
         if not isinstance(values, list) or len(values) != 2:
             raise RecipeError(
@@ -157,49 +153,7 @@ def read_examples(path: Path) -> tuple[tuple[str, str], ...]:
     return tuple(pairs)
 
 
-def predict_file(predictor: Predictor, source: Path, target: Path, *, column: str = "text") -> int:
-    """Answer a JSON Lines file line by line; return how many lines were answered.
-
-    Each line is an object whose other fields are kept, or a text. `target` appears whole, or not
-    at all; memory does not grow with the file.
-    """
-    part = target.with_name(f".{target.name}.part")
-    n = 0
-    try:
-        with part.open("w", encoding="utf-8") as out:
-            for rows in _read_batches(source, column):
-                answers = predictor([str(row[column]) for row in rows])
-                for row, answer in zip(rows, answers, strict=True):
-                    more = {key: value for key, value in answer.items() if key != "text"}
-                    out.write(json.dumps({**row, **more}, ensure_ascii=False) + "\n")
-                n += len(rows)
-        os.replace(part, target)  # noqa: PTH105
-    except OSError as error:
-        raise OutputError(f"{target} cannot be written: {error.strerror or error}") from error
-    finally:
-        part.unlink(missing_ok=True)
-    return n
-
-
-def _read_batches(source: Path, column: str) -> Iterator[list[dict[str, JsonValue]]]:
-    """Yield objects that have a text in `column`, in batches."""
-    rows: list[dict[str, JsonValue]] = []
-    for number, line in _read_lines(source):
-        read = _parse_line(line, f"{source}:{number}")
-        row: JsonValue = {column: read} if isinstance(read, str) else read
-        if not isinstance(row, dict) or not isinstance(row.get(column), str):
-            raise SourceError(
-                f"{source}:{number}: expected a JSON text, or an object with a text in '{column}'"
-            )
-        rows.append(row)
-        if len(rows) == ROWS_AT_ONCE:
-            yield rows
-            rows = []
-    if rows:
-        yield rows
-
-
-def _read_lines(path: Path) -> Iterator[tuple[int, str]]:
+def read_lines(path: Path) -> Iterator[tuple[int, str]]:
     """Yield the number and text of each line that is not blank."""
     try:
         with path.open(encoding="utf-8") as file:
@@ -208,7 +162,8 @@ def _read_lines(path: Path) -> Iterator[tuple[int, str]]:
         raise SourceError(f"{path} cannot be read: {error}") from error
 
 
-def _parse_line(line: str, place: str) -> JsonValue:
+def parse_line(line: str, place: str) -> JsonValue:
+    """Return what a line of JSON holds; raise SourceError with its place where it is broken."""
     try:
         read: JsonValue = json.loads(line)
     except json.JSONDecodeError as error:

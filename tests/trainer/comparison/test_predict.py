@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import datetime
 import json
 
 import numpy as np
@@ -15,9 +16,10 @@ from siftset.trainer.inference.predict import (
     fill_mask,
     load_predictor,
     predict_answers,
-    predict_file,
+    predict_classes,
     read_examples,
 )
+from siftset.trainer.inference.predict_file import predict_file
 from siftset.trainer.inference.usage_snippets import read_usage, write_usage
 from siftset.trainer.tasks.templates import Template
 
@@ -117,6 +119,77 @@ def test_json_lines_in_and_out(tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["in.jsonl", "out.jsonl"]
 
 
+ROWS = pl.DataFrame(
+    {
+        "id": [f"00{i}" for i in range(300)],
+        "text": [f'says "{i}", twice' for i in range(300)],
+        "label": ["pos", "neg", None] * 100,
+        "on": [datetime.date(2024, 1, 1 + i % 28) for i in range(300)],
+    }
+)
+
+
+@pytest.mark.parametrize("into", [".csv", ".parquet", ".jsonl", ".ndjson"])
+@pytest.mark.parametrize("of", [".csv", ".parquet", ".jsonl"])
+def test_files_are_read_and_written_by_their_endings(tmp_path, of, into):
+    source, target = tmp_path / f"in{of}", tmp_path / f"out{into}"
+    {".csv": ROWS.write_csv, ".parquet": ROWS.write_parquet, ".jsonl": ROWS.write_ndjson}[of](
+        source
+    )
+    predictor = predict_classes(_Sure(), PredictSettings())
+    assert predict_file(predictor, source, target) == 300
+    if into == ".csv":
+        found = pl.read_csv(target, infer_schema=False)
+        scores = [json.loads(one) for one in found["probabilities"]]
+    else:
+        read = pl.read_parquet if into == ".parquet" else pl.read_ndjson
+        found = read(target)
+        scores = found["probabilities"].to_list()
+    assert found["id"].to_list() == ROWS["id"].to_list()
+    assert found["text"].to_list() == ROWS["text"].to_list()
+    assert found["label"].fill_null("").to_list() == ROWS["label"].fill_null("").to_list()
+    assert found["predicted_label"].to_list() == ["pos", "neg"] * 150
+    assert scores[:2] == [{"neg": 0.25, "pos": 0.75}, {"neg": 0.75, "pos": 0.25}]
+    if of == into == ".parquet":
+        assert found["on"].dtype == pl.Date
+
+
+class _Sure:
+    labels = ("neg", "pos")
+    multi_label = False
+
+    def predict_probabilities(self, texts):
+        even = np.array([int(text.split('"')[1]) % 2 == 0 for text in texts])
+        return np.where(even[:, None], [[0.25, 0.75]], [[0.75, 0.25]])
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("in.csv", "text,n\na,1\nb\n", r"in\.csv:3: expected 2 fields"),
+        ("in.csv", "words\na\n", r"in\.csv:2: expected a text in 'text', there are: words"),
+        ("in.txt", "a", r"in\.txt cannot be read: expected a name that ends in \.jsonl"),
+        ("in.parquet", "no", r"in\.parquet cannot be read"),
+    ],
+)
+def test_a_file_that_cannot_be_answered_is_said(tmp_path, name, content, message):
+    source = tmp_path / name
+    source.write_text(content)
+    predictor = predict_answers(Echo(), PredictSettings())
+    with pytest.raises(SourceError, match=message):
+        predict_file(predictor, source, tmp_path / "out.csv")
+    assert list(tmp_path.iterdir()) == [source]
+    with pytest.raises(OutputError, match="expected a name that ends in"):
+        predict_file(predictor, tmp_path / "in.csv", tmp_path / "out.xlsx")
+
+
+def test_a_text_that_is_missing_is_said_with_its_row(tmp_path):
+    source = tmp_path / "in.parquet"
+    pl.DataFrame({"text": ["a", None]}).write_parquet(source)
+    with pytest.raises(SourceError, match=r"in\.parquet: row 2: expected a text in 'text'"):
+        predict_file(predict_answers(Echo(), PredictSettings()), source, tmp_path / "out.jsonl")
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [('{"text": "a"}\n\n{', r"in\.jsonl:3: broken JSON"), ('{"t": 1}', r"in\.jsonl:1: expected")],
@@ -133,9 +206,13 @@ def test_a_folder_that_cannot_be_written_is_said(tmp_path):
     source = tmp_path / "in.jsonl"
     source.write_text('"a"')
     with pytest.raises(OutputError, match="cannot be written"):
-        predict_file(predict_answers(Echo(), PredictSettings()), source, tmp_path / "none" / "out")
+        predict_file(
+            predict_answers(Echo(), PredictSettings()), source, tmp_path / "none" / "out.csv"
+        )
     with pytest.raises(SourceError, match="cannot be read"):
-        predict_file(predict_answers(Echo(), PredictSettings()), tmp_path / "no", tmp_path / "out")
+        predict_file(
+            predict_answers(Echo(), PredictSettings()), tmp_path / "no.csv", tmp_path / "out.csv"
+        )
 
 
 def test_examples_are_read(tmp_path):

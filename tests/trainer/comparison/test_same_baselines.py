@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 
+import polars as pl
 import pytest
+from sklearn.metrics import f1_score, log_loss
 
 from siftset.schemas.recipe.train import Compare, Train
 from siftset.schemas.results.comparison import Comparison
@@ -50,3 +52,16 @@ def test_train_and_compare_agree(tiny_bert, unbalanced, tmp_path, progress, weig
     told = json.loads((out / "compare.json").read_text())["provenance"]
     assert told["max_train_samples"] == 20
     assert bool(told["class_weights"]) == (weights == "balanced")
+
+    # Anyone can compute the page again from what each model said of each row.
+    said = pl.read_parquet(out / "predictions.parquet")
+    measured = {one.name: one.metrics for one in then.classification.models}
+    assert set(said["side"].unique()) == {"baseline", "before", "after"}
+    for model, rows in said.group_by("model"):
+        figures = measured[model[0]]
+        truth, guess = rows["label"].to_list(), rows["predicted"].to_list()
+        assert f1_score(truth, guess, average="macro") == pytest.approx(figures["macro_f1"].value)
+        assert rows["loss"].mean() == pytest.approx(figures["loss"].value)
+        scores = rows["scores"].struct.unnest().select("neg", "pos").to_numpy()
+        assert log_loss(truth, scores, labels=["neg", "pos"]) == pytest.approx(rows["loss"].mean())
+        assert rows["row_id"].n_unique() == rows.height == 24

@@ -33,13 +33,13 @@ def test_worked_examples_come_before_the_prompt(tiny_gpt2, tmp_path, monkeypatch
     asked = []
     from siftset.trainer.inference.generate import CausalLM
 
-    generate = CausalLM.generate
+    generate = CausalLM.generate_answers
 
     def listen(self, prompts, max_new_tokens):
         asked.append((list(prompts), max_new_tokens))
         return generate(self, prompts, max_new_tokens)
 
-    monkeypatch.setattr(CausalLM, "generate", listen)
+    monkeypatch.setattr(CausalLM, "generate_answers", listen)
     more = ("--examples", examples, "--max-new-tokens", 3, "--json")
     done = run("predict", tiny_gpt2, "the sock", *more)
     assert done.exit_code == 0, done.stderr
