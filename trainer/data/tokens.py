@@ -164,7 +164,7 @@ class Specials:
         return len(self.before) + len(self.after)
 
     @classmethod
-    def of(cls, tokenizer: PreTrainedTokenizerBase) -> Specials:
+    def of_tokenizer(cls, tokenizer: PreTrainedTokenizerBase) -> Specials:
         """Find them by comparing a text with and without."""
         bare = list(tokenizer("a", add_special_tokens=False)["input_ids"])
         full = list(tokenizer("a")["input_ids"])

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from siftset.schemas.errors import ModelError
+from siftset.trainer.data.pairs import encode_pairs, encode_prompts
+from siftset.trainer.data.tokens import Specials
 from siftset.trainer.inference.adapters import (
     LOGITS_AT_ONCE,
     TOKENS_AT_ONCE,
@@ -48,7 +50,7 @@ class CausalLM(EvaluationModel):
     def prompt_tokens(self, prompts: Sequence[str], max_new_tokens: int) -> list[list[int]]:
         """Tokenize prompts, cut on the left so that the answer still fits."""
         room = count_prompt_room(self.max_length, max_new_tokens)
-        rows = [list(ids) for ids in self.tokenizer(list(prompts))["input_ids"]]
+        rows = encode_prompts(self.tokenizer, prompts)
         self.cut_prompts += sum(len(row) > room for row in rows)
         return [row[-room:] for row in rows]
 
@@ -80,11 +82,11 @@ class CausalLM(EvaluationModel):
 
     def answer_loss(self, prompts: Sequence[str], answers: Sequence[str]) -> Array:
         """Return (rows, 2): the summed loss of each answer's tokens and their number."""
-        starts = [list(ids) for ids in self.tokenizer(list(prompts))["input_ids"]]
-        added = self.tokenizer(list(answers), add_special_tokens=False)["input_ids"]
-        rows = [(s + list(a))[-self.max_length :] for s, a in zip(starts, added, strict=True)]
-        counted = [min(len(a), len(row) - 1) for a, row in zip(added, rows, strict=True)]
-        return self._sum_losses(rows, counted)
+        pairs = encode_pairs(self.tokenizer, prompts, answers)
+        specials = Specials.of_tokenizer(self.tokenizer)
+        fitted = [pair.fit(specials, None, self.max_length) for pair in pairs]
+        rows = [ids for ids, _, _ in fitted]
+        return self._sum_losses(rows, [len(ids) - max(start, 1) for ids, start, _ in fitted])
 
     def text_loss(self, texts: Sequence[str]) -> Array:
         """Return (rows, 2): the summed loss of every token but the first, and their number."""

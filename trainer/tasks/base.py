@@ -74,7 +74,7 @@ class TaskSetup:
 def make_setup(config: Train, loaded: Loaded, seed: int) -> TaskSetup:
     """Measure what the model can take: its longest sequence and its special tokens."""
     length = min(config.max_length, longest_input(loaded))
-    return TaskSetup(config, loaded, seed, length, Specials.of(loaded.tokenizer))
+    return TaskSetup(config, loaded, seed, length, Specials.of_tokenizer(loaded.tokenizer))
 
 
 def longest_input(loaded: Loaded) -> int:

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
+from siftset.trainer.data.pairs import encode_pairs
 from siftset.trainer.data.tokens import (
     Chunker,
     Sequences,
@@ -59,32 +60,26 @@ class CausalTask(LanguageTask):
             return self._read_text(files, path, sample)
         writer = TokenWriter(path)
         for frame in read_frames(files, self.template.columns, sample=sample, seed=self._of.seed):
-            writer.add(self.pairs(frame))
+            writer.add(self.encode_rows(frame))
         return writer.finish()
 
-    def pairs(self, frame: pl.DataFrame) -> Sequences:
-        """Tokenize prompts and answers; a row without an answer is left out.
-
-        What is too long is cut: the answer's end, then the prompt's beginning, so that half of
-        `max_length` stays for the answer if it needs that.
-        """
+    def encode_rows(self, frame: pl.DataFrame) -> Sequences:
+        """Tokenize prompts and answers; a row without an answer is left out."""
         assert self.template is not None
+        tokenizer = self.loaded.tokenizer
         rows = [row for row in frame.iter_rows(named=True) if row[self.template.answer]]
-        asked = encode_texts(self.loaded.tokenizer, [self.template.ask(row) for row in rows], None)
-        said = encode_texts(self.loaded.tokenizer, [self.template.reply(row) for row in rows], None)
-        first, ids, starts, cut = list(self._of.specials.before), [], [], 0
-        for prompt, answer in zip(asked.input_ids, said.input_ids, strict=True):
-            kept = [*answer, self._end][: max(self.length // 2, self.length - len(prompt) - 1)]
-            room = self.length - len(kept) - len(first)
-            shown = prompt[len(prompt) - room :] if len(prompt) > room else prompt
-            cut += len(kept) + len(shown) < len(answer) + 1 + len(prompt)
-            ids.append([*first, *shown, *kept])
-            starts.append(len(first) + len(shown))
+        pairs = encode_pairs(
+            tokenizer, list(map(self.template.ask, rows)), list(map(self.template.reply, rows))
+        )
+        fitted = [pair.fit(self._of.specials, self._end, self.length) for pair in pairs]
+        unknown = tokenizer.unk_token_id
         return Sequences(
-            ids,
-            starts=starts if self._of.config.answer_only_loss else [1] * len(starts),
-            cut=cut,
-            unknown=asked.unknown + said.unknown,
+            [ids for ids, _, _ in fitted],
+            starts=[start if self._of.config.answer_only_loss else 1 for _, start, _ in fitted],
+            cut=sum(cut for _, _, cut in fitted),
+            unknown=0
+            if unknown is None
+            else sum(pair.prompt.count(unknown) + pair.answer.count(unknown) for pair in pairs),
             texts=len(rows),
         )
 
