@@ -114,7 +114,7 @@ class _Best:
 
     def keep(self, loss: float) -> None:
         if loss < self.loss:
-            self.sum_loss, self.weights = loss, copy.deepcopy(self.model.state_dict())
+            self.loss, self.weights = loss, copy.deepcopy(self.model.state_dict())
 
     def restore(self) -> None:
         self.model.load_state_dict(self.weights)
