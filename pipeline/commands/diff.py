@@ -19,6 +19,7 @@ from pydantic import JsonValue
 
 from siftset.pipeline.storage.run_folder import run_folders
 from siftset.pipeline.storage.table import Store
+from siftset.schemas.errors import OutputError
 from siftset.schemas.results.summary import Turnover
 
 PASS_ROWS: Final = 4_000_000
@@ -34,7 +35,10 @@ def count_turnover(store: Store, files: Sequence[Path]) -> Turnover | None:
     version = store.version()
     if version is None:
         return None
-    before = store.local_files(version)
+    try:
+        before = store.local_files(version)
+    except OutputError:  # another tool removed them: there is nothing to compare with
+        return None
     rows = max(_count_rows(before), _count_rows(files))
     passes = rows // PASS_ROWS + 1
     entered = left = 0

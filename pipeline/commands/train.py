@@ -61,6 +61,11 @@ def train_version(
     """Train a recipe that is loaded on a version of its set that is at hand."""
     config = train_section(loaded)
     data = training_data(loaded, store, options.version)
+    changed = store.find_foreign_change()
+    if changed:
+        progress.say(
+            f"warning: {store.path}: {changed}; trained on is version {data.lineage.version}"
+        )
     models = store.output / MODELS
     out = models / model_id(config, data.lineage, loaded.recipe.seed)
     if options.resume and not options.again and (out / RESULT).is_file():

@@ -47,11 +47,10 @@ def compare_section(loaded: LoadedRecipe) -> Compare:
 
 def training_data(loaded: LoadedRecipe, store: Store, version: int | None) -> TrainingData:
     """Return the files of a version by split, and where they came from."""
-    number = store.version() if version is None else version
-    if number is None:
+    commit = store.current() if version is None else store.commit_of(version)
+    if commit is None:
         raise OutputError(f"{store.path} holds no set yet: run  siftset curate  first")
-    commit = store.commit_of(number)
-    files = store.split_files(number)
+    files = store.split_files(commit.version)
     rows = {
         split: int(pl.scan_parquet(list(paths)).select(pl.len()).collect().item())
         for split, paths in files.items()

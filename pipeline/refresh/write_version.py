@@ -53,10 +53,15 @@ def write_change(
     back = _write_rows(run, change, change.added & ~change.read, "back", None)
     duplicates = _write_duplicates(run, change, columns)
     new = (*added, *back)
-    old = [] if replaces else run.store.files()
+    current = run.store.current()
+    old = [] if replaces or current is None else run.store.files(current.version)
     splits = [*(split_of(path) for path in old), *(file.split for file in new)]
     crowded = frozenset(split for split in SPLITS if splits.count(split) > MANY_FILES)
-    linked = replaces or bool(change.removed.height or crowded) or run.options.is_preview
+    # An append would keep what another tool wrote into the table.
+    is_mixed = bool(run.store.find_foreign_change())
+    linked = (
+        replaces or bool(change.removed.height or crowded) or run.options.is_preview or is_mixed
+    )
     if not linked:
         staying = tuple(DataFile(path, split_of(path), _count_file_rows(path)) for path in old)
         return VersionFiles(added, (*staying, *new), new, "append", duplicates)

@@ -151,6 +151,13 @@ class Store:
 
         paths = self.files(version)
         fetch_missing(self.output, paths)
+        lost = next((path for path in paths if not path.is_file()), None)
+        if lost is not None:
+            number = self.version() if version is None else version
+            raise OutputError(
+                f"{lost}, which version {number} of the set needs, is gone (was the table vacuumed "
+                "by another tool?): name another version, or run  siftset curate --fresh"
+            )
         return paths
 
     def split_files(self, version: int | None = None) -> dict[str, tuple[Path, ...]]:
