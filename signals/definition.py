@@ -7,14 +7,14 @@ import inspect
 import json
 import types
 import typing
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from pydantic import BaseModel
 
 from siftset.schemas.errors import SignalError, first_line
-from siftset.signals.evaluation.spec import Body, Kind, Preprocessor
+from siftset.signals.evaluation.spec import Body, Kind, Preprocessor, SignalSpec
 from siftset.signals.fingerprint import Trace, file_fingerprint, fingerprint, trace_function
 from siftset.signals.formula.tree import digest
 
@@ -83,6 +83,20 @@ class Bound:
             files.append(f"{name}={content}")
         steps = [step.identity for step in preprocessors]
         return digest(self.trace.hash, self.parameters.model_dump_json(), *files, *steps)
+
+
+def untracked_lines(signals: Iterable[SignalSpec]) -> list[str]:
+    """Name what users' signals depend on that cannot be followed, a line each."""
+    lines: dict[str, None] = {}
+    for signal in signals:
+        bodies = [signal.function, *(step.function for step in signal.preprocessors)]
+        for body in bodies:
+            for name in body.trace.untracked if isinstance(body, Bound) else ():
+                lines[
+                    f"signal '{signal.name}': not tracked: {name}; a change of it is not noticed: "
+                    "name the file it comes from in resources=, or make it a parameter"
+                ] = None
+    return list(lines)
 
 
 def type_names(annotation: object) -> set[str]:

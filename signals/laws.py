@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import traceback
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import polars as pl
@@ -11,11 +14,11 @@ import polars as pl
 from siftset.schemas.errors import SiftsetError, first_line
 from siftset.signals.evaluation.bodies import UNKNOWN
 from siftset.signals.evaluation.faults import excerpt
-from siftset.signals.evaluation.spec import one_cell
+from siftset.signals.evaluation.spec import SignalSpec, one_cell
 from siftset.signals.evaluation.thresholds import SignalUse
 from siftset.signals.evaluation.workspace import Workspace
+from siftset.signals.fingerprint import is_own
 from siftset.signals.formula.tree import AskSignal
-from siftset.signals.signal import Signal
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,11 +36,11 @@ class Law:
         )
 
 
-Check = Callable[[Signal, pl.DataFrame], str]
+Check = Callable[[SignalSpec, pl.DataFrame], str]
 """Returns how a law is broken, an empty text where it holds."""
 
 
-def check_laws(signal: Signal, frame: pl.DataFrame) -> list[Law]:
+def check_laws(signal: SignalSpec, frame: pl.DataFrame) -> list[Law]:
     """Check a signal's examples and the laws of every signal; `frame` holds its columns.
 
     Whole numbers of rows from a few to some thousands are enough; nulls and repeats are added.
@@ -52,12 +55,15 @@ def check_laws(signal: Signal, frame: pl.DataFrame) -> list[Law]:
         try:
             broken = check(signal, data)
         except SiftsetError as error:
-            broken = first_line(error)
+            # a signal that cannot answer at all breaks every law in the same way: it is said once
+            return [*laws, Law(signal.name, name, False, first_line(error))]
         laws.append(Law(signal.name, name, not broken, broken))
+        if broken and name in ONE_CAUSE:
+            break
     return laws
 
 
-def _check_example(signal: Signal, number: int, value: object, expected: object) -> Law:
+def _check_example(signal: SignalSpec, number: int, value: object, expected: object) -> Law:
     name = f"example {number} ({excerpt(value, 40)})"
     values = value if isinstance(value, dict) else dict.fromkeys(signal.columns, value)
     try:
@@ -68,12 +74,12 @@ def _check_example(signal: Signal, number: int, value: object, expected: object)
         return Law(signal.name, name, False, first_line(error))
     raised = space.raised.get(signal.name, {})
     if raised:
-        return Law(signal.name, name, False, f"raised {next(iter(raised.values()))!r:.100}")
+        return Law(signal.name, name, False, f"raised {_place_of(next(iter(raised.values())))}")
     same = found == expected and isinstance(found, bool) == isinstance(expected, bool)
     return Law(signal.name, name, same, "" if same else f"expected {expected}, found {found}")
 
 
-def _answer_of(signal: Signal, space: Workspace, expected: object) -> object:
+def _answer_of(signal: SignalSpec, space: Workspace, expected: object) -> object:
     """The answer in the kind of the expectation: a decision, or the score itself."""
     code = int(space.answer_leaf(AskSignal(signal.name), None)[0])
     if signal.returns == "bool" or isinstance(expected, bool):
@@ -82,11 +88,11 @@ def _answer_of(signal: Signal, space: Workspace, expected: object) -> object:
     return None if np.isnan(score) else score
 
 
-def _make_workspace(signal: Signal, frame: pl.DataFrame) -> Workspace:
+def _make_workspace(signal: SignalSpec, frame: pl.DataFrame) -> Workspace:
     return Workspace(frame, {signal.name: SignalUse(signal, None)})
 
 
-def _answer_array(signal: Signal, frame: pl.DataFrame) -> np.ndarray:
+def _answer_array(signal: SignalSpec, frame: pl.DataFrame) -> np.ndarray:
     """Answers as floats: a score, or 0, 1 and NaN."""
     space = _make_workspace(signal, frame)
     codes = space.answer_leaf(AskSignal(signal.name), None)
@@ -106,13 +112,13 @@ def _compare_answers(frame: pl.DataFrame, first: np.ndarray, second: np.ndarray)
     )
 
 
-def _answers_fit(signal: Signal, frame: pl.DataFrame) -> str:
+def _answers_fit(signal: SignalSpec, frame: pl.DataFrame) -> str:
     signal.check(frame.schema)
     found = _answer_array(signal, frame).size
     return "" if found == frame.height else f"{found} answers for {frame.height} rows"
 
 
-def _nulls_stay_unknown(signal: Signal, frame: pl.DataFrame) -> str:
+def _nulls_stay_unknown(signal: SignalSpec, frame: pl.DataFrame) -> str:
     if signal.nulls == "handle":
         return ""
     null = frame.select(pl.any_horizontal(pl.all().is_null())).to_series().to_numpy()
@@ -120,27 +126,37 @@ def _nulls_stay_unknown(signal: Signal, frame: pl.DataFrame) -> str:
     return f"{known} rows with a null input are not unknown" if known else ""
 
 
-def _same_in_any_order(signal: Signal, frame: pl.DataFrame) -> str:
+def _same_in_any_order(signal: SignalSpec, frame: pl.DataFrame) -> str:
     shuffled = np.random.default_rng(0).permutation(frame.height)
     found = np.empty(frame.height)
     found[shuffled] = _answer_array(signal, frame[shuffled])
     return _compare_answers(frame, _answer_array(signal, frame), found)
 
 
-def _same_in_batches(signal: Signal, frame: pl.DataFrame, size: int) -> str:
+def _same_in_batches(signal: SignalSpec, frame: pl.DataFrame, size: int) -> str:
     parts: Sequence[np.ndarray] = [
         _answer_array(signal, frame[start : start + size]) for start in range(0, frame.height, size)
     ]
     return _compare_answers(frame, _answer_array(signal, frame), np.concatenate(parts))
 
 
-def _leaves_input(signal: Signal, frame: pl.DataFrame) -> str:
+def _same_in_threads(signal: SignalSpec, frame: pl.DataFrame) -> str:
+    pieces = [frame[start::4] for start in range(min(4, frame.height))]
+    with ThreadPoolExecutor(len(pieces)) as pool:
+        parts = list(pool.map(lambda piece: _answer_array(signal, piece), pieces))
+    found = np.empty(frame.height)
+    for start, part in enumerate(parts):
+        found[start::4] = part
+    return _compare_answers(frame, _answer_array(signal, frame), found)
+
+
+def _leaves_input(signal: SignalSpec, frame: pl.DataFrame) -> str:
     before = frame.clone()
     _answer_array(signal, frame)
     return "" if frame.equals(before, null_equal=True) else "the input was changed"
 
 
-def _raises_nowhere(signal: Signal, frame: pl.DataFrame) -> str:
+def _raises_nowhere(signal: SignalSpec, frame: pl.DataFrame) -> str:
     space = _make_workspace(signal, frame)
     space.answer_leaf(AskSignal(signal.name), None)
     raised = space.raised.get(signal.name, {})
@@ -148,21 +164,35 @@ def _raises_nowhere(signal: Signal, frame: pl.DataFrame) -> str:
         return ""
     row, error = next(iter(raised.items()))
     text = excerpt(frame.row(row)[0], 40)
-    return f"raises on {len(raised)} rows, first row {row} ({text}): {error!r:.120}"
+    return f"raises on {len(raised)} rows, first row {row} ({text}): {_place_of(error)}"
 
 
+def _place_of(error: BaseException) -> str:
+    """Show an exception with the line of the user's code that raised it."""
+    places = [place for place in traceback.extract_tb(error.__traceback__)
+              if is_own(place.filename)]  # fmt: skip
+    if not places:
+        return f"{error!r:.120}"
+    return f"{error!r:.120} on line {places[-1].lineno} of {Path(places[-1].filename).name}"
+
+
+FAULT_FREE = "raises on no row"
 LAWS: dict[str, Check] = {
     "one answer of the right type for each row": _answers_fit,
-    "raises on no row": _raises_nowhere,
+    FAULT_FREE: _raises_nowhere,
+    "the input stays as it is": _leaves_input,
     "null in, unknown out": _nulls_stay_unknown,
     "the same answers again": lambda signal, frame: _compare_answers(
         frame, _answer_array(signal, frame), _answer_array(signal, frame)
     ),
     "the same answers in another order": _same_in_any_order,
     "the same answers in batches of 7": lambda signal, frame: _same_in_batches(signal, frame, 7),
+    "the same answers in several threads": _same_in_threads,
     "the same answers row by row": lambda signal, frame: _same_in_batches(
         signal, frame.head(50), 1
     ),
-    "the input stays as it is": _leaves_input,
 }
 """The laws by name."""
+
+ONE_CAUSE = [name for name in LAWS if name.startswith("the same answers")]
+"""Laws that one bug breaks together: the first that is broken is told."""

@@ -10,7 +10,7 @@ import signal
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout
 from types import FrameType
 from typing import Annotated, Final, get_type_hints
 
@@ -79,7 +79,7 @@ def _copy_signature(run: Callable[..., None], function: Callable[..., None]) -> 
 def _run_command(screen: Screen, work: Callable[[], None]) -> None:
     _collect_rarely()
     try:
-        with _catch_sigterm():
+        with _catch_sigterm(), _keep_stdout(screen):
             work()
     except SiftsetError as error:
         screen.failure(error, error.exit_code)
@@ -92,9 +92,23 @@ def _run_command(screen: Screen, work: Callable[[], None]) -> None:
         raise typer.Exit(code) from None
     except (typer.Exit, typer.Abort, BrokenPipeError):
         raise
+    except SystemExit as error:
+        ended = SiftsetError(f"your code called sys.exit({error.code!r}): take that out")
+        screen.failure(ended, ended.exit_code)
+        raise typer.Exit(ended.exit_code) from None
     except Exception as error:
         screen.failure(error, 1)
         raise typer.Exit(1) from None
+
+
+@contextmanager
+def _keep_stdout(screen: Screen) -> Iterator[None]:
+    """Under --json, send what users' code prints to stderr: stdout holds one object alone."""
+    if not screen.json:
+        yield
+        return
+    with redirect_stdout(sys.stderr):
+        yield
 
 
 def _collect_rarely() -> None:

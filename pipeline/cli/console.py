@@ -6,8 +6,8 @@ import json
 import sys
 import traceback
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, TextIO
 
 from siftset.schemas.errors import SiftsetError
 from siftset.schemas.progress import LineProgress, Silent
@@ -25,6 +25,7 @@ class Screen:
     json: bool = False
     quiet: bool = False
     verbose: bool = False
+    out: TextIO = field(default_factory=lambda: sys.stdout)
 
     def show(self, text: str = "") -> None:
         """Show a result to people; nothing of it under --json or -q."""
@@ -39,7 +40,8 @@ class Screen:
     def result(self, value: Mapping[str, JsonValue]) -> None:
         """Write the one JSON object of --json."""
         if self.json:
-            print(json.dumps(value, ensure_ascii=False), flush=True)  # noqa: T201
+            # not sys.stdout, which what users' code prints is kept from
+            print(json.dumps(value, ensure_ascii=False), file=self.out, flush=True)
 
     def note(self, text: str) -> None:
         """Say something beside the result."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+import polars as pl
 from pydantic import JsonValue
 
 from siftset.pipeline.gate.prepare import check_kinds
@@ -12,7 +13,14 @@ from siftset.pipeline.run.job import Job, load_job
 from siftset.pipeline.storage.address import output_address
 from siftset.pipeline.storage.ownership import check_owner
 from siftset.pipeline.storage.table import Store
+from siftset.schemas.errors import SignalError
 from siftset.schemas.recipe.loading import LoadedRecipe, RecipeLike, load_recipe
+from siftset.signals.definition import Bound
+from siftset.signals.laws import FAULT_FREE, check_laws
+from siftset.signals.opened_files import watch_opened_files
+
+_SAMPLE = 20
+"""Rows on which `check` asks the user's own signals."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,10 +72,37 @@ def check_recipe(recipe: RecipeLike, *, overrides: Sequence[str] = ()) -> Checke
     check_kinds(loaded)
     check_owner(Store(job.output), job.recipe.name, take_over=False)
     warnings = list(job.sources.warnings)
+    warnings += _check_answers(job)
     unused = sorted(set(job.recipe.signals) - set(job.decider.questions))
     if unused:
         warnings.append(f"signals that the formula does not ask: {', '.join(unused)}")
     return Checked(job, _check_model(loaded, warnings), tuple(warnings))
+
+
+def _check_answers(job: Job) -> list[str]:
+    """Ask the user's own signals about a few rows; raise SignalError where one breaks a law."""
+    batches = (batch for shard in job.shards[:1] for batch in shard.read_batches())
+    first = next((batch.frame.head(_SAMPLE) for batch in batches), pl.DataFrame())
+    warnings: list[str] = []
+    for question in job.decider.questions.values():
+        signal = question.signal
+        if not isinstance(signal.function, Bound):
+            continue
+        with watch_opened_files() as opened:
+            laws = check_laws(signal, first)
+        for law in (law for law in laws if not law.holds):
+            told = f"signal '{law.signal}': {law.name}: {law.detail}"
+            if law.name != FAULT_FREE:
+                raise SignalError(f"{told}; run  siftset signals test  on its file")
+            warnings.append(told)
+        tracked = {*signal.function.resource_files(), *signal.function.trace.files}
+        warnings += [
+            f"signal '{signal.name}' reads {path} while it is asked; a change of it is not "
+            "noticed: name it in resources="
+            for path in opened
+            if path not in tracked
+        ]
+    return warnings
 
 
 def _check_model(loaded: LoadedRecipe, warnings: list[str]) -> str | None:

@@ -131,8 +131,8 @@ def check_signals(file: Path, *, data: Path | None = None) -> Tested:
     frame = read_some(data) if data is not None else _plain_rows()
     laws: list[Law] = []
     for signal in signals_in(file).values():
-        usable = frame if set(signal.columns) <= set(frame.columns) else frame.clear().head(0)
-        laws += check_laws(signal, usable if usable.height else pl.DataFrame())
+        given = set(signal.columns) <= set(frame.columns)
+        laws += check_laws(signal, frame if given else _made_rows(signal, frame))
     facts: dict[str, JsonValue] = {
         "laws": [
             {"signal": law.signal, "name": law.name, "holds": law.holds, "detail": law.detail}
@@ -149,6 +149,23 @@ def _plain_rows() -> pl.DataFrame:
         "\N{GRINNING FACE} yes", "word " * 500, "1,234.5 %", "<b>html</b>", "it's not bad", None,
     ]  # fmt: skip
     return pl.DataFrame({"text": texts, "row_id": [f"{i:032x}" for i in range(len(texts))]})
+
+
+def _made_rows(signal: Signal, frame: pl.DataFrame) -> pl.DataFrame:
+    """Make rows for columns that the data lacks, of the first type that the signal takes."""
+    texts = frame["text"]
+    numbers = pl.Series([0.0, -0.0, 1.0, -1.5, 1e300, float("nan"), None])
+    lists = pl.Series([["a"], [], ["a", "b"], None])
+    for made in (texts, numbers, numbers.cast(pl.Int64, strict=False), lists):
+        rows = pl.DataFrame({column: frame[column] if column in frame.columns and
+                             len(made) == frame.height else made
+                             for column in signal.columns})  # fmt: skip
+        try:
+            signal.check(rows.schema)
+        except SiftsetError:
+            continue
+        return rows
+    return pl.DataFrame()
 
 
 def _cut(text: object, width: int = 100) -> str:

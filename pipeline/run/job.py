@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -23,6 +23,7 @@ from siftset.schemas.recipe.loading import LoadedRecipe, RecipeLike, load_recipe
 from siftset.schemas.recipe.model import Recipe
 from siftset.schemas.recipe.source import Synthesize
 from siftset.signals.decider import Decider
+from siftset.signals.definition import untracked_lines
 from siftset.signals.formula.formula import parse
 from siftset.signals.registry import build_for
 
@@ -138,6 +139,8 @@ def _make_job(loaded: LoadedRecipe, decider: Decider, sources: Sources, suites: 
     if schema["text"] not in (pl.String, pl.Null):
         raise SourceError(f"column 'text' holds {schema['text']}, expected text")
     decider.check(schema)
+    told = untracked_lines(question.signal for question in decider.questions.values())
+    sources = replace(sources, warnings=(*sources.warnings, *told))
     check_thresholds(recipe, schema.names())
     aside = suite_rules(loaded, schema)
     rules = RowRuleSet(recipe.integrity.rows, schema, also=aside.input_rules)
