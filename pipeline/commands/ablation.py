@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -15,15 +16,17 @@ from pydantic import JsonValue
 from siftset.pipeline.model_registry.inputs import (
     SECTIONS_OF_TRAINING,
     compare_section,
-    train_section,
     training_data,
 )
 from siftset.pipeline.model_registry.registry import MODELS, latest_model
 from siftset.pipeline.model_registry.result import COMPARE_JSON, read_result, render_comparison
 from siftset.pipeline.remote_output.open import open_store
 from siftset.pipeline.run.job import Job, load_job
+from siftset.pipeline.sources.formats.streams import file_identity
 from siftset.pipeline.storage.atomic_files import atomic_write, make_writable_folder
 from siftset.pipeline.storage.lock import hold_lock
+from siftset.pipeline.storage.run_folder import json_digest
+from siftset.pipeline.storage.table import Store
 from siftset.schemas.errors import TrainingError
 from siftset.schemas.progress import Progress, Silent
 from siftset.schemas.recipe.loading import LoadedRecipe, RecipeLike
@@ -43,16 +46,38 @@ EVERYTHING: Final = "everything read"
 
 @dataclass(frozen=True, slots=True)
 class AblationRun:
-    """A trained model, and what it was trained with."""
+    """A trained model, and what its own folder says that it was trained with."""
 
     loaded: LoadedRecipe
     data: TrainingData
     model: Path
+    config: Train
+    seed: int
+    steps: int
 
-    @property
-    def config(self) -> Train:
-        """How the model was trained."""
-        return train_section(self.loaded)
+    @classmethod
+    def read_model(cls, loaded: LoadedRecipe, store: Store, model: Path) -> AblationRun:
+        """Take the settings and the version from the model's folder, whatever today's recipe says.
+
+        Raises TrainingError where the folder does not say them, or the base model is another now.
+        """
+        from siftset.trainer.models.content import digest_model
+
+        made = Comparison.model_validate_json((model / COMPARE_JSON).read_bytes()).provenance
+        version, seed, settings = made.get("set_version"), made.get("seed"), made.get("settings")
+        if not isinstance(settings, dict) or not isinstance(seed, int):
+            raise TrainingError(
+                f"compare.arms: {model} does not say with which settings it was trained: run  "
+                "siftset train --fresh  first"
+            )
+        config = Train.model_validate(settings)
+        if digest_model(config.model) != made.get("base_content"):
+            raise TrainingError(
+                f"compare.arms: the base model {config.model} is not the one that {model.name} was "
+                "trained from any more: run  siftset train --fresh  first"
+            )
+        data = training_data(loaded, store, version if isinstance(version, int) else None)
+        return cls(loaded, data, model, config, seed, read_result(model).steps)
 
 
 def run_ablation(
@@ -61,17 +86,14 @@ def run_ablation(
     """Compare the latest model with ones trained as long on other rows of the source."""
     loaded, store = open_store(recipe, overrides=overrides, uses=SECTIONS_OF_TRAINING)
     model = latest_model(store.output / MODELS)
-    came_from = Comparison.model_validate_json((model / COMPARE_JSON).read_bytes()).provenance
-    version = came_from.get("set_version")
-    data = training_data(loaded, store, version if isinstance(version, int) else None)
-    run = AblationRun(loaded, data, model)
+    run = AblationRun.read_model(loaded, store, model)
     with hold_lock(model.parent):
-        table = compare_with_ablation(run, read_result(model).steps, progress or Silent())
+        table = compare_with_ablation(run, progress or Silent())
         report = render_comparison(model)
     return {"model": str(model), **table.model_dump(mode="json"), "report": str(report)}
 
 
-def compare_with_ablation(run: AblationRun, steps: int, progress: Progress) -> ArmsTable:
+def compare_with_ablation(run: AblationRun, progress: Progress) -> ArmsTable:
     """Train the other models, compare all on the set's held-out rows, and write it down.
 
     Every row read that has a text and that the recipe's split puts into train may be drawn, so
@@ -81,13 +103,11 @@ def compare_with_ablation(run: AblationRun, steps: int, progress: Progress) -> A
     from siftset.trainer.training.ablation_card import add_arms
 
     folder = make_writable_folder(run.model.parent.parent / ARMS / run.model.name)
-    arms = _train_models(run, folder, steps, progress)
-    ask = ComparisonRequest(
-        compare_section(run.loaded), run.config, run.loaded.folder, run.loaded.recipe.seed
-    )
+    arms = _train_models(run, folder, progress)
+    ask = ComparisonRequest(compare_section(run.loaded), run.config, run.loaded.folder, run.seed)
     tokens, size = run.config.batch_tokens, run.config.batch_size
     batch = f"batches of {size}" if tokens is None else f"batches of {tokens:,} tokens"
-    budget = f"{steps:,} steps, {batch}, the same base model and seed"
+    budget = f"{run.steps:,} steps, {batch}, the same base model and seed"
     with progress.stage("compare arms"):
         table = compare_ablation_folders(arms, run.data, ask, budget=budget)
     path = run.model / COMPARE_JSON
@@ -98,28 +118,40 @@ def compare_with_ablation(run: AblationRun, steps: int, progress: Progress) -> A
     return table
 
 
-def _train_models(
-    run: AblationRun, folder: Path, steps: int, progress: Progress
-) -> dict[str, AblationFolder]:
-    """Train what is not there yet; return every model, the curated one's first."""
+def _train_models(run: AblationRun, folder: Path, progress: Progress) -> dict[str, AblationFolder]:
+    """Train what is not there yet; return every model, the curated one's first.
+
+    A model that lies there is taken where it was made of the same rows, settings, seed and steps:
+    its folder is named after all of them.
+    """
     from siftset.trainer.comparison import AblationFolder
+    from siftset.trainer.models.content import digest_model
     from siftset.trainer.train import train_arm
 
     config = run.config.model_copy(
-        update={"max_steps": steps, "max_train_samples": None, "early_stopping_patience": None}
+        update={"max_steps": run.steps, "max_train_samples": None, "early_stopping_patience": None}
     )
     rows = run.data.lineage.rows.get("train", 0)
     size = min(rows, run.config.max_train_samples or rows)
+    made_of: dict[str, JsonValue] = {
+        "settings": config.model_dump(mode="json"),
+        "base": digest_model(config.model),
+        "seed": run.seed,
+        "validation": [file_identity(path) for path in run.data.files.get("validation", ())],
+    }
     arms = {CURATED: AblationFolder(str(run.model), size)}
     with _write_training_rows(run, folder, size) as files:
         for name, (path, rows) in files.items():
-            out = folder / name.replace(" ", "-")
+            key = json_digest({**made_of, "rows": file_identity(path)})[:12]
+            out = folder / f"{name.replace(' ', '-')}-{key}"
             data = replace(run.data, files={**run.data.files, "train": (path,)})
             if not out.is_dir():
-                progress.say(f"arm '{name}': {rows:,} rows, {steps:,} steps")
-                seed = run.loaded.recipe.seed
-                train_arm(config, data, out=out, seed=seed, progress=progress)
+                progress.say(f"arm '{name}': {rows:,} rows, {run.steps:,} steps")
+                train_arm(config, data, out=out, seed=run.seed, progress=progress)
             arms[name] = AblationFolder(str(out), rows)
+    for stale in folder.iterdir():
+        if str(stale) not in {arm.model for arm in arms.values()}:
+            shutil.rmtree(stale)
     return arms
 
 
@@ -132,7 +164,7 @@ def _write_training_rows(
     try:
         ids = _write_pool(load_job(run.loaded), pool, run.config)
         _check_rows_in_source(run.data, ids)
-        drawn = np.random.Generator(np.random.PCG64([run.loaded.recipe.seed, 61]))
+        drawn = np.random.Generator(np.random.PCG64([run.seed, 61]))
         chosen = ids.sort().gather(drawn.permutation(len(ids))[:size])
         pl.scan_parquet(pool).filter(pl.col("row_id").is_in(chosen.implode())).sink_parquet(sample)
         yield {SAMPLE: (sample, len(chosen)), EVERYTHING: (pool, len(ids))}

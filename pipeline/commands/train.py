@@ -84,7 +84,7 @@ def train_version(
         else:
             result = fit_model(loaded, store, data, out, options, progress)
         if loaded.recipe.compare.arms:
-            compare_with_ablation(AblationRun(loaded, data, out), result.steps, progress)
+            compare_with_ablation(AblationRun.read_model(loaded, store, out), progress)
         report = render_comparison(out)
         write_index(store.output)
         push_output(loaded)

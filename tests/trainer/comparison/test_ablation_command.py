@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import polars as pl
@@ -64,7 +65,54 @@ def test_arms_are_trained_on_other_rows_and_none_is_held_out(
     assert again["arms"] == table["arms"], "trained arms are asked again, not trained again"
     assert (model / "README.md").read_text().count("## Did the curation help?") == 1
 
+    # Today's recipe has another budget: the model's own settings count, and its arms are the same.
+    trained = {
+        path.name: path.stat().st_mtime_ns for path in Path("out/arms", model.name).iterdir()
+    }
+    recipe = Path("r.yaml").read_text()
+    Path("r.yaml").write_text(recipe.replace("batch_size: 4", "batch_size: 2"))
+    assert told("compare", "r.yaml", "--arms")["arms"] == table["arms"]
+    arms = list(Path("out/arms", model.name).iterdir())
+    assert {path.name: path.stat().st_mtime_ns for path in arms} == trained
+    lines = CliRunner().invoke(app, ["compare", "r.yaml", "--arms"]).stdout
+    assert "Trained on, 3 steps, batches of 4, the same base model and seed; asked" in lines
+    assert "random sample" in lines
+
+    # Other rows in the source are other arms; those of before go.
+    more = pl.concat(
+        [
+            pl.read_ndjson("rows.jsonl"),
+            pl.DataFrame(rows_of(20, start=400))
+            .with_columns(id=pl.int_range(900, 920))
+            .select(pl.read_ndjson("rows.jsonl").columns),
+        ]
+    )
+    more.write_ndjson("rows.jsonl")
+    wider = told("compare", "r.yaml", "--arms")
+    assert wider["arms"][2]["rows"] > everything
+    now = {path.name for path in Path("out/arms", model.name).iterdir()}
+    assert len(now) == 2
+    assert not now & set(trained)
+
     pl.read_ndjson("rows.jsonl").head(20).write_ndjson("rows.jsonl")
     done = CliRunner().invoke(app, ["compare", "r.yaml", "--arms"])
     assert done.exit_code == 2
     assert "training rows are not in the source any more" in done.stderr
+
+
+def test_arms_of_a_base_that_changed_are_no_comparison(
+    tiny_bert, rows_of, tmp_path, monkeypatch, told
+):
+    monkeypatch.chdir(tmp_path)
+    base = tmp_path / "base"
+    shutil.copytree(tiny_bert, base)
+    pl.DataFrame(rows_of(80)).with_row_index("id").write_ndjson("rows.jsonl")
+    recipe = RECIPE.format(model=base, task="classification").replace("arms: true", "arms: false")
+    Path("r.yaml").write_text(recipe)
+    told("curate", "r.yaml")
+    told("train", "r.yaml")
+    weights = base / "model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:-4] + b"\0\0\0\0")
+    done = CliRunner().invoke(app, ["compare", "r.yaml", "--arms"])
+    assert done.exit_code == 2
+    assert "is not the one that" in " ".join(done.stderr.split())
