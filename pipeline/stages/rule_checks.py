@@ -87,5 +87,6 @@ def _find_examples(aside: Sequence[Part], column: str, reason: str) -> tuple[Exa
     shown = column in schema and not schema[column].is_nested()
     value = pl.col(column).cast(pl.String).str.head(_CUT) if shown else pl.lit(None, pl.String)
     because = rows.filter(pl.col("_reasons").list.contains(reason))
-    few = because.select("row_id", value=value).head(_SHOWN).collect(engine="streaming")
+    lowest = because.select("row_id", value=value).bottom_k(_SHOWN, by="row_id")
+    few = lowest.sort("row_id").collect(engine="streaming")
     return tuple(Example(reason=reason, **row) for row in few.iter_rows(named=True))

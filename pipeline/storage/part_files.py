@@ -16,6 +16,9 @@ BYTES_PER_PART: Final = 24 * 2**20
 COPIED: Final = 8_192
 """Rows below which a frame is copied out of the batch that it was filtered from."""
 
+_MOST_SAMPLED: Final = 1_000_000
+"""Rows up to which all are looked through, so that files and workers change no sample."""
+
 
 @dataclass(frozen=True, slots=True)
 class Part:
@@ -26,9 +29,10 @@ class Part:
 
 
 def sample_parts(parts: Sequence[Part], most: int = 8) -> pl.LazyFrame:
-    """Return the rows of a few parts from all over a run; at least one must hold rows."""
+    """Return the rows of all parts, or of many a few from all over a run; one must hold rows."""
     filled = [part.path for part in parts if part.rows]
-    few = filled[:: max(1, len(filled) // most)][:most]
+    every = count_rows(parts) <= _MOST_SAMPLED
+    few = filled if every else filled[:: max(1, len(filled) // most)][:most]
     return pl.scan_parquet(few, missing_columns="insert", extra_columns="ignore")
 
 
