@@ -100,9 +100,9 @@ def _read_leaks(metrics: Path) -> dict[str, str]:
     return {pair: ", ".join(counts) for pair, counts in found.items()}
 
 
-def model_id(config: Train, lineage: Lineage, seed: int) -> str:
+def model_id(config: Train, made: Lineage | Commit, seed: int) -> str:
     """Return the name of the model that a section makes of a version."""
     section = config.model_dump(mode="json", exclude_defaults=True, exclude={"distributed"})
     section |= {"processes": config.distributed.processes} if config.distributed else {}
-    unique = json_digest({"train": section, "run": lineage.run_id, "seed": seed})
-    return f"v{lineage.version}-{config.task}-{unique[:8]}"
+    unique = json_digest({"train": section, "run": made.run_id, "seed": seed})
+    return f"v{made.version}-{config.task}-{unique[:8]}"

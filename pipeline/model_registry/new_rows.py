@@ -6,6 +6,7 @@ A row is changed where its id stays and its content does not, as a corrected lab
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
@@ -16,6 +17,7 @@ from siftset.pipeline.model_registry.registry import MODELS, list_models
 from siftset.pipeline.sources.row_ids import content_hashes
 from siftset.pipeline.storage.atomic_files import atomic_write, make_writable_folder
 from siftset.pipeline.storage.table import Store
+from siftset.schemas.errors import OutputError
 from siftset.schemas.progress import Progress
 from siftset.schemas.results.columns import OWN_COLUMNS
 from siftset.schemas.results.lineage import TrainingData
@@ -43,10 +45,17 @@ class RowChanges:
 
 
 def count_changes(store: Store, trained: int | None, version: int) -> RowChanges:
-    """Count the rows in which a version differs from the one trained on; None for none yet."""
-    if trained is None:
+    """Count the rows in which a version differs from the one trained on; None for none yet.
+
+    Where another tool removed the files of the version trained on, all rows count as new.
+    """
+    known = None
+    if trained is not None:
+        with suppress(OutputError):
+            known = store.local_files(trained)
+    if known is None:
         return RowChanges(store.scan(version).select(pl.len()).collect().item())
-    paths, before = _unshared(store.local_files(version), store.local_files(trained))
+    paths, before = _unshared(store.local_files(version), known)
     now, then = _read_contents(paths), _read_contents(before)
     both = now.join(then, on="row_id", suffix="_before")
     changed = both.filter(pl.col("content") != pl.col("content_before")).height

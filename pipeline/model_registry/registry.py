@@ -2,6 +2,7 @@
 
 models/current          the model to use, a link that changes at once
 models/promotions.json  which model took which one's place
+models/pending.json     a training that is under way, which the next refresh finishes
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import json
 import os
 import re
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
@@ -16,23 +18,24 @@ from typing import Final
 from pydantic import JsonValue
 
 from siftset.pipeline.model_registry.result import RESULT
-from siftset.pipeline.storage.atomic_files import sync, write_json
+from siftset.pipeline.storage.atomic_files import read_json, sync, write_json
 from siftset.pipeline.storage.remote import fetch_model
 from siftset.schemas.errors import OutputError
 
 MODELS: Final = "models"
 CURRENT: Final = "current"
 PROMOTIONS: Final = "promotions.json"
+PENDING: Final = "pending.json"
 LATEST: Final = "latest"
 _NAME: Final = re.compile(r"v(\d+)-")
 
 
 def list_models(output: Path) -> dict[int, tuple[str, ...]]:
-    """Return the names of the models trained on each version."""
+    """Return the names of the finished models trained on each version."""
     found: dict[int, list[str]] = {}
     for path in sorted((output / MODELS).glob("v*-*")):
         named = _NAME.match(path.name)
-        if named and path.is_dir():
+        if named and (path / RESULT).is_file():
             found.setdefault(int(named.group(1)), []).append(path.name)
     return {version: tuple(names) for version, names in found.items()}
 
@@ -59,6 +62,17 @@ def locate_model(model: str) -> str:
         fetch_model(path)
         return str(path.resolve())
     return model
+
+
+def read_pending(models: Path) -> tuple[int, str] | None:
+    """Return the version that a training is under way for, and why; None where there is none.
+
+    A file that cannot be read counts as none: the next refresh decides anew.
+    """
+    with suppress(OutputError, KeyError, ValueError):
+        said = read_json(models / PENDING)
+        return int(str(said["version"])), str(said["why"])
+    return None
 
 
 def current_model(models: Path) -> Path | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
@@ -9,6 +10,7 @@ from siftset.pipeline.commands.compare import write_comparison
 from siftset.pipeline.model_registry.result import COMPARE_JSON
 from siftset.pipeline.storage.atomic_files import read_json, write_json
 from siftset.pipeline.storage.table import Store
+from siftset.schemas.errors import OutputError
 from siftset.schemas.progress import Progress
 from siftset.schemas.recipe.loading import LoadedRecipe
 from siftset.schemas.results.comparison import Change, Comparison
@@ -29,12 +31,15 @@ def find_metric_drop(
     if limit is None or not path.is_file():
         return ""
     note, asked = folder / NOTE, {"model": model.name, "version": store.version()}
-    if note.is_file() and read_json(note) == asked:
-        return ""
-    write_json(note, asked)
+    with suppress(OutputError):
+        said = read_json(note)
+        if {name: said.get(name) for name in asked} == asked:
+            return str(said.get("drop", ""))
     now, _ = write_comparison(loaded, store, str(model), str(model), progress)
     then = Comparison.model_validate_json(path.read_bytes())
-    return describe_drop(then, now, refresh.promote_metric, limit)
+    drop = describe_drop(then, now, refresh.promote_metric, limit)
+    write_json(note, {**asked, "drop": drop})  # once it is known: an asking that is cut off is anew
+    return drop
 
 
 def describe_drop(then: Comparison, now: Comparison, metric: str | None, limit: float) -> str:

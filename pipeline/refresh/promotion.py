@@ -1,14 +1,10 @@
-"""The model after the set: trained when that is due, and current only past a gate.
-
-models/pending.json     a training that is under way, which the next refresh finishes
-"""
+"""The model after the set: trained when that is due, and current only past a gate."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Final
 
 import polars as pl
@@ -16,20 +12,22 @@ from pydantic import JsonValue
 
 from siftset.pipeline.commands.compare import write_comparison
 from siftset.pipeline.commands.train import train_version
-from siftset.pipeline.model_registry.inputs import SECTIONS_OF_TRAINING
+from siftset.pipeline.model_registry.inputs import SECTIONS_OF_TRAINING, model_id, train_section
 from siftset.pipeline.model_registry.new_rows import count_changes
 from siftset.pipeline.model_registry.options import TrainOptions
 from siftset.pipeline.model_registry.registry import (
     MODELS,
+    PENDING,
     current_model,
     current_name,
     list_models,
     promote_model,
+    read_pending,
 )
 from siftset.pipeline.model_registry.result import RESULT
 from siftset.pipeline.profile.history import METRICS, read_metrics
 from siftset.pipeline.refresh.metric_drop import find_change, find_metric_drop
-from siftset.pipeline.storage.atomic_files import make_writable_folder, read_json, write_json
+from siftset.pipeline.storage.atomic_files import make_writable_folder, write_json
 from siftset.pipeline.storage.lock import hold_lock
 from siftset.pipeline.storage.run_folder import RUNS
 from siftset.pipeline.storage.table import Store
@@ -40,7 +38,6 @@ from siftset.schemas.recipe.refresh import Refresh
 from siftset.schemas.results.comparison import Comparison
 from siftset.schemas.tasks import TASKS
 
-PENDING: Final = "pending.json"
 _JUDGING: Final = ".judging"
 
 
@@ -75,17 +72,42 @@ def renew_model(
     models = store.output / MODELS
     try:
         with hold_lock(make_writable_folder(models / _JUDGING)):
-            found = _read_pending(models) or decide_training(
+            found = find_pending(loaded, store) or decide_training(
                 loaded.recipe.refresh, store, lambda: _find_drop(loaded, store, progress)
             )
             if not found.is_due:
                 return {"due": False, "why": found.why, "current": current_name(models)}
             write_json(models / PENDING, {"version": found.version, "why": found.why})
             answer = _train_and_promote(found, loaded, store, progress)
-            (models / PENDING).unlink()
+            (models / PENDING).unlink(missing_ok=True)
             return {"due": True, "why": found.why, **answer}
     except Locked:
         return {"due": False, "why": "another run is training", "current": None}
+
+
+def find_pending(loaded: LoadedRecipe, store: Store) -> TrainingDue | None:
+    """Return the training that an earlier refresh began and did not finish; None where none is.
+
+    A newer version of the set takes its place, and a training by hand since then settles it.
+    """
+    models, newest = store.output / MODELS, store.version()
+    pending = read_pending(models)
+    if pending is None or newest is None:
+        return None
+    version, why = pending
+    config, seed = train_section(loaded), loaded.recipe.seed
+    own = ""
+    if version in {commit.version for commit in store.history()}:
+        own = model_id(config, store.commit_of(version), seed)
+    began = (models / PENDING).stat().st_mtime
+    for number, names in list_models(store.output).items():
+        others = (models / name / RESULT for name in names if name != own)
+        if number >= version and any(path.stat().st_mtime > began for path in others):
+            (models / PENDING).unlink()
+            return None
+    if (models / own / RESULT).is_file() and own:  # trained, and perhaps not judged
+        return TrainingDue(True, why, version)
+    return TrainingDue(True, why, newest)
 
 
 def decide_training(
@@ -98,7 +120,8 @@ def decide_training(
     version = store.version()
     if version is None:
         return TrainingDue(False, "there is no set yet")
-    trained = max((v for v in list_models(store.output) if v <= version), default=None)
+    known = {commit.version for commit in store.history()}
+    trained = max((v for v in list_models(store.output) if v in known), default=None)
     wait = _explain_wait(refresh, store)
     if wait:
         return TrainingDue(False, wait)
@@ -164,13 +187,6 @@ def judge_promotion(comparison: Comparison, refresh: Refresh) -> tuple[bool, str
     return change.verdict in ("better", "no difference shown"), f"{change.verdict}: {told}"
 
 
-def _read_pending(models: Path) -> TrainingDue | None:
-    if not (models / PENDING).is_file():
-        return None
-    said = read_json(models / PENDING)
-    return TrainingDue(True, str(said["why"]), int(str(said["version"])))
-
-
 def _explain_wait(refresh: Refresh, store: Store) -> str:
     """Say what keeps a training from being due, whatever is new."""
     rows = int(store.scan().select(pl.len()).collect().item())
@@ -178,7 +194,8 @@ def _explain_wait(refresh: Refresh, store: Store) -> str:
         return f"the set has {rows:,} rows, fewer than {refresh.retrain_minimum:,}"
     times = [p.stat().st_mtime for p in (store.output / MODELS).glob(f"v*-*/{RESULT}")]
     hours = (datetime.now(UTC).timestamp() - max(times)) / 3600 if times else None
-    if hours is not None and hours < refresh.cooldown_hours:
+    # A time that is still to come is of a clock that was set back: it says nothing.
+    if hours is not None and 0 <= hours < refresh.cooldown_hours:
         return f"the last training was {hours:.1f} hours ago, expected {refresh.cooldown_hours:g}"
     return ""
 

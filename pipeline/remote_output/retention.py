@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path, PurePosixPath
 from typing import Final
 
-from siftset.pipeline.model_registry.registry import list_models
+from siftset.pipeline.model_registry.registry import MODELS, list_models, read_pending
 from siftset.pipeline.remote_output.delta_log import LOG, files_by_version
 from siftset.pipeline.storage.remote import Origin, origin_of
 from siftset.pipeline.storage.table import SET, VERSIONS, Store
@@ -33,11 +33,14 @@ def stored_versions(store: Store) -> frozenset[int]:
 def remove_old_versions(store: Store, keep: int) -> list[int]:
     """Remove the files of versions older than the latest `keep`; return their numbers.
 
-    A version that a model was trained on stays, and so does every file that another version needs.
+    A version that a model was trained on, or is to be, stays, and so does every file that another
+    version needs.
     Where the output lies in a store, they go there too.
     """
     commits = list(store.history())
     held = {commit.version for commit in commits[:keep]} | set(list_models(store.output))
+    pending = read_pending(store.output / MODELS)
+    held |= {pending[0]} if pending is not None else set()
     known = {commit.version for commit in commits}
     needed = {path for version in held & known for path in store.files(version)}
     needed |= set(store.files())

@@ -9,7 +9,7 @@ import polars as pl
 import pytest
 
 from siftset.pipeline.commands.train import train_recipe
-from siftset.pipeline.model_registry.inputs import training_data
+from siftset.pipeline.model_registry.inputs import model_id, train_section, training_data
 from siftset.pipeline.model_registry.new_rows import count_changes, weight_new_rows
 from siftset.pipeline.model_registry.registry import (
     MODELS,
@@ -19,12 +19,15 @@ from siftset.pipeline.model_registry.registry import (
     roll_back_model,
 )
 from siftset.pipeline.refresh import refresh
-from siftset.pipeline.refresh.metric_drop import describe_drop
+from siftset.pipeline.refresh.metric_drop import describe_drop, find_metric_drop
 from siftset.pipeline.refresh.promotion import (
+    TrainingDue,
     decide_training,
+    find_pending,
     judge_promotion,
     renew_model,
 )
+from siftset.pipeline.remote_output.retention import remove_old_versions
 from siftset.pipeline.run.context import CurateOptions
 from siftset.pipeline.storage.table import Store
 from siftset.schemas.errors import OutputError
@@ -105,6 +108,99 @@ def test_corrected_labels_and_rows_that_left_make_training_due(new_world, how):
     weighted = weight_new_rows(data, store, weight=2, progress=Said())
     more = pl.read_parquet(weighted.files["train"][-1])
     assert sorted(more["id"]) == [1, 2, 3]
+
+
+@pytest.fixture
+def pending(world):
+    """A world with two versions, in which a training on the first one was cut off."""
+    world.change(train={"task": "mlm", "model": "minilm"}, refresh={"retrain_after": 1})
+    (world.folder / "out/models").mkdir(parents=True)
+    write_pending(world, 0)
+    world.texts("b", "text number 20")
+    world.refresh()
+    return world
+
+
+def write_pending(world, version):
+    said = {"version": version, "why": "drift"}
+    (world.folder / "out/models/pending.json").write_text(json.dumps(said))
+
+
+def found_pending(world):
+    return find_pending(load_recipe(world.path()), store_of(world))
+
+
+def test_a_newer_version_takes_the_place_of_one_that_waits(pending):
+    assert found_pending(pending) == TrainingDue(True, "drift", 1)
+    write_pending(pending, 77)  # a version that is no more
+    assert found_pending(pending) == TrainingDue(True, "drift", 1)
+
+
+def test_a_training_that_is_done_and_not_judged_is_judged(pending):
+    store, loaded = store_of(pending), load_recipe(pending.path())
+    name = model_id(train_section(loaded), store.commit_of(0), loaded.recipe.seed)
+    trained(pending, 0).rename(pending.folder / "out/models" / name)
+    assert found_pending(pending) == TrainingDue(True, "drift", 0)
+
+
+def test_a_training_by_hand_settles_what_waits(pending):
+    trained(pending, 0, hours=1)
+    assert found_pending(pending) == TrainingDue(True, "drift", 1)
+    trained(pending, 1, hours=-0.01)
+    assert found_pending(pending) is None
+    assert not (pending.folder / "out/models/pending.json").exists()
+
+
+def test_what_waits_and_cannot_be_read_is_decided_anew(pending):
+    (pending.folder / "out/models/pending.json").write_text('{"version": ')
+    assert found_pending(pending) is None
+
+
+def test_retention_holds_the_version_that_waits(pending):
+    pending.texts("c", "text number 30")
+    pending.refresh()
+    assert remove_old_versions(store_of(pending), 1) == [1]
+    assert store_of(pending).scan(0).collect().height == 10
+
+
+@pytest.mark.parametrize("stray", ["v0-notes", "v9-mlm-00000009", "current.bak"])
+def test_a_stray_folder_is_no_model(world, stray):
+    (world.folder / "out/models" / stray).mkdir(parents=True)
+    if stray.startswith("v9"):
+        (world.folder / "out/models" / stray / "training.json").write_text("{}")
+    found = decide_training(Refresh(retrain_after=10), store_of(world))
+    assert (found.is_due, found.why) == (True, "10 new rows, 10 make it due")
+
+
+def test_a_clock_that_was_set_back_holds_nothing_back(world):
+    world.texts("b", "text number 20")
+    trained(world, 0, hours=-30)
+    world.refresh()
+    assert decide_training(Refresh(retrain_after=1, cooldown_hours=5), store_of(world)).is_due
+
+
+def test_a_drop_is_asked_for_until_it_is_known(world, monkeypatch):
+    model, folder = trained(world, 0), world.folder / "out/models/.judging"
+    folder.mkdir()
+    then, now = (comparison(9.0, after, "better") for after in (1.0, 2.0))
+    (model / "compare.json").write_text(then.model_dump_json())
+    world.change(refresh={"retrain_on_drop": 0.1})
+    asked, answers = [], [KeyboardInterrupt(), (now, model)]
+
+    def ask(*_):
+        asked.append(1)
+        answer = answers[len(asked) - 1]
+        if isinstance(answer, BaseException):
+            raise answer
+        return answer
+
+    monkeypatch.setattr("siftset.pipeline.refresh.metric_drop.write_comparison", ask)
+    known = (load_recipe(world.path()), store_of(world), model, folder, Silent())
+    with pytest.raises(KeyboardInterrupt):
+        find_metric_drop(*known)
+    told = find_metric_drop(*known)
+    assert told.startswith("loss of the current model 1 when trained, 2 now")
+    assert (find_metric_drop(*known), len(asked)) == (told, 2)
 
 
 WAITS = [

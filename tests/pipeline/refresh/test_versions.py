@@ -74,7 +74,9 @@ def test_an_earlier_version_comes_back_as_a_new_one(world):
 
 
 def test_old_versions_go_but_not_those_that_a_model_was_trained_on(world):
-    (world.folder / "out/models/v0-mlm-12345678").mkdir(parents=True)
+    model = world.folder / "out/models/v0-mlm-12345678"
+    model.mkdir(parents=True)
+    (model / "training.json").write_text("{}")
     world.texts("f1", "another text now")
     world.change(refresh={"keep_versions": 1, "removed": "delete"})
     refresh(world.path())
