@@ -151,11 +151,10 @@ class _Walk:
         if not top and not is_own(code.co_filename):
             # a decorator of a package keeps what it wraps in its closure
             return digest(package_label(function), *parts, *map(self.hash_value, closed.values()))
-        trees = _trees_of(code)
+        trees = [_bare(tree, top=top) for tree in _trees_of(code)]
         scope = {**function.__globals__, **closed}
-        exact = len(trees) == 1
-        own = [ast.dump(_bare(tree, top=top)) for tree in trees] if trees else []
-        if not exact:
+        own = [ast.dump(tree) for tree in trees]
+        if len(trees) != 1:
             own += self.hash_code(code)
         names = _names_in(trees) if trees else _names_of_code(code)
         parts += own + [self.hash_name(name, scope) for name in names]

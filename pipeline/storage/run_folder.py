@@ -52,11 +52,17 @@ def recipe_hash(recipe: Recipe) -> str:
 def run_key(
     recipe: Recipe, inputs: Sequence[Mapping[str, JsonValue]], fingerprints: Mapping[str, str]
 ) -> str:
-    """Return the key of a run: equal keys give equal sets, so that the second is not needed."""
+    """Return the key of a run: equal keys give equal sets, so that the second is not needed.
+
+    Formula and signals count by what they mean, which the fingerprints say: not by how they are
+    written, nor by signals that are not asked.
+    """
+    written = _NOT_OF_THE_SET | {"keep", "signals"}
+    rest = recipe.model_dump(mode="json", exclude=written, exclude_defaults=True)
     return json_digest(
         {
             "inputs": [dict(entry) for entry in inputs],
-            "recipe": recipe_hash(recipe),
+            "recipe": json_digest(rest),
             "signals": dict(fingerprints),
             "meaning": MEANING,
         }
