@@ -90,8 +90,13 @@ def _run_command(screen: Screen, work: Callable[[], None]) -> None:
         screen.note("interrupted; nothing was published")
         _end_at_once(code)
         raise typer.Exit(code) from None
-    except (typer.Exit, typer.Abort, BrokenPipeError):
+    except (typer.Exit, typer.Abort):
         raise
+    except BrokenPipeError:
+        if not screen.broken:
+            raise
+        # Whoever read stdout has seen enough, as in  siftset explain nike | head.
+        raise typer.Exit from None
     except SystemExit as error:
         ended = SiftsetError(f"your code called sys.exit({error.code!r}): take that out")
         screen.failure(ended, ended.exit_code)

@@ -18,6 +18,7 @@ from rich.progress import (
     TimeElapsedColumn,
 )
 
+from siftset.pipeline.reports.markup import show_controls
 from siftset.schemas.progress import Stage
 
 
@@ -30,7 +31,7 @@ class _Bar:
         """Move the bar."""
         self.progress.update(self.task, advance=done)
         if note:
-            self.progress.update(self.task, note=escape(note))
+            self.progress.update(self.task, note=escape(show_controls(note)))
 
 
 class Bars:
@@ -51,9 +52,9 @@ class Bars:
             TextColumn("{task.fields[note]}"),
         )
         with Progress(*columns, console=self._console) as progress:
-            task = progress.add_task(escape(label), total=total, note="")
+            task = progress.add_task(escape(show_controls(label)), total=total, note="")
             yield _Bar(progress, task)
 
     def say(self, line: str) -> None:
         """Show one line."""
-        self._console.print(line, markup=False, highlight=False)
+        self._console.print(show_controls(line), markup=False, highlight=False)
