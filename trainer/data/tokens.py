@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -222,6 +222,23 @@ def add_specials(some: Sequences, specials: Specials) -> Sequences:
         unknown=some.unknown,
         texts=some.texts,
     )
+
+
+def encode_whole_texts(
+    tokenizer: PreTrainedTokenizerBase, texts: Sequence[str], length: int, specials: Specials
+) -> Sequences:
+    """Tokenize each text by itself, with the end token after it; one that is too long is cut.
+
+    What is cut has no end, so that nobody learns, or is asked, to end in the middle of a text.
+    Training row by row, evaluation and comparison of causal models all read plain text so.
+    """
+    ends = tokenizer.pad_token_id if tokenizer.eos_token_id is None else tokenizer.eos_token_id
+    some = encode_texts(tokenizer, texts, length - specials.n)
+    if ends is not None and ends not in specials.after:
+        room = length - specials.n
+        ids = [[*row, ends] if len(row) < room else row for row in some.input_ids]
+        some = replace(some, input_ids=ids)
+    return add_specials(some, specials)
 
 
 @dataclass(slots=True)

@@ -9,7 +9,7 @@ import numpy as np
 
 from siftset.schemas.errors import ModelError
 from siftset.trainer.data.pairs import encode_pairs, encode_prompts
-from siftset.trainer.data.tokens import Specials
+from siftset.trainer.data.tokens import Specials, encode_whole_texts
 from siftset.trainer.inference.adapters import (
     LOGITS_AT_ONCE,
     TOKENS_AT_ONCE,
@@ -81,16 +81,25 @@ class CausalLM(EvaluationModel):
         return answers
 
     def answer_loss(self, prompts: Sequence[str], answers: Sequence[str]) -> Array:
-        """Return (rows, 2): the summed loss of each answer's tokens and their number."""
+        """Return (rows, 2): the summed loss of each answer's tokens and its end, and their number.
+
+        They are the tokens that training on answers alone learns, cut as there.
+        """
         pairs = encode_pairs(self.tokenizer, prompts, answers)
         specials = Specials.of_tokenizer(self.tokenizer)
-        fitted = [pair.fit(specials, None, self.max_length) for pair in pairs]
+        ends = self.tokenizer.eos_token_id
+        ends = self.tokenizer.pad_token_id if ends is None else ends
+        fitted = [pair.fit(specials, ends, self.max_length) for pair in pairs]
         rows = [ids for ids, _, _ in fitted]
         return self._sum_losses(rows, [len(ids) - max(start, 1) for ids, start, _ in fitted])
 
     def text_loss(self, texts: Sequence[str]) -> Array:
-        """Return (rows, 2): the summed loss of every token but the first, and their number."""
-        rows = self.tokenize(texts)
+        """Return (rows, 2): the summed loss of every token but the first, and their number.
+
+        The end of a text is one of its tokens, unless the text was cut.
+        """
+        specials = Specials.of_tokenizer(self.tokenizer)
+        rows = encode_whole_texts(self.tokenizer, texts, self.max_length, specials).input_ids
         return self._sum_losses(rows, [max(0, len(row) - 1) for row in rows])
 
     def _sum_losses(self, rows: Sequence[Sequence[int]], counted: Sequence[int]) -> Array:

@@ -54,10 +54,10 @@ class Answerer(Protocol):
         """Return one answer per prompt, without the prompt."""
 
     def answer_loss(self, prompts: Sequence[str], answers: Sequence[str]) -> Array:
-        """Return (rows, 2): the summed loss of the answer's tokens (nats) and their number."""
+        """Return (rows, 2): the summed loss of an answer's tokens and end (nats), their number."""
 
     def text_loss(self, texts: Sequence[str]) -> Array:
-        """Return (rows, 2): the summed loss of every token but the first, and their number."""
+        """Return (rows, 2): the summed loss of each token and end but the first, their number."""
 
 
 class Encoder(Protocol):

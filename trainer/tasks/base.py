@@ -44,7 +44,9 @@ class Task(Protocol):
     def length(self) -> int:
         """The longest sequence, in tokens."""
 
-    def read_split(self, files: Sequence[Path], path: Path, sample: int | None) -> SplitTokens:
+    def read_split(
+        self, files: Sequence[Path], path: Path, sample: int | None, *, held_out: bool = False
+    ) -> SplitTokens:
         """Tokenize a split into the Arrow file `path`, or a seeded sample of its rows."""
 
     def make_collator(self, tokens: SplitTokens) -> Collator:

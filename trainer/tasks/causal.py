@@ -17,6 +17,7 @@ from siftset.trainer.data.tokens import (
     TokenWriter,
     add_specials,
     encode_texts,
+    encode_whole_texts,
 )
 from siftset.trainer.models.loading import Loaded
 from siftset.trainer.tasks.base import (
@@ -54,10 +55,16 @@ class CausalTask(LanguageTask):
         """The longest sequence, in tokens."""
         return self._of.length
 
-    def read_split(self, files: Sequence[Path], path: Path, sample: int | None) -> SplitTokens:
-        """Tokenize a split: prompt and answer of each row, or its text."""
+    def read_split(
+        self, files: Sequence[Path], path: Path, sample: int | None, *, held_out: bool = False
+    ) -> SplitTokens:
+        """Tokenize a split: prompt and answer of each row, or its text.
+
+        Held-out texts are read one by one, never joined, as a comparison asks them.
+        """
         if self.template is None:
-            return self._read_text(files, path, sample)
+            packed = not (held_out or self._of.config.line_by_line)
+            return self._read_text(files, path, sample, packed=packed)
         writer = TokenWriter(path)
         for frame in read_frames(files, self.template.columns, sample=sample, seed=self._of.seed):
             writer.add(self.encode_rows(frame))
@@ -83,17 +90,20 @@ class CausalTask(LanguageTask):
             texts=len(rows),
         )
 
-    def _read_text(self, files: Sequence[Path], path: Path, sample: int | None) -> SplitTokens:
-        config, writer = self._of.config, TokenWriter(path)
-        body = self.length - self._of.specials.n
-        chunker = Chunker(body, self._end)
+    def _read_text(
+        self, files: Sequence[Path], path: Path, sample: int | None, *, packed: bool
+    ) -> SplitTokens:
+        tokenizer, specials, writer = self.loaded.tokenizer, self._of.specials, TokenWriter(path)
+        chunker = Chunker(self.length - specials.n, self._end)
         for frame in read_frames(files, ["text"], sample=sample, seed=self._of.seed):
             texts = [text for text in frame["text"].to_list() if text]
-            some = encode_texts(self.loaded.tokenizer, texts, body if config.line_by_line else None)
-            some = some if config.line_by_line else chunker.add(some)
-            writer.add(add_specials(some, self._of.specials))
-        if not config.line_by_line:
-            writer.add(add_specials(chunker.cut_rest(), self._of.specials))
+            if packed:
+                some = chunker.add(encode_texts(tokenizer, texts, None))
+                writer.add(add_specials(some, specials))
+            else:
+                writer.add(encode_whole_texts(tokenizer, texts, self.length, specials))
+        if packed:
+            writer.add(add_specials(chunker.cut_rest(), specials))
         return writer.finish()
 
     def make_collator(self, tokens: SplitTokens) -> Collator:

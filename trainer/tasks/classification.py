@@ -62,7 +62,9 @@ class ClassificationTask:
         """The longest sequence, in tokens."""
         return self._of.length
 
-    def read_split(self, files: Sequence[Path], path: Path, sample: int | None) -> SplitTokens:
+    def read_split(
+        self, files: Sequence[Path], path: Path, sample: int | None, *, held_out: bool = False
+    ) -> SplitTokens:
         """Tokenize a split with its labels; a text that is missing is an empty one."""
         writer, body = TokenWriter(path), self.length - self._of.specials.n
         for frame in read_frames(files, ["text", "label"], sample=sample, seed=self._of.seed):

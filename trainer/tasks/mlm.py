@@ -61,7 +61,9 @@ class MlmTask(LanguageTask):
         """The longest sequence, in tokens."""
         return self._of.length
 
-    def read_split(self, files: Sequence[Path], path: Path, sample: int | None) -> SplitTokens:
+    def read_split(
+        self, files: Sequence[Path], path: Path, sample: int | None, *, held_out: bool = False
+    ) -> SplitTokens:
         """Tokenize a split: one sequence a row, or chunks of the joined texts."""
         config, writer = self._of.config, TokenWriter(path)
         body = self.length - self._of.specials.n

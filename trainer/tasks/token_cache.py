@@ -17,7 +17,13 @@ if TYPE_CHECKING:
 
 
 def read_once(
-    task: Task, files: Sequence[Path], path: Path, sample: int | None, hardware: Hardware
+    task: Task,
+    files: Sequence[Path],
+    path: Path,
+    sample: int | None,
+    hardware: Hardware,
+    *,
+    held_out: bool = False,
 ) -> SplitTokens:
     """Tokenize a split in the first process; the others wait and map what it wrote.
 
@@ -25,10 +31,10 @@ def read_once(
     not see them.
     """
     if hardware.processes == 1:
-        return task.read_split(files, path, sample)
+        return task.read_split(files, path, sample, held_out=held_out)
     note = path.with_suffix(".npz")
     if hardware.rank == 0 and not note.is_file():
-        _save_tokens(task.read_split(files, path, sample), note)
+        _save_tokens(task.read_split(files, path, sample, held_out=held_out), note)
     wait_for_all(hardware)
     return _load_tokens(path, note)
 

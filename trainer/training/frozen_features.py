@@ -95,9 +95,11 @@ class CachedTask:
         """The longest sequence, in tokens."""
         return self._task.length
 
-    def read_split(self, files: Sequence[Path], path: Path, sample: int | None) -> SplitTokens:
+    def read_split(
+        self, files: Sequence[Path], path: Path, sample: int | None, *, held_out: bool = False
+    ) -> SplitTokens:
         """Tokenize a split."""
-        return self._task.read_split(files, path, sample)
+        return self._task.read_split(files, path, sample, held_out=held_out)
 
     def compute_features(self, tokens: SplitTokens, device: str) -> None:
         """Run the backbone once over a split and keep its features on disk."""

@@ -167,7 +167,9 @@ class Session:
                 files = self._files_of(split)
                 path = self.work / f"tokens-{split}.arrow"
                 if files:
-                    tokens[split] = read_once(self.task, files, path, limit, self.hardware)
+                    tokens[split] = read_once(
+                        self.task, files, path, limit, self.hardware, held_out=split != "train"
+                    )
                 stage.advance(1, split)
         return tokens
 

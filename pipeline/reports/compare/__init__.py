@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from pydantic import JsonValue
 
 from siftset.pipeline.reports.compare import causal, classes, masks, trials
@@ -37,6 +39,14 @@ from siftset.schemas.results.comparison import (
 from siftset.schemas.tasks import TASKS
 
 __all__ = ["compare_report"]
+
+
+_DEFINITIONS: Final[dict[str, str]] = {
+    "mlm": "Perplexity is e to the mean loss of the masked tokens of each row, masked alike for "
+    "both; the validation curve below is of other masks: near these figures, and not equal.",
+    "causal": "Perplexity is e to the mean loss of the tokens of each answer, or of each text "
+    "from its second token on, its end counted, cut as in training; so is the validation curve.",
+}
 
 
 def compare_report(comparison: Comparison) -> str:
@@ -135,7 +145,8 @@ def _show_summary(found: Comparison) -> Child:
         f"Both were asked the same {asked.rows:,} held-out rows{cut}; brackets are bootstrap "
         "intervals, that of the difference paired by row; rows of equal text or of one group are "
         "drawn together. A change is better or worse only when its interval leaves out 0; under "
-        f"{MIN_UNITS} independent rows (or prompts) there is no interval and no verdict."
+        f"{MIN_UNITS} independent rows (or prompts) there is no interval and no verdict. "
+        f"{_DEFINITIONS.get(found.task, '')}"
     )
     below = h("p", legend, class_="small soft")
     return [said, show_figures(large), changes_table(found.changes), below, notes]

@@ -147,23 +147,23 @@ def test_the_prompt_is_cut_by_tokens_on_the_left(model):
 def test_the_loss_is_of_the_answer_alone(model):
     prompts, answers = ["the shoes", "a film was"], [" are very good", " fun"]
     found = model.answer_loss(prompts, answers)
-    assert found[:, 1].tolist() == [3, 1]
-    ids = torch.tensor(
-        [model.tokenizer(p + a)["input_ids"] for p, a in zip(prompts, answers, strict=True)][:1]
-    )
+    assert found[:, 1].tolist() == [4, 2]
+    end = model.tokenizer.eos_token_id
+    ids = torch.tensor([[*model.tokenizer(prompts[0] + answers[0])["input_ids"], end]])
     with torch.inference_mode():
         logits = model.model(ids).logits[0].log_softmax(-1)
-    expected = -sum(float(logits[i - 1, ids[0, i]]) for i in range(2, 5))
+    expected = -sum(float(logits[i - 1, ids[0, i]]) for i in range(2, 6))
     assert found[0, 0] == pytest.approx(expected, abs=1e-5)
 
 
-def test_the_loss_of_a_text_counts_every_token_but_the_first(model):
-    found = model.text_loss(["a film was fun", "", "a"])
-    assert found[:, 1].tolist() == [3, 0, 0]
-    ids = model.tokenizer("a film was fun", return_tensors="pt")["input_ids"]
+def test_the_loss_of_a_text_counts_every_token_but_the_first_and_its_end(model):
+    found = model.text_loss(["a film was fun", "", "a", "a " * 70])
+    assert found[:, 1].tolist() == [4, 0, 1, 63], "a text that is cut has no end"
+    end = model.tokenizer.eos_token_id
+    ids = torch.tensor([[*model.tokenizer("a film was fun")["input_ids"], end]])
     with torch.inference_mode():
         logits = model.model(ids).logits[0].log_softmax(-1)
-    expected = -sum(float(logits[i - 1, ids[0, i]]) for i in range(1, 4))
+    expected = -sum(float(logits[i - 1, ids[0, i]]) for i in range(1, 5))
     assert found[0, 0] == pytest.approx(expected, abs=1e-4)
 
 

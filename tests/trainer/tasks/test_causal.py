@@ -56,11 +56,27 @@ def test_the_prompt_too_if_asked(session):
 def test_plain_text_line_by_line_and_in_chunks(session):
     texts = {"text": ["the shoe is good .", "the hat is bad and it was cold .", None, ""]}
     made = session(texts, line_by_line=True)
-    assert made.tokens["train"].lengths.tolist() == [5, 9]
-    assert learned(made) == ["shoe", "is", "good", "."]
+    assert made.tokens["train"].lengths.tolist() == [6, 10]
+    assert learned(made) == ["shoe", "is", "good", ".", "<end>"]
     chunked = session(texts, max_length=6).tokens["train"]
     assert chunked.lengths.tolist() == [6, 6, 4]
     assert int(chunked.row(0)[5]) == 0, "texts are separated by the end token"
+
+
+@pytest.mark.parametrize(
+    "columns", [pairs(24), {"text": [" ".join(NAMES[: i % 5 + 1]) for i in range(24)]}]
+)
+def test_training_and_comparison_have_one_perplexity(
+    columns, tiny_gpt2, make_data, tmp_path, progress
+):
+    config = Train(task="causal", model=str(tiny_gpt2), epochs=2, learning_rate=1e-3, max_length=16)
+    data = make_data({"train": columns, "validation": {k: v[::2] for k, v in columns.items()}})
+    ask = Compare(resamples=20, positive=None, negative=None, max_new_tokens=2, generated=1)
+    result = train(config, ask, data, out=tmp_path / "m", seed=1, progress=progress)
+    rows = json.loads((result.model / "curves.json").read_text())
+    held = [row["eval_perplexity"] for row in rows if "eval_perplexity" in row]
+    assert result.metrics["before"]["perplexity"] == pytest.approx(held[0], rel=1e-4)
+    assert result.metrics["after"]["perplexity"] == pytest.approx(min(held), rel=1e-4)
 
 
 def test_a_long_pair_keeps_room_for_the_answer(session):
