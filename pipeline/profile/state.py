@@ -141,7 +141,8 @@ def profile_batches(frame: pl.LazyFrame, spec: Spec | None = None) -> ProfileSta
 
 def _profile_rows(frame: pl.DataFrame, wanted: Spec) -> ProfileState:
     """Measure what adds up exactly."""
-    columns = [c for c in wanted.columns or _foreign(frame) if c in frame.columns]
+    here = set(frame.columns)
+    columns = [c for c in wanted.columns or _foreign(frame) if c in here]
     state = ProfileState(
         rows=frame.height, columns=_profile_columns(frame, columns) if frame.height else {}
     )
@@ -207,10 +208,11 @@ def _foreign(frame: pl.DataFrame) -> list[str]:
 
 def _profile_columns(frame: pl.DataFrame, names: Sequence[str]) -> dict[str, ColumnState]:
     asked: dict[str, pl.Expr] = {}
+    schema = frame.schema  # which is made anew each time it is asked for
     for name in names:
         column = pl.col(name)
         asked[f"{name}\nnull"] = column.null_count()
-        if frame.schema[name] == pl.String:
+        if schema[name] == pl.String:
             blank = ~column.str.contains(r"\S")
             asked[f"{name}\nempty"] = (column == "").sum()
             asked[f"{name}\nblank"] = (blank & (column != "")).sum()
@@ -218,7 +220,7 @@ def _profile_columns(frame: pl.DataFrame, names: Sequence[str]) -> dict[str, Col
     kinds = ("null", "empty", "blank")
     return {
         name: ColumnState(
-            type=str(frame.schema[name]), **{k: int(found.get(f"{name}\n{k}") or 0) for k in kinds}
+            type=str(schema[name]), **{k: int(found.get(f"{name}\n{k}") or 0) for k in kinds}
         )
         for name in names
     }

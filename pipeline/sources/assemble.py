@@ -46,6 +46,8 @@ class SourcePlan:
     prepare: Prepare
     schema: pl.Schema
     joined: JoinedColumns | None = None
+    reading: str = ""
+    """What else decides how records are read."""
 
     def rejoin(self, rows: pl.DataFrame) -> pl.DataFrame:
         """Return rows of the set with what the joined file says of them today."""

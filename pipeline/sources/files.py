@@ -125,11 +125,11 @@ def _open_file(file: InputFile, config: Files, scans: ScanMemory | None) -> Open
     ends: tuple[int, ...] = ()
     stamp = FileStamp.take(file.path) if isinstance(file.path, Path) else None
     if file.format == "parquet":
-        types, found = open_parquet(file)
+        types, found = open_parquet(file, longest=config.max_record_bytes)
         parts, ends = found, tuple(part.end for part in found) if len(found) > 1 else ()
     digest, marks = _digest_file(file, ends, scans)
     if file.format == "arrow":
-        types, parts = open_arrow(file)
+        types, parts = open_arrow(file, longest=config.max_record_bytes)
     elif file.format != "parquet":
         types, parts = _scan_text(
             _text_reader(file, config), digest, repr((MEANING, file, config)), scans

@@ -17,7 +17,8 @@ from siftset.pipeline.sources.formats.columnar import raw_block
 from siftset.pipeline.sources.join import open_join
 from siftset.pipeline.sources.open import combine_sources, map_files
 from siftset.pipeline.sources.row_ids import content_hashes
-from siftset.pipeline.sources.types import FileTypes, stored_type
+from siftset.pipeline.sources.types import FileTypes
+from siftset.pipeline.storage.delta_types import delta_type
 from siftset.schemas.errors import SourceError
 from siftset.schemas.recipe.model import Recipe
 from siftset.schemas.recipe.source import Delta, Files, Hub
@@ -81,7 +82,7 @@ def frame_source(
 
 
 def _open_frame(frame: pl.DataFrame) -> Opened:
-    types = {name: stored_type(dtype) for name, dtype in frame.schema.items()}
+    types = {name: delta_type(dtype) for name, dtype in frame.schema.items()}
     parts = tuple(
         FramePart(frame.slice(start, PART_ROWS), start)
         for start in range(0, frame.height, PART_ROWS)

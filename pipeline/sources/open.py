@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
@@ -83,7 +83,8 @@ class MappedFiles:
         moved = [
             f"{self.name}: column '{old}' is stored as '{new}', its own name is taken"
             for old, new in self.plan.names.items()
-            if new == f"source_column_{old}"
+            if (new.startswith("source_column_") and not old.startswith("source_column_"))
+            or not old
         ]
         return (*self.opened.warnings, *self._missing_columns(), *self._mixed_types(), *moved)
 
@@ -175,7 +176,8 @@ def open_sources(
     empty: list[EmptySourceError] = []
     for source in recipe.source:
         try:
-            opened.append(_open_source(source.config, recipe, folder, scans))
+            spelled = {name.lower(): name for one in opened for name in one.types}
+            opened.append(_open_source(source.config, recipe, folder, scans, spelled))
         except EmptySourceError as error:
             empty.append(error)
     names = [source.name for source in opened]
@@ -195,7 +197,11 @@ def open_sources(
 
 
 def _open_source(
-    config: Synthesize | Files | Hub | Delta, recipe: Recipe, folder: Path, scans: ScanMemory | None
+    config: Synthesize | Files | Hub | Delta,
+    recipe: Recipe,
+    folder: Path,
+    scans: ScanMemory | None,
+    spelled: Mapping[str, str],
 ) -> _Opened:
     match config:
         case Synthesize():
@@ -217,7 +223,7 @@ def _open_source(
         from siftset.pipeline.sources.join import open_join
 
         joined = open_join(config, folder, config.name)
-    return map_files(config, opened, recipe.prepare, kind=kind, joined=joined)
+    return map_files(config, opened, recipe.prepare, kind=kind, joined=joined, spelled=spelled)
 
 
 def map_files(
@@ -227,6 +233,7 @@ def map_files(
     *,
     kind: str,
     joined: JoinedColumns | None = None,
+    spelled: Mapping[str, str] | None = None,
 ) -> MappedFiles:
     """Check that the columns of files agree and hold what the source names."""
     stated = [file.types for file in opened.files]
@@ -249,10 +256,13 @@ def map_files(
     if identifier in types and not any(file.types.declared for file in opened.files):
         # an id is compared as it is written: text, unless all are integers
         types[identifier] = types[identifier] if types[identifier] == pl.Int64 else pl.String()
-    names = final_names(types, mapping, prepare)
+    names = final_names(types, mapping, prepare, spelled=spelled)
     schema = pl.Schema({names[name]: dtype for name, dtype in types.items()})
     fits = None if joined is None else joined.as_types(types)
-    plan = SourcePlan(config.name, types, names, config.id, prepare, schema, fits)
+    reading = ""
+    if isinstance(config, Files):
+        reading = f"{config.format} {config.delimiter!r} {config.max_record_bytes}"
+    plan = SourcePlan(config.name, types, names, config.id, prepare, schema, fits, reading)
     return MappedFiles(config.name, kind, opened, plan)
 
 
@@ -289,6 +299,14 @@ def combine_sources(
         types[name] = widen_to_kept(types.get(name, pl.Null()), (kept or {})[name])
     order = dict.fromkeys([*(kept or {}), *types])
     schema = pl.Schema({name: types[name] for name in order})
+    cases: dict[str, str] = {}
+    for name in schema:
+        other = cases.setdefault(name.lower(), name)
+        if other != name:
+            raise SourceError(
+                f"the columns '{other}' and '{name}' differ in case alone, and a Delta table does "
+                "not tell them apart: rename one"
+            )
     shards = [shard for source in opened for shard in source.shards(schema)]
     takes = [take for take in (recipe.prepare.take, limit) if take is not None]
     if takes:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 import polars as pl
 
@@ -12,24 +12,35 @@ from siftset.schemas.results.columns import OWN_COLUMNS
 
 
 def final_names(
-    columns: Iterable[str], mapping: dict[str, str], prepare: Prepare
+    columns: Iterable[str],
+    mapping: dict[str, str],
+    prepare: Prepare,
+    *,
+    spelled: Mapping[str, str] | None = None,
 ) -> dict[str, str]:
     """Return the name under which each column of a source is stored.
 
     `mapping` is stored name: source's name, from text, label and id. A column that would take a
-    name of ours, or a mapped one, becomes source_column_<name>.
+    name of ours, a mapped one, or one that differs from it in case alone, which Delta does not tell
+    apart, becomes source_column_<name>. `spelled` are the names of other sources, by lower case.
     """
     stored = {old: new for new, old in mapping.items()}
     renamed = {old: new for new, old in prepare.columns.items()}
     names: dict[str, str] = {}
     taken = {*OWN_COLUMNS, *mapping, *prepare.columns}
+    cases = {name.lower(): name for name in taken} | dict(spelled or {})
     for column in columns:
         name = stored.get(column, column)
         if name in renamed:
             names[column] = renamed[name]
         else:
-            clash = name in taken and column not in stored
-            names[column] = f"source_column_{name}" if clash else name
+            plain = name or "unnamed"
+            other = cases.setdefault(plain.lower(), plain) != plain
+            clash = (plain in taken or other) and column not in stored
+            names[column] = f"source_column_{plain}" if clash else plain
+            if clash:
+                while cases.setdefault(names[column].lower(), names[column]) != names[column]:
+                    names[column] += "_"
     for new, old in prepare.columns.items():
         if old not in {*stored.values(), *names}:
             raise SourceError(

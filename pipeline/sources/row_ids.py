@@ -58,7 +58,7 @@ def canonical_text(values: pl.Series) -> pl.Series:
             return values.dt.to_string(form)
     if dtype.is_temporal():
         return values.cast(pl.Int64).cast(pl.String)
-    return _nested_text(values)
+    return nested_text(values)
 
 
 def number_text(values: pl.Series) -> pl.Series:
@@ -148,7 +148,7 @@ def _rewrite_literals(values: pl.Series) -> pl.Series:
     return values.clone().scatter(rows, pl.concat(texts))
 
 
-def _nested_text(values: pl.Series) -> pl.Series:
+def nested_text(values: pl.Series) -> pl.Series:
     """Return JSON text of lists and structs."""
     try:
         wrapped = values.alias("x").to_frame().select(pl.struct("x").struct.json_encode())["x"]

@@ -13,6 +13,7 @@ from siftset.pipeline.sources.row_ids import (
     INTEGER,
     NUMBER,
     is_exact_float,
+    nested_text,
     number_text,
 )
 from siftset.schemas.errors import SourceError
@@ -21,21 +22,10 @@ Types = dict[str, pl.DataType]
 
 INTEGERS: Final = (pl.Int8(), pl.Int16(), pl.Int32(), pl.Int64())
 FLOATS: Final = (pl.Float32(), pl.Float64())
-STORED: Final[dict[type[pl.DataType], pl.DataType]] = {
-    pl.UInt8: pl.Int16(),
-    pl.UInt16: pl.Int32(),
-    pl.UInt32: pl.Int64(),
-    pl.UInt64: pl.Decimal(20, 0),
-    pl.Categorical: pl.String(),
-    pl.Enum: pl.String(),
-    pl.Time: pl.String(),
-    pl.Duration: pl.Int64(),
-}
-"""Types that a Delta table does not have, and what is stored in their place."""
 WIDE_INTEGER: Final = pl.UInt64()
 """Marks 64-bit integers read off text that a float cannot hold: beside floats they are text.
 
-Columns never have this type themselves, see STORED.
+Columns never have this type themselves: what Delta lacks is not stored.
 """
 
 
@@ -46,13 +36,6 @@ class FileTypes(NamedTuple):
     types: Types
     declared: bool
     """Whether the file states its types (Parquet, Arrow) or they are read off its text."""
-
-
-def stored_type(dtype: pl.DataType) -> pl.DataType:
-    """Return the type that a column of a source is stored as."""
-    if isinstance(dtype, pl.Datetime) and dtype.time_unit != "us":
-        return pl.Datetime("us", dtype.time_zone)
-    return STORED.get(type(dtype), dtype)
 
 
 def lexeme_type(values: pl.Series, before: pl.DataType) -> pl.DataType:
@@ -144,13 +127,14 @@ def widen_to_kept(now: pl.DataType, kept: pl.DataType | None) -> pl.DataType:
 
 def fit_columns(frame: pl.DataFrame, types: Mapping[str, pl.DataType]) -> pl.DataFrame:
     """Return the frame with exactly these columns, absent ones null."""
-    columns = []
+    columns: dict[str, pl.Series] = {}
+    here = set(frame.columns)
     for name, dtype in types.items():
-        if name in frame.columns:
-            columns.append(_cast_column(frame[name], dtype))
+        if name in here:
+            columns[name] = _cast_column(frame[name], dtype)
         else:
-            columns.append(pl.Series(name, [None], dtype=dtype).new_from_index(0, frame.height))
-    return pl.DataFrame(columns) if columns else pl.DataFrame(height=frame.height)
+            columns[name] = pl.Series(name, [None], dtype=dtype).new_from_index(0, frame.height)
+    return pl.DataFrame(columns, height=frame.height)
 
 
 def _declared_type(one: pl.DataType, other: pl.DataType, *, declared: bool) -> pl.DataType | None:
@@ -170,6 +154,8 @@ def _cast_column(values: pl.Series, dtype: pl.DataType) -> pl.Series:
         return values
     if dtype == pl.String and values.dtype.is_float():
         return number_text(values).alias(values.name)
+    if dtype == pl.String and values.dtype.is_nested():
+        return nested_text(values).alias(values.name)
     if dtype == pl.Boolean and values.dtype == pl.String:
         return values.str.to_lowercase() == "true"
     if values.dtype == pl.Duration:

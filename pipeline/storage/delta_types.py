@@ -19,7 +19,13 @@ _CASTS: Final[dict[pl.DataType, pl.DataType]] = {
 
 
 def delta_type(dtype: pl.DataType) -> pl.DataType:
-    """Return the type that a column of `dtype` takes in a Delta table, which has fewer types."""
+    """Return the type that a column of `dtype` takes in a Delta table, which has fewer types.
+
+    A time of any zone is stored as the same moment in UTC; what holds a struct without fields, or
+    with two whose names differ in case alone, as its JSON text.
+    """
+    if dtype.is_nested() and _is_json_only(dtype):
+        return pl.String()
     if isinstance(dtype, pl.List | pl.Array):
         return pl.List(delta_type(_instance(dtype.inner)))
     if isinstance(dtype, pl.Struct):
@@ -29,12 +35,22 @@ def delta_type(dtype: pl.DataType) -> pl.DataType:
     if isinstance(dtype, pl.Duration):
         return pl.Int64()
     if isinstance(dtype, pl.Datetime):
-        return pl.Datetime("us", dtype.time_zone)
+        return pl.Datetime("us", "UTC" if dtype.time_zone else None)
     return _CASTS.get(dtype, dtype)
 
 
 def _instance(dtype: object) -> pl.DataType:
     return dtype if isinstance(dtype, pl.DataType) else cast("type[pl.DataType]", dtype)()
+
+
+def _is_json_only(dtype: pl.DataType) -> bool:
+    if isinstance(dtype, pl.List | pl.Array):
+        return _is_json_only(_instance(dtype.inner))
+    if not isinstance(dtype, pl.Struct):
+        return False
+    names = {field.name.lower() for field in dtype.fields}
+    some = any(_is_json_only(_instance(field.dtype)) for field in dtype.fields)
+    return some or not names or len(names) < len(dtype.fields)
 
 
 def cast_storable(frame: pl.DataFrame) -> pl.DataFrame:

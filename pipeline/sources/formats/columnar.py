@@ -15,8 +15,11 @@ from siftset.pipeline.sources.batch import BATCH_ROWS, EXCERPT, PART_ROWS, BadRe
 from siftset.pipeline.sources.find_files import InputFile
 from siftset.pipeline.sources.formats.arrow import to_frame
 from siftset.pipeline.sources.formats.streams import BROKEN, broken_file_error, open_bytes
-from siftset.pipeline.sources.types import Types, stored_type
+from siftset.pipeline.sources.row_ids import nested_text
+from siftset.pipeline.sources.types import Types
+from siftset.pipeline.storage.delta_types import delta_type
 from siftset.pipeline.storage.object_store import Object
+from siftset.schemas.errors import SourceError
 
 BATCH_BYTES: Final = 64 * 2**20
 
@@ -32,6 +35,8 @@ class ParquetPart:
     rows: int
     end: int = 0
     """Where its bytes end in the file."""
+    longest: int | None = None
+    """Bytes of a record above which it is unreadable."""
 
     def read_records(self) -> Iterator[RawBlock]:
         """Yield the records in batches of bounded size."""
@@ -42,9 +47,9 @@ class ParquetPart:
             with _parquet_file(self.file) as parquet:
                 chosen = [parquet.metadata.row_group(group) for group in self.groups]
                 each = sum(group.total_byte_size for group in chosen) // max(1, self.rows)
-                size = max(256, min(BATCH_ROWS, BATCH_BYTES // max(1, each)))
+                size = max(1, min(BATCH_ROWS, BATCH_BYTES // max(1, each)))
                 for batch in parquet.iter_batches(size, self.groups, use_threads=False):
-                    yield raw_block(batch, number)
+                    yield raw_block(batch, number, longest=self.longest)
                     number += batch.num_rows
         except BROKEN as error:
             raise broken_file_error(self.file, error, f"after record {number:,}") from None
@@ -56,6 +61,7 @@ class ArrowPart:
 
     file: InputFile
     rows: int
+    longest: int | None = None
 
     def read_records(self) -> Iterator[RawBlock]:
         """Yield the records in batches of bounded size."""
@@ -63,21 +69,24 @@ class ArrowPart:
         try:
             for whole in _arrow_batches(self.file):
                 for start in range(0, whole.num_rows, BATCH_ROWS):
-                    yield raw_block(whole.slice(start, BATCH_ROWS), number + start)
+                    batch = whole.slice(start, BATCH_ROWS)
+                    yield raw_block(batch, number + start, longest=self.longest)
                 number += whole.num_rows
         except BROKEN as error:
             raise broken_file_error(self.file, error, f"after record {number:,}") from None
 
 
-def open_parquet(file: InputFile) -> tuple[Types, tuple[ParquetPart, ...]]:
+def open_parquet(
+    file: InputFile, *, longest: int | None = None
+) -> tuple[Types, tuple[ParquetPart, ...]]:
     """Read the footer of a Parquet file: its columns, and parts of whole row groups."""
     try:
         with _parquet_file(file) as parquet:
-            types = declared_types(parquet.schema_arrow)
-            metadata = parquet.metadata
+            schema, metadata = parquet.schema_arrow, parquet.metadata
             sizes = [metadata.row_group(at).num_rows for at in range(metadata.num_row_groups)]
     except BROKEN as error:
         raise broken_file_error(file, error, "at its footer") from None
+    types = _types_of_file(file, schema)
     parts: list[ParquetPart] = []
     groups: list[int] = []
     first = rows = 0
@@ -86,12 +95,14 @@ def open_parquet(file: InputFile) -> tuple[Types, tuple[ParquetPart, ...]]:
         rows += size
         if rows >= PART_ROWS or group == len(sizes) - 1:
             end = _end_of_group(metadata.row_group(group))
-            parts.append(ParquetPart(file, tuple(groups), first, rows, end))
+            parts.append(ParquetPart(file, tuple(groups), first, rows, end, longest))
             groups, first, rows = [], first + rows, 0
     return types, tuple(parts) or (ParquetPart(file, (), 0, 0),)
 
 
-def open_arrow(file: InputFile) -> tuple[Types, tuple[ArrowPart, ...]]:
+def open_arrow(
+    file: InputFile, *, longest: int | None = None
+) -> tuple[Types, tuple[ArrowPart, ...]]:
     """Read an Arrow file through once: its columns and the number of its records."""
     rows, schema = 0, None
     try:
@@ -100,32 +111,94 @@ def open_arrow(file: InputFile) -> tuple[Types, tuple[ArrowPart, ...]]:
             schema = batch.schema
     except BROKEN as error:
         raise broken_file_error(file, error, f"after record {rows:,}") from None
-    return declared_types(schema) if schema is not None else {}, (ArrowPart(file, rows),)
+    types = _types_of_file(file, schema) if schema is not None else {}
+    return types, (ArrowPart(file, rows, longest),)
+
+
+def _types_of_file(file: InputFile, schema: pa.Schema) -> Types:
+    try:
+        return declared_types(schema)
+    except SourceError as error:
+        raise SourceError(f"{file.path}: {error}") from None
 
 
 def declared_types(schema: pa.Schema) -> Types:
-    """Return the columns of an Arrow schema as they will be stored."""
-    return {name: stored_type(dtype) for name, dtype in pl.Schema(schema).items()}
+    """Return the columns of an Arrow schema as they will be stored; raise SourceError."""
+    types: Types = {}
+    for field in schema:
+        if field.name in types:
+            raise SourceError(f"column '{field.name}' is there twice; rename one of them")
+        try:
+            [dtype] = pl.Schema(pa.schema([field.with_type(_plain_type(field.type))])).dtypes()
+        except (pl.exceptions.PolarsError, pl.exceptions.PanicException):
+            dtype = pl.Unknown()
+        if dtype == pl.Unknown or isinstance(dtype, pl.BaseExtension):
+            raise SourceError(
+                f"column '{field.name}' holds {field.type}, which cannot be stored: convert it, or "
+                "leave it out"
+            )
+        types[field.name] = delta_type(dtype)
+    return types
 
 
-def raw_block(batch: pa.RecordBatch, number: int) -> RawBlock:
-    """Return a batch as a block; rows with text that is not UTF-8 are set aside."""
+def _plain_type(dtype: pa.DataType) -> pa.DataType:
+    """Return the type as which polars reads a column: moments in UTC, decimals of 38 digits."""
+    if pa.types.is_timestamp(dtype):
+        return pa.timestamp(dtype.unit, None if dtype.tz is None else "UTC")
+    if pa.types.is_decimal256(dtype):
+        fits = dtype.precision <= 38
+        return pa.decimal128(dtype.precision, dtype.scale) if fits else pa.string()
+    if pa.types.is_list(dtype):
+        return pa.list_(_plain_type(dtype.value_type))
+    if pa.types.is_large_list(dtype):
+        return pa.large_list(_plain_type(dtype.value_type))
+    if pa.types.is_struct(dtype):
+        return pa.struct([f.with_type(_plain_type(f.type)) for f in dtype])
+    return dtype
+
+
+def raw_block(batch: pa.RecordBatch, number: int, *, longest: int | None = None) -> RawBlock:
+    """Return a batch as a block; too long records and those that are not UTF-8 apart."""
     bad: dict[int, str] = {}
     try:
         batch.validate(full=True)
     except pa.ArrowInvalid:
         batch, bad = _only_utf8(batch)
+    for at, field in enumerate(batch.schema):
+        if (plain := _plain_type(field.type)) != field.type:
+            batch = batch.set_column(at, field.name, batch.column(at).cast(plain))
     frame = to_frame(batch)
+    if longest is not None and frame.estimated_size() > longest:
+        for at in np.flatnonzero(_record_bytes(frame) > longest).tolist():
+            bad.setdefault(at, f"longer than {longest:,} bytes (max_record_bytes)")
     records = pl.int_range(number, number + frame.height, eager=True).alias("record")
     if not bad:
         return RawBlock(frame, records)
     keep = np.ones(frame.height, dtype=np.bool_)
     keep[list(bad)] = False
+    short = frame.with_columns(pl.col(pl.String).str.slice(0, EXCERPT)).select(
+        pl.exclude(pl.Binary)
+    )
     unreadable = tuple(
-        BadRecord(number + at, None, reason, repr(frame.row(at)).encode()[:EXCERPT])
+        BadRecord(number + at, None, reason, repr(short.row(at)).encode()[:EXCERPT])
         for at, reason in sorted(bad.items())
     )
     return RawBlock(frame.filter(keep), records.filter(pl.Series(keep)), unreadable)
+
+
+def _record_bytes(frame: pl.DataFrame) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
+    """Return about how many bytes the texts, bytes, lists and structs of every record take."""
+    total = np.zeros(frame.height, dtype=np.int64)
+    for column in frame.get_columns():
+        if column.dtype == pl.Binary:
+            sizes = column.bin.size()
+        elif column.dtype == pl.String or column.dtype.is_nested():
+            texts = column if column.dtype == pl.String else nested_text(column)
+            sizes = texts.str.len_bytes()
+        else:
+            continue
+        total += sizes.fill_null(0).cast(pl.Int64).to_numpy()
+    return total
 
 
 def _only_utf8(batch: pa.RecordBatch) -> tuple[pa.RecordBatch, dict[int, str]]:

@@ -124,7 +124,7 @@ def _parse_by_line(records: Records) -> tuple[pl.DataFrame, dict[int, str]]:
         else:
             rows.append(value)
     names = dict.fromkeys(name for row in rows for name in row)
-    columns = []
+    columns: dict[str, pl.Series] = {}
     for name in names:
         values = [row.get(name) for row in rows]
         dtype: pl.DataType = pl.Null()
@@ -133,8 +133,8 @@ def _parse_by_line(records: Records) -> tuple[pl.DataFrame, dict[int, str]]:
         if dtype == pl.String:
             values = [_value_text(value) for value in values]
         dtype = pl.Int64() if dtype == WIDE_INTEGER else dtype
-        columns.append(pl.Series(name, values, dtype=dtype, strict=False))
-    return pl.DataFrame(columns) if columns else pl.DataFrame(height=len(rows)), wrong
+        columns[name] = pl.Series(name, values, dtype=dtype, strict=False)
+    return pl.DataFrame(columns, height=len(rows)), wrong
 
 
 def _parse_float(text: str) -> float | str:
