@@ -5,6 +5,8 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 READY := $(VENV)/.ready
 READY_DEV := $(VENV)/.ready-dev
+# CPU seconds that a test not marked slow may cost in the mean: what they cost, and half as much again.
+CPU_BUDGET ?= 0.7
 export PYTHONSAFEPATH := 1
 export TOKENIZERS_PARALLELISM := false
 
@@ -34,8 +36,8 @@ demo: $(READY)   ## Curate the shipped nike recipe, train on it, compare before 
 	@echo
 	@$(BIN)/siftset report nike
 
-test: $(READY_DEV) ## Run all tests but those marked slow.
-	@$(BIN)/python -m pytest -n auto --dist worksteal -m "not slow"
+test: $(READY_DEV) ## Run all tests but those marked slow; they keep to a budget of CPU seconds each.
+	@$(BIN)/python -m pytest -n auto --dist worksteal -m "not slow" --cpu-budget $(CPU_BUDGET)
 
 test-slow: $(READY_DEV) ## Run the tests marked slow.
 	@$(BIN)/python -m pytest -n auto --dist worksteal -m slow

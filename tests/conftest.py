@@ -18,6 +18,25 @@ settings.load_profile("siftset")
 CORPORA = Path(__file__).parents[2] / "shared" / "corpora"
 
 
+def _beside(name: str) -> Any:
+    path = Path(__file__).parent / f"{name}.py"
+    spec = importlib.util.spec_from_file_location(f"_{name}", path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+_costs = _beside("cpu_seconds")
+pytest_addoption = _costs.add_option
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Add up what the tests cost."""
+    config.pluginmanager.register(_costs.CpuSeconds(config.getoption("cpu_budget")))
+
+
 @pytest.fixture(scope="session")
 def corpora() -> Path:
     """Folder of real text; tests that need it skip where it is absent."""
@@ -59,16 +78,6 @@ def told(run: Callable[..., Any]) -> Callable[..., dict[str, Any]]:
         return found
 
     return ask
-
-
-def _beside(name: str) -> Any:
-    path = Path(__file__).parent / f"{name}.py"
-    spec = importlib.util.spec_from_file_location(f"_{name}", path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
 
 
 @pytest.fixture(scope="session")
