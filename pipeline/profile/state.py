@@ -15,6 +15,7 @@ from siftset.pipeline.profile.row_sketch import RowSketch, sketch_rows
 from siftset.pipeline.profile.texts import count_peculiarities, count_scripts
 from siftset.pipeline.profile.vocabulary import WordSketch, count_words
 from siftset.schemas.results.metrics import Column, Metrics, Profile
+from siftset.signals.labels import label_column, labels_as_text
 
 _MOST_NAMES: Final = 50
 MOST_LABELS: Final = 1000
@@ -168,15 +169,21 @@ def _profile_names(frame: pl.LazyFrame, wanted: Spec) -> dict[str, object]:
     source = pl.col("source").struct.field("file") if has_source else pl.lit(ALL_ROWS)
     source = source.fill_null("(unknown)")
     has_label = wanted.label is not None and wanted.label in schema
-    named = pl.col(wanted.label or "label").cast(pl.String, strict=False).str.head(80)
-    label = named.fill_null(UNLABELLED) if has_label else pl.lit(UNLABELLED)
+    name = wanted.label or "label"
+    label = pl.lit(UNLABELLED)
     found: dict[str, object] = {}
     if has_label:
+        label = label_column(frame, name).str.head(80).fill_null(UNLABELLED)
         by_source: dict[str, dict[str, int]] = {}
-        grouped = frame.select(source=source, label=label).group_by("source", "label").len()
+        each = frame
+        if isinstance(schema[name], pl.List):  # every label of a row counts
+            several = frame.with_columns(pl.col(name).cast(pl.List(pl.String)))
+            each = several.explode(name, empty_as_null=True, keep_nulls=True)
+        shown = labels_as_text(pl.col(name)).str.head(80).fill_null(UNLABELLED)
+        grouped = each.select(source=source, label=shown).group_by("source", "label").len()
         counted = grouped.sort("source", "label").collect(engine="streaming")
-        for where, name, number in counted.iter_rows():
-            by_source.setdefault(where, {})[name] = number
+        for where, text, number in counted.iter_rows():
+            by_source.setdefault(where, {})[text] = number
         totals = reduce(add_tallies, by_source.values(), dict[str, int]())
         found |= {
             "labels": _add_labels(by_source, {}),

@@ -38,3 +38,21 @@ def test_one_rule_of_equality(labels, wanted, text, form, tmp_path: Path):
     assert result.rows.quarantined == 1
     metrics = json.loads((result.report.parent / "metrics.json").read_text())
     assert metrics["label_precision"] == {"wanted": [text], "right": 2, "labelled": 2}
+
+
+def test_every_label_of_a_row_counts_and_drift_of_writing_splits_no_class(tmp_path: Path):
+    pl.DataFrame({"text": ["one", "two", "three"], "label": [["a", "b"], ["b"], []]}).write_parquet(
+        tmp_path / "in.parquet"
+    )
+    recipe = {
+        "name": "labels",
+        "output": "out",
+        "source": {"files": {"paths": ["in.parquet"], "label": "label"}},
+        "signals": {"long": {"length": {"min": 1}}},
+        "keep": "long",
+    }
+    (tmp_path / "recipe.json").write_text(json.dumps(recipe))
+    result = curate(tmp_path / "recipe.json")
+    metrics = json.loads((result.report.parent / "metrics.json").read_text())
+    [counts] = metrics["profiles"]["kept"]["labels"].values()
+    assert counts == {"(none)": 1, "a": 1, "b": 2}
