@@ -14,16 +14,35 @@ from siftset.signals.signal import Signal
 
 Item = Literal["email", "phone", "ip", "card", "iban"]
 
-_EMAIL = re.compile(r"(?<![\w.+-])[\w.+-]{1,64}@(?:[A-Za-z0-9-]{1,63}\.){1,8}[A-Za-z]{2,24}\b")
+_EMAIL = re.compile(
+    r"(?<![\w.+-])[\w.+-]{1,64}@(?:[\w-]{1,63}\.){1,8}(?:xn--[a-z0-9-]{2,59}|[^\W\d_]{2,24})(?!\w)"
+)
 _PHONE = re.compile(
-    r"(?<![\w.+-])(?:\+\d{1,3}[ .-]?(?:\(\d{1,4}\)[ .-]?)?\d(?:[ .-]?\d){6,11}"
-    r"|\(\d{3}\) ?\d{3}[ .-]\d{4}|\d{3}[.-]\d{3}[.-]\d{4})(?![\w-])"
+    r"(?<![\w.+-])(?:\+[1-9]\d{0,2}[ .-]?(?:\(\d{1,4}\)[ .-]?)?\d(?:[ .-]?\d){6,11}"
+    r"|(?:1[ .-])?(?:\(\d{3}\) ?\d{3}[ .-]\d{4}|\d{3}[.-]\d{3}[.-]\d{4}))(?![\w-])"
 )
 _IP = re.compile(
-    r"(?<![\w.:])(?:\d{1,3}(?:\.\d{1,3}){3}|[0-9A-Fa-f:]{1,39}:[0-9A-Fa-f:.]{1,39})(?![\w:])"
+    r"(?<![\w.:])(?:\d{1,3}(?:\.\d{1,3}){3}(?=:\d{1,5}(?![\w:])|(?![\w:]|\.\d))"
+    r"|[0-9A-Fa-f:]{1,39}:[0-9A-Fa-f:.]{1,39}(?![\w:]))"
 )
-_CARD = re.compile(r"(?<![\d.-])\d(?:[ -]?\d){12,18}(?![\d-])")
-_IBAN = re.compile(r"(?<!\w)[A-Z]{2}\d{2}(?: ?[A-Z0-9]{4}){2,7}(?: ?[A-Z0-9]{1,3})?(?!\w)")
+_NUMBERED = re.compile(
+    r"(?i)(?:\b(?:version|ver|v|release|section|chapter|rule|no|build)\.?|§)\s?$"
+)
+_CARD = re.compile(r"(?<![\d.+-])\d(?:[ -]?\d){12,18}(?![\d-])")
+_IBAN = re.compile(
+    r"(?i)(?<!\w)[A-Z]{2}\d{2}(?:[ -]?[A-Z0-9]{4}){2,7}(?:[ -]?[A-Z0-9]{1,3})?(?!\w)"
+)
+_IBAN_LENGTHS = {
+    country: int(length)
+    for country, length in re.findall(
+        r"([A-Z]{2})(\d\d)",
+        "AD24 AE23 AL28 AT20 AZ28 BA20 BE16 BG22 BH22 BR29 BY28 CH21 CR22 CY28 CZ24 DE22 DK18 DO28"
+        " EE20 EG29 ES24 FI18 FO18 FR27 GB22 GE22 GI23 GL18 GR27 GT28 HR21 HU28 IE22 IL23 IQ23"
+        " IS26 IT27 JO30 KW30 KZ20 LB28 LC32 LI21 LT20 LU20 LV21 MC27 MD24 ME22 MK19 MR27 MT31"
+        " MU30 NL18 NO15 PK24 PL28 PS29 PT25 QA29 RO24 RS22 SA24 SC31 SE24 SI19 SK24 SM27 TN24"
+        " TR26 UA29 VA22 VG24 XK20",
+    )
+}
 
 
 def passes_luhn(number: str) -> bool:
@@ -34,28 +53,47 @@ def passes_luhn(number: str) -> bool:
 
 
 def passes_mod_97(number: str) -> bool:
-    """Check an account number's remainder (ISO 13616-1)."""
-    plain = number.replace(" ", "")
-    if not 15 <= len(plain) <= 34:
+    """Check an account number's length and remainder (ISO 13616-1); what follows it is ignored."""
+    length = _IBAN_LENGTHS.get(number[:2].upper(), 99)
+    begun = re.match(rf"(?:\w[ -]?){{{length - 1}}}\w(?!\w)", number)
+    if begun is None:
         return False
+    plain = re.sub(r"[ -]", "", begun[0]).upper()
     return int("".join(str(int(c, 36)) for c in plain[4:] + plain[:4])) % 97 == 1
 
 
-def is_address(text: str) -> bool:
-    """Check an IP address of either version."""
+def is_phone(number: str) -> bool:
+    """Check a phone number: +1 has ten digits more, and nobody has a number as round as a count."""
+    digits = re.sub(r"\D", "", number)
+    if not number.startswith("+"):
+        return True
+    american = len(digits) == 11 and digits[1] in "23456789"
+    return not digits.endswith("00000") and (american or not digits.startswith("1"))
+
+
+def is_address(found: re.Match[str]) -> bool:
+    """Check an IP address of either version; versions and numbers of sections look like one."""
+    text = found[0].rstrip(".")
     try:
-        ipaddress.ip_address(text.rstrip("."))
+        address = ipaddress.ip_address(text)
     except ValueError:
         return False
-    return True
+    if address.version == 6:  # `a::b` is rather a name in a program
+        return text.count(":") > 2 or any(character.isdigit() for character in text)
+    start, end = found.span()
+    line = found.string[max(start - 20, 0) : start]
+    heads = not line.strip() or line.endswith("\n")
+    small = all(int(part) < 30 for part in text.split("."))
+    heading = heads and small and re.match(r" [A-Z]", found.string[end : end + 2])
+    return not (_NUMBERED.search(line) or heading)
 
 
-FINDERS: dict[Item, tuple[re.Pattern[str], Callable[[str], bool]]] = {
+FINDERS: dict[Item, tuple[re.Pattern[str], Callable[[re.Match[str]], bool]]] = {
     "email": (_EMAIL, lambda found: True),
-    "phone": (_PHONE, lambda found: not passes_luhn(found) or len(found) < 13),
+    "phone": (_PHONE, lambda found: is_phone(found[0])),
     "ip": (_IP, is_address),
-    "card": (_CARD, passes_luhn),
-    "iban": (_IBAN, passes_mod_97),
+    "card": (_CARD, lambda found: passes_luhn(found[0])),
+    "iban": (_IBAN, lambda found: passes_mod_97(found[0])),
 }
 """Pattern and check of each item; patterns are bounded, so that no text is slow."""
 
@@ -70,6 +108,7 @@ class Pii(Thresholds):
 
 @family(
     Pii,
+    version=2,
     definition=(
         "e-mail: RFC 5322 addr-spec without comments and quotes; phone: E.164 with + or North "
         "American; ip: RFC 791, RFC 4291; card: ISO/IEC 7812 with Luhn; iban: ISO 13616 mod 97"
@@ -91,6 +130,6 @@ def pii(parameters: Pii, build: Build) -> Signal:
     def count_items(text: str) -> float:
         if not _HINT.search(text):
             return 0.0
-        return float(sum(check(m[0]) for pattern, check in finders for m in pattern.finditer(text)))
+        return float(sum(check(m) for pattern, check in finders for m in pattern.finditer(text)))
 
     return build.row(count_items, returns="score")
