@@ -243,7 +243,6 @@ def map_files(
             f"{opened.files[0].types.file}: no column there; expected at least one readable record"
         )
     mapping = _map_columns(config, types, opened.files, prepare)
-    types |= {name: pl.String() for name, dtype in types.items() if dtype == pl.Null}
     text = mapping.get("text")
     if text in types:
         if types[text] != pl.String and any(file.types.declared for file in opened.files):
@@ -295,6 +294,8 @@ def combine_sources(
         ]
     stated = [FileTypes(f"source '{s.name}'", s.types, declared=False) for s in opened]
     types = agree_types(stated)
+    # Only now: a column without any value in one source takes the type that it has in another.
+    types |= {name: pl.String() for name, dtype in types.items() if dtype == pl.Null}
     for name in kept or {}:
         types[name] = widen_to_kept(types.get(name, pl.Null()), (kept or {})[name])
     order = dict.fromkeys([*(kept or {}), *types])

@@ -320,3 +320,14 @@ def test_a_frame_without_rows_or_text_is_an_error():
         frame_source(pl.DataFrame({"text": []}), wanted)
     with pytest.raises(SourceError, match="no column 'text'"):
         frame_source(pl.DataFrame({"body": ["a"]}), wanted)
+
+
+@pytest.mark.parametrize("empty", ['{"text": "a", "n": null}\n', '{"text": "a"}\n'])
+def test_a_column_without_values_takes_the_type_of_another_source(tmp_path, empty):
+    (tmp_path / "a.jsonl").write_text(empty)
+    (tmp_path / "b.jsonl").write_text('{"text": "b", "n": 7, "m": null}\n')
+    named = [{"files": {"name": name, "paths": [f"{name}.jsonl"]}} for name in ("a", "b")]
+    sources = open_sources(recipe(named), tmp_path)
+    assert sources.schema["n"] == pl.Int64
+    assert sources.schema["m"] == pl.String
+    assert rows(sources).select("text", "n", "m").rows() == [("a", None, None), ("b", 7, None)]
