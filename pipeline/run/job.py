@@ -12,6 +12,7 @@ from pydantic import JsonValue
 
 from siftset.pipeline.gate.prepare import check_thresholds, prepare_gate, suite_rules
 from siftset.pipeline.gate.row_rules import PlainRules, RowRuleSet
+from siftset.pipeline.profile.custom import load_metrics
 from siftset.pipeline.run.released_rows import QuarantineFixes, read_fixes
 from siftset.pipeline.run.score_store import StoredScores
 from siftset.pipeline.run.split import split_expr
@@ -24,7 +25,9 @@ from siftset.schemas.recipe.model import Recipe
 from siftset.schemas.recipe.source import Synthesize
 from siftset.signals.decider import Decider
 from siftset.signals.definition import untracked_lines
+from siftset.signals.fingerprint import hash_files, trace_function
 from siftset.signals.formula.formula import parse
+from siftset.signals.formula.tree import digest
 from siftset.signals.registry import build_for
 
 if TYPE_CHECKING:
@@ -150,7 +153,12 @@ def _make_job(loaded: LoadedRecipe, decider: Decider, sources: Sources, suites: 
     key = run_key(
         recipe,
         sources.inputs,
-        {**prints, "(formula)": decider.formula.canonical, "(suites)": suites},
+        {
+            **prints,
+            "(formula)": decider.formula.canonical,
+            "(suites)": suites,
+            **_hash_gate_inputs(loaded),
+        },
     )
     fixes = read_fixes(output_folder(loaded), schema, key)
     return Job(
@@ -163,6 +171,21 @@ def _make_job(loaded: LoadedRecipe, decider: Decider, sources: Sources, suites: 
         suites=suites if any(aside) else "",
         fixes=fixes,
     )
+
+
+def _hash_gate_inputs(loaded: LoadedRecipe) -> dict[str, str]:
+    """Hash what the gate reads beside the set: held-out and reference texts, users' metrics."""
+    integrity = loaded.recipe.integrity
+    found: dict[str, str] = {}
+    for name, given in (("held_out", integrity.held_out), ("reference", integrity.reference)):
+        if given is not None:
+            path = loaded.resolve(given)
+            files = sorted(path.rglob("*")) if path.is_dir() else [path]
+            hashes = hash_files(file for file in files if file.is_file())
+            found[f"({name})"] = digest(*(f"{file}={text}" for file, text in hashes.items()))
+    for name, metric in load_metrics(integrity.metrics, loaded.folder).items():
+        found[f"(metric {name})"] = trace_function(metric).hash
+    return found
 
 
 def describe_recipe(job: Job) -> dict[str, JsonValue]:

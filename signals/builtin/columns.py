@@ -45,7 +45,10 @@ class Number(Thresholds):
 
 @family(
     Number,
-    definition="the column's value; min and max are inclusive, NaN is unknown",
+    definition=(
+        "the column's value as a 64-bit float, to which integers beyond 2^53 are rounded; min and "
+        "max are inclusive, NaN is unknown"
+    ),
     examples=[
         ({"column": "stars", "min": 4}, 5.0, True),
         ({"column": "stars", "min": 4}, 1.0, False),

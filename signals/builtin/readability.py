@@ -32,6 +32,7 @@ def count_syllables(text: pl.Expr) -> pl.Expr:
 
 @family(
     Readability,
+    version=2,
     definition=(
         "Flesch 1948, A New Readability Yardstick; Kincaid et al. 1975; syllables estimated from "
         "groups of vowels; sentences end in . ! or ?"
@@ -39,18 +40,24 @@ def count_syllables(text: pl.Expr) -> pl.Expr:
     examples=[
         ({"min": 90}, "The cat sat on the mat. It was fat.", True),
         ({"formula": "grade", "max": 5}, "The cat sat on the mat.", True),
+        ({}, "", None),
+        ({}, "\U0001f600 5!", None),
         ({}, None, None),
     ],
 )
 def readability(parameters: Readability, build: Build) -> Signal:
-    """How easy a text is to read: higher is easier for the ease, harder for the grade."""
+    """How easy a text is to read: higher is easier for the ease, harder for the grade.
+
+    A text without a letter is unknown.
+    """
 
     def measure_ease(text: pl.Expr) -> pl.Expr:
         words = text.str.count_matches(r"\p{L}+").clip(lower_bound=1)
         sentences = text.str.count_matches(r"[.!?]+(?:\s|$)").clip(lower_bound=1)
         length, weight = words / sentences, count_syllables(text) / words
+        score = 206.835 - 1.015 * length - 84.6 * weight
         if parameters.formula == "grade":
-            return 0.39 * length + 11.8 * weight - 15.59
-        return 206.835 - 1.015 * length - 84.6 * weight
+            score = 0.39 * length + 11.8 * weight - 15.59
+        return pl.when(text.str.contains(r"\p{L}")).then(score)
 
     return build.expression(measure_ease, returns="score")

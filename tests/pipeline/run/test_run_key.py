@@ -51,3 +51,32 @@ def test_the_key_follows_the_meaning(keep, s, least, ending, same, tmp_path: Pat
     assert (
         key_of(tmp_path, keep, s, least, ending) == key_of(tmp_path, "s & l", WORDS, {})
     ) is same
+
+
+METRIC = "def share(kept):\n    return helper.LIMIT\n"
+
+
+@pytest.mark.parametrize("changed", ["nothing", "held_out", "reference", "metric", "helper"])
+def test_what_the_gate_reads_is_in_the_key(changed: str, tmp_path: Path) -> None:
+    files = {
+        "held_out.txt": "kept apart\n",
+        "reference.txt": "as before\n",
+        "metric.py": "import helper\n" + METRIC,
+        "helper.py": "LIMIT = 1\n",
+        "in.jsonl": json.dumps({"text": "good"}) + "\n",
+        "recipe.yaml": "name: n\noutput: out\nsource: {files: {paths: [in.jsonl]}}\n"
+        "keep: length(min=1)\nintegrity: {held_out: held_out.txt, reference: reference.txt, "
+        "metrics: {share: 'metric.py:share'}}\n",
+    }
+    keys = []
+    for again in (False, True):
+        for name, text in files.items():
+            spoilt = again and name.startswith(changed)
+            (tmp_path / name).write_text(text.replace("1", "2") if spoilt and ".py" in name else
+                                         text + "more\n" if spoilt else text, "utf-8")  # fmt: skip
+        if changed == "metric" and again:
+            (tmp_path / "metric.py").write_text(
+                "import helper\n" + METRIC.replace("LIMIT", "LIMIT + 1"), "utf-8"
+            )
+        keys.append(load_job(tmp_path / "recipe.yaml").key)
+    assert (keys[0] == keys[1]) is (changed == "nothing")
