@@ -59,6 +59,8 @@ class TaskFacts:
     labelled: bool = False
     """Rows have labels, and the model's head is made for them."""
     fills_masks: bool = False
+    one_way: bool = False
+    """The model must not see the tokens that it is to predict."""
     pairs: bool = False
     """Rows may be prompts with answers."""
 
@@ -114,6 +116,7 @@ TASKS: Final[Mapping[TaskName, TaskFacts]] = {
         max_length=2048,
         limits="Its answers may be wrong, and sound sure. Do not use them as advice.",
         adapter_type="CAUSAL_LM",
+        one_way=True,
         pairs=True,
         code=TaskCode(
             prepare="siftset.trainer.tasks.causal:prepare_causal",

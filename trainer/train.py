@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import os
+import shutil
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -44,13 +45,17 @@ def train(
     began = time.monotonic()
     seed = config.seed if config.seed is not None else seed
     check_single(config, int(os.environ.get("WORLD_SIZE", "1")))
-    config, trials = make_trials(config, data, out, seed=seed, progress=progress)
+    config, trials = make_trials(config, data, out, seed=seed, resume=resume, progress=progress)
     session = Session(config, data, out, seed=seed, progress=progress)
     session.trials = trials
-    with session.quiet_libraries():
-        session.prepare(resume=resume, check=functools.partial(check_compare, compare=compare))
-        session.fit()
-        return finish(session, compare, began)
+    try:
+        with session.quiet_libraries():
+            session.prepare(resume=resume, check=functools.partial(check_compare, compare=compare))
+            session.fit()
+            return finish(session, compare, began)
+    except BaseException:
+        session.remove_failed()
+        raise
 
 
 def require_extra() -> None:
@@ -66,7 +71,13 @@ def finish(session: Session, compare: Compare, began: float) -> TrainResult:
     """Save the model, compare, and put everything in place at once."""
     from siftset.trainer.comparison.after_training import compare_trained
     from siftset.trainer.comparison.predictions import PREDICTIONS
-    from siftset.trainer.models.saving import atomic_folder, save_curves, save_json, save_model
+    from siftset.trainer.models.saving import (
+        ADAPTER,
+        atomic_folder,
+        save_curves,
+        save_json,
+        save_model,
+    )
 
     out = session.out
     trained = session.take_trained()
@@ -77,7 +88,9 @@ def finish(session: Session, compare: Compare, began: float) -> TrainResult:
     with atomic_folder(out) as folder:
         for frame in predictions:
             frame.write_parquet(folder / PREDICTIONS)
-        save_model(trained.model, trained.tokenizer, folder)
+        save_model(trained, folder, max_length=session.task.length)
+        if (session.work / ADAPTER).is_dir():
+            shutil.move(session.work / ADAPTER, folder / ADAPTER)
         _save_usage(session, folder)
         save_curves(session.curves(), folder)
         save_json(comparison.model_dump(mode="json"), folder / "compare.json")
@@ -107,7 +120,7 @@ def train_arm(
         session.fit()
         trained = session.take_trained()
         with atomic_folder(out) as folder:
-            save_model(trained.model, trained.tokenizer, folder)
+            save_model(trained, folder, max_length=session.task.length)
             _save_usage(session, folder)
     session.remove_work()
     return out

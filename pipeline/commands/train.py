@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Final
 
 from siftset.pipeline.commands.ablation import AblationRun, compare_with_ablation
 from siftset.pipeline.launch.task import (
@@ -22,7 +23,7 @@ from siftset.pipeline.model_registry.inputs import (
 )
 from siftset.pipeline.model_registry.options import TrainOptions
 from siftset.pipeline.model_registry.ranks import is_main_process
-from siftset.pipeline.model_registry.registry import MODELS
+from siftset.pipeline.model_registry.registry import MODELS, point_latest
 from siftset.pipeline.model_registry.result import RESULT, read_result, render_comparison
 from siftset.pipeline.remote_output.open import open_store
 from siftset.pipeline.remote_output.push import push_output
@@ -31,9 +32,13 @@ from siftset.pipeline.storage.atomic_files import make_writable_folder
 from siftset.pipeline.storage.lock import hold_lock
 from siftset.pipeline.storage.remote import fetch_model
 from siftset.pipeline.storage.table import Store
+from siftset.schemas.errors import GateFailed
 from siftset.schemas.progress import Progress, Silent
 from siftset.schemas.recipe.loading import LoadedRecipe, RecipeLike, load_recipe
 from siftset.schemas.results.summary import TrainResult
+
+FORGETTING: Final = "forgetting"
+"""The finding that keeps a model from being the latest one."""
 
 
 def train_recipe(
@@ -46,13 +51,21 @@ def train_recipe(
     """Train the recipe's model on a version of its set and compare it with the one before.
 
     The model lies in `models/<model_id>`, named after the version, the section and the base; a
-    second run of the same returns the first one's result. Raises a SiftsetError.
+    second run of the same returns the first one's result. Raises a SiftsetError, GateFailed where
+    the model forgot more general text than the recipe allows.
     """
     shown = progress or Silent()
     loaded, store = open_store(
         recipe, overrides=overrides, uses=SECTIONS_OF_TRAINING, progress=shown
     )
-    return train_version(loaded, store, options or TrainOptions(), shown)
+    result = train_version(loaded, store, options or TrainOptions(), shown)
+    forgot = result.find(FORGETTING)
+    if forgot is not None:
+        raise GateFailed(
+            f"{forgot.message}; the model is kept in {result.model}, but it is not `latest` and "
+            "was not uploaded"
+        )
+    return result
 
 
 def train_version(
@@ -87,7 +100,9 @@ def train_version(
             compare_with_ablation(AblationRun.read_model(loaded, store, out), progress)
         report = render_comparison(out)
         write_index(store.output)
-        push_output(loaded)
+        if result.find(FORGETTING) is None:
+            point_latest(models, out.name)
+            push_output(loaded)
         return replace(result, report=report)
 
 

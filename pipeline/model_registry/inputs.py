@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Final
 
 import polars as pl
+from pydantic import JsonValue
 
 from siftset.pipeline.storage.atomic_files import read_json
 from siftset.pipeline.storage.remote import public_address
@@ -101,8 +102,16 @@ def _read_leaks(metrics: Path) -> dict[str, str]:
 
 
 def model_id(config: Train, made: Lineage | Commit, seed: int) -> str:
-    """Return the name of the model that a section makes of a version."""
+    """Return the name of the model that a section makes of a version.
+
+    A base model that lies in a folder counts by its content, not by its name.
+    """
+    from siftset.trainer.models.content import base_content
+
     section = config.model_dump(mode="json", exclude_defaults=True, exclude={"distributed"})
     section |= {"processes": config.distributed.processes} if config.distributed else {}
-    unique = json_digest({"train": section, "run": made.run_id, "seed": seed})
+    unique_of: dict[str, JsonValue] = {"train": section, "run": made.run_id, "seed": seed}
+    content = base_content(config)
+    unique_of |= {"content": dict(content)} if content else {}
+    unique = json_digest(unique_of)
     return f"v{made.version}-{config.task}-{unique[:8]}"

@@ -1,6 +1,7 @@
 """The models of an output: which exist, which was trained last, and which is current.
 
 models/current          the model to use, a link that changes at once
+models/latest           the model trained last that passed its gate, another such link
 models/promotions.json  which model took which one's place
 models/pending.json     a training that is under way, which the next refresh finishes
 """
@@ -42,6 +43,9 @@ def list_models(output: Path) -> dict[int, tuple[str, ...]]:
 
 def latest_model(models: Path) -> Path:
     """Return the folder in `models` of the model trained last; raise OutputError without one."""
+    link = models / LATEST
+    if (link / RESULT).is_file():
+        return link.resolve()
     found = [p for p in models.glob(f"*/{RESULT}") if not p.parent.is_symlink()]
     if not found:
         raise OutputError(f"{models} holds no model yet: run  siftset train  first")
@@ -116,10 +120,19 @@ def roll_back_model(models: Path) -> str:
 
 def point_current(models: Path, name: str) -> None:
     """Make a model the current one, at once, and note nothing."""
-    draft = models / f".{CURRENT}.{os.getpid()}"
+    _point_link(models, CURRENT, name)
+
+
+def point_latest(models: Path, name: str) -> None:
+    """Make a model the one trained last."""
+    _point_link(models, LATEST, name)
+
+
+def _point_link(models: Path, link: str, name: str) -> None:
+    draft = models / f".{link}.{os.getpid()}"
     draft.unlink(missing_ok=True)
     draft.symlink_to(name, target_is_directory=True)
-    draft.replace(models / CURRENT)
+    draft.replace(models / link)
     sync(models)
 
 

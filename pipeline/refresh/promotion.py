@@ -11,7 +11,7 @@ import polars as pl
 from pydantic import JsonValue
 
 from siftset.pipeline.commands.compare import write_comparison
-from siftset.pipeline.commands.train import train_version
+from siftset.pipeline.commands.train import FORGETTING, train_version
 from siftset.pipeline.model_registry.inputs import SECTIONS_OF_TRAINING, model_id, train_section
 from siftset.pipeline.model_registry.new_rows import count_changes
 from siftset.pipeline.model_registry.options import TrainOptions
@@ -152,7 +152,10 @@ def _train_and_promote(
     models, name = store.output / MODELS, result.model.name
     before, refresh = current_model(models), loaded.recipe.refresh
     passed, why = True, "the first model"
-    if before is not None and before.name != name:
+    bad = result.find(FORGETTING, "diverging", "not a number")
+    if bad is not None:
+        passed, why = False, bad.message
+    elif before is not None and before.name != name:
         if refresh.promote == "always":
             why = "refresh.promote is 'always'"
         else:

@@ -178,6 +178,11 @@ class Train(Section):
         default_factory=dict, description="Value of the label column: name of the class."
     )
     multi_label: bool = Field(False, description="The label column holds a list of labels.")
+    label_separator: str | None = Field(
+        None,
+        min_length=1,
+        description="multi_label: what stands between labels that are one text, such as '|'.",
+    )
     class_weights: Literal["balanced"] | dict[Label, PositiveFloat] | None = None
 
     template: str | None = Field(

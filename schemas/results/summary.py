@@ -129,6 +129,10 @@ class TrainResult:
     new: bool = True
     """False where the same training was done before and nothing was written."""
 
+    def find(self, *names: str) -> Finding | None:
+        """Return the first finding of one of these names."""
+        return next((finding for finding in self.findings if finding.name in names), None)
+
     def to_json(self) -> dict[str, JsonValue]:
         """Return the JSON object of `--json`."""
         return {

@@ -67,7 +67,7 @@ TEXTS = ["the shoe is good", "the sock is bad", "the hat is warm", "the bag is p
         (
             {"train": {"text": TEXTS, "label": [["a"], ["b"], [], ["a"]]}},
             {},
-            "holds lists: set  multi_label: true",
+            "holds lists: set  train.multi_label: true",
         ),
         ({"train": {"words": TEXTS}}, {"task": "mlm"}, "the set has no column 'text'"),
         ({"train": {"text": [None, None]}}, {"task": "mlm"}, "no text to learn from"),
@@ -89,9 +89,22 @@ def test_data_that_cannot_be_learned(splits, settings, message, make_data, attem
     assert message in one_line(error)
 
 
-def test_an_empty_validation_split(make_data, attempt, rows_of):
-    with pytest.raises(TrainingError, match="the split validation holds no rows"):
-        attempt(make_data({"train": rows_of(8)}))
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"early_stopping_patience": 2}, "holds no rows.*early_stopping_patience needs it"),
+        (
+            {"early_stopping_patience": 2, "eval_strategy": "no"},
+            "early_stopping_patience needs evaluations",
+        ),
+        ({"max_length": 2}, "train.max_length: 2 leaves no room.*expected 3 or more"),
+    ],
+)
+def test_settings_that_cannot_work_are_said_before_the_first_step(
+    settings, message, make_data, attempt, rows_of
+):
+    with pytest.raises(TrainingError, match=message):
+        attempt(make_data({"train": rows_of(8)}), **settings)
 
 
 @pytest.mark.parametrize(
@@ -100,7 +113,7 @@ def test_an_empty_validation_split(make_data, attempt, rows_of):
 def test_a_loss_that_is_no_number(loss, kept, small_set, attempt, monkeypatch):
     from siftset.trainer.tasks.classification import ClassificationTask
 
-    real, calls = ClassificationTask.loss, []
+    real, calls = ClassificationTask.sum_loss, []
 
     def broken(self, model, batch):
         calls.append(1)

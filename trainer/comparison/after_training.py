@@ -11,7 +11,14 @@ import polars as pl
 from pydantic import JsonValue
 
 from siftset.schemas.recipe.train import Compare
-from siftset.schemas.results.comparison import BeforeKind, Comparison, TrainingCurve
+from siftset.schemas.results.comparison import (
+    BeforeKind,
+    Comparison,
+    ModelInfo,
+    Questions,
+    TrainingCurve,
+)
+from siftset.schemas.results.summary import Finding
 from siftset.schemas.tasks import TASKS
 from siftset.trainer.comparison import (
     ComparisonSetting,
@@ -45,6 +52,8 @@ def compare_trained(
 ) -> Comparison:
     """Ask the model before and after; `keep` takes what each said of every held-out row."""
     held = choose_split(session)
+    if not session.data.files.get(held):
+        return _leave_unmeasured(session)
     questions = gather_session_questions(session, compare, held)
     before, kind = _load_before(session)
     encoder: Encoder | None = None
@@ -79,6 +88,28 @@ def compare_trained(
     return found.model_copy(update=told)
 
 
+def _leave_unmeasured(session: Session) -> Comparison:
+    """Return a comparison without rows, which says so."""
+    said = (
+        "nothing was measured: the set has neither test nor validation rows; give them a share in "
+        "the recipe's split section"
+    )
+    session.add_findings([Finding("nothing measured", "warning", said)])
+    return Comparison(
+        task=session.config.task,
+        before=ModelInfo(name=session.config.model),
+        after=ModelInfo(name=session.out.name),
+        before_kind="none",
+        questions=Questions(hash="", seed=session.seed),
+        metrics={"before": {}, "after": {}},
+        curves=training_curves(session.curves()),
+        findings=tuple(session.findings),
+        trials=session.trials,
+        provenance=_describe_lineage(session),
+        notes=(said,),
+    )
+
+
 def choose_split(session: Session) -> str:
     """Return the split that is asked: test where there is one, else validation."""
     return "test" if session.data.files.get("test") else "validation"
@@ -98,7 +129,7 @@ def gather_session_questions(session: Session, compare: Compare, held: str) -> Q
     )
     questions = replace(questions, class_weights=_find_weights(session))
     if classes and questions.golden is not None:
-        questions = replace(questions, golden=name_labels(questions.golden, session.config.labels))
+        questions = replace(questions, golden=name_labels(questions.golden, session.config))
     return write_pairs(questions, getattr(session.task, "template", None))
 
 
@@ -109,9 +140,7 @@ def read_split(session: Session, split: str) -> pl.DataFrame:
     template = getattr(session.task, "template", None)
     if template is not None and "text" not in frame.columns:
         frame = frame.with_columns(text=pl.Series(map(template.ask, frame.iter_rows(named=True))))
-    return (
-        name_labels(frame, session.config.labels) if TASKS[session.config.task].labelled else frame
-    )
+    return name_labels(frame, session.config) if TASKS[session.config.task].labelled else frame
 
 
 def _describe_lineage(session: Session) -> dict[str, JsonValue]:

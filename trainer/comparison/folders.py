@@ -24,7 +24,7 @@ from siftset.trainer.comparison.context import ComparisonSetting
 from siftset.trainer.comparison.questions import QuestionSet, gather_questions, write_pairs
 from siftset.trainer.inference.load_model import ModelSide
 from siftset.trainer.inference.protocols import Encoder
-from siftset.trainer.tasks.labels import find_class_weights, find_labels
+from siftset.trainer.tasks.labels import find_class_weights, find_labels, list_labels
 from siftset.trainer.tasks.reading import choose_sample
 from siftset.trainer.tasks.templates import find_template
 
@@ -171,25 +171,27 @@ def _choose_split(data: TrainingData) -> str:
 def _gather_questions(
     data: TrainingData, split: str, task: TaskName, ask: ComparisonRequest
 ) -> QuestionSet:
-    names = ask.train.labels if ask.train is not None else {}
-    rows = name_labels(pl.read_parquet(list(data.files[split])), names)
+    rows = name_labels(pl.read_parquet(list(data.files[split])), ask.train)
     train = None
     if TASKS[task].labelled and data.files.get("train"):
         files = list(data.files["train"])
-        train = name_labels(pl.read_parquet(files, columns=["row_id", "text", "label"]), names)
+        train = name_labels(pl.read_parquet(files, columns=["row_id", "text", "label"]), ask.train)
     questions = gather_questions(ask.compare, rows, folder=ask.folder, seed=ask.seed, train=train)
     if questions.golden is not None:
-        questions = replace(questions, golden=name_labels(questions.golden, names))
+        questions = replace(questions, golden=name_labels(questions.golden, ask.train))
     if not TASKS[task].pairs:
         return questions
     written = ask.train.template if ask.train is not None else None
     return write_pairs(questions, find_template(rows.columns, written, data.names))
 
 
-def name_labels(frame: pl.DataFrame, names: Mapping[str, str]) -> pl.DataFrame:
+def name_labels(frame: pl.DataFrame, config: Train | None) -> pl.DataFrame:
     """Return the rows with labels as text, by the names that the recipe gives them."""
     if "label" not in frame.columns:
         return frame
+    names = {} if config is None else config.labels
+    if config is not None and config.multi_label:
+        frame = frame.with_columns(label=list_labels(frame["label"], config.label_separator))
 
     def write_name(value: object) -> str:
         text = label_text(value)

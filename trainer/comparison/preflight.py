@@ -21,7 +21,10 @@ if TYPE_CHECKING:
 
 def check_compare(session: Session, compare: Compare) -> None:
     """Read the questions of a prepared run; raise where the comparison would fail on them."""
-    rows = read_split(session, choose_split(session))
+    held = choose_split(session)
+    if not session.data.files.get(held):
+        return
+    rows = read_split(session, held)
     questions = gather_questions(compare, rows, folder=Path.cwd(), seed=session.seed)
     TASKS[session.config.task].code.load("check_questions")(session, questions, compare)
 
@@ -35,7 +38,7 @@ def check_mask_prompts(session: Session, questions: QuestionSet, compare: Compar
 
 def check_answer_room(session: Session, _: QuestionSet, compare: Compare) -> None:
     """Raise where answers leave prompts no room."""
-    count_prompt_room(session.task.length, compare.max_new_tokens)
+    count_prompt_room(session.task.length, compare.max_new_tokens, "compare.max_new_tokens")
 
 
 def check_golden_labels(session: Session, questions: QuestionSet, compare: Compare) -> None:
@@ -45,4 +48,4 @@ def check_golden_labels(session: Session, questions: QuestionSet, compare: Compa
         return
     order = order_labels(labels.names, compare.positive_label)
     if questions.golden is not None:
-        select_labelled(name_labels(questions.golden, session.config.labels), order)
+        select_labelled(name_labels(questions.golden, session.config), order)

@@ -23,11 +23,11 @@ if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 
-def count_prompt_room(length: int, max_new_tokens: int) -> int:
-    """Return how many tokens a prompt may have; raise ModelError where none is left."""
+def count_prompt_room(length: int, max_new_tokens: int, key: str = "max_new_tokens") -> int:
+    """Return how many tokens a prompt may have; raise ModelError, naming `key`, if none is left."""
     if max_new_tokens >= length:
         raise ModelError(
-            f"max_new_tokens {max_new_tokens} leaves no room for a prompt in the model's "
+            f"{key} {max_new_tokens} leaves no room for a prompt in the model's "
             f"{length} tokens: lower it"
         )
     return length - max_new_tokens

@@ -6,6 +6,11 @@ import hashlib
 from pathlib import Path
 from typing import Final
 
+from siftset.schemas.errors import ModelError
+from siftset.schemas.recipe.train import Train
+from siftset.trainer.models.embedded import EMBEDDED
+from siftset.trainer.models.loading import locate_model
+
 _NAMES: Final = (
     "config",
     "tokenizer",
@@ -32,3 +37,35 @@ def digest_model(name: str) -> str | None:
                 content = hashlib.file_digest(file, "sha256").hexdigest()
             digest.update(f"{path.name} {content}\n".encode())
     return digest.hexdigest()
+
+
+def base_content(config: Train) -> dict[str, str]:
+    """Return digests of what lies outside the set and decides the weights of a training.
+
+    A model folder is known by its files, a hub's name by its commit, an embedded model by its name,
+    which is pinned; text to replay by its file. Raises ModelError for a folder that cannot be read.
+    """
+    found: dict[str, str] = {}
+    try:
+        if config.model not in EMBEDDED:
+            found["model"] = digest_model(config.model) or _find_commit(config)
+        if config.replay is not None and Path(config.replay.path).is_file():
+            with Path(config.replay.path).open("rb") as file:
+                found["replay"] = hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise ModelError(
+            f"what train names cannot be read: {error.filename}: {error.strerror or error}"
+        ) from error
+    return found
+
+
+def _find_commit(config: Train) -> str:
+    """Return the commit of a hub's name, that of the cached copy if there is one."""
+    from huggingface_hub import try_to_load_from_cache
+
+    if config.model.count("/") > 1:
+        return ""
+    cached = try_to_load_from_cache(config.model, "config.json", revision=config.revision)
+    if isinstance(cached, str):
+        return Path(cached).parent.name
+    return locate_model(config.model, config.revision).revision or ""

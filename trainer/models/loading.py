@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import inspect
 import logging
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from siftset.schemas.errors import MissingExtraError, ModelError
 from siftset.schemas.tasks import TASKS, TaskName
@@ -27,6 +28,8 @@ class Loaded:
     revision: str | None = None
     untrained_head: tuple[str, ...] = ()
     """Weights that no file held: they are newly initialised, and what they say is noise."""
+    padding_side: str = "right"
+    """Where the tokenizer's own settings pad; siftset pads on the right."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,9 +120,45 @@ def load(
                 "ignore_mismatched_sizes": True,
             }
         model, fresh = _from_pretrained(task, place, options, seed)
+    if TASKS[task].one_way and sees_later_tokens(model):
+        raise ModelError(
+            f"the model '{name}' is a {model.config.model_type} model that sees later tokens too: "
+            f"task {task} would only copy what it is to predict; use task: mlm, or a decoder"
+        )
+    drop_unknown_masks(model)
     composed = TASKS[task].fills_masks and name in EMBEDDED and compose_head(model)
+    side = str(tokenizer.padding_side)
     _agree_on_padding(model, tokenizer)
-    return Loaded(model, tokenizer, name, place.revision, () if composed else fresh)
+    return Loaded(model, tokenizer, name, place.revision, () if composed else fresh, side)
+
+
+def sees_later_tokens(model: PreTrainedModel) -> bool:
+    """Say whether another last token changes what a model says of the tokens before it."""
+    import torch
+
+    vocabulary = int(model.get_input_embeddings().weight.shape[0])  # type: ignore[index]
+    ids = torch.randint(vocabulary, (2, 6), generator=torch.Generator().manual_seed(0))
+    ids[1, :-1] = ids[0, :-1]
+    ids[1, -1] = (ids[0, -1] + 1) % vocabulary
+    training = model.training
+    torch.nn.Module.eval(model)
+    with torch.no_grad():
+        logits = model(input_ids=ids, attention_mask=torch.ones_like(ids)).logits
+    model.train(training)
+    moved = (logits[0] - logits[1]).abs()
+    return bool(moved[:-1].max() > 1e-4 * moved[-1].max())
+
+
+def drop_unknown_masks(model: PreTrainedModel) -> None:
+    """Let a model that has no attention mask (FNet) be called as the others are."""
+    if "attention_mask" in inspect.signature(model.forward).parameters:
+        return
+
+    def drop(_: object, given: tuple[Any, ...], named: dict[str, Any]) -> tuple[Any, Any]:
+        return given, {name: value for name, value in named.items() if name != "attention_mask"}
+
+    for part in (model, model.base_model):
+        part.register_forward_pre_hook(drop, with_kwargs=True)
 
 
 def load_tokenizer(place: Place) -> PreTrainedTokenizerBase:

@@ -97,8 +97,8 @@ def _freeze_backbone(model: PreTrainedModel) -> None:
     switch_off_dropout(base)
     if not any(parameter.requires_grad for parameter in model.parameters()):
         raise TrainingError(
-            f"method: frozen leaves nothing to train in {type(model).__name__}, whose head is its "
-            "embedding: use  method: {lora: {rank: 16}}  or last_layers"
+            f"train.method: frozen leaves nothing to train in {type(model).__name__}, whose head "
+            "is its embedding: use  method: {lora: {rank: 16}}  or last_layers"
         )
 
 
@@ -146,13 +146,13 @@ def _train_last_layers(model: PreTrainedModel, method: LastLayers, processes: in
     layers = layers_of(model)
     if method.last_layers > len(layers):
         raise TrainingError(
-            f"method.last_layers: {method.last_layers} is more than the {len(layers)} layers of "
-            "the model: use  method: full"
+            f"train.method.last_layers: {method.last_layers} is more than the {len(layers)} layers "
+            "of the model: use  method: full"
         )
     if method.gradual and processes > 1:
         raise TrainingError(
-            "method.gradual changes what trains between epochs, which several processes cannot "
-            "do: use one process or gradual: false"
+            "train.method.gradual changes what trains between epochs, which several processes "
+            "cannot do: use one process or gradual: false"
         )
     model.base_model.requires_grad_(False)
     for part in _upper_parts(model.base_model):
@@ -187,8 +187,8 @@ def _add_adapters(model: PreTrainedModel, config: Train, method: LoraMethod) -> 
     except ValueError as error:
         names = ", ".join(lora.target_modules or ())
         raise TrainingError(
-            f"method.lora: no module of {type(model).__name__} fits target_modules ({names}): "
-            "leave them out, or name linear layers of the model"
+            f"train.method.lora: no module of {type(model).__name__} fits target_modules "
+            f"({names}): leave them out, or name linear layers of the model"
         ) from error
 
 

@@ -18,6 +18,7 @@ from siftset.schemas.errors import TrainingError
 from siftset.schemas.recipe.train import Train
 from siftset.schemas.tasks import TASKS
 from siftset.trainer.models.hardware import Hardware
+from siftset.trainer.models.positions import first_position
 from siftset.trainer.models.sparse_head import backbone_of, unwrap_model
 
 if TYPE_CHECKING:
@@ -144,13 +145,6 @@ def _attend_one_by_one(parts: tuple[Tensor, Tensor, Tensor], manner: PackingMode
         )
         outs.append(out)
     return torch.cat(outs, dim=2).transpose(1, 2).contiguous()
-
-
-def first_position(model: nn.Module) -> int:
-    """Return the position of a text's first token: the RoBERTa family counts from pad + 1."""
-    config = unwrap_model(model).config
-    offset = "roberta" in config.model_type or config.model_type in ("mpnet", "camembert")
-    return int(config.pad_token_id or 0) + 1 if offset else 0
 
 
 def wants_packing(config: Train, hardware: Hardware, model: nn.Module) -> bool:

@@ -14,11 +14,14 @@ from typing import TYPE_CHECKING, Final
 from pydantic import JsonValue
 
 from siftset.schemas.errors import OutputError
-from siftset.trainer.models.loading import quiet_transformers
+from siftset.trainer.models.loading import Loaded, quiet_transformers
 
 if TYPE_CHECKING:
-    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+    from torch import nn
 
+
+ADAPTER: Final = "adapter"
+"""The folder below a model's that holds its low-rank adapters, beside the merged weights."""
 
 _TORCH_WRITER: Final = "inline_container.cc"
 """What torch's RuntimeErrors name when a file of theirs cannot be written."""
@@ -69,15 +72,35 @@ def _explain(error: Exception) -> str:
     return getattr(error, "strerror", None) or " ".join(str(error).split())
 
 
-def save_model(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, folder: Path) -> None:
-    """Save weights as safetensors, configuration and tokenizer."""
-    with quiet_transformers():
-        model.save_pretrained(folder)
-        tokenizer.save_pretrained(folder)
+def save_model(loaded: Loaded, folder: Path, *, max_length: int) -> None:
+    """Save weights as safetensors, configuration and tokenizer.
+
+    The tokenizer cuts where training cut and pads on its own side, and nothing names code of the
+    base model's repository: elsewhere the model answers as it does here.
+    """
+    model, tokenizer = loaded.model, loaded.tokenizer
+    if getattr(model.config, "auto_map", None) is not None:
+        del model.config.auto_map
+    tokenizer.init_kwargs.pop("auto_map", None)
+    before = tokenizer.model_max_length, tokenizer.padding_side
+    tokenizer.model_max_length, tokenizer.padding_side = max_length, loaded.padding_side
+    try:
+        with quiet_transformers():
+            model.save_pretrained(folder)
+            tokenizer.save_pretrained(folder)
+    finally:
+        tokenizer.model_max_length, tokenizer.padding_side = before
     mask = os.umask(0)
     os.umask(mask)
     for weights in folder.glob("*.safetensors"):
         weights.chmod(0o666 & ~mask)  # it is written readable by its owner alone
+
+
+def save_adapter(model: nn.Module, folder: Path) -> None:
+    """Save the low-rank adapters of a model that has some, as peft loads them."""
+    if hasattr(model, "peft_config"):
+        with quiet_transformers():
+            model.save_pretrained(folder)  # type: ignore[operator]
 
 
 def save_json(value: JsonValue, path: Path) -> None:

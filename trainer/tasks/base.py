@@ -10,12 +10,15 @@ from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 import numpy as np
 
+from siftset.schemas.errors import TrainingError
 from siftset.schemas.recipe.train import Train
 from siftset.schemas.results.lineage import TrainingData
+from siftset.schemas.tasks import TASKS
 from siftset.trainer.data.tokens import Integers, Specials, SplitTokens
 from siftset.trainer.models.hardware import Hardware
 from siftset.trainer.models.loading import Loaded, load
-from siftset.trainer.models.packing import first_position, pack_rows, use_packed, wants_packing
+from siftset.trainer.models.packing import pack_rows, use_packed, wants_packing
+from siftset.trainer.models.positions import first_position
 from siftset.trainer.models.sparse_head import logits_at
 
 if TYPE_CHECKING:
@@ -76,7 +79,14 @@ class TaskSetup:
 def make_setup(config: Train, loaded: Loaded, seed: int) -> TaskSetup:
     """Measure what the model can take: its longest sequence and its special tokens."""
     length = min(config.max_length, longest_input(loaded))
-    return TaskSetup(config, loaded, seed, length, Specials.of_tokenizer(loaded.tokenizer))
+    specials = Specials.of_tokenizer(loaded.tokenizer)
+    least = specials.n + (2 if TASKS[config.task].one_way else 1)
+    if length < least:
+        raise TrainingError(
+            f"train.max_length: {config.max_length} leaves no room for text beside the "
+            f"{specials.n} special tokens of '{loaded.name}': expected {least} or more"
+        )
+    return TaskSetup(config, loaded, seed, length, specials)
 
 
 def longest_input(loaded: Loaded) -> int:
@@ -88,9 +98,7 @@ def longest_input(loaded: Loaded) -> int:
     limit = int(loaded.tokenizer.model_max_length)
     if positions is None:
         return limit
-    if "roberta" in config.model_type or config.model_type in ("mpnet", "camembert"):
-        positions -= (config.pad_token_id or 0) + 1  # these count positions from pad + 1
-    return min(limit, int(positions))
+    return min(limit, int(positions) - first_position(loaded.model))
 
 
 def padded_inputs(tokens: SplitTokens, rows: Integers, pad: int) -> tuple[Integers, Integers]:

@@ -31,7 +31,7 @@ from siftset.trainer.tasks.base import (
     make_setup,
     padded_inputs,
 )
-from siftset.trainer.tasks.labels import Labels, find_class_weights, find_labels
+from siftset.trainer.tasks.labels import Labels, find_class_weights, find_labels, list_labels
 from siftset.trainer.tasks.reading import read_frames
 
 if TYPE_CHECKING:
@@ -70,11 +70,14 @@ class ClassificationTask:
         for frame in read_frames(files, ["text", "label"], sample=sample, seed=self._of.seed):
             some = encode_texts(self.loaded.tokenizer, frame["text"].fill_null("").to_list(), body)
             some = add_specials(some, self._of.specials)
+            labels = frame["label"]
+            if self.labels.multi:
+                labels = list_labels(labels, self._of.config.label_separator)
             label_of = self.labels.flags if self.labels.multi else self.labels.index
             writer.add(
                 Sequences(
                     [row or [self._pad] for row in some.input_ids],
-                    labels=list(map(label_of, frame["label"].to_list())),  # type: ignore[arg-type]
+                    labels=list(map(label_of, labels.to_list())),  # type: ignore[arg-type]
                     cut=some.cut,
                     unknown=some.unknown,
                     texts=some.texts,
@@ -156,7 +159,14 @@ def prepare_classification(inputs: TaskInputs) -> ClassificationTask:
     labels = find_labels(inputs.data.files, inputs.config)
     loaded = inputs.load_model(labels.names)
     _pool(inputs.config, loaded)
-    return ClassificationTask(make_setup(inputs.config, loaded, inputs.seed), labels)
+    made_of = make_setup(inputs.config, loaded, inputs.seed)
+    reads_end = loaded.model.config.is_encoder_decoder
+    if reads_end and loaded.tokenizer.eos_token_id not in made_of.specials.after:
+        raise TrainingError(
+            f"'{loaded.name}' classifies by the end token, which its tokenizer does not put after "
+            "a text: set one up in its tokenizer.json, or use an encoder"
+        )
+    return ClassificationTask(made_of, labels)
 
 
 def _pool(config: Train, loaded: Loaded) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -58,16 +59,18 @@ def _count_labels(files: Sequence[Path], split: str, config: Train) -> dict[str,
             f"the set has no column 'label' (it has {', '.join(columns_of(files))}): task "
             "classification needs one: map it with label: in the recipe's source"
         )
-    frame = scan_files(files).select("label")
-    if frame.collect_schema()["label"] == pl.List:
-        if not config.multi_label:
-            raise TrainingError("the column 'label' holds lists: set  multi_label: true")
-        frame = frame.explode("label", empty_as_null=False)
-    elif config.multi_label:
-        raise TrainingError(
-            "multi_label: true expects lists in the column 'label', found one value a row"
-        )
-    counted = frame.group_by("label").len().collect()
+    frame = scan_files(files).select("label").collect()
+    if frame.schema["label"] == pl.List and not config.multi_label:
+        raise TrainingError("the column 'label' holds lists: set  train.multi_label: true")
+    if config.multi_label:
+        lists = list_labels(frame["label"], config.label_separator)
+        if lists.dtype != pl.List:
+            raise TrainingError(
+                "train.multi_label: true expects lists in the column 'label', found one value a "
+                "row: set  train.label_separator  to what stands between labels"
+            )
+        frame = lists.to_frame("label").explode("label", empty_as_null=False)
+    counted = frame.group_by("label").len()
     missing = counted.filter(pl.col("label").is_null())["len"].sum()
     if missing:
         raise TrainingError(
@@ -78,6 +81,27 @@ def _count_labels(files: Sequence[Path], split: str, config: Train) -> dict[str,
     for value, n in counted.iter_rows():
         out[label_text(value)] += n
     return dict(out)
+
+
+def list_labels(labels: pl.Series, separator: str | None) -> pl.Series:
+    """Return the lists of labels that a column holds: as lists, JSON arrays or delimited text.
+
+    A column that holds none of these is returned as it is.
+    """
+    if labels.dtype != pl.String:
+        return labels
+    written = labels.drop_nulls()
+    if written.str.starts_with("[").all() and written.str.ends_with("]").all():
+        try:
+            found = [None if text is None else json.loads(text) for text in labels]
+        except ValueError:
+            return labels
+        named = [None if row is None else [label_text(one) for one in row] for row in found]
+        return pl.Series(labels.name, named, dtype=pl.List(pl.String))
+    if separator is None:
+        return labels
+    parts = labels.str.split(separator).list.eval(pl.element().str.strip_chars())
+    return parts.list.eval(pl.element().filter(pl.element() != ""))
 
 
 def _check_mapped(counts: Mapping[str, Mapping[str, int]], mapping: Mapping[str, str]) -> None:
@@ -134,7 +158,7 @@ def find_class_weights(labels: Labels, config: Train) -> list[float] | None:
     unknown = sorted(set(wanted) - set(labels.names))
     if unknown:
         raise TrainingError(
-            f"class_weights names {unknown[0]!r}, which is no class: expected some of "
+            f"train.class_weights names {unknown[0]!r}, which is no class: expected some of "
             f"{', '.join(labels.names)}"
         )
     return [float(wanted.get(name, 1.0)) for name in labels.names]

@@ -125,6 +125,8 @@ class StopEarly(TrainerCallback):
         self.patience = config.early_stopping_patience or 0
         self.threshold = config.early_stopping_threshold
         self.sign = 1.0 if greater_is_better(config) else -1.0
+        self.reason = ""
+        """Why training was stopped, once it was."""
 
     def on_evaluate(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: object
@@ -132,12 +134,18 @@ class StopEarly(TrainerCallback):
         """Count the evaluations since the best one."""
         measured = [log for log in state.log_history if self.metric in log and log["step"]]
         values = [self.sign * log[self.metric] for log in measured]
-        best, since = -math.inf, 0
-        for value in values:
+        best, since, at = -math.inf, 0, 0
+        for log, value in zip(measured, values, strict=True):
             better = value > best + self.threshold if math.isfinite(best) else True
-            best, since = (value, 0) if better else (best, since + 1)
+            best, since, at = (value, 0, int(log["step"])) if better else (best, since + 1, at)
         if since >= self.patience:
             control.should_training_stop = True
+            more = f" by more than {self.threshold:g}" if self.threshold else ""
+            self.reason = (
+                f"early stopping at step {state.global_step} of {state.max_steps}: {self.metric} "
+                f"was best at step {at} ({self.sign * best:.4g}) and got no better{more} in "
+                f"{since} evaluations"
+            )
 
 
 class Checkpoints(TrainerCallback):

@@ -10,6 +10,7 @@ from pathlib import Path
 from siftset.schemas.progress import Progress
 from siftset.schemas.recipe.train import Train
 from siftset.schemas.results.lineage import TrainingData
+from siftset.trainer.models.content import base_content
 from siftset.trainer.models.saving import save_json
 from siftset.trainer.training.callbacks import last_checkpoint
 from siftset.trainer.training.fsdp import is_sharded
@@ -36,6 +37,7 @@ def run_key(config: Train, data: TrainingData, seed: int, processes: int) -> str
         data.lineage.version,
         data.lineage.formula_hash,
         processes,
+        base_content(config),
         *(["sharded"] if is_sharded() else []),
     ]
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
@@ -43,16 +45,21 @@ def run_key(config: Train, data: TrainingData, seed: int, processes: int) -> str
 
 def find_checkpoint(work: Path, key: str, progress: Progress) -> Path | None:
     """Return the checkpoint of an interrupted run with this key, if there is one."""
-    note = work / "run.json"
-    if not note.is_file():
+    if not (work / "run.json").is_file():
         return None
-    if json.loads(note.read_text())["key"] != key:
+    if not has_key(work, key):
         progress.say("an interrupted run had other settings or data: starting afresh")
         return None
     found = last_checkpoint(work)
     if found is not None:
         progress.say(f"resuming at step {found.name.rpartition('-')[2]}")
     return found
+
+
+def has_key(work: Path, key: str) -> bool:
+    """Say whether a work folder belongs to a run with this key."""
+    note = work / "run.json"
+    return note.is_file() and json.loads(note.read_text())["key"] == key
 
 
 def open_work(work: Path, key: str, *, keep: bool) -> None:

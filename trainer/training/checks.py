@@ -38,8 +38,11 @@ def check_reporters(config: Train) -> None:
             )
 
 
-def check_splits(data: TrainingData, config: Train) -> None:
-    """Raise TrainingError unless every file of the splits is there, and what is needed is split."""
+def check_splits(data: TrainingData, config: Train) -> list[Finding]:
+    """Raise TrainingError unless every file of the splits is there, and what is needed is split.
+
+    Returns what will not be measured.
+    """
     for split, files in data.files.items():
         for path in files:
             if not path.is_file():
@@ -47,18 +50,35 @@ def check_splits(data: TrainingData, config: Train) -> None:
                     f"the file {path} of split {split} is not there: publish the set again "
                     "with siftset curate"
                 )
-    if config.eval_strategy != "no" and not data.files.get("validation"):
-        raise TrainingError(
-            "the split validation holds no rows: give it a share in the recipe's split section, "
-            "or set  eval_strategy: no  in train"
-        )
+    stops = config.early_stopping_patience is not None
+    if config.eval_strategy == "no":
+        if stops:
+            raise TrainingError(
+                "train.early_stopping_patience needs evaluations: set  train.eval_strategy: epoch  "
+                "or steps, or leave the patience out"
+            )
+        return []
+    if data.files.get("validation"):
+        return []
+    missing = "the split validation holds no rows: give it a share in the recipe's split section"
+    if stops or config.search is not None:
+        name = "early_stopping_patience" if stops else "search"
+        raise TrainingError(f"{missing}; train.{name} needs it")
+    said = f"{missing}; nothing is measured while training, and the last weights are kept"
+    return [Finding("no validation", "warning", said)]
 
 
-def check_model(loaded: Loaded) -> list[Finding]:
-    """Say loudly that a head was newly initialised."""
+def check_model(loaded: Loaded, config: Train) -> list[Finding]:
+    """Say that a head was newly initialised, loudly unless a probe stands for the model before."""
     fresh = loaded.untrained_head
     if not fresh:
         return []
+    if TASKS[config.task].labelled and not config.multi_label:
+        said = (
+            f"'{loaded.name}' has no head for these classes, so a new one is trained; a linear "
+            "probe on its frozen features stands for the model before"
+        )
+        return [Finding("untrained head", "note", said, float(len(fresh)))]
     shown = ", ".join(fresh[:3]) + (f" and {len(fresh) - 3} more" if len(fresh) > 3 else "")
     return [
         Finding(
@@ -106,7 +126,8 @@ def check_data(task: Task, tokens: Mapping[str, SplitTokens], config: Train) -> 
             Finding(
                 "max_length",
                 "note",
-                f"max_length {config.max_length} is more than the model's {task.length} tokens",
+                f"train.max_length: {config.max_length} is more than the {task.length} tokens of "
+                "the model",
                 float(task.length),
             )
         )
@@ -156,7 +177,7 @@ def _check_balance(task: Task) -> list[Finding]:
         "class imbalance",
         "warning",
         f"class {high!r} has {counts[high]:,} training rows, {low!r} only {counts[low]:,}: set  "
-        "class_weights: balanced",
+        "train.class_weights: balanced",
         ratio,
     )
     few = Finding(

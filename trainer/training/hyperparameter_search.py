@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -12,18 +13,22 @@ from typing import Final
 import numpy as np
 import polars as pl
 
-from siftset.schemas.errors import MissingExtraError, TrainingError
+from siftset.schemas.errors import Interrupted, MissingExtraError, ModelError, TrainingError
 from siftset.schemas.progress import Progress, Silent
 from siftset.schemas.recipe.train import Search, Train
 from siftset.schemas.results.lineage import TrainingData
 from siftset.schemas.results.trials import FoldFigure, SearchFound, SearchTrial, Settings, Trials
 from siftset.trainer.metrics.bootstrap import finite
+from siftset.trainer.models.saving import save_json
 from siftset.trainer.training.arguments import greater_is_better
+from siftset.trainer.training.checkpoints import has_key, open_work, run_key
 from siftset.trainer.training.session import Session
 
 SEARCHED: Final = ("learning_rate", "batch_size", "epochs")
 GROUP: Final = pl.col("text").str.to_lowercase().str.replace_all(r"[^\p{L}\p{N}]+", " ")
 """Rows with equal groups are alike but for case and punctuation; they stay in one fold."""
+CHOOSING: Final = 10
+"""One part in so many of a fold's training rows decides which checkpoint is kept."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,17 +40,30 @@ class Trial:
     seed: int
     progress: Progress
 
-    def run(self, config: Train, name: str, data: TrainingData | None = None) -> dict[str, float]:
-        """Train without comparing or keeping anything; return the best validation figures."""
+    def run(
+        self,
+        config: Train,
+        name: str,
+        data: TrainingData | None = None,
+        measured: Sequence[Path] = (),
+    ) -> dict[str, float]:
+        """Train without comparing or keeping anything; return figures of `measured` rows.
+
+        By default those are the validation rows. What an interrupted run found is not tried again.
+        """
+        known = self.folder / f"{name}.json"
+        if known.is_file():
+            found: dict[str, float] = json.loads(known.read_text(encoding="utf-8"))
+            return found
         session = Session(
             config, data or self.data, self.folder / name, seed=self.seed, progress=Silent()
         )
         with session.quiet_libraries():
-            session.prepare(resume=False)
+            session.prepare(resume=True)
             session.fit()
-            sums = session.loop.measure_split(session.tokens["validation"])
-            figures = session.task.compute_metrics(sums)
+            figures = session.measure_files(measured or session.data.files["validation"])
         session.remove_work()
+        save_json(dict(figures), known)
         return figures
 
 
@@ -107,7 +125,11 @@ def _try_settings(config: Train, trial: Trial, made: Mapping[str, float]) -> flo
 
 
 def cross_validate(config: Train, folds: int, trial: Trial) -> tuple[FoldFigure, ...]:
-    """Train on k - 1 parts and measure on the other, k times; rows alike stay in one part."""
+    """Train on k - 1 parts and measure on the other, k times; rows alike stay in one part.
+
+    Which checkpoint of a fold is the best is decided on a tenth of the rows it trains on, never on
+    those that its figures are of.
+    """
     files = trial.data.files  # the test split is never trained on
     paths = [*files.get("train", ()), *files.get("validation", ())]
     rows = pl.concat([pl.read_parquet(path) for path in paths], how="diagonal_relaxed")
@@ -115,42 +137,61 @@ def cross_validate(config: Train, folds: int, trial: Trial) -> tuple[FoldFigure,
     found: list[dict[str, float]] = []
     with trial.progress.stage("cross-validation", folds) as stage:
         for k in range(folds):
-            data = _write_fold(trial, rows, parts, k)
-            found.append(trial.run(without_trials(config), f"fold-{k}", data))
+            data, measured = _write_fold(trial, rows, parts, k)
+            found.append(trial.run(without_trials(config), f"fold-{k}", data, measured))
             stage.advance(1)
     return tuple(_fold_figure(name, [one[name] for one in found]) for name in found[0])
 
 
 def assign_folds(rows: pl.DataFrame, folds: int, seed: int) -> pl.Series:
-    """Return the fold of every row: groups in a seeded order, each to the emptiest fold."""
-    if "text" not in rows.columns:
-        groups = pl.Series(range(rows.height))
-    else:
-        groups = rows.select(GROUP.fill_null("").alias("group"))["group"]
-    counts = groups.value_counts().sort(groups.name or "")
-    if counts.height < folds:
+    """Return the fold of every row: label by label, groups in a seeded order, each to the fold
+    that has the fewest rows of the label, and among those the fewest of all.
+    """
+    texts = rows["text"] if "text" in rows.columns else pl.Series(map(str, range(rows.height)))
+    labels = rows["label"].to_list() if "label" in rows.columns else [None] * rows.height
+    table = pl.DataFrame({"text": texts.fill_null(""), "label": list(map(str, labels))})
+    groups = (
+        table.with_columns(group=GROUP)
+        .group_by("group", maintain_order=True)
+        .agg(pl.col("label").first(), pl.len().alias("rows"))
+    )
+    if groups.height < folds:
         raise TrainingError(
-            f"train.folds: {folds} folds need as many different texts, found {counts.height}"
+            f"train.folds: {folds} folds need as many different texts, found {groups.height}"
         )
-    order = np.random.Generator(np.random.PCG64([seed, 5])).permutation(counts.height)
+    order = np.random.Generator(np.random.PCG64([seed, 5])).permutation(groups.height)
     filled = np.zeros(folds, dtype=np.int64)
-    fold_of: dict[object, int] = {}
-    names, sizes = counts.to_series(0).to_list(), counts.to_series(1).to_list()
-    for i in order:
-        emptiest = int(filled.argmin())
-        fold_of[names[i]] = emptiest
-        filled[emptiest] += sizes[i]
-    return pl.Series([fold_of[name] for name in groups.to_list()])
+    by_label = {label: np.zeros(folds, dtype=np.int64) for label in groups["label"].unique()}
+    fold_of: dict[str, int] = {}
+    for group, label, n in groups[order.tolist()].iter_rows():
+        own = by_label[label]
+        fold = int(np.lexsort((filled, own))[0])
+        fold_of[group] = fold
+        own[fold] += n
+        filled[fold] += n
+    return table.select(GROUP.alias("group"))["group"].replace_strict(
+        fold_of, return_dtype=pl.Int64
+    )
 
 
-def _write_fold(trial: Trial, rows: pl.DataFrame, parts: pl.Series, k: int) -> TrainingData:
+def _write_fold(
+    trial: Trial, rows: pl.DataFrame, parts: pl.Series, k: int
+) -> tuple[TrainingData, Sequence[Path]]:
+    """Write the rows of a fold: to learn from, to choose the checkpoint by, and to measure."""
     folder = trial.folder / f"rows-{k}"
     folder.mkdir(parents=True, exist_ok=True)
-    files: dict[str, tuple[Path, ...]] = {}
-    for split, chosen in (("train", parts != k), ("validation", parts == k)):
-        files[split] = (folder / f"{split}.parquet",)
-        rows.filter(chosen).write_parquet(files[split][0])
-    return replace(trial.data, files=files)
+    learned = rows.filter(parts != k)
+    chosen = assign_folds(learned, CHOOSING, trial.seed + k) == 0
+    split = {
+        "train": learned.filter(~chosen),
+        "validation": learned.filter(chosen),
+        "measured": rows.filter(parts == k),
+    }
+    files: dict[str, tuple[Path, ...]] = {n: (folder / f"{n}.parquet",) for n in split}
+    for name, part in split.items():
+        part.write_parquet(files[name][0])
+    measured = files.pop("measured")
+    return replace(trial.data, files=files), measured
 
 
 def _fold_figure(name: str, values: Sequence[float]) -> FoldFigure:
@@ -163,10 +204,17 @@ def _fold_figure(name: str, values: Sequence[float]) -> FoldFigure:
 
 
 def make_trials(
-    config: Train, data: TrainingData, out: Path, *, seed: int, progress: Progress
+    config: Train, data: TrainingData, out: Path, *, seed: int, resume: bool, progress: Progress
 ) -> tuple[Train, Trials]:
-    """Search and cross-validate where asked; return the settings to train with, and why."""
+    """Search and cross-validate where asked; return the settings to train with, and why.
+
+    What was found stays beside `out` until all is, so that an interrupted search goes on.
+    """
+    if config.search is None and config.folds is None:
+        return config, Trials()
     folder = out.parent / f".{out.name}.trials"
+    key = run_key(config, data, seed, 1)
+    open_work(folder, key, keep=resume and has_key(folder, key))
     trial = Trial(data, folder, seed, progress)
     search: SearchFound | None = None
     folds: tuple[FoldFigure, ...] = ()
@@ -175,6 +223,9 @@ def make_trials(
             config, search = search_settings(config, config.search, trial)
         if config.folds is not None:
             folds = cross_validate(config, config.folds, trial)
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
+    except (TrainingError, ModelError) as error:
+        if not isinstance(error, Interrupted):
+            shutil.rmtree(folder, ignore_errors=True)
+        raise
+    shutil.rmtree(folder, ignore_errors=True)
     return without_trials(config), Trials(search=search, folds=folds)

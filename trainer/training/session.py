@@ -6,7 +6,7 @@ import contextlib
 import shutil
 import time
 import warnings
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -27,7 +27,7 @@ from siftset.trainer.models.hardware import choose_hardware, suit_to_width, wait
 from siftset.trainer.models.loading import Loaded, quiet_transformers
 from siftset.trainer.models.methods import merge_adapters, prepare_method
 from siftset.trainer.models.packing import use_padded
-from siftset.trainer.models.saving import writing_errors
+from siftset.trainer.models.saving import ADAPTER, save_adapter, writing_errors
 from siftset.trainer.tasks import Task, prepare_task
 from siftset.trainer.tasks.base import choose_packing
 from siftset.trainer.tasks.classification import ClassificationTask
@@ -38,7 +38,9 @@ from siftset.trainer.training.callbacks import (
     Checkpoints,
     ShowProgress,
     StepSeed,
+    StopEarly,
     Unfreeze,
+    last_checkpoint,
     make_callbacks,
 )
 from siftset.trainer.training.checkpoints import find_checkpoint, open_work, run_key, work_folder
@@ -91,7 +93,7 @@ class Session:
         `check` looks at the run once its rows are read, for what else it is needed for.
         """
         check_sharded(self.config)
-        check_splits(self.data, self.config)
+        self.add_findings(check_splits(self.data, self.config))
         check_reporters(self.config)
         check_settings(self.config.lr_scheduler_type, self.config.lr_scheduler_kwargs)
         with writing_errors(self.work):
@@ -108,13 +110,26 @@ class Session:
         self._choose_method()
 
     def _load_task(self) -> None:
+        auto, cores = self.config.attn_implementation == "auto", self.hardware.threads
         self.task: Task = prepare_task(
-            self.config, self.data, seed=self.seed, attention=self.hardware.attention
+            self.config,
+            self.data,
+            seed=self.seed,
+            attention=None if auto else self.hardware.attention,
         )
-        width = int(getattr(self.task.loaded.model.config, "hidden_size", 0) or 0)
-        self.hardware = suit_to_width(self.hardware, self.config, width)
+        shape = self.task.loaded.model.config
+        width = int(getattr(shape, "hidden_size", 0) or 0)
+        self.hardware = replace(
+            suit_to_width(self.hardware, self.config, width),
+            attention=str(shape._attn_implementation or self.hardware.attention),
+        )
+        if self.hardware.threads < cores:
+            self.progress.say(
+                f"threads: {self.hardware.threads} of {cores}, as the model is only {width} wide; "
+                "set train.threads to use more"
+            )
         self.progress.say(f"hardware: {self.hardware.describe()}")
-        self.add_findings(check_model(self.task.loaded))
+        self.add_findings(check_model(self.task.loaded, self.config))
         self.tokens = self._tokenize()
 
     def _choose_method(self) -> None:
@@ -201,6 +216,7 @@ class Session:
             callbacks = [StepSeed(self.seed, self.hardware.rank), Unfreeze(self.prepared)]
             callbacks += [ShowProgress(stage), checkpoints]
             callbacks += make_callbacks(self.config, self.out, leads=self.leads)
+            self.callbacks = callbacks
             self.loop = Loop(
                 self.task,
                 self.prepared,
@@ -237,6 +253,10 @@ class Session:
                 "before it: lower learning_rate, or raise warmup_steps"
             )
         self.add_findings(shapes)
+        for stop in self.callbacks:
+            if isinstance(stop, StopEarly) and stop.reason:
+                step = float(state.global_step)
+                self.add_findings([Finding("early stopping", "note", stop.reason, step)])
 
     def take_trained(self) -> Loaded:
         """Return the trained model, adapters merged, on the CPU in fp32, to the first process."""
@@ -247,6 +267,7 @@ class Session:
             self.cached.swap_out()
         if not self.leads:
             return self.task.loaded
+        save_adapter(whole, self.work / ADAPTER)
         model = merge_adapters(whole)
         use_padded(model, self.hardware.attention)
         torch.nn.Module.to(model, device="cpu", dtype=torch.float32)
@@ -301,6 +322,18 @@ class Session:
         lineage = self.data.lineage
         facts = CardFacts(self.config, self.seed, lineage, result, comparison, revision)
         write_card(folder, facts)
+
+    def measure_files(self, files: Sequence[Path]) -> dict[str, float]:
+        """Return the figures of the model as it is on rows that it did not see."""
+        tokens = self.task.read_split(files, self.work / "tokens-measured.arrow", None)
+        if self.cached is not None:
+            self.cached.compute_features(tokens, self.hardware.device)
+        return self.task.compute_metrics(self.loop.measure_split(tokens))
+
+    def remove_failed(self) -> None:
+        """Remove what a run that failed left, unless it can go on from a checkpoint."""
+        if self.leads and last_checkpoint(self.work) is None:
+            self.remove_work()
 
     def remove_work(self) -> None:
         """Remove checkpoints and tokens of a run that is done."""

@@ -29,7 +29,7 @@ def saved(task, base, folder, *, average=False):
         for name, weights in loaded.model.named_parameters():
             if weights.ndim > 1 and "layer.3" not in name:
                 weights.mul_(8)
-    save_model(loaded.model, loaded.tokenizer, folder)
+    save_model(loaded, folder, max_length=64)
     return folder
 
 

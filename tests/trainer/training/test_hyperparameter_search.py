@@ -74,3 +74,43 @@ def test_a_search_trains_with_the_best_settings(tiny_bert, small_set, tmp_path, 
 def test_trials_that_cannot_be_made(settings, processes, message):
     with pytest.raises(TrainingError, match=message):
         check_single(Train(task="mlm", **settings), processes)
+
+
+def test_folds_share_labels_alike(rows_of):
+    rows = pl.DataFrame(dict(rows_of(60)))
+    rows = rows.with_columns(label=pl.Series(["rare"] * 12 + ["common"] * 48))
+    parts = assign_folds(rows, 4, seed=1)
+    by_fold = rows.with_columns(fold=parts).group_by("fold", "label").len()
+    assert by_fold.filter(pl.col("label") == "rare")["len"].to_list() == [3] * 4
+    assert by_fold.filter(pl.col("label") == "common")["len"].to_list() == [12] * 4
+
+
+def test_a_fold_is_measured_on_rows_that_chose_nothing(tiny_bert, small_set, tmp_path, progress):
+    seen = []
+
+    class Watched(Trial):
+        def run(self, config, name, data=None, measured=()):
+            groups = [
+                set(pl.read_parquet(f)["row_id"])
+                for f in (*data.files["train"], *data.files["validation"], *measured)
+            ]
+            seen.append(groups)
+            return {"loss": float(len(seen))}
+
+    cross_validate(Train(task="mlm"), 3, Watched(small_set, tmp_path / "t", 1, progress))
+    assert len(seen) == 3
+    for learned, chosen, measured in seen:
+        assert min(len(learned), len(chosen), len(measured)) > 0
+        assert len(learned | chosen | measured) == len(learned) + len(chosen) + len(measured)
+    every = [row for *_, measured in seen for row in measured]
+    assert len(every) == len(set(every))
+
+
+def test_a_trial_that_was_made_is_not_made_again(tiny_bert, small_set, tmp_path, progress):
+    trial = Trial(small_set, tmp_path / "t", 1, progress)
+    trial.folder.mkdir()
+    config = Train(task="mlm", model=str(tiny_bert), max_steps=1, line_by_line=True)
+    first = trial.run(config, "fold-0")
+    assert first["loss"] > 0
+    broken = config.model_copy(update={"model": str(tmp_path / "gone")})
+    assert trial.run(broken, "fold-0") == first
