@@ -60,12 +60,13 @@ def base_content(config: Train) -> dict[str, str]:
 
 
 def _find_commit(config: Train) -> str:
-    """Return the commit of a hub's name, that of the cached copy if there is one."""
+    """Return the commit of a hub's name, of the cached copy if there is one; "" if none is known."""
     from huggingface_hub import try_to_load_from_cache
 
-    if config.model.count("/") > 1:
-        return ""
-    cached = try_to_load_from_cache(config.model, "config.json", revision=config.revision)
-    if isinstance(cached, str):
-        return Path(cached).parent.name
-    return locate_model(config.model, config.revision).revision or ""
+    try:
+        cached = try_to_load_from_cache(config.model, "config.json", revision=config.revision)
+        if isinstance(cached, str):
+            return Path(cached).parent.name
+        return locate_model(config.model, config.revision).revision or ""
+    except (ModelError, ValueError):
+        return ""  # without a network, or no hub's name: loading says what is wrong with it
