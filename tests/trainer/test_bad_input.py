@@ -57,7 +57,12 @@ TEXTS = ["the shoe is good", "the sock is bad", "the hat is warm", "the bag is p
                 "validation": {"text": TEXTS, "label": ["a", "b", "z", "z"]},
             },
             {},
-            "the label 'z' is in split validation (2 rows) but never in train",
+            "labels of split validation are never in train: 'z' (2 rows)",
+        ),
+        (
+            {"train": {"text": TEXTS, "label": ["a", "", "a", "b"]}},
+            {},
+            '1 rows of split train have the empty label "": give it a name in train.labels',
         ),
         (
             {"train": {"text": TEXTS, "label": ["a", "b", "a", "b"]}},

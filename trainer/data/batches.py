@@ -136,7 +136,7 @@ class RankSampler:
             yield [(self.epoch, int(row)) for row in batch]
 
 
-class RowKeys:
+class BatchKeys:
     """A dataset whose items are their own keys: the collator does the work, on whole batches."""
 
     def __init__(self, n: int) -> None:

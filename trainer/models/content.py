@@ -60,7 +60,7 @@ def base_content(config: Train) -> dict[str, str]:
 
 
 def _find_commit(config: Train) -> str:
-    """Return the commit of a hub's name, of the cached copy if there is one; "" if none is known."""
+    """Return the commit of a hub's name, that of the cached copy if there is one, else ""."""
     from huggingface_hub import try_to_load_from_cache
 
     try:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import inspect
+import json
 import logging
+import warnings
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +18,9 @@ from siftset.trainer.models.embedded import EMBEDDED, compose_head, find_embedde
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+ADAPTER_CONFIG = "adapter_config.json"
+"""What a folder of peft's low-rank adapters holds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +113,9 @@ def load(
 
     Weights that the files lack are initialised under `seed` and named in `untrained_head`.
     """
+    folder = Path(name).expanduser()
+    if (folder / ADAPTER_CONFIG).is_file() and not (folder / "config.json").is_file():
+        return _load_adapter(task, folder, labels=labels, seed=seed, attention=attention)
     place = locate_model(name, revision)
     with _loading_errors(name), quiet_transformers():
         tokenizer = load_tokenizer(place)
@@ -130,6 +138,29 @@ def load(
     side = str(tokenizer.padding_side)
     _agree_on_padding(model, tokenizer)
     return Loaded(model, tokenizer, name, place.revision, () if composed else fresh, side)
+
+
+def _load_adapter(
+    task: TaskName, folder: Path, *, labels: Sequence[str], seed: int, attention: str | None
+) -> Loaded:
+    """Load the base model of peft's adapters and merge them into it."""
+    from peft import PeftModel
+
+    with _loading_errors(str(folder)):
+        written = json.loads((folder / ADAPTER_CONFIG).read_text(encoding="utf-8"))
+        base = str(written.get("base_model_name_or_path") or "")
+    try:
+        loaded = load(task, base, labels=labels, seed=seed, attention=attention)
+    except ModelError as error:
+        raise ModelError(
+            f"{folder} holds adapters of '{base}', which cannot be loaded ({error}): merge them "
+            "first, with peft's merge_and_unload, and name the merged folder"
+        ) from error
+    with _loading_errors(str(folder)), quiet_transformers(), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        model = PeftModel.from_pretrained(loaded.model, folder).merge_and_unload()
+    head = () if written.get("modules_to_save") else loaded.untrained_head
+    return replace(loaded, model=model, name=str(folder), untrained_head=head)
 
 
 def sees_later_tokens(model: PreTrainedModel) -> bool:

@@ -80,7 +80,12 @@ def _count_labels(files: Sequence[Path], split: str, config: Train) -> dict[str,
     out: Counter[str] = Counter()
     for value, n in counted.iter_rows():
         out[label_text(value)] += n
-    return dict(out)
+    if out[""] and "" not in config.labels:
+        raise TrainingError(
+            f'{out[""]:,} rows of split {split} have the empty label "": give it a name in '
+            "train.labels, or drop these rows in the formula"
+        )
+    return dict(+out)
 
 
 def list_labels(labels: pl.Series, separator: str | None) -> pl.Series:
@@ -128,12 +133,14 @@ def _check_seen(
             f"the training rows hold one class only ({held!r}): a classifier needs two or more"
         )
     for split, found in counts.items():
-        for value, n in found.items():
-            if value not in by_value or not seen[names[by_value[value]]]:
-                raise TrainingError(
-                    f"the label {value!r} is in split {split} ({n:,} rows) but never in train: "
-                    "the model cannot learn it; split again or leave it out"
-                )
+        unseen = [v for v in found if v not in by_value or not seen[names[by_value[v]]]]
+        if unseen:
+            shown = ", ".join(f"{value!r} ({found[value]:,} rows)" for value in unseen[:5])
+            more = f" and {len(unseen) - 5} more" if len(unseen) > 5 else ""
+            raise TrainingError(
+                f"labels of split {split} are never in train: {shown}{more}; the model cannot "
+                "learn them: split again or leave them out"
+            )
 
 
 def _sort_key(value: str) -> tuple[int, float, str]:

@@ -25,7 +25,7 @@ CUT: Final = 0.05
 UNKNOWN: Final = 0.01
 """Share of unknown tokens above which it is said."""
 FEW_PER_CLASS: Final = 20
-IMBALANCE: Final = 10.0
+IMBALANCE: Final = 3.0
 """Largest class over smallest above which it is said."""
 
 

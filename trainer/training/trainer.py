@@ -9,7 +9,7 @@ import numpy as np
 from transformers import Trainer, TrainingArguments  # noqa: TID253  this module is loaded late
 
 from siftset.schemas.recipe.train import Train
-from siftset.trainer.data.batches import BatchPlan, RankSampler, RowKeys, plan_for
+from siftset.trainer.data.batches import BatchKeys, BatchPlan, RankSampler, plan_for
 from siftset.trainer.data.masks import EVALUATION
 from siftset.trainer.data.tokens import SplitTokens
 from siftset.trainer.models.methods import Prepared
@@ -46,8 +46,8 @@ class Loop(Trainer):
         super().__init__(
             model=prepared.model,
             args=args,
-            train_dataset=RowKeys(len(data["train"])),
-            eval_dataset=RowKeys(len(data.get("validation", ()))),
+            train_dataset=BatchKeys(len(data["train"])),
+            eval_dataset=BatchKeys(len(data.get("validation", ()))),
             processing_class=task.loaded.tokenizer,
             callbacks=list(callbacks),
         )
@@ -86,7 +86,7 @@ class Loop(Trainer):
         from torch.utils.data import DataLoader
 
         loader: DataLoader[object] = DataLoader(
-            RowKeys(len(tokens)),  # type: ignore[arg-type]
+            BatchKeys(len(tokens)),  # type: ignore[arg-type]
             batch_sampler=sampler,
             collate_fn=self.task.make_collator(tokens),
             pin_memory=self.args.device.type == "cuda",

@@ -9,7 +9,9 @@ import pytest
 import torch
 from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
+from siftset.schemas.errors import ModelError
 from siftset.schemas.recipe.train import Compare, Train
+from siftset.trainer.models.loading import load
 from siftset.trainer.train import train
 
 FEW = Compare(resamples=10, positive=None, negative=None, baselines=())
@@ -54,4 +56,16 @@ def test_adapters_lie_beside_the_merged_weights(tiny_bert, small_set, tmp_path, 
     merged = AutoModelForSequenceClassification.from_pretrained(out).eval()
     ids = torch.tensor([[2, 9, 12, 20, 3]])
     with torch.no_grad():
-        assert torch.allclose(apart(input_ids=ids).logits, merged(input_ids=ids).logits, atol=1e-5)
+        expected = merged(input_ids=ids).logits
+        assert torch.allclose(apart(input_ids=ids).logits, expected, atol=1e-5)
+        start = load("classification", str(out / "adapter"), labels=("neg", "pos"))
+        assert start.untrained_head == ()
+        assert torch.allclose(start.model.eval()(input_ids=ids).logits, expected, atol=1e-5)
+
+
+def test_adapters_without_their_base_must_be_merged_first(tmp_path):
+    (tmp_path / "adapter_config.json").write_text(
+        json.dumps({"base_model_name_or_path": str(tmp_path / "gone")})
+    )
+    with pytest.raises(ModelError, match="merge them first"):
+        load("classification", str(tmp_path), labels=("a", "b"))
