@@ -8,6 +8,7 @@ SiftsetError                 exit 2: the user can mend it
 │   └── EmptySourceError     a source without a file, an object or a row
 ├── SuiteError               an integrity suite: a misspelt expectation or column
 ├── OutputError              an output folder or file that cannot be written or read
+│   └── OvertakenError       another machine published in the store first
 ├── MissingExtraError        an optional package that is not installed
 ├── ModelError               a model that cannot be found, is refused, or does not fit the task
 ├── TrainingError            training data or settings that cannot work (one class, no labels, ...)
@@ -57,6 +58,10 @@ class SuiteError(SiftsetError):
 
 class OutputError(SiftsetError):
     """An output cannot be written, or what lies there cannot be read."""
+
+
+class OvertakenError(OutputError):
+    """Another machine published first: what this one published is not in the store."""
 
 
 class ModelError(SiftsetError):

@@ -86,8 +86,10 @@ def _run_command(screen: Screen, work: Callable[[], None]) -> None:
         raise typer.Exit(error.exit_code) from None
     except (KeyboardInterrupt, Terminated) as stop:
         code = TERMINATED if isinstance(stop, Terminated) else INTERRUPTED
-        screen.result({"error": "interrupted; nothing was published", "exit_code": code})
-        screen.note("interrupted; nothing was published")
+        # Notes name what stands, the outermost last: a version, a checkpoint, what was not sent.
+        stands = "; ".join(reversed(getattr(stop, "__notes__", ["nothing was published"])))
+        screen.result({"error": f"interrupted; {stands}", "exit_code": code})
+        screen.note(f"interrupted; {stands}")
         _end_at_once(code)
         raise typer.Exit(code) from None
     except (typer.Exit, typer.Abort):

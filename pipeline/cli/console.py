@@ -74,7 +74,9 @@ class Screen:
     def failure(self, error: BaseException, code: int) -> None:
         """Tell an error: a line where the user can fix it, a traceback where it is our defect."""
         known = isinstance(error, SiftsetError)
+        stands = "; ".join(reversed(getattr(error, "__notes__", [])))
         message = str(error) if known else f"{type(error).__name__}: {error}"
+        message = f"{message} ({stands})" if stands else message
         if not self.broken:
             self.result({"error": message, "exit_code": code})
         if self.verbose or not known:

@@ -16,6 +16,7 @@ from siftset.pipeline.run.work_folder import work_folder
 from siftset.pipeline.stages.publish import (
     existing_result,
     finish_commit,
+    name_what_stands,
     sync_remote,
 )
 from siftset.pipeline.stages.release_quarantine import release_rows
@@ -66,9 +67,10 @@ def curate(
         finish_commit(store)
         done = None if wanted.fresh or wanted.is_preview else existing_result(store, job.key)
         if done is not None:
-            sync_remote(job.loaded, store)
+            if sync_remote(job.loaded, store):
+                shown.say(f"sent what an earlier run had published: version {done.version}")
             return done
-        with work_folder(job.output) as folder:
+        with work_folder(job.output) as folder, name_what_stands(store):
             return publish_run(
                 CurateRun(job, store, wanted, shown, folder, clock=clock), build_version
             )

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import threading
 import urllib.error
 import urllib.request
 from collections.abc import Mapping
+from http.client import HTTPException
 from typing import Final
 
 from siftset.schemas.results.metrics import Check, RunMetrics
@@ -47,17 +49,26 @@ def post_json(
     if not url.lower().startswith(("http://", "https://")):
         return "the address is not an http or https one"
     known = {"Content-Type": "application/json", "User-Agent": "siftset", **(headers or {})}
-    opener = urllib.request.build_opener(_NoRedirect)
-    try:
-        body = json.dumps(content).encode()
-        request = urllib.request.Request(url, data=body, headers=known, method="POST")
-        with opener.open(request, timeout=TIMEOUT):
-            return None
-    except urllib.error.HTTPError as error:
-        error.close()
-        return f"the address answered {error.code}"
-    except (OSError, ValueError) as error:
-        return type(error).__name__
+    answer: list[str | None] = []
+
+    def post() -> None:
+        opener = urllib.request.build_opener(_NoRedirect)
+        try:
+            body = json.dumps(content).encode()
+            request = urllib.request.Request(url, data=body, headers=known, method="POST")
+            with opener.open(request, timeout=TIMEOUT):
+                answer.append(None)
+        except urllib.error.HTTPError as error:
+            error.close()
+            answer.append(f"the address answered {error.code}")
+        except (OSError, ValueError, HTTPException) as error:
+            answer.append(type(error).__name__)
+
+    # A thread, because the timeout of a socket starts anew with every byte that comes.
+    thread = threading.Thread(target=post, daemon=True)
+    thread.start()
+    thread.join(2 * TIMEOUT)
+    return answer[0] if answer else f"no answer within {2 * TIMEOUT:g} seconds"
 
 
 def make_message(metrics: RunMetrics, lines: tuple[str, ...]) -> dict[str, object]:

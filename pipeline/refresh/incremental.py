@@ -26,6 +26,7 @@ from siftset.pipeline.stages.publish import (
     Addition,
     existing_result,
     finish_commit,
+    name_what_stands,
     publish,
 )
 from siftset.pipeline.stages.run_outcome import draw_balance
@@ -69,7 +70,7 @@ def refresh_set(
         _pull_ledger(loaded, store)  # again: another machine may have published before the lock
         check_owner(store, job.recipe.name, take_over=wanted.take_over)
         finish_commit(store)
-        with work_folder(job.output) as folder:
+        with work_folder(job.output) as folder, name_what_stands(store):
             if store.version() != version:
                 book = _read_shard_list(store, ledger)
                 job = _load_job(loaded, store, book, scans)

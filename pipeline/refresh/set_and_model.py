@@ -17,7 +17,7 @@ from siftset.pipeline.stages.publish import sync_remote
 from siftset.pipeline.storage.address import output_folder
 from siftset.pipeline.storage.atomic_files import disk_full_errors
 from siftset.pipeline.storage.object_store import is_address
-from siftset.pipeline.storage.run_folder import run_folders
+from siftset.pipeline.storage.run_folder import RunFolder, run_folders
 from siftset.pipeline.storage.table import Store
 from siftset.schemas.errors import FaultBudgetExceeded, GateFailed
 from siftset.schemas.progress import Progress, Silent
@@ -46,12 +46,18 @@ def refresh(
         try:
             result = refresh_set(loaded, options=wanted, progress=shown)
         except (GateFailed, FaultBudgetExceeded) as error:
-            _send_alert(loaded, shown, (str(error),))
+            newest = next(run_folders(output_folder(loaded)), None)
+            _send_alert(loaded, newest, shown, (str(error),))
             raise
         events.add_output(result)
         if wanted.is_preview:
             return result
-        done = _finish_refresh(result, loaded, shown)
+        try:
+            done = _finish_refresh(result, loaded, shown)
+        except BaseException as stop:
+            if result.new:
+                stop.add_note(f"version {result.version} of the set is published")
+            raise
         if done.model is not None and done.model.get("due"):
             send_training_events(events, str(done.model["model"]), done)
         return done
@@ -60,9 +66,12 @@ def refresh(
 def _finish_refresh(result: CurateResult, loaded: LoadedRecipe, progress: Progress) -> CurateResult:
     """Do what follows from the set: its copy, retention, the model, the alert."""
     store, keep = Store(result.output), loaded.recipe.refresh.keep_versions
-    if not result.new:
-        sync_remote(loaded, store)
-    if keep is not None and result.new:
+    # What an earlier run published and could not send is finished here, all that follows included.
+    sent = 0 if result.new else sync_remote(loaded, store)
+    if sent:
+        progress.say(f"sent what an earlier run had published: version {result.version}")
+    is_news = result.new or sent > 0
+    if keep is not None and is_news:
         for version in remove_old_versions(store, keep):
             progress.say(f"version {version} removed: refresh.keep_versions is {keep}")
     model = renew_model(loaded, store, progress)
@@ -70,15 +79,16 @@ def _finish_refresh(result: CurateResult, loaded: LoadedRecipe, progress: Progre
         sync_remote(loaded, store)
     refused = model is not None and model.get("promoted") is False
     lines = (f"model kept but not promoted: {model['because']}",) if model and refused else ()
-    if result.new or lines:
-        _send_alert(loaded, progress, lines)
+    if is_news or lines:
+        _send_alert(loaded, RunFolder(store.output, result.run_id), progress, lines)
     return replace(result, model=model)
 
 
-def _send_alert(loaded: LoadedRecipe, progress: Progress, lines: tuple[str, ...]) -> None:
-    """Send an alert about the latest run, where the recipe names a webhook."""
+def _send_alert(
+    loaded: LoadedRecipe, folder: RunFolder | None, progress: Progress, lines: tuple[str, ...]
+) -> None:
+    """Send an alert about a run, where the recipe names a webhook."""
     url = loaded.recipe.refresh.notify
-    folder = next(run_folders(output_folder(loaded)), None)
     metrics = None if folder is None else read_metrics(folder.path / METRICS)
     if url and metrics is not None:
         failed = send_alert(url, metrics, lines)

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from typing import Final, Literal, NamedTuple
 from urllib.parse import unquote
 
+from siftset.pipeline.storage.catalog import INDEX
 from siftset.pipeline.storage.remote import Listing, Origin
 from siftset.pipeline.storage.run_folder import run_folders
 from siftset.pipeline.storage.table import SET, VERSIONS, Store
@@ -26,7 +27,11 @@ class Standing(NamedTuple):
 
 
 def compare_logs(origin: Origin, there: Listing) -> Standing:
-    """Compare the entries by number and content; raise OutputError for two tables apart."""
+    """Compare the entries by number and content; raise OutputError for two tables apart.
+
+    Logs that share no entry parted at their beginning where this folder never sent anything: two
+    machines began at once on an empty store. Else someone put another set into the store.
+    """
     ours = {path.name for path in (origin.folder / LOG).glob("*.json")}
     theirs = {name.rpartition("/")[2] for name in _list_entries(there)}
     common = sorted(ours & theirs)
@@ -37,6 +42,8 @@ def compare_logs(origin: Origin, there: Listing) -> Standing:
         if origin.read(f"{LOG}/{name}") == (origin.folder / LOG / name).read_bytes():
             agreed = name
             break
+    if agreed is None and INDEX not in origin.agreed_digests():
+        return Standing("parted", -1)
     if agreed is None:
         raise OutputError(
             f"{origin.folder} holds another set than {origin.address}: move that folder away to go "

@@ -25,7 +25,7 @@ from siftset.pipeline.storage.object_store import (
     without_scheme,
 )
 from siftset.pipeline.storage.table import SET, Store
-from siftset.schemas.errors import OutputError
+from siftset.schemas.errors import OvertakenError
 
 _LOG: Final = "_delta_log"
 _DRAFT: Final = ".restored"
@@ -52,9 +52,9 @@ def mirror_set(store: Store, address: str, *, advice: str = _ADVICE) -> int:
         raise other_table(root, advice) from None
 
 
-def other_table(root: str, advice: str) -> OutputError:
+def other_table(root: str, advice: str) -> OvertakenError:
     """Return the error of a set that cannot be brought to an address."""
-    return OutputError(
+    return OvertakenError(
         f"{root} holds another table than this set, perhaps of a machine that was faster: {advice}"
     )
 

@@ -32,15 +32,17 @@ GRACE: Final = 3600.0
 """Seconds that a part of the ledger stays that nobody needs: another machine may be sending it."""
 
 
-def push_output(loaded: LoadedRecipe) -> None:
-    """Bring the store of a recipe's output up to its folder; do nothing where it has none."""
+def push_output(loaded: LoadedRecipe) -> int:
+    """Bring the store of a recipe's output up to its folder; do nothing where it has none.
+
+    Return how many versions were sent.
+    """
     origin = open_origin(loaded)
-    if origin is not None and is_main_process():
-        push_store(origin)
+    return push_store(origin) if origin is not None and is_main_process() else 0
 
 
-def push_store(origin: Origin) -> None:
-    """Bring the store up to a working folder.
+def push_store(origin: Origin) -> int:
+    """Bring the store up to a working folder; return how many versions were sent.
 
     A send that is cut off is finished by the next one. Where the store went on meanwhile, it gets
     models and runs only. Raises OutputError where another machine published in our place.
@@ -50,8 +52,9 @@ def push_store(origin: Origin) -> None:
     standing = compare_logs(origin, there).kind
     if standing == "parted":
         raise other_table(f"{origin.address}/{SET}", _ADVICE)
+    sent = 0
     if standing == "together":
-        _push_set(origin, there)
+        sent = _push_set(origin, there)
     else:
         _push_runs(origin, there)
     _push_models(origin, there)
@@ -59,16 +62,17 @@ def push_store(origin: Origin) -> None:
     if standing == "together":
         _push_changed(origin, INDEX)
         _sweep_ledger(origin, there)
+    return sent
 
 
-def _push_set(origin: Origin, there: Listing) -> None:
+def _push_set(origin: Origin, there: Listing) -> int:
     """Upload versions, after what they rest on."""
     store = Store(origin.folder)
     origin.send(_list_files(origin.folder, "ledger/rows", "ledger/scans"), there)
     origin.send(_list_ledger(store), there)
     _push_changed(origin, MENDED)
     _push_runs(origin, there)
-    mirror_set(store, f"{origin.address}/{SET}", advice=_ADVICE)
+    return mirror_set(store, f"{origin.address}/{SET}", advice=_ADVICE)
 
 
 def _push_runs(origin: Origin, there: Listing) -> None:

@@ -9,7 +9,8 @@ every later run calls first.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -27,7 +28,7 @@ from siftset.pipeline.storage.atomic_files import atomic_write, disk_full_errors
 from siftset.pipeline.storage.object_store import is_address
 from siftset.pipeline.storage.ownership import OWNER
 from siftset.pipeline.storage.run_folder import MANIFEST, RunFolder, State, software_versions
-from siftset.schemas.errors import OutputError, SiftsetError
+from siftset.schemas.errors import OutputError, OvertakenError, SiftsetError
 from siftset.schemas.results.metrics import RunMetrics
 from siftset.schemas.results.summary import Balance, CurateResult
 
@@ -81,16 +82,43 @@ def publish(
     return replace(result, version=version)
 
 
-def sync_remote(loaded: LoadedRecipe, store: Store) -> None:
-    """Bring the output in a store, or the copy of the set, up to date where a recipe names one."""
-    if is_address(loaded.recipe.output):
-        from siftset.pipeline.remote_output.push import push_output
+@contextmanager
+def name_what_stands(store: Store) -> Iterator[None]:
+    """Note on whatever stops a run which version it had published, for the last line it says."""
+    before = store.version()
+    try:
+        yield
+    except OvertakenError:
+        raise
+    except BaseException as stop:
+        with suppress(OutputError):
+            version = store.version()
+            if version is not None and version != before:
+                stop.add_note(f"version {version} of the set is published")
+        raise
 
-        push_output(loaded)
-    elif loaded.recipe.mirror is not None:
-        from siftset.pipeline.remote_output.mirror import mirror_set
 
-        mirror_set(store, loaded.recipe.mirror)
+def sync_remote(loaded: LoadedRecipe, store: Store) -> int:
+    """Bring the output in a store, or the copy of the set, up to date where a recipe names one.
+
+    Return how many versions were sent.
+    """
+    address = loaded.recipe.output if is_address(loaded.recipe.output) else loaded.recipe.mirror
+    try:
+        if is_address(loaded.recipe.output):
+            from siftset.pipeline.remote_output.push import push_output
+
+            return push_output(loaded)
+        if address is not None:
+            from siftset.pipeline.remote_output.mirror import mirror_set
+
+            return mirror_set(store, address)
+    except OutputError:
+        raise
+    except BaseException as stop:
+        stop.add_note(f"not yet sent to {address}: the next run sends it")
+        raise
+    return 0
 
 
 def preview(run: CurateRun, outcome: RunOutcome, assessment: Assessment) -> CurateResult:

@@ -90,7 +90,10 @@ def disk_full_errors(folder: Path) -> Iterator[None]:
     except Exception as error:
         if "No space left on device" not in str(error):
             raise
-        raise OutputError(
+        full = OutputError(
             f"the disk that holds {folder} is full, the set stays whole: make room there "
             "(refresh: {keep_versions: N} lets old versions go) and run again"
-        ) from error
+        )
+        for note in getattr(error, "__notes__", ()):
+            full.add_note(note)
+        raise full from error

@@ -13,6 +13,7 @@ from pydantic import JsonValue
 from siftset.schemas.errors import RecipeError
 
 ENDINGS: Final = (".yaml", ".yml", ".toml", ".json")
+MAX_DEPTH: Final = 100
 MAX_VALUES: Final = 100_000
 """More values than this come from aliases of aliases, not from a person."""
 
@@ -86,15 +87,28 @@ def _unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 def _copy_plain(value: Any, path: Path) -> Any:  # noqa: ANN401  YAML to JSON values
     """Copy a parsed value, so that nothing is shared, with keys as text."""
     left = [MAX_VALUES]
+    within: list[int] = []
+    """The values around the one that is copied, by identity."""
 
     def copy(node: Any) -> Any:  # noqa: ANN401
         left[0] -= 1
         if left[0] < 0:
             raise RecipeError(f"recipe {path}: more than {MAX_VALUES:,} values; not a recipe")
-        if isinstance(node, dict):
-            return {_key_text(key, path): copy(item) for key, item in node.items()}
-        if isinstance(node, list | tuple):
-            return [copy(item) for item in node]
+        if isinstance(node, dict | list | tuple):
+            if id(node) in within or len(within) >= MAX_DEPTH:
+                what = "holds itself (an alias inside its own anchor)"
+                deep = f"is nested more than {MAX_DEPTH} deep"
+                raise RecipeError(
+                    f"recipe {path}: a value {what if id(node) in within else deep}; not a recipe"
+                )
+            within.append(id(node))
+            found: Any = (
+                {_key_text(key, path): copy(item) for key, item in node.items()}
+                if isinstance(node, dict)
+                else [copy(item) for item in node]
+            )
+            within.pop()
+            return found
         return node if node is None or isinstance(node, str | int | float) else str(node)
 
     return copy(value)

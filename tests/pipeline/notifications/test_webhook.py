@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import socket
+import threading
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -116,3 +119,29 @@ def test_a_long_list_is_cut() -> None:
     assert "line 9" in text
     assert "line 10" not in text
     assert "and 15 more" in text
+
+
+@pytest.mark.parametrize(
+    ("answer", "said"),
+    [(b"nonsense\r\n\r\n", "BadStatusLine"), (b"", "no answer within 0.4 seconds")],
+    ids=["nonsense", "a byte now and then"],
+)
+def test_a_server_that_answers_wrongly_or_for_ever_holds_nothing_up(monkeypatch, answer, said):
+    monkeypatch.setattr("siftset.pipeline.notifications.webhook.TIMEOUT", 0.2)
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        ended = threading.Event()
+
+        def serve():
+            connection, _ = server.accept()
+            with connection, suppress(OSError):
+                connection.recv(65536)
+                connection.sendall(answer or b"HTTP/1.1 200 OK\r\n")
+                while not answer and not ended.wait(0.05):
+                    connection.sendall(b"X")
+
+        thread = threading.Thread(target=serve, daemon=True)
+        thread.start()
+        url = f"http://127.0.0.1:{server.getsockname()[1]}/"
+        assert send_alert(url, _metrics("fail"), ()) == f"alert not sent: {said}"
+        ended.set()
+        thread.join()
