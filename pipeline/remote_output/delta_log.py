@@ -29,8 +29,9 @@ class Standing(NamedTuple):
 def compare_logs(origin: Origin, there: Listing) -> Standing:
     """Compare the entries by number and content; raise OutputError for two tables apart.
 
-    Logs that share no entry parted at their beginning where this folder never sent anything: two
-    machines began at once on an empty store. Else someone put another set into the store.
+    Logs that share no entry parted at their beginning where this folder began for this store and
+    never sent anything: two machines began at once on an empty store. Else the folder brought a set
+    of its own, or someone put another one into the store.
     """
     ours = {path.name for path in (origin.folder / LOG).glob("*.json")}
     theirs = {name.rpartition("/")[2] for name in _list_entries(there)}
@@ -42,7 +43,7 @@ def compare_logs(origin: Origin, there: Listing) -> Standing:
         if origin.read(f"{LOG}/{name}") == (origin.folder / LOG / name).read_bytes():
             agreed = name
             break
-    if agreed is None and INDEX not in origin.agreed_digests():
+    if agreed is None and origin.began_empty() and INDEX not in origin.agreed_digests():
         return Standing("parted", -1)
     if agreed is None:
         raise OutputError(

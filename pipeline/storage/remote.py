@@ -86,7 +86,13 @@ class Origin:
                 "or name another folder with the environment variable SIFTSET_WORK"
             )
         if before is None:
-            write_json(self.folder / NOTE, {"address": self.address, "agreed": {}})
+            began_empty = not (self.folder / "set").exists()
+            said: dict[str, JsonValue] = {"address": self.address, "agreed": {}}
+            write_json(self.folder / NOTE, {**said, "began_empty": began_empty})
+
+    def began_empty(self) -> bool:
+        """Return whether the folder has worked for its store since before it held a set."""
+        return read_json(self.folder / NOTE).get("began_empty") is True
 
     def agreed_digests(self) -> dict[str, JsonValue]:
         """Return the digests of files that change as both sides had them last."""
@@ -97,7 +103,7 @@ class Origin:
         """Note that both sides have this content of a file that changes."""
         if self.agreed_digests().get(name) != content_digest(data):
             said: dict[str, JsonValue] = {**self.agreed_digests(), name: content_digest(data)}
-            write_json(self.folder / NOTE, {"address": self.address, "agreed": said})
+            write_json(self.folder / NOTE, {**read_json(self.folder / NOTE), "agreed": said})
 
 
 def content_digest(data: bytes) -> str:
