@@ -65,7 +65,6 @@ def test_a_reader_that_went_away_is_no_error(world):
     done = siftset("curate", world.path(), stdout=write)
     os.close(write)
     assert done.returncode == 0
-    assert done.stderr.splitlines()[-1] == "stdout was closed: the rest is not shown"
     assert world.set().height == 1
 
 
