@@ -19,7 +19,7 @@ from siftset.pipeline.run.split import split_expr
 from siftset.pipeline.storage.address import output_folder
 from siftset.pipeline.storage.ownership import check_output_apart
 from siftset.pipeline.storage.run_folder import recipe_hash, run_key
-from siftset.schemas.errors import SourceError
+from siftset.schemas.errors import RecipeError, SourceError
 from siftset.schemas.recipe.loading import LoadedRecipe, RecipeLike, load_recipe
 from siftset.schemas.recipe.model import Recipe
 from siftset.schemas.recipe.source import Synthesize
@@ -141,6 +141,17 @@ def _make_job(loaded: LoadedRecipe, decider: Decider, sources: Sources, suites: 
         )
     if schema["text"] not in (pl.String, pl.Null):
         raise SourceError(f"column 'text' holds {schema['text']}, expected text")
+    asked = {f"signal '{n}'": q.signal.columns for n, q in decider.questions.items()}
+    asked |= {"integrity.rows": tuple(recipe.integrity.rows)}
+    asked |= {"split.column": (recipe.split.column or "text",)}
+    for place, columns in asked.items():
+        for column in columns:
+            now = sources.renamed.get(column)
+            if column not in schema and now is not None:
+                raise RecipeError(
+                    f"{place}: the source's column '{column}' is called '{now}' after it was "
+                    f"mapped: write '{now}'"
+                )
     decider.check(schema)
     told = untracked_lines(question.signal for question in decider.questions.values())
     sources = replace(sources, warnings=(*sources.warnings, *told))

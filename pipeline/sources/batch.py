@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from typing import Final, NamedTuple, Protocol
 
 import polars as pl
@@ -124,6 +124,8 @@ class Sources:
     inputs: tuple[dict[str, JsonValue], ...]
     """One fingerprint an input, for the manifest and the key of a run."""
     warnings: tuple[str, ...] = ()
+    renamed: Mapping[str, str] = field(default_factory=dict)
+    """What a column of the input is called now, by its name there, where the two differ."""
 
     @property
     def records(self) -> int:

@@ -82,7 +82,7 @@ def frame_source(
 
 
 def _open_frame(frame: pl.DataFrame) -> Opened:
-    types = {name: delta_type(dtype) for name, dtype in frame.schema.items()}
+    types = {name: delta_type(dtype, null=pl.Null()) for name, dtype in frame.schema.items()}
     parts = tuple(
         FramePart(frame.slice(start, PART_ROWS), start)
         for start in range(0, frame.height, PART_ROWS)

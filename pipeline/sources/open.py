@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
 import polars as pl
 from pydantic import JsonValue
@@ -27,6 +27,10 @@ from siftset.schemas.recipe.source import Columns, Delta, Files, Hub, Prepare, S
 
 if TYPE_CHECKING:
     from siftset.pipeline.sources.join import JoinedColumns
+
+
+MOST_COLUMNS: Final = 10_000
+"""Columns of a source beyond which it is refused: each is measured and shown."""
 
 
 class _Opened(Protocol):
@@ -242,6 +246,11 @@ def map_files(
         raise SourceError(
             f"{opened.files[0].types.file}: no column there; expected at least one readable record"
         )
+    if len(types) > MOST_COLUMNS:
+        raise SourceError(
+            f"{opened.files[0].types.file}: {len(types):,} columns, expected at most "
+            f"{MOST_COLUMNS:,}: leave some out, or write them as one column of lists"
+        )
     mapping = _map_columns(config, types, opened.files, prepare)
     text = mapping.get("text")
     if text in types:
@@ -318,4 +327,7 @@ def combine_sources(
             left -= shard.records
     inputs = tuple(entry for source in opened for entry in source.inputs)
     warnings = tuple(line for source in opened for line in source.warnings)
-    return Sources(schema, tuple(shards), inputs, warnings)
+    files = [one for one in opened if isinstance(one, MappedFiles)]
+    names = [pair for one in files for pair in one.plan.names.items()]
+    renamed = {old: new for old, new in names if old != new}
+    return Sources(schema, tuple(shards), inputs, warnings, renamed)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, cast
 
 import polars as pl
 
@@ -16,6 +16,7 @@ from siftset.pipeline.sources.row_ids import (
     nested_text,
     number_text,
 )
+from siftset.pipeline.storage.delta_types import delta_type
 from siftset.schemas.errors import SourceError
 
 Types = dict[str, pl.DataType]
@@ -115,7 +116,8 @@ def agree_types(files: list[FileTypes]) -> Types:
                     "as two sources"
                 )
             types[name] = joined
-    return {name: pl.Int64() if t == WIDE_INTEGER else t for name, t in types.items()}
+    kept = {name: pl.Int64() if t == WIDE_INTEGER else t for name, t in types.items()}
+    return {name: t if t == pl.Null else delta_type(t) for name, t in kept.items()}
 
 
 def widen_to_kept(now: pl.DataType, kept: pl.DataType | None) -> pl.DataType:
@@ -141,12 +143,34 @@ def _declared_type(one: pl.DataType, other: pl.DataType, *, declared: bool) -> p
     if not declared:
         return wider_type(one, other)
     one, other = (pl.Int64() if t == WIDE_INTEGER else t for t in (one, other))
-    if other == pl.Null or one == other:
+    one, other = _fill_nulls(one, other), _fill_nulls(other, one)
+    if one == other:
         return one
     for family in (INTEGERS, FLOATS, (*INTEGERS, pl.Float64())):
         if one in family and other in family:
             return max(one, other, key=family.index)
     return None
+
+
+def _fill_nulls(dtype: pl.DataType, other: pl.DataType) -> pl.DataType:
+    """Return a type whose parts that are all null have the types that another file gives them."""
+    if dtype == pl.Null:
+        return other
+    if isinstance(dtype, pl.List) and isinstance(other, pl.List):
+        return pl.List(_fill_nulls(_instance(dtype.inner), _instance(other.inner)))
+    if isinstance(dtype, pl.Struct) and isinstance(other, pl.Struct):
+        known = {field.name: _instance(field.dtype) for field in other.fields}
+        return pl.Struct(
+            {
+                f.name: _fill_nulls(_instance(f.dtype), known.get(f.name, pl.Null()))
+                for f in dtype.fields
+            }
+        )
+    return dtype
+
+
+def _instance(dtype: object) -> pl.DataType:
+    return dtype if isinstance(dtype, pl.DataType) else cast("type[pl.DataType]", dtype)()
 
 
 def _cast_column(values: pl.Series, dtype: pl.DataType) -> pl.Series:

@@ -18,18 +18,20 @@ _CASTS: Final[dict[pl.DataType, pl.DataType]] = {
 }
 
 
-def delta_type(dtype: pl.DataType) -> pl.DataType:
+def delta_type(dtype: pl.DataType, *, null: pl.DataType | None = None) -> pl.DataType:
     """Return the type that a column of `dtype` takes in a Delta table, which has fewer types.
 
     A time of any zone is stored as the same moment in UTC; what holds a struct without fields, or
-    with two whose names differ in case alone, as its JSON text.
+    with two whose names differ in case alone, as its JSON text; what is all null as `null`, text.
     """
     if dtype.is_nested() and _is_json_only(dtype):
         return pl.String()
     if isinstance(dtype, pl.List | pl.Array):
-        return pl.List(delta_type(_instance(dtype.inner)))
+        return pl.List(delta_type(_instance(dtype.inner), null=null))
     if isinstance(dtype, pl.Struct):
-        return pl.Struct({f.name: delta_type(_instance(f.dtype)) for f in dtype.fields})
+        return pl.Struct({f.name: delta_type(_instance(f.dtype), null=null) for f in dtype.fields})
+    if dtype == pl.Null and null is not None:
+        return null
     if isinstance(dtype, pl.Categorical | pl.Enum):
         return pl.String()
     if isinstance(dtype, pl.Duration):

@@ -39,7 +39,9 @@ class Recipe(Section):
     source: Annotated[tuple[Source, ...], BeforeValidator(_as_list)] = Field(min_length=1)
     prepare: Prepare = Prepare()
     signals: dict[Identifier, dict[str, JsonValue]] = Field(
-        default_factory=dict, description="name: {kind: parameters} or {python: file.py:function}"
+        default_factory=dict,
+        max_length=1_000,
+        description="name: {kind: parameters} or {python: file.py:function}",
     )
     keep: str = Field(description="The formula over signals that a kept row satisfies.")
     order: Literal["auto", "pinned"] = Field(

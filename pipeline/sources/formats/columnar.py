@@ -137,7 +137,7 @@ def declared_types(schema: pa.Schema) -> Types:
                 f"column '{field.name}' holds {field.type}, which cannot be stored: convert it, or "
                 "leave it out"
             )
-        types[field.name] = delta_type(dtype)
+        types[field.name] = delta_type(dtype, null=pl.Null())
     return types
 
 

@@ -331,3 +331,10 @@ def test_a_column_without_values_takes_the_type_of_another_source(tmp_path, empt
     assert sources.schema["n"] == pl.Int64
     assert sources.schema["m"] == pl.String
     assert rows(sources).select("text", "n", "m").rows() == [("a", None, None), ("b", 7, None)]
+
+
+def test_more_columns_than_a_page_can_show_are_refused(opened: Open, tmp_path: Path):
+    names = ",".join(f"c{number}" for number in range(10_000))
+    (tmp_path / "a.csv").write_text(f"text,{names}\n")
+    with pytest.raises(SourceError, match="10,001 columns, expected at most 10,000"):
+        opened("a.csv")
