@@ -42,5 +42,5 @@ def test_more_signals_than_a_page_can_show_are_refused(tmp_path: Path):
         "keep": "s1",
     }
     (tmp_path / "recipe.json").write_text(json.dumps(recipe))
-    with pytest.raises(RecipeError, match="signals: .*at most 1000"):
+    with pytest.raises(RecipeError, match=r"signals: .*at most 1000"):
         load_job(tmp_path / "recipe.json")
