@@ -7,11 +7,17 @@ from collections.abc import Mapping
 from typing import Any, Final, Literal
 
 from siftset.pipeline.gate.gx.examples import flatten_text
+from siftset.pipeline.gate.suites import join_notes
 from siftset.schemas.errors import SuiteError
 from siftset.schemas.results.metrics import Check, Example, Severity
 
 SHOWN: Final = 5
 _SUBJECT: Final = {"batch_id", "column", "column_A", "column_B", "column_list"}
+_SEVERITIES: Final[dict[object, Severity]] = {
+    "critical": "critical",
+    "warning": "warning",
+    "info": "info",
+}
 _COUNTS_NULLS: Final = ("expect_column_values_to_not_be_null", "expect_column_values_to_be_null")
 
 
@@ -35,13 +41,13 @@ def check_of(result: Any, stage: Literal["input", "output"]) -> Check:  # noqa: 
         column=column,
         stage=stage,
         passed=bool(result.success),
-        severity=_read_severity(config.severity),
+        severity=_SEVERITIES.get(getattr(config.severity, "value", config.severity), "critical"),
         failed=failed,
         rows=rows,
         observed=float(observed) if isinstance(observed, int | float) else None,
         arguments=_describe_arguments(kwargs, rows, config.type),
         threshold=_describe_threshold(kwargs, rows, config.type),
-        advice=_join_notes(config.notes),
+        advice=join_notes(config.notes),
         examples=_take_examples(found, column),
     )
     message = "" if check.passed else _describe_failure(check, observed)
@@ -74,27 +80,21 @@ def _count_rows(kind: str, found: Mapping[str, Any]) -> int | None:
     return total - int(found.get("missing_count") or 0)
 
 
-def _read_severity(value: object) -> Severity:
-    named = getattr(value, "value", value)
-    for known in ("critical", "warning", "info"):
-        if named == known:
-            return known
-    return "critical"
-
-
 def _describe_arguments(kwargs: Mapping[str, Any], rows: int | None, kind: str) -> str:
     """Return what tells an expectation from another one of its kind on the same column."""
     told = {"mostly"} if _has_share(rows, kind) else {"min_value", "max_value"}
-    asked = {k: v for k, v in kwargs.items() if k not in _SUBJECT | told and v not in (None, False)}
-    return str(
-        flatten_text("; ".join(f"{key}: {_write_value(value)}" for key, value in asked.items()))
-    )
-
-
-def _write_value(value: object) -> str:
-    if isinstance(value, list):
-        return ", ".join(map(str, value))
-    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
+    parts = []
+    for key, value in kwargs.items():
+        if key in _SUBJECT | told or value in (None, False):
+            continue
+        if isinstance(value, list):
+            written = ", ".join(map(str, value))
+        elif isinstance(value, str):
+            written = value
+        else:
+            written = json.dumps(value, ensure_ascii=False, default=str)
+        parts.append(f"{key}: {written}")
+    return str(flatten_text("; ".join(parts)))
 
 
 def _has_share(rows: int | None, kind: str) -> bool:
@@ -116,12 +116,6 @@ def _describe_threshold(kwargs: Mapping[str, Any], rows: int | None, kind: str) 
     return " and ".join(part for part in parts if part)
 
 
-def _join_notes(notes: object) -> str:
-    if isinstance(notes, list):
-        return " ".join(str(each) for each in notes)
-    return str(notes or "")
-
-
 def _describe_failure(check: Check, observed: object) -> str:
     where = f"{check.name} on {check.column}" if check.column else check.name
     if check.failed is not None and check.rows:
@@ -137,19 +131,20 @@ def _describe_failure(check: Check, observed: object) -> str:
 def _take_examples(found: Mapping[str, Any], column: str | None) -> tuple[Example, ...]:
     rows = found.get("partial_unexpected_index_list")
     if isinstance(rows, list) and rows and isinstance(rows[0], Mapping):
-        return tuple(_make_example(row, column) for row in rows[:SHOWN])
+        return tuple(
+            Example(
+                row_id=str(row.get("row_id", "")),
+                value=_show_value(
+                    row[column]
+                    if column is not None and column in row
+                    else {k: v for k, v in row.items() if k != "row_id"}
+                ),
+            )
+            for row in rows[:SHOWN]
+        )
     values = found.get("partial_unexpected_list")
     listed = values if isinstance(values, list) else []
     return tuple(Example(value=_show_value(value)) for value in listed[:SHOWN])
-
-
-def _make_example(row: Mapping[str, Any], column: str | None) -> Example:
-    value = (
-        row[column]
-        if column is not None and column in row
-        else {k: v for k, v in row.items() if k != "row_id"}
-    )
-    return Example(row_id=str(row.get("row_id", "")), value=_show_value(value))
 
 
 def _show_value(value: object) -> str | None:

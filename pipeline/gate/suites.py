@@ -210,7 +210,7 @@ def _read_expectation(path: Path, number: int, data: JsonValue) -> Expectation:
     for known in _SEVERITIES:
         if severity == known:
             level = _failure_level(where, known, meta.get("action"))
-            return Expectation(kind, kwargs, level, meta, _join_notes(data.get("notes")))
+            return Expectation(kind, kwargs, level, meta, join_notes(data.get("notes")))
     raise SuiteError(f"{where}: severity '{severity}' is none of {', '.join(_SEVERITIES)}")
 
 
@@ -223,7 +223,6 @@ def _failure_level(where: str, severity: Severity, action: JsonValue) -> Severit
     return "warning" if action is not None and severity == "critical" else severity
 
 
-def _join_notes(notes: JsonValue) -> str:
-    if isinstance(notes, list):
-        return " ".join(str(each) for each in notes)
-    return str(notes) if notes else ""
+def join_notes(notes: object) -> str:
+    """Return an expectation's notes, a text or a list of them, as one text."""
+    return " ".join(map(str, notes)) if isinstance(notes, list) else str(notes or "")
