@@ -15,6 +15,9 @@ class Cluster(Section):
         description="host:port, or auto. Default: RAY_ADDRESS, else a cluster of "
         "this machine that ends with the run.",
     )
+    connect_timeout: PositiveFloat = Field(
+        30.0, description="Seconds in which the address must answer as a Ray cluster does."
+    )
     cpus: PositiveFloat = Field(1.0, description="CPUs that one shard takes.")
     memory: PositiveInt | None = Field(
         None, description="Bytes one shard may take; its process ends above. Default: Ray's limit."

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import sys
 import threading
 import time
@@ -59,6 +60,35 @@ def leave_cluster() -> None:
     ray.shutdown()
 
 
+def check_reachable(address: str, seconds: float) -> None:
+    """Raise SiftsetError unless something at host:port speaks as Ray does, within a time.
+
+    Ray itself waits for many minutes, and says nothing. Its servers speak gRPC: they answer the
+    preface of HTTP/2 (RFC 9113, 3.4) with a frame of settings, number 4.
+    """
+    host, _, port = address.removeprefix("ray://").rpartition(":")
+    if not host or not port.isdigit():
+        return  # auto, local: Ray looks on this machine, which takes no time
+    deadline, told = time.monotonic() + seconds, "no answer"
+    is_encrypted = os.environ.get("RAY_USE_TLS", "0") != "0"
+    while (left := deadline - time.monotonic()) > 0:
+        try:
+            with socket.create_connection((host.strip("[]"), int(port)), timeout=left) as link:
+                if is_encrypted:
+                    return
+                link.sendall(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + b"\0\0\0\4\0\0\0\0\0")
+                told = "what listens there is no Ray cluster"
+                if link.recv(9)[3:4] == b"\4":
+                    return
+        except OSError as error:
+            told = error.strerror or str(error) or told
+        time.sleep(min(0.5, max(0.0, deadline - time.monotonic())))
+    raise SiftsetError(
+        f"the Ray cluster at {address} cannot be reached within {seconds:g} s ({told}): start it, "
+        "correct ray.address or RAY_ADDRESS, or give it longer with ray.connect_timeout"
+    )
+
+
 def connect_cluster(config: Cluster, folder: Path | None) -> None:
     """Connect this process to a cluster whose workers find `folder` as their own."""
     import ray
@@ -76,9 +106,11 @@ def connect_cluster(config: Cluster, folder: Path | None) -> None:
         wanted["working_dir"] = str(folder)
     if config.packages:
         wanted["pip"] = list(config.packages)
+    address = config.address or os.environ.get("RAY_ADDRESS", "")
+    check_reachable(address, config.connect_timeout)
     quiet: dict[str, object] = {"log_to_driver": False, "logging_level": "error"}
     try:
-        if config.address or os.environ.get("RAY_ADDRESS"):
+        if address:
             ray.init(address=config.address, runtime_env=wanted, **quiet)
         else:
             here: dict[str, object] = {"include_dashboard": False}
