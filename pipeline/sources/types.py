@@ -89,8 +89,9 @@ def wider_type(one: pl.DataType, other: pl.DataType) -> pl.DataType:
     """Return the type that holds the values of both, text in the end."""
     if pl.Null in (one, other) or one == other:
         return other if one == pl.Null else one
-    if {one, other} == {pl.Int64(), pl.Float64()}:
-        return pl.Float64()
+    for family in (INTEGERS, FLOATS, (*INTEGERS, pl.Float64())):
+        if one in family and other in family:
+            return max(one, other, key=family.index)
     if {one, other} == {pl.Int64(), WIDE_INTEGER}:
         return WIDE_INTEGER
     return pl.String()
@@ -146,10 +147,8 @@ def _declared_type(one: pl.DataType, other: pl.DataType, *, declared: bool) -> p
     one, other = _fill_nulls(one, other), _fill_nulls(other, one)
     if one == other:
         return one
-    for family in (INTEGERS, FLOATS, (*INTEGERS, pl.Float64())):
-        if one in family and other in family:
-            return max(one, other, key=family.index)
-    return None
+    wider = wider_type(one, other)
+    return None if wider == pl.String else wider
 
 
 def _fill_nulls(dtype: pl.DataType, other: pl.DataType) -> pl.DataType:

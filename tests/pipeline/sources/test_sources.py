@@ -338,3 +338,23 @@ def test_more_columns_than_a_page_can_show_are_refused(opened: Open, tmp_path: P
     (tmp_path / "a.csv").write_text(f"text,{names}\n")
     with pytest.raises(SourceError, match="10,001 columns, expected at most 10,000"):
         opened("a.csv")
+
+
+WIDTHS = [
+    (pl.Int32, pl.Int64, pl.Int64),
+    (pl.Int16, pl.Float64, pl.Float64),
+    (pl.Float32, pl.Float64, pl.Float64),
+    (pl.Int64, pl.String, pl.String),
+    (pl.Date, pl.Date, pl.Date),
+]
+
+
+@pytest.mark.parametrize(("one", "other", "both"), WIDTHS)
+def test_numbers_of_two_sources_stay_numbers(tmp_path, one, other, both):
+    for name, dtype in (("a", one), ("b", other)):
+        values = pl.Series([7]).cast(dtype)
+        pl.DataFrame({"text": [name], "n": values}).write_parquet(tmp_path / f"{name}.parquet")
+    named = [{"files": {"name": name, "paths": [f"{name}.parquet"]}} for name in ("a", "b")]
+    sources = open_sources(recipe(named), tmp_path)
+    assert sources.schema["n"] == both
+    assert rows(sources)["n"].n_unique() == 1
