@@ -88,7 +88,8 @@ def make_plan(job: Job, store: Store, book: ShardList | None, work: Path) -> Ref
             if same is None or stored.is_outdated():  # its rows are decided anew
                 about = sign if same is None else job.key
                 key = json_digest(["gone", entry.key, about])
-                earlier_ids[key] = entry.ids
+                if job.recipe.refresh.merge == "upsert":
+                    earlier_ids[key] = entry.ids
                 entry = ShardEntry(key, *entry.input, entry.file, gone=True)
                 if stored.rows:
                     todo[entry.key] = stored

@@ -88,3 +88,15 @@ def test_files_in_an_order_of_their_own_keep_it_when_one_goes(new_world):
     world.remove("a1")
     world.refresh()
     assert said(world) == {("k", "third words")}
+
+
+def test_what_is_lost_takes_nothing_out_where_ids_only_repeat(new_world):
+    """Under append a record that an archived file had, and no formula kept, may come again."""
+    world = new_world(source={"files": FILES})
+    world.write("a", [{"id": "k", "text": "bad words"}, {"id": "n", "text": "other words"}])
+    world.refresh()
+    world.remove("a")
+    world.change(keep="long")
+    world.write("b", [{"id": "k", "text": "bad words"}])
+    world.refresh()
+    assert said(world) == {("n", "other words"), ("k", "bad words")}
