@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import Final
 
 import polars as pl
 from pydantic import JsonValue
@@ -23,7 +24,8 @@ from siftset.schemas.progress import Progress, Silent
 from siftset.schemas.recipe.loading import RecipeLike
 from siftset.signals.evaluation.explain import explain, explain_row
 
-_PLACES = ("rejected", "quarantine", "duplicates", "unreadable")
+_ID_DIGITS: Final = 32
+_PLACES: Final = ("rejected", "quarantine", "duplicates", "unreadable")
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,12 +84,15 @@ def explain_one(
 ) -> Explained:
     """Tell where a row ended in the latest run that has it, and why; else ask the source.
 
-    With a version, the set as it was then is looked at first.
+    With a version, the set as it was then is looked at first. The beginning of an id will do where
+    no other row's begins so.
     """
     loaded, store = open_store(recipe, overrides=overrides, uses=SECTIONS)
+    row_id = _complete_row_id(row_id, (frame for _, _, frame in _scan_recorded(store, version)))
     for where, row in _find_recorded(store, row_id, version):
         return Explained(_describe_row(where, row), {"where": where, "row": _to_json(row)})
     job = load_job(loaded)
+    row_id = _complete_row_id(row_id, (frame.lazy() for frame in _read_frames(job)))
     for frame in _read_frames(job):
         found = frame.filter(pl.col("row_id") == row_id)
         if found.height:
@@ -127,16 +132,39 @@ def _find_recorded(
     store: Store, row_id: str, version: int | None
 ) -> Iterator[tuple[str, dict[str, object]]]:
     """Find a row in a version, the current one by default, then in the runs, latest first."""
-    wanted = pl.col("row_id") == row_id
+    for place, run_id, frame in _scan_recorded(store, version):
+        for row in frame.filter(pl.col("row_id") == row_id).collect().to_dicts():
+            yield place, row if run_id is None else {**row, "run_id": run_id}
+
+
+def _scan_recorded(
+    store: Store, version: int | None
+) -> Iterator[tuple[str, str | None, pl.LazyFrame]]:
+    """Yield where rows ended, the run, and the rows: a version, then the runs, latest first."""
     if store.version() is not None:
-        for row in store.scan(version).filter(wanted).collect().iter_rows(named=True):
-            yield "kept", row
+        yield "kept", None, store.scan(version)
     for folder in run_folders(store.output):
         for place in _PLACES:
             fetch_below(folder.output, f"{RUNS}/{folder.run_id}/{place}")
             files = sorted((folder.path / place).glob("*.parquet"))
-            for row in pl.scan_parquet(files).filter(wanted).collect().to_dicts() if files else []:
-                yield place, {**row, "run_id": folder.run_id}
+            if files:
+                yield place, folder.run_id, pl.scan_parquet(files)
+
+
+def _complete_row_id(begun: str, frames: Iterable[pl.LazyFrame]) -> str:
+    """Return the one id that begins so, or what was given where none does or it is whole."""
+    if not begun or len(begun) >= _ID_DIGITS:
+        return begun
+    found: set[str] = set()
+    for frame in frames:
+        ids = frame.select("row_id").filter(pl.col("row_id").str.starts_with(begun)).unique()
+        found.update(ids.collect()["row_id"])
+    if len(found) > 1:
+        some = ", ".join(sorted(found)[:3])
+        raise OutputError(
+            f"row {begun}: {len(found):,} rows begin so ({some}), expected one: give more of its id"
+        )
+    return found.pop() if found else begun
 
 
 def _describe_row(where: str, row: dict[str, object]) -> str:
