@@ -32,9 +32,6 @@ class Cluster(Section):
     retries: NonNegativeInt = Field(
         2, description="Further attempts, on other nodes where there are any; then quarantine."
     )
-    connect_timeout: PositiveFloat = Field(
-        30.0, description="Seconds to wait for the cluster at the address to answer."
-    )
     wait_for_nodes: NonNegativeFloat = Field(
         60.0, description="Seconds to wait for a node that can take a shard."
     )

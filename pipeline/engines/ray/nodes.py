@@ -98,7 +98,6 @@ def connect_cluster(config: Cluster, folder: Path | None) -> None:
             "this process is connected to Ray already, expected none: siftset connects by itself, "
             "to ship what the signals need; call  ray.shutdown()  first"
         )
-    _await_address(config)
     environment = {"PYTHONSAFEPATH": "1", "POLARS_MAX_THREADS": str(max(1, int(config.cpus)))}
     wanted: dict[str, object] = {
         "env_vars": {**environment, **config.environment},
@@ -125,29 +124,6 @@ def connect_cluster(config: Cluster, folder: Path | None) -> None:
             f"reached ({told}): expected one that runs the same versions of Ray and Python; see  "
             "ray status"
         ) from None
-
-
-def _await_address(config: Cluster) -> None:
-    """Wait until something answers at a cluster's address; Ray itself would wait without a word.
-
-    Raises SiftsetError where nothing does within `ray.connect_timeout` seconds.
-    """
-    address = config.address or os.environ.get("RAY_ADDRESS") or ""
-    host, _, port = address.removeprefix("ray://").rpartition(":")
-    if not host or not port.isdecimal():
-        return
-    deadline, told = time.monotonic() + config.connect_timeout, "no answer"
-    while (left := deadline - time.monotonic()) > 0:
-        try:
-            with socket.create_connection((host.strip("[]"), int(port)), timeout=left):
-                return
-        except (OSError, OverflowError) as error:
-            told = str(error)
-        time.sleep(min(_POLL, max(deadline - time.monotonic(), 0)))
-    raise SiftsetError(
-        f"nothing answers at the Ray cluster's address {address} ({told}), expected its head "
-        f"within {config.connect_timeout:g} seconds: start it, or change ray.address or RAY_ADDRESS"
-    )
 
 
 @contextmanager
