@@ -1,4 +1,4 @@
-"""Lengths, exact up to 4,095 and in fine bins beyond; those of two parts add up."""
+"""Lengths, exact up to 16,383 and in fine bins beyond; those of two parts add up."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pydantic import Field, model_validator
 
 from siftset.schemas.results.metrics import Histogram, Metrics
 
-EXACT: Final = 4096
+EXACT: Final = 16384
 """Lengths below it have a bin each."""
 PER_OCTAVE: Final = 32
 """Bins per doubling above: a quantile there is off by at most half of one, 1.1 %."""
@@ -68,7 +68,7 @@ class Lengths(Metrics):
     def quantile(self, q: Fraction) -> float | None:
         """Return the least length that a share `q` of the rows does not exceed.
 
-        It is exact below 4,096, and within 1.1 % from there on.
+        It is exact below 16,384, and within 1.1 % from there on.
         """
         goal, seen = q * self.rows, 0
         for least in sorted(self.bins):
@@ -118,7 +118,7 @@ def measure_lengths(lengths: pl.Series) -> Lengths:
 
 
 def bin_middle(least: int) -> float:
-    """Return the middle of the bin that begins with a length: the length itself below 4,096."""
+    """Return the middle of the bin that begins with a length: the length itself below 16,384."""
     return (least + bin_edge(_bin_index(least) + 1) - 1) / 2
 
 

@@ -214,8 +214,12 @@ def _assemble_run(
     for name in GATE_FOLDERS:
         if (run.folder / FOLDER / name).is_dir():
             (run.folder / FOLDER / name).replace(draft / name)
-    if state == "prepared":
-        move_project(draft / "gx", run.folder / "set", run.store.path / run.run_id)
+    places = {
+        "prepared": run.store.path / run.run_id,
+        "preview": run.store.output / PREVIEW / "set",
+        "refused": Path("not stored"),
+    }
+    move_project(draft / "gx", run.folder / "set", places[state])
     _write_metrics(draft, assessment.metrics)
     if (run.folder / PROFILE).is_file():
         (run.folder / PROFILE).replace(draft / PROFILE)

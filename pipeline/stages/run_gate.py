@@ -49,7 +49,10 @@ def run_suites(
 
 
 def move_project(project: Path, before: Path, after: Path) -> None:
-    """Let a project of Great Expectations find the files of the set where they will lie."""
+    """Let a project of Great Expectations, and its pages, name the files where they will lie."""
+    for page in project.parent.glob("data_docs/**/*.html"):
+        text = page.read_text(encoding="utf-8")
+        page.write_text(text.replace(str(before.resolve()), str(after)), encoding="utf-8")
     config = project / "great_expectations.yml"
     if not config.is_file():
         return

@@ -194,7 +194,7 @@ class Histogram(Metrics):
     quantiles: dict[str, float] = Field(
         default_factory=dict,
         description="p1, p50, p99: the least length that such a share of the texts does not "
-        "exceed; exact below 4,096, within 1.1 % from there on.",
+        "exceed; exact below 16,384, within 1.1 % from there on.",
     )
 
 

@@ -98,7 +98,7 @@ def _quantile_table(metrics: RunMetrics) -> Markup:
                 rows.append([f"{unit}, {which}", told[0], *shown, *told[1:]])
     note = (
         "A quantile is the least length that such a share of the texts does not exceed; those "
-        "marked with ≈, from 4,096 on, are within 1.1 %. The others are exact, of the texts named "
+        "marked with ≈, from 16,384 on, are within 1.1 %. The others are exact, of the texts named "
         "above."
     )
     table = draw_table(head, rows)

@@ -215,3 +215,16 @@ def test_the_project_of_a_run_names_no_file_that_is_gone(folder: Path) -> None:
     assert all(Path(path).is_file() for path in assets["set"]["paths"])
     (told,) = project.glob("validations/set-mine/**/*.json")
     assert Path(json.loads(told.read_text("utf-8"))["meta"]["batch_spec"]["path"]).is_file()
+
+
+def test_no_page_names_a_work_folder_that_is_gone(folder: Path) -> None:
+    recipe = write(folder, "suite", expect(NO_URL, "critical", "", **URL))
+    with pytest.raises(GateFailed):
+        curate(recipe)
+    write(folder, "suite", expect(NO_URL, "warning", "", **URL))
+    curate(folder / "recipe.yaml", options=CurateOptions(dry_run=True))
+    curate(folder / "recipe.yaml")
+    left = [p for p in (folder / "out").rglob("*") if p.suffix in (".html", ".yml", ".json")]
+    assert len([p for p in left if "data_docs" in p.parts]) >= 3
+    work = str((folder / "out" / ".work").resolve())
+    assert [p for p in left if work in p.read_text(encoding="utf-8")] == []
