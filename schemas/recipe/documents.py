@@ -111,7 +111,12 @@ def _copy_plain(value: Any, path: Path) -> Any:  # noqa: ANN401  YAML to JSON va
             return found
         return node if node is None or isinstance(node, str | int | float) else str(node)
 
-    return copy(value)
+    try:
+        return copy(value)
+    except RecursionError:
+        raise RecipeError(
+            f"recipe {path}: a value holds itself (by an anchor and an alias), or nests too deep"
+        ) from None
 
 
 def _key_text(key: object, path: Path) -> str:

@@ -57,7 +57,10 @@ class Delimited:
             if len(header) > 1:
                 records = records.select(records.ends > records.starts)
             data = records.join_lines()
-            lone = _has_lone_return(data, records)
+            # joining would hide a carriage return at the end of a record
+            last = np.frombuffer(records.data, np.uint8)[np.maximum(records.ends - 1, 0)]
+            ending = (records.ends > records.starts) & (last == ord("\r"))
+            lone = bool(LONE_RETURN.search(data)) or bool(ending.any())
             parsed = None if lone else self._parse_fast(data, records, header)
             parsed = parsed or _parse_by_record(records, header, grammar)
             numbers = pl.Series("record", parsed.good.numbers, dtype=pl.Int64)
@@ -120,14 +123,6 @@ class Delimited:
         if table.num_rows + len(wrong) != len(records) or max(wrong, default=0) >= len(records):
             return None
         return _drop_misfits(to_frame(table), records, wrong, header)
-
-
-def _has_lone_return(data: bytes, records: Records) -> bool:
-    """Whether a carriage return ends no line; at the end of a record, joining would hide it."""
-    if LONE_RETURN.search(data):
-        return True
-    last = np.frombuffer(records.data, np.uint8)[np.maximum(records.ends - 1, 0)]
-    return bool(((records.ends > records.starts) & (last == ord("\r"))).any())
 
 
 def _drop_misfits(

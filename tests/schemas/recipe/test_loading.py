@@ -305,3 +305,18 @@ def test_loading_needs_no_heavy_package():
     code += f"print([m for m in {heavy} if m in sys.modules])"
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert found.stdout.strip() == "[]"
+
+
+SELVES = [
+    "name: &x [*x]\n",
+    "name: x\nsignals: &s {a: *s}\n",
+    "name: x\nkeep: " + "[" * 3_000 + "]" * 3_000,
+]
+
+
+@pytest.mark.parametrize("text", SELVES)
+def test_a_value_that_holds_itself_is_one_line(text, tmp_path):
+    (tmp_path / "recipe.yaml").write_text(text)
+    with pytest.raises(RecipeError) as caught:
+        load_recipe(tmp_path / "recipe.yaml")
+    assert "\n" not in str(caught.value)
