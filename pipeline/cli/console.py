@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Final, TextIO
 from siftset.pipeline.reports.markup import show_controls
 from siftset.schemas.errors import OutputError, SiftsetError
 from siftset.schemas.progress import LineProgress, Silent
+from siftset.schemas.recipe.environment import hide_values
 
 if TYPE_CHECKING:
     from pydantic import JsonValue
@@ -76,7 +77,7 @@ class Screen:
         known = isinstance(error, SiftsetError)
         stands = "; ".join(reversed(getattr(error, "__notes__", [])))
         message = str(error) if known else f"{type(error).__name__}: {error}"
-        message = f"{message} ({stands})" if stands else message
+        message = hide_values(f"{message} ({stands})" if stands else message)
         if not self.broken:
             self.result({"error": message, "exit_code": code})
         if self.verbose or not known:
@@ -105,7 +106,7 @@ class Screen:
     def _write_note(self, text: str) -> None:
         # A log that nobody reads any more ends no run.
         with suppress(OSError):
-            print(show_controls(text), file=sys.stderr, flush=True)  # noqa: T201
+            print(show_controls(hide_values(text)), file=sys.stderr, flush=True)  # noqa: T201
 
     def progress(self) -> Progress:
         """Return bars on a terminal, plain lines elsewhere, nothing under -q."""

@@ -9,6 +9,7 @@ from typing import Final
 from pydantic import JsonValue
 
 from siftset.pipeline.storage.atomic_files import atomic_write, read_json
+from siftset.schemas.recipe.environment import hide_values
 from siftset.schemas.results.summary import Finding, TrainResult
 
 RESULT: Final = "training.json"
@@ -50,7 +51,7 @@ def render_comparison(folder: Path) -> Path:
 
     comparison = Comparison.model_validate_json((folder / COMPARE_JSON).read_bytes())
     with atomic_write(folder / COMPARE_HTML) as draft:
-        draft.write_text(compare_report(comparison), encoding="utf-8")
+        draft.write_text(hide_values(compare_report(comparison)), encoding="utf-8")
     return folder / COMPARE_HTML
 
 

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from http.client import HTTPException
 from typing import Final
 
+from siftset.schemas.recipe.environment import hide_values
 from siftset.schemas.results.metrics import Check, RunMetrics
 
 TIMEOUT: Final = 5.0
@@ -54,7 +55,7 @@ def post_json(
     def post() -> None:
         opener = urllib.request.build_opener(_NoRedirect)
         try:
-            body = json.dumps(content).encode()
+            body = hide_values(json.dumps(content)).encode()
             request = urllib.request.Request(url, data=body, headers=known, method="POST")
             with opener.open(request, timeout=TIMEOUT):
                 answer.append(None)

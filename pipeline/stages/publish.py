@@ -29,6 +29,7 @@ from siftset.pipeline.storage.object_store import is_address
 from siftset.pipeline.storage.ownership import OWNER
 from siftset.pipeline.storage.run_folder import MANIFEST, RunFolder, State, software_versions
 from siftset.schemas.errors import OutputError, OvertakenError, SiftsetError
+from siftset.schemas.recipe.environment import hide_in_json, hide_values
 from siftset.schemas.results.metrics import RunMetrics
 from siftset.schemas.results.summary import Balance, CurateResult
 
@@ -70,11 +71,11 @@ def publish(
         mode=how.mode,
         metadata={
             **how.metadata,
-            OWNER: run.job.recipe.name,
-            _RESULT: json.dumps(result.to_json()),
+            OWNER: hide_values(run.job.recipe.name),
+            _RESULT: json.dumps(hide_in_json(result.to_json())),
             "siftset_recipe": assessment.metrics.run.recipe_hash,
             "siftset_formula": run.job.decider.hash,
-            "siftset_formula_text": run.job.decider.formula.text,
+            "siftset_formula_text": hide_values(run.job.decider.formula.text),
         },
     )
     finish_commit(run.store)
@@ -225,9 +226,11 @@ def _assemble_run(
         (run.folder / PROFILE).replace(draft / PROFILE)
     if assessment.faults:
         faults: list[JsonValue] = [dict(fault) for fault in assessment.faults]
-        write_json(draft / FAULTS, {"faults": faults})
+        write_json(draft / FAULTS, {"faults": hide_in_json(faults)})
     result = _make_result(run, outcome, assessment, version=None)
-    write_json(draft / MANIFEST, _make_manifest(run, outcome, result, state, base))
+    manifest = hide_in_json(_make_manifest(run, outcome, result, state, base))
+    assert isinstance(manifest, dict)
+    write_json(draft / MANIFEST, manifest)
     return draft
 
 
@@ -327,5 +330,10 @@ def _place_run(run: CurateRun, draft: Path) -> RunFolder:
 
 
 def _write_metrics(folder: Path, metrics: RunMetrics) -> None:
+    text = metrics.model_dump_json(indent=1)
+    found = json.loads(text)
+    hidden = hide_in_json(found)
+    if hidden != found:
+        text = json.dumps(hidden, indent=1, ensure_ascii=False)
     with atomic_write(folder / METRICS) as draft:
-        draft.write_text(metrics.model_dump_json(indent=1) + "\n", encoding="utf-8")
+        draft.write_text(text + "\n", encoding="utf-8")

@@ -12,6 +12,7 @@ from siftset.pipeline.storage.object_store import is_address
 from siftset.pipeline.storage.run_folder import MANIFEST, RunFolder
 from siftset.pipeline.storage.table import Commit, Store
 from siftset.schemas.errors import OutputError, RecipeError
+from siftset.schemas.recipe.environment import hide_values
 from siftset.schemas.recipe.loading import LoadedRecipe
 
 OWNER: Final = "siftset_recipe_name"
@@ -35,7 +36,7 @@ def check_owner(store: Store, recipe: str, *, take_over: bool) -> None:
     if commit is None or take_over:
         return
     owner = _find_owner(store, commit)
-    if owner not in ("", recipe):
+    if owner not in ("", recipe, hide_values(recipe)):
         raise OutputError(
             f"{store.output} is the output of the recipe '{owner}', expected one of its own for "
             f"'{recipe}': name another 'output', or go on from that set with --take-over"

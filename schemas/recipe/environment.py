@@ -5,13 +5,38 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Collection, Mapping
-from typing import Final
-
-from pydantic import JsonValue
+from typing import TYPE_CHECKING, Final
 
 from siftset.schemas.errors import RecipeError
 
+if TYPE_CHECKING:
+    from pydantic import JsonValue
+
 VARIABLE: Final = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)(?::-([^}]*))?\}")
+
+SHORTEST: Final = 8
+"""Characters from which a value is taken for one that must not be written: a shorter one, or a
+number, stands in too many other places."""
+_FILLED: Final[dict[str, str]] = {}
+"""The values that recipes of this process took from the environment, with their names."""
+
+
+def hide_values(text: str) -> str:
+    """Return a text with the values of environment variables as recipes write them: ${NAME}."""
+    for value in sorted(_FILLED, key=len, reverse=True):
+        text = text.replace(value, _FILLED[value])
+    return text
+
+
+def hide_in_json(value: JsonValue) -> JsonValue:
+    """Return JSON with the values of environment variables hidden in its texts; keys stay."""
+    if isinstance(value, str):
+        return hide_values(value)
+    if isinstance(value, dict):
+        return {key: hide_in_json(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [hide_in_json(item) for item in value]
+    return value
 
 
 def fill_variables(
@@ -45,6 +70,8 @@ def _fill_text(text: str, place: str, *, needed: bool) -> str:
         name, default = found.groups()
         value = os.environ.get(name) or default
         if value is not None:
+            if value != default and len(value) >= SHORTEST and not value.isdigit():
+                _FILLED[value] = f"${{{name}}}"
             return value
         if name in os.environ or not needed:
             return "" if name in os.environ else found[0]
