@@ -15,7 +15,7 @@ import polars as pl
 
 from siftset.pipeline.gate.row_rules import RowRule
 from siftset.pipeline.storage.delta_types import delta_type
-from siftset.schemas.errors import MissingExtraError, RecipeError
+from siftset.schemas.errors import MissingExtraError, RecipeError, SuiteError
 from siftset.schemas.recipe.loading import LoadedRecipe
 from siftset.schemas.recipe.model import Recipe
 from siftset.schemas.results.columns import SOURCE
@@ -45,9 +45,12 @@ def prepare_gate(loaded: LoadedRecipe) -> str:
     digest = hashlib.sha256()
     for suite in given:
         path = _find_suite(suite, loaded)
-        read_suites(path)
-        for file in sorted(path.glob("*.json")) if path.is_dir() else [path]:
-            digest.update(file.read_bytes())
+        for each in read_suites(path):
+            digest.update(each.path.read_bytes())
+            for module in each.modules:
+                if not module.is_file():
+                    raise SuiteError(f"{each.path}: python: there is no file {module}")
+                digest.update(module.read_bytes())
     return digest.hexdigest()[:32]
 
 

@@ -14,7 +14,7 @@ from typing import Any, Final
 import polars as pl
 from pydantic import JsonValue
 
-from siftset.pipeline.gate.gx.context import import_quietly
+from siftset.pipeline.gate.gx.context import import_quietly, load_expectations
 from siftset.pipeline.gate.gx.row_condition import condition_columns, missing_column
 from siftset.schemas.errors import SuiteError
 from siftset.schemas.recipe.integrity import Action
@@ -66,6 +66,8 @@ class Suite:
     name: str
     path: Path
     expectations: tuple[Expectation, ...]
+    modules: tuple[Path, ...] = ()
+    """Python files of the user's with expectation classes of their own."""
 
     def adapt_to_task(self, task: str | None) -> Suite:
         """Return the suite as it judges data for `task`: what concerns another one only informs.
@@ -135,6 +137,8 @@ def check_suite(suite: Suite) -> None:
     Imports Great Expectations.
     """
     import_quietly()
+    for module in suite.modules:
+        load_expectations(module)
     from great_expectations.expectations.registry import (
         list_registered_expectation_implementations,
     )
@@ -192,10 +196,15 @@ def _read_suite(path: Path) -> Suite:
     if not isinstance(name, str) or not _NAME.fullmatch(name):
         raise SuiteError(f"{path}: name {name!r} must be letters, digits, '_', '-' or spaces")
     listed: Sequence[JsonValue] = data["expectations"]
+    named = data.get("python") or []
+    named = [named] if isinstance(named, str) else named
+    if not isinstance(named, list) or not all(isinstance(one, str) for one in named):
+        raise SuiteError(f"{path}: python must be the path of a file, or a list of them")
     return Suite(
         name,
         path,
         tuple(_read_expectation(path, number, each) for number, each in enumerate(listed, 1)),
+        tuple(path.parent / Path(str(one)).expanduser() for one in named),
     )
 
 

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import hashlib
+import importlib.util
 import json
 import logging
 import os
 import re
+import sys
 import warnings
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from siftset.schemas.errors import MissingExtraError, OutputError
+from siftset.schemas.errors import MissingExtraError, OutputError, SuiteError
 
 if TYPE_CHECKING:
     from great_expectations.data_context.data_context.file_data_context import FileDataContext
@@ -42,6 +45,35 @@ def open_gx_project(folder: str | Path) -> FileDataContext:
     if not (Path(folder) / "great_expectations.yml").is_file():
         raise OutputError(f"{folder} is no project of Great Expectations: expected runs/RUN_ID/gx")
     return open_context(Path(folder).resolve().parent)
+
+
+def load_expectations(path: Path) -> None:
+    """Run a user's Python file, whose expectation classes Great Expectations then knows by name.
+
+    A file is run once as long as it stays as it is. Raises SuiteError where it cannot be run.
+    """
+    import_quietly()
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise SuiteError(f"{path}: the expectations cannot be read: {error.strerror}") from error
+    name = f"siftset_expectations_{hashlib.sha256(bytes(path) + content).hexdigest()[:16]}"
+    spec = importlib.util.spec_from_file_location(name, path)
+    if name in sys.modules or spec is None or spec.loader is None:
+        return
+    sys.modules[name] = module = importlib.util.module_from_spec(spec)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            spec.loader.exec_module(module)
+    except BaseException as error:
+        del sys.modules[name]
+        if isinstance(error, KeyboardInterrupt):
+            raise
+        problem = " ".join(str(error).split())
+        raise SuiteError(
+            f"{path}: cannot be imported: {type(error).__name__}: {problem}"
+        ) from error
 
 
 def open_context(folder: Path) -> FileDataContext:

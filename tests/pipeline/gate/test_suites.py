@@ -228,3 +228,46 @@ def test_no_page_names_a_work_folder_that_is_gone(folder: Path) -> None:
     assert len([p for p in left if "data_docs" in p.parts]) >= 3
     work = str((folder / "out" / ".work").resolve())
     assert [p for p in left if work in p.read_text(encoding="utf-8")] == []
+
+
+OWN = """
+import great_expectations as gx
+
+class ExpectLabelToBeKnown(gx.expectations.ExpectColumnValuesToBeInSet):
+    column: str = "label"
+    value_set: list = ["pro", "con"]
+"""
+
+
+def write_own(folder: Path, code: str | None, named: object = "own.py") -> Path:
+    recipe = write(folder, "suite", expect("expect_label_to_be_known"))
+    suite = json.loads((folder / "mine.json").read_text())
+    (folder / "mine.json").write_text(json.dumps({**suite, "python": named}))
+    if code is not None:
+        (folder / "own.py").write_text(code)
+    return recipe
+
+
+def test_an_expectation_class_of_the_users_own_judges_the_set(folder: Path) -> None:
+    recipe = write_own(folder, OWN)
+    with pytest.raises(GateFailed, match=r"expect_label_to_be_known.* 1 of 5 rows"):
+        curate(recipe)
+    key = check_recipe(recipe).job.key
+    write_own(folder, OWN.replace('"con"', '"con", "maybe"'))
+    assert check_recipe(recipe).job.key != key
+    assert curate(recipe).rows.kept == 5
+
+
+@pytest.mark.parametrize(
+    ("code", "named", "said"),
+    [
+        (None, "own.py", "python: there is no file"),
+        ("raise SystemExit(0)", "own.py", "own.py: cannot be imported: SystemExit: 0"),
+        ("import nonsense_of_nobody", ["own.py"], "cannot be imported: ModuleNotFoundError"),
+        (OWN, 7, "python must be the path of a file"),
+    ],
+)
+def test_expectations_that_cannot_be_imported_are_told_early(folder, code, named, said) -> None:
+    with pytest.raises(SuiteError, match=said) as told:
+        check_recipe(write_own(folder, code, named))
+    assert "\n" not in str(told.value)
