@@ -25,6 +25,8 @@ from siftset.schemas.results.metrics import Drift, Verdict
 
 FEWEST: Final = 100
 BINS: Final = 10
+_SIGNED: Final = ("new_words", "topic", "popularity")
+"""Measures that can be below 0."""
 _SURE: Final = 3.5
 """Standard errors beyond which the change of a share is not chance: 1 in 2,000."""
 
@@ -136,7 +138,8 @@ def _distance(
     """Return a measure; the interval is of the spread that regrouping gives."""
     if chance is not None:
         spread = 1.96 * chance.spread
-        more |= {"chance": chance.most, "low": value - spread, "high": value + spread}
+        low = value - spread if key in _SIGNED else max(0.0, value - spread)
+        more |= {"chance": chance.most, "low": low, "high": value + spread}
     drift = Drift(key=key, name=name, against="", value=value, **more)
     return drift, chance is None or chance.exceeded
 

@@ -186,7 +186,7 @@ def _list_runs(catalog: Catalog) -> Child:
         TableColumn("", "nowrap"),
         TableColumn("Run", "text"),
         TableColumn("Version", "num"),
-        TableColumn("Kept", "num"),
+        TableColumn("Kept by it", "num"),
         TableColumn("Of", "num"),
         TableColumn("", "bar"),
         TableColumn("Started", "nowrap"),

@@ -55,7 +55,7 @@ def leakage_part(metrics: RunMetrics) -> Child:
             shown.append(h("details", title, examples))
     said = []
     if metrics.run.incremental:
-        said.append("Between the rows that this run added; earlier versions were not compared.")
+        said.append("Splits: the rows that this run added, not those of earlier versions.")
     pairs = dict.fromkeys((leak.left, leak.right) for leak in metrics.leakage)
     near = {(leak.left, leak.right) for leak in metrics.leakage if leak.kind == "near"}
     if not_near := [f"{left} in {right}" for left, right in pairs if (left, right) not in near]:

@@ -78,6 +78,7 @@ def _judge_signals(metrics: RunMetrics) -> Iterator[ReportFinding]:
         return
     seen = describe_sample(funnel.analysed, funnel.decided)
     whole = funnel.analysed >= funnel.decided
+    new = "new " if metrics.run.incremental else ""
     top = funnel.tree.children if funnel.tree and funnel.tree.label == "and" else ()
     for out in funnel.leave_one_out:
         # A clause that decided rows is never said to be idle, whatever a sample of them shows.
@@ -88,9 +89,11 @@ def _judge_signals(metrics: RunMetrics) -> Iterator[ReportFinding]:
         # A signal that stands by itself between ands can only remove.
         does = "removes" if out.signal in {clause.label for clause in top} else "changes"
         # What the analysis of all rows did not see was quarantined: no formula changes that.
-        rows = f"{metrics.rows.read:,} rows" if whole else seen
+        rows = f"{metrics.rows.read:,} {new}rows" if whole else seen
         claim = f"The `{out.signal}` signal {does} nothing (leave-one-out: 0 of {rows})."
         todo = "drop it from the formula, or make it stricter"
+        if new:
+            todo = "look at the runs before, which read the other rows, before you drop it"
         if not whole:
             most = format_percent(3, funnel.analysed)  # the rule of three
             claim = f"{claim[:-1]}; by itself it decides at most {most} of all rows, 95 %."

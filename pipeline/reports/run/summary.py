@@ -44,6 +44,7 @@ def run_header(metrics: RunMetrics, found: tuple[ReportFinding, ...]) -> Header:
     if run.started:
         said.append(h("span", f"{format_moment(run.started)}, {run.seconds:,.1f} s"))
     kept = "rows kept" if metrics.verdict != "fail" else "rows would have been kept"
+    kept = f"new {kept}" if run.incremental else kept
     return Header(f"{run.recipe}: {metrics.rows.kept:,} {kept}", crumb, said)
 
 

@@ -314,3 +314,13 @@ def test_kinds_of_duplicates_are_told_apart(metrics: RunMetrics) -> None:
     assert "not looked for: set dedupe.near" in run_report(
         metrics.model_copy(update={"duplicates": off})
     )
+
+
+def test_what_changed_nothing_among_new_rows_is_not_to_be_dropped(metrics: RunMetrics) -> None:
+    idle = LeaveOneOut(signal="product", kept_without=9, removed=0)
+    funnel = metrics.funnel.model_copy(update={"leave_one_out": (idle,), "analysed": 25_000})
+    run = metrics.run.model_copy(update={"incremental": True})
+    found = find_statements(metrics.model_copy(update={"funnel": funnel, "run": run}))
+    (said,) = [one for one in found if "`product` signal" in one.claim]
+    assert "new rows" in said.claim
+    assert said.todo.startswith("look at the runs before")
