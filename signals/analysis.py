@@ -5,6 +5,7 @@ Counts add up over frames; shares are derived from them, so every share has its 
 
 from __future__ import annotations
 
+import itertools
 import operator
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -201,23 +202,40 @@ def analyse(
     """
     decider = FormulaDecider(formula, signals)
     decider.check(frame.schema)
-    truth = None if labels is None else _read_labels(labels, frame.height)
+    truth = None
+    if labels is not None:
+        if labels.dtype != pl.Boolean or len(labels) != frame.height:
+            raise SignalError(
+                f"labels: expected {frame.height:,} Booleans, found {len(labels):,} of "
+                f"{labels.dtype}"
+            )
+        truth = labels.cast(pl.UInt8).fill_null(UNKNOWN).to_numpy()
     space = Workspace(frame, decider.questions, cache=cache)
     said = {name: space.answer_leaf(AskSignal(name), None) for name in decider.questions}
     codes = _answer_node(decider.root, space, decider)
     kept = codes == TRUE
+    found = {name: _count_contribution(name, one, kept, space, decider)
+             for name, one in said.items()}  # fmt: skip
+    if truth is not None:
+        for name, one in said.items():
+            wrong = np.flatnonzero((one != UNKNOWN) & (truth != UNKNOWN) & (one != truth))
+            found[name] = replace(
+                found[name],
+                quality=_compare_with_labels(one, truth),
+                wrong=tuple(wrong[:WRONG_ROWS].tolist()),
+            )
+    agreement: dict[tuple[str, str], tuple[int, int]] = {}
+    for left, right in itertools.combinations(said, 2):
+        known = (said[left] != UNKNOWN) & (said[right] != UNKNOWN)
+        same = known & (said[left] == said[right])
+        agreement[left, right] = (int(same.sum()), int(known.sum()))
     return Analysis(
         formula=formula.text,
         rows=frame.height,
         kept=int(kept.sum()),
         unknown=int((codes == UNKNOWN).sum()),
-        signals={
-            name: _with_quality(
-                _count_contribution(name, found, kept, space, decider), found, truth
-            )
-            for name, found in said.items()
-        },
-        agreement=_count_agreement(said),
+        signals=found,
+        agreement=agreement,
         quality=None if truth is None else _compare_with_labels(np.where(kept, TRUE, FALSE), truth),
         nodes={
             show(node): int((_answer_node(node, space, decider) == TRUE).sum()) for node in also
@@ -276,39 +294,9 @@ def _count_contribution(
     )
 
 
-def _with_quality(found: SignalAnalysis, said: Codes, truth: Codes | None) -> SignalAnalysis:
-    if truth is None:
-        return found
-    return replace(found, quality=_compare_with_labels(said, truth), wrong=_wrong(said, truth))
-
-
-def _count_agreement(said: Mapping[str, Codes]) -> dict[tuple[str, str], tuple[int, int]]:
-    names = list(said)
-    found: dict[tuple[str, str], tuple[int, int]] = {}
-    for place, left in enumerate(names):
-        for right in names[place + 1 :]:
-            known = (said[left] != UNKNOWN) & (said[right] != UNKNOWN)
-            same = known & (said[left] == said[right])
-            found[left, right] = (int(same.sum()), int(known.sum()))
-    return found
-
-
-def _read_labels(labels: pl.Series, size: int) -> Codes:
-    if labels.dtype != pl.Boolean or len(labels) != size:
-        raise SignalError(
-            f"labels: expected {size:,} Booleans, found {len(labels):,} of {labels.dtype}"
-        )
-    return labels.cast(pl.UInt8).fill_null(UNKNOWN).to_numpy()
-
-
 def _compare_with_labels(said: Codes, truth: Codes) -> Quality:
     counts = np.bincount(said.astype(np.int64) * 3 + truth, minlength=9)
     return Quality(int(counts[4]), int(counts[3]), int(counts[1]), int(counts[0]))
-
-
-def _wrong(said: Codes, truth: Codes) -> tuple[int, ...]:
-    known = (said != UNKNOWN) & (truth != UNKNOWN)
-    return tuple(np.flatnonzero(known & (said != truth))[:WRONG_ROWS].tolist())
 
 
 def _share_of(part: int, whole: int) -> float | None:

@@ -184,7 +184,14 @@ def _read_function(function: Body, options: _Options) -> Definition:
             raise SignalError(f"@signal: '{name}': put * before the parameter '{item.name}'")
     resources = dict(options.resources or {})
     extra = [item for item in found if item.kind is item.KEYWORD_ONLY]
-    _check_resources(function, resources, {item.name for item in extra})
+    for resource, file in resources.items():
+        if resource not in {item.name for item in extra}:
+            raise SignalError(
+                f"@signal: '{name}' has no keyword-only argument for "
+                f"the resource '{resource}'; write  *, {resource}: frozenset[str]"
+            )
+        if not callable(file) and not resource_path(function, file).is_file():
+            raise SignalError(f"@signal: '{name}': the resource '{resource}' is no file: {file}")
     own = [item for item in extra if item.name not in resources]
     return Definition(
         function, _body_kind(function, inputs), tuple(item.name for item in inputs),
@@ -264,16 +271,3 @@ def _accepted_type(function: Body, columns: Sequence[str]) -> Accepts:
     }
     fits = (kind for kind, names in kinds.items() if all(word and word <= names for word in words))
     return next(fits, "any") if words else "any"
-
-
-def _check_resources(function: Body, resources: Mapping[str, Resource], extra: set[str]) -> None:
-    for name, resource in resources.items():
-        if name not in extra:
-            raise SignalError(
-                f"@signal: '{function.__name__}' has no keyword-only argument for "
-                f"the resource '{name}'; write  *, {name}: frozenset[str]"
-            )
-        if not callable(resource) and not resource_path(function, resource).is_file():
-            raise SignalError(
-                f"@signal: '{function.__name__}': the resource '{name}' is no file: {resource}"
-            )

@@ -79,7 +79,15 @@ class Bound:
             if callable(resource):
                 content = fingerprint(resource)
             else:
-                content = _resource_fingerprint(definition.function, name, resource)
+                # what ends the lines of a file that is read as text does not count
+                path = resource_path(definition.function, resource)
+                kind = next(iter(type_names(hints_of(definition.function).get(name))), "str")
+                if kind in ("Path", "bytes", "dict"):
+                    content = file_fingerprint(path)
+                else:
+                    lines = [path.read_text("utf-8")] if kind == "str" else _read_lines(path)
+                    unordered = kind in ("set", "frozenset")
+                    content = digest(*(sorted(set(lines)) if unordered else lines))
             files.append(f"{name}={content}")
         steps = [step.identity for step in preprocessors]
         return digest(self.trace.hash, self.parameters.model_dump_json(), *files, *steps)
@@ -130,16 +138,6 @@ def resource_path(function: Body, resource: str | Path) -> Path:
 def _trace_function(function: Body) -> Trace:
     """Trace a function once, while what it imports can be found."""
     return trace_function(function)
-
-
-def _resource_fingerprint(function: Body, name: str, resource: str | Path) -> str:
-    """Hash a file as it is read: what ends its lines does not count where it is read as text."""
-    path = resource_path(function, resource)
-    kind = next(iter(type_names(hints_of(function).get(name))), "str")
-    if kind in ("Path", "bytes", "dict"):
-        return file_fingerprint(path)
-    lines = _read_lines(path) if kind != "str" else [path.read_text("utf-8")]
-    return digest(*(sorted(set(lines)) if kind in ("set", "frozenset") else lines))
 
 
 @functools.lru_cache(maxsize=256)

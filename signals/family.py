@@ -156,14 +156,11 @@ class Family:
         if values:
             many = "tuple" in str(self.parameters.model_fields[self.positional].annotation)
             given[self.positional] = list(values) if many else values[0]
-        return self.build(name or self._default_name(values, given), given, folder=Path.cwd())
-
-    def _default_name(self, values: tuple[str, ...], given: Mapping[str, object]) -> str:
         one_word = len(values) == 1 and self.positional != "column"
         only = values[0].lower() if one_word else ""
-        if only.isascii() and only.isidentifier() and not keyword.iskeyword(only):
-            return only
-        return f"{self.kind}_{digest(repr(sorted(given.items())))[:8]}"
+        if not (only.isascii() and only.isidentifier()) or keyword.iskeyword(only):
+            only = f"{self.kind}_{digest(repr(sorted(given.items())))[:8]}"
+        return self.build(name or only, given, folder=Path.cwd())
 
     @property
     def summary(self) -> str:

@@ -309,17 +309,14 @@ class _Walk:
             return value.fingerprint  # type: ignore[attr-defined, no-any-return]
         if _is(value, Preprocessor):
             return value.identity  # type: ignore[attr-defined, no-any-return]
-        if _is(value, ModuleType):
-            return self._hash_module(value)  # type: ignore[arg-type]
+        if issubclass(type(value), ModuleType) and isinstance(value, ModuleType):
+            file, name = _file_of(vars(value)), str(vars(value).get("__name__"))
+            if file.endswith(".py") and is_own(file):
+                return self.hash_module_file(Path(file))
+            return f"module:{name} {_version_of(name.partition('.')[0])}"
         if _is(value, type):
             return self._hash_type(value)  # type: ignore[arg-type]
         return self._hash_instance(value)
-
-    def _hash_module(self, module: ModuleType) -> str:
-        file, name = _file_of(vars(module)), str(vars(module).get("__name__"))
-        if file.endswith(".py") and is_own(file):
-            return self.hash_module_file(Path(file))
-        return f"module:{name} {_version_of(name.partition('.')[0])}"
 
     def _hash_type(self, cls: type) -> str:
         """Hash a class: of the user's own all that it holds, its bases too, of others the label."""
@@ -328,7 +325,11 @@ class _Walk:
             return package_label(cls)
         parts = [cls.__qualname__, *(self.hash_value(base) for base in cls.__bases__)]
         for name, value in sorted(state.items()):
-            if name.startswith("__") and not _is_written_by_hand(value):
+            # what Python or a decorator gives to a class says nothing, what stands in a file does
+            by_hand = isinstance(value, FunctionType) and not (
+                value.__code__.co_filename.startswith("<")
+            )
+            if name.startswith("__") and not by_hand:
                 continue
             if name != "_abc_impl":
                 parts += [name, self.hash_value(value)]
@@ -379,11 +380,6 @@ def _is_own_type(cls: type) -> bool:
     code = next((one.__code__.co_filename for one in methods), "<frozen>")
     module = sys.modules.get(cls.__module__)
     return is_own(code if module is None else _file_of(vars(module)))
-
-
-def _is_written_by_hand(value: object) -> bool:
-    """Tell a method that stands in a file from what a class is given by Python or a decorator."""
-    return isinstance(value, FunctionType) and not value.__code__.co_filename.startswith("<")
 
 
 def _state_of(value: object) -> dict[str, object]:

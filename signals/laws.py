@@ -69,7 +69,11 @@ def _check_example(signal: SignalSpec, number: int, value: object, expected: obj
     try:
         frame = pl.DataFrame({column: one_cell(values[column]) for column in signal.columns})
         space = _make_workspace(signal, frame)
-        found = _answer_of(signal, space, expected)
+        code = int(space.answer_leaf(AskSignal(signal.name), None)[0])
+        found: object = None if code == UNKNOWN else bool(code)
+        if signal.returns == "score" and not isinstance(expected, bool):
+            score = float(space.scores[signal.name][0])
+            found = None if np.isnan(score) else score
     except (SiftsetError, KeyError) as error:
         return Law(signal.name, name, False, first_line(error))
     raised = space.raised.get(signal.name, {})
@@ -77,15 +81,6 @@ def _check_example(signal: SignalSpec, number: int, value: object, expected: obj
         return Law(signal.name, name, False, f"raised {_place_of(next(iter(raised.values())))}")
     same = found == expected and isinstance(found, bool) == isinstance(expected, bool)
     return Law(signal.name, name, same, "" if same else f"expected {expected}, found {found}")
-
-
-def _answer_of(signal: SignalSpec, space: Workspace, expected: object) -> object:
-    """The answer in the kind of the expectation: a decision, or the score itself."""
-    code = int(space.answer_leaf(AskSignal(signal.name), None)[0])
-    if signal.returns == "bool" or isinstance(expected, bool):
-        return None if code == UNKNOWN else bool(code)
-    score = float(space.scores[signal.name][0])
-    return None if np.isnan(score) else score
 
 
 def _make_workspace(signal: SignalSpec, frame: pl.DataFrame) -> Workspace:

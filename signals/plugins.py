@@ -169,7 +169,8 @@ def load_entry(
     kind: str, points: tuple[metadata.EntryPoint, ...], *, reserved: Collection[str]
 ) -> Family | Signal:
     """Load a kind from an entry point; a name that two sources claim is an error naming both."""
-    claims = [_package_of(point) for point in points]
+    named = [(point.dist.name if point.dist else "an unknown package", point) for point in points]
+    claims = [f"{package} ({point.value})" for package, point in named]
     if kind in reserved:
         claims.insert(0, "siftset itself")
     if len(claims) > 1:
@@ -185,8 +186,3 @@ def load_entry(
             f"{claims[0]} gives a {type(found).__name__}, expected a Family or Signal"
         )
     return found
-
-
-def _package_of(point: metadata.EntryPoint) -> str:
-    package = point.dist.name if point.dist is not None else "an unknown package"
-    return f"{package} ({point.value})"

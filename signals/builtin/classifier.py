@@ -128,26 +128,25 @@ def perplexity(parameters: Perplexity, build: Build) -> Signal:
     """Perplexity of a text under a local causal language model; unknown under two tokens."""
     folder = model_folder(build, parameters.model)
 
-    def measure_perplexity(texts: pl.Series) -> pl.Series:
-        found = score_in_batches(
-            texts, lambda batch: _batch_perplexity(folder, batch, parameters.max_length)
+    def batch_perplexity(texts: list[str]) -> torch.Tensor:
+        import torch
+
+        model, tokenizer = load_model(folder, "AutoModelForCausalLM")
+        given = tokenizer(
+            texts, padding=True, padding_side="right", truncation=True,
+            max_length=parameters.max_length, return_tensors="pt",
+        )  # fmt: skip
+        logits = model(**given).logits.float()[:, :-1]
+        targets, real = given["input_ids"][:, 1:], given["attention_mask"][:, 1:]
+        losses = torch.nn.functional.cross_entropy(
+            logits.transpose(1, 2), targets, reduction="none"
         )
+        count = real.sum(-1)
+        mean = (losses * real).sum(-1) / count
+        return torch.where(count > 0, mean.exp(), torch.nan)
+
+    def measure_perplexity(texts: pl.Series) -> pl.Series:
+        found = score_in_batches(texts, batch_perplexity)
         return found.fill_nan(None)
 
     return build.batch(measure_perplexity, returns="score")
-
-
-def _batch_perplexity(folder: Path, texts: list[str], max_length: int) -> torch.Tensor:
-    import torch
-
-    model, tokenizer = load_model(folder, "AutoModelForCausalLM")
-    given = tokenizer(
-        texts, padding=True, padding_side="right", truncation=True, max_length=max_length,
-        return_tensors="pt",
-    )  # fmt: skip
-    logits = model(**given).logits.float()[:, :-1]
-    targets, real = given["input_ids"][:, 1:], given["attention_mask"][:, 1:]
-    losses = torch.nn.functional.cross_entropy(logits.transpose(1, 2), targets, reduction="none")
-    count = real.sum(-1)
-    mean = (losses * real).sum(-1) / count
-    return torch.where(count > 0, mean.exp(), torch.nan)

@@ -96,11 +96,13 @@ def _build_score(parameters: Keyword, build: Build, entries: tuple[str, ...]) ->
             lambda text: text.str.count_matches(pattern), returns="score", bounds=bounds
         )
     if parameters.match == "substring":
-        return build.expression(
-            lambda text: _count_substrings(text, entries, parameters),
-            returns="score",
-            bounds=bounds,
-        )
+
+        def count_substrings(text: pl.Expr) -> pl.Expr:
+            folded = _fold_text(text, entries, parameters)
+            found = folded.str.extract_many(list(entries), leftmost=True)
+            return found.list.len() if parameters.score == "count" else found.list.n_unique()
+
+        return build.expression(count_substrings, returns="score", bounds=bounds)
     words = _word_set(entries, parameters)
     body = words.count_matches if parameters.score == "count" else words.count_distinct
     return build.batch(body, returns="score", bounds=bounds)
@@ -139,11 +141,6 @@ def _any_of(entries: tuple[str, ...]) -> str:
         _WHITE.join(_RUST_ESCAPE.sub(r"\\\g<0>", part) for part in entry.split(" "))
         for entry in entries
     )
-
-
-def _count_substrings(text: pl.Expr, entries: tuple[str, ...], parameters: Keyword) -> pl.Expr:
-    found = _fold_text(text, entries, parameters).str.extract_many(list(entries), leftmost=True)
-    return found.list.len() if parameters.score == "count" else found.list.n_unique()
 
 
 def _fold_text(text: pl.Expr, entries: tuple[str, ...], parameters: Keyword) -> pl.Expr:

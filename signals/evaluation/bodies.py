@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import math
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import TypeAlias
 
 import numpy as np
@@ -155,28 +154,28 @@ def _run_rows(
     plain = all(isinstance(values, pl.Series) and values.dtype == pl.String
                 for values in inputs.values())  # fmt: skip
     memo: dict[object, object] = {}
+    failed: dict[object, Exception] = {}
     raised: Faults = {}
     answers: list[object] = []
-    with _lock_of(function):
+    written = getattr(getattr(function, "definition", None), "function", function)
+    module = getattr(written, "__module__", None) or ""
+    with _locks.setdefault(module, threading.RLock()):
         for position, row in enumerate(zip(*columns, strict=True)):
             key = row if plain else tuple(map(_exact_value, row))
-            if key in memo:
-                found = memo[key]
-            else:
-                found = memo[key] = _call_row(function, row, name)
-            if isinstance(found, _Raised):
-                raised[position] = found.error
-                found = None
-            answers.append(found)
+            if key not in memo:
+                try:
+                    memo[key] = function(*row)
+                except (Exception, *ENDINGS) as error:
+                    failed[key] = as_exception(error)
+                    refuse_error(failed[key], name)
+                    memo[key] = None
+            if key in failed:
+                raised[position] = failed[key]
+            answers.append(memo[key])
     return answers, raised
 
 
 _locks: dict[str, threading.RLock] = {}
-
-
-def _lock_of(function: Callable[..., object]) -> threading.RLock:
-    written = getattr(getattr(function, "definition", None), "function", function)
-    return _locks.setdefault(getattr(written, "__module__", None) or "", threading.RLock())
 
 
 def _exact_value(value: object) -> object:
@@ -194,51 +193,34 @@ def _exact_value(value: object) -> object:
     return (type(value), value)
 
 
-class _Raised:
-    def __init__(self, error: Exception) -> None:
-        self.error = error
-
-
-def _call_row(function: Callable[..., object], row: Sequence[object], name: str) -> object:
-    try:
-        return function(*row)
-    except (Exception, *ENDINGS) as error:
-        fault = as_exception(error)
-        refuse_error(fault, name)
-        return _Raised(fault)
-
-
 def _to_array(signal: SignalSpec, answers: list[object], raised: Faults) -> Codes | Scores:
     if signal.returns == "bool":
-        return np.fromiter(
-            (UNKNOWN if value is None else _to_bool(signal, value) for value in answers),
-            np.uint8, len(answers),
-        )  # fmt: skip
-    return np.fromiter(
-        (math.nan if value is None else _to_number(signal, value) for value in answers),
-        np.float64, len(answers),
-    )  # fmt: skip
-
-
-def _to_bool(signal: SignalSpec, value: object) -> int:
-    if value is True or value is False or isinstance(value, np.bool_):
-        return int(value)
-    raise _wrong_answer(signal, value, "True, False or None")
-
-
-def _to_number(signal: SignalSpec, value: object) -> float:
-    if isinstance(value, bool | np.bool_) or not isinstance(value, int | float | np.number):
-        raise _wrong_answer(signal, value, "a number or None")
-    try:
-        return float(value)
-    except OverflowError:
-        raise _wrong_answer(signal, "a number of too many digits", "one below 1.8e308") from None
+        for value in answers:
+            if not (value is None or value is True or value is False
+                    or isinstance(value, np.bool_)):  # fmt: skip
+                raise _wrong_answer(signal, value, "True, False or None")
+        codes = (UNKNOWN if value is None else int(bool(value)) for value in answers)
+        return np.fromiter(codes, np.uint8, len(answers))
+    scores = np.full(len(answers), np.nan)
+    for row, value in enumerate(answers):
+        if value is None:
+            continue
+        if isinstance(value, bool | np.bool_) or not isinstance(value, int | float | np.number):
+            raise _wrong_answer(signal, value, "a number or None")
+        try:
+            scores[row] = value
+        except OverflowError:
+            raise _wrong_answer(signal, value, "one below 1.8e308") from None
+    return scores
 
 
 def _wrong_answer(signal: SignalSpec, value: object, expected: str) -> SignalError:
+    try:
+        shown = f"{value!r:.40}"
+    except ValueError:  # Python writes no whole number of more than some thousand digits
+        shown = "a number of too many digits"
     return SignalError(
-        f"signal '{signal.name}' returned {value!r:.40} ({type(value).__name__}), "
-        f"expected {expected}"
+        f"signal '{signal.name}' returned {shown} ({type(value).__name__}), expected {expected}"
     )
 
 

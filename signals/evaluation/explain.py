@@ -5,7 +5,7 @@ from __future__ import annotations
 import polars as pl
 
 from siftset.signals.evaluation.decider import FormulaDecider
-from siftset.signals.evaluation.statistics import SignalStatistics, Statistics
+from siftset.signals.evaluation.statistics import Statistics
 
 _HEADER = (
     "#", "signal", "us/row", "true", "evaluated", "scored", "cached", "skipped", "unknown",
@@ -16,8 +16,23 @@ _HEADER = (
 def explain(statistics: Statistics) -> str:
     """Print formula, order, measured cost, selectivity, and rows evaluated and skipped."""
     found = sorted(statistics.signals.items(), key=lambda item: item[1].position)
-    rows = [_signal_row(name, signal) for name, signal in found]
-    rows.insert(0, _HEADER)
+    rows = [_HEADER]
+    for name, signal in found:
+        cost, share = signal.microseconds_per_row, signal.selectivity
+        rows.append(
+            (
+                str(signal.position + 1),
+                name + ("*" if signal.fused else ""),
+                "-" if cost is None else f"{cost:.3g}",
+                "-" if share is None else f"{share:.1%}",
+                f"{signal.evaluated:,}",
+                f"{signal.ran:,}",
+                f"{signal.cached:,}",
+                f"{signal.skipped:,}",
+                f"{signal.unknown:,}",
+                f"{signal.raised:,}",
+            )
+        )
     widths = [max(len(row[column]) for row in rows) for column in range(len(_HEADER))]
     lines = [f"keep: {statistics.formula}"]
     for row in rows:
@@ -46,19 +61,3 @@ def explain_row(decider: FormulaDecider, row: pl.DataFrame) -> str:
         score = scores.get(name)
         lines.append(f"  {name}: {state}" + ("" if score is None else f" (score {score:.4g})"))
     return "\n".join([*lines, *(f"  fault: {fault}" for fault in made.faults)])
-
-
-def _signal_row(name: str, signal: SignalStatistics) -> tuple[str, ...]:
-    cost, share = signal.microseconds_per_row, signal.selectivity
-    return (
-        str(signal.position + 1),
-        name + ("*" if signal.fused else ""),
-        "-" if cost is None else f"{cost:.3g}",
-        "-" if share is None else f"{share:.1%}",
-        f"{signal.evaluated:,}",
-        f"{signal.ran:,}",
-        f"{signal.cached:,}",
-        f"{signal.skipped:,}",
-        f"{signal.unknown:,}",
-        f"{signal.raised:,}",
-    )

@@ -66,7 +66,14 @@ def content_keys(frame: pl.DataFrame) -> RowKeys | None:
         if not (dtype.is_numeric() or dtype in _TEXTUAL or isinstance(dtype, _PHYSICAL)):
             return None
     only = frame.columns[0] if frame.width == 1 and frame.dtypes[0] == pl.String else None
-    text = pl.col(only) if only is not None else _row_text(frame)
+    # else the row as one text from which its values and their types could be read back
+    cells = []
+    for name, dtype in frame.schema.items() if only is None else ():
+        plain = pl.col(name).cast(pl.Int64) if isinstance(dtype, _PHYSICAL) else pl.col(name)
+        value = plain.cast(pl.String)
+        cell = pl.format("{}:{}", value.str.len_bytes(), value).fill_null("~")
+        cells += [pl.lit(f"{dtype}="), cell]
+    text = pl.col(only) if only is not None else pl.concat_str(cells, separator=";")
     import polars_hash as plh
 
     hashes = frame.select(text.alias("row")).select(
@@ -74,14 +81,3 @@ def content_keys(frame: pl.DataFrame) -> RowKeys | None:
         check=(plh.col("row").nchash.wyhash().fill_null(0) & 0xFFFFFFFF).cast(pl.UInt32),
     )
     return RowKeys(hashes["key"].to_numpy(), hashes["check"].to_numpy())
-
-
-def _row_text(frame: pl.DataFrame) -> pl.Expr:
-    """Write a row as one text from which its values and their types could be read back."""
-    cells = []
-    for name, dtype in frame.schema.items():
-        plain = pl.col(name).cast(pl.Int64) if isinstance(dtype, _PHYSICAL) else pl.col(name)
-        text = plain.cast(pl.String)
-        cell = pl.format("{}:{}", text.str.len_bytes(), text).fill_null("~")
-        cells += [pl.lit(f"{dtype}="), cell]
-    return pl.concat_str(cells, separator=";")

@@ -92,8 +92,21 @@ class SignalSpec:
         """Raise SignalError where columns are missing or of a wrong type."""
         for column in self.columns:
             self._check_column(column, schema)
-        if self.kind == "expression" and not self.preprocessors:
-            self._check_expression(schema)
+        if self.kind != "expression" or self.preprocessors:
+            return
+        empty = pl.DataFrame(schema={name: schema[name] for name in self.columns})
+        try:
+            answer = empty.select(self.expression())
+        except pl.exceptions.PolarsError as error:
+            raise SignalError(
+                f"signal '{self.name}' does not fit the data: {first_line(error)}"
+            ) from error
+        if answer.height:
+            raise SignalError(
+                f"signal '{self.name}' gives one value for all rows, expected one for each row; "
+                "aggregates and literals depend on the batch"
+            )
+        self.check_dtype(answer.dtypes[0])
 
     def _check_column(self, column: str, schema: pl.Schema) -> None:
         if column not in schema:
@@ -115,21 +128,6 @@ class SignalSpec:
                 f"signal '{self.name}' reads column '{column}' as {self.accepts}, "
                 f"but it is {dtype}; map another column or cast it"
             )
-
-    def _check_expression(self, schema: pl.Schema) -> None:
-        empty = pl.DataFrame(schema={name: schema[name] for name in self.columns})
-        try:
-            answer = empty.select(self.expression())
-        except pl.exceptions.PolarsError as error:
-            raise SignalError(
-                f"signal '{self.name}' does not fit the data: {first_line(error)}"
-            ) from error
-        if answer.height:
-            raise SignalError(
-                f"signal '{self.name}' gives one value for all rows, expected one for each row; "
-                "aggregates and literals depend on the batch"
-            )
-        self.check_dtype(answer.dtypes[0])
 
     def check_dtype(self, dtype: pl.DataType) -> None:
         """Raise SignalError unless a body's answers have the type that was promised."""

@@ -114,39 +114,30 @@ class Workspace:
             self._open_answers(signal)
         if rows is None:
             self.complete.add(name)
-        asked = self._without_nulls(signal, rows)
-        if asked is None or asked.size:
-            self._run_signal(signal, asked)
+        nulls = self.nulls_of(signal)
+        if nulls is not None:
+            wanted = np.arange(self.size) if rows is None else rows
+            hit = nulls[wanted]
+            self.codes[name][wanted[hit]] = UNKNOWN
+            rows = wanted[~hit]
+        if rows is None or rows.size:
+            self._run_signal(signal, rows)
 
     def _open_answers(self, signal: SignalSpec) -> None:
         self.codes[signal.name] = np.full(self.size, SKIPPED, np.uint8)
         if signal.returns == "score":
             self.scores[signal.name] = np.full(self.size, np.nan)
 
-    def _without_nulls(self, signal: SignalSpec, rows: Rows | None) -> Rows | None:
-        nulls = self.nulls_of(signal)
-        if nulls is None:
-            return rows
-        codes = self.codes[signal.name]
-        if rows is None:
-            codes[nulls] = UNKNOWN
-            return np.flatnonzero(~nulls)
-        hit = nulls[rows]
-        codes[rows[hit]] = UNKNOWN
-        return rows[~hit]
-
     def nulls_of(self, signal: SignalSpec) -> NDArray[np.bool_] | None:
         """Mark the rows on which a signal is unknown because an input is null; None for none."""
         if signal.nulls == "handle":
             return None
-        masks = [mask for column in signal.columns if (mask := self._null_mask(column)) is not None]
+        for column in signal.columns:
+            if column not in self._nulls:
+                series = self.frame.get_column(column)
+                self._nulls[column] = series.is_null().to_numpy() if series.null_count() else None
+        masks = [mask for column in signal.columns if (mask := self._nulls[column]) is not None]
         return np.logical_or.reduce(masks) if masks else None
-
-    def _null_mask(self, column: str) -> NDArray[np.bool_] | None:
-        if column not in self._nulls:
-            series = self.frame.get_column(column)
-            self._nulls[column] = series.is_null().to_numpy() if series.null_count() else None
-        return self._nulls[column]
 
     def _run_signal(self, signal: SignalSpec, rows: Rows | None) -> None:
         """Look rows up where that pays, and run the body on the others."""

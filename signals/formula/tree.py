@@ -125,18 +125,14 @@ def show_inline(inline: Inline) -> str:
     return f"{inline.kind}({', '.join(words)})"
 
 
-def _show_ask(leaf: AskSignal, binding: int) -> str:
-    name = leaf.signal if leaf.inline is None else show_inline(leaf.inline)
-    if leaf.test is None:
-        return name
-    text = f"{name} {leaf.test.symbol} {number(leaf.test.value)}"
-    return f"({text})" if binding > _COMPARED else text
-
-
 def show(node: Node, binding: int = _COMPARED) -> str:
     """Print a tree; parsing the text gives the same tree."""
     if isinstance(node, AskSignal):
-        return _show_ask(node, binding)
+        name = node.signal if node.inline is None else show_inline(node.inline)
+        if node.test is None:
+            return name
+        text = f"{name} {node.test.symbol} {number(node.test.value)}"
+        return f"({text})" if binding > _COMPARED else text
     if isinstance(node, Not):
         text = "~" + show(node.term, _NEGATED)
         return f"({text})" if binding > _NEGATED else text

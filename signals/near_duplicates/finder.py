@@ -107,23 +107,19 @@ class NearDuplicates:
         self._match_texts(texts, keep_all=True)
 
     def _match_texts(self, texts: pl.Series, *, keep_all: bool) -> pl.Series:
-        parts = [
-            self._match_part(texts[i : i + _BLOCK], keep_all) for i in range(0, len(texts), _BLOCK)
-        ]
-        found = np.concatenate(parts) if parts else np.empty(0, np.int64)
+        found = np.empty(len(texts), np.int64)
+        for start in range(0, len(texts), _BLOCK):
+            part = self._find_kept(_fill_nulls(texts[start : start + _BLOCK]), keep_all=keep_all)
+            self._numbers.append(np.flatnonzero(part == -1) + self._met)
+            self._met += len(part)
+            repeats = part >= 0
+            if repeats.any():
+                self._kept = np.concatenate([self._kept, *self._numbers])
+                self._numbers = []
+                part[repeats] = self._kept[part[repeats]]
+            found[start : start + _BLOCK] = part
         answer = to_series(texts.name, found)
         return answer.set(to_series("new", found < 0), None)
-
-    def _match_part(self, texts: pl.Series, keep_all: bool) -> Integers:
-        found = self._find_kept(_fill_nulls(texts), keep_all=keep_all)
-        self._numbers.append(np.flatnonzero(found == -1) + self._met)
-        self._met += len(texts)
-        repeats = found >= 0
-        if repeats.any():
-            self._kept = np.concatenate([self._kept, *self._numbers])
-            self._numbers = []
-            found[repeats] = self._kept[found[repeats]]
-        return found
 
     def _find_kept(self, texts: pl.Series, *, keep_all: bool) -> Integers:
         if isinstance(finder := self._finder, _Compiled):
@@ -191,9 +187,17 @@ class _Compiled:
         held = int(kept.offsets[count])
         rows = _grow_size(len(kept.offsets) - 1, count + rows)
         if rows > len(kept.offsets) - 1:
+            from siftset.signals.near_duplicates.kernel import move_slots
+
+            entries = rows * self._made.bands
+            if entries >= 2**31:
+                raise MemoryError(f"{entries:,} entries of near duplicates are more than 2**31")
+            # at most three quarters full
+            slots = np.full(1 << (entries * 4 // 3).bit_length(), -1, np.int64)
+            move_slots(kept.slots, slots)
             self._stamps = _lengthen_array(self._stamps, rows)
             kept = kept._replace(
-                slots=self._more_slots(rows * self._made.bands),
+                slots=slots,
                 following=_lengthen_array(kept.following, rows * self._made.bands),
                 offsets=_lengthen_array(kept.offsets, rows + 1),
             )
@@ -204,16 +208,6 @@ class _Compiled:
             room = mmap.mmap(self._file.fileno(), size * 8)
             kept = kept._replace(shingles=np.frombuffer(room, np.uint64))
         self._kept = kept
-
-    def _more_slots(self, entries: int) -> Integers:
-        """Make a table for so many entries, at most three quarters full."""
-        from siftset.signals.near_duplicates.kernel import move_slots
-
-        if entries >= 2**31:
-            raise MemoryError(f"{entries:,} entries of near duplicates are more than 2**31")
-        slots = np.full(1 << (entries * 4 // 3).bit_length(), -1, np.int64)
-        move_slots(self._kept.slots, slots)
-        return slots
 
 
 def _fill_nulls(texts: pl.Series) -> pl.Series:

@@ -200,6 +200,7 @@ class VaderScorer:
     def __init__(self, lexicon: Mapping[str, float] | None = None) -> None:
         self._lexicon = read_lexicon() if lexicon is None else lexicon
         self._plain = TokenScorer(self._lexicon)
+        self._compilable = all(word.isascii() for word in self._lexicon if word == word.lower())
         self._break_even = BreakEven("compounds", load=LOAD_BYTES, compile=COMPILE_BYTES)
 
     def __call__(self, texts: pl.Series) -> pl.Series:
@@ -238,10 +239,6 @@ class VaderScorer:
     def use_kernel(self, texts: pl.Series) -> bool:
         """Tell whether the texts met so far and these would have paid for the kernel."""
         return self._compilable and self._break_even.is_reached(texts)
-
-    @cached_property
-    def _compilable(self) -> bool:
-        return all(word.isascii() for word in self._lexicon if word == word.lower())
 
 
 def _round_scores(scores: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -113,7 +113,7 @@ class WordSet:
 
     @cached_property
     def _entries(self) -> Entries:
-        return _lay_out(self._numbers, prefix=self._match == "prefix")
+        return lay_out_entries(self._numbers, prefix=self._match == "prefix")
 
 
 def _ask_each(
@@ -153,7 +153,9 @@ def _make_letters(*, ascii_only: bool, case: bool) -> Letters:
     kinds = np.where(points, np.uint8(WORD), np.uint8(OTHER))
     space = re.compile(f"[{WHITE_SPACE}]")
     kinds[[c for c in range(min(len(kinds), 0x3001)) if space.match(chr(c))]] = SPACE
-    folds = {} if case else dict(_case_folds(ascii_only))
+    folds = {} if case else fold_table()
+    if ascii_only:
+        folds = {code: folds[code] for code in folds if code < 128}
     small = np.array([ord(folds.get(c, chr(c))) for c in range(128)], np.uint8)
     small[kinds[:128] == SPACE] = ord(" ")
     return Letters(kinds, _fold_array(folds), small)
@@ -165,13 +167,7 @@ def _fold_array(folds: Mapping[int, str]) -> NDArray[np.int32]:
     return folded
 
 
-def _case_folds(ascii_only: bool) -> Iterator[tuple[int, str]]:
-    if ascii_only:
-        return ((ord(letter), letter.lower()) for letter in "ABCDEFGHIJKLMNOPQRSTUVWXYZ")
-    return iter(fold_table().items())
-
-
-def _lay_out(numbers: dict[str, int], *, prefix: bool) -> Entries:
+def lay_out_entries(numbers: dict[str, int], *, prefix: bool) -> Entries:
     """Group the entries by their heads, the longest of each first."""
     from siftset.signals.kernels.bytes_kernel import make_index
     from siftset.signals.words.kernel import WORD, Entries
