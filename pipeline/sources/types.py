@@ -16,7 +16,7 @@ from siftset.pipeline.sources.row_ids import (
     nested_text,
     number_text,
 )
-from siftset.pipeline.storage.delta_types import delta_type
+from siftset.pipeline.storage.delta_types import delta_type, to_microseconds
 from siftset.schemas.errors import SourceError
 
 Types = dict[str, pl.DataType]
@@ -181,10 +181,8 @@ def _cast_column(values: pl.Series, dtype: pl.DataType) -> pl.Series:
         return nested_text(values).alias(values.name)
     if dtype == pl.Boolean and values.dtype == pl.String:
         return values.str.to_lowercase() == "true"
-    if values.dtype == pl.Duration:
-        return values.dt.total_microseconds()
     try:
-        return values.cast(dtype)
+        return to_microseconds(values).cast(dtype)
     except pl.exceptions.PolarsError as error:
         reason = str(error).splitlines()[0]
         raise SourceError(f"column '{values.name}' does not fit {dtype}: {reason}") from None

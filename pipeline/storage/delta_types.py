@@ -55,6 +55,24 @@ def _is_json_only(dtype: pl.DataType) -> bool:
     return some or not names or len(names) < len(dtype.fields)
 
 
+def to_microseconds(values: pl.Series) -> pl.Series:
+    """Return values whose durations, nested ones too, count microseconds."""
+    dtype = _duration_in_microseconds(values.dtype)
+    return values if dtype == values.dtype else values.cast(dtype)
+
+
+def _duration_in_microseconds(dtype: pl.DataType) -> pl.DataType:
+    if isinstance(dtype, pl.Duration):
+        return pl.Duration("us")
+    if isinstance(dtype, pl.List | pl.Array):
+        return pl.List(_duration_in_microseconds(_instance(dtype.inner)))
+    if isinstance(dtype, pl.Struct):
+        return pl.Struct(
+            {f.name: _duration_in_microseconds(_instance(f.dtype)) for f in dtype.fields}
+        )
+    return dtype
+
+
 def cast_storable(frame: pl.DataFrame) -> pl.DataFrame:
     """Cast the columns of `frame` that a Delta table cannot hold as they are."""
     casts = {

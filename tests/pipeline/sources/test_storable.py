@@ -41,6 +41,8 @@ ARROW: list[tuple[dict[str, object], dict[str, object]]] = [
     ({"d": pa.array([Decimal("1.50")], pa.decimal256(50, 2))}, {"d": "1.50"}),
     ({"d": pa.array([Decimal("1.50")], pa.decimal256(20, 2))}, {"d": Decimal("1.50")}),
     ({"d": pa.array([timedelta(seconds=1)], pa.duration("ms"))}, {"d": 1_000_000}),
+    ({"d": pa.array([[timedelta(seconds=1)]], pa.list_(pa.duration("ms")))}, {"d": [1_000_000]}),
+    ({"d": [{"x": timedelta(seconds=1), "y": None}]}, {"d": {"x": 1_000_000, "y": None}}),
     ({"u": pa.array([2**64 - 1], pa.uint64())}, {"u": Decimal(2**64 - 1)}),
     ({"label": [["x", "y"]]}, {"label": ["x", "y"]}),
     ({"a b,c;{d}=\n": [1]}, {"a b,c;{d}=\n": 1}),
