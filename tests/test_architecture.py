@@ -32,3 +32,12 @@ def test_every_folder_of_a_room_is_described():
         for init in (ROOT / room).rglob("__init__.py"):
             folder = str(init.parent.relative_to(ROOT))
             assert any(d == folder or d.startswith(folder + "/") for d in described), folder
+
+
+def test_every_folder_of_a_room_has_tests_beside_it():
+    for room in ("schemas", "signals", "trainer", "pipeline"):
+        for folder in {path.parent for path in (ROOT / room).rglob("*.py")}:
+            if {path.name for path in folder.glob("*.py")} == {"__init__.py"}:
+                continue
+            tests = ROOT / "tests" / folder.relative_to(ROOT)
+            assert list(tests.glob("test_*.py")), f"expected tests of {folder.name} in {tests}"

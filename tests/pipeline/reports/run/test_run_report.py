@@ -247,7 +247,7 @@ def test_metrics_survive_json_and_keys_of_a_newer_version(metrics: RunMetrics) -
 
 
 def test_every_key_of_metrics_json_is_documented() -> None:
-    path = Path(__file__).parents[3] / "docs" / "metrics.md"
+    path = Path(__file__).parents[4] / "docs" / "metrics.md"
     if not path.is_file():
         pytest.skip("the documents are not beside these tests")
     text = path.read_text(encoding="utf-8")
