@@ -42,8 +42,8 @@ test: $(READY_DEV) ## Run all tests but those marked slow; they keep to a budget
 test-slow: $(READY_DEV) ## Run the tests marked slow.
 	@$(BIN)/python -m pytest -n auto --dist worksteal -m slow
 
-test-all: $(READY_DEV) ## Run every test.
-	@$(BIN)/python -m pytest -n auto --dist worksteal
+test-all: $(READY_DEV) ## Run every test, with every case of those that cost much.
+	@SIFTSET_TESTS=full $(BIN)/python -m pytest -n auto --dist worksteal
 
 lint: $(READY_DEV) ## Style and the direction of imports.
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/lint-imports --no-cache

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,9 @@ settings.register_profile(
     "siftset", deadline=None, suppress_health_check=[HealthCheck.too_slow], print_blob=True
 )
 settings.load_profile("siftset")
+
+FULL = os.environ.get("SIFTSET_TESTS") == "full"
+"""Whether every case is wanted: the laws of costly runs hold for fewer otherwise."""
 
 CORPORA = Path(__file__).parents[2] / "shared" / "corpora"
 
@@ -35,6 +39,20 @@ pytest_addoption = _costs.add_option
 def pytest_configure(config: pytest.Config) -> None:
     """Add up what the tests cost."""
     config.pluginmanager.register(_costs.CpuSeconds(config.getoption("cpu_budget")))
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out the cases marked `full` unless SIFTSET_TESTS=full asks for them."""
+    left_out = [] if FULL else [item for item in items if item.get_closest_marker("full")]
+    if left_out:
+        items[:] = [item for item in items if item not in left_out]
+        config.hook.pytest_deselected(items=left_out)
+
+
+@pytest.fixture(scope="session")
+def few_or_all() -> Callable[[int, int], int]:
+    """Choose between few cases and all of them, as SIFTSET_TESTS=full says."""
+    return lambda few, every: every if FULL else few
 
 
 @pytest.fixture(scope="session")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 import subprocess
 import sys
 from importlib import resources
@@ -49,15 +50,26 @@ def run_script(page: str, name: str, *arguments: str) -> None:
     assert done.returncode == 0, done.stderr
 
 
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory, sample_corpora: Path) -> Path:
+    """Folder of what the pages make from the corpora."""
+    folder = tmp_path_factory.mktemp("made")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        patch.delenv("SIFTSET_CORPORA", raising=False)
+        (folder / "corpora").symlink_to(sample_corpora)
+        run_script("tweet-sentiment", "make_tweets.py")
+        run_script("medical-answers", "make_medical.py")
+        run_script("film-reviews-adapters", "make_films.py")
+    return folder
+
+
 @pytest.fixture
-def data(tmp_path: Path, sample_corpora: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def data(tmp_path: Path, made: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Work in a folder that holds what the pages make from the corpora."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("SIFTSET_CORPORA", raising=False)
-    (tmp_path / "corpora").symlink_to(sample_corpora)
-    run_script("tweet-sentiment", "make_tweets.py")
-    run_script("medical-answers", "make_medical.py")
-    run_script("film-reviews-adapters", "make_films.py")
+    shutil.copytree(made, tmp_path, symlinks=True, dirs_exist_ok=True)
     return tmp_path
 
 

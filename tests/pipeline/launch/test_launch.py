@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from siftset.pipeline.commands.curate import curate
+
 ROOT = Path(__file__).parents[3]
 BIN = Path(sys.executable).parent
 
@@ -54,7 +56,7 @@ def curated(tiny_encoder, tmp_path):
         assert done.returncode == 0, done.stderr[-3000:]
         return done
 
-    run([str(BIN / "siftset"), "curate", "r.yaml"])
+    curate(tmp_path / "r.yaml")
     return run
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
@@ -72,7 +74,7 @@ def test_refreshes_equal_a_full_run(new_world, first, rounds):
 
 
 @pytest.mark.slow
-@quickly(100)
+@quickly(100 if os.environ.get("SIFTSET_TESTS") == "full" else 25)
 @given_changes
 def test_many_refreshes_equal_a_full_run(new_world, first, rounds):
     equal_after_every_round(new_world, first, rounds)

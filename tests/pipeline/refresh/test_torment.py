@@ -41,17 +41,18 @@ def command(world, *arguments, cwd=None):
 @pytest.mark.slow
 @harness
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="the harness forks")
-def test_killed_runs_lose_and_double_nothing(tmp_path):
+def test_killed_runs_lose_and_double_nothing(few_or_all):
     """In a process of its own: a fork of one that has threads may hang."""
+    kills = few_or_all(8, 20)
     done = subprocess.run(
-        [sys.executable, str(KILL), "--kills", "20", "--seed", "1"],
+        [sys.executable, str(KILL), "--kills", str(kills), "--seed", "1"],
         capture_output=True, text=True, timeout=600,
     )  # fmt: skip
     assert done.returncode == 0, done.stdout + done.stderr
     assert "lost, doubled or unreadable: 0" in done.stdout
     reads = re.search(r"reads while runs were killed: (\d+)", done.stdout)
     assert reads is not None
-    assert int(reads[1]) >= 20, "each round is looked at once at least"
+    assert int(reads[1]) >= kills, "each round is looked at once at least"
 
 
 @harness
@@ -216,11 +217,18 @@ def texts_of(world):
     return set(pl.read_delta(str(world.folder / "out/set"))["text"])
 
 
-@pytest.mark.parametrize("after", [False, True])
+INTERRUPT = (KeyboardInterrupt(), KeyboardInterrupt)
+FULL_DISK = (OSError(28, os.strerror(28)), OutputError)
+
+
 @pytest.mark.parametrize(
-    ("error", "seen"),
-    [(KeyboardInterrupt(), KeyboardInterrupt), (OSError(28, os.strerror(28)), OutputError)],
-    ids=["interrupt", "full disk"],
+    ("error", "seen", "after"),
+    [
+        pytest.param(*INTERRUPT, True, id="interrupt after"),
+        pytest.param(*FULL_DISK, False, id="full disk before"),
+        pytest.param(*INTERRUPT, False, id="interrupt before", marks=pytest.mark.full),
+        pytest.param(*FULL_DISK, True, id="full disk after", marks=pytest.mark.full),
+    ],
 )
 @pytest.mark.parametrize(
     ("run", "steps"),

@@ -26,12 +26,13 @@ STOPS = {"kill": signal.SIGKILL, "terminate": signal.SIGTERM}
 
 @pytest.mark.slow
 @pytest.mark.parametrize("stop", STOPS)
-def test_a_job_that_is_stopped_never_leaves_half_a_version(machines, stop):
+def test_a_job_that_is_stopped_never_leaves_half_a_version(machines, stop, few_or_all):
     world, chance, stopped = machines.world, random.Random(1), 0
+    rounds = few_or_all(5, 12)
     world.lines("in/a.jsonl", "text number 0")
     refresh(machines("start"))
     wanted = {"text number 0"}
-    for number in range(1, 13):
+    for number in range(1, rounds + 1):
         before, wanted = wanted, {*wanted, f"text number {number}"}
         world.lines(f"in/b{number}.jsonl", f"text number {number}")
         job = subprocess.Popen(
@@ -49,7 +50,7 @@ def test_a_job_that_is_stopped_never_leaves_half_a_version(machines, stop):
         assert set(machines.set()["text"]) in (before, wanted)
         refresh(machines(f"m{number}" if chance.random() < 0.5 else f"n{number}"))
         assert set(machines.set()["text"]) == wanted
-    assert stopped > 2
+    assert stopped > rounds // 6
     assert machines.set().equals(machines.full())
     assert not refresh(machines("end")).new
 
@@ -118,8 +119,7 @@ TAKING = [
     "siftset.pipeline.remote_output.pull._pull_models",
     "siftset.pipeline.refresh.incremental._pull_ledger",
 ]
-
-
+ALL = [*TAKING, *STEPS]
 FEW = [
     "siftset.pipeline.remote_output.push.mirror_set",
     "siftset.pipeline.remote_output.mirror._write_entry",
@@ -131,11 +131,10 @@ FEW = [
     [
         (FEW, "an empty machine", False),
         (FEW, "the same machine", True),
-        *(
-            pytest.param((*TAKING, *STEPS), again, after, marks=pytest.mark.slow)
-            for again in ("an empty machine", "the same machine")
-            for after in (False, True)
-        ),
+        pytest.param(ALL, "an empty machine", True, marks=pytest.mark.slow),
+        pytest.param(ALL, "the same machine", False, marks=pytest.mark.slow),
+        pytest.param(ALL, "an empty machine", False, marks=[pytest.mark.slow, pytest.mark.full]),
+        pytest.param(ALL, "the same machine", True, marks=[pytest.mark.slow, pytest.mark.full]),
     ],
 )
 def test_a_run_that_ends_at_any_step_is_finished_by_the_next(

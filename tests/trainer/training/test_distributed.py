@@ -16,6 +16,7 @@ from types import SimpleNamespace
 
 import pytest
 
+from siftset.pipeline.commands.curate import curate
 from siftset.pipeline.launch.task import (
     LAUNCHED,
     check_ablation,
@@ -112,10 +113,11 @@ def environment() -> dict[str, str]:
     return {**plain, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT), "PYTHONSAFEPATH": "1"}
 
 
-def curate(recipe: Path) -> None:
-    command = [SIFTSET, "curate", str(recipe), "-q"]
-    done = subprocess.run(command, env=environment(), capture_output=True, check=False)
-    assert done.returncode == 0, done.stderr
+@pytest.fixture
+def trained_here(told, monkeypatch):
+    """Train in this process; returns what the command answers."""
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    return lambda recipe: told("train", recipe)
 
 
 def started(recipe: Path) -> subprocess.Popen[str]:
@@ -139,7 +141,7 @@ def losses(found: dict[str, object]) -> list[float]:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("engine", ["torchrun", "ray"])
-def test_two_processes_begin_with_the_loss_of_one(engine, tiny_bert, tmp_path):
+def test_two_processes_begin_with_the_loss_of_one(engine, tiny_bert, tmp_path, trained_here):
     """The same eight rows in a step, shared by two: equal to 1e-5, the rounding of fp32 sums."""
     pytest.importorskip("ray" if engine == "ray" else "torch")
     found = {}
@@ -147,7 +149,7 @@ def test_two_processes_begin_with_the_loss_of_one(engine, tiny_bert, tmp_path):
         how = {"processes": processes, "engine": engine} if processes > 1 else {}
         recipe = write(tmp_path, tiny_bert, f"of{processes}", size=size, **how)
         curate(recipe)
-        found[processes] = trained(recipe)
+        found[processes] = (trained if processes > 1 else trained_here)(recipe)
     assert found[2]["hardware"]["processes"] == 2
     one, two = losses(found[1]), losses(found[2])
     assert len(one) == len(two) == 5
@@ -169,7 +171,7 @@ fsdp_config: {fsdp_version: 2, fsdp_auto_wrap_policy: TRANSFORMER_BASED_WRAP}
 
 
 @pytest.mark.slow
-def test_weights_that_are_shared_out_train_as_whole_ones(tiny_bert, tmp_path):
+def test_weights_that_are_shared_out_train_as_whole_ones(tiny_bert, tmp_path, trained_here):
     """FSDP over gloo, a process killed on the way: the losses and the weights of one process."""
     import torch
     from transformers import AutoModelForMaskedLM
@@ -180,7 +182,7 @@ def test_weights_that_are_shared_out_train_as_whole_ones(tiny_bert, tmp_path):
     two = write(tmp_path, tiny_bert, "shared", size=4, steps=100, **how)
     curate(one)
     curate(two)
-    expected = trained(one)
+    expected = trained_here(one)
     run = started(two)
     work = wait_for_checkpoint(run, tmp_path / "shared")
     parts = {path.name for path in work.glob("checkpoint-*/pytorch_model_fsdp_0/*.distcp")}
