@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
+from pathlib import Path
 from typing import Final
 
 from siftset.pipeline.commands.ablation import AblationRun, compare_with_ablation
@@ -90,7 +92,10 @@ def train_version(
         check_processes(config)
     if not is_main_process():
         return fit_model(loaded, store, data, out, options, progress)
-    with hold_lock(make_writable_folder(models), timeout=options.lock_timeout):
+    with (
+        hold_lock(make_writable_folder(models), timeout=options.lock_timeout),
+        _name_checkpoint(out),
+    ):
         if starts:
             launch_training(Launch(loaded, config, options, out), progress)
             result = replace(read_result(out), new=True)
@@ -104,6 +109,27 @@ def train_version(
             point_latest(models, out.name)
             push_output(loaded)
         return replace(result, report=report)
+
+
+@contextmanager
+def _name_checkpoint(out: Path) -> Iterator[None]:
+    """Note on what stops a training what stands of it, for the last line that the command says."""
+    try:
+        yield
+    except Exception:
+        raise
+    except BaseException as stop:  # Ctrl-C, SIGTERM
+        from siftset.trainer.training.checkpoints import work_folder
+
+        steps = [int(path.parent.name.partition("-")[2])
+                 for path in work_folder(out).glob("checkpoint-*/complete")]  # fmt: skip
+        if (out / RESULT).is_file():
+            stop.add_note(f"the model {out.name} is trained")
+        elif steps:
+            stop.add_note(f"a checkpoint at step {max(steps)} is kept: train again to resume")
+        else:
+            stop.add_note("no model was made")
+        raise
 
 
 def wants_embedded_model(recipe: RecipeLike, overrides: Sequence[str] = ()) -> bool:

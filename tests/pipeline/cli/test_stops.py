@@ -103,3 +103,26 @@ def test_drafts_of_killed_runs_are_swept(world, run):
     assert run("refresh", world.path()).exit_code == 0
     assert not any(path.exists() for path in (*old, left))
     assert fresh.exists()
+
+
+@pytest.mark.parametrize(
+    ("left", "stands"),
+    [
+        ((), "no model was made"),
+        ((20, 100), "a checkpoint at step 100 is kept: train again to resume"),
+    ],
+)
+def test_a_training_that_is_stopped_names_its_checkpoint(world, run, monkeypatch, left, stands):
+    world.change(train={"task": "mlm", "model": "minilm"})
+    assert run("curate", world.path()).exit_code == 0
+
+    def fit(_loaded, _store, _data, out, *_):
+        for step in left:
+            folder = out.parent / f".{out.name}.work/checkpoint-{step}"
+            folder.mkdir(parents=True)
+            (folder / "complete").touch()
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("siftset.pipeline.commands.train.fit_model", fit)
+    done = run("train", world.path())
+    assert (done.exit_code, done.stderr.splitlines()[-1]) == (130, f"interrupted; {stands}")
