@@ -193,7 +193,7 @@ def compare_classifiers(
         return found, changes
     pair = (outcomes[before], outcomes[after])
     right = tuple(outcome.predicted == rows.truth for outcome in pair)
-    fixed, broken, p_value = mcnemar(*right)
+    fixed, broken, p_value = mcnemar(right[0], right[1], bootstrap.groups)
     told = {
         "mcnemar": McNemar(fixed=fixed, broken=broken, p_value=p_value),
         "slices": compare_slices(rows.frame, right, slices, bootstrap),

@@ -187,7 +187,7 @@ def _compare_rows(
     sides, setting, bootstrap = asked
     said = [probabilities >= 0.5 for _, probabilities in sides]
     right = tuple((answers == truth).all(1) for answers in said)
-    fixed, broken, p_value = mcnemar(*right)
+    fixed, broken, p_value = mcnemar(right[0], right[1], bootstrap.groups)
     listed = np.asarray(labels, dtype=object)
     named = [[", ".join(listed[row]) or "none" for row in flags] for flags in (truth, *said)]
     sure = np.abs(sides[1][1] - 0.5).min(1) + 0.5

@@ -207,13 +207,20 @@ def judge(bounds: Interval | None, higher_is_better: bool | None) -> Verdict:
 
 
 def mcnemar(
-    before_right: NDArray[np.bool_], after_right: NDArray[np.bool_]
+    before_right: Flags, after_right: Flags, groups: Integers | None = None
 ) -> tuple[int, int, float]:
-    """Return rows fixed, rows newly broken and the exact two-sided p value."""
+    """Return rows fixed, rows newly broken and the exact two-sided p value.
+
+    With `groups` the p value is of groups that got better or worse on the whole: their rows are
+    not independent.
+    """
     from scipy.stats import binomtest
 
-    fixed = int((~before_right & after_right).sum())
-    broken = int((before_right & ~after_right).sum())
-    if fixed + broken == 0:
-        return 0, 0, 1.0
-    return fixed, broken, float(binomtest(fixed, fixed + broken, 0.5).pvalue)
+    moved = after_right.astype(np.int64) - before_right
+    fixed, broken = int((moved > 0).sum()), int((moved < 0).sum())
+    if groups is not None:
+        moved = np.bincount(np.unique(groups, return_inverse=True)[1], weights=moved)
+    better, worse = int((moved > 0).sum()), int((moved < 0).sum())
+    if better + worse == 0:
+        return fixed, broken, 1.0
+    return fixed, broken, float(binomtest(better, better + worse, 0.5).pvalue)

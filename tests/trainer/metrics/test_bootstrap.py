@@ -66,6 +66,14 @@ def test_ties_are_half_a_win():
     assert (rate.wins, rate.ties, rate.n, rate.value) == (2, 1, 4, 0.625)
 
 
+def test_copies_of_a_row_are_one_piece_of_evidence():
+    before, after = np.zeros(30, bool), np.ones(30, bool)
+    groups = np.arange(30) // 10
+    assert mcnemar(before, after, groups) == (30, 0, 0.25)
+    mixed = np.arange(30) % 10 < 5
+    assert mcnemar(mixed, ~mixed, groups) == (15, 15, 1.0)
+
+
 @pytest.mark.parametrize(
     ("before", "after", "expected"),
     [

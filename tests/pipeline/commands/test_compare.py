@@ -1,0 +1,88 @@
+"""What `siftset compare` prints: figures, verdicts, and what a baseline shows."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from siftset.pipeline.commands.compare import describe_ablation, describe_comparison
+from siftset.schemas.results.comparison import (
+    Arm,
+    ArmsTable,
+    Change,
+    Comparison,
+    Estimate,
+    Interval,
+    ModelInfo,
+    Questions,
+)
+from siftset.schemas.results.summary import Finding
+
+
+def write(folder: Path, **more: object) -> Path:
+    interval = Interval(low=0.01, high=0.09)
+    changes = (
+        Change(
+            name="macro_f1",
+            before=0.7,
+            after=0.75,
+            difference=0.05,
+            interval=interval,
+            n=120,
+            verdict="better",
+        ),
+        Change(name="loss", before=0.5, after=None, difference=None, n=120),
+    )
+    found = Comparison(
+        task="classification",
+        before=ModelInfo(name="linear probe"),
+        after=ModelInfo(name="v0-m"),
+        before_kind="linear probe",
+        questions=Questions(hash="ab", seed=0, rows=120),
+        metrics={},
+        changes=changes,
+        findings=(
+            Finding("a baseline is as good", "warning", "TF-IDF does better"),
+            Finding("small", "note", "nothing to see"),
+        ),
+        warnings=("the head is new",),
+        notes=("source: fewer than 10 rows, not measured: a (1)",),
+        **more,
+    )
+    (folder / "compare.json").write_text(found.model_dump_json())
+    return folder / "compare.html"
+
+
+def test_a_comparison_is_told_with_figures_and_verdicts(tmp_path):
+    report = write(tmp_path)
+    assert list(describe_comparison(report)) == [
+        "Compared linear probe with v0-m on 120 rows",
+        "                            before       after  difference",
+        "  macro_f1                     0.7        0.75        0.05  better (+0.01 to +0.09)",
+        "  loss                         0.5                          not judged",
+        "  warning: the head is new",
+        "  warning: TF-IDF does better",
+        "  source: fewer than 10 rows, not measured: a (1)",
+        f"  report    {report}",
+    ]
+
+
+def test_an_ablation_is_told_arm_by_arm(tmp_path):
+    arms = (
+        Arm(name="curated", rows=1200, metrics={"macro_f1": Estimate(value=0.75)}),
+        Arm(
+            name="random sample",
+            rows=1200,
+            metrics={"macro_f1": Estimate(value=0.7)},
+            difference=Estimate(value=-0.05),
+            verdict="worse",
+        ),
+    )
+    table = ArmsTable(main="macro_f1", higher_is_better=True, budget="3 steps", n=120, arms=arms)
+    report = write(tmp_path, arms=table)
+    assert list(describe_ablation(report)) == [
+        "Trained on, 3 steps; asked 120 held-out rows of the curated set:",
+        "                              rows    macro_f1  difference",
+        "  curated                    1,200        0.75            ",
+        "  random sample              1,200         0.7       -0.05  worse",
+        f"  report    {report}",
+    ]
