@@ -56,6 +56,22 @@ def duplicate_groups(
     )
 
 
+def count_relabelled(duplicates: pl.LazyFrame, kept: pl.LazyFrame) -> int | None:
+    """Count the rows whose text repeats that of a kept row under another label.
+
+    Rows without a label, and later records of an id, are none of them. None without labels.
+    """
+    if "label" not in kept.collect_schema() or "label" not in duplicates.collect_schema():
+        return None
+    again = duplicates.filter(pl.col("kind") != "id").select(
+        "duplicate_of", label=label_column(duplicates)
+    )
+    first = kept.select(duplicate_of="row_id", other=label_column(kept))
+    met = again.join(first, on="duplicate_of", how="inner")
+    differ = met.select((pl.col("label") != pl.col("other")).sum())
+    return int(differ.collect(engine="streaming").item())
+
+
 def measure_label_precision(
     labels: dict[str, int], wanted: tuple[str, ...]
 ) -> LabelPrecision | None:

@@ -34,6 +34,8 @@ def profile_names(columns: Iterable[str]) -> tuple[str, ...]:
         *(f"{name}_share" for name in (*_ENCODING, "over_max", "smallest_label", "label_error")),
         *(f"missing_share_{column}" for column in columns),
         *_LEAKS,
+        "relabelled_rows",
+        "relabelled_share",
         *(f"{where}drift_{key}" for where in ("", "reference_") for key in DEFAULTS),
     )
 
@@ -75,6 +77,10 @@ def _content_scalars(metrics: RunMetrics) -> Iterator[tuple[str, Figure]]:
     if precision is not None and precision.labelled:
         wrong = precision.labelled - precision.right
         yield "label_error_share", Fraction(wrong, precision.labelled)
+    repeats = metrics.duplicates
+    if repeats is not None and repeats.relabelled is not None:
+        yield "relabelled_rows", repeats.relabelled
+        yield "relabelled_share", Fraction(repeats.relabelled, max(1, repeats.rows))
     if metrics.leakage:
         yield "leaked_rows", max(leak.rows for leak in metrics.leakage)
         yield "leaked_share", max(Fraction(one.rows, max(1, one.of)) for one in metrics.leakage)

@@ -19,6 +19,7 @@ from siftset.pipeline.profile.history import METRICS, find_alerts, read_history,
 from siftset.pipeline.profile.leakage import held_out_leaks, split_leaks
 from siftset.pipeline.profile.outside import open_outside
 from siftset.pipeline.profile.rows import (
+    count_relabelled,
     duplicate_groups,
     measure_label_precision,
     sample_mislabelled,
@@ -232,15 +233,15 @@ def _make_funnel(run: CurateRun, results: Sequence[ShardResult]) -> Funnel:
 def _duplicates(run: CurateRun, outcome: RunOutcome) -> Duplicates:
     """Tell duplicates by kind; None where a kind was not looked for."""
     dedupe, kinds = run.job.recipe.dedupe, outcome.kinds
+    repeats = pl.scan_parquet([part.path for part in outcome.duplicates])
+    kept = pl.scan_parquet([file.path for file in outcome.files])
     return Duplicates(
         exact=kinds.get("exact", 0) if dedupe.exact else None,
         near=kinds.get("near", 0) if dedupe.near is not None else None,
         ids=kinds.get("id", 0) if run.job.has_ids else None,
         rows=outcome.balance.kept + outcome.balance.duplicate,
-        groups=duplicate_groups(
-            pl.scan_parquet([part.path for part in outcome.duplicates]),
-            pl.scan_parquet([file.path for file in outcome.files]),
-        ),
+        relabelled=count_relabelled(repeats, kept),
+        groups=duplicate_groups(repeats, kept),
     )
 
 

@@ -260,6 +260,11 @@ class Duplicates(Metrics):
     exact: int | None = Field(None, description="Equal texts; null when not looked for.")
     near: int | None = Field(None, description="Similar texts; null when not looked for.")
     ids: int | None = Field(None, description="Records of an id met before; null without ids.")
+    relabelled: int | None = Field(
+        None,
+        description="Equal or similar texts under another label than the row that they repeat; "
+        "null without labels.",
+    )
     rows: int = Field(0, description="Rows that the formula kept: the denominator.")
     groups: tuple[Group, ...] = ()
 

@@ -206,6 +206,8 @@ def duplicates_part(metrics: RunMetrics) -> Child:
         ]
         for kind, (name, how) in _KINDS.items()
     ]
+    if found.relabelled is not None:
+        rows.append(["of them under another label", format_share(found.relabelled, found.rows)])
     head = [TableColumn("Duplicates by", "name"), TableColumn("Rows that the formula kept", "num")]
     table = draw_table(head, rows)
     if not found.groups:

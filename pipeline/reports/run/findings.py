@@ -162,6 +162,13 @@ def _judge_duplicates(metrics: RunMetrics) -> Iterator[ReportFinding]:
     found = metrics.duplicates
     if found is None or not found.rows:
         return
+    if found.relabelled:
+        claim = f"{found.relabelled:,} rows repeat the text of a kept row under another label."
+        todo = (
+            "the first label was kept; look at duplicates/, and let the threshold relabelled_rows "
+            "refuse such a set"
+        )
+        yield ReportFinding("duplicates", "warn", claim, todo)
     repeated = (found.exact or 0) + (found.near or 0) + (found.ids or 0)
     if 5 * repeated > found.rows:
         claim = f"{repeated:,} of {found.rows:,} rows that the formula kept repeat another."
