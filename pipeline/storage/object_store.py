@@ -138,7 +138,7 @@ class _Reader(io.RawIOBase):
 
 def is_address(text: str) -> bool:
     """Return whether a text of a recipe names something that is no path of this machine."""
-    return "://" in text
+    return "://" in text or text.partition(":")[0] in STORES
 
 
 def without_scheme(address: str) -> str:
@@ -151,7 +151,19 @@ def file_system(address: str) -> FileSystem:
 
     Listings are not remembered, so that a later run in the same process sees what is new.
     """
-    kind = address.partition("://")[0]
+    kind, is_whole, place = address.partition("://")
+    bucket, _, _ = place.partition("/")
+    login, has_login, _ = bucket.rpartition("@")
+    if has_login and ":" in login:
+        raise SourceError(
+            f"{kind}://***@{place.rpartition('@')[2]}: an address must not hold a password: leave "
+            "out what stands before '@', and give keys by the environment"
+        )
+    if (kind in STORES and not bucket) or (not is_whole and address.partition(":")[0] in STORES):
+        scheme = address.partition(":")[0]
+        raise SourceError(
+            f"{address}: the address names no bucket, expected {scheme}://BUCKET/NAME"
+        )
     if kind not in STORES:
         raise SourceError(
             f"{address}: no store is known by '{kind}://', expected a path, or an address that "
