@@ -82,7 +82,7 @@ def measure(
     metrics = RunMetrics(
         verdict=judged.verdict,
         run=_describe_run(run, outcome),
-        inputs=(*(_describe_input(entry) for entry in run.job.sources.inputs), *_mended(run)),
+        inputs=(*(_describe_input(entry) for entry in run.job.sources.inputs), *_describe_fixes(run)),
         rows=Rows(
             **outcome.balance.to_json(),
             unknown=outcome.unknown,
@@ -198,7 +198,7 @@ def _describe_input(entry: dict[str, JsonValue]) -> Input:
     )
 
 
-def _mended(run: CurateRun) -> tuple[Input, ...]:
+def _describe_fixes(run: CurateRun) -> tuple[Input, ...]:
     mended = run.job.fixes
     if mended is None:
         return ()
