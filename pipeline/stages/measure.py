@@ -82,7 +82,10 @@ def measure(
     metrics = RunMetrics(
         verdict=judged.verdict,
         run=_describe_run(run, outcome),
-        inputs=(*(_describe_input(entry) for entry in run.job.sources.inputs), *_describe_fixes(run)),
+        inputs=(
+            *(_describe_input(entry) for entry in run.job.sources.inputs),
+            *_describe_fixes(run),
+        ),
         rows=Rows(
             **outcome.balance.to_json(),
             unknown=outcome.unknown,
