@@ -97,12 +97,9 @@ def next_command(
     It is `again` after a preview, and `train` where the recipe trains and the run has not.
     """
     changes = [part for change in overrides for part in ("--set", change)]
-    return shlex.join(["siftset", _next(result, recipe, overrides, again), recipe, *changes])
-
-
-def _next(result: CurateResult, recipe: str, overrides: Sequence[str], again: str) -> str:
-    if result.version is None:
-        return again
-    if load_recipe(recipe, overrides=overrides, uses=()).recipe.train is None:
-        return "explain"
-    return "report" if result.model and result.model.get("due") else "train"
+    verb = again
+    if result.version is not None:
+        trains = load_recipe(recipe, overrides=overrides, uses=()).recipe.train is not None
+        trained = bool(result.model and result.model.get("due"))
+        verb = "explain" if not trains else "report" if trained else "train"
+    return shlex.join(["siftset", verb, recipe, *changes])

@@ -164,7 +164,10 @@ class Move:
         """Show it on one line, with the scores that moved it."""
         text = " ".join(str(self.text).split())
         shown = text if len(text) <= width else text[: width - 3] + "..."
-        scores = [f"{name} {_score_change(old, new)}" for name, (old, new) in self.scores.items()]
+        scores = []
+        for name, pair in self.scores.items():
+            old, new = ("-" if value is None else f"{value:.4g}" for value in pair)
+            scores.append(f"{name} {new}" if old == new else f"{name} {old} -> {new}")
         more = f"  ({', '.join(scores)})" if scores else ""
         return f"{'+' if self.enters else '-'} {self.row_id}  {shown}  {self.why}{more}"
 
@@ -179,11 +182,6 @@ class Move:
             "signals": {name: list(states) for name, states in self.signals.items()},
             "scores": {name: list(values) for name, values in self.scores.items()},
         }
-
-
-def _score_change(old: float | None, new: float | None) -> str:
-    before, after = ("-" if value is None else f"{value:.4g}" for value in (old, new))
-    return after if before == after else f"{before} -> {after}"
 
 
 @dataclass(frozen=True, slots=True)

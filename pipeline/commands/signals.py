@@ -93,7 +93,8 @@ def try_formula(
     for title, mask in (("kept", keep.fill_null(False)), ("not kept", ~keep.fill_null(False))):
         lines.append(title)
         for row in frame.filter(mask).head(_SHOWN)["text"]:
-            lines.append(f"  {_cut(row)}")
+            shown = " ".join(str(row).split())
+            lines.append(f"  {shown if len(shown) <= 100 else shown[:97] + '...'}")
     facts: dict[str, JsonValue] = {"rows": frame.height, "kept": kept, "unknown": unknown}
     return Explained("\n".join(lines), facts)
 
@@ -166,8 +167,3 @@ def _made_rows(signal: Signal, frame: pl.DataFrame) -> pl.DataFrame:
             continue
         return rows
     return pl.DataFrame()
-
-
-def _cut(text: object, width: int = 100) -> str:
-    shown = " ".join(str(text).split())
-    return shown if len(shown) <= width else shown[: width - 3] + "..."

@@ -19,36 +19,34 @@ def load_metrics(named: Mapping[str, str], folder: Path) -> dict[str, Metric]:
 
     Raises SignalError for a file that does not run or a function that is not there.
     """
-    return {name: _load_metric(name, target, folder) for name, target in named.items()}
+    found: dict[str, Metric] = {}
+    for name, target in named.items():
+        file, separator, function = target.rpartition(":")
+        where = f"integrity.metrics.{name}"
+        if not separator or not file.endswith(".py") or not function.isidentifier():
+            raise SignalError(f"{where}: expected  file.py:function, found '{target}'")
+        metric = getattr(load_file(folder / file), function, None)
+        if not callable(metric):
+            raise SignalError(f"{where}: '{file}' has no function {function}: define it there")
+        found[name] = metric
+    return found
 
 
 def ask_metrics(metrics: Mapping[str, Metric], kept: pl.LazyFrame) -> dict[str, float | int]:
     """Ask every metric about the kept rows; raise SignalError for one that gives no number."""
-    return {name: _ask_metric(name, metric, kept) for name, metric in metrics.items()}
-
-
-def _load_metric(name: str, target: str, folder: Path) -> Metric:
-    file, separator, function = target.rpartition(":")
-    where = f"integrity.metrics.{name}"
-    if not separator or not file.endswith(".py") or not function.isidentifier():
-        raise SignalError(f"{where}: expected  file.py:function, found '{target}'")
-    metric = getattr(load_file(folder / file), function, None)
-    if not callable(metric):
-        raise SignalError(f"{where}: '{file}' has no function {function}: define it there")
-    found: Metric = metric
+    found: dict[str, float | int] = {}
+    for name, metric in metrics.items():
+        where = f"integrity.metrics.{name}"
+        try:
+            value = metric(kept)
+        except Exception as error:
+            said = (str(error).splitlines() or [""])[0]
+            raise SignalError(
+                f"{where}: the function failed on the kept rows: {type(error).__name__}: {said}; "
+                "it is given a polars LazyFrame and returns a number"
+            ) from error
+        number = isinstance(value, int | float) and not isinstance(value, bool)
+        if not number or not math.isfinite(value):
+            raise SignalError(f"{where}: expected a finite number, the function gave {value!r:.60}")
+        found[name] = value
     return found
-
-
-def _ask_metric(name: str, metric: Metric, kept: pl.LazyFrame) -> float | int:
-    where = f"integrity.metrics.{name}"
-    try:
-        value = metric(kept)
-    except Exception as error:
-        said = (str(error).splitlines() or [""])[0]
-        raise SignalError(
-            f"{where}: the function failed on the kept rows: {type(error).__name__}: {said}; "
-            "it is given a polars LazyFrame and returns a number"
-        ) from error
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-        raise SignalError(f"{where}: expected a finite number, the function gave {value!r:.60}")
-    return value

@@ -49,6 +49,7 @@ def describe_funnel(decider: Decider, sifted: Sifted, analysis: Analysis | None)
     said = sifted.statistics.signals
     found = {} if analysis is None else analysis.signals
     clauses = sifted.clauses if analysis is None else analysis.clauses
+    ranked = sorted(clauses.items(), key=lambda one: (-one[1], one[0]))
     known = Funnel(
         formula=decider.formula.text,
         tree=_describe_tree(decider.root, analysis),
@@ -58,7 +59,7 @@ def describe_funnel(decider: Decider, sifted: Sifted, analysis: Analysis | None)
             for name, question in decider.questions.items()
             if name in said
         ),
-        clauses=dict(sorted((one for one in clauses.items() if one[1]), key=_most_first)),
+        clauses={name: rows for name, rows in ranked if rows},
     )
     if analysis is None:
         return known
@@ -80,10 +81,6 @@ def describe_funnel(decider: Decider, sifted: Sifted, analysis: Analysis | None)
         "pairs": tuple(pairs),
     }
     return known.model_copy(update=more)
-
-
-def _most_first(counted: tuple[str, int]) -> tuple[int, str]:
-    return -counted[1], counted[0]
 
 
 def _describe_signal(

@@ -83,7 +83,7 @@ class Lengths(Metrics):
             return Histogram()
         bars: dict[int, int] = {}
         for least, rows in self.bins.items():
-            bar = _bar_index(least)
+            bar = _index(least, _BAR_EXACT, _BARS_PER_OCTAVE)
             bars[bar] = bars.get(bar, 0) + rows
         first, last = min(bars), max(bars)
         step = max(1, math.ceil((last - first + 1) / _MOST_BARS))
@@ -134,10 +134,6 @@ def bar_edge(index: int) -> int:
 
 def _bin_index(length: float) -> int:
     return _index(length, EXACT, PER_OCTAVE)
-
-
-def _bar_index(length: float) -> int:
-    return _index(length, _BAR_EXACT, _BARS_PER_OCTAVE)
 
 
 def _edge(index: int, exact: int, per_octave: int) -> int:

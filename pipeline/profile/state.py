@@ -14,6 +14,7 @@ from siftset.pipeline.profile.lengths import Lengths, add_tallies, measure_lengt
 from siftset.pipeline.profile.row_sketch import RowSketch, sketch_rows
 from siftset.pipeline.profile.texts import count_peculiarities, count_scripts
 from siftset.pipeline.profile.vocabulary import WordSketch, count_words
+from siftset.schemas.results.columns import OWN_COLUMNS
 from siftset.schemas.results.metrics import Column, Metrics, Profile
 from siftset.signals.labels import label_column, labels_as_text
 
@@ -63,6 +64,9 @@ class ProfileState(Metrics):
     def __add__(self, other: ProfileState) -> ProfileState:
         names = dict.fromkeys([*self.columns, *other.columns])
         nothing = ColumnState()
+        tokens = self.tokens or other.tokens
+        if self.tokens is not None and other.tokens is not None:
+            tokens = self.tokens + other.tokens
         return ProfileState(
             rows=self.rows + other.rows,
             texts=self.texts + other.texts,
@@ -71,7 +75,7 @@ class ProfileState(Metrics):
             },
             chars=self.chars + other.chars,
             words=self.words + other.words,
-            tokens=_add_tokens(self, other),
+            tokens=tokens,
             over_max=self.over_max + other.over_max,
             encoding=add_tallies(self.encoding, other.encoding),
             scripts=add_tallies(self.scripts, other.scripts),
@@ -143,7 +147,8 @@ def profile_batches(frame: pl.LazyFrame, spec: Spec | None = None) -> ProfileSta
 def _profile_rows(frame: pl.DataFrame, wanted: Spec) -> ProfileState:
     """Measure what adds up exactly."""
     here = set(frame.columns)
-    columns = [c for c in wanted.columns or _foreign(frame) if c in here]
+    own = [c for c in frame.columns if c not in OWN_COLUMNS and not c.startswith("_")]
+    columns = [c for c in wanted.columns or own if c in here]
     state = ProfileState(
         rows=frame.height, columns=_profile_columns(frame, columns) if frame.height else {}
     )
@@ -207,12 +212,6 @@ def with_tokens(
     return state.model_copy(update={"tokens": tokens, "over_max": over})
 
 
-def _foreign(frame: pl.DataFrame) -> list[str]:
-    from siftset.schemas.results.columns import OWN_COLUMNS
-
-    return [name for name in frame.columns if name not in OWN_COLUMNS and not name.startswith("_")]
-
-
 def _profile_columns(frame: pl.DataFrame, names: Sequence[str]) -> dict[str, ColumnState]:
     asked: dict[str, pl.Expr] = {}
     schema = frame.schema  # which is made anew each time it is asked for
@@ -254,9 +253,3 @@ def bound_names(counts: Mapping[str, int], most: int) -> dict[str, int]:
     ranked = sorted(counts, key=lambda n: (n == OTHER, -counts[n], n))
     rest = sum(counts[name] for name in ranked[most - 1 :])
     return {name: counts[name] for name in ranked[: most - 1]} | {OTHER: rest}
-
-
-def _add_tokens(left: ProfileState, right: ProfileState) -> Lengths | None:
-    if left.tokens is None or right.tokens is None:
-        return left.tokens or right.tokens
-    return left.tokens + right.tokens

@@ -203,16 +203,22 @@ def draw_heat_table(
     """Return a table whose cells are shaded by their share of the row."""
     head = h("tr", h("th"), [h("th", name, scope="col") for name in columns])
     body = [
-        h("tr", h("th", name, scope="row"), [_cell(value, sum(values)) for value in values])
+        h(
+            "tr",
+            h("th", name, scope="row"),
+            [
+                h(
+                    "td",
+                    f"{value:,}",
+                    class_=f"h{min(5, 1 + 5 * value // sum(values)) if value else 0}",
+                )
+                for value in values
+            ],
+        )
         for name, values in rows.items()
     ]
     shaded = h("div", h("table", head, body, class_="heat"), class_="scroll")
     return h("figure", h("figcaption", caption), shaded)
-
-
-def _cell(value: int, total: int) -> Markup:
-    step = 0 if not value or not total else min(5, 1 + int(5 * value / total))
-    return h("td", f"{value:,}", class_=f"h{step}")
 
 
 def format_short(value: float) -> str:

@@ -162,12 +162,17 @@ def list_facts(pairs: Mapping[str, Child]) -> Markup:
 
 def show_figures(items: Iterable[tuple[str, str, str]]) -> Markup:
     """Return large numbers: (value, what it is, its denominator)."""
-    return h("div", [_figure(*item) for item in items], class_="figures")
-
-
-def _figure(value: str, name: str, of: str) -> Markup:
-    inner = [h("span", value, class_="v"), h("span", name, class_="k")]
-    return h("div", inner, h("span", of, class_="of") if of else None, class_="figure")
+    shown = [
+        h(
+            "div",
+            h("span", value, class_="v"),
+            h("span", name, class_="k"),
+            h("span", of, class_="of") if of else None,
+            class_="figure",
+        )
+        for value, name, of in items
+    ]
+    return h("div", shown, class_="figures")
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-from pydantic import JsonValue
-
 from siftset.pipeline.profile.shares import describe_sample
 from siftset.pipeline.reports.charts import draw_bar, draw_sparkline
 from siftset.pipeline.reports.markup import Child, Markup, allow_breaks, h
@@ -26,9 +24,18 @@ _MOST, _MOST_EXAMPLES = 200, 40
 _ORDER = {"fail": 0, "warn": 1, "note": 2, "pass": 3}
 
 
+_EXAMPLES: Final = (
+    TableColumn("Row", "name"),
+    TableColumn("Value", "text"),
+    TableColumn("Reason", "name"),
+)
+
+
 def checks_part(metrics: RunMetrics, history: Sequence[RunMetrics]) -> Child:
     """Return every check, the failed ones first, with its trend and examples."""
-    own = _own_metrics(metrics.custom)
+    named = [[name, str(value)[:400]] for name, value in metrics.custom.items()]
+    head = [TableColumn("Metric", "name"), TableColumn("Value", "text")]
+    own = [h("h3", "Your own metrics"), draw_table(head, named)] if named else None
     if not metrics.checks:
         return [note_absence("No rule and no suite is set: nothing was checked."), own]
     ranked = sorted(metrics.checks, key=lambda check: _ORDER[check_level(check)])
@@ -49,7 +56,12 @@ def checks_part(metrics: RunMetrics, history: Sequence[RunMetrics]) -> Child:
     if not history:
         rows, columns = [row[:4] for row in rows], columns[:4]
     failing = [check for check in ranked if not check.passed and check.examples]
-    shown = [_failing_rows(check) for check in failing[:_MOST_EXAMPLES]]
+    shown = []
+    for check in failing[:_MOST_EXAMPLES]:
+        title = f"{check.column}: {check.name}" if check.column else check.name
+        title += f" ({check.arguments})" if check.arguments else ""
+        examples = draw_table(_EXAMPLES, [example_row(one) for one in check.examples[:8]])
+        shown.append(h("details", h("summary", f"Rows that fail: {title}"), examples))
     return [draw_table(columns, rows), rest, shown, own]
 
 
@@ -57,15 +69,20 @@ def _check_row(check: Check, before: list[float]) -> list[Child]:
     level = check_level(check)
     name = [h("code", check.column), " "] if check.column else []
     status: Child = label_status("none" if level == "note" else level, _WORDS[level])
+    where = f"{check.name} on {check.column}: " if check.column else f"{check.name}: "
+    said = check.message.removeprefix(where).strip("()")
+    figure: Child = "" if check.observed is None else format_number(check.observed)
+    if check.failed is not None and check.rows is not None:
+        figure = format_share(check.failed, check.rows)
     return [
         status,
         [
             name,
             allow_breaks(check.name),
             (h("div", h("code", check.arguments), class_="small") if check.arguments else None),
-            h("div", _detail(check), class_="small soft"),
+            h("div", " · ".join(part for part in (check.stage, said) if part), class_="small soft"),
         ],
-        _measured(check),
+        figure,
         check.threshold,
         _describe_shift(check, before),
         draw_sparkline(
@@ -76,18 +93,6 @@ def _check_row(check: Check, before: list[float]) -> list[Child]:
         if before
         else "",
     ]
-
-
-def _detail(check: Check) -> Child:
-    where = f"{check.name} on {check.column}: " if check.column else f"{check.name}: "
-    said = check.message.removeprefix(where).strip("()")
-    return " · ".join(part for part in (check.stage, said) if part)
-
-
-def _measured(check: Check) -> Child:
-    if check.failed is not None and check.rows is not None:
-        return format_share(check.failed, check.rows)
-    return "" if check.observed is None else format_number(check.observed)
 
 
 def _check_value(check: Check) -> float:
@@ -122,32 +127,10 @@ def _describe_shift(check: Check, before: list[float]) -> str:
     return f"+{format_number(change)}" if change > 0 else format_number(change)
 
 
-def _failing_rows(check: Check) -> Markup:
-    title = f"{check.column}: {check.name}" if check.column else check.name
-    title += f" ({check.arguments})" if check.arguments else ""
-    rows = [example_row(one) for one in check.examples[:8]]
-    columns = [
-        TableColumn("Row", "name"),
-        TableColumn("Value", "text"),
-        TableColumn("Reason", "name"),
-    ]
-    return h("details", h("summary", f"Rows that fail: {title}"), draw_table(columns, rows))
-
-
 def example_row(one: Example) -> list[Child]:
     """Return a row of examples: id, value, reason."""
     value: Child = h("span", "null", class_="faint") if one.value is None else one.value
     return [h("code", one.row_id), value, one.reason]
-
-
-def _own_metrics(custom: dict[str, JsonValue]) -> Child:
-    if not custom:
-        return None
-    rows = [[name, str(value)[:400]] for name, value in custom.items()]
-    return [
-        h("h3", "Your own metrics"),
-        draw_table([TableColumn("Metric", "name"), TableColumn("Value", "text")], rows),
-    ]
 
 
 def columns_part(metrics: RunMetrics) -> Child:

@@ -44,7 +44,8 @@ class ReportFinding:
 
 def find_statements(metrics: RunMetrics) -> tuple[ReportFinding, ...]:
     """Return what stands out, in the order of the parts."""
-    return tuple(finding for rule in _RULES for finding in rule(metrics))
+    said = [ReportFinding("summary", "warn", warning) for warning in metrics.warnings]
+    return (*said, *(finding for rule in _RULES for finding in rule(metrics)))
 
 
 def part_status(found: tuple[ReportFinding, ...], part: str, *, measured: bool) -> Status:
@@ -177,23 +178,17 @@ def _judge_duplicates(metrics: RunMetrics) -> Iterator[ReportFinding]:
         )
 
 
-def _judge_lengths(metrics: RunMetrics) -> Iterator[ReportFinding]:
-    kept = metrics.profiles.get("kept")
-    if kept is None or not kept.over_max or kept.tokens is None:
-        return
-    claim = (
-        f"{kept.over_max:,} of {kept.tokens.rows:,} texts are longer than "
-        f"{metrics.max_length or 0:,} tokens: training cuts them."
-    )
-    yield ReportFinding(
-        "lengths", "warn", claim, "raise train.max_length or set a rule for max_chars"
-    )
-
-
-def _judge_contents(metrics: RunMetrics) -> Iterator[ReportFinding]:
+def _judge_texts(metrics: RunMetrics) -> Iterator[ReportFinding]:
     kept = metrics.profiles.get("kept")
     if kept is None:
         return
+    if kept.over_max and kept.tokens is not None:
+        claim = (
+            f"{kept.over_max:,} of {kept.tokens.rows:,} texts are longer than "
+            f"{metrics.max_length or 0:,} tokens: training cuts them."
+        )
+        todo = "raise train.max_length or set a rule for max_chars"
+        yield ReportFinding("lengths", "warn", claim, todo)
     for key, (name, todo) in _BROKEN.items():
         if number := kept.encoding.get(key, 0):
             claim = f"{number:,} of {kept.texts:,} kept texts hold {name}."
@@ -233,12 +228,7 @@ def _judge_drift(metrics: RunMetrics) -> Iterator[ReportFinding]:
         yield ReportFinding("drift", "warn", alert, "see whether the source or the recipe changed")
 
 
-def _repeat_warnings(metrics: RunMetrics) -> Iterator[ReportFinding]:
-    for warning in metrics.warnings:
-        yield ReportFinding("summary", "warn", warning)
-
-
 _RULES: Final[tuple[Callable[[RunMetrics], Iterator[ReportFinding]], ...]] = (
-    _repeat_warnings, _judge_balance, _judge_signals, _judge_checks, _judge_columns,
-    _judge_duplicates, _judge_lengths, _judge_contents, _judge_labels, _judge_leakage, _judge_drift,
+    _judge_balance, _judge_signals, _judge_checks, _judge_columns,
+    _judge_duplicates, _judge_texts, _judge_labels, _judge_leakage, _judge_drift,
 )  # fmt: skip

@@ -21,7 +21,7 @@ from siftset.pipeline.reports.page import (
     show_figures,
 )
 from siftset.pipeline.reports.run.findings import WORST_FIRST, ReportFinding
-from siftset.schemas.results.metrics import Input, RunMetrics
+from siftset.schemas.results.metrics import RunMetrics
 
 VERDICTS = {
     "pass": "Passed",
@@ -79,7 +79,20 @@ def summary_part(
         TableColumn("Bytes", "num"),
         TableColumn("Fingerprint", "name"),
     ]
-    rows = [_input_row(one) for one in metrics.inputs[:50]]
+    rows = [
+        [
+            [
+                one.name,
+                " ",
+                h("span", one.kind, class_="faint"),
+                h("div", one.location, class_="small soft") if one.location else None,
+            ],
+            "" if one.rows is None else f"{one.rows:,}",
+            "" if one.bytes is None else f"{one.bytes:,}",
+            h("code", one.fingerprint[:32]),
+        ]
+        for one in metrics.inputs[:50]
+    ]
     more = len(metrics.inputs) - len(rows)
     note = h("p", f"and {more:,} more, in the manifest", class_="soft") if more else None
     body = [
@@ -165,16 +178,6 @@ def _draw_trend(metrics: RunMetrics, history: Sequence[RunMetrics]) -> Child:
     what = "that read what was new" if metrics.run.incremental else "that read everything"
     title = h("figcaption", f"The last {len(runs)} runs {what}")
     return h("figure", title, h("ul", items, class_="legend trend"))
-
-
-def _input_row(one: Input) -> list[Child]:
-    where = h("div", one.location, class_="small soft") if one.location else None
-    return [
-        [one.name, " ", h("span", one.kind, class_="faint"), where],
-        "" if one.rows is None else f"{one.rows:,}",
-        "" if one.bytes is None else f"{one.bytes:,}",
-        h("code", one.fingerprint[:32]),
-    ]
 
 
 def links_part(metrics: RunMetrics) -> PagePart:
