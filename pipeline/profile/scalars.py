@@ -50,14 +50,15 @@ def list_scalars(metrics: RunMetrics) -> dict[str, Figure]:
         for name, value in metrics.custom.items()
         if isinstance(value, int | float) and not isinstance(value, bool)
     }
-    return {**dict(_measured_scalars(metrics)), **own}
-
-
-def _measured_scalars(metrics: RunMetrics) -> Iterator[tuple[str, Figure]]:
+    found: dict[str, Figure] = {}
     for name in _COUNTS:
         number = getattr(metrics.rows, name)
-        yield f"{name}_rows", number
-        yield f"{name}_share", Fraction(number, max(1, metrics.rows.read))
+        found[f"{name}_rows"] = number
+        found[f"{name}_share"] = Fraction(number, max(1, metrics.rows.read))
+    return {**found, **dict(_content_scalars(metrics)), **own}
+
+
+def _content_scalars(metrics: RunMetrics) -> Iterator[tuple[str, Figure]]:
     kept = metrics.profiles.get("kept")
     if kept is not None:
         for name in _ENCODING:
