@@ -97,7 +97,9 @@ def measure(
         profiles=shown,
         duplicates=_duplicates(run, outcome),
         leakage=(*_find_leakage(run, outcome), *_find_contamination(run, outcome)),
-        drift=_drift(run, kept, outcome),
+        drift=()
+        if run.job.recipe.analysis == "off"
+        else (*_drift_from_version(run, kept, outcome), *_drift_from_reference(run, kept)),
         label_precision=precision,
         set_label_precision=of_set if looks else None,
         max_length=train.max_length if train else None,
@@ -259,12 +261,6 @@ def _find_leakage(run: CurateRun, outcome: RunOutcome) -> tuple[Leak, ...]:
         return ()
     rows = pl.scan_parquet([file.path for file in outcome.fresh])
     return split_leaks(rows)
-
-
-def _drift(run: CurateRun, kept: ProfileState, outcome: RunOutcome) -> tuple[Drift, ...]:
-    if run.job.recipe.analysis == "off":
-        return ()
-    return (*_drift_from_version(run, kept, outcome), *_drift_from_reference(run, kept))
 
 
 def _drift_from_version(

@@ -168,7 +168,10 @@ def _route_rows(batch: Batch, context: ShardContext, result: ShardResult) -> _Ro
     open_by_fault = decisions.faulted & decisions.keep.is_null()
     kept = decisions.keep.fill_null(False)
     refused = ~kept & ~open_by_fault
-    decided = good.with_columns(_signal_columns(decisions))
+    asked = [decisions.signals.alias("signals")]
+    if decisions.scores is not None:
+        asked.append(decisions.scores.alias("scores"))
+    decided = good.with_columns(asked)
     bad = batch.frame.clear() if failing is None else batch.frame.filter(failing)
     found = decided.filter(kept)
     candidates = _make_candidates(found, context)
@@ -247,12 +250,6 @@ def _describe_faults(decisions: Decisions, good: pl.DataFrame) -> tuple[dict[str
 
 def _with_reasons(frame: pl.DataFrame, reasons: pl.Expr) -> pl.DataFrame:
     return cast_storable(frame.with_columns(_reasons=reasons))
-
-
-def _signal_columns(decisions: Decisions) -> list[pl.Series]:
-    """Return the columns signals and, where there are any, scores."""
-    codes = decisions.signals.alias("signals")
-    return [codes] if decisions.scores is None else [codes, decisions.scores.alias("scores")]
 
 
 def _make_candidates(frame: pl.DataFrame, context: ShardContext) -> pl.DataFrame:

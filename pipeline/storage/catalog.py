@@ -134,11 +134,11 @@ def _list_folders(folder: Path) -> list[Path]:
     """Return the folders in a folder by name, hidden ones left out."""
     if not folder.is_dir():
         return []
-    return sorted(p for p in folder.iterdir() if _is_folder(p))
-
-
-def _is_folder(path: Path) -> bool:
-    return path.is_dir() and not path.is_symlink() and not path.name.startswith(".")
+    return sorted(
+        path
+        for path in folder.iterdir()
+        if path.is_dir() and not path.is_symlink() and not path.name.startswith(".")
+    )
 
 
 def _load_json(path: Path) -> JsonValue:

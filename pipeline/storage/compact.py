@@ -15,14 +15,10 @@ _NESTED = (pl.List, pl.Array, pl.Struct)
 
 def compact(frame: pl.DataFrame) -> pl.DataFrame:
     """Copy texts, nested ones too, out of the buffers that they were filtered from."""
-    return frame.with_columns(_copy_column(column) for column in frame if _refers(column.dtype))
-
-
-def _refers(dtype: pl.DataType) -> bool:
-    return dtype in (pl.String, pl.Binary) or isinstance(dtype, _NESTED)
-
-
-def _copy_column(column: pl.Series) -> pl.Series:
-    # oldest: texts laid out one after the other, which cannot refer to foreign buffers
-    arrow = column.to_arrow(compat_level=pl.CompatLevel.oldest())
-    return to_series(column.name, arrow).cast(column.dtype)
+    copied = []
+    for column in frame:
+        if column.dtype in (pl.String, pl.Binary) or isinstance(column.dtype, _NESTED):
+            # oldest: texts laid out one after the other, which cannot refer to foreign buffers
+            arrow = column.to_arrow(compat_level=pl.CompatLevel.oldest())
+            copied.append(to_series(column.name, arrow).cast(column.dtype))
+    return frame.with_columns(copied)

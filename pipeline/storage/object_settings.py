@@ -9,7 +9,10 @@ def store_settings(kind: str) -> dict[str, object]:
     """Return what the store's library does not read from the environment by itself."""
     if kind == "s3":
         return _of_s3()
-    return _of_az() if kind == "az" else _of_gs()
+    if kind == "az":
+        return _of_az()
+    # whether to ask without a key, which Delta reads as GOOGLE_SKIP_SIGNATURE
+    return {"token": "anon"} if _is_set("GOOGLE_SKIP_SIGNATURE") else {}
 
 
 def _of_az() -> dict[str, object]:
@@ -20,11 +23,6 @@ def _of_az() -> dict[str, object]:
     named = (("AccountName", "ACCOUNT_NAME"), ("AccountKey", "ACCOUNT_KEY"))
     given = [f"{key}={os.environ.get(f'AZURE_STORAGE_{name}', '')}" for key, name in named]
     return {"connection_string": ";".join([f"BlobEndpoint={place}", *given])}
-
-
-def _of_gs() -> dict[str, object]:
-    """Return whether to ask without a key, which Delta reads as GOOGLE_SKIP_SIGNATURE."""
-    return {"token": "anon"} if _is_set("GOOGLE_SKIP_SIGNATURE") else {}
 
 
 def _of_s3() -> dict[str, object]:

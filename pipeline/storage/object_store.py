@@ -192,7 +192,7 @@ def find_objects(address: str) -> list[Object]:
         Object(
             f"{kind}://{info['name']}",
             int(str(info["size"])),
-            _content_tag(info),
+            next((str(info[name]).strip('"') for name in _TAGS if info.get(name)), ""),
             _write_time(info),
         )
         for info in infos
@@ -295,10 +295,6 @@ def os_errors() -> Iterator[None]:
         if isinstance(error, OSError) or not type(error).__module__.startswith("botocore"):
             raise
         raise OSError(str(error)) from error
-
-
-def _content_tag(info: Info) -> str:
-    return next((str(info[name]).strip('"') for name in _TAGS if info.get(name)), "")
 
 
 def _write_time(info: Info) -> float | None:

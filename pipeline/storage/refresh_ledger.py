@@ -21,7 +21,6 @@ from typing import Final
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
-from pydantic import JsonValue
 
 from siftset.pipeline.storage.atomic_files import read_json, sync, write_json
 from siftset.pipeline.storage.part_files import Part
@@ -104,7 +103,9 @@ class RefreshLedger:
             return None
         if not all(part.path.is_file() for e in entries for part in (*e.candidates, *e.ids)):
             return None
-        return ShardList(str(said["signature"]), entries, _dropped_by_key(entries, dropped))
+        groups = dropped.partition_by("shard", as_dict=True)
+        places = {entries[int(str(i))].key: rows["row"].to_numpy() for (i,), rows in groups.items()}
+        return ShardList(str(said["signature"]), entries, places)
 
     def store(self, name: str, book: ShardList) -> ShardList:
         """Write a book; parts that lie elsewhere move into the ledger. Return it as it lies."""
@@ -118,7 +119,14 @@ class RefreshLedger:
             {
                 "format": _FORMAT,
                 "signature": book.signature,
-                "entries": [_entry_json(entry) for entry in entries],
+                "entries": [
+                    asdict(replace(entry, candidates=(), ids=()))
+                    | {
+                        "candidates": [part.rows for part in entry.candidates],
+                        "ids": [part.rows for part in entry.ids],
+                    }
+                    for entry in entries
+                ],
             },
         )
         sync(draft / _DROPPED)
@@ -183,11 +191,6 @@ def _move_parts(parts: Sequence[Part], draft: Path, folder: Path, name: str) -> 
     return tuple(found)
 
 
-def _entry_json(entry: ShardEntry) -> dict[str, JsonValue]:
-    named = asdict(replace(entry, candidates=(), ids=()))
-    return {**named, **{name: [part.rows for part in parts] for name, parts in _named_parts(entry)}}
-
-
 def _dropped_frame(entries: Sequence[ShardEntry], dropped: Mapping[str, Places]) -> pl.DataFrame:
     numbered = [(at, dropped[e.key]) for at, e in enumerate(entries) if len(dropped.get(e.key, ()))]
     shards = [np.full(len(rows), at, dtype=np.int64) for at, rows in numbered]
@@ -198,8 +201,3 @@ def _dropped_frame(entries: Sequence[ShardEntry], dropped: Mapping[str, Places])
             "row": np.concatenate([empty, *(rows for _, rows in numbered)]),
         }
     )
-
-
-def _dropped_by_key(entries: Sequence[ShardEntry], frame: pl.DataFrame) -> dict[str, Places]:
-    groups = frame.partition_by("shard", as_dict=True)
-    return {entries[int(str(at))].key: rows["row"].to_numpy() for (at,), rows in groups.items()}

@@ -67,15 +67,16 @@ class Origin:
 
     def send(self, names: Iterable[str], there: Listing) -> None:
         """Upload files, except those that are there by name and size."""
-        new = [name for name in names if not self._is_there(name, there)]
+        new = [
+            name
+            for name in names
+            if name not in there or there[name].size != (self.folder / name).stat().st_size
+        ]
         upload_all([(self.folder / name, f"{self.address}/{name}") for name in new])
 
     def remove(self, names: Iterable[str]) -> None:
         """Remove objects."""
         remove_objects([f"{self.address}/{name}" for name in names])
-
-    def _is_there(self, name: str, there: Listing) -> bool:
-        return name in there and there[name].size == (self.folder / name).stat().st_size
 
     def note(self) -> None:
         """Write into the folder where its output lies; raise OutputError where it says another."""

@@ -41,9 +41,10 @@ def parse_document(text: str, path: Path) -> Document:
     """Parse a recipe file's text by the ending of `path`; raise RecipeError."""
     content = _parse_text(text, path)
     if not isinstance(content, dict):
+        kinds = {list: "a list", str: "a text", type(None): "nothing (the file is empty)"}
         raise RecipeError(
             f"recipe {path}: expected a mapping of keys such as name, source and keep; "
-            f"got {_describe_kind(content)}"
+            f"got {kinds.get(type(content), 'a single value')}"
         )
     return Document(_copy_plain(content, path), path, text)
 
@@ -123,8 +124,3 @@ def _key_text(key: object, path: Path) -> str:
     if isinstance(key, str | int | float):
         return str(key)
     raise RecipeError(f"recipe {path}: the key {key!r} is not text; quote it")
-
-
-def _describe_kind(value: object) -> str:
-    names = {list: "a list", str: "a text", type(None): "nothing (the file is empty)"}
-    return names.get(type(value), "a single value")

@@ -18,7 +18,6 @@ from siftset.trainer.models.sparse_head import unwrap_model
 if TYPE_CHECKING:
     from accelerate import Accelerator  # type: ignore[import-untyped, unused-ignore]
     from torch import nn
-    from transformers import PreTrainedModel
 
 ASKED: Final = "ACCELERATE_USE_FSDP"
 VERSION: Final = "FSDP_VERSION"
@@ -54,14 +53,14 @@ def shard_model(accelerator: Accelerator, model: nn.Module) -> None:
         _shard_on_cpu(accelerator)
     plugin = accelerator.state.fsdp_plugin
     if plugin.transformer_cls_names_to_wrap is None:
-        plugin.transformer_cls_names_to_wrap = _layer_classes(unwrap_model(model))
-
-
-def _layer_classes(model: PreTrainedModel) -> list[str]:
-    """Return the classes of a model's layers; embeddings may share their weights with the head."""
-    here = {type(part).__name__ for part in model.modules()}
-    parts = model._no_split_modules or ()
-    return sorted(name for name in parts if name in here and "Embedding" not in name)
+        inner = unwrap_model(model)
+        here = {type(part).__name__ for part in inner.modules()}
+        # Embeddings may share their weights with the head.
+        plugin.transformer_cls_names_to_wrap = sorted(
+            name
+            for name in inner._no_split_modules or ()
+            if name in here and "Embedding" not in name
+        )
 
 
 def _shard_on_cpu(accelerator: Accelerator) -> None:

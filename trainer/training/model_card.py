@@ -206,9 +206,15 @@ def _training_rows(facts: CardFacts) -> list[tuple[str, ...]]:
         for name, value in result.hardware.items()
         if name in ("name", "device", "threads", "precision", "attention", "processes")
     )
+    chosen = config.method
+    method = (
+        chosen
+        if isinstance(chosen, str)
+        else ", ".join(f"{name} {value}" for name, value in chosen.model_dump().items())
+    )
     return [
         ("Base model", f"`{_escape(config.model)}`{at}"),
-        ("Task and method", f"{config.task}, {_describe_method(config)}"),
+        ("Task and method", f"{config.task}, {method}"),
         ("Budget", f"{length}, {result.steps:,} steps done, batches of {config.batch_size}"),
         ("Learning rate", f"{config.learning_rate:g}, {config.lr_scheduler_type}"),
         ("Longest input", f"{config.max_length} tokens"),
@@ -237,12 +243,6 @@ def _write_trials(trials: Trials) -> Iterator[str]:
             each = ", ".join(map(format_figure, fold.values))
             rows.append((fold.name, format_figure(fold.mean), format_figure(fold.deviation), each))
         yield markdown_table(header, rows)
-
-
-def _describe_method(config: Train) -> str:
-    if isinstance(config.method, str):
-        return config.method
-    return ", ".join(f"{name} {value}" for name, value in config.method.model_dump().items())
 
 
 def library_versions() -> dict[str, str]:
