@@ -85,6 +85,6 @@ def test_what_cannot_be_written_is_said_first(tiny_bert, tmp_path, monkeypatch, 
     assert (done.exit_code, "no config.json" in done.stderr) == (2, True)
     here = importlib.util.find_spec
     hidden = lambda name: None if name == "onnxscript" else here(name)  # noqa: E731
-    monkeypatch.setattr(importlib.util, "find_spec", hidden)
+    monkeypatch.setattr(onnx, "find_spec", hidden)
     with pytest.raises(MissingExtraError, match=r'pip install "siftset\[onnx\]"'):
         onnx.export_onnx(str(tiny_bert), tmp_path / "model.onnx")
