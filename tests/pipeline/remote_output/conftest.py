@@ -56,7 +56,7 @@ class World:
 
     def __init__(self, folder, bucket, kind="s3"):
         self.folder, self.bucket, self.kind = folder, bucket, kind
-        self.store = file_system(f"{kind}://")
+        self.store = file_system(f"{kind}://{bucket}")
 
     def put(self, name, data):
         data = data if isinstance(data, bytes) else data.encode()
