@@ -77,7 +77,10 @@ def _copy_signature(run: Callable[..., None], function: Callable[..., None]) -> 
 
 
 def _run_command(screen: Screen, work: Callable[[], None]) -> None:
-    _collect_rarely()
+    # Spare a short process most of the collector's work: modules are not garbage.
+    gc.set_threshold(50_000, 20, 50)
+    atexit.unregister(gc.freeze)
+    atexit.register(gc.freeze)
     try:
         with _catch_sigterm(), _keep_stdout(screen):
             work()
@@ -90,7 +93,11 @@ def _run_command(screen: Screen, work: Callable[[], None]) -> None:
         stands = "; ".join(reversed(getattr(stop, "__notes__", ["nothing was published"])))
         screen.result({"error": f"interrupted; {stands}", "exit_code": code})
         screen.note(f"interrupted; {stands}")
-        _end_at_once(code)
+        if any(thread.name.startswith("shard") for thread in threading.enumerate()):
+            # Threads are still busy: end at once; the kernel frees the lock.
+            sys.stdout.flush()
+            sys.stderr.flush()
+            os._exit(code)
         raise typer.Exit(code) from None
     except (typer.Exit, typer.Abort):
         raise
@@ -116,21 +123,6 @@ def _keep_stdout(screen: Screen) -> Iterator[None]:
         return
     with redirect_stdout(sys.stderr):
         yield
-
-
-def _collect_rarely() -> None:
-    """Spare a short process most of the collector's work: modules are not garbage."""
-    gc.set_threshold(50_000, 20, 50)
-    atexit.unregister(gc.freeze)
-    atexit.register(gc.freeze)
-
-
-def _end_at_once(code: int) -> None:
-    """End the process at once where threads are still busy; the kernel frees the lock."""
-    if any(thread.name.startswith("shard") for thread in threading.enumerate()):
-        sys.stdout.flush()
-        sys.stderr.flush()
-        os._exit(code)
 
 
 @contextmanager

@@ -50,10 +50,13 @@ def history_command(screen: Screen, recipe: Recipe, set_: Overrides = None) -> N
 
     versions = list_history(recipe, overrides=set_ or ())
     for entry in versions:
-        screen.answer(
+        models = entry["models"] if isinstance(entry["models"], list) else []
+        gone = "" if entry["available"] else "  (files removed)"
+        line = (
             f"version {entry['version']}  {entry['published']}  {entry['run_id']}  "
-            f"{entry['rows']:,} rows  {entry['verdict']}{_entry_details(entry)}"
+            f"{entry['rows']:,} rows  {entry['verdict']}{gone}  {' '.join(map(str, models))}"
         )
+        screen.answer(line.rstrip())
     screen.result({"versions": [dict(entry) for entry in versions]})
 
 
@@ -94,9 +97,3 @@ def _describe_training(found: dict[str, JsonValue]) -> str:
     return (
         f"  model     {found['model']} ({found['why']})\n            {promoted}: {found['because']}"
     )
-
-
-def _entry_details(entry: dict[str, JsonValue]) -> str:
-    models = entry["models"] if isinstance(entry["models"], list) else []
-    gone = "" if entry["available"] else "  (files removed)"
-    return f"{gone}  {' '.join(map(str, models))}".rstrip()

@@ -124,7 +124,12 @@ class _Handler(BaseHTTPRequestHandler):
             path /= "index.html"
         text = self._page(path)
         if text is not None:
-            return self._send_page(text, body=body)
+            data = text.encode()
+            policy = f"{content_security_policy()}; frame-ancestors 'none'"
+            self._headers(HTTPStatus.OK, _TYPES[".html"], policy, length=len(data))
+            if body:
+                self.wfile.write(data)
+            return None
         if not path.is_file():
             return self.send_error(HTTPStatus.NOT_FOUND)
         return self._send_file(path, body=body)
@@ -170,13 +175,6 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_header("Location", f"./{last}/")
         self.send_header("Content-Length", "0")
         self.end_headers()
-
-    def _send_page(self, text: str, *, body: bool) -> None:
-        data = text.encode()
-        policy = f"{content_security_policy()}; frame-ancestors 'none'"
-        self._headers(HTTPStatus.OK, _TYPES[".html"], policy, length=len(data))
-        if body:
-            self.wfile.write(data)
 
     def _send_file(self, path: Path, *, body: bool) -> None:
         kind = _TYPES.get(path.suffix.lower(), "application/octet-stream")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -14,7 +13,6 @@ from siftset.schemas.errors import SiftsetError, SourceError
 from siftset.schemas.recipe.model import Recipe
 from siftset.schemas.recipe.source import Files, Source
 from siftset.signals.decider import Decider
-from siftset.signals.family import Family
 from siftset.signals.formula.formula import parse
 from siftset.signals.laws import Law, check_laws
 from siftset.signals.plugins import signals_in
@@ -51,7 +49,12 @@ def show_kind(name: str) -> Explained:
         parameters[key] = default
     lines += [
         "",
-        *_example_lines(kind),
+        "examples",
+        *(
+            f"  {{{', '.join(f'{key}: {value!r}' for key, value in sample.parameters.items())}}}"
+            f"  {sample.value!r}  ->  {sample.expected!r}"
+            for sample in kind.examples
+        ),
         "",
         f"nulls: {kind.nulls}",
         f"definition: {kind.definition}",
@@ -63,13 +66,6 @@ def show_kind(name: str) -> Explained:
         "definition": kind.definition,
     }
     return Explained("\n".join(lines), facts)
-
-
-def _example_lines(kind: Family) -> Iterator[str]:
-    yield "examples"
-    for sample in kind.examples:
-        given = ", ".join(f"{key}: {value!r}" for key, value in sample.parameters.items())
-        yield f"  {{{given}}}  {sample.value!r}  ->  {sample.expected!r}"
 
 
 def try_formula(

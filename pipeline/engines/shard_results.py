@@ -117,7 +117,9 @@ def load_record(place: Path) -> ShardRecord | None:
         analysis=_read_analysis(found["analysis"]),
         clauses=Counter(found["clauses"]),
     )
-    return ShardRecord(result, _statistics(found["statistics"]), ShardCost(**found["cost"]))
+    asked = {name: SignalStatistics(**one) for name, one in found["statistics"]["signals"].items()}
+    statistics = Statistics(**{**found["statistics"], "signals": asked})
+    return ShardRecord(result, statistics, ShardCost(**found["cost"]))
 
 
 def open_shards(output: Path, key: str) -> Path:
@@ -170,11 +172,6 @@ def _to_json(kept: ShardRecord) -> dict[str, JsonValue]:
 
 def _read_counter(listed: Sequence[tuple[Sequence[str], int]]) -> Counter[tuple[str, ...]]:
     return Counter({tuple(name): rows for name, rows in listed})
-
-
-def _statistics(found: Mapping[str, Any]) -> Statistics:
-    signals = {name: SignalStatistics(**one) for name, one in found["signals"].items()}
-    return Statistics(**{**found, "signals": signals})
 
 
 def _analysis_to_json(analysis: Analysis | None) -> dict[str, Any] | None:

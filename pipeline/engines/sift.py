@@ -13,7 +13,6 @@ from siftset.pipeline.run.row_sample import SAMPLE_ROWS, SeededSample
 from siftset.pipeline.stages.process_shard import ShardContext, ShardResult, process_shard
 from siftset.pipeline.stages.resolve_duplicates import DuplicateResolver, LocalResolver
 from siftset.schemas.errors import MissingExtraError
-from siftset.schemas.results.summary import Balance
 
 if TYPE_CHECKING:
     from siftset.pipeline.sources import Sources
@@ -32,10 +31,6 @@ def count_scored(run: CurateRun) -> dict[str, dict[str, int]]:
     signals = run.job.decider.statistics().signals
     stored = {name: found for name, found in signals.items() if found.cached}
     return {name: {"scored": one.ran, "cached": one.cached} for name, one in stored.items()}
-
-
-def _ignore_balance(balance: Balance) -> None:
-    """Tell nobody."""
 
 
 def sift_shards(run: CurateRun, sources: Sources) -> list[ShardResult]:
@@ -64,7 +59,7 @@ def sift_shards(run: CurateRun, sources: Sources) -> list[ShardResult]:
             advance=stage.advance,
             tally=run.progress.add_balance
             if isinstance(run.progress, ProgressFile)
-            else _ignore_balance,
+            else lambda _: None,
         )
         if run.options.engine == "ray":
             from siftset.pipeline.engines.ray.driver import sift_on_cluster

@@ -129,7 +129,10 @@ class RowRuleSet(Rules):
         """Raise RecipeError for a missing column, a rule of another type, or a bad pattern."""
         for column, config in self._config.items():
             if column not in self._schema:
-                raise RecipeError(_missing_column(column, list(self._schema)))
+                close = difflib.get_close_matches(column, list(self._schema), n=1)
+                known = f"columns are {', '.join(self._schema)}"
+                hint = f"did you mean '{close[0]}'?" if close else known
+                raise RecipeError(f"integrity.rows.{column}: the data has no such column ({hint})")
             _check_types(column, config, self._schema[column])
             _check_values(column, config)
         own = [rule.failing.alias(str(at)) for at, rule in enumerate(self.rules)]
@@ -216,9 +219,3 @@ def _check_values(column: str, config: RowRules) -> None:
         except pl.exceptions.PolarsError as error:
             problem = " ".join(str(error).split())
             raise RecipeError(f"{place}.matches: not a regular expression: {problem}") from error
-
-
-def _missing_column(column: str, known: list[str]) -> str:
-    close = difflib.get_close_matches(column, known, n=1)
-    hint = f"did you mean '{close[0]}'?" if close else f"columns are {', '.join(known)}"
-    return f"integrity.rows.{column}: the data has no such column ({hint})"

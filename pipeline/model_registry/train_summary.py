@@ -32,7 +32,12 @@ def train_summary(result: TrainResult) -> str:
             f"Nothing new: this {result.task} model was trained before, and stands as it was "
             "compared then; siftset compare asks it anew, --fresh trains it again"
         )
-    lines, comparison = [head, "", *_list_figures(result)], None
+    old, new = result.metrics.get("before", {}), result.metrics.get("after", {})
+    lines = [head, "", f"  {'':<20}{'before':>12}{'after':>12}"]
+    for name in dict.fromkeys([*old, *new]):
+        figures = f"{_format_figure(old.get(name))}{_format_figure(new.get(name))}"
+        lines.append(f"  {name:<20}{figures}")
+    comparison = None
     with suppress(OSError, ValidationError):
         text = (result.model / COMPARE_JSON).read_bytes()
         comparison = Comparison.model_validate_json(text)
@@ -51,13 +56,6 @@ def train_summary(result: TrainResult) -> str:
     told = (f for f in result.findings if f.level != "note" and f.name != _UNTRAINED)
     lines += [f"  {f.level}: {f.message}" for f in told]
     return "\n".join([*lines, "", f"  model     {result.model}", f"  report    {result.report}"])
-
-
-def _list_figures(result: TrainResult) -> Iterator[str]:
-    before, after = result.metrics.get("before", {}), result.metrics.get("after", {})
-    yield f"  {'':<20}{'before':>12}{'after':>12}"
-    for name in dict.fromkeys([*before, *after]):
-        yield f"  {name:<20}{_format_figure(before.get(name))}{_format_figure(after.get(name))}"
 
 
 def _describe_forgetting(found: Forgetting | None) -> Iterator[str]:

@@ -78,7 +78,12 @@ class LineageEvents:
             "inputs": [*self.inputs],
             "outputs": [*self.outputs],
         }
-        failed = self._post_event(event) if is_address(self.place) else self._append_line(event)
+        if is_address(self.place):
+            key = os.environ.get("OPENLINEAGE_API_KEY")
+            headers = {"Authorization": f"Bearer {key}"} if key else {}
+            failed = post_json(self.place, event, headers)
+        else:
+            failed = self._append_line(event)
         if failed:
             self.progress.say(f"warning: OpenLineage event not sent: {failed}")
 
@@ -89,10 +94,6 @@ class LineageEvents:
             mirror = self.loaded.recipe.mirror
             if mirror is not None:
                 self.outputs.append({**self.outputs[-1], **_split_name(mirror)})
-
-    def _post_event(self, event: Json) -> str | None:
-        key = os.environ.get("OPENLINEAGE_API_KEY")
-        return post_json(self.place, event, {"Authorization": f"Bearer {key}"} if key else {})
 
     def _append_line(self, event: Json) -> str | None:
         """Add one line to a file; lines of runs at the same time do not mix."""

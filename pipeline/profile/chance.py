@@ -19,6 +19,7 @@ ROUNDS: Final = 200
 FEWEST: Final = 100
 _MARGIN: Final = 1.1
 _GAINED: Final = 10
+_TENTHS: Final = np.arange(1, 10) / 10
 """Words that make the measure of a topic."""
 _CENTRED: Final = ("new words", "topic")
 """Figures that are not near 0 by chance: what is beyond their mean counts."""
@@ -91,7 +92,12 @@ class _Pooled:
         self.sources = np.unique(rows.sources, return_inverse=True)[1]
         self.words = rows.words
         self.bins = {
-            f"psi {unit}": _tenths(lengths, size)
+            # bins that hold equal tenths of the first `size` lengths, those with ties joined
+            f"psi {unit}": np.searchsorted(
+                np.unique(np.quantile(lengths[:size], _TENTHS, method="inverted_cdf")),
+                lengths,
+                side="left",
+            ).astype(np.int64)
             for unit, lengths in (("characters", rows.chars), ("words", rows.words))
         }
         self.names, self.tokens = np.unique(rows.tokens, return_inverse=True)
@@ -146,12 +152,6 @@ class _Pooled:
         ranks = np.arange(1, counts.size + 1)
         size = max(1, counts.size)
         return float(2 * (ranks * counts).sum() / (size * max(1, counts.sum())) - (size + 1) / size)
-
-
-def _tenths(lengths: Codes, size: int) -> Codes:
-    """Number bins that hold equal tenths of the first `size` lengths, those with ties joined."""
-    cuts = np.unique(np.quantile(lengths[:size], np.arange(1, 10) / 10, method="inverted_cdf"))
-    return np.searchsorted(cuts, lengths, side="left").astype(np.int64)
 
 
 def _psi(codes: Codes, before: Codes, now: Codes) -> float:

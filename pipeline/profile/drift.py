@@ -115,7 +115,13 @@ def measure_drift(
     limit and, by a tenth, than in each of 200 random regroupings of a sample of both.
     """
     chosen = {**DEFAULTS, **(limits or {})}
-    measures = [*(_compare_rows(*sizes) if sizes else ())]
+    measures: list[Measure] = []
+    if sizes and sizes[0]:
+        change = (sizes[1] - sizes[0]) / sizes[0]
+        told = _distance(
+            "rows", "Rows kept, relative change", change, before=sizes[0], after=sizes[1]
+        )
+        measures.append(told)
     if min(now.rows, before.rows) >= FEWEST:
         chance = measure_chance(now.sketch, before.sketch)
         for measure in (_compare_nulls, _compare_lengths, _compare_names, _compare_words):
@@ -142,12 +148,6 @@ def _distance(
         more |= {"chance": chance.most, "low": low, "high": value + spread}
     drift = Drift(key=key, name=name, against="", value=value, **more)
     return drift, chance is None or chance.exceeded
-
-
-def _compare_rows(before: int, now: int) -> Iterator[Measure]:
-    if before:
-        change = (now - before) / before
-        yield _distance("rows", "Rows kept, relative change", change, before=before, after=now)
 
 
 def _compare_nulls(

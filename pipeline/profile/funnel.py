@@ -6,8 +6,6 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from pydantic import JsonValue
-
 from siftset.schemas.results.metrics import Funnel, LeaveOneOut, Pair, SignalMetrics, Step, Tree
 from siftset.signals.analysis import Analysis, SignalAnalysis, analyse
 from siftset.signals.evaluation.statistics import SignalStatistics, Statistics
@@ -86,7 +84,11 @@ def describe_funnel(decider: Decider, sifted: Sifted, analysis: Analysis | None)
 def _describe_signal(
     name: str, found: SignalStatistics, signal: SignalSpec, analysed: SignalAnalysis | None
 ) -> SignalMetrics:
-    said = [f"{key} {_shorten_list(value)}" for key, value in signal.parameters.items()]
+    said = []
+    for key, value in signal.parameters.items():
+        listed = value if isinstance(value, list) else [value]
+        more = f" and {len(listed) - _NAMED} more" if len(listed) > _NAMED else ""
+        said.append(f"{key} {' '.join(str(one) for one in listed[:_NAMED])}{more}")
     return SignalMetrics(
         name=name,
         kind=signal.defined,
@@ -105,13 +107,6 @@ def _describe_signal(
         analysed_false=None if analysed is None else analysed.false,
         analysed_unknown=None if analysed is None else analysed.unknown,
     )
-
-
-def _shorten_list(value: JsonValue) -> str:
-    if isinstance(value, list):
-        more = f" and {len(value) - _NAMED} more" if len(value) > _NAMED else ""
-        return " ".join(str(one) for one in value[:_NAMED]) + more
-    return str(value)
 
 
 def _clauses_as_written(decider: Decider) -> list[Node]:

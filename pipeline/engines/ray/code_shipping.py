@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 LARGEST: Final = 100 * 2**20
 """Bytes that travel: Ray keeps them in the memory of its head."""
 _MODULE: Final = ".py"
+_READ_BESIDE: Final = (_MODULE, ".txt", ".json", ".yaml", ".toml")
+"""Kinds of files beside a module, or in a package beside it, that it may read."""
 
 
 def stage_files(job: Job, folder: Path) -> Path:
@@ -83,10 +85,14 @@ def _resolve_name(root: Path, text: str, output: Path) -> set[Path]:
         return {path}
     packages = (one.parent for one in path.parent.glob("*/__init__.py"))
     beside = {*path.parent.iterdir(), *(file for folder in packages for file in folder.rglob("*"))}
-    return {path, *(f for f in beside if _can_be_read(f) and not f.is_relative_to(output))}
-
-
-def _can_be_read(path: Path) -> bool:
-    """Whether a file beside a module, or in a package beside it, may be read by it."""
-    kinds = (_MODULE, ".txt", ".json", ".yaml", ".toml")
-    return path.suffix in kinds and not path.name.startswith(".") and path.is_file()
+    return {
+        path,
+        *(
+            file
+            for file in beside
+            if file.suffix in _READ_BESIDE
+            and file.is_file()
+            and not file.name.startswith(".")
+            and not file.is_relative_to(output)
+        ),
+    }

@@ -42,11 +42,6 @@ class PolarsAsset(DataAsset):  # type: ignore[type-arg]  # its parameters are no
         """Return the one batch that there is."""
         return [IDDict(batch_request.options)]
 
-    def _validate_batch_request(self, batch_request: Any) -> None:  # noqa: ANN401
-        unknown = set(batch_request.options or {}) - set(self.get_batch_parameters_keys())
-        if unknown:
-            raise SuiteError(f"asset '{self.name}' takes no option {', '.join(sorted(unknown))}")
-
     def build_batch_request(
         self,
         options: Any = None,  # noqa: ANN401
@@ -64,8 +59,10 @@ class PolarsAsset(DataAsset):  # type: ignore[type-arg]  # its parameters are no
 
     def get_batch(self, batch_request: BatchRequest[Any]) -> Batch:
         """Return the whole asset, as a plan."""
-        self._validate_batch_request(batch_request)
         options = dict(batch_request.options or {})
+        unknown = set(options) - set(self.get_batch_parameters_keys())
+        if unknown:
+            raise SuiteError(f"asset '{self.name}' takes no option {', '.join(sorted(unknown))}")
         engine = self.datasource.get_execution_engine()
         data, markers = engine.make_batch(self.scan_rows(options))
         definition = LegacyBatchDefinition(

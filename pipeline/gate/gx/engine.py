@@ -192,18 +192,14 @@ class _Level:
                 found[name] = self._known_value(needed)
         return found
 
-    def _count_of(self, metric: MetricConfiguration) -> int | None:
-        """Return how many rows are unexpected, where that is known already."""
-        name, domain, values = metric.metric_dependencies["unexpected_condition"].id
-        key = (f"{name.removesuffix('.condition')}.unexpected_count", domain, values)
-        count = self._found.get(key, self._known.get(key))
-        return count if isinstance(count, int) else None
-
     def _find_examples(self) -> None:
         wanted: list[ExampleRequest] = []
         for metric, made in self._examples:
             suffix = metric.metric_name.rpartition(".")[2]
-            count = self._count_of(metric)
+            name, domain, values = metric.metric_dependencies["unexpected_condition"].id
+            key = (f"{name.removesuffix('.condition')}.unexpected_count", domain, values)
+            known = self._found.get(key, self._known.get(key))
+            count = known if isinstance(known, int) else None
             if suffix == "unexpected_index_query":
                 self._found[metric.id] = None
             elif count == 0:

@@ -30,7 +30,13 @@ def as_text(column: pl.Expr, dtype: pl.DataType) -> pl.Expr:
     if dtype in (pl.Categorical, pl.Enum) or dtype.is_integer():
         return column.cast(pl.String)
     if dtype.is_float():  # Python writes 1e+16 where polars writes 1e16
-        return column.map_batches(_write_floats, return_dtype=pl.String, is_elementwise=True)
+        return column.map_batches(
+            lambda found: pl.Series(
+                found.name, [None if v is None else str(v) for v in found], pl.String
+            ),
+            return_dtype=pl.String,
+            is_elementwise=True,
+        )
     raise SuiteError(f"a column of type {dtype} has no text to match: cast it to String first")
 
 
@@ -55,10 +61,6 @@ def matches_regex(text: pl.Expr, pattern: str) -> pl.Expr:
         return found
     is_ascii = text.str.len_bytes() == text.str.len_chars()
     return pl.when(is_ascii).then(found).otherwise(by_value(pl.when(~is_ascii).then(text), search))
-
-
-def _write_floats(values: pl.Series) -> pl.Series:
-    return pl.Series(values.name, [None if v is None else str(v) for v in values], pl.String)
 
 
 def by_value(column: pl.Expr, holds: Callable[[str], bool]) -> pl.Expr:

@@ -121,15 +121,12 @@ def _translate_dict(data: Mapping[str, object], schema: pl.Schema) -> pl.Expr:
         return reduce(lambda left, right: left & right if kind == "and" else left | right, parts)
     column = data.get("column")
     if isinstance(column, Mapping) and kind in ("nullity", "comparison"):
-        return _translate_leaf(value_of(str(column["name"]), schema), data)
+        value = value_of(str(column["name"]), schema)
+        if kind == "nullity":
+            return value.is_null() if data["is_null"] else value.is_not_null()
+        operator = getattr(data["operator"], "value", data["operator"])
+        return _compare_value(value, str(operator), data["parameter"])
     raise SuiteError(f"row_condition {dict(data)!r} is of no known form")
-
-
-def _translate_leaf(column: pl.Expr, data: Mapping[str, object]) -> pl.Expr:
-    if data["type"] == "nullity":
-        return column.is_null() if data["is_null"] else column.is_not_null()
-    operator = getattr(data["operator"], "value", data["operator"])
-    return _compare_value(column, str(operator), data["parameter"])
 
 
 def _compare_value(column: pl.Expr, operator: str, value: object) -> pl.Expr:
