@@ -1,18 +1,21 @@
-"""What tests cost in CPU seconds, which a machine that others use too does not change.
+"""What tests cost in CPU seconds, which other processes on the machine hardly change.
 
 A test's cost is what its process and the children it waited for spent, from its first fixture to
 its last; what a session fixture costs falls to the test that asks first. With `--cpu-budget
-SECONDS` a run fails whose tests cost more in the mean.
+SECONDS` a run fails whose tests cost more in the mean. The budget is that of a machine which
+counts to a million in REFERENCE seconds, and grows with the time that this one takes.
 """
 
 from __future__ import annotations
 
 import resource
+import time
 from collections.abc import Generator
 from typing import Any
 
 import pytest
 
+REFERENCE = 0.025
 NAMED = 10
 """The tests named when a budget is passed."""
 
@@ -25,6 +28,17 @@ def add_option(parser: pytest.Parser) -> None:
     )  # fmt: skip
 
 
+def slowness() -> float:
+    """Return how much slower this machine counts than the one of the budget; at least 1."""
+    best = float("inf")
+    for _ in range(3):
+        begin, left = time.process_time(), 1_000_000
+        while left:
+            left -= 1
+        best = min(best, time.process_time() - begin)
+    return max(1.0, best / REFERENCE)
+
+
 def spent() -> float:
     """Return the CPU seconds, user and system, of this process and of its reaped children."""
     used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
@@ -35,7 +49,7 @@ class CpuSeconds:
     """Plug-in that adds up what each test costs, over the workers of xdist too."""
 
     def __init__(self, budget: float | None) -> None:
-        self.budget = budget
+        self.budget = None if budget is None else budget * slowness()
         self.costs: dict[str, float] = {}
 
     @pytest.hookimpl(wrapper=True)
@@ -66,7 +80,7 @@ class CpuSeconds:
             terminalreporter.write_line(told)
             return
         terminalreporter.write_line(
-            f"{told}: more than the budget of {self.budget:g} s; make them cheaper, the first "
+            f"{told}: more than the budget of {self.budget:.2g} s; make them cheaper, the first "
             f"of all these, or mark them slow",
             red=True,
         )
