@@ -39,7 +39,20 @@ class Document:
 
 def parse_document(text: str, path: Path) -> Document:
     """Parse a recipe file's text by the ending of `path`; raise RecipeError."""
-    content = _parse_text(text, path)
+    content: object
+    try:
+        match path.suffix.lower():
+            case ".toml":
+                content = tomllib.loads(text)
+            case ".json":
+                content = json.loads(text, object_pairs_hook=_unique_keys)
+            case _:
+                from siftset.schemas.recipe.yaml_text import read_yaml
+
+                content = read_yaml(text, path)
+    except (ValueError, RecursionError) as error:
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise RecipeError(f"recipe {path}: not valid: {reason}") from None
     if not isinstance(content, dict):
         kinds = {list: "a list", str: "a text", type(None): "nothing (the file is empty)"}
         raise RecipeError(
@@ -58,22 +71,6 @@ def parse_value(text: str) -> JsonValue:
     except ValueError:
         raise RecipeError(f"--set: '{text}' is not a YAML value; quote it") from None
     return value
-
-
-def _parse_text(text: str, path: Path) -> object:
-    try:
-        match path.suffix.lower():
-            case ".toml":
-                return tomllib.loads(text)
-            case ".json":
-                return json.loads(text, object_pairs_hook=_unique_keys)
-            case _:
-                from siftset.schemas.recipe.yaml_text import read_yaml
-
-                return read_yaml(text, path)
-    except (ValueError, RecursionError) as error:
-        reason = " ".join(str(error).split()) or type(error).__name__
-        raise RecipeError(f"recipe {path}: not valid: {reason}") from None
 
 
 def _unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -58,7 +58,12 @@ def _find_place(details: ErrorDetails, content: JsonValue) -> tuple[Place, str]:
 def _error_message(details: ErrorDetails, place: Place) -> str:
     match details["type"]:
         case "extra_forbidden":
-            return f"unknown key{_suggest_key(place)}"
+            fields = sorted(
+                {name for model in _models_at(place[:-1]) for name in model.model_fields}
+            )
+            near = difflib.get_close_matches(str(place[-1]), fields, n=1, cutoff=0.5)
+            hint = f" (expected one of {', '.join(fields)})" if fields else ""
+            return "unknown key" + (f" (did you mean '{near[0]}'?)" if near else hint)
         case "missing":
             return "required, but not given"
         case "model_type" | "model_attributes_type" | "dict_type":
@@ -72,14 +77,6 @@ def _error_message(details: ErrorDetails, place: Place) -> str:
 def _short_repr(value: object) -> str:
     text = repr(value)
     return text if len(text) <= 60 else f"{text[:57]}..."
-
-
-def _suggest_key(place: Place) -> str:
-    fields = sorted({name for model in _models_at(place[:-1]) for name in model.model_fields})
-    near = difflib.get_close_matches(str(place[-1]), fields, n=1, cutoff=0.5)
-    if near:
-        return f" (did you mean '{near[0]}'?)"
-    return f" (expected one of {', '.join(fields)})" if fields else ""
 
 
 def _models_at(place: Sequence[str | int]) -> tuple[type[BaseModel], ...]:

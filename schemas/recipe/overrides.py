@@ -44,27 +44,22 @@ def apply_override(content: dict[str, JsonValue], override: str, *, folder: Path
     if not given or not all(parts):
         raise RecipeError(f"--set {override}: expected key=value, such as train.epochs=3")
     value = _make_absolute(parse_value(text), tuple(parts), folder)
-    target = _find_parent(content, parts[:-1], override)
+    target: JsonValue = content
+    for part in parts[:-1]:
+        if isinstance(target, list):
+            target = target[_list_index(target, part, override)]
+        elif isinstance(target, dict):
+            if target.get(part) is None:
+                target[part] = {}
+            target = target[part]
+    if not isinstance(target, dict | list):
+        raise RecipeError(
+            f"--set {override}: '{'.'.join(parts[:-1])}' holds a single value, no keys"
+        )
     if isinstance(target, list):
         target[_list_index(target, parts[-1], override)] = value
     else:
         target[parts[-1]] = value
-
-
-def _find_parent(
-    content: dict[str, JsonValue], parts: list[str], override: str
-) -> dict[str, JsonValue] | list[JsonValue]:
-    here: JsonValue = content
-    for part in parts:
-        if isinstance(here, list):
-            here = here[_list_index(here, part, override)]
-        elif isinstance(here, dict):
-            if here.get(part) is None:
-                here[part] = {}
-            here = here[part]
-    if not isinstance(here, dict | list):
-        raise RecipeError(f"--set {override}: '{'.'.join(parts)}' holds a single value, no keys")
-    return here
 
 
 def _list_index(items: list[JsonValue], part: str, override: str) -> int:

@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 from siftset.schemas.errors import SignalError
 from siftset.signals.evaluation.faults import (
     ENDINGS,
-    IsolatedParts,
     as_exception,
     isolate_faults,
     refuse_error,
@@ -44,7 +43,14 @@ def run_body(
     outcome = isolate_faults(
         lambda a, b: _run_block(signal, inputs, a, b), size, signal=signal.name
     )
-    return _join_blocks(signal, outcome, size), outcome.raised
+    if len(outcome.parts) == 1 and not outcome.raised:
+        return outcome.parts[0][2], outcome.raised
+    whole: Codes | Scores = np.full(size, np.nan)
+    if signal.returns == "bool":
+        whole = np.full(size, UNKNOWN, np.uint8)
+    for start, end, part in outcome.parts:
+        whole[start:end] = part
+    return whole, outcome.raised
 
 
 Faults: TypeAlias = dict[int, Exception]
@@ -222,17 +228,3 @@ def _wrong_answer(signal: SignalSpec, value: object, expected: str) -> SignalErr
     return SignalError(
         f"signal '{signal.name}' returned {shown} ({type(value).__name__}), expected {expected}"
     )
-
-
-def _join_blocks(
-    signal: SignalSpec, outcome: IsolatedParts[Codes | Scores], size: int
-) -> Codes | Scores:
-    if len(outcome.parts) == 1 and not outcome.raised:
-        return outcome.parts[0][2]
-    whole: Codes | Scores
-    whole = np.full(size, np.nan)
-    if signal.returns == "bool":
-        whole = np.full(size, UNKNOWN, np.uint8)
-    for start, end, part in outcome.parts:
-        whole[start:end] = part
-    return whole

@@ -104,7 +104,13 @@ class FormulaDecider:
             codes = join_terms(self.root, None, space, plan, terms)
         else:
             codes = answer_node(self.root, None, space, plan)
-        faulted = self._mark_faulted(space, codes, plan)
+        faulted = np.zeros(space.size, bool)
+        if space.raised:
+            raised = np.zeros(space.size, bool)
+            for found in space.raised.values():
+                raised[list(found)] = True
+            rows = np.flatnonzero((codes == UNKNOWN) & raised)
+            faulted[rows] = mark_causes(self.root, rows, space, plan)
         made = Decisions(
             keep=to_boolean("keep", codes),
             signals=to_states(space),
@@ -149,16 +155,6 @@ class FormulaDecider:
                 index[terms[position] == codes] = self._clause_of[position]
         chosen = to_series("clause", index).set(to_series("true", codes == TRUE), None)
         return chosen.cat.to(pl.Enum(self._clause_texts))
-
-    def _mark_faulted(self, space: Workspace, codes: Codes, plan: FormulaPlan) -> NDArray[np.bool_]:
-        faulted = np.zeros(space.size, bool)
-        if space.raised:
-            raised = np.zeros(space.size, bool)
-            for found in space.raised.values():
-                raised[list(found)] = True
-            rows = np.flatnonzero((codes == UNKNOWN) & raised)
-            faulted[rows] = mark_causes(self.root, rows, space, plan)
-        return faulted
 
     def _plan_for(self, frame: pl.DataFrame) -> FormulaPlan:
         with self._lock:

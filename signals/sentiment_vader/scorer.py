@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 import polars as pl
-from numpy.typing import NDArray
 
 from siftset.signals.kernels.arrow_text import text_bytes, with_nulls_of
 from siftset.signals.kernels.compiled import BreakEven, try_kernel
@@ -224,7 +223,12 @@ class VaderScorer:
         scores, text = np.zeros(len(texts)), text_bytes(texts)
         compounds(text, self._tables, make_tokens(text, self._tables), SUMS, scores)
         left = np.flatnonzero(np.isnan(scores))
-        rounded = _round_scores(scores)
+        # rounded as round() does: where a half is near, by round() itself
+        scaled = scores * 1e4
+        rounded = np.rint(scaled) / 1e4
+        near_half = np.abs(np.abs(scaled - np.floor(scaled)) - 0.5) < 1e-6
+        for row in np.flatnonzero(near_half).tolist():
+            rounded[row] = round(float(scores[row]), 4)
         for row in left.tolist():
             text = texts[row]
             rounded[row] = 0.0 if text is None else self._plain(text)
@@ -239,13 +243,3 @@ class VaderScorer:
     def use_kernel(self, texts: pl.Series) -> bool:
         """Tell whether the texts met so far and these would have paid for the kernel."""
         return self._compilable and self._break_even.is_reached(texts)
-
-
-def _round_scores(scores: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Round to four places as round() does: where a half is near, by round() itself."""
-    scaled = scores * 1e4
-    rounded = np.rint(scaled) / 1e4
-    near_half = np.abs(np.abs(scaled - np.floor(scaled)) - 0.5) < 1e-6
-    for row in np.flatnonzero(near_half).tolist():
-        rounded[row] = round(float(scores[row]), 4)
-    return rounded

@@ -71,10 +71,6 @@ def make_tables(lexicon: Mapping[str, float]) -> Tables:
         np.array([row.idiom for row in rows] + [0]),
     )
     marks = [int.from_bytes(mark.encode(), "big") for mark in sorted(PUNCTUATION)]
-    return Tables(words, _make_idioms(), np.array(marks), _make_cases())
-
-
-def _make_idioms() -> Idioms:
     size = len(IDIOM_WORDS) + 1
     pairs, triples = np.full((size, size), np.nan), np.full((size, size, size), np.nan)
     weaker = np.zeros((size, size), np.bool_)
@@ -83,7 +79,8 @@ def _make_idioms() -> Idioms:
         (pairs if len(numbers) == 2 else triples)[numbers] = valence
     for phrase in WEAKER_PAIRS:
         weaker[tuple(IDIOM_WORDS[word] for word in phrase.split())] = True
-    return Idioms(pairs, triples, weaker)
+    idioms = Idioms(pairs, triples, weaker)
+    return Tables(words, idioms, np.array(marks), _make_cases())
 
 
 @cache

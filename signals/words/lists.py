@@ -19,7 +19,14 @@ def read_words(source: str, *, folder: Path, signal: str) -> tuple[str, ...]:
     """
     where = f"signal '{signal}': list '{source}'"
     if "/" not in source and "." not in source:
-        words = _decode_lines(_read_shipped(source, where), where)
+        resource = files("siftset.data") / "lists" / f"{source}.txt"
+        if not resource.is_file():
+            known = ", ".join(shipped_lists()) or "none"
+            raise SignalError(
+                f"{where} is not shipped; shipped: {known}; a file of your own needs its ending: "
+                f"{source}.txt"
+            )
+        words = _decode_lines(resource.read_bytes(), where)
     else:
         words = _read_file(folder / source, where)
     kept = tuple(dict.fromkeys(word for word in map(str.strip, words) if word))
@@ -37,23 +44,26 @@ def shipped_lists() -> list[str]:
     return sorted(name.removesuffix(".txt") for name in found if name.endswith(".txt"))
 
 
-def _read_shipped(name: str, where: str) -> bytes:
-    resource = files("siftset.data") / "lists" / f"{name}.txt"
-    if not resource.is_file():
-        known = ", ".join(shipped_lists()) or "none"
-        raise SignalError(
-            f"{where} is not shipped; shipped: {known}; a file of your own needs its ending: "
-            f"{name}.txt"
-        )
-    return resource.read_bytes()
-
-
 def _read_file(path: Path, where: str) -> list[str]:
     if not path.is_file():
         raise SignalError(f"{where}: there is no such file; expected {path}")
     ending = path.suffix.lower()
     if ending in (".csv", ".tsv", ".parquet"):
-        return _read_table(path, ending, where)
+        try:
+            if ending == ".parquet":
+                frame = pl.read_parquet(path)
+            else:
+                separator = "\t" if ending == ".tsv" else ","
+                frame = pl.read_csv(path, separator=separator, infer_schema=False)
+        except (pl.exceptions.PolarsError, OSError) as error:
+            raise SignalError(f"{where} cannot be read: {first_line(error)}") from error
+        column = "word" if "word" in frame.columns else frame.columns[0]
+        if frame[column].dtype != pl.String:
+            raise SignalError(
+                f"{where}: column '{column}' is {frame[column].dtype}, expected texts"
+            )
+        words: list[str] = frame[column].drop_nulls().to_list()
+        return words
     try:
         return _decode_lines(path.read_bytes(), where)
     except OSError as error:
@@ -68,19 +78,3 @@ def _decode_lines(content: bytes, where: str) -> list[str]:
     if "\0" in text:
         raise SignalError(f"{where} is not a text file; expected UTF-8, one word or phrase a line")
     return [line for line in text.splitlines() if not line.lstrip().startswith("#")]
-
-
-def _read_table(path: Path, ending: str, where: str) -> list[str]:
-    try:
-        if ending == ".parquet":
-            frame = pl.read_parquet(path)
-        else:
-            separator = "\t" if ending == ".tsv" else ","
-            frame = pl.read_csv(path, separator=separator, infer_schema=False)
-    except (pl.exceptions.PolarsError, OSError) as error:
-        raise SignalError(f"{where} cannot be read: {first_line(error)}") from error
-    column = "word" if "word" in frame.columns else frame.columns[0]
-    if frame[column].dtype != pl.String:
-        raise SignalError(f"{where}: column '{column}' is {frame[column].dtype}, expected texts")
-    words: list[str] = frame[column].drop_nulls().to_list()
-    return words

@@ -125,20 +125,16 @@ def _ask_each(
 
 def letters_of(text: TextBytes, *, case: bool) -> Letters:
     """Return the tables that these texts need: those for all letters are big and slow to make."""
-    return _make_letters(ascii_only=_is_ascii(text), case=case)
+    start, end = int(text.offsets[0]), int(text.offsets[-1])
+    blocks = (text.data[i : min(i + 1_000_000, end)] for i in range(start, end, 1_000_000))
+    ascii_only = all(int(block.max(initial=0)) < 128 for block in blocks)
+    return _make_letters(ascii_only=ascii_only, case=case)
 
 
 def letter_tables(*, case: bool) -> tuple[NDArray[np.bool_], NDArray[np.int32]]:
     """Tell of each code point whether it is a word character, and what it folds to."""
     folds = {} if case else fold_table()
     return word_points(), _fold_array(folds)
-
-
-def _is_ascii(text: TextBytes) -> bool:
-    """Tell whether the texts are ASCII, a block at a time."""
-    start, end = int(text.offsets[0]), int(text.offsets[-1])
-    blocks = (text.data[i : min(i + 1_000_000, end)] for i in range(start, end, 1_000_000))
-    return all(int(block.max(initial=0)) < 128 for block in blocks)
 
 
 @cache
@@ -173,10 +169,15 @@ def lay_out_entries(numbers: dict[str, int], *, prefix: bool) -> Entries:
     from siftset.signals.words.kernel import WORD, Entries
 
     kinds = _make_letters(ascii_only=all(entry.isascii() for entry in numbers), case=True).kinds
+    marks = kinds == WORD
     beginnings: list[str] = []
     groups: dict[str, list[str]] = {}
     for entry in sorted(numbers, key=lambda entry: (-len(entry), entry)):
-        head = _entry_head(entry, kinds == WORD)
+        # its first run of word characters, or its first character
+        size = 0
+        while size < len(entry) and ord(entry[size]) < len(marks) and marks[ord(entry[size])]:
+            size += 1
+        head = entry[: max(size, 1)]
         if prefix and head == entry and kinds[ord(head[0])] == WORD:
             beginnings.append(entry)
         else:
@@ -196,14 +197,6 @@ def lay_out_entries(numbers: dict[str, int], *, prefix: bool) -> Entries:
         lengths=lengths,
         whole=not prefix,
     )
-
-
-def _entry_head(entry: str, words: NDArray[np.bool_]) -> str:
-    """Return the first run of word characters of an entry, or its first character."""
-    size = 0
-    while size < len(entry) and ord(entry[size]) < len(words) and words[ord(entry[size])]:
-        size += 1
-    return entry[: max(size, 1)]
 
 
 def _part_bounds(sizes: Iterator[int]) -> NDArray[np.int64]:

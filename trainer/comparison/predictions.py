@@ -22,6 +22,11 @@ _COLUMNS: Final = ("loss", "tokens", "hits_at_1", "hits_at_5", "reciprocal_rank"
 def tabulate_classes(rows: LabelledRows, outcomes: Sequence[ClassifierAnswers]) -> pl.DataFrame:
     """Return a row for each model and held-out row: label, predicted, scores, loss (nats)."""
     listed = np.asarray(rows.labels, dtype=object)
+    models = [i for i, outcome in enumerate(outcomes) if outcome.kind == "model"]
+    sides = [
+        "baseline" if i not in models else "after" if i == models[-1] else "before"
+        for i in range(len(outcomes))
+    ]
     return pl.concat(
         _tabulate(
             rows.frame,
@@ -32,7 +37,7 @@ def tabulate_classes(rows: LabelledRows, outcomes: Sequence[ClassifierAnswers]) 
             scores=pl.DataFrame(outcome.probabilities, schema=list(rows.labels)).to_struct(),
             loss=log_loss(rows.truth, outcome.probabilities),
         )
-        for side, outcome in zip(_name_sides(outcomes), outcomes, strict=True)
+        for side, outcome in zip(sides, outcomes, strict=True)
     )
 
 
@@ -72,14 +77,6 @@ def tabulate_losses(frame: pl.DataFrame, scored: Scored, names: tuple[str, str])
         for side, name, sums in zip(("before", "after"), names, scored, strict=True)
         if sums is not None
     )
-
-
-def _name_sides(outcomes: Sequence[ClassifierAnswers]) -> list[str]:
-    models = [i for i, outcome in enumerate(outcomes) if outcome.kind == "model"]
-    return [
-        "baseline" if i not in models else "after" if i == models[-1] else "before"
-        for i in range(len(outcomes))
-    ]
 
 
 def _tabulate(frame: pl.DataFrame, side: str, name: str, **columns: object) -> pl.DataFrame:

@@ -31,7 +31,12 @@ def slice_values(frame: pl.DataFrame, name: str) -> pl.Series | None:
     `length` is in characters; `source` is the file; a signal is found inside `signals`.
     """
     if name == "length" and "length" not in frame.columns:
-        return frame.select(_length_band(pl.col("text").str.len_chars())).to_series()
+        length = pl.col("text").str.len_chars()
+        band = pl.lit(f"{_LENGTHS[-1]:,} characters and more")
+        for low, high in reversed(list(pairwise(_LENGTHS))):
+            named = pl.lit(f"{low} to {high - 1} characters")
+            band = pl.when(length < high).then(named).otherwise(band)
+        return frame.select(band).to_series()
     if name in frame.columns:
         column = frame[name]
         if isinstance(column.dtype, pl.Struct):
@@ -55,15 +60,6 @@ def check_slices(frame: pl.DataFrame, names: Sequence[str]) -> None:
             raise RecipeError(
                 f"compare.slices: the rows have no '{name}': expected some of {', '.join(known)}"
             )
-
-
-def _length_band(length: pl.Expr) -> pl.Expr:
-    band = pl.lit(f"{_LENGTHS[-1]:,} characters and more")
-    for low, high in reversed(list(pairwise(_LENGTHS))):
-        band = (
-            pl.when(length < high).then(pl.lit(f"{low} to {high - 1} characters")).otherwise(band)
-        )
-    return band
 
 
 def compare_slices(

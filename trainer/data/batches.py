@@ -78,23 +78,19 @@ class BatchPlan:
         if self.tokens is None:
             cuts = [*range(0, n, self.size * self.world), n]
         else:
-            cuts = self._cut_by_tokens(self.tokens)
+            # cut the rows, longest first, where longest x rows would pass the budget
+            lengths = self.lengths
+            if self.order in ("group_by_length", "longest_first"):
+                lengths = np.sort(lengths)[::-1]
+            else:
+                lengths = np.full_like(lengths, lengths.max())
+            cuts, start = [0], 0
+            while start < len(lengths):
+                rows = max(self.tokens // int(lengths[start]), 1) * self.world
+                start = min(start + rows, len(lengths))
+                cuts.append(start)
         if cuts[-1] - cuts[-2] < self.world and len(cuts) > 2:
             del cuts[-2]
-        return cuts
-
-    def _cut_by_tokens(self, budget: int) -> list[int]:
-        """Cut the rows, longest first, where longest x rows would pass the budget."""
-        lengths = self.lengths
-        if self.order in ("group_by_length", "longest_first"):
-            lengths = np.sort(lengths)[::-1]
-        else:
-            lengths = np.full_like(lengths, lengths.max())
-        cuts, start = [0], 0
-        while start < len(lengths):
-            rows = max(budget // int(lengths[start]), 1) * self.world
-            start = min(start + rows, len(lengths))
-            cuts.append(start)
         return cuts
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -255,7 +255,10 @@ class Chunker:
         """Return the chunks that these texts fill."""
         for place, ids in enumerate(some.input_ids):
             self._ids += [*ids, self.separator]
-            self._words += self._number_words(some.words, place, len(ids))
+            numbers = range(len(ids)) if some.words is None else some.words[place]
+            shifted = [self._word + w for w in numbers]
+            self._word += max(numbers, default=-1) + 1
+            self._words += [*shifted, -1]
         full = len(self._ids) // self.size * self.size
         chunks = self._cut_chunks(full)
         return Sequences(*chunks, cut=0, unknown=some.unknown, texts=some.texts)
@@ -267,12 +270,6 @@ class Chunker:
             if len(self._ids) > 1
             else Sequences([], [])
         )
-
-    def _number_words(self, words: list[list[int]] | None, place: int, n: int) -> Iterable[int]:
-        numbers = range(n) if words is None else words[place]
-        shifted = [self._word + w for w in numbers]
-        self._word += (max(numbers, default=-1)) + 1
-        return [*shifted, -1]
 
     def _cut_chunks(self, full: int) -> tuple[list[list[int]], list[list[int]]]:
         spans = range(0, full, self.size)

@@ -21,7 +21,6 @@ from siftset.schemas.errors import MissingExtraError, ModelError
 from siftset.schemas.tasks import TASKS, TaskName
 from siftset.trainer.inference.load_model import load_trained
 from siftset.trainer.inference.usage_snippets import Usage, read_usage
-from siftset.trainer.metrics.bootstrap import Integers
 from siftset.trainer.models.loading import Loaded, quiet_transformers
 from siftset.trainer.models.saving import writing_errors
 
@@ -118,7 +117,14 @@ def _compare_logits(loaded: Loaded, draft: Path) -> float:
 
     session = InferenceSession(draft, providers=["CPUExecutionProvider"])
     differences = []
-    for batch in _draw_batches(loaded):
+    draw = np.random.default_rng(0)
+    padding = int(loaded.model.config.pad_token_id)
+    tokens = np.setdiff1d(np.arange(len(loaded.tokenizer)), [padding])
+    for texts, length in SHAPES:
+        lengths = np.maximum(1, length - 3 * np.arange(texts))
+        mask = (np.arange(length) < lengths[:, None]).astype(np.int64)
+        ids = np.where(mask == 1, draw.choice(tokens, (texts, length)), padding)
+        batch = {"input_ids": ids, "attention_mask": mask}
         with torch.inference_mode():
             wanted = loaded.model(**{k: torch.from_numpy(v) for k, v in batch.items()}).logits
         (found,) = session.run(None, batch)
@@ -133,18 +139,6 @@ def _compare_logits(loaded: Loaded, draft: Path) -> float:
             f"logit, at most {TOLERANCE:g} allowed: it was not written; use the model itself"
         )
     return worst
-
-
-def _draw_batches(loaded: Loaded) -> Iterator[dict[str, Integers]]:
-    """Yield batches of random tokens, each text a little shorter than the one before."""
-    draw = np.random.default_rng(0)
-    padding = int(loaded.model.config.pad_token_id)
-    tokens = np.setdiff1d(np.arange(len(loaded.tokenizer)), [padding])
-    for texts, length in SHAPES:
-        lengths = np.maximum(1, length - 3 * np.arange(texts))
-        mask = (np.arange(length) < lengths[:, None]).astype(np.int64)
-        ids = np.where(mask == 1, draw.choice(tokens, (texts, length)), padding)
-        yield {"input_ids": ids, "attention_mask": mask}
 
 
 @contextlib.contextmanager

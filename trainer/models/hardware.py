@@ -51,7 +51,11 @@ def choose_hardware(config: Train) -> Hardware:
     """Choose what suits this machine, unless the recipe says otherwise; set the threads."""
     import torch
 
-    device = _find_device()
+    device: Literal["cpu", "cuda", "mps"] = "cpu"
+    if torch.cuda.is_available():
+        device = "cuda"
+    elif torch.backends.mps.is_available():
+        device = "mps"
     threads = (
         config.threads
         or _count_cores() // max(int(os.environ.get("LOCAL_WORLD_SIZE", "1")), 1)
@@ -93,14 +97,6 @@ def wait_for_all(hardware: Hardware) -> None:
         from accelerate import PartialState  # type: ignore[import-untyped, unused-ignore]
 
         PartialState(cpu=hardware.device == "cpu").wait_for_everyone()
-
-
-def _find_device() -> Literal["cpu", "cuda", "mps"]:
-    import torch
-
-    if torch.cuda.is_available():
-        return "cuda"
-    return "mps" if torch.backends.mps.is_available() else "cpu"
 
 
 def _count_cores() -> int:

@@ -52,7 +52,20 @@ def locate_model(name: str, revision: str | None = None) -> Place:
         return Place(str(find_embedded()), None, True)
     folder = Path(name).expanduser()
     if folder.is_dir():
-        _check_folder(folder, name)
+        if not (folder / "config.json").is_file():
+            raise ModelError(
+                f"{name} is not a model: it has no config.json; expected the folder of a model "
+                "saved by transformers or by siftset train"
+            )
+        if not any(folder.glob("*.safetensors")):
+            pickled = sorted([*folder.glob("*.bin"), *folder.glob("*.pt"), *folder.glob("*.pth")])
+            held = (
+                f"only {pickled[0].name}, a pickle that can run code" if pickled else "no weights"
+            )
+            raise ModelError(
+                f"{name} is refused: it holds {held}; expected model.safetensors: convert it with "
+                "save_pretrained in a place you trust"
+            )
         return Place(str(folder), None, True)
     if folder.is_absolute() or name.startswith((".", "~")) or name.count("/") > 1:
         raise ModelError(
@@ -83,21 +96,6 @@ def _locate_on_hub(name: str, revision: str | None) -> Place:
             "run code; choose a revision that has them"
         )
     return Place(name, found.sha or revision, False)
-
-
-def _check_folder(folder: Path, name: str) -> None:
-    if not (folder / "config.json").is_file():
-        raise ModelError(
-            f"{name} is not a model: it has no config.json; expected the folder of a model "
-            "saved by transformers or by siftset train"
-        )
-    if not any(folder.glob("*.safetensors")):
-        pickled = sorted([*folder.glob("*.bin"), *folder.glob("*.pt"), *folder.glob("*.pth")])
-        held = f"only {pickled[0].name}, a pickle that can run code" if pickled else "no weights"
-        raise ModelError(
-            f"{name} is refused: it holds {held}; expected model.safetensors: convert it with "
-            "save_pretrained in a place you trust"
-        )
 
 
 def load(
@@ -209,7 +207,17 @@ def _from_pretrained(
     import transformers
 
     if TASKS[task].fills_masks:
-        _refuse_decoder(place)
+        config = transformers.AutoConfig.from_pretrained(
+            place.path,
+            revision=place.revision,
+            local_files_only=place.local,
+            trust_remote_code=False,
+        )
+        if type(config) not in transformers.MODEL_FOR_MASKED_LM_MAPPING:
+            raise ModelError(
+                f"{place.path} is a {config.model_type} model, which cannot fill masks: use "
+                "task: causal, or an encoder such as minilm"
+            )
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         model, info = getattr(transformers, TASKS[task].auto_class).from_pretrained(
@@ -224,19 +232,6 @@ def _from_pretrained(
         )
     mismatched = [str(item[0]) for item in info.get("mismatched_keys", ())]
     return model, tuple(sorted([*map(str, info["missing_keys"]), *mismatched]))
-
-
-def _refuse_decoder(place: Place) -> None:
-    from transformers import MODEL_FOR_MASKED_LM_MAPPING, AutoConfig
-
-    config = AutoConfig.from_pretrained(
-        place.path, revision=place.revision, local_files_only=place.local, trust_remote_code=False
-    )
-    if type(config) not in MODEL_FOR_MASKED_LM_MAPPING:
-        raise ModelError(
-            f"{place.path} is a {config.model_type} model, which cannot fill masks: use "
-            "task: causal, or an encoder such as minilm"
-        )
 
 
 def _agree_on_padding(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> None:

@@ -54,7 +54,12 @@ def prepare_method(
         set_dropout(model, config.dropout)
     prepared = _apply_method(model, config, seed=seed, processes=processes)
     if has_averaging_layer(model):
-        _fix_averaging_layer(model)
+        # the layer that averages stays as it is; what adapters put into it may train
+        layer = _all_layers(model)[-1]
+        switch_off_dropout(layer)
+        for name, parameter in layer.named_parameters():
+            if "lora_" not in name:
+                parameter.requires_grad_(False)
     if config.freeze_embeddings:
         model.get_input_embeddings().requires_grad_(False)
     if config.head_learning_rate is not None:
@@ -62,15 +67,6 @@ def prepare_method(
         prepared.head = [own for own in model.parameters() if id(own) not in below]
         prepared.head_rate = config.head_learning_rate / config.learning_rate
     return prepared
-
-
-def _fix_averaging_layer(model: PreTrainedModel) -> None:
-    """Leave the layer that averages as it is; what adapters put into it may train."""
-    layer = _all_layers(model)[-1]
-    switch_off_dropout(layer)
-    for name, parameter in layer.named_parameters():
-        if "lora_" not in name:
-            parameter.requires_grad_(False)
 
 
 def _apply_method(model: PreTrainedModel, config: Train, *, seed: int, processes: int) -> Prepared:
@@ -84,22 +80,18 @@ def _apply_method(model: PreTrainedModel, config: Train, *, seed: int, processes
     if isinstance(method, LastLayers):
         return _train_last_layers(model, method, processes)
     if method == "frozen":
-        _freeze_backbone(model)
+        # a pooler belongs to the head, and so does an untied decoder
+        base = model.base_model
+        base.requires_grad_(False)
+        for part in _upper_parts(base):
+            part.requires_grad_(True)
+        switch_off_dropout(base)
+        if not any(parameter.requires_grad for parameter in model.parameters()):
+            raise TrainingError(
+                f"train.method: frozen leaves nothing to train in {type(model).__name__}, whose "
+                "head is its embedding: use  method: {lora: {rank: 16}}  or last_layers"
+            )
     return Prepared(model)
-
-
-def _freeze_backbone(model: PreTrainedModel) -> None:
-    """Freeze all below the head; a pooler belongs to the head, and so does an untied decoder."""
-    base = model.base_model
-    base.requires_grad_(False)
-    for part in _upper_parts(base):
-        part.requires_grad_(True)
-    switch_off_dropout(base)
-    if not any(parameter.requires_grad for parameter in model.parameters()):
-        raise TrainingError(
-            f"train.method: frozen leaves nothing to train in {type(model).__name__}, whose head "
-            "is its embedding: use  method: {lora: {rank: 16}}  or last_layers"
-        )
 
 
 def _upper_parts(base: nn.Module) -> Iterator[nn.Module]:

@@ -193,7 +193,18 @@ def _gives_same_states(model: PreTrainedModel, hardware: Hardware, length: int) 
     AttentionInterface.register(NAME, attend_packed)
     half = hardware.precision == "bf16"
     model.to(hardware.device)  # type: ignore[arg-type]
-    batch = {k: v.to(hardware.device) for k, v in _make_probe(model, min(length, PROBED)).items()}
+    # a batch of random tokens, of several lengths
+    longest = min(length, PROBED)
+    vocabulary = int(model.get_input_embeddings().weight.shape[0])  # type: ignore[index]
+    lengths = torch.tensor([longest, max(longest // 2, 1), 1, max(longest // 3, 1)])
+    drawn = torch.Generator().manual_seed(0)
+    ids = torch.randint(vocabulary, (4, longest), generator=drawn)
+    pad = int(model.config.pad_token_id or 0)
+    ids = ids.masked_fill(ids == pad, (pad + 1) % vocabulary)
+    mask = (torch.arange(longest)[None] < lengths[:, None]).long()
+    ids = ids.masked_fill(mask == 0, pad)
+    probe = {"input_ids": ids, "attention_mask": mask, "positions": torch.arange(1)}
+    batch = {k: v.to(hardware.device) for k, v in probe.items()}
     training = model.training
     with torch.no_grad(), torch.autocast(hardware.device, torch.bfloat16, enabled=half):
         torch.nn.Module.eval(model)
@@ -205,18 +216,3 @@ def _gives_same_states(model: PreTrainedModel, hardware: Hardware, length: int) 
     expected = padded[batch["attention_mask"].bool()].float()
     gap = (packed[0].float() - expected).abs().max() / expected.abs().max()
     return model.config._attn_implementation == NAME and bool(gap < (0.05 if half else 1e-4))
-
-
-def _make_probe(model: PreTrainedModel, length: int) -> dict[str, Tensor]:
-    """Return a batch of random tokens, of several lengths."""
-    import torch
-
-    vocabulary = int(model.get_input_embeddings().weight.shape[0])  # type: ignore[index]
-    lengths = torch.tensor([length, max(length // 2, 1), 1, max(length // 3, 1)])
-    drawn = torch.Generator().manual_seed(0)
-    ids = torch.randint(vocabulary, (4, length), generator=drawn)
-    pad = int(model.config.pad_token_id or 0)
-    ids = ids.masked_fill(ids == pad, (pad + 1) % vocabulary)
-    mask = (torch.arange(length)[None] < lengths[:, None]).long()
-    ids = ids.masked_fill(mask == 0, pad)
-    return {"input_ids": ids, "attention_mask": mask, "positions": torch.arange(1)}

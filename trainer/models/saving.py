@@ -57,19 +57,15 @@ def writing_errors(place: Path, then: str = "train again (it resumes)") -> Itera
     try:
         yield
     except (OSError, SafetensorError, RuntimeError) as error:
-        if isinstance(error, RuntimeError) and _TORCH_WRITER not in str(error):
-            raise
+        reason = getattr(error, "strerror", None) or " ".join(str(error).split())
+        if isinstance(error, RuntimeError):  # torch says no more than that bytes are missing
+            if _TORCH_WRITER not in str(error):
+                raise
+            reason = "No space left on device, or the device refused"
         raise OutputError(
-            f"{place} cannot be written: {_explain(error)}; no half-written model was left: make "
+            f"{place} cannot be written: {reason}; no half-written model was left: make "
             f"room or choose another output, then {then}"
         ) from error
-
-
-def _explain(error: Exception) -> str:
-    """Return why a file was not written; torch says no more than that bytes are missing."""
-    if isinstance(error, RuntimeError):
-        return "No space left on device, or the device refused"
-    return getattr(error, "strerror", None) or " ".join(str(error).split())
 
 
 def save_model(loaded: Loaded, folder: Path, *, max_length: int) -> None:

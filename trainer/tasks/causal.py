@@ -62,10 +62,21 @@ class CausalTask(LanguageTask):
 
         Held-out texts are read one by one, never joined, as a comparison asks them.
         """
+        writer = TokenWriter(path)
         if self.template is None:
             packed = not (held_out or self._of.config.line_by_line)
-            return self._read_text(files, path, sample, packed=packed)
-        writer = TokenWriter(path)
+            tokenizer, specials = self.loaded.tokenizer, self._of.specials
+            chunker = Chunker(self.length - specials.n, self._end)
+            for frame in read_frames(files, ["text"], sample=sample, seed=self._of.seed):
+                texts = [text for text in frame["text"].to_list() if text]
+                if packed:
+                    some = chunker.add(encode_texts(tokenizer, texts, None))
+                    writer.add(add_specials(some, specials))
+                else:
+                    writer.add(encode_whole_texts(tokenizer, texts, self.length, specials))
+            if packed:
+                writer.add(add_specials(chunker.cut_rest(), specials))
+            return writer.finish()
         for frame in read_frames(files, self.template.columns, sample=sample, seed=self._of.seed):
             writer.add(self.encode_rows(frame))
         return writer.finish()
@@ -89,22 +100,6 @@ class CausalTask(LanguageTask):
             else sum(pair.prompt.count(unknown) + pair.answer.count(unknown) for pair in pairs),
             texts=len(rows),
         )
-
-    def _read_text(
-        self, files: Sequence[Path], path: Path, sample: int | None, *, packed: bool
-    ) -> SplitTokens:
-        tokenizer, specials, writer = self.loaded.tokenizer, self._of.specials, TokenWriter(path)
-        chunker = Chunker(self.length - specials.n, self._end)
-        for frame in read_frames(files, ["text"], sample=sample, seed=self._of.seed):
-            texts = [text for text in frame["text"].to_list() if text]
-            if packed:
-                some = chunker.add(encode_texts(tokenizer, texts, None))
-                writer.add(add_specials(some, specials))
-            else:
-                writer.add(encode_whole_texts(tokenizer, texts, self.length, specials))
-        if packed:
-            writer.add(add_specials(chunker.cut_rest(), specials))
-        return writer.finish()
 
     def make_collator(self, tokens: SplitTokens) -> Collator:
         """Return the collator of a split."""

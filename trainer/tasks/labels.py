@@ -42,7 +42,13 @@ def find_labels(files: Mapping[str, Sequence[Path]], config: Train) -> Labels:
     """
     counts = {name: _count_labels(paths, name, config) for name, paths in files.items() if paths}
     train = counts["train"]
-    _check_mapped(counts, config.labels)
+    for split, found in counts.items() if config.labels else ():
+        unmapped = sorted(set(found) - set(config.labels))
+        if unmapped:
+            raise TrainingError(
+                f"train.labels does not map {', '.join(map(repr, unmapped[:5]))}, found in split "
+                f"{split} ({found[unmapped[0]]:,} rows): add it"
+            )
     values = sorted({*train, *config.labels}, key=_sort_key)
     names = tuple(dict.fromkeys(config.labels.get(value, value) for value in values))
     by_value = {value: names.index(config.labels.get(value, value)) for value in values}
@@ -107,18 +113,6 @@ def list_labels(labels: pl.Series, separator: str | None) -> pl.Series:
         return labels
     parts = labels.str.split(separator).list.eval(pl.element().str.strip_chars())
     return parts.list.eval(pl.element().filter(pl.element() != ""))
-
-
-def _check_mapped(counts: Mapping[str, Mapping[str, int]], mapping: Mapping[str, str]) -> None:
-    if not mapping:
-        return
-    for split, found in counts.items():
-        unmapped = sorted(set(found) - set(mapping))
-        if unmapped:
-            raise TrainingError(
-                f"train.labels does not map {', '.join(map(repr, unmapped[:5]))}, found in split "
-                f"{split} ({found[unmapped[0]]:,} rows): add it"
-            )
 
 
 def _check_seen(

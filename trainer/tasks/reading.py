@@ -43,6 +43,8 @@ def read_frames(
     files: Sequence[Path], columns: Sequence[str], *, sample: int | None, seed: int
 ) -> Iterator[pl.DataFrame]:
     """Yield rows of some columns; a missing column is a TrainingError."""
+    import pyarrow.parquet as pq
+
     missing = [name for name in columns if name not in columns_of(files)]
     if missing:
         raise TrainingError(
@@ -52,18 +54,11 @@ def read_frames(
     chosen = choose_sample(count_rows(files), sample, seed)
     start = 0
     for path in files:
-        for frame in _read_slices(path, columns):
-            keep = pl.Series(chosen[start : start + frame.height])
-            start += frame.height
-            if keep.any():
-                yield frame.filter(keep)
-
-
-def _read_slices(path: Path, columns: Sequence[str]) -> Iterator[pl.DataFrame]:
-    import pyarrow.parquet as pq
-
-    with pq.ParquetFile(path) as file:
-        for batch in file.iter_batches(READ_AT_ONCE, columns=list(dict.fromkeys(columns))):
-            frame = pl.from_arrow(batch)
-            assert isinstance(frame, pl.DataFrame)
-            yield frame
+        with pq.ParquetFile(path) as file:
+            for batch in file.iter_batches(READ_AT_ONCE, columns=list(dict.fromkeys(columns))):
+                frame = pl.from_arrow(batch)
+                assert isinstance(frame, pl.DataFrame)
+                keep = pl.Series(chosen[start : start + frame.height])
+                start += frame.height
+                if keep.any():
+                    yield frame.filter(keep)

@@ -23,26 +23,23 @@ def add_arms(folder: Path, arms: ArmsTable) -> None:
     text = path.read_text(encoding="utf-8")
     start, end = text.find(HELPED), text.find(CAME_FROM)
     first = text[: end if start < 0 else start]
-    with_arms = f"{first}{_render_arms(arms)}\n\n{text[end:]}"
-    part = folder / ".README.md.part"
-    part.write_text(with_arms, encoding="utf-8")
-    os.replace(part, path)  # noqa: PTH105
-
-
-def _render_arms(found: ArmsTable) -> str:
     rows = [
         (
             arm.name,
             "" if arm.rows is None else f"{arm.rows:,}",
-            _format_estimate(arm.metrics.get(found.main)),
+            _format_estimate(arm.metrics.get(arms.main)),
             _format_estimate(arm.difference),
             arm.verdict,
         )
-        for arm in found.arms
+        for arm in arms.arms
     ]
-    said = f"The same budget ({found.budget}), asked the same {found.n:,} held-out rows."
-    header = ("Trained on", "Rows", found.main, "Less the first", "Verdict")
-    return "\n\n".join((HELPED, said, markdown_table(header, rows)))
+    said = f"The same budget ({arms.budget}), asked the same {arms.n:,} held-out rows."
+    header = ("Trained on", "Rows", arms.main, "Less the first", "Verdict")
+    table = "\n\n".join((HELPED, said, markdown_table(header, rows)))
+    with_arms = f"{first}{table}\n\n{text[end:]}"
+    part = folder / ".README.md.part"
+    part.write_text(with_arms, encoding="utf-8")
+    os.replace(part, path)  # noqa: PTH105
 
 
 def _format_estimate(one: Estimate | None) -> str:

@@ -50,7 +50,19 @@ def check_sharded(config: Train) -> None:
 def shard_model(accelerator: Accelerator, model: nn.Module) -> None:
     """Have an accelerator shard, on CPUs too: by layers, unless the configuration names parts."""
     if getattr(accelerator.state, "fsdp_plugin", None) is None:
-        _shard_on_cpu(accelerator)
+        # accelerate makes no plugin on CPUs
+        from accelerate import PartialState
+        from accelerate.utils import (  # type: ignore[import-untyped, unused-ignore]
+            DistributedType,
+            FullyShardedDataParallelPlugin,
+        )
+
+        plugin = FullyShardedDataParallelPlugin()
+        if accelerator.mixed_precision != "no":
+            plugin.set_mixed_precision(accelerator.mixed_precision)
+        accelerator.state.fsdp_plugin = plugin
+        accelerator.state.distributed_type = DistributedType.FSDP
+        PartialState._shared_state["distributed_type"] = DistributedType.FSDP
     plugin = accelerator.state.fsdp_plugin
     if plugin.transformer_cls_names_to_wrap is None:
         inner = unwrap_model(model)
@@ -61,21 +73,6 @@ def shard_model(accelerator: Accelerator, model: nn.Module) -> None:
             for name in inner._no_split_modules or ()
             if name in here and "Embedding" not in name
         )
-
-
-def _shard_on_cpu(accelerator: Accelerator) -> None:
-    from accelerate import PartialState
-    from accelerate.utils import (  # type: ignore[import-untyped, unused-ignore]
-        DistributedType,
-        FullyShardedDataParallelPlugin,
-    )
-
-    plugin = FullyShardedDataParallelPlugin()
-    if accelerator.mixed_precision != "no":
-        plugin.set_mixed_precision(accelerator.mixed_precision)
-    accelerator.state.fsdp_plugin = plugin
-    accelerator.state.distributed_type = DistributedType.FSDP
-    PartialState._shared_state["distributed_type"] = DistributedType.FSDP
 
 
 class WeightGatherer:

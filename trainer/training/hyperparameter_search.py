@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from importlib.util import find_spec
 from pathlib import Path
@@ -101,7 +101,12 @@ def search_settings(config: Train, search: Search, trial: Trial) -> tuple[Train,
         made = {name: asked.suggest_categorical(name, values) for name, values in choices.items()}
         key = tuple(made.values())
         if key not in tried:
-            tried[key] = _try_settings(without_trials(config).model_copy(update=made), trial, made)
+            setting = without_trials(config).model_copy(update=made)
+            name = "-".join(f"{key}-{value}" for key, value in made.items())
+            value = trial.run(setting, name)[setting.metric_for_best_model]
+            shown = ", ".join(f"{key} {choice}" for key, choice in made.items())
+            trial.progress.say(f"search: {shown}: {setting.metric_for_best_model} {value:.4f}")
+            tried[key] = value
         return tried[key]
 
     with trial.progress.stage("search", search.trials) as stage:
@@ -113,15 +118,6 @@ def search_settings(config: Train, search: Search, trial: Trial) -> tuple[Train,
     chosen: Settings = dict(study.best_params)
     found = SearchFound(metric=config.metric_for_best_model, trials=tuple(trials), chosen=chosen)
     return config.model_copy(update={**chosen, "search": None}), found
-
-
-def _try_settings(config: Train, trial: Trial, made: Mapping[str, float]) -> float:
-    """Train once; return the metric that decides."""
-    name = "-".join(f"{key}-{value}" for key, value in made.items())
-    value = trial.run(config, name)[config.metric_for_best_model]
-    shown = ", ".join(f"{key} {setting}" for key, setting in made.items())
-    trial.progress.say(f"search: {shown}: {config.metric_for_best_model} {value:.4f}")
-    return value
 
 
 def cross_validate(config: Train, folds: int, trial: Trial) -> tuple[FoldFigure, ...]:

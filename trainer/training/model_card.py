@@ -77,29 +77,22 @@ def _front_matter(facts: CardFacts) -> str:
     base = _UPSTREAM.get(model, model)
     if not Path(model).exists() and base.count("/") == 1:
         data["base_model"] = base
-    results = _front_matter_results(facts)
-    if results:
+    metrics: list[JsonValue] = [
+        {"type": name, "name": name, "value": round(value, 6)}
+        for name, value in facts.result.metrics.get("after", {}).items()
+        if value is not None
+    ]
+    if metrics:
         name = facts.lineage.recipe or "siftset"
+        dataset: JsonValue = {"name": f"{name}, held-out rows", "type": "siftset"}
+        asked: JsonValue = {"type": TASKS[task].pipeline}
+        results: JsonValue = [{"task": asked, "dataset": dataset, "metrics": metrics}]
         data["model-index"] = [{"name": name, "results": results}]
     out = io.StringIO()
     yaml = YAML()
     yaml.default_flow_style = False
     yaml.dump(data, out)
     return out.getvalue()
-
-
-def _front_matter_results(facts: CardFacts) -> list[JsonValue]:
-    metrics: list[JsonValue] = [
-        {"type": name, "name": name, "value": round(value, 6)}
-        for name, value in facts.result.metrics.get("after", {}).items()
-        if value is not None
-    ]
-    if not metrics:
-        return []
-    recipe = facts.lineage.recipe or "siftset"
-    dataset: JsonValue = {"name": f"{recipe}, held-out rows", "type": "siftset"}
-    task: JsonValue = {"type": TASKS[facts.config.task].pipeline}
-    return [{"task": task, "dataset": dataset, "metrics": metrics}]
 
 
 def _write_sections(facts: CardFacts) -> Iterator[str]:
@@ -109,20 +102,6 @@ def _write_sections(facts: CardFacts) -> Iterator[str]:
         f"A {kind} model, fine-tuned from `{_escape(facts.config.model)}` by siftset on a curated "
         "and validated retraining set."
     )
-    yield from _write_warnings(facts)
-    yield "## What changed"
-    yield from _write_changes(facts)
-    yield CAME_FROM
-    yield markdown_table(("", ""), _lineage_rows(facts))
-    yield "## How it was trained"
-    yield markdown_table(("", ""), _training_rows(facts))
-    if facts.comparison is not None:
-        yield from _write_trials(facts.comparison.trials)
-    yield "## Limits"
-    yield TASKS[facts.config.task].limits
-
-
-def _write_warnings(facts: CardFacts) -> Iterator[str]:
     if facts.result.untrained_head:
         yield _warn_of_head(facts)
     findings = [f for f in facts.result.findings if f.level != "note"]
@@ -134,6 +113,16 @@ def _write_warnings(facts: CardFacts) -> Iterator[str]:
             f"> **It forgot general text**: perplexity rose by {forgetting.increase or 0:.1%}, "
             f"more than the {forgetting.limit or 0:.1%} that the recipe allows."
         )
+    yield "## What changed"
+    yield from _write_changes(facts)
+    yield CAME_FROM
+    yield markdown_table(("", ""), _lineage_rows(facts))
+    yield "## How it was trained"
+    yield markdown_table(("", ""), _training_rows(facts))
+    if facts.comparison is not None:
+        yield from _write_trials(facts.comparison.trials)
+    yield "## Limits"
+    yield TASKS[facts.config.task].limits
 
 
 def _warn_of_head(facts: CardFacts) -> str:

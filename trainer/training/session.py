@@ -97,7 +97,14 @@ class Session:
         check_reporters(self.config)
         check_settings(self.config.lr_scheduler_type, self.config.lr_scheduler_kwargs)
         with writing_errors(self.work):
-            self._open_work(resume)
+            # find where to go on, or begin afresh; other processes wait for the first one
+            self.key = run_key(self.config, self.data, self.seed, self.hardware.processes)
+            self.checkpoint = (
+                find_checkpoint(self.work, self.key, self.progress) if resume else None
+            )
+            if self.leads:
+                open_work(self.work, self.key, keep=self.checkpoint is not None)
+            wait_for_all(self.hardware)
             self._load_task()
         if not len(self.tokens["train"]):
             raise TrainingError(
@@ -130,7 +137,18 @@ class Session:
             )
         self.progress.say(f"hardware: {self.hardware.describe()}")
         self.add_findings(check_model(self.task.loaded, self.config))
-        self.tokens = self._tokenize()
+        limits = (self.config.max_train_samples, self.config.max_eval_samples)
+        tokens: dict[str, SplitTokens] = {}
+        with self.progress.stage("tokenize", len(SPLITS)) as stage:
+            for split, limit in zip(SPLITS, limits, strict=True):
+                files = self._files_of(split)
+                path = self.work / f"tokens-{split}.arrow"
+                if files:
+                    tokens[split] = read_once(
+                        self.task, files, path, limit, self.hardware, held_out=split != "train"
+                    )
+                stage.advance(1, split)
+        self.tokens = tokens
 
     def _choose_method(self) -> None:
         model, processes = self.task.loaded.model, self.hardware.processes
@@ -147,16 +165,13 @@ class Session:
         )
         self.progress.say(self.estimate.describe())
         if self.config.method == "frozen" and isinstance(self.task, ClassificationTask):
-            self._cache_features(self.task)
-
-    def _cache_features(self, task: ClassificationTask) -> None:
-        with self.progress.stage("features"), writing_errors(self.work):
-            self.cached = cache_features(task, self.tokens, self.hardware.device)
-        if self.cached is not None:
-            self.task = self.cached
-            self.progress.say("frozen: the backbone ran once, its features are kept")
-            if self._starts_fitted():
-                self._say_fitted(fit_head(self.cached, self.tokens["train"], seed=self.seed))
+            with self.progress.stage("features"), writing_errors(self.work):
+                self.cached = cache_features(self.task, self.tokens, self.hardware.device)
+            if self.cached is not None:
+                self.task = self.cached
+                self.progress.say("frozen: the backbone ran once, its features are kept")
+                if self._starts_fitted():
+                    self._say_fitted(fit_head(self.cached, self.tokens["train"], seed=self.seed))
 
     def _starts_fitted(self) -> bool:
         """Say whether a head is fitted first; a run that goes on has the one of its checkpoint."""
@@ -165,28 +180,6 @@ class Session:
     def _say_fitted(self, passes: int) -> None:
         if passes:
             self.progress.say(f"the new head was fitted on frozen features in {passes} passes")
-
-    def _open_work(self, resume: bool) -> None:
-        """Find where to go on, or begin afresh; other processes wait for the first one."""
-        self.key = run_key(self.config, self.data, self.seed, self.hardware.processes)
-        self.checkpoint = find_checkpoint(self.work, self.key, self.progress) if resume else None
-        if self.leads:
-            open_work(self.work, self.key, keep=self.checkpoint is not None)
-        wait_for_all(self.hardware)
-
-    def _tokenize(self) -> dict[str, SplitTokens]:
-        limits = (self.config.max_train_samples, self.config.max_eval_samples)
-        tokens: dict[str, SplitTokens] = {}
-        with self.progress.stage("tokenize", len(SPLITS)) as stage:
-            for split, limit in zip(SPLITS, limits, strict=True):
-                files = self._files_of(split)
-                path = self.work / f"tokens-{split}.arrow"
-                if files:
-                    tokens[split] = read_once(
-                        self.task, files, path, limit, self.hardware, held_out=split != "train"
-                    )
-                stage.advance(1, split)
-        return tokens
 
     def _files_of(self, split: str) -> tuple[Path, ...]:
         """Return the files of a split, general text to replay among those of train."""
@@ -225,19 +218,16 @@ class Session:
                 args=args,
                 callbacks=callbacks,
             )
-            self._run_loop(checkpoints)
+            began = time.monotonic()
+            checkpoints.listen()
+            try:
+                with writing_errors(self.work):
+                    resumed = str(self.checkpoint) if self.checkpoint else None
+                    self.loop.train(resume_from_checkpoint=resumed)
+            finally:
+                checkpoints.ignore()
+                self.trained_seconds = time.monotonic() - began
         self._check_stopped(checkpoints)
-
-    def _run_loop(self, checkpoints: Checkpoints) -> None:
-        began = time.monotonic()
-        checkpoints.listen()
-        try:
-            with writing_errors(self.work):
-                resumed = str(self.checkpoint) if self.checkpoint else None
-                self.loop.train(resume_from_checkpoint=resumed)
-        finally:
-            checkpoints.ignore()
-            self.trained_seconds = time.monotonic() - began
 
     def _check_stopped(self, checkpoints: Checkpoints) -> None:
         state = self.loop.state
