@@ -163,7 +163,14 @@ def _write_training_rows(
     pool, sample = folder / "everything.parquet", folder / "sample.parquet"
     try:
         ids = _write_pool(load_job(run.loaded), pool, run.config)
-        _check_rows_in_source(run.data, ids)
+        files = list(run.data.files["train"])
+        curated = pl.scan_parquet(files).select("row_id").collect()["row_id"]
+        gone = int((~curated.is_in(ids.implode())).sum())
+        if gone:
+            raise TrainingError(
+                f"compare.arms: {gone:,} of the set's {len(curated):,} training rows are not in "
+                "the source any more: run  siftset curate  and  siftset train  first"
+            )
         drawn = np.random.Generator(np.random.PCG64([run.seed, 61]))
         chosen = ids.sort().gather(drawn.permutation(len(ids))[:size])
         pl.scan_parquet(pool).filter(pl.col("row_id").is_in(chosen.implode())).sink_parquet(sample)
@@ -192,13 +199,3 @@ def _write_pool(job: Job, path: Path, config: Train) -> pl.Series:
     if writer is not None:
         writer.close()
     return pl.concat(ids)
-
-
-def _check_rows_in_source(data: TrainingData, ids: pl.Series) -> None:
-    curated = pl.scan_parquet(list(data.files["train"])).select("row_id").collect()["row_id"]
-    gone = int((~curated.is_in(ids.implode())).sum())
-    if gone:
-        raise TrainingError(
-            f"compare.arms: {gone:,} of the set's {len(curated):,} training rows are not in the "
-            "source any more: run  siftset curate  and  siftset train  first"
-        )

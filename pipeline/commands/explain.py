@@ -89,8 +89,10 @@ def explain_one(
     """
     loaded, store = open_store(recipe, overrides=overrides, uses=SECTIONS)
     row_id = _complete_row_id(row_id, (frame for _, _, frame in _scan_recorded(store, version)))
-    for where, row in _find_recorded(store, row_id, version):
-        return Explained(_describe_row(where, row), {"where": where, "row": _to_json(row)})
+    for where, run_id, recorded in _scan_recorded(store, version):
+        for one in recorded.filter(pl.col("row_id") == row_id).collect().to_dicts():
+            row = one if run_id is None else {**one, "run_id": run_id}
+            return Explained(_describe_row(where, row), {"where": where, "row": _to_json(row)})
     job = load_job(loaded)
     row_id = _complete_row_id(row_id, (frame.lazy() for frame in _read_frames(job)))
     for frame in _read_frames(job):
@@ -126,15 +128,6 @@ def explain_difference(
 
 def _read_frames(job: Job) -> Iterator[pl.DataFrame]:
     return (batch.frame for shard in job.shards for batch in shard.read_batches())
-
-
-def _find_recorded(
-    store: Store, row_id: str, version: int | None
-) -> Iterator[tuple[str, dict[str, object]]]:
-    """Find a row in a version, the current one by default, then in the runs, latest first."""
-    for place, run_id, frame in _scan_recorded(store, version):
-        for row in frame.filter(pl.col("row_id") == row_id).collect().to_dicts():
-            yield place, row if run_id is None else {**row, "run_id": run_id}
 
 
 def _scan_recorded(

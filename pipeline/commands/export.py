@@ -50,7 +50,13 @@ def export_set(
     )
     if for_spreadsheets:
         frames = (to_csv_fields(frame, for_spreadsheets=True) for frame in frames)
-    return _send(frames, out) if is_address(str(out)) else _write(frames, Path(out))
+    if not is_address(str(out)):
+        return _write(frames, Path(out))
+    with TemporaryDirectory(prefix="siftset-") as folder:
+        draft = Path(folder) / PurePath(out).name
+        written = _write(frames, draft)
+        upload(draft, str(out))
+        return written
 
 
 def synthesize_to(
@@ -92,15 +98,6 @@ def _check_ending(out: str | Path) -> None:
             f"{out} ends in '{ending}', expected one of {', '.join(ENDINGS)}: "
             "the ending names the format"
         )
-
-
-def _send(frames: Iterable[pl.DataFrame], address: str | Path) -> int:
-    """Write frames to a file aside and put it into a store."""
-    with TemporaryDirectory(prefix="siftset-") as folder:
-        draft = Path(folder) / PurePath(address).name
-        rows = _write(frames, draft)
-        upload(draft, str(address))
-        return rows
 
 
 def _write(frames: Iterable[pl.DataFrame], out: Path) -> int:

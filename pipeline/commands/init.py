@@ -80,7 +80,17 @@ def init_from(folder: Path, data: Path, template: str = DEFAULT) -> Project:
     columns = sniff_columns(data, pairs="column: question" in shipped[RECIPE])
     text = _fill_recipe(shipped[RECIPE], folder.resolve().name, data.resolve(), columns)
     files = _write_files(folder, {RECIPE: text, _SIGNALS: shipped[_SIGNALS]})
-    kept, rejected = _decide_first_rows(folder / RECIPE)
+    from siftset.pipeline.run.job import load_job
+
+    job = load_job(folder / RECIPE, limit=_SNIFFED)
+    frame = pl.concat([b.frame for shard in job.sources.shards for b in shard.read_batches()])
+    good = frame.filter(~job.rules.failing()) if job.rules.columns else frame
+    decisions = job.decider.decide(good)
+    keep = decisions.keep.fill_null(False)
+    told = good.with_columns(clause=decisions.clause)
+    kept = tuple(_cut(one) for one in told.filter(keep)["text"].head(_SHOWN))
+    others = told.filter(~keep).select("text", "clause").head(_SHOWN).rows()
+    rejected = tuple((_cut(one), str(clause)) for one, clause in others)
     return Project(folder, files, kept, rejected, columns)
 
 
@@ -99,23 +109,22 @@ def sniff_columns(data: Path, *, pairs: bool = False) -> dict[str, str | None]:
 
     With `pairs` the text is the answer of a question, which must be there too.
     """
-    frame = _first_rows(data)
+    from siftset.pipeline.sources.files import open_files
+    from siftset.schemas.recipe.source import Files
+
+    opened = open_files(Files(paths=(str(data.resolve()),)), Path.cwd())
+    block = next(opened.files[0].parts[0].read_records(), None)
+    frame = pl.DataFrame() if block is None else block.frame.head(_SNIFFED)
     names = [n for n, dtype in frame.schema.items() if dtype == pl.String]
     if not names:
         raise SourceError(f"{data}: no column holds text, it has {', '.join(frame.columns)}")
     length = frame.select(pl.col(names).str.len_chars().mean().fill_null(0)).row(0, named=True)
     longest = max(names, key=lambda name: float(length[name]))
     pair = _find_pair(data, names) if pairs else {"text": longest}
-    return {**pair, "label": _find_label(frame, pair["text"]), "id": _find_id(frame, pair["text"])}
-
-
-def _first_rows(data: Path) -> pl.DataFrame:
-    from siftset.pipeline.sources.files import open_files
-    from siftset.schemas.recipe.source import Files
-
-    opened = open_files(Files(paths=(str(data.resolve()),)), Path.cwd())
-    block = next(opened.files[0].parts[0].read_records(), None)
-    return pl.DataFrame() if block is None else block.frame.head(_SNIFFED)
+    text = pair["text"]
+    named = [c for c in frame.columns if c.lower() in _LABELS and c != text]
+    few = [c for c in named if frame[c].n_unique() <= 20]
+    return {**pair, "label": few[0] if few else None, "id": _find_id(frame, text)}
 
 
 def _find_pair(data: Path, names: Sequence[str]) -> dict[str, str]:
@@ -130,12 +139,6 @@ def _find_pair(data: Path, names: Sequence[str]) -> dict[str, str]:
         f"{data}: no columns of questions and answers, expected {expected}; it has "
         f"{', '.join(names)}"
     )
-
-
-def _find_label(frame: pl.DataFrame, text: str) -> str | None:
-    named = [c for c in frame.columns if c.lower() in _LABELS and c != text]
-    few = [c for c in named if frame[c].n_unique() <= 20]
-    return few[0] if few else None
 
 
 def _find_id(frame: pl.DataFrame, text: str) -> str | None:
@@ -163,21 +166,6 @@ def _fill_recipe(template: str, name: str, data: Path, columns: Mapping[str, str
     safe = "".join(c if c.isalnum() or c in "._-" else "-" for c in name).lstrip("._-") or "mine"
     lines = [f"name: {safe}" if line.startswith("name:") else line for line in head.splitlines()]
     return "\n".join(lines) + f"\n{source}{tail}"
-
-
-def _decide_first_rows(recipe: Path) -> tuple[tuple[str, ...], tuple[tuple[str, str], ...]]:
-    """Decide the first rows; return some that are kept and some that are not, with the clause."""
-    from siftset.pipeline.run.job import load_job
-
-    job = load_job(recipe, limit=_SNIFFED)
-    frame = pl.concat([b.frame for shard in job.sources.shards for b in shard.read_batches()])
-    good = frame.filter(~job.rules.failing()) if job.rules.columns else frame
-    decisions = job.decider.decide(good)
-    keep = decisions.keep.fill_null(False)
-    told = good.with_columns(clause=decisions.clause)
-    kept = [_cut(text) for text in told.filter(keep)["text"].head(_SHOWN)]
-    rejected = told.filter(~keep).select("text", "clause").head(_SHOWN)
-    return tuple(kept), tuple((_cut(text), str(clause)) for text, clause in rejected.rows())
 
 
 def _write_files(folder: Path, files: Mapping[str, str]) -> tuple[str, ...]:

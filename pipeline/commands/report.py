@@ -16,7 +16,6 @@ from siftset.pipeline.profile.shares import format_percent
 from siftset.pipeline.remote_output.open import open_store
 from siftset.pipeline.storage.catalog import INDEX
 from siftset.pipeline.storage.run_folder import run_folders
-from siftset.pipeline.storage.table import Store
 from siftset.schemas.errors import OutputError
 from siftset.schemas.results.columns import SPLITS
 from siftset.schemas.results.comparison import Comparison
@@ -66,22 +65,14 @@ def describe_output(
         raise OutputError(f"{store.output} has no report yet: run  siftset curate {recipe}")
     metrics = read_metrics(run.path / METRICS)
     figures = {} if metrics is None else dict(_set_figures(metrics))
-    places = dict(_list_places(store, run.report))
-    model = places.get("model")
-    if model is not None:
-        figures |= _model_figures(model)
-    return Overview(run.report, places, figures)
-
-
-def _list_places(store: Store, report: Path) -> Iterator[tuple[str, Path]]:
-    if store.version() is not None:
-        yield "set", store.path
-    yield "report of the set", report
+    places = {} if store.version() is None else {"set": store.path}
+    places["report of the set"] = run.report
     if any((store.output / MODELS).glob(f"*/{RESULT}")):
         model = latest_model(store.output / MODELS)
-        yield "model", model
-        yield "before and after", model / COMPARE_HTML
-    yield "everything", store.output / INDEX
+        places |= {"model": model, "before and after": model / COMPARE_HTML}
+        figures |= _model_figures(model)
+    places["everything"] = store.output / INDEX
+    return Overview(run.report, places, figures)
 
 
 def _set_figures(metrics: RunMetrics) -> Iterator[tuple[str, str]]:

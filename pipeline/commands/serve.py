@@ -53,7 +53,14 @@ def serve_output(
     root = directory.expanduser().resolve()
     if not root.is_dir():
         raise OutputError(f"{directory} is no folder: expected the output folder of a recipe")
-    server = _open_server(root, port)
+    handler = type("Handler", (_Handler,), {"root": root})
+    try:
+        server = ThreadingHTTPServer((LOOPBACK, port), handler)
+    except (OSError, OverflowError) as error:
+        raise OutputError(
+            f"port {port} of {LOOPBACK} cannot be used ({error}): give another one with  --port N"
+        ) from error
+    server.daemon_threads = True
     try:
         if ready is not None:
             ready(f"http://{LOOPBACK}:{server.server_port}/")
@@ -69,18 +76,6 @@ def serve_output(
 def _shut(server: ThreadingHTTPServer, stop: threading.Event) -> None:
     stop.wait()
     server.shutdown()
-
-
-def _open_server(root: Path, port: int) -> ThreadingHTTPServer:
-    handler = type("Handler", (_Handler,), {"root": root})
-    try:
-        server = ThreadingHTTPServer((LOOPBACK, port), handler)
-    except (OSError, OverflowError) as error:
-        raise OutputError(
-            f"port {port} of {LOOPBACK} cannot be used ({error}): give another one with  --port N"
-        ) from error
-    server.daemon_threads = True
-    return server
 
 
 class _Handler(BaseHTTPRequestHandler):

@@ -47,18 +47,11 @@ def show_kind(name: str) -> Explained:
         default = "required" if info.is_required() else f"default {info.get_default()!r}"
         lines.append(f"  {key:<16}{default:<20}{info.description or ''}".rstrip())
         parameters[key] = default
-    lines += [
-        "",
-        "examples",
-        *(
-            f"  {{{', '.join(f'{key}: {value!r}' for key, value in sample.parameters.items())}}}"
-            f"  {sample.value!r}  ->  {sample.expected!r}"
-            for sample in kind.examples
-        ),
-        "",
-        f"nulls: {kind.nulls}",
-        f"definition: {kind.definition}",
-    ]
+    lines += ["", "examples"]
+    for sample in kind.examples:
+        given = ", ".join(f"{key}: {value!r}" for key, value in sample.parameters.items())
+        lines.append(f"  {{{given}}}  {sample.value!r}  ->  {sample.expected!r}")
+    lines += ["", f"nulls: {kind.nulls}", f"definition: {kind.definition}"]
     facts: dict[str, JsonValue] = {
         "name": name,
         "text": kind.description,

@@ -103,7 +103,13 @@ def run_under_torchrun(run: Launch, task: Path, progress: Progress) -> str | Non
     try:
         code = process.wait()
     finally:
-        _stop_process(process)
+        if process.poll() is None:  # the processes that still run may write a checkpoint
+            process.terminate()
+            try:
+                process.wait(_GRACE)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
         reader.join(timeout=5)
     return None if code == 0 else last[0] or f"exit status {code}"
 
@@ -133,14 +139,3 @@ def _pass_lines_on(stream: IO[str], progress: Progress, last: list[str]) -> None
         if text and not _NOISE.match(text):
             last[0] = text if _ERROR.match(text) else last[0]
             progress.say(text)
-
-
-def _stop_process(process: subprocess.Popen[str]) -> None:
-    """Let processes that still run write a checkpoint, and end them."""
-    if process.poll() is None:
-        process.terminate()
-        try:
-            process.wait(_GRACE)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()

@@ -50,7 +50,12 @@ def find_change(
     removed = _find_removed(job, entries, before, parts, published & ~kept)
     added = kept & ~published
     if removed.height:
-        added, removed = _ignore_unchanged(job, parts, added, removed)
+        # rows stay that would leave and enter unchanged, as those of a file that grew
+        empty = removed.clear().with_columns(place=pl.lit(0, pl.Int64))
+        new = pl.concat([empty, *(_identify_rows(job, frame) for frame in rows_at(parts, added))])
+        on = [*_ROW, "content"]
+        added[new.join(removed, on=on, how="semi")["place"].to_numpy()] = False
+        removed = removed.join(new, on=on, how="anti")
     return SetChange(parts, repeats, kept, published, read, added, removed.select(_ROW))
 
 
@@ -111,16 +116,3 @@ def _identify_rows(job: Job, frame: pl.DataFrame) -> pl.DataFrame:
         pl.struct(*job.columns, "split").hash(0).alias("content"),
         "place",
     )
-
-
-def _ignore_unchanged(
-    job: Job, parts: Sequence[Part], added: Mask, removed: pl.DataFrame
-) -> tuple[Mask, pl.DataFrame]:
-    """Leave rows alone that would leave and enter unchanged, as those of a file that grew."""
-    empty = removed.clear().with_columns(place=pl.lit(0, pl.Int64))
-    new = pl.concat([empty, *(_identify_rows(job, frame) for frame in rows_at(parts, added))])
-    on = [*_ROW, "content"]
-    same = new.join(removed, on=on, how="semi")["place"].to_numpy()
-    stay = added.copy()
-    stay[same] = False
-    return stay, removed.join(new, on=on, how="anti")

@@ -38,7 +38,10 @@ class StoredScans:
 
     def find(self, digest: str, how: str) -> tuple[Types, int] | None:
         """Return what an earlier scan found; None where it is not known."""
-        path = self._list_files().get(_scan_key(digest, how))
+        if self._known is None:
+            files = sorted(self.folder.glob(f"*{_ENDING}"))
+            self._known = {path.stem.partition("-")[0]: path for path in files}
+        path = self._known.get(_scan_key(digest, how))
         if path is None:
             return None
         with suppress(OSError, ValueError, pl.exceptions.PolarsError):
@@ -63,12 +66,6 @@ class StoredScans:
             for path in self.folder.glob(f"*{_ENDING}"):
                 if path.name not in wanted:
                     path.unlink(missing_ok=True)
-
-    def _list_files(self) -> dict[str, Path]:
-        if self._known is None:
-            found = sorted(self.folder.glob(f"*{_ENDING}"))
-            self._known = {path.stem.partition("-")[0]: path for path in found}
-        return self._known
 
 
 def _scan_key(digest: str, how: str) -> str:

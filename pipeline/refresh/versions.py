@@ -34,7 +34,16 @@ def resolve_version(store: Store, text: str) -> int:
     """
     if text.strip().isdigit():
         return _check_available(store, int(text))
-    moment = _parse_moment(text)
+    try:
+        moment = datetime.fromisoformat(text.strip())
+    except ValueError:
+        raise OutputError(
+            f"--version {text!r} is neither a version nor a date: expected a number such as 3, or "
+            "a date such as 2026-05-31 or 2026-05-31T18:00"
+        ) from None
+    if re.fullmatch(r"\d{4}-?\d{2}-?\d{2}", text.strip()):
+        moment = datetime.combine(moment.date(), time.max)
+    moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
     for commit in store.history():
         if commit_time(commit) <= moment:
             return _check_available(store, commit.version)
@@ -124,16 +133,3 @@ def _check_available(store: Store, version: int) -> int:
             "see  siftset history  for the versions there are"
         )
     return version
-
-
-def _parse_moment(text: str) -> datetime:
-    try:
-        found = datetime.fromisoformat(text.strip())
-    except ValueError:
-        raise OutputError(
-            f"--version {text!r} is neither a version nor a date: expected a number such as 3, or "
-            "a date such as 2026-05-31 or 2026-05-31T18:00"
-        ) from None
-    if re.fullmatch(r"\d{4}-?\d{2}-?\d{2}", text.strip()):
-        found = datetime.combine(found.date(), time.max)
-    return found if found.tzinfo else found.replace(tzinfo=UTC)

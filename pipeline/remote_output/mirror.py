@@ -47,7 +47,13 @@ def mirror_set(store: Store, address: str, *, advice: str = _ADVICE) -> int:
     entries = sorted((store.path / _LOG).glob("*.json"))
     try:
         _check_same_table(entries, there, system, root)
-        return _add_versions(store, root, entries, there)
+        new = [path for path in entries if f"{_LOG}/{path.name}" not in there]
+        names = dict.fromkeys(_list_data_files(store, new))
+        here = [(store.path / name, f"{root}/{name}") for name in names if name not in there]
+        upload_all([pair for pair in here if pair[0].is_file()])  # data before entries
+        for path in new:
+            _write_entry(path, file_system(root), root)
+        return len(new)
     except _OtherTableError:
         raise other_table(root, advice) from None
 
@@ -61,17 +67,6 @@ def other_table(root: str, advice: str) -> OvertakenError:
 
 class _OtherTableError(Exception):
     """Another table lies there."""
-
-
-def _add_versions(store: Store, root: str, entries: list[Path], there: set[str]) -> int:
-    """Add what the copy lacks, data before entries."""
-    new = [path for path in entries if f"{_LOG}/{path.name}" not in there]
-    missing = [name for name in dict.fromkeys(_list_data_files(store, new)) if name not in there]
-    here = [(store.path / name, f"{root}/{name}") for name in missing]
-    upload_all([pair for pair in here if pair[0].is_file()])
-    for path in new:
-        _write_entry(path, file_system(root), root)
-    return len(new)
 
 
 def restore_set(store: Store, address: str) -> bool:

@@ -209,17 +209,16 @@ class StoredShelf:
         if self._first[1] + self._later[1] >= SAVES or self.folder.is_dir():
             self._write_batch(batch)
         if len(self._small) >= SMALL_SEGMENTS:
-            self._compact_segments()
-
-    def _compact_segments(self) -> None:
-        """Write small segments as one, then remove them: two runs at once may both do so."""
-        read = [
-            (path, found) for path in self._small if (found := self._read_known(path)) is not None
-        ]
-        self._write_batch(tuple(found for _, found in read))
-        for path, _ in read:
-            with suppress(OSError):
-                path.unlink()
+            # written as one first, then removed: two runs at once may both do so
+            read = [
+                (path, found)
+                for path in self._small
+                if (found := self._read_known(path)) is not None
+            ]
+            self._write_batch(tuple(found for _, found in read))
+            for path, _ in read:
+                with suppress(OSError):
+                    path.unlink()
 
 
 def shrink_folder(folder: Path, *, limit: int = BYTES) -> None:

@@ -24,11 +24,26 @@ def split_expr(split: Split, seed: int, columns: tuple[str, ...]) -> pl.Expr:
     A row without text is split by its row_id. Raises SourceError where the column is missing.
     """
     if split.column is not None:
-        return pl.col(_official_column(split.column, columns)).cast(pl.String).alias("split")
+        stored = f"source_column_{split.column}" if split.column in OWN_COLUMNS else split.column
+        if stored not in columns:
+            raise SourceError(
+                f"split.column: the source has no column '{split.column}', expected one of: "
+                + ", ".join(columns)
+            )
+        return pl.col(stored).cast(pl.String).alias("split")
     inner = plh.concat_str(pl.coalesce(bare_text(pl.col("text")), "row_id")).nchash.xxh3_64()
     seeded = plh.concat_str(pl.lit(f"{seed}:"), inner.cast(pl.String)).nchash.xxh3_64()
     point = (seeded // 2**11).cast(pl.Float64) / 2**53
-    return _by_share(point, split).alias("split")
+    shares = {"train": split.train, "validation": split.validation, "test": split.test}
+    given = [name for name in SPLITS if shares[name] > 0]
+    edge, result = 0.0, pl.lit(given[-1])
+    branches: list[tuple[float, str]] = []
+    for name in given[:-1]:
+        edge += shares[name]
+        branches.append((edge, name))
+    for limit, name in reversed(branches):
+        result = pl.when(point < limit).then(pl.lit(name)).otherwise(result)
+    return result.alias("split")
 
 
 def check_official(found: pl.Series) -> pl.Series:
@@ -41,26 +56,3 @@ def check_official(found: pl.Series) -> pl.Series:
             f"split column holds {strange!r}: expected train, validation or test in every row"
         )
     return mapped
-
-
-def _official_column(name: str, columns: tuple[str, ...]) -> str:
-    stored = f"source_column_{name}" if name in OWN_COLUMNS else name
-    if stored not in columns:
-        raise SourceError(
-            f"split.column: the source has no column '{name}', expected one of: "
-            + ", ".join(columns)
-        )
-    return stored
-
-
-def _by_share(point: pl.Expr, split: Split) -> pl.Expr:
-    shares = {"train": split.train, "validation": split.validation, "test": split.test}
-    given = [name for name in SPLITS if shares[name] > 0]
-    edge, result = 0.0, pl.lit(given[-1])
-    branches: list[tuple[float, str]] = []
-    for name in given[:-1]:
-        edge += shares[name]
-        branches.append((edge, name))
-    for limit, name in reversed(branches):
-        result = pl.when(point < limit).then(pl.lit(name)).otherwise(result)
-    return result

@@ -44,13 +44,6 @@ class OccurrenceCounter:
                 keys, known, default=0, return_dtype=pl.Int64
             )
             counts += before.to_numpy()
-        self._add_run(hashes)
-        return counts
-
-    def _mark_places(self, hashes: Hashes) -> NDArray[np.intp]:
-        return (hashes & np.uint64(len(self._marks) - 1)).astype(np.intp)
-
-    def _add_run(self, hashes: Hashes) -> None:
         self._runs.append(np.sort(hashes))
         while len(self._runs) > 1 and len(self._runs[-2]) <= 2 * len(self._runs[-1]):
             last = self._runs.pop()
@@ -61,6 +54,10 @@ class OccurrenceCounter:
             for run in self._runs:
                 self._marks[self._mark_places(run)] = True
         self._marks[self._mark_places(hashes)] = True
+        return counts
+
+    def _mark_places(self, hashes: Hashes) -> NDArray[np.intp]:
+        return (hashes & np.uint64(len(self._marks) - 1)).astype(np.intp)
 
 
 def earlier_in_parts(parts: Iterable[Hashes]) -> tuple[Earlier, ...]:

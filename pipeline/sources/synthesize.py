@@ -160,21 +160,19 @@ class SynthesisShard:
     def read_batches(self) -> Iterator[Batch]:
         """Make the rows in order."""
         maker = Synthesizer(self.lexicon, self.config, self.seed)
-        for start in range(self.start, self.stop, BATCH_ROWS):
-            yield self._make_batch(maker, start, min(start + BATCH_ROWS, self.stop))
-
-    def _make_batch(self, maker: Synthesizer, start: int, stop: int) -> Batch:
-        rows = maker.make_rows(start, stop)
-        names = final_names(rows.columns, {}, self.prepare)
-        prepared = fit_columns(prepare_texts(rows.rename(names), self.prepare), dict(self.schema))
-        prefix = f"{self.config.name}\0{self.seed}\0"
-        numbers = pl.int_range(start, stop, eager=True).alias("record")
-        keys = numbers.to_frame().select(x=pl.concat_str(pl.lit(prefix), "record"))["x"]
+        prefix = pl.lit(f"{self.config.name}\0{self.seed}\0")
         place = pl.struct(pl.lit(self.config.lexicon).alias("file"), pl.col("record"))
-        places = numbers.to_frame().select(source=place)["source"].cast(SOURCE)
-        content = to_series("content", content_hashes(rows))
-        frame = pl.DataFrame([hex_ids(keys), places, *prepared.get_columns()])
-        return Batch(frame, content, UNREADABLE.to_frame())
+        for start in range(self.start, self.stop, BATCH_ROWS):
+            stop = min(start + BATCH_ROWS, self.stop)
+            rows = maker.make_rows(start, stop)
+            named = rows.rename(final_names(rows.columns, {}, self.prepare))
+            prepared = fit_columns(prepare_texts(named, self.prepare), dict(self.schema))
+            numbers = pl.int_range(start, stop, eager=True).alias("record").to_frame()
+            keys = numbers.select(x=pl.concat_str(prefix, "record"))["x"]
+            places = numbers.select(source=place)["source"].cast(SOURCE)
+            content = to_series("content", content_hashes(rows))
+            frame = pl.DataFrame([hex_ids(keys), places, *prepared.get_columns()])
+            yield Batch(frame, content, UNREADABLE.to_frame())
 
 
 @dataclass(frozen=True, slots=True)

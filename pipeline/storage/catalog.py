@@ -64,10 +64,19 @@ def read_catalog(output: Path) -> Catalog:
     laid = () if (output / NOTE).is_file() else _list_folders(output / "versions")
     versions = [int(one.name) for one in laid if one.name.isdigit()]
     others = [one.name for one in _list_folders(output) if is_output(one)]
+    runs = []
+    for folder in _list_folders(output / "runs")[-_MOST_RUNS:]:
+        metrics = read_metrics(folder / METRICS)
+        if metrics is not None:
+            runs.append(RunEntry(metrics, _page_below(folder, output, "report.html")))
+    models = []
+    for folder in _list_folders(output / "models")[-_MOST_RUNS:]:
+        page = _page_below(folder, output, "compare.html")
+        models.append(ModelEntry(folder.name, _read_comparison(folder / "compare.json"), page))
     return Catalog(
         name=output.resolve().name,
-        runs=tuple(_read_runs(output)),
-        models=tuple(_read_models(output)),
+        runs=tuple(runs),
+        models=tuple(models),
         versions=tuple(sorted(versions)),
         progress=read_progress(output),
         others=tuple(others),
@@ -82,7 +91,13 @@ def is_output(folder: Path) -> bool:
 
 def read_progress(output: Path) -> dict[str, JsonValue] | None:
     """Return what a run in progress last said of itself; None once its process is gone."""
-    found = _load_json(output / ".work" / PROGRESS)
+    path = output / ".work" / PROGRESS
+    try:
+        if path.stat().st_size > _LARGEST:
+            return None
+        found: JsonValue = json.loads(path.read_bytes())
+    except (OSError, ValueError):
+        return None
     return found if isinstance(found, dict) and _is_alive(found.get("process")) else None
 
 
@@ -97,23 +112,6 @@ def _is_alive(process: JsonValue) -> bool:
     except (PermissionError, OverflowError):
         return True
     return True
-
-
-def _read_runs(output: Path) -> list[RunEntry]:
-    found = []
-    for folder in _list_folders(output / "runs")[-_MOST_RUNS:]:
-        metrics = read_metrics(folder / METRICS)
-        if metrics is not None:
-            found.append(RunEntry(metrics, _page_below(folder, output, "report.html")))
-    return found
-
-
-def _read_models(output: Path) -> list[ModelEntry]:
-    found = []
-    for folder in _list_folders(output / "models")[-_MOST_RUNS:]:
-        page = _page_below(folder, output, "compare.html")
-        found.append(ModelEntry(folder.name, _read_comparison(folder / "compare.json"), page))
-    return found
 
 
 def _read_comparison(path: Path) -> Comparison | None:
@@ -139,13 +137,3 @@ def _list_folders(folder: Path) -> list[Path]:
         for path in folder.iterdir()
         if path.is_dir() and not path.is_symlink() and not path.name.startswith(".")
     )
-
-
-def _load_json(path: Path) -> JsonValue:
-    try:
-        if path.stat().st_size > _LARGEST:
-            return None
-        found: JsonValue = json.loads(path.read_bytes())
-    except (OSError, ValueError):
-        return None
-    return found

@@ -20,7 +20,16 @@ def hold_lock(folder: Path, *, timeout: float = 0.0) -> Iterator[None]:
     """Hold the lock of `folder`, waiting up to `timeout` seconds; raises Locked after that."""
     path = folder / LOCK_NAME
     with path.open("a+", encoding="utf-8") as handle:
-        _acquire_lock(handle, path, timeout)
+        deadline = time.monotonic() + timeout
+        while not _try_lock(handle):
+            if time.monotonic() >= deadline:
+                handle.seek(0)
+                holder = handle.read().strip() or "unknown"
+                raise Locked(
+                    f"another run (process {holder}) holds {path}: wait for it, "
+                    "or give --lock-timeout SECONDS to queue behind it"
+                )
+            time.sleep(min(_POLL_SECONDS, max(0.0, deadline - time.monotonic())))
         try:
             handle.seek(0)
             handle.truncate()
@@ -29,19 +38,6 @@ def hold_lock(folder: Path, *, timeout: float = 0.0) -> Iterator[None]:
             yield
         finally:
             _free_lock(handle)
-
-
-def _acquire_lock(handle: IO[str], path: Path, timeout: float) -> None:
-    deadline = time.monotonic() + timeout
-    while not _try_lock(handle):
-        if time.monotonic() >= deadline:
-            handle.seek(0)
-            holder = handle.read().strip() or "unknown"
-            raise Locked(
-                f"another run (process {holder}) holds {path}: wait for it, "
-                "or give --lock-timeout SECONDS to queue behind it"
-            )
-        time.sleep(min(_POLL_SECONDS, max(0.0, deadline - time.monotonic())))
 
 
 if os.name == "nt":  # pragma: no cover

@@ -177,10 +177,6 @@ class RefreshLedger:
         return replace(entry, candidates=candidates, ids=ids)
 
 
-def _named_parts(entry: ShardEntry) -> tuple[tuple[str, tuple[Part, ...]], ...]:
-    return (("candidates", entry.candidates), ("ids", entry.ids))
-
-
 def _move_parts(parts: Sequence[Part], draft: Path, folder: Path, name: str) -> tuple[Part, ...]:
     found = []
     for at, part in enumerate(parts):

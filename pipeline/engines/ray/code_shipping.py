@@ -32,7 +32,14 @@ def stage_files(job: Job, folder: Path) -> Path:
     target = folder / SHIPPED
     target.mkdir(parents=True)
     travelled = 0
-    for path in sorted(_needed_files(job, root)):
+    specs: dict[str, JsonValue] = {name: dict(spec) for name, spec in job.recipe.signals.items()}
+    calls: dict[str, JsonValue] = {
+        name: dict(call.spec) for name, call in job.decider.formula.calls.items()
+    }
+    found: set[Path] = set()
+    for text in _walk_texts({**specs, **calls}):
+        found |= _resolve_name(root, text, job.output)
+    for path in sorted(found):
         travelled += path.stat().st_size
         if travelled > LARGEST:
             raise RecipeError(
@@ -43,19 +50,6 @@ def stage_files(job: Job, folder: Path) -> Path:
         place.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(path, place)
     return folder
-
-
-def _needed_files(job: Job, root: Path) -> set[Path]:
-    """Return the files that exist under the recipe's folder and are named by a signal."""
-    recipe = job.recipe
-    specs: dict[str, JsonValue] = {name: dict(spec) for name, spec in recipe.signals.items()}
-    calls: dict[str, JsonValue] = {
-        name: dict(call.spec) for name, call in job.decider.formula.calls.items()
-    }
-    found: set[Path] = set()
-    for text in _walk_texts({**specs, **calls}):
-        found |= _resolve_name(root, text, job.output)
-    return found
 
 
 def _walk_texts(value: JsonValue | Mapping[str, JsonValue]) -> Iterator[str]:

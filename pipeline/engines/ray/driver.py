@@ -57,7 +57,23 @@ def sift_on_cluster(
     are set aside after that. Raises a SiftsetError that a worker raised.
     """
     place = open_shards(run.store.output, run.job.key)
-    payload = _make_payload(run, context, place)
+    mark = secrets.token_hex(8)
+    (place / MARK).write_text(mark, encoding="utf-8")
+    shutil.rmtree(place / ATTEMPTS, ignore_errors=True)
+    (place / ATTEMPTS).mkdir()
+    names = (name for name in context.__slots__ if name not in NOT_SHIPPED)
+    payload = TaskPayload(
+        loaded=run.job.loaded,
+        plain={name: getattr(context, name) for name in names},
+        watch=context.watch(),
+        columns=run.job.columns,
+        formula=run.job.decider.hash,
+        output=run.store.output,
+        place=place,
+        mark=mark,
+        timeout=run.job.recipe.ray.timeout,
+        memory=run.job.recipe.ray.memory,
+    )
     driver = Driver(run, payload, context)
     left = list(driver.find_missing(shards))
     if left:
@@ -78,27 +94,6 @@ def count_equal_records(shards: Sequence[tuple[int, Shard]], nodes: Nodes) -> No
         files.values(), nodes.map_tasks(FileParts.count_earlier, [*files.values()]), strict=True
     ):
         file.set_earlier(found)
-
-
-def _make_payload(run: CurateRun, context: ShardContext, place: Path) -> TaskPayload:
-    mark = secrets.token_hex(8)
-    (place / MARK).write_text(mark, encoding="utf-8")
-    shutil.rmtree(place / ATTEMPTS, ignore_errors=True)
-    (place / ATTEMPTS).mkdir()
-    config = run.job.recipe.ray
-    names = (name for name in context.__slots__ if name not in NOT_SHIPPED)
-    return TaskPayload(
-        loaded=run.job.loaded,
-        plain={name: getattr(context, name) for name in names},
-        watch=context.watch(),
-        columns=run.job.columns,
-        formula=run.job.decider.hash,
-        output=run.store.output,
-        place=place,
-        mark=mark,
-        timeout=config.timeout,
-        memory=config.memory,
-    )
 
 
 class Driver:
@@ -141,7 +136,17 @@ class Driver:
             if not done:
                 nodes.wait()
             for ref in done:
-                self._take_answer(ref, nodes)
+                task = self._under_way.pop(ref)
+                refusal, why = nodes.get_answer(ref)
+                if refusal is not None:
+                    raise error_named(refusal.kind, refusal.message)
+                record = self._record_path(task.index, task.shard, aside=task.reason is not None)
+                kept = load_record(record)
+                if kept is None:
+                    self._retry_task(task, why or "its result is not on the storage", nodes)
+                    continue
+                nodes.add_cost(kept.cost)
+                self._accept_record(task.index, kept)
         self.run.nodes.update(nodes.summary())
         for line in nodes.describe_costs():
             self.run.progress.say(line)
@@ -161,19 +166,6 @@ class Driver:
             function = nodes.make_task(do_shard, elsewhere_than=task.tried)
             ref = function.remote(payload, task.shard, task.index, task.attempts, task.reason)
             self._under_way[ref] = task
-
-    def _take_answer(self, ref: ObjectRef[Refusal | None], nodes: Nodes) -> None:
-        """Take the result of a task, or send its shard to be done again."""
-        task = self._under_way.pop(ref)
-        refusal, why = nodes.get_answer(ref)
-        if refusal is not None:
-            raise error_named(refusal.kind, refusal.message)
-        kept = load_record(self._record_path(task.index, task.shard, aside=task.reason is not None))
-        if kept is None:
-            self._retry_task(task, why or "its result is not on the storage", nodes)
-            return
-        nodes.add_cost(kept.cost)
-        self._accept_record(task.index, kept)
 
     def _accept_record(self, index: int, kept: ShardRecord) -> None:
         self.results[index] = kept.result

@@ -42,7 +42,16 @@ def quarantine_shard(shard: Shard, index: int, context: ShardContext, reason: st
     result = ShardResult(Balance(), {}, context.watch())
     empty = process_shard(_EmptyShard(shard), index, context).parts if index == 0 else {}
     for batch in shard.read_batches():
-        for outcome, frame in _route_rows(batch, context, reason).items():
+        reasons = pl.lit([reason], dtype=pl.List(pl.String))
+        frames: dict[Outcome, pl.DataFrame] = {
+            "quarantine": cast_storable(batch.frame.with_columns(_reasons=reasons)),
+            "unreadable": batch.unreadable,
+        }
+        if context.keep_input:
+            frames["input"] = cast_storable(batch.frame)
+        if context.track_ids:
+            frames["ids"] = ids_of(batch, pl.repeat(False, batch.frame.height, eager=True))
+        for outcome, frame in frames.items():
             writers[outcome].add(frame)
         rows, lost = batch.frame.height, batch.unreadable.height
         result.balance += Balance(read=rows + lost, quarantined=rows, unreadable=lost)
@@ -75,16 +84,3 @@ class _EmptyShard(ShardView):
     def read_batches(self) -> Iterator[Batch]:
         for batch in islice(self.shard.read_batches(), 1):
             yield Batch(batch.frame.clear(), batch.content.clear(), batch.unreadable.clear())
-
-
-def _route_rows(batch: Batch, context: ShardContext, reason: str) -> dict[Outcome, pl.DataFrame]:
-    reasons = pl.lit([reason], dtype=pl.List(pl.String))
-    frames: dict[Outcome, pl.DataFrame] = {
-        "quarantine": cast_storable(batch.frame.with_columns(_reasons=reasons)),
-        "unreadable": batch.unreadable,
-    }
-    if context.keep_input:
-        frames["input"] = cast_storable(batch.frame)
-    if context.track_ids:
-        frames["ids"] = ids_of(batch, pl.repeat(False, batch.frame.height, eager=True))
-    return frames

@@ -152,7 +152,18 @@ class ShuffleResolver:
 
 def part_keys(keys: KeyBatch) -> int:
     """Write the keys of some shards into buckets; return their number."""
-    frames = [frame for paths, start in keys.shards for frame in _read_keys(keys, paths, start)]
+    frames = []
+    for paths, start in keys.shards:
+        place = start
+        for path in paths:
+            if keys.kind == "exact":
+                frame = pl.read_parquet(path, columns=[TEXT_KEY])
+                frames.append(text_keys(frame, place, keys.without))
+                place += frame.height
+            else:
+                frame = pl.read_parquet(path, columns=["key", "candidate"])
+                frames.append(frame.select(candidate_place(place), "key"))
+                place += int(frame["candidate"].sum())
     bucket = (pl.col("key").hash(0) % keys.buckets).alias(BUCKET)
     together = pl.concat(frames).with_columns(bucket)
     write_buckets(name_of(keys.folder / keys.kind, keys.number), together, keys.buckets)
@@ -166,20 +177,6 @@ def search_bucket(bucket: KeyBucket) -> str:
         keep = "last" if bucket.latest else "first"
         found = repeats_in(pl.concat(frames), keep=keep, kind=bucket.kind)
     return write_found(bucket.folder / f"{bucket.kind}-{bucket.number:06d}.arrow", found)
-
-
-def _read_keys(keys: KeyBatch, paths: Sequence[Path], start: int) -> Iterator[pl.DataFrame]:
-    """Yield place and key of the rows of a shard, in order."""
-    place = start
-    for path in paths:
-        if keys.kind == "exact":
-            frame = pl.read_parquet(path, columns=[TEXT_KEY])
-            yield text_keys(frame, place, keys.without)
-            place += frame.height
-        else:
-            frame = pl.read_parquet(path, columns=["key", "candidate"])
-            yield frame.select(candidate_place(place), "key")
-            place += int(frame["candidate"].sum())
 
 
 def _place_parts(

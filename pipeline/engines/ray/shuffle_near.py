@@ -102,10 +102,17 @@ class NearDuplicateShuffle:
         places, roots = connected_components(count_rows(parts), _read_frames(pairs))
         if not len(places):
             return no_repeats()
-        buckets = pack_components(roots, _piece_size(len(places), self.rows // 4))
-        return self._compare_components(
-            parts, query, pl.DataFrame({"place": places, BUCKET: buckets})
-        )
+        packed = pack_components(roots, _piece_size(len(places), self.rows // 4))
+        rows = pl.DataFrame({"place": places, BUCKET: packed})
+        folder, found = self._empty_folder("texts"), self._empty_folder("found")
+        buckets = int(rows.select(pl.col(BUCKET).max()).item()) + 1
+        groups = group_parts(parts, _piece_size(count_rows(parts), self.rows), most=PARTS)
+        items = [ComponentBatch(group, group.slice_rows(rows), folder, buckets) for group in groups]
+        self.nodes.map_tasks(part_texts, [item for item in items if item.rows.height])
+        searches = [TextBucket(query, folder, number, found) for number in range(buckets)]
+        named = self.nodes.map_tasks(search_component, searches)
+        shutil.rmtree(folder)
+        return pl.concat([no_repeats(), *_read_frames(named)]).sort("place")
 
     def _pair_candidates(
         self, parts: Sequence[Part], query: NearDuplicateQuery, without: pl.Series
@@ -125,20 +132,6 @@ class NearDuplicateShuffle:
         named = self.nodes.map_tasks(pair_rows, searches)
         shutil.rmtree(folder)
         return named
-
-    def _compare_components(
-        self, parts: Sequence[Part], query: NearDuplicateQuery, rows: pl.DataFrame
-    ) -> pl.DataFrame:
-        """Return what the finder gives for rows with the buckets of their components."""
-        folder, found = self._empty_folder("texts"), self._empty_folder("found")
-        buckets = int(rows.select(pl.col(BUCKET).max()).item()) + 1
-        groups = group_parts(parts, _piece_size(count_rows(parts), self.rows), most=PARTS)
-        items = [ComponentBatch(group, group.slice_rows(rows), folder, buckets) for group in groups]
-        self.nodes.map_tasks(part_texts, [item for item in items if item.rows.height])
-        searches = [TextBucket(query, folder, number, found) for number in range(buckets)]
-        named = self.nodes.map_tasks(search_component, searches)
-        shutil.rmtree(folder)
-        return pl.concat([no_repeats(), *_read_frames(named)]).sort("place")
 
     def _empty_folder(self, name: str) -> Path:
         folder = self.folder / name

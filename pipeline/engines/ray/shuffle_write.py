@@ -7,7 +7,7 @@ learn the row_ids of keepers, and once to write.
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -93,7 +93,14 @@ def write_all(
     asked = [RowIdQuery(group, group.select_rows(keepers)) for group in groups]
     named = nodes.map_tasks(name_rows, [one for one in asked if one.places.height])
     known = pl.concat([_nothing_known(), *named])
-    written = nodes.map_tasks(write_group, _plan_writes(run, groups, repeated, known))
+    queries = []
+    for group in groups:
+        mine = group.select_rows(repeated)
+        wanted = known.join(mine.select(place="keeper").unique(), on="place", how="semi")
+        queries.append(
+            WriteQuery(group, mine, wanted, run.folder, run.run_id, run.job.decider.hash)
+        )
+    written = nodes.map_tasks(write_group, queries)
     files = [
         replace(file, path=_lift_file(file.path))
         for split in SPLITS
@@ -109,19 +116,6 @@ def _lift_file(path: Path) -> Path:
     place = path.parents[1] / path.name
     path.replace(place)
     return place
-
-
-def _plan_writes(
-    run: CurateRun, groups: Iterable[PartGroup], repeated: pl.DataFrame, known: pl.DataFrame
-) -> list[WriteQuery]:
-    writings = []
-    for group in groups:
-        mine = group.select_rows(repeated)
-        wanted = known.join(mine.select(place="keeper").unique(), on="place", how="semi")
-        writings.append(
-            WriteQuery(group, mine, wanted, run.folder, run.run_id, run.job.decider.hash)
-        )
-    return writings
 
 
 def name_rows(named: RowIdQuery) -> pl.DataFrame:

@@ -127,7 +127,17 @@ def _run_shard(
     draft = payload.place / f"{DRAFT}{name}-{uuid.uuid4().hex[:8]}"
     draft.mkdir()
     try:
-        context = _make_context(payload, draft)
+        recipe = payload.loaded.recipe
+        context = ShardContext(
+            **payload.plain,
+            decider=_get_decider(payload),
+            split=split_expr(recipe.split, recipe.seed, payload.columns),
+            folder=draft,
+            watch=lambda: copy.deepcopy(payload.watch),
+            stop=threading.Event(),
+            advance=_tell_nobody,
+            tally=_tell_nobody,
+        )
         context.decider.take_statistics()
         result = (
             process_shard(shard, index, context)
@@ -141,20 +151,6 @@ def _run_shard(
         store_record(kept, draft, payload.place / name)
     finally:
         shutil.rmtree(draft, ignore_errors=True)
-
-
-def _make_context(payload: TaskPayload, folder: Path) -> ShardContext:
-    recipe = payload.loaded.recipe
-    return ShardContext(
-        **payload.plain,
-        decider=_get_decider(payload),
-        split=split_expr(recipe.split, recipe.seed, payload.columns),
-        folder=folder,
-        watch=lambda: copy.deepcopy(payload.watch),
-        stop=threading.Event(),
-        advance=_tell_nobody,
-        tally=_tell_nobody,
-    )
 
 
 _deciders: dict[str, Decider] = {}

@@ -94,7 +94,16 @@ def open_parquet(
         groups.append(group)
         rows += size
         if rows >= PART_ROWS or group == len(sizes) - 1:
-            end = _end_of_group(metadata.row_group(group))
+            whole = metadata.row_group(group)
+            chunks = [whole.column(at) for at in range(whole.num_columns)]
+            end = max(
+                (
+                    min(c.dictionary_page_offset or c.data_page_offset, c.data_page_offset)
+                    + c.total_compressed_size
+                    for c in chunks
+                ),
+                default=0,
+            )
             parts.append(ParquetPart(file, tuple(groups), first, rows, end, longest))
             groups, first, rows = [], first + rows, 0
     return types, tuple(parts) or (ParquetPart(file, (), 0, 0),)
@@ -247,16 +256,3 @@ def _arrow_batches(file: InputFile) -> Iterator[pa.RecordBatch]:
             with pa.ipc.open_stream(source) as stream_reader:
                 yield pa.RecordBatch.from_pylist([], stream_reader.schema)
                 yield from stream_reader
-
-
-def _end_of_group(group: pq.RowGroupMetaData) -> int:
-    """Return where the bytes of a row group end."""
-    columns = [group.column(at) for at in range(group.num_columns)]
-    return max(
-        (
-            min(c.dictionary_page_offset or c.data_page_offset, c.data_page_offset)
-            + c.total_compressed_size
-            for c in columns
-        ),
-        default=0,
-    )

@@ -139,18 +139,6 @@ def split_unreadable(records: Records, *, longest: int) -> tuple[Records, list[B
         zeros = np.flatnonzero(np.frombuffer(records.data, dtype=np.uint8) == 0)
         for at in np.unique(np.searchsorted(records.starts, zeros, "right") - 1).tolist():
             reasons.setdefault(at, "holds a NUL byte")
-    for at in _find_not_utf8(records):
-        reasons.setdefault(at, "not valid UTF-8")
-    if not reasons:
-        return records, []
-    keep = np.ones(len(records), dtype=np.bool_)
-    keep[list(reasons)] = False
-    bad = [records.bad_record(at, reason) for at, reason in sorted(reasons.items())]
-    return records.select(keep), bad
-
-
-def _find_not_utf8(records: Records) -> list[int]:
-    found: list[int] = []
     view, start = memoryview(records.data), 0
     while start < len(view):
         try:
@@ -158,9 +146,14 @@ def _find_not_utf8(records: Records) -> list[int]:
             break
         except UnicodeDecodeError as error:
             at = int(np.searchsorted(records.starts, start + error.start, "right")) - 1
-            found.append(at)
+            reasons.setdefault(at, "not valid UTF-8")
             start = int(records.ends[at]) + 1
-    return found
+    if not reasons:
+        return records, []
+    keep = np.ones(len(records), dtype=np.bool_)
+    keep[list(reasons)] = False
+    bad = [records.bad_record(at, reason) for at, reason in sorted(reasons.items())]
+    return records.select(keep), bad
 
 
 def _without_mark(blocks: Iterable[bytes]) -> tuple[Iterator[bytes], int]:
