@@ -98,7 +98,9 @@ def work_of(job: Job, folder: Path) -> ShardContext:
 def kept_of(job: Job, draft: Path) -> ShardRecord:
     draft.mkdir(parents=True)
     result = process_shard(job.shards[0], 0, work_of(job, draft))
-    return ShardRecord(result, job.decider.taken(), ShardCost("node", 41, 1.0, 0.5, 2**28))
+    return ShardRecord(
+        result, job.decider.take_statistics(), ShardCost("node", 41, 1.0, 0.5, 2**28)
+    )
 
 
 def plain(result: ShardResult) -> dict[str, object]:
