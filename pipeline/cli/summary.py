@@ -15,7 +15,17 @@ from siftset.schemas.results.summary import CurateResult
 
 def curate_summary(result: CurateResult, following: str) -> str:
     """Return the verdict, the closing balance, where everything lies, and the command to follow."""
-    lines = [_head_line(result), "", *_balance_lines(result), "", *_change_lines(result)]
+    lines = [_head_line(result), "", *_balance_lines(result), ""]
+    lines += [
+        f"  scores    {name}: {rows['scored']:,} rows scored, {rows['cached']:,} known before"
+        for name, rows in result.scores.items()
+    ]
+    if result.turnover is not None:
+        moved = result.turnover
+        lines.append(
+            f"  changes   {moved.entered:,} rows enter, {moved.left:,} leave "
+            f"against version {moved.against}"
+        )
     if result.notes:
         lines += [*(f"  note      {note}" for note in result.notes), ""]
     if result.version is None:
@@ -71,21 +81,6 @@ def _balance_lines(result: CurateResult) -> list[str]:
             else ""
         )
         lines.append(f"  {name:<12}{count:>12,}  {share}{note}")
-    return lines
-
-
-def _change_lines(result: CurateResult) -> list[str]:
-    """Say which rows moved since the last version, and which were not scored again."""
-    lines = [
-        f"  scores    {name}: {rows['scored']:,} rows scored, {rows['cached']:,} known before"
-        for name, rows in result.scores.items()
-    ]
-    if result.turnover is not None:
-        moved = result.turnover
-        lines.append(
-            f"  changes   {moved.entered:,} rows enter, {moved.left:,} leave "
-            f"against version {moved.against}"
-        )
     return lines
 
 

@@ -19,7 +19,6 @@ from siftset.schemas.errors import MissingExtraError, OutputError, SuiteError
 from siftset.schemas.results.metrics import Check, Verdict
 
 if TYPE_CHECKING:
-    from great_expectations import ValidationDefinition
     from great_expectations.core.batch_definition import BatchDefinition
     from great_expectations.data_context.data_context.file_data_context import FileDataContext
 
@@ -142,7 +141,11 @@ def _run_checkpoint(
     import great_expectations as gx
     from great_expectations.checkpoint.actions import UpdateDataDocsAction
 
-    definitions = [_define_validation(context, batch, *suite) for suite in suites.items()]
+    definitions = []
+    for key, expectations in suites.items():
+        suite = context.suites.add_or_update(gx.ExpectationSuite(key, expectations=expectations))
+        definition = gx.ValidationDefinition(name=key, data=batch, suite=suite)
+        definitions.append(context.validation_definitions.add_or_update(definition))
     listed = [each for one in definitions for each in one.suite.expectations]
     order = {each.id: i for i, each in enumerate(listed)}
     checkpoint = gx.Checkpoint(
@@ -159,17 +162,3 @@ def _run_checkpoint(
     outcome = kept_checkpoint.run(batch_parameters=dict(parameters))
     results = [result for each in outcome.run_results.values() for result in each.results]
     return sorted(results, key=lambda result: order[result.expectation_config.id])
-
-
-def _define_validation(
-    context: FileDataContext,
-    batch: BatchDefinition[Any],
-    key: str,
-    expectations: list[dict[str, Any]],
-) -> ValidationDefinition:
-    """Keep a suite in the project, and what it judges."""
-    import great_expectations as gx
-
-    suite = context.suites.add_or_update(gx.ExpectationSuite(key, expectations=expectations))
-    definition = gx.ValidationDefinition(name=key, data=batch, suite=suite)
-    return context.validation_definitions.add_or_update(definition)

@@ -29,13 +29,19 @@ def check_of(result: Any, stage: Literal["input", "output"]) -> Check:  # noqa: 
     config = result.expectation_config
     kwargs = config.kwargs
     column = _name_columns(kwargs)
-    problem = _find_problem(result.exception_info or {})
+    info = result.exception_info or {}
+    each = [info] if "raised_exception" in info else info.values()
+    raised = (one for one in each if isinstance(one, Mapping) and one.get("raised_exception"))
+    problem = next((" ".join(str(one.get("exception_message")).split()) for one in raised), "")
     if problem:
         where = f"{config.type} on {column}" if column else config.type
         raise SuiteError(f"{where}: cannot be evaluated: {problem}")
     found: Mapping[str, Any] = result.result or {}
-    failed, rows = found.get("unexpected_count"), _count_rows(config.type, found)
-    observed = found.get("observed_value")
+    total = found.get("element_count")
+    rows = total if isinstance(total, int) else None
+    if rows is not None and config.type not in _COUNTS_NULLS:
+        rows -= int(found.get("missing_count") or 0)
+    failed, observed = found.get("unexpected_count"), found.get("observed_value")
     check = Check(
         name=config.type,
         column=column,
@@ -61,23 +67,6 @@ def _name_columns(kwargs: Mapping[str, Any]) -> str | None:
         return f"{kwargs['column_A']}, {kwargs['column_B']}"
     listed = kwargs.get("column_list")
     return ", ".join(str(name) for name in listed) if isinstance(listed, list) else None
-
-
-def _find_problem(info: Mapping[str, Any]) -> str:
-    """Return why an expectation could not be evaluated, on one line."""
-    each = [info] if "raised_exception" in info else list(info.values())
-    for one in each:
-        if isinstance(one, Mapping) and one.get("raised_exception"):
-            return " ".join(str(one.get("exception_message")).split())
-    return ""
-
-
-def _count_rows(kind: str, found: Mapping[str, Any]) -> int | None:
-    """Return how many rows an expectation looked at: nulls count only where they are asked for."""
-    total = found.get("element_count")
-    if not isinstance(total, int) or kind in _COUNTS_NULLS:
-        return total if isinstance(total, int) else None
-    return total - int(found.get("missing_count") or 0)
 
 
 def _describe_arguments(kwargs: Mapping[str, Any], rows: int | None, kind: str) -> str:

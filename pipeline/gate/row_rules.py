@@ -133,7 +133,17 @@ class RowRuleSet(Rules):
                 known = f"columns are {', '.join(self._schema)}"
                 hint = f"did you mean '{close[0]}'?" if close else known
                 raise RecipeError(f"integrity.rows.{column}: the data has no such column ({hint})")
-            _check_types(column, config, self._schema[column])
+            dtype = self._schema[column]
+            is_text = dtype in (pl.String, pl.Categorical, pl.Enum)
+            wanted = [(rule, "text", is_text) for rule in _TEXT_RULES]
+            wanted += [(rule, "numbers", dtype.is_numeric()) for rule in _NUMBER_RULES]
+            for rule, kind, fits in wanted:
+                value = getattr(config, rule)
+                if value is not None and value is not False and not fits:
+                    raise RecipeError(
+                        f"integrity.rows.{column}.{rule}: needs {kind}, but '{column}' holds "
+                        f"{dtype}: remove the rule or map another column"
+                    )
             _check_values(column, config)
         own = [rule.failing.alias(str(at)) for at, rule in enumerate(self.rules)]
         pl.DataFrame(schema=self._schema).select(own)
@@ -172,12 +182,6 @@ def _value_rules(
     if config.encoding:
         yield "encoding", "U+FFFD", text.str.contains("\ufffd", literal=True)
         yield "encoding", "control character", text.str.contains(CONTROL)
-    yield from _content_rules(config, value, text, dtype)
-
-
-def _content_rules(
-    config: RowRules, value: pl.Expr, text: pl.Expr, dtype: pl.DataType
-) -> Iterator[tuple[RuleName, str, pl.Expr]]:
     nan = value.is_nan() if dtype.is_float() else pl.lit(False)
     if config.matches is not None:
         yield "matches", f"no match of {config.matches}", ~text.str.contains(config.matches)
@@ -192,19 +196,6 @@ def _content_rules(
         yield "min", f"below {config.min:g}", nan | (value < config.min)
     if config.max is not None:
         yield "max", f"above {config.max:g}", nan | (value > config.max)
-
-
-def _check_types(column: str, config: RowRules, dtype: pl.DataType) -> None:
-    is_text = dtype in (pl.String, pl.Categorical, pl.Enum)
-    wanted = [(rule, "text", is_text) for rule in _TEXT_RULES]
-    wanted += [(rule, "numbers", dtype.is_numeric()) for rule in _NUMBER_RULES]
-    for rule, kind, fits in wanted:
-        value = getattr(config, rule)
-        if value is not None and value is not False and not fits:
-            raise RecipeError(
-                f"integrity.rows.{column}.{rule}: needs {kind}, but '{column}' holds {dtype}: "
-                "remove the rule or map another column"
-            )
 
 
 def _check_values(column: str, config: RowRules) -> None:

@@ -171,16 +171,14 @@ def _check_arguments(where: str, expectation: Expectation) -> None:
             warnings.simplefilter("ignore", DeprecationWarning)
             implementation(**dict[str, Any](expectation.kwargs))
     except (ValidationError, TypeError, ValueError) as error:
-        raise SuiteError(f"{where}, {expectation.kind}: {_first_problem(error)}") from error
-
-
-def _first_problem(error: Exception) -> str:
-    problems = getattr(error, "errors", None)
-    if callable(problems):
-        first = problems()[0]
-        place = ".".join(str(part) for part in first["loc"] if part != "__root__")
-        return f"{place}: {first['msg']}" if place else str(first["msg"])
-    return " ".join(str(error).split())
+        problems = getattr(error, "errors", None)
+        if callable(problems):
+            first = problems()[0]
+            place = ".".join(str(part) for part in first["loc"] if part != "__root__")
+            said = f"{place}: {first['msg']}" if place else str(first["msg"])
+        else:
+            said = " ".join(str(error).split())
+        raise SuiteError(f"{where}, {expectation.kind}: {said}") from error
 
 
 def _read_suite(path: Path) -> Suite:

@@ -56,9 +56,18 @@ def training_data(loaded: LoadedRecipe, store: Store, version: int | None) -> Tr
         split: int(pl.scan_parquet(list(paths)).select(pl.len()).collect().item())
         for split, paths in files.items()
     }
-    return TrainingData(
-        files, _describe_lineage(loaded, store, commit, rows), _stored_names(loaded.recipe)
+    lineage = Lineage(
+        recipe=loaded.recipe.name,
+        recipe_hash=commit.metadata.get("siftset_recipe", ""),
+        set_path=public_address(store.output, SET),
+        version=commit.version,
+        run_id=commit.run_id,
+        formula=commit.metadata.get("siftset_formula_text", loaded.recipe.keep),
+        formula_hash=commit.metadata.get("siftset_formula", ""),
+        rows=rows,
+        leaks=_read_leaks(store.output / RUNS / commit.run_id / "metrics.json"),
     )
+    return TrainingData(files, lineage, _stored_names(loaded.recipe))
 
 
 def _stored_names(recipe: Recipe) -> dict[str, str]:
@@ -70,22 +79,6 @@ def _stored_names(recipe: Recipe) -> dict[str, str]:
             old = getattr(named, new, None)
             stored |= {old: new} if old is not None and old != new else {}
     return stored
-
-
-def _describe_lineage(
-    loaded: LoadedRecipe, store: Store, commit: Commit, rows: dict[str, int]
-) -> Lineage:
-    return Lineage(
-        recipe=loaded.recipe.name,
-        recipe_hash=commit.metadata.get("siftset_recipe", ""),
-        set_path=public_address(store.output, SET),
-        version=commit.version,
-        run_id=commit.run_id,
-        formula=commit.metadata.get("siftset_formula_text", loaded.recipe.keep),
-        formula_hash=commit.metadata.get("siftset_formula", ""),
-        rows=rows,
-        leaks=_read_leaks(store.output / RUNS / commit.run_id / "metrics.json"),
-    )
 
 
 def _read_leaks(metrics: Path) -> dict[str, str]:

@@ -18,8 +18,8 @@ from siftset.pipeline.profile.row_sketch import RowArrays, RowSketch, to_arrays
 ROUNDS: Final = 200
 FEWEST: Final = 100
 _MARGIN: Final = 1.1
-_GAINED: Final = 10
 _TENTHS: Final = np.arange(1, 10) / 10
+_GAINED: Final = 10
 """Words that make the measure of a topic."""
 _CENTRED: Final = ("new words", "topic")
 """Figures that are not near 0 by chance: what is beyond their mean counts."""

@@ -24,7 +24,19 @@ def open_outside(path: Path, key: str) -> pl.LazyFrame:
 
     `key` is where the recipe names it. Raises SourceError for what cannot be read so.
     """
-    rows = _open(path, key)
+    if (path / "_delta_log").is_dir():
+        from deltalake import DeltaTable
+
+        rows = pl.scan_parquet(DeltaTable(path).file_uris())
+    elif path.is_dir() and any(path.glob("*.parquet")):
+        rows = pl.scan_parquet(path / "*.parquet")
+    elif path.is_file() and path.suffix in _READERS:
+        rows = _READERS[path.suffix](path)
+    else:
+        raise SourceError(
+            f"{key}: {path} is not there or of no known kind: expected a Delta table, a folder of "
+            f"Parquet files, or a file that ends in {', '.join(_READERS)}"
+        )
     try:
         names = rows.collect_schema().names()
     except (pl.exceptions.PolarsError, OSError) as error:
@@ -35,18 +47,3 @@ def open_outside(path: Path, key: str) -> pl.LazyFrame:
             f"{key}: {path} has no column 'text', only {', '.join(names[:10])}: rename one to text"
         )
     return rows
-
-
-def _open(path: Path, key: str) -> pl.LazyFrame:
-    if (path / "_delta_log").is_dir():
-        from deltalake import DeltaTable
-
-        return pl.scan_parquet(DeltaTable(path).file_uris())
-    if path.is_dir() and any(path.glob("*.parquet")):
-        return pl.scan_parquet(path / "*.parquet")
-    if path.is_file() and path.suffix in _READERS:
-        return _READERS[path.suffix](path)
-    raise SourceError(
-        f"{key}: {path} is not there or of no known kind: expected a Delta table, a folder of "
-        f"Parquet files, or a file that ends in {', '.join(_READERS)}"
-    )

@@ -25,7 +25,7 @@ from siftset.pipeline.reports.page import (
 )
 from siftset.pipeline.reports.run.summary import format_moment
 from siftset.pipeline.storage.atomic_files import atomic_write
-from siftset.pipeline.storage.catalog import INDEX, Catalog, ModelEntry, RunEntry, read_catalog
+from siftset.pipeline.storage.catalog import INDEX, Catalog, ModelEntry, read_catalog
 from siftset.schemas.results.metrics import LabelPrecision, RunMetrics
 
 REFRESH = 2
@@ -137,18 +137,17 @@ def _list_trends(catalog: Catalog) -> Child:
         _trend_row("label precision", like, lambda one: _precision(one.label_precision)),
     ]
     return [
-        draw_table(_trend_columns(title, len(group)), [row for row in shown if row is not None])
+        draw_table(
+            [
+                TableColumn(title, "name"),
+                TableColumn(f"The last {len(group)} versions", "nowrap"),
+                TableColumn("Now", "num"),
+                TableColumn("Before", "num"),
+            ],
+            [row for row in shown if row is not None],
+        )
         for title, group, shown in (("Of the set", runs, rows), (what, like, of_runs))
         if any(shown)
-    ]
-
-
-def _trend_columns(title: str, runs: int) -> list[TableColumn]:
-    return [
-        TableColumn(title, "name"),
-        TableColumn(f"The last {runs} versions", "nowrap"),
-        TableColumn("Now", "num"),
-        TableColumn("Before", "num"),
     ]
 
 
@@ -192,25 +191,26 @@ def _list_runs(catalog: Catalog) -> Child:
         TableColumn("Started", "nowrap"),
         TableColumn("Seconds", "num"),
     ]
-    return draw_table(columns, [_run_row(one) for one in reversed(catalog.runs)])
-
-
-def _run_row(entry: RunEntry) -> list[Child]:
-    run, rows = entry.metrics.run, entry.metrics.rows
-    name: Child = h("code", run.run_id)
-    return [
-        label_status(entry.metrics.verdict, _WORDS[entry.metrics.verdict]),
-        [
-            link_file(entry.page, name) if entry.page else name,
-            h("div", f"{run.recipe} · {run.command}", class_="small soft"),
-        ],
-        "none" if run.version is None else str(run.version),
-        f"{rows.kept:,}",
-        f"{rows.read:,}",
-        draw_bar(rows.kept, rows.read, f"{rows.kept:,} of {rows.read:,} kept"),
-        format_moment(run.started),
-        f"{run.seconds:,.1f}",
-    ]
+    shown: list[list[Child]] = []
+    for entry in reversed(catalog.runs):
+        run, rows = entry.metrics.run, entry.metrics.rows
+        name: Child = h("code", run.run_id)
+        shown.append(
+            [
+                label_status(entry.metrics.verdict, _WORDS[entry.metrics.verdict]),
+                [
+                    link_file(entry.page, name) if entry.page else name,
+                    h("div", f"{run.recipe} · {run.command}", class_="small soft"),
+                ],
+                "none" if run.version is None else str(run.version),
+                f"{rows.kept:,}",
+                f"{rows.read:,}",
+                draw_bar(rows.kept, rows.read, f"{rows.kept:,} of {rows.read:,} kept"),
+                format_moment(run.started),
+                f"{run.seconds:,.1f}",
+            ]
+        )
+    return draw_table(columns, shown)
 
 
 def _list_models(models: Sequence[ModelEntry]) -> Child:

@@ -140,15 +140,6 @@ def _describe_run(run: CurateRun, outcome: RunOutcome) -> RunFacts:
     )
 
 
-def _wanted_labels(run: CurateRun) -> tuple[str, ...]:
-    """Return the labels that a kept row should carry: named ones, else what synthesis praises."""
-    recipe = run.job.recipe
-    if recipe.integrity.labels:
-        return recipe.integrity.labels
-    made = all(isinstance(source.config, Synthesize) for source in recipe.source)
-    return ("positive",) if made else ()
-
-
 def _label_precision(run: CurateRun, files: Sequence[DataFile]) -> LabelPrecision | None:
     """Count the labels of every row of some files of the set."""
     if not files:
@@ -163,7 +154,11 @@ def _label_precision(run: CurateRun, files: Sequence[DataFile]) -> LabelPrecisio
         .len()
         .collect(engine="streaming")
     )
-    return measure_label_precision(dict(counted.iter_rows()), _wanted_labels(run))
+    # Labels that a kept row should carry: named ones, else what synthesis praises.
+    recipe = run.job.recipe
+    made = all(isinstance(source.config, Synthesize) for source in recipe.source)
+    wanted = recipe.integrity.labels or (("positive",) if made else ())
+    return measure_label_precision(dict(counted.iter_rows()), wanted)
 
 
 def _find_contamination(run: CurateRun, outcome: RunOutcome) -> tuple[Leak, ...]:

@@ -39,10 +39,15 @@ def profiles(
     frames = [frame for result in results for frame in result.watch.frames]
     read = profile_frame(pl.concat(frames)) if frames else ProfileState()
     rows = outcome.balance.kept
-    state = profile_batches(
+    kept = profile_batches(
         draw_rows(outcome, KEPT_ROWS), Spec(word_share=min(1.0, WORD_ROWS / max(rows, 1)))
     )
-    kept = _add_token_lengths(run, state, outcome)
+    train = run.job.recipe.train
+    path = tokenizer_file(train)
+    if path is not None and train is not None:
+        texts = draw_rows(outcome, SAMPLE_ROWS).select("text").drop_nulls().collect()["text"]
+        lengths = count_tokens(texts.to_list(), path)
+        kept = kept if lengths is None else with_tokens(kept, lengths, train.max_length)
     (run.folder / PROFILE).write_text(kept.model_dump_json(), encoding="utf-8")
     return read, kept
 
@@ -52,16 +57,6 @@ def draw_rows(outcome: RunOutcome, wanted: int) -> pl.LazyFrame:
     rows = pl.scan_parquet([file.path for file in outcome.fresh])
     share = min(1.0, wanted / max(outcome.balance.kept, 1))
     return rows if share == 1 else rows.filter(pl.col("row_id") < f"{int(share * 16**12):012x}")
-
-
-def _add_token_lengths(run: CurateRun, kept: ProfileState, outcome: RunOutcome) -> ProfileState:
-    train = run.job.recipe.train
-    path = tokenizer_file(train)
-    if path is None or train is None:
-        return kept
-    texts = draw_rows(outcome, SAMPLE_ROWS).select("text").drop_nulls().collect()["text"]
-    lengths = count_tokens(texts.to_list(), path)
-    return kept if lengths is None else with_tokens(kept, lengths, train.max_length)
 
 
 def with_languages(shown: Profile, outcome: RunOutcome) -> Profile:

@@ -273,6 +273,14 @@ def _make_manifest(
 def _make_result(
     run: CurateRun, outcome: RunOutcome, assessment: Assessment, *, version: int | None
 ) -> CurateResult:
+    from siftset.pipeline.reports.run import find_statements
+
+    notes = []
+    for found in find_statements(assessment.metrics):
+        claim, todo = found.claim, found.todo
+        if found.level != "note":
+            end = "." if todo and not claim.endswith((".", "!", "?")) else ""
+            notes.append(f"{claim}{end} {todo[:1].upper()}{todo[1:]}".strip())
     return CurateResult(
         run_id=run.run_id,
         version=version,
@@ -285,20 +293,8 @@ def _make_result(
         verdict=assessment.metrics.verdict,
         output=run.store.output,
         splits=outcome.splits,
-        notes=_notes(assessment.metrics),
+        notes=tuple(notes),
     )
-
-
-def _notes(metrics: RunMetrics) -> tuple[str, ...]:
-    from siftset.pipeline.reports.run import find_statements
-
-    notes = []
-    for found in find_statements(metrics):
-        claim, todo = found.claim, found.todo
-        if found.level != "note":
-            end = "." if todo and not claim.endswith((".", "!", "?")) else ""
-            notes.append(f"{claim}{end} {todo[:1].upper()}{todo[1:]}".strip())
-    return tuple(notes)
 
 
 def _result_of_commit(store: Store, commit: Commit) -> CurateResult:

@@ -47,18 +47,14 @@ def release_rows(job: Job, mended: Path | None) -> tuple[Job, str]:
         f"{changed.height - good.height:,} still break a rule, "
         f"{found.height - original.height:,} are no record of the source"
     )
-    return _add_fixes(job, good), said
-
-
-def _add_fixes(job: Job, good: pl.DataFrame) -> Job:
     if good.is_empty():
-        return job
+        return job, said
     before = job.fixes
     rows = good.select(*KEY, *job.sources.schema)
     if before is not None:
         rows = pl.concat([before.rows.join(rows, on="row_id", how="anti"), rows])
     fixes = QuarantineFixes(rows.sort("row_id"), job.key if before is None else before.plain_key)
-    return replace(job, fixes=fixes, key=fixes.key)
+    return replace(job, fixes=fixes, key=fixes.key), said
 
 
 def _find_files(job: Job, mended: Path | None) -> list[Path]:

@@ -104,8 +104,13 @@ def _add_lost_shards(judged: Judgement, results: Sequence[ShardResult]) -> Judge
 
 def _judge_run(run: CurateRun, results: Sequence[ShardResult], outcome: RunOutcome) -> Judgement:
     recipe = run.job.recipe
-    blocked = _list_blocking_rules(results)
-    if blocked:
+    counted: dict[str, int] = {}
+    for result in results:
+        for (_column, _rule, action, reason), rows in result.rule_counts.items():
+            if action == "block" and rows:
+                counted[reason] = counted.get(reason, 0) + rows
+    if counted:
+        blocked = ", ".join(f"{reason} in {rows:,} rows" for reason, rows in counted.items())
         return Judgement("fail", refusal=GateFailed(f"{blocked}; nothing was published"))
     if not outcome.set_rows and not recipe.allow_empty:
         return Judgement(
@@ -116,21 +121,6 @@ def _judge_run(run: CurateRun, results: Sequence[ShardResult], outcome: RunOutco
                 "set allow_empty: true"
             ),
         )
-    return _judge_suites(run, results, outcome)
-
-
-def _list_blocking_rules(results: Sequence[ShardResult]) -> str:
-    """Return what a row rule with action block objects to."""
-    counted: dict[str, int] = {}
-    for result in results:
-        for (_column, _rule, action, reason), rows in result.rule_counts.items():
-            if action == "block" and rows:
-                counted[reason] = counted.get(reason, 0) + rows
-    return ", ".join(f"{reason} in {rows:,} rows" for reason, rows in counted.items())
-
-
-def _judge_suites(run: CurateRun, results: Sequence[ShardResult], outcome: RunOutcome) -> Judgement:
-    """Run the suites; a failed critical check refuses the set."""
     gates = run_suites(run, results, outcome)
     checks = tuple(check for gate in gates for check in gate.checks)
     docs = next((gate.data_docs for gate in reversed(gates) if gate.data_docs), None)

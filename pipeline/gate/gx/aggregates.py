@@ -75,7 +75,14 @@ def translate_aggregate(
         return Aggregate((rows,), lambda count: count)
     if "column" not in domain:
         return None
-    column = _column_values(name, domain, schema)
+    key = str(domain["column"])
+    if key not in schema:
+        raise SuiteError(missing_column(name, key, list(schema)))
+    if name in _NUMERIC and not (schema[key].is_numeric() or schema[key].is_temporal()):
+        raise SuiteError(f"{name} needs numbers, but '{key}' holds {schema[key]}")
+    column = value_of(key, schema)
+    if domain.get("row_condition"):
+        column = column.filter(row_filter(domain["row_condition"], schema))
     if name in _TALLIES:
         finish = _TALLIES[name]
         return Tally(column, lambda tally: finish(tally, values))
@@ -93,7 +100,13 @@ def _translate_other(
     if name == "column.quantile_values":
         return _translate_quantiles(column, values)
     if name == "column.histogram":
-        return _translate_histogram(column, values)
+        # A bin holds its lower edge, the last one both.
+        edges = [float(edge) for edge in np.asarray(values["bins"]).tolist()]
+        bins = []
+        for i, (low, high) in enumerate(pairwise(edges)):
+            below = column <= high if i == len(edges) - 2 else column < high
+            bins.append(((column >= low) & below).sum())
+        return Aggregate(tuple(bins), lambda *found: list(found))
     if name == "column.outlier_statistics":
         return _outlier_statistics(column, str(values.get("method", "iqr")))
     if name == "column_values.between.count":
@@ -101,18 +114,6 @@ def _translate_other(
         counts = (inside.size, inside.failing.sum())
         return Aggregate(counts, lambda size, failing: size - failing)
     return None
-
-
-def _column_values(name: str, domain: Kwargs, schema: pl.Schema) -> pl.Expr:
-    column = str(domain["column"])
-    if column not in schema:
-        raise SuiteError(missing_column(name, column, list(schema)))
-    if name in _NUMERIC and not (schema[column].is_numeric() or schema[column].is_temporal()):
-        raise SuiteError(f"{name} needs numbers, but '{column}' holds {schema[column]}")
-    value = value_of(column, schema)
-    if domain.get("row_condition"):
-        return value.filter(row_filter(domain["row_condition"], schema))
-    return value
 
 
 def _value_limit(values: Kwargs) -> int:
@@ -172,16 +173,6 @@ def _nearest_values(shares: Sequence[float], found: Sequence[object]) -> list[ob
         place = share * (count - 1)
         nearest.append(low if round(place) == math.floor(place) else high)
     return nearest
-
-
-def _translate_histogram(column: pl.Expr, values: Kwargs) -> Aggregate:
-    """Count the values of each bin; a bin holds its lower edge, the last one both."""
-    edges = [float(edge) for edge in np.asarray(values["bins"]).tolist()]
-    counts = []
-    for i, (low, high) in enumerate(pairwise(edges)):
-        below = column <= high if i == len(edges) - 2 else column < high
-        counts.append(((column >= low) & below).sum())
-    return Aggregate(tuple(counts), lambda *found: list(found))
 
 
 def _outlier_statistics(column: pl.Expr, method: str) -> Aggregate:

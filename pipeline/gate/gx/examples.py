@@ -134,20 +134,16 @@ def _failing_rows(one: ExampleRequest) -> pl.LazyFrame:
     inside = condition.filter_domain(frame)
     if condition.kind == "ordered":
         return inside.filter(condition.unexpected)
-    return _duplicate_rows(one, inside)
-
-
-def _duplicate_rows(one: ExampleRequest, inside: pl.LazyFrame) -> pl.LazyFrame:
-    """Return rows of the first duplicate keys; all of them share a hash with another row."""
-    hashes = one.condition.found.get(HASH)
+    # Of the first duplicate keys: all of their rows share a hash with another row.
+    hashes = condition.found.get(HASH)
     if hashes is None:
-        hashes = repeated_hashes(one.frame, one.condition).collect(engine="streaming")
+        hashes = repeated_hashes(one.frame, condition).collect(engine="streaming")
     if one.limit is not None:
         first = hashes.sort(HASH).head(one.limit)
-        rows = inside.with_columns(key_of(one.condition))
+        rows = inside.with_columns(key_of(condition))
         return rows.join(first.lazy(), on=HASH, how="semi").drop(HASH)
-    keys = repeated_keys(one.frame, one.condition, hashes).select(one.condition.columns)
-    return inside.join(keys, on=list(one.condition.columns), how="semi", nulls_equal=True)
+    keys = repeated_keys(one.frame, condition, hashes).select(condition.columns)
+    return inside.join(keys, on=list(condition.columns), how="semi", nulls_equal=True)
 
 
 def _shape_rows(one: ExampleRequest, rows: pl.DataFrame) -> object:

@@ -80,7 +80,18 @@ class Scan:
         try:
             return self._run_together(), []
         except Exception:
-            return self._one_by_one()
+            # One by one, to find which metric fails: the others keep their values.
+            found: list[tuple[MetricConfiguration, object]] = []
+            failures: list[tuple[MetricConfiguration, Exception]] = []
+            for metric in [metric for metric, _ in (*self._aggregates, *self._plans)]:
+                alone = Scan(self._frame, self._schema)
+                alone._aggregates = [each for each in self._aggregates if each[0] is metric]
+                alone._plans = [each for each in self._plans if each[0] is metric]
+                try:
+                    found += alone._run_together()
+                except Exception as error:
+                    failures.append((metric, error))
+            return found, failures
 
     def _run_together(self) -> list[tuple[MetricConfiguration, object]]:
         plans = [plan.frame for _, plan in self._plans]
@@ -96,24 +107,6 @@ class Scan:
         ]
         answered = zip(self._plans, frames, strict=True)
         return found + [(metric, plan.finish(frame)) for (metric, plan), frame in answered]
-
-    def _one_by_one(
-        self,
-    ) -> tuple[
-        list[tuple[MetricConfiguration, object]], list[tuple[MetricConfiguration, Exception]]
-    ]:
-        """Find which metric fails, so that the others keep their values."""
-        found: list[tuple[MetricConfiguration, object]] = []
-        failures: list[tuple[MetricConfiguration, Exception]] = []
-        for metric in [metric for metric, _ in (*self._aggregates, *self._plans)]:
-            alone = Scan(self._frame, self._schema)
-            alone._aggregates = [each for each in self._aggregates if each[0] is metric]
-            alone._plans = [each for each in self._plans if each[0] is metric]
-            try:
-                found += alone._run_together()
-            except Exception as error:
-                failures.append((metric, error))
-        return found, failures
 
     def _count_duplicates(self, condition: Condition, hashes: pl.DataFrame) -> int:
         """Count the rows of duplicates; equal hashes are only candidates."""

@@ -46,12 +46,23 @@ def _mask_block(mask: MaskChange, prompt: PromptChange) -> Markup:
         _token_table("After", mask.after, most, moved, fill="f0"),
     ]
     gone = [move.token for move in mask.moves if move.move == "out"]
+    pairs: dict[str, Child] = {
+        f"Mass on {mass.name} words": show_pair(mass.before, mass.after, share=True)
+        for mass in mask.mass
+    }
+    if mask.target is not None:
+        against = f" against {mask.target.against}" if mask.target.against else ""
+        ranks = show_pair(mask.target.before_rank, mask.target.after_rank)
+        pairs[f"Rank of {mask.target.word}{against}"] = ranks
+    pairs["Entropy, nats"] = show_pair(mask.entropy_before, mask.entropy_after)
+    if mask.js is not None:
+        pairs["Distance of the two answers"] = f"{mask.js:.3f} nats (Jensen-Shannon, at most 0.693)"
     return h(
         "div",
         h("p", title, class_="small soft") if title else None,
         h("div", sides, class_="grid2"),
         h("p", "Gone from the top: ", ", ".join(gone), class_="small soft") if gone else None,
-        _mask_facts(mask),
+        h("details", h("summary", "Mass, rank and entropy"), list_facts(pairs)),
     )
 
 
@@ -77,21 +88,6 @@ def _show_move(move: RankMove | None) -> Child:
     style, word = _MOVES[move.move]
     said = word if move.move in ("in", "same") else f"{word} {move.before_rank}"
     return h("span", said, class_=f"{style} small nowrap", title=f"{move.before:.2%} before")
-
-
-def _mask_facts(mask: MaskChange) -> Markup:
-    pairs: dict[str, Child] = {
-        f"Mass on {mass.name} words": show_pair(mass.before, mass.after, share=True)
-        for mass in mask.mass
-    }
-    if mask.target is not None:
-        against = f" against {mask.target.against}" if mask.target.against else ""
-        ranks = show_pair(mask.target.before_rank, mask.target.after_rank)
-        pairs[f"Rank of {mask.target.word}{against}"] = ranks
-    pairs["Entropy, nats"] = show_pair(mask.entropy_before, mask.entropy_after)
-    if mask.js is not None:
-        pairs["Distance of the two answers"] = f"{mask.js:.3f} nats (Jensen-Shannon, at most 0.693)"
-    return h("details", h("summary", "Mass, rank and entropy"), list_facts(pairs))
 
 
 def show_mass(found: MlmComparison) -> Child:

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from siftset.pipeline.reports.compare.figures import format_number
-from siftset.pipeline.reports.markup import Child, Markup
+from siftset.pipeline.reports.markup import Child
 from siftset.pipeline.reports.page import PagePart, TableColumn, draw_table, label_status
-from siftset.schemas.results.trials import FoldFigure, SearchFound, Trials
+from siftset.schemas.results.trials import Trials
 
 
 def trial_parts(found: Trials) -> list[PagePart]:
@@ -18,45 +16,35 @@ def trial_parts(found: Trials) -> list[PagePart]:
             f"Trained {len(found.folds[0].values)} times, each time measured on the part of train "
             "and validation that was left out; rows alike stay in one part."
         )
-        made.append(PagePart("folds", "Cross-validation", _fold_table(found.folds), lede=lede))
-    if found.search is not None:
-        lede = "Each measured on validation; the model above was trained with the chosen ones."
-        made.append(
-            PagePart("search", "Settings that were tried", _search_table(found.search), lede=lede)
-        )
-    return made
-
-
-def _fold_table(found: Sequence[FoldFigure]) -> Markup:
-    columns = [
-        TableColumn("", "name"),
-        TableColumn("Mean", "num"),
-        TableColumn("Standard deviation", "num"),
-    ]
-    columns += [TableColumn(f"Fold {k + 1}", "num") for k in range(len(found[0].values))]
-    return draw_table(
-        columns,
-        [
+        columns = [
+            TableColumn("", "name"),
+            TableColumn("Mean", "num"),
+            TableColumn("Standard deviation", "num"),
+        ]
+        columns += [TableColumn(f"Fold {k + 1}", "num") for k in range(len(found.folds[0].values))]
+        folds = [
             [
                 one.name.replace("_", " "),
                 format_number(one.mean),
                 format_number(one.deviation),
                 *(format_number(value) for value in one.values),
             ]
-            for one in found
-        ],
-    )
-
-
-def _search_table(found: SearchFound) -> Markup:
-    columns = [TableColumn(name.replace("_", " "), "num") for name in found.chosen]
-    columns += [TableColumn(found.metric.replace("_", " "), "num"), TableColumn("", "nowrap")]
-    rows: list[list[Child]] = [
-        [
-            *(f"{one.settings[name]:g}" for name in found.chosen),
-            format_number(one.value),
-            label_status("pass", "chosen") if one.settings == found.chosen else None,
+            for one in found.folds
         ]
-        for one in found.trials
-    ]
-    return draw_table(columns, rows)
+        made.append(PagePart("folds", "Cross-validation", draw_table(columns, folds), lede=lede))
+    if found.search is not None:
+        search = found.search
+        lede = "Each measured on validation; the model above was trained with the chosen ones."
+        columns = [TableColumn(name.replace("_", " "), "num") for name in search.chosen]
+        columns += [TableColumn(search.metric.replace("_", " "), "num"), TableColumn("", "nowrap")]
+        tried: list[list[Child]] = [
+            [
+                *(f"{one.settings[name]:g}" for name in search.chosen),
+                format_number(one.value),
+                label_status("pass", "chosen") if one.settings == search.chosen else None,
+            ]
+            for one in search.trials
+        ]
+        table = draw_table(columns, tried)
+        made.append(PagePart("search", "Settings that were tried", table, lede=lede))
+    return made

@@ -7,7 +7,7 @@ from typing import Final
 
 from siftset.pipeline.profile.shares import describe_sample
 from siftset.pipeline.reports.charts import draw_bar, draw_sparkline
-from siftset.pipeline.reports.markup import Child, Markup, allow_breaks, h
+from siftset.pipeline.reports.markup import Child, allow_breaks, h
 from siftset.pipeline.reports.page import (
     TableColumn,
     draw_table,
@@ -44,7 +44,7 @@ def checks_part(metrics: RunMetrics, history: Sequence[RunMetrics]) -> Child:
         h("p", f"{more:,} more checks stand in metrics.json.", class_="soft") if more > 0 else None
     )
     ranked = ranked[:_MOST]
-    rows = [_check_row(check, _earlier_values(check, history)) for check in ranked]
+    rows = [_check_row(check, history) for check in ranked]
     columns = [
         TableColumn("", "nowrap"),
         TableColumn("Check", "text"),
@@ -65,7 +65,13 @@ def checks_part(metrics: RunMetrics, history: Sequence[RunMetrics]) -> Child:
     return [draw_table(columns, rows), rest, shown, own]
 
 
-def _check_row(check: Check, before: list[float]) -> list[Child]:
+def _check_row(check: Check, history: Sequence[RunMetrics]) -> list[Child]:
+    before = [
+        _check_value(one)
+        for run in history[-19:]
+        for one in run.checks
+        if _check_identity(one) == _check_identity(check)
+    ]
     level = check_level(check)
     name = [h("code", check.column), " "] if check.column else []
     status: Child = label_status("none" if level == "note" else level, _WORDS[level])
@@ -107,15 +113,6 @@ def _check_identity(check: Check) -> tuple[str, str | None, str, str]:
     return check.stage, check.column, check.name, told
 
 
-def _earlier_values(check: Check, history: Sequence[RunMetrics]) -> list[float]:
-    return [
-        _check_value(one)
-        for run in history[-19:]
-        for one in run.checks
-        if _check_identity(one) == _check_identity(check)
-    ]
-
-
 def _describe_shift(check: Check, before: list[float]) -> str:
     if not before:
         return ""
@@ -137,30 +134,29 @@ def columns_part(metrics: RunMetrics) -> Child:
     """Return null, empty and blank per column, of what came in and of what was kept."""
     if not metrics.profiles:
         return note_absence("Columns were not profiled in this run.")
-    return h("div", [_column_table(name, one) for name, one in metrics.profiles.items()])
+    head = [
+        TableColumn("Column", "name"),
+        *(TableColumn(n, "num") for n in ("Null", "Empty", "Blank")),
+    ]
+    tables = []
+    for name, profile in metrics.profiles.items():
+        rows = [
+            [
+                [h("code", column.name), " ", h("span", column.type, class_="faint small")],
+                _share_or_zero(column.null, profile.rows, profile.of),
+                _share_or_zero(column.empty, profile.rows, profile.of),
+                _share_or_zero(column.blank, profile.rows, profile.of),
+            ]
+            for column in profile.columns[:100]
+        ]
+        tables.append(draw_table(head, rows, describe_population(name, profile)))
+    return h("div", tables)
 
 
 def describe_population(name: str, profile: Profile) -> str:
     """Return whose rows these are, and how many of them were looked at."""
     who = {"input": "What came in", "kept": "What was kept"}.get(name, name)
     return f"{who}: {describe_sample(profile.rows, profile.of)}"
-
-
-def _column_table(name: str, profile: Profile) -> Markup:
-    rows = [
-        [
-            [h("code", column.name), " ", h("span", column.type, class_="faint small")],
-            _share_or_zero(column.null, profile.rows, profile.of),
-            _share_or_zero(column.empty, profile.rows, profile.of),
-            _share_or_zero(column.blank, profile.rows, profile.of),
-        ]
-        for column in profile.columns[:100]
-    ]
-    head = [
-        TableColumn("Column", "name"),
-        *(TableColumn(n, "num") for n in ("Null", "Empty", "Blank")),
-    ]
-    return draw_table(head, rows, describe_population(name, profile))
 
 
 def _share_or_zero(part: int, whole: int, of: int) -> Child:

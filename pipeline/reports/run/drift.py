@@ -45,11 +45,6 @@ def leakage_part(metrics: RunMetrics) -> Child:
         found = format_share(leak.rows, leak.of)
         rows.append([f"{leak.left} in {leak.right}", [kind, noted], found, status])
         if leak.examples:
-            columns = [
-                TableColumn("Row", "name"),
-                TableColumn("Text", "text"),
-                TableColumn("", "name"),
-            ]
             examples = draw_table(columns, [example_row(one) for one in leak.examples])
             title = h("summary", f"{leak.left} in {leak.right}, {leak.kind}: examples")
             shown.append(h("details", title, examples))
