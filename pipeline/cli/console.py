@@ -27,14 +27,6 @@ _UNPRINTABLE: Final = re.compile("[\x7f-\x9f\u2028-\u202e\u2066-\u2069\ufff9-\uf
 """What JSON leaves as it is and a terminal, or an encoder, does not."""
 
 
-def _forget_stdout() -> None:
-    """Let what waits to be written go nowhere, so that the end of the process is not an error."""
-    with suppress(OSError, ValueError, AttributeError):
-        nowhere = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(nowhere, sys.__stdout__.fileno())  # type: ignore[union-attr]
-        os.close(nowhere)
-
-
 @dataclass(slots=True)
 class Screen:
     """Where a command writes: results on stdout, everything else on stderr."""
@@ -95,7 +87,11 @@ class Screen:
             print(text, file=self.out, flush=True)
         except OSError as error:
             self.broken = True
-            _forget_stdout()
+            # What waits to be written goes nowhere, so that the end of the process is no error.
+            with suppress(OSError, ValueError, AttributeError):
+                nowhere = os.open(os.devnull, os.O_WRONLY)
+                os.dup2(nowhere, sys.__stdout__.fileno())  # type: ignore[union-attr]
+                os.close(nowhere)
             if isinstance(error, BrokenPipeError):
                 raise
             raise OutputError(

@@ -70,13 +70,14 @@ def run_gate(
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         batch = _define_batch(context, name, data)
-        results = _run_checkpoint(
-            context,
-            batch,
-            ({"dataframe": data} if isinstance(data, pl.LazyFrame) else {}),
-            _name_suites(suites, schema, name),
-            ids,
-        )
+        named: dict[str, list[dict[str, Any]]] = {}
+        for each in suites:
+            key = f"{name}-{each.name}"
+            if key in named:
+                raise SuiteError(f"{each.path}: two suites are called '{each.name}': rename one")
+            named[key] = [one.to_json() for one in each.fit_columns(schema)]
+        given = {"dataframe": data} if isinstance(data, pl.LazyFrame) else {}
+        results = _run_checkpoint(context, batch, given, named, ids)
     checks = tuple(check_of(result, stage) for result in results)
     docs = folder / "data_docs" / "index.html"
     shutil.rmtree(docs.parent / "static", ignore_errors=True)
@@ -115,19 +116,6 @@ def _define_batch(
         return source.add_frame_asset(name).add_batch_definition_whole("all")
     asset = source.add_parquet_asset(name, [path.resolve() for path in data])
     return asset.add_batch_definition_whole("all")
-
-
-def _name_suites(
-    suites: Sequence[Suite], schema: pl.Schema, name: str
-) -> dict[str, list[dict[str, Any]]]:
-    """Return the expectations to run by the name of their suite within the project."""
-    named: dict[str, list[dict[str, Any]]] = {}
-    for suite in suites:
-        key = f"{name}-{suite.name}"
-        if key in named:
-            raise SuiteError(f"{suite.path}: two suites are called '{suite.name}': rename one")
-        named[key] = [each.to_json() for each in suite.fit_columns(schema)]
-    return named
 
 
 def _run_checkpoint(

@@ -216,18 +216,14 @@ def _read_expectation(path: Path, number: int, data: JsonValue) -> Expectation:
         raise SuiteError(f"{where}: expected type (a text), kwargs and meta (objects)")
     for known in _SEVERITIES:
         if severity == known:
-            level = _failure_level(where, known, meta.get("action"))
+            action = meta.get("action")
+            if action is not None and action not in ACTIONS:
+                raise SuiteError(f"{where}: action '{action}' is none of {', '.join(ACTIONS)}")
+            level: Severity = "warning" if action and known == "critical" else known
+            if action == "block":
+                level = "critical"
             return Expectation(kind, kwargs, level, meta, join_notes(data.get("notes")))
     raise SuiteError(f"{where}: severity '{severity}' is none of {', '.join(_SEVERITIES)}")
-
-
-def _failure_level(where: str, severity: Severity, action: JsonValue) -> Severity:
-    """Return how severe a failure is where the suite says what happens to it."""
-    if action is not None and action not in ACTIONS:
-        raise SuiteError(f"{where}: action '{action}' is none of {', '.join(ACTIONS)}")
-    if action == "block":
-        return "critical"
-    return "warning" if action is not None and severity == "critical" else severity
 
 
 def join_notes(notes: object) -> str:

@@ -14,7 +14,6 @@ from siftset.pipeline.storage.run_folder import RUNS, json_digest
 from siftset.pipeline.storage.table import SET, Commit, Store
 from siftset.schemas.errors import OutputError, RecipeError
 from siftset.schemas.recipe.loading import LoadedRecipe
-from siftset.schemas.recipe.model import Recipe
 from siftset.schemas.recipe.train import Compare, Train
 from siftset.schemas.results.lineage import Lineage, TrainingData
 
@@ -67,18 +66,14 @@ def training_data(loaded: LoadedRecipe, store: Store, version: int | None) -> Tr
         rows=rows,
         leaks=_read_leaks(store.output / RUNS / commit.run_id / "metrics.json"),
     )
-    return TrainingData(files, lineage, _stored_names(loaded.recipe))
-
-
-def _stored_names(recipe: Recipe) -> dict[str, str]:
-    """Return the set's name of every column that the recipe renames: question: text."""
-    stored = {old: new for new, old in recipe.prepare.columns.items()}
-    for source in recipe.source:
+    # The set's name of every column that the recipe renames: question: text.
+    stored = {old: new for new, old in loaded.recipe.prepare.columns.items()}
+    for source in loaded.recipe.source:
         named = source.files or source.hub or source.delta
         for new in ("text", "label", "id"):
             old = getattr(named, new, None)
             stored |= {old: new} if old is not None and old != new else {}
-    return stored
+    return TrainingData(files, lineage, stored)
 
 
 def _read_leaks(metrics: Path) -> dict[str, str]:

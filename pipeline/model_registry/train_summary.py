@@ -44,7 +44,12 @@ def train_summary(result: TrainResult) -> str:
     if comparison is not None:
         lines += _describe_forgetting(comparison.forgetting)
         if comparison.mlm is not None:
-            lines += [*_list_masses(comparison.mlm), "", *_list_prompts(comparison.mlm)]
+            lines += [
+                f"  {_MASSES[one.name]:<20}{one.before:>12.2%}{one.after:>12.2%}"
+                for one in comparison.mlm.mass
+                if one.name in _MASSES and one.before is not None and one.after is not None
+            ]
+            lines += ["", *_list_prompts(comparison.mlm)]
         lines += [*_list_folds(comparison.trials.folds), *_list_trials(comparison.trials.search)]
     if result.untrained_head:
         before = "the head of the model before was newly initialised: its answers are noise."
@@ -85,13 +90,6 @@ def _list_trials(found: SearchFound | None) -> Iterator[str]:
     for one in found.trials:
         chosen = "  chosen" if one.settings == found.chosen else ""
         yield f"  {'':<20}{_format_figure(one.value)}  {one.describe()}{chosen}"
-
-
-def _list_masses(found: MlmComparison) -> Iterator[str]:
-    """Yield the probability on the word lists, a mean over all masks of the prompts."""
-    for change in found.mass:
-        if change.name in _MASSES and change.before is not None and change.after is not None:
-            yield f"  {_MASSES[change.name]:<20}{change.before:>12.2%}{change.after:>12.2%}"
 
 
 def _list_prompts(found: MlmComparison) -> Iterator[str]:

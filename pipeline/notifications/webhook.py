@@ -34,7 +34,10 @@ def send_alert(url: str, metrics: RunMetrics, lines: tuple[str, ...]) -> str | N
 
     Nothing is raised and the address is never part of the answer: it is a secret.
     """
-    told = (*lines, *_list_failures(metrics, lines), *metrics.alerts)
+    bad = [c for c in metrics.checks if not c.passed and c.severity != "info"]
+    untold = [c for c in bad if not any(_describe_check(c) in line for line in lines)]
+    failures = (f"{check.severity}: {_describe_check(check)}" for check in untold)
+    told = (*lines, *failures, *metrics.alerts)
     if metrics.verdict == "pass" and not told:
         return None
     if not url.lower().startswith(("http://", "https://")):
@@ -90,13 +93,6 @@ def make_message(metrics: RunMetrics, lines: tuple[str, ...]) -> dict[str, objec
         "rows": {"read": rows.read, "kept": rows.kept, "quarantined": rows.quarantined},
         "alerts": list(lines),
     }
-
-
-def _list_failures(metrics: RunMetrics, lines: tuple[str, ...]) -> tuple[str, ...]:
-    """Return a line for every check that warns or fails and that `lines` do not tell."""
-    bad = [c for c in metrics.checks if not c.passed and c.severity != "info"]
-    untold = [c for c in bad if not any(_describe_check(c) in line for line in lines)]
-    return tuple(f"{check.severity}: {_describe_check(check)}" for check in untold)
 
 
 def _describe_check(check: Check) -> str:

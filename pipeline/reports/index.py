@@ -261,33 +261,28 @@ def _list_versions(catalog: Catalog) -> Child:
     numbers = sorted({*catalog.versions, *(v for v in made if v is not None)}, reverse=True)
     if not numbers:
         return note_absence("No version yet: a run that passes its gate publishes one.")
-    rows = [_version_row(one, catalog, made.get(one)) for one in numbers[:100]]
     columns = [
         TableColumn("Version", "name"),
         TableColumn("Rows", "num"),
         TableColumn("Splits", "name"),
+        TableColumn("Labels wanted, of its rows", "num"),
+        TableColumn("Formula", "text"),
     ]
-    return draw_table(
-        [
-            *columns,
-            TableColumn("Labels wanted, of its rows", "num"),
-            TableColumn("Formula", "text"),
-        ],
-        rows,
-    )
-
-
-def _version_row(version: int, catalog: Catalog, metrics: RunMetrics | None) -> list[Child]:
-    name: Child = str(version)
-    if version in catalog.versions:
-        name = link_file(f"versions/{version}/", str(version))
-    if metrics is None:
-        return [name, "", "", "", ""]
-    rows = metrics.rows
-    splits = ", ".join(f"{split} {n:,}" for split, n in rows.splits.items())
-    precision = set_precision(metrics)
-    right: str | Markup = ""
-    if precision is not None and precision.labelled:
-        right = format_share(precision.right, precision.labelled)
-    kept = f"{rows.set if rows.set is not None else rows.kept:,}"
-    return [name, kept, splits, right, h("code", metrics.run.formula)]
+    shown: list[list[Child]] = []
+    for version in numbers[:100]:
+        name: Child = str(version)
+        if version in catalog.versions:
+            name = link_file(f"versions/{version}/", str(version))
+        metrics = made.get(version)
+        if metrics is None:
+            shown.append([name, "", "", "", ""])
+            continue
+        rows = metrics.rows
+        splits = ", ".join(f"{split} {n:,}" for split, n in rows.splits.items())
+        precision = set_precision(metrics)
+        right: str | Markup = ""
+        if precision is not None and precision.labelled:
+            right = format_share(precision.right, precision.labelled)
+        kept = f"{rows.set if rows.set is not None else rows.kept:,}"
+        shown.append([name, kept, splits, right, h("code", metrics.run.formula)])
+    return draw_table(columns, shown)

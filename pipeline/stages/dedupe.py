@@ -148,7 +148,15 @@ def split_duplicates(
     duplicate_of, the row_id, of every keeper.
     """
     if known is None:
-        known = _keeper_ids(parts, repeated, start)
+        # A keeper may lie before or after what repeats it.
+        keepers = repeated.select(place="keeper").unique()
+        met = [pl.DataFrame(schema={"place": pl.Int64, "duplicate_of": pl.String})]
+        place = start
+        for frame in read_parts(parts, ["row_id"]) if keepers.height else ():
+            held = _number_rows(frame, place).join(keepers, on="place", how="semi")
+            met.append(held.select("place", duplicate_of="row_id"))
+            place += frame.height
+        known = pl.concat(met)
     place = start
     for frame in read_parts(parts):
         numbered = _number_rows(frame, place)
@@ -162,17 +170,6 @@ def split_duplicates(
                 "place", "keeper"
             ),
         )
-
-
-def _keeper_ids(parts: Sequence[Part], repeated: pl.DataFrame, start: int) -> pl.DataFrame:
-    """Return place and row_id of every keeper, which may lie before or after what repeats it."""
-    keepers = repeated.select(place="keeper").unique()
-    found = [pl.DataFrame(schema={"place": pl.Int64, "duplicate_of": pl.String})]
-    for frame in read_parts(parts, ["row_id"]) if keepers.height else ():
-        met = _number_rows(frame, start).join(keepers, on="place", how="semi")
-        found.append(met.select("place", duplicate_of="row_id"))
-        start += frame.height
-    return pl.concat(found)
 
 
 def merge_findings(*found: pl.DataFrame) -> pl.DataFrame:

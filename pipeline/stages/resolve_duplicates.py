@@ -83,13 +83,23 @@ class LocalResolver:
         self, run: CurateRun, candidates: Sequence[Part], repeated: pl.DataFrame
     ) -> tuple[tuple[DataFile, ...], tuple[Part, ...]]:
         """Write kept rows and duplicates; return the files of the set, then the others."""
-        writers, duplicates = _write_rows(run, candidates, repeated)
+        nothing = count_rows(candidates) == repeated.height
+        folder = run.folder / "set"
+        writers = {s: PartWriter(folder, s, even_empty=nothing and s == SPLITS[0]) for s in SPLITS}
+        duplicates = PartWriter(run.folder / "duplicates", "part", even_empty=True)
+        for kept, repeats in split_duplicates(candidates, repeated):
+            rows = stamp_rows(kept, run)
+            for split, writer in writers.items():
+                writer.add(rows.filter(pl.col("split") == split))
+            pointers = repeats.select("duplicate_of", "kind")
+            duplicates.add(stamp_rows(repeats.drop("duplicate_of", "kind"), run).hstack(pointers))
+        others = duplicates.close()
         files = (
             DataFile(part.path, split, part.rows)
             for split, writer in writers.items()
             for part in writer.close()
         )
-        return tuple(files), duplicates
+        return tuple(files), others
 
 
 def resolve_duplicates(
@@ -139,22 +149,6 @@ def find_repeats(
         limit, without, find = recipe.dedupe.near, found["place"], near or finder.find_near
         found = merge_findings(found, find(candidates, limit, without=without, seed=recipe.seed))
     return point_at_kept(found).sort("place")
-
-
-def _write_rows(
-    run: CurateRun, candidates: Sequence[Part], repeated: pl.DataFrame
-) -> tuple[dict[str, PartWriter], tuple[Part, ...]]:
-    nothing = count_rows(candidates) == repeated.height
-    folder = run.folder / "set"
-    writers = {s: PartWriter(folder, s, even_empty=nothing and s == SPLITS[0]) for s in SPLITS}
-    duplicates = PartWriter(run.folder / "duplicates", "part", even_empty=True)
-    for kept, repeats in split_duplicates(candidates, repeated):
-        rows = stamp_rows(kept, run)
-        for split, writer in writers.items():
-            writer.add(rows.filter(pl.col("split") == split))
-        pointers = repeats.select("duplicate_of", "kind")
-        duplicates.add(stamp_rows(repeats.drop("duplicate_of", "kind"), run).hstack(pointers))
-    return writers, duplicates.close()
 
 
 def stamp_rows(frame: pl.DataFrame, run: CurateRun) -> pl.DataFrame:

@@ -152,17 +152,8 @@ class IndexView(DefaultJinjaIndexPageView):
     def render(self, document: Any, template: Any = None, **kwargs: Any) -> str:  # noqa: ANN401
         """Return the page, offline; Great Expectations fills its lists by a script, we in place."""
         page = super().render(document, template, **kwargs)  # type: ignore[no-untyped-call]
-        return make_offline(
-            page.replace("</body>", f"{_list_links(document.siftset_links)}</body>")
-        )
-
-
-def _list_links(links: Mapping[str, Any]) -> str:
-    """Return what was validated and the suites, as tables with links."""
-    return _render_table(
-        "Validation results",
-        ("", "Data", "Suite", "Run"),
-        [
+        links = document.siftset_links
+        results = [
             (
                 each,
                 f'<i class="fa-{"check" if each.get("validation_success") else "times"}"></i>',
@@ -171,15 +162,14 @@ def _list_links(links: Mapping[str, Any]) -> str:
                 str(each.get("run_time") or ""),
             )
             for each in links.get("validations_links") or ()
-        ],
-    ) + _render_table(
-        "Suites",
-        ("Suite",),
-        [
+        ]
+        suites = [
             (each, each.get("expectation_suite_name") or "")
             for each in links.get("expectations_links") or ()
-        ],
-    )
+        ]
+        tables = _render_table("Validation results", ("", "Data", "Suite", "Run"), results)
+        tables += _render_table("Suites", ("Suite",), suites)
+        return make_offline(page.replace("</body>", f"{tables}</body>"))
 
 
 def _render_table(title: str, head: Sequence[str], rows: Sequence[tuple[Any, ...]]) -> str:

@@ -140,7 +140,26 @@ class _Level:
             found, failures = scan.run()
             self._found.update({metric.id: value for metric, value in found})
             self.failures += failures
-        self._find_examples()
+        wanted: list[ExampleRequest] = []
+        for metric, made in self._examples:
+            suffix = metric.metric_name.rpartition(".")[2]
+            name, domain, values = metric.metric_dependencies["unexpected_condition"].id
+            key = (f"{name.removesuffix('.condition')}.unexpected_count", domain, values)
+            known = self._found.get(key, self._known.get(key))
+            count = known if isinstance(known, int) else None
+            if suffix == "unexpected_index_query":
+                self._found[metric.id] = None
+            elif count == 0:
+                self._found[metric.id] = (
+                    pl.DataFrame().to_pandas() if suffix == "unexpected_rows" else []
+                )
+            else:
+                batch = self._engine.batch_of(metric.metric_domain_kwargs)
+                formats = metric.metric_value_kwargs["result_format"]
+                wanted.append(ExampleRequest(metric, suffix, made, batch.frame, formats, count))
+        found, failures = collect_examples(wanted)
+        self._found.update({metric.id: value for metric, value in found})
+        self.failures += failures
         return self._found
 
     def add(self, metric: MetricConfiguration, runtime: dict[str, Any] | None) -> None:
@@ -191,25 +210,3 @@ class _Level:
             elif name.startswith("column."):
                 found[name] = self._known_value(needed)
         return found
-
-    def _find_examples(self) -> None:
-        wanted: list[ExampleRequest] = []
-        for metric, made in self._examples:
-            suffix = metric.metric_name.rpartition(".")[2]
-            name, domain, values = metric.metric_dependencies["unexpected_condition"].id
-            key = (f"{name.removesuffix('.condition')}.unexpected_count", domain, values)
-            known = self._found.get(key, self._known.get(key))
-            count = known if isinstance(known, int) else None
-            if suffix == "unexpected_index_query":
-                self._found[metric.id] = None
-            elif count == 0:
-                self._found[metric.id] = (
-                    pl.DataFrame().to_pandas() if suffix == "unexpected_rows" else []
-                )
-            else:
-                batch = self._engine.batch_of(metric.metric_domain_kwargs)
-                formats = metric.metric_value_kwargs["result_format"]
-                wanted.append(ExampleRequest(metric, suffix, made, batch.frame, formats, count))
-        found, failures = collect_examples(wanted)
-        self._found.update({metric.id: value for metric, value in found})
-        self.failures += failures

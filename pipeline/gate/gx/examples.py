@@ -57,7 +57,12 @@ def collect_examples(wanted: list[ExampleRequest]) -> tuple[Answer, Failures]:
     """Return the examples of each metric; conditions with few rows share one scan."""
     found: Answer = []
     failures: Failures = []
-    rare = [one for one in wanted if _is_rare(one)]
+    rare = [
+        one
+        for one in wanted
+        if one.condition.kind == "row" and one.kind != "unexpected_rows"
+        if (one.ids or one.kind == "unexpected_values") and 0 < (one.count or 0) <= RARE
+    ]
     shared = _find_shared_rows(rare)
     for one in wanted:
         try:
@@ -80,15 +85,6 @@ def flatten_text(value: object) -> object:
     if isinstance(value, Mapping):
         return {key: flatten_text(each) for key, each in value.items()}
     return [flatten_text(each) for each in value] if isinstance(value, list | tuple) else value
-
-
-def _is_rare(one: ExampleRequest) -> bool:
-    is_plain = one.condition.kind == "row" and one.kind != "unexpected_rows"
-    return (
-        is_plain
-        and bool(one.ids or one.kind == "unexpected_values")
-        and 0 < (one.count or 0) <= RARE
-    )
 
 
 def _shown_columns(one: ExampleRequest) -> list[str]:

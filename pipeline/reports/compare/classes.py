@@ -88,6 +88,19 @@ def show_confusion(found: ClassificationComparison) -> Child:
 def show_curves(found: ClassificationComparison) -> Child:
     """Return ROC, precision and recall, and calibration."""
     models = [model for model in found.models if model.kind == "model"] or list(found.models)
+    calibration = [
+        Series(
+            short_name(model.name),
+            [
+                (one.confidence, one.accuracy)
+                for one in model.calibration
+                if one.confidence is not None and one.accuracy is not None
+            ],
+            i % 7,
+        )
+        for i, model in enumerate(models)
+        if model.calibration
+    ]
     pictures = [
         _draw_curves("ROC", [(m, c) for m in models for c in m.roc], "false positive", "recall"),
         _draw_curves(
@@ -96,7 +109,9 @@ def show_curves(found: ClassificationComparison) -> Child:
             "recall",
             "precision",
         ),
-        _draw_calibration(models),
+        draw_unit_curves(calibration, "Calibration", "confidence", "accuracy")
+        if calibration
+        else None,
     ]
     shown = [one for one in pictures if one is not None]
     return h("div", shown, class_="grid3") if shown else note_absence("No curve was measured.")
@@ -116,23 +131,6 @@ def _draw_curves(
         for i, (model, one) in enumerate(found[:7])
     ]
     return draw_unit_curves(series, title, x, y)
-
-
-def _draw_calibration(models: Sequence[ClassifierScores]) -> Markup | None:
-    series = [
-        Series(
-            short_name(model.name),
-            [
-                (one.confidence, one.accuracy)
-                for one in model.calibration
-                if one.confidence is not None and one.accuracy is not None
-            ],
-            i % 7,
-        )
-        for i, model in enumerate(models)
-        if model.calibration
-    ]
-    return draw_unit_curves(series, "Calibration", "confidence", "accuracy") if series else None
 
 
 def show_rows(found: ClassificationComparison) -> Child:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from siftset.pipeline.profile.drift import DEFINITIONS
 from siftset.pipeline.profile.shares import describe_sample
 from siftset.pipeline.reports.charts import draw_bar
-from siftset.pipeline.reports.markup import Child, Markup, h
+from siftset.pipeline.reports.markup import Child, h
 from siftset.pipeline.reports.page import (
     TableColumn,
     draw_table,
@@ -14,7 +14,7 @@ from siftset.pipeline.reports.page import (
     note_absence,
 )
 from siftset.pipeline.reports.run.checks import example_row
-from siftset.schemas.results.metrics import Profile, RunMetrics, Sample, TokenUse
+from siftset.schemas.results.metrics import Profile, RunMetrics, TokenUse
 
 _TITLES = {
     "kept": "Kept",
@@ -185,19 +185,17 @@ def samples_part(metrics: RunMetrics) -> Child:
     if not any(metrics.samples.values()):
         return note_absence("No rows were sampled in this run.")
     order = [*_TITLES, *(name for name in metrics.samples if name not in _TITLES)]
-    shown = [
-        h("div", h("h3", _TITLES.get(n, n)), [_show_sample(row) for row in metrics.samples[n]])
-        for n in order
-        if metrics.samples.get(n)
-    ]
+    shown = []
+    for name in order:
+        samples = []
+        for row in metrics.samples.get(name, ()):
+            text: Child = row.text
+            if row.text is None or not row.text.strip():
+                text = h("span", "null" if row.text is None else "blank", class_="faint")
+            label = h("span", row.label, class_="pill") if row.label is not None else None
+            where = [h("code", row.row_id[:12]), " ", row.where]
+            why = h("span", row.why, " · " if row.why else None, where, class_="why")
+            samples.append(h("div", h("blockquote", text, " ", label), why, class_="sample"))
+        if samples:
+            shown.append(h("div", h("h3", _TITLES.get(name, name)), samples))
     return h("div", shown, class_="grid2")
-
-
-def _show_sample(row: Sample) -> Markup:
-    text: Child = row.text
-    if row.text is None or not row.text.strip():
-        text = h("span", "null" if row.text is None else "blank", class_="faint")
-    label = h("span", row.label, class_="pill") if row.label is not None else None
-    where = [h("code", row.row_id[:12]), " ", row.where]
-    why = h("span", row.why, " · " if row.why else None, where, class_="why")
-    return h("div", h("blockquote", text, " ", label), why, class_="sample")
