@@ -216,6 +216,11 @@ def _list_runs(catalog: Catalog) -> Child:
 def _list_models(models: Sequence[ModelEntry]) -> Child:
     if not models:
         return note_absence("No model yet: siftset train RECIPE makes one.")
+    from siftset.pipeline.reports.compare.figures import (  # runs have no need of it
+        VERDICTS,
+        format_number,
+    )
+
     columns = [
         TableColumn("Model", "name"),
         TableColumn("Task", "nowrap"),
@@ -224,36 +229,25 @@ def _list_models(models: Sequence[ModelEntry]) -> Child:
         TableColumn("After", "num"),
         TableColumn("", "nowrap"),
     ]
-    return draw_table(columns, [_model_row(one) for one in reversed(models)])
-
-
-def _model_row(model: ModelEntry) -> list[Child]:
-    from siftset.pipeline.reports.compare.figures import (  # runs have no need of it
-        VERDICTS,
-        format_number,
-    )
-
-    name = link_file(model.page, model.name) if model.page else model.name
-    found = model.comparison
-    if found is None or not found.changes:
-        return [name, "" if found is None else found.task, "", "", "", ""]
-    main = found.changes[0]
-    judged = None
-    if main.verdict != "not judged":
-        judged = label_status(VERDICTS[main.verdict], main.verdict)
-    untrained = found.before.head == "untrained"
-    before = [
-        format_number(main.before),
-        h("span", " untrained head", class_="of") if untrained else None,
-    ]
-    return [
-        name,
-        found.task,
-        main.name.replace("_", " "),
-        before,
-        format_number(main.after),
-        judged,
-    ]
+    rows: list[list[Child]] = []
+    for model in reversed(models):
+        name = link_file(model.page, model.name) if model.page else model.name
+        found = model.comparison
+        if found is None or not found.changes:
+            rows.append([name, "" if found is None else found.task, "", "", "", ""])
+            continue
+        main = found.changes[0]
+        judged = None
+        if main.verdict != "not judged":
+            judged = label_status(VERDICTS[main.verdict], main.verdict)
+        untrained = h("span", " untrained head", class_="of")
+        before = [
+            format_number(main.before),
+            untrained if found.before.head == "untrained" else None,
+        ]
+        after = format_number(main.after)
+        rows.append([name, found.task, main.name.replace("_", " "), before, after, judged])
+    return draw_table(columns, rows)
 
 
 def _list_versions(catalog: Catalog) -> Child:
