@@ -4,12 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
 
 from siftset.pipeline.profile.shares import format_percent
 from siftset.pipeline.reports.markup import Child, Markup, h
-
-COLOURS: Final = 7
 
 
 @dataclass(frozen=True, slots=True)

@@ -45,15 +45,11 @@ def show_scores(found: ClassificationComparison) -> Child:
             f"after on {test.fixed:,}, the one before on {test.broken:,} "
             f"(exact McNemar test, p = {test.p_value:.3g}).",
         )
-    return [draw_table(columns, rows), said, _class_table(found.models)]
-
-
-def _class_table(models: Sequence[ClassifierScores]) -> Child:
-    columns = [TableColumn("Class", "name"), TableColumn("", "name"), TableColumn("Rows", "num")]
-    columns += [TableColumn(n, "num") for n in ("Precision", "Recall", "F1", "Specificity")]
-    judged = [model for model in models if model.classes]
+    head = [TableColumn("Class", "name"), TableColumn("", "name"), TableColumn("Rows", "num")]
+    head += [TableColumn(n, "num") for n in ("Precision", "Recall", "F1", "Specificity")]
+    judged = [model for model in found.models if model.classes]
     labels = list(dict.fromkeys(one.label for model in judged for one in model.classes))[:40]
-    rows = [
+    by_class = [
         [
             h("b", label) if model is judged[0] else None,
             short_name(model.name),
@@ -65,7 +61,7 @@ def _class_table(models: Sequence[ClassifierScores]) -> Child:
         for one in model.classes
         if one.label == label
     ]
-    return draw_table(columns, rows) if rows else None
+    return [draw_table(columns, rows), said, draw_table(head, by_class) if by_class else None]
 
 
 def show_confusion(found: ClassificationComparison) -> Child:
