@@ -107,7 +107,15 @@ def _write(frames: Iterable[pl.DataFrame], out: Path) -> int:
         with atomic_write(out) as draft:
             if out.suffix.lower() == ".parquet":
                 return _write_parquet(frames, draft)
-            return _write_text(frames, draft, as_csv=out.suffix.lower() == ".csv")
+            rows = 0
+            with draft.open("wb") as handle:
+                for number, frame in enumerate(frames):
+                    if out.suffix.lower() == ".csv":
+                        to_csv_fields(frame).write_csv(handle, include_header=number == 0)
+                    else:
+                        handle.write(write_json_lines(frame))
+                    rows += frame.height
+            return rows
     except OSError as error:
         raise OutputError(
             f"{out} cannot be written ({error.strerror or error}): choose another --out"
@@ -127,16 +135,4 @@ def _write_parquet(frames: Iterable[pl.DataFrame], draft: Path) -> int:
     finally:
         if writer is not None:
             writer.close()
-    return rows
-
-
-def _write_text(frames: Iterable[pl.DataFrame], draft: Path, *, as_csv: bool) -> int:
-    rows, is_first = 0, True
-    with draft.open("wb") as handle:
-        for frame in frames:
-            if as_csv:
-                to_csv_fields(frame).write_csv(handle, include_header=is_first)
-            else:
-                handle.write(write_json_lines(frame))
-            rows, is_first = rows + frame.height, False
     return rows

@@ -35,23 +35,17 @@ def work_folder(output: Path) -> Iterator[Path]:
         )
     shutil.rmtree(root, ignore_errors=True)
     root.mkdir()
-    _sweep_drafts(output)
+    before = time.time() - GRACE
+    for draft in (draft for pattern in DRAFTS for draft in output.glob(pattern)):
+        with suppress(OSError):
+            if draft.lstat().st_mtime >= before:
+                continue
+            if draft.is_dir() and not draft.is_symlink():
+                shutil.rmtree(draft)
+            else:
+                draft.unlink()
     try:
         with disk_full_errors(output):
             yield root
     finally:
         shutil.rmtree(root, ignore_errors=True)
-
-
-def _sweep_drafts(output: Path) -> None:
-    """Remove files and folders that killed runs had not finished."""
-    before = time.time() - GRACE
-    for pattern in DRAFTS:
-        for draft in output.glob(pattern):
-            with suppress(OSError):
-                if draft.lstat().st_mtime >= before:
-                    continue
-                if draft.is_dir() and not draft.is_symlink():
-                    shutil.rmtree(draft)
-                else:
-                    draft.unlink()

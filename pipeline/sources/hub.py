@@ -41,7 +41,22 @@ def open_hub(config: Hub) -> OpenedFiles:
     Its identity is the fingerprint that datasets gives it. Raises SourceError, and
     MissingExtraError without the package datasets.
     """
-    dataset = _load_dataset(config)
+    try:
+        from datasets import Dataset, load_dataset
+    except ImportError:
+        raise MissingExtraError("reading a hub dataset", "hub") from None
+    try:
+        dataset = load_dataset(
+            config.name, config.config, revision=config.revision, split=config.split
+        )
+    except Exception as error:
+        # What datasets and its network layers raise has no common class.
+        reason = " ".join(str(error).split())[:300] or type(error).__name__
+        raise SourceError(
+            f"hub dataset {config.name}: cannot be loaded ({reason}); check its name, revision, "
+            "split and the network"
+        ) from None
+    assert isinstance(dataset, Dataset)
     rows = int(dataset.num_rows)
     if not rows:
         raise EmptySourceError(f"hub dataset {config.name}: the split '{config.split}' has no rows")
@@ -54,23 +69,3 @@ def open_hub(config: Hub) -> OpenedFiles:
     digest = f"{dataset._fingerprint} {config.revision or ''}".strip()
     opened = Opened(stem, stem, stated, parts, digest, int(dataset.dataset_size or 0))
     return OpenedFiles((opened,), ())
-
-
-def _load_dataset(config: Hub) -> Dataset:
-    try:
-        from datasets import Dataset, load_dataset
-    except ImportError:
-        raise MissingExtraError("reading a hub dataset", "hub") from None
-    try:
-        loaded = load_dataset(
-            config.name, config.config, revision=config.revision, split=config.split
-        )
-    except Exception as error:
-        # What datasets and its network layers raise has no common class.
-        reason = " ".join(str(error).split())[:300] or type(error).__name__
-        raise SourceError(
-            f"hub dataset {config.name}: cannot be loaded ({reason}); check its name, revision, "
-            "split and the network"
-        ) from None
-    assert isinstance(loaded, Dataset)
-    return loaded

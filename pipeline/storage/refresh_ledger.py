@@ -113,7 +113,13 @@ class RefreshLedger:
         draft = self.path / f".{name}.part"
         shutil.rmtree(draft, ignore_errors=True)
         draft.mkdir(parents=True)
-        _dropped_frame(entries, book.dropped).write_parquet(draft / _DROPPED)
+        dropped = [(at, book.dropped.get(entry.key, ())) for at, entry in enumerate(entries)]
+        empty = np.empty(0, dtype=np.int64)
+        shards = [np.full(len(rows), at, dtype=np.int64) for at, rows in dropped]
+        rows = [rows for _, rows in dropped if len(rows)]
+        pl.DataFrame(
+            {"shard": np.concatenate([empty, *shards]), "row": np.concatenate([empty, *rows])}
+        ).write_parquet(draft / _DROPPED)
         write_json(
             draft / _LIST,
             {
@@ -185,15 +191,3 @@ def _move_parts(parts: Sequence[Part], draft: Path, folder: Path, name: str) -> 
         sync(draft / file)
         found.append(Part(folder / file, part.rows))
     return tuple(found)
-
-
-def _dropped_frame(entries: Sequence[ShardEntry], dropped: Mapping[str, Places]) -> pl.DataFrame:
-    numbered = [(at, dropped[e.key]) for at, e in enumerate(entries) if len(dropped.get(e.key, ()))]
-    shards = [np.full(len(rows), at, dtype=np.int64) for at, rows in numbered]
-    empty = np.empty(0, dtype=np.int64)
-    return pl.DataFrame(
-        {
-            "shard": np.concatenate([empty, *shards]),
-            "row": np.concatenate([empty, *(rows for _, rows in numbered)]),
-        }
-    )

@@ -63,11 +63,16 @@ class Delimited:
             lone = bool(LONE_RETURN.search(data)) or bool(ending.any())
             parsed = None if lone else self._parse_fast(data, records, header)
             parsed = parsed or _parse_by_record(records, header, grammar)
-            numbers = pl.Series("record", parsed.good.numbers, dtype=pl.Int64)
-            block = RawBlock(parsed.frame, numbers, tuple(sorted([*bad, *parsed.bad])))
-            block = _renumber_records(block, number)
-            number += block.frame.height + len(block.bad)
-            yield block
+            bad = sorted([*bad, *parsed.bad])
+            # numbered anew, so that blank lines do not count
+            told = np.array([record.record for record in bad], dtype=np.int64)
+            numbers = np.concatenate([parsed.good.numbers, told])
+            ranks = np.empty(len(numbers), dtype=np.int64)
+            ranks[np.argsort(numbers, kind="stable")] = np.arange(number, number + len(numbers))
+            number += len(numbers)
+            good = pl.Series("record", ranks[: parsed.frame.height], dtype=pl.Int64)
+            aside = zip(bad, ranks[parsed.frame.height :].tolist(), strict=True)
+            yield RawBlock(parsed.frame, good, tuple(r._replace(record=n) for r, n in aside))
 
     def narrow_type(self, column: pl.Series, before: pl.DataType) -> pl.DataType:
         """Return the narrowest type of a column's texts and of those seen before."""
@@ -161,15 +166,3 @@ def _set_flawed_aside(split: DelimitedRecords, longest: int) -> tuple[Records, l
     flawed = [split.records.bad_record(at, reason) for at, reason in split.flaws.items()]
     good, bad = split_unreadable(split.records.select(keep), longest=longest)
     return good, [*too_long, *(record for record in flawed if record.record not in told), *bad]
-
-
-def _renumber_records(block: RawBlock, first: int) -> RawBlock:
-    """Number records from `first` on, so that blank lines do not count."""
-    bad = np.array([record.record for record in block.bad], dtype=np.int64)
-    numbers = np.concatenate([block.records.to_numpy(), bad])
-    ranks = np.empty(len(numbers), dtype=np.int64)
-    ranks[np.argsort(numbers, kind="stable")] = np.arange(first, first + len(numbers))
-    rows = block.frame.height
-    records = pl.Series("record", ranks[:rows], dtype=pl.Int64)
-    renumbered = zip(block.bad, ranks[rows:].tolist(), strict=True)
-    return RawBlock(block.frame, records, tuple(r._replace(record=n) for r, n in renumbered))
