@@ -15,7 +15,18 @@ from siftset.schemas.results.summary import CurateResult
 
 def curate_summary(result: CurateResult, following: str) -> str:
     """Return the verdict, the closing balance, where everything lies, and the command to follow."""
-    lines = [_head_line(result), "", *_balance_lines(result), ""]
+    balance = result.rows.to_json()
+    read = balance.pop("read")
+    lines = [_head_line(result), "", f"  read        {read:>12,}"]
+    for name, count in balance.items():
+        share = f"{format_percent(count, read):>8}" if read else ""
+        note = (
+            f"  ({result.unknown_rows:,} of them unknown)"
+            if name == "rejected" and result.unknown_rows
+            else ""
+        )
+        lines.append(f"  {name:<12}{count:>12,}  {share}{note}")
+    lines.append("")
     lines += [
         f"  scores    {name}: {rows['scored']:,} rows scored, {rows['cached']:,} known before"
         for name, rows in result.scores.items()
@@ -67,21 +78,6 @@ def _head_line(result: CurateResult) -> str:
         f"Published version {result.version} with {result.set_rows:,} rows; "
         f"verdict {result.verdict}; {result.seconds:.1f} s"
     )
-
-
-def _balance_lines(result: CurateResult) -> list[str]:
-    rows = result.rows.to_json()
-    read = rows.pop("read")
-    lines = [f"  read        {read:>12,}"]
-    for name, count in rows.items():
-        share = f"{format_percent(count, read):>8}" if read else ""
-        note = (
-            f"  ({result.unknown_rows:,} of them unknown)"
-            if name == "rejected" and result.unknown_rows
-            else ""
-        )
-        lines.append(f"  {name:<12}{count:>12,}  {share}{note}")
-    return lines
 
 
 def next_command(
