@@ -15,24 +15,6 @@ from siftset.signals.registry import build
 from siftset.signals.signal import Question, Signal
 
 
-def _spell_out(
-    formula: Formula, questions: Mapping[str, Question]
-) -> tuple[Formula, dict[str, Signal]]:
-    """Put what a name stands for in its place where that is more than a signal."""
-    trees: dict[str, Node] = {}
-    signals: dict[str, Signal] = {}
-    for name, question in questions.items():
-        if isinstance(question, Signal):
-            signals[name] = question
-        else:
-            trees[name] = question.root
-            for inner, part in question.parts.items():
-                known = signals.setdefault(inner, part)
-                if known.fingerprint != part.fingerprint:
-                    raise SignalError(f"two signals are called '{inner}'; rename one: .named()")
-    return Formula(replace_leaves(formula.root, trees)) if trees else formula, signals
-
-
 class Decider(FormulaDecider):
     """Decides frames by a formula; may be shared by threads.
 
@@ -51,7 +33,20 @@ class Decider(FormulaDecider):
         seed: int = 0,
         cache: ScoreCache | None = None,
     ) -> None:
-        formula, signals = _spell_out(formula, signals)
-        calls = {name: call.spec for name, call in formula.calls.items() if name not in signals}
-        named = {**build(calls, folder=Path.cwd()), **signals}
+        # what a name stands for takes its place where that is more than a signal
+        trees: dict[str, Node] = {}
+        plain: dict[str, Signal] = {}
+        for name, question in signals.items():
+            if isinstance(question, Signal):
+                plain[name] = question
+            else:
+                trees[name] = question.root
+                for inner, part in question.parts.items():
+                    known = plain.setdefault(inner, part)
+                    if known.fingerprint != part.fingerprint:
+                        raise SignalError(f"two signals are called '{inner}'; rename one: .named()")
+        if trees:
+            formula = Formula(replace_leaves(formula.root, trees))
+        calls = {name: call.spec for name, call in formula.calls.items() if name not in plain}
+        named = {**build(calls, folder=Path.cwd()), **plain}
         super().__init__(formula, named, order=order, seed=seed, cache=cache)

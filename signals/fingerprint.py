@@ -256,8 +256,19 @@ class _Walk:
             except (OSError, SyntaxError, ValueError):
                 self.untracked[f"the file {path.name}, which is not readable"] = None
                 return ""
-            imported = [self.hash_import(name) for name in sorted(set(_imports_of(tree)))]
-            imported += map(self.hash_module_file, sorted(set(_relative_imports(tree, path))))
+            names, files = set[str](), set[Path]()
+            for node in ast.walk(tree):
+                if isinstance(node, ast.Import):
+                    names.update(name.name for name in node.names)
+                elif isinstance(node, ast.ImportFrom) and node.level:
+                    folder = path.parents[node.level - 1].joinpath(*(node.module or "").split("."))
+                    named = [folder.with_suffix(".py"), folder / "__init__.py"]
+                    named += [folder / f"{name.name}.py" for name in node.names]
+                    files.update(file for file in named if file.is_file())
+                elif isinstance(node, ast.ImportFrom) and node.module:
+                    names.add(node.module)
+            imported = [self.hash_import(name) for name in sorted(names)]
+            imported += map(self.hash_module_file, sorted(files))
             self.files[path] = digest(ast.dump(_bare(tree, top=False)), *imported)
         return self.files[path]
 
@@ -469,23 +480,6 @@ def _dotted(node: ast.AST) -> str | None:
         parts.append(node.attr)
         node = node.value
     return ".".join([node.id, *reversed(parts)]) if isinstance(node, ast.Name) else None
-
-
-def _imports_of(tree: ast.AST) -> Iterator[str]:
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Import):
-            yield from (name.name for name in node.names)
-        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
-            yield node.module
-
-
-def _relative_imports(tree: ast.AST, path: Path) -> Iterator[Path]:
-    for node in ast.walk(tree):
-        if isinstance(node, ast.ImportFrom) and node.level:
-            folder = path.parents[node.level - 1].joinpath(*(node.module or "").split("."))
-            named = [folder.with_suffix(".py"), folder / "__init__.py"]
-            named += [folder / f"{name.name}.py" for name in node.names]
-            yield from (file for file in named if file.is_file())
 
 
 def _names_of_code(code: CodeType) -> list[str]:

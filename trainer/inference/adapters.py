@@ -233,29 +233,28 @@ class MaskedLM(EvaluationModel):
         ]
 
         def score_batch(place: Integers) -> Array:
-            return self._score_batch([rows[i] for i in place], [masks[i] for i in place])
+            import torch
+
+            batch = self.pad_rows([rows[i] for i in place])
+            masked = torch.zeros_like(batch["input_ids"], dtype=torch.bool)
+            for i, mask in enumerate(masks[n] for n in place):
+                masked[i, : mask.size] = torch.from_numpy(mask)
+            targets = batch["input_ids"][masked]
+            batch["input_ids"] = batch["input_ids"].masked_fill(
+                masked, self.tokenizer.mask_token_id
+            )
+            logits = logits_at(self.model, batch, masked.flatten().nonzero()[:, 0])
+            wanted = logits.gather(1, targets.unsqueeze(1))
+            ranks = (logits > wanted).sum(1) + 1
+            loss = logits.logsumexp(1) - wanted.squeeze(1)
+            ones = torch.ones_like(loss)
+            columns = torch.stack([loss, ones, ranks == 1, ranks <= 5, 1 / ranks], 1).double()
+            sums = torch.zeros((len(place), 5), dtype=torch.double, device=loss.device)
+            sums.index_add_(0, masked.nonzero()[:, 0], columns)
+            return np.asarray(sums.cpu().numpy())
 
         logits = int(LOGITS_AT_ONCE / self.probability / len(self.vocabulary))
         return self.answer_batches(rows, score_batch, min(TOKENS_AT_ONCE, logits))
-
-    def _score_batch(self, rows: Sequence[Sequence[int]], masks: Sequence[Flags]) -> Array:
-        import torch
-
-        batch = self.pad_rows(rows)
-        masked = torch.zeros_like(batch["input_ids"], dtype=torch.bool)
-        for i, mask in enumerate(masks):
-            masked[i, : mask.size] = torch.from_numpy(mask)
-        targets = batch["input_ids"][masked]
-        batch["input_ids"] = batch["input_ids"].masked_fill(masked, self.tokenizer.mask_token_id)
-        logits = logits_at(self.model, batch, masked.flatten().nonzero()[:, 0])
-        wanted = logits.gather(1, targets.unsqueeze(1))
-        ranks = (logits > wanted).sum(1) + 1
-        loss = logits.logsumexp(1) - wanted.squeeze(1)
-        ones = torch.ones_like(loss)
-        columns = torch.stack([loss, ones, ranks == 1, ranks <= 5, 1 / ranks], 1).double()
-        sums = torch.zeros((len(rows), 5), dtype=torch.double, device=loss.device)
-        sums.index_add_(0, masked.nonzero()[:, 0], columns)
-        return np.asarray(sums.cpu().numpy())
 
 
 def check_masks(prompt: str, found: int, max_length: int) -> None:

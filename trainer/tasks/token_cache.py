@@ -34,23 +34,16 @@ def read_once(
         return task.read_split(files, path, sample, held_out=held_out)
     note = path.with_suffix(".npz")
     if hardware.rank == 0 and not note.is_file():
-        _save_tokens(task.read_split(files, path, sample, held_out=held_out), note)
+        tokens = task.read_split(files, path, sample, held_out=held_out)
+        counts = np.asarray([tokens.texts, tokens.cut, tokens.unknown])
+        given: dict[str, Any] = {"lengths": tokens.lengths, "counts": counts}
+        known = {"labels": tokens.labels, "starts": tokens.starts}
+        given |= {name: values for name, values in known.items() if values is not None}
+        draft = note.with_name(f".{note.name}")
+        with draft.open("wb") as out:
+            np.savez(out, **given)
+        draft.replace(note)
     wait_for_all(hardware)
-    return _load_tokens(path, note)
-
-
-def _save_tokens(tokens: SplitTokens, note: Path) -> None:
-    counts = np.asarray([tokens.texts, tokens.cut, tokens.unknown])
-    given: dict[str, Any] = {"lengths": tokens.lengths, "counts": counts}
-    known = {"labels": tokens.labels, "starts": tokens.starts}
-    given |= {name: values for name, values in known.items() if values is not None}
-    draft = note.with_name(f".{note.name}")
-    with draft.open("wb") as out:
-        np.savez(out, **given)
-    draft.replace(note)
-
-
-def _load_tokens(path: Path, note: Path) -> SplitTokens:
     if not note.is_file():
         raise TrainingError(
             f"{note} is not there, expected the tokens that the first process wrote: "

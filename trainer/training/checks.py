@@ -109,7 +109,17 @@ def check_data(task: Task, tokens: Mapping[str, SplitTokens], config: Train) -> 
     """Return what is wrong with the tokens: cut, unknown, few, unbalanced, leaking."""
     found = []
     for split, some in tokens.items():
-        found += _check_truncation(split, some, task.length)
+        share = some.cut / max(some.texts, 1)
+        if some.cut:
+            found.append(
+                Finding(
+                    "truncation",
+                    "warning" if share > CUT else "note",
+                    f"{some.cut:,} of {some.texts:,} texts of {split} ({share:.1%}) were cut to "
+                    f"{task.length} tokens",
+                    share,
+                )
+            )
         share = some.unknown / max(some.total, 1)
         if share > UNKNOWN:
             found.append(
@@ -134,21 +144,6 @@ def check_data(task: Task, tokens: Mapping[str, SplitTokens], config: Train) -> 
     return (
         found + _check_size(tokens["train"], config) + _check_balance(task) + _check_leakage(tokens)
     )
-
-
-def _check_truncation(split: str, tokens: SplitTokens, length: int) -> list[Finding]:
-    share = tokens.cut / max(tokens.texts, 1)
-    if not tokens.cut:
-        return []
-    return [
-        Finding(
-            "truncation",
-            "warning" if share > CUT else "note",
-            f"{tokens.cut:,} of {tokens.texts:,} texts of {split} ({share:.1%}) were cut to "
-            f"{length} tokens",
-            share,
-        )
-    ]
 
 
 def _check_size(tokens: SplitTokens, config: Train) -> list[Finding]:
@@ -253,7 +248,10 @@ def _check_train_curve(losses: Sequence[float]) -> list[Finding]:
     elif abs(start - end) < 0.02 * start:
         advice = f"the training loss stayed near {end:.3f}: raise learning_rate or train longer"
         found.append(_make_shape("flat", advice, (start - end) / start))
-    swing, turns = _measure_swing(losses[third:])
+    # the mean step as a share of the mean, and how often the curve turns
+    steps = np.diff(np.asarray(losses[third:]))
+    turns = np.mean(np.sign(steps[1:]) != np.sign(steps[:-1]))
+    swing = float(np.mean(np.abs(steps)) / max(float(np.mean(losses[third:])), 1e-12))
     if swing > 0.25 and turns > 0.5:
         advice = (
             f"the training loss swings by {swing:.0%} from one log to the next: lower "
@@ -261,15 +259,6 @@ def _check_train_curve(losses: Sequence[float]) -> list[Finding]:
         )
         found.append(_make_shape("oscillating", advice, swing))
     return found
-
-
-def _measure_swing(losses: Sequence[float]) -> tuple[float, float]:
-    """Return the mean step of a curve as a share of its mean, and how often it turns."""
-    steps = np.diff(np.asarray(losses))
-    if len(steps) < 2:
-        return 0.0, 0.0
-    turns = np.mean(np.sign(steps[1:]) != np.sign(steps[:-1]))
-    return float(np.mean(np.abs(steps)) / max(float(np.mean(losses)), 1e-12)), float(turns)
 
 
 def _check_held_curve(held: Sequence[float], losses: Sequence[float]) -> list[Finding]:
