@@ -126,9 +126,6 @@ class Options:
     accepts: Accepts = "text"
 
 
-Builder = Callable[[Section, Build], Signal]
-
-
 @dataclass(frozen=True, slots=True)
 class Family:
     """A kind of signal that a recipe can name."""
