@@ -233,7 +233,8 @@ MISTAKES = [
     ("a word for an operator", "keep: long and long\n", "&"),
     ("a missing column", "source: {files: {paths: [in.csv], text: nope}}\n", "nope"),
     ("no such file", "source: {files: {paths: [none.csv]}}\n", "none.csv"),
-    ("an unwritable output", "output: in.csv/out\n", "cannot be written"),
+    ("an unwritable output", "output: recipe.yaml/out\n", "cannot be written"),
+    ("an output in its input", "output: in.csv/out\n", "lies inside the input"),
     ("an unknown threshold", "integrity: {thresholds: {nonsense: {critical: 1}}}\n", "nonsense"),
     ("an unset variable", 'output: "${NOT_SET_ANYWHERE}"\n', "NOT_SET_ANYWHERE"),
 ]

@@ -82,4 +82,5 @@ def test_intervals_do_not_hold_rows_times_resamples():
         tracemalloc.stop()
         return most
 
-    assert peak(20_000) < 1.5 * peak(10_000)
+    # From 20,000 rows on a block of weights is full: more rows make fewer resamples of it.
+    assert peak(40_000) < 1.5 * peak(20_000)
