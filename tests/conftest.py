@@ -103,7 +103,7 @@ def told(run: Callable[..., Any]) -> Callable[..., dict[str, Any]]:
 
 
 @pytest.fixture(scope="session")
-def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+def chromium(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     """A headless Chromium (tests/browser.py); tests that need it skip where there is none."""
     pytest.importorskip("selenium")
     module = _beside("browser")
@@ -111,6 +111,13 @@ def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
         pytest.skip("chromium and chromedriver are not installed")
     with module.chromium(tmp_path_factory.mktemp("chromium")) as opened:
         yield opened
+
+
+@pytest.fixture
+def browser(chromium: Any) -> Any:
+    """The session's Chromium in a window of one size, whatever the test before set."""
+    chromium.emulate()
+    return chromium
 
 
 @pytest.fixture(scope="session")

@@ -158,7 +158,6 @@ def test_a_run_in_progress_is_followed(address: str, output: Path, browser) -> N
     told = {"recipe": RECIPE, "stage": "read and sift", "done": 500, "total": 1000, "read": 500,
             "kept": 120, "quarantined": 25, "unreadable": 0, "seconds": 4}  # fmt: skip
     (output / ".work" / "progress.json").write_text(json.dumps(told), encoding="utf-8")
-    browser.emulate()
     browser.requests()
     browser.complaints()
     browser.open(f"{address}live")
