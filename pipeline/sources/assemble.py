@@ -20,6 +20,7 @@ from siftset.pipeline.sources.batch import (
 )
 from siftset.pipeline.sources.formats.streams import FileStamp
 from siftset.pipeline.sources.occurrences import Earlier, OccurrenceCounter, earlier_in_parts
+from siftset.pipeline.sources.paths import extract_paths
 from siftset.pipeline.sources.prepare import prepare_texts
 from siftset.pipeline.sources.row_ids import content_hashes, hex_ids, mapped_ids, record_ids
 from siftset.pipeline.sources.types import Types, fit_columns
@@ -48,6 +49,8 @@ class SourcePlan:
     joined: JoinedColumns | None = None
     reading: str = ""
     """What else decides how records are read."""
+    paths: tuple[str, ...] = field(default=(), repr=False)
+    """Columns that are parts of others, by their paths; `types` has them too."""
 
     def rejoin(self, rows: pl.DataFrame) -> pl.DataFrame:
         """Return rows of the set with what the joined file says of them today."""
@@ -189,7 +192,8 @@ class FileShard:
 
     def _make_batch(self, block: RawBlock, counter: OccurrenceCounter | None) -> Batch:
         content = content_hashes(block.frame)
-        frame = fit_columns(block.frame, self.plan.types)
+        # after the content was hashed: what a path leads to is in its column already
+        frame = fit_columns(extract_paths(block.frame, self.plan.paths), self.plan.types)
         if self.plan.joined is not None:
             frame = self.plan.joined.add_to(frame)
         if counter is None:

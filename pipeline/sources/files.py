@@ -16,7 +16,8 @@ from siftset.pipeline.sources.batch import FilePart, RawBlock
 from siftset.pipeline.sources.find_files import InputFile, find_files
 from siftset.pipeline.sources.formats.columnar import open_arrow, open_parquet
 from siftset.pipeline.sources.formats.streams import FileStamp, file_identity, prefix_digests
-from siftset.pipeline.sources.types import FileTypes, Types
+from siftset.pipeline.sources.paths import extract_paths
+from siftset.pipeline.sources.types import FileTypes, Types, lexeme_type
 from siftset.pipeline.storage.object_store import Object
 from siftset.pipeline.storage.run_folder import MEANING
 from siftset.schemas.errors import EmptySourceError, SourceError
@@ -36,6 +37,13 @@ class Opened(NamedTuple):
     """For each part, what changes with it and with what stands before it; else the digest does."""
     stamp: FileStamp | None = None
     """The file as it was when it was opened, where it may change."""
+    extracted: Types = {}  # noqa: RUF012  never changed
+    """The types of what paths into its columns lead to, as far as they lead to anything."""
+
+    @property
+    def stated(self) -> FileTypes:
+        """The columns of the file, with what paths into them lead to."""
+        return self.types._replace(types=self.types.types | self.extracted)
 
     def describe(self, source: str, kind: str) -> dict[str, JsonValue]:
         """Return the entry of the manifest that identifies the file."""
@@ -93,8 +101,17 @@ class ScanMemory(Protocol):
         """Take what a scan found."""
 
 
-def open_files(config: Files, folder: Path, *, scans: ScanMemory | None = None) -> OpenedFiles:
-    """Find, open and check the files of a source; raise SourceError."""
+def open_files(
+    config: Files,
+    folder: Path,
+    *,
+    scans: ScanMemory | None = None,
+    paths: tuple[str, ...] = (),
+) -> OpenedFiles:
+    """Find, open and check the files of a source; raise SourceError.
+
+    `paths` lead into columns: of text files, what they lead to is typed while they are read.
+    """
     found = find_files(config, folder)
     warnings = list(found.warnings)
     full = [file for file in found.files if _file_size(file)]
@@ -106,7 +123,7 @@ def open_files(config: Files, folder: Path, *, scans: ScanMemory | None = None) 
             f"{found.files[0].path}: the file is empty (0 bytes), and so is the source"
         )
     with ThreadPoolExecutor(min(len(full), os.cpu_count() or 1)) as pool:
-        opened = tuple(pool.map(lambda file: _open_file(file, config, scans), full))
+        opened = tuple(pool.map(lambda file: _open_file(file, config, scans, paths), full))
     return OpenedFiles(opened, tuple(warnings))
 
 
@@ -119,8 +136,11 @@ def _file_size(file: InputFile) -> int:
         raise SourceError(f"{file.path}: cannot be opened: {error.strerror}") from None
 
 
-def _open_file(file: InputFile, config: Files, scans: ScanMemory | None) -> Opened:
+def _open_file(
+    file: InputFile, config: Files, scans: ScanMemory | None, paths: tuple[str, ...]
+) -> Opened:
     types: Types
+    extracted: Types = {}
     parts: tuple[FilePart, ...]
     ends: tuple[int, ...] = ()
     stamp = FileStamp.take(file.path) if isinstance(file.path, Path) else None
@@ -131,15 +151,15 @@ def _open_file(file: InputFile, config: Files, scans: ScanMemory | None) -> Open
     if file.format == "arrow":
         types, parts = open_arrow(file, longest=config.max_record_bytes)
     elif file.format != "parquet":
-        types, parts = _scan_text(
-            _text_reader(file, config), digest, repr((MEANING, file, config)), scans
-        )
+        how = repr((MEANING, file, config))
+        types, extracted, parts = _scan_text(_text_reader(file, config), digest, how, scans, paths)
     declared = file.format in ("parquet", "arrow")
     stated = FileTypes(str(file.path), types, declared)
     if stamp is not None:
         stamp = stamp._replace(digest=digest)
         stamp.check()
-    return Opened(file.name, file.stem, stated, parts, digest, _file_size(file), marks, stamp)
+    size = _file_size(file)
+    return Opened(file.name, file.stem, stated, parts, digest, size, marks, stamp, extracted)
 
 
 def _digest_file(
@@ -184,19 +204,31 @@ def _text_reader(file: InputFile, config: Files) -> TextReader:
 
 
 def _scan_text(
-    reader: TextReader, digest: str, how: str, scans: ScanMemory | None
-) -> tuple[Types, tuple[FilePart, ...]]:
+    reader: TextReader,
+    digest: str,
+    how: str,
+    scans: ScanMemory | None,
+    paths: tuple[str, ...],
+) -> tuple[Types, Types, tuple[FilePart, ...]]:
     """Read a text file once for its types and the number of its records, unless they are known."""
+    with_paths = f"{how} {paths}"
     known = None if scans is None else scans.find(digest, how)
-    if known is not None:
-        return known[0], (TextPart(reader, known[1]),)
+    inside = scans.find(digest, with_paths) if scans is not None and paths else ({}, 0)
+    if known is not None and inside is not None:
+        return known[0], inside[0], (TextPart(reader, known[1]),)
     types: Types = {}
+    extracted: Types = {}
     rows = 0
     for block in reader.read_records():
         rows += block.frame.height + len(block.bad)
         for column in block.frame.get_columns():
             before = types.get(column.name, pl.Null())
             types[column.name] = reader.narrow_type(column, before)
+        for column in extract_paths(block.frame, paths).get_columns()[block.frame.width :]:
+            extracted[column.name] = lexeme_type(column, extracted.get(column.name, pl.Null()))
+    extracted = {name: dtype for name, dtype in extracted.items() if dtype != pl.Null}
     if scans is not None:
         scans.add(digest, how, types, rows)
-    return types, (TextPart(reader, rows),)
+        if paths:
+            scans.add(digest, with_paths, extracted, rows)
+    return types, extracted, (TextPart(reader, rows),)

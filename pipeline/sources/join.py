@@ -9,7 +9,9 @@ from typing import Final
 import polars as pl
 from pydantic import JsonValue
 
+from siftset.pipeline.sources.extraction import add_extracted
 from siftset.pipeline.sources.files import Opened, open_files
+from siftset.pipeline.sources.paths import extract_paths, may_be_path
 from siftset.pipeline.sources.row_ids import key_text
 from siftset.pipeline.sources.types import FileTypes, Types, agree_types, fit_columns
 from siftset.schemas.errors import SourceError
@@ -56,9 +58,11 @@ def open_join(config: Columns, folder: Path, source: str) -> JoinedColumns | Non
     join = config.join
     if join is None or config.id is None:
         return None
-    opened = open_files(Files(paths=(join.path,)), folder).files
-    types = agree_types([file.types for file in opened])
     key = join.id or config.id
+    named = (key,) if may_be_path(key) else ()
+    opened = open_files(Files(paths=(join.path,)), folder, paths=named).files
+    opened = add_extracted(opened, named)
+    types = agree_types([file.stated for file in opened])
     taken = join.columns or tuple(name for name in types if name != key)
     for name in (key, *taken):
         if name not in types:
@@ -86,7 +90,7 @@ def _rows_by_key(opened: tuple[Opened, ...], types: Types, key: str, path: str) 
     # keys as they stand in the file, before a type of the column changes how they are written
     rows = [
         fit_columns(block, types).with_columns(key_text(block[key]).alias(_KEY))
-        for block in blocks
+        for block in (extract_paths(block, (key,)) for block in blocks)
         if key in block.columns
     ]
     keyed = pl.concat(rows).filter(pl.col(_KEY).is_not_null())

@@ -12,6 +12,7 @@ from pydantic import JsonValue
 
 from siftset.pipeline.sources.assemble import FileParts, FileShard, SourcePlan
 from siftset.pipeline.sources.batch import Shard, Sources
+from siftset.pipeline.sources.extraction import add_extracted, check_extracted, paths_named
 from siftset.pipeline.sources.files import Opened, OpenedFiles, ScanMemory, open_files
 from siftset.pipeline.sources.prepare import final_names
 from siftset.pipeline.sources.types import (
@@ -95,11 +96,11 @@ class MappedFiles:
     def _missing_columns(self) -> Iterator[str]:
         """Say which files lack a column that the source names and other files have."""
         for column, name in self.plan.names.items():
-            known = any(column in file.types.types for file in self.opened.files)
-            if name not in ("text", "label", "id") or not known:
+            known = [column in file.stated.types for file in self.opened.files]
+            if name not in ("text", "label", "id") or not any(known):
                 continue
-            for file in self.opened.files:
-                if column not in file.types.types:
+            for file, has_column in zip(self.opened.files, known, strict=True):
+                if not has_column:
                     rows = sum(part.rows for part in file.parts)
                     yield (
                         f"{file.types.file}: no column '{column}' ({name}), which other files "
@@ -213,7 +214,8 @@ def _open_source(
 
             return open_synthesis(config, recipe.prepare, seed=recipe.seed, folder=folder)
         case Files():
-            opened, kind = open_files(config, folder, scans=scans), "files"
+            named = paths_named(config, recipe.prepare)
+            opened, kind = open_files(config, folder, scans=scans, paths=named), "files"
         case Hub():
             from siftset.pipeline.sources.hub import open_hub
 
@@ -240,7 +242,9 @@ def map_files(
     spelled: Mapping[str, str] | None = None,
 ) -> MappedFiles:
     """Check that the columns of files agree and hold what the source names."""
-    stated = [file.types for file in opened.files]
+    named = paths_named(config, prepare)
+    opened = opened._replace(files=add_extracted(opened.files, named))
+    stated = [file.stated for file in opened.files]
     types = agree_types(stated if joined is None else [*stated, joined.stated])
     if not types:
         raise SourceError(
@@ -251,6 +255,7 @@ def map_files(
             f"{opened.files[0].types.file}: {len(types):,} columns, expected at most "
             f"{MOST_COLUMNS:,}: leave some out, or write them as one column of lists"
         )
+    check_extracted(opened.files, types, _wanted_columns(config) | prepare.columns)
     mapping = _map_columns(config, types, opened.files, prepare)
     text = mapping.get("text")
     if text in types:
@@ -270,15 +275,20 @@ def map_files(
     reading = ""
     if isinstance(config, Files):
         reading = f"{config.format} {config.delimiter!r} {config.max_record_bytes}"
-    plan = SourcePlan(config.name, types, names, config.id, prepare, schema, fits, reading)
+    paths = tuple(name for name in named if not any(name in f.types.types for f in opened.files))
+    plan = SourcePlan(config.name, types, names, config.id, prepare, schema, fits, reading, paths)
     return MappedFiles(config.name, kind, opened, plan)
+
+
+def _wanted_columns(config: Columns) -> dict[str, str]:
+    wanted = {"text": config.text, "label": config.label, "id": config.id}
+    return {new: old for new, old in wanted.items() if old is not None}
 
 
 def _map_columns(
     config: Columns, types: Types, files: Sequence[Opened], prepare: Prepare
 ) -> dict[str, str]:
-    wanted = {"text": config.text, "label": config.label, "id": config.id}
-    mapping = {new: old for new, old in wanted.items() if old is not None}
+    mapping = _wanted_columns(config)
     renamed = "text" in prepare.columns and "text" not in config.model_fields_set
     if renamed and config.text not in types:
         del mapping["text"]
