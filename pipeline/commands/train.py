@@ -6,7 +6,6 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import Final
 
 from siftset.pipeline.commands.ablation import AblationRun, compare_with_ablation
 from siftset.pipeline.launch.task import (
@@ -26,7 +25,12 @@ from siftset.pipeline.model_registry.inputs import (
 from siftset.pipeline.model_registry.options import TrainOptions
 from siftset.pipeline.model_registry.ranks import is_main_process
 from siftset.pipeline.model_registry.registry import MODELS, point_latest
-from siftset.pipeline.model_registry.result import RESULT, read_result, render_comparison
+from siftset.pipeline.model_registry.result import (
+    REFUSED,
+    RESULT,
+    read_result,
+    render_comparison,
+)
 from siftset.pipeline.remote_output.open import open_store
 from siftset.pipeline.remote_output.push import push_output
 from siftset.pipeline.reports.index import write_index
@@ -38,9 +42,6 @@ from siftset.schemas.errors import GateFailed
 from siftset.schemas.progress import Progress, Silent
 from siftset.schemas.recipe.loading import LoadedRecipe, RecipeLike, load_recipe
 from siftset.schemas.results.summary import TrainResult
-
-FORGETTING: Final = "forgetting"
-"""The finding that keeps a model from being the latest one."""
 
 
 def train_recipe(
@@ -54,17 +55,17 @@ def train_recipe(
 
     The model lies in `models/<model_id>`, named after the version, the section and the base; a
     second run of the same returns the first one's result. Raises a SiftsetError, GateFailed where
-    the model forgot more general text than the recipe allows.
+    the run itself finds that its model should not be used.
     """
     shown = progress or Silent()
     loaded, store = open_store(
         recipe, overrides=overrides, uses=SECTIONS_OF_TRAINING, progress=shown
     )
     result = train_version(loaded, store, options or TrainOptions(), shown)
-    forgot = result.find(FORGETTING)
-    if forgot is not None:
+    refused = result.find(*REFUSED)
+    if refused is not None:
         raise GateFailed(
-            f"{forgot.message}; the model is kept in {result.model}, but it is not `latest` and "
+            f"{refused.message}; the model is kept in {result.model}, but it is not `latest` and "
             "was not uploaded"
         )
     return result
@@ -105,7 +106,7 @@ def train_version(
             compare_with_ablation(AblationRun.read_model(loaded, store, out), progress)
         report = render_comparison(out)
         write_index(store.output)
-        if result.find(FORGETTING) is None:
+        if result.find(*REFUSED) is None:
             point_latest(models, out.name)
             push_output(loaded)
         return replace(result, report=report)

@@ -18,7 +18,7 @@ from typing import Final
 
 from pydantic import JsonValue
 
-from siftset.pipeline.model_registry.result import RESULT
+from siftset.pipeline.model_registry.result import RESULT, is_refused
 from siftset.pipeline.storage.atomic_files import read_json, sync, write_json
 from siftset.pipeline.storage.remote import fetch_model
 from siftset.schemas.errors import OutputError
@@ -42,14 +42,23 @@ def list_models(output: Path) -> dict[int, tuple[str, ...]]:
 
 
 def latest_model(models: Path) -> Path:
-    """Return the folder in `models` of the model trained last; raise OutputError without one."""
+    """Return the folder in `models` of the model trained last that may be used.
+
+    Raises OutputError without one.
+    """
     link = models / LATEST
     if (link / RESULT).is_file():
         return link.resolve()
     found = [p for p in models.glob(f"*/{RESULT}") if not p.parent.is_symlink()]
     if not found:
         raise OutputError(f"{models} holds no model yet: run  siftset train  first")
-    latest = max(found, key=lambda path: path.stat().st_mtime).parent
+    usable = [path for path in found if not is_refused(path.parent)]
+    if not usable:
+        raise OutputError(
+            f"no model in {models} may be used: what was wrong with each is among the findings of "
+            f"its {RESULT}; change the settings of train and run  siftset train  again"
+        )
+    latest = max(usable, key=lambda path: path.stat().st_mtime).parent
     fetch_model(latest)
     return latest
 

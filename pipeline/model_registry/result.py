@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
@@ -15,6 +16,9 @@ from siftset.schemas.results.summary import Finding, TrainResult
 RESULT: Final = "training.json"
 COMPARE_JSON: Final = "compare.json"
 COMPARE_HTML: Final = "compare.html"
+REFUSED: Final = ("forgetting", "diverging", "not a number")
+"""Findings of a run that keep its model from use: it is neither `latest` nor current, and its
+weights are not uploaded, whichever command trained it."""
 
 
 def read_result(out: Path) -> TrainResult:
@@ -22,7 +26,7 @@ def read_result(out: Path) -> TrainResult:
     found = read_json(out / RESULT)
     if not (out / COMPARE_HTML).is_file():
         render_comparison(out)
-    findings, head = found.get("findings"), found.get("untrained_head")
+    head = found.get("untrained_head")
     metrics: dict[str, dict[str, float | None]] = json.loads(json.dumps(found.get("metrics") or {}))
     return TrainResult(
         model=out,
@@ -31,16 +35,26 @@ def read_result(out: Path) -> TrainResult:
         report=out / COMPARE_HTML,
         seconds=float(str(found["seconds"])),
         steps=int(str(found.get("steps", 0))),
-        findings=tuple(
-            Finding(**f)  # type: ignore[arg-type]
-            for f in (findings if isinstance(findings, list) else ())
-            if isinstance(f, dict)
-        ),
+        findings=_read_findings(found),
         untrained_head=tuple(map(str, head if isinstance(head, list) else ())),
         tokens_per_second=float(str(found.get("tokens_per_second", 0))),
         hardware=_as_object(found.get("hardware")),
         details=_as_object(found.get("details")),
         new=False,
+    )
+
+
+def is_refused(out: Path) -> bool:
+    """Say whether a trained model is kept in its folder for looking at alone."""
+    return any(one.name in REFUSED for one in _read_findings(read_json(out / RESULT)))
+
+
+def _read_findings(result: Mapping[str, JsonValue]) -> tuple[Finding, ...]:
+    found = result.get("findings")
+    return tuple(
+        Finding(**one)  # type: ignore[arg-type]
+        for one in (found if isinstance(found, list) else ())
+        if isinstance(one, dict)
     )
 
 

@@ -11,7 +11,7 @@ import polars as pl
 from pydantic import JsonValue
 
 from siftset.pipeline.commands.compare import write_comparison
-from siftset.pipeline.commands.train import FORGETTING, train_version
+from siftset.pipeline.commands.train import train_version
 from siftset.pipeline.model_registry.inputs import SECTIONS_OF_TRAINING, model_id, train_section
 from siftset.pipeline.model_registry.new_rows import count_changes
 from siftset.pipeline.model_registry.options import TrainOptions
@@ -24,7 +24,7 @@ from siftset.pipeline.model_registry.registry import (
     promote_model,
     read_pending,
 )
-from siftset.pipeline.model_registry.result import RESULT
+from siftset.pipeline.model_registry.result import REFUSED, RESULT
 from siftset.pipeline.profile.history import METRICS, read_metrics
 from siftset.pipeline.refresh.metric_drop import find_change, find_metric_drop
 from siftset.pipeline.storage.atomic_files import make_writable_folder, write_json
@@ -152,9 +152,9 @@ def _train_and_promote(
     models, name = store.output / MODELS, result.model.name
     before, refresh = current_model(models), loaded.recipe.refresh
     passed, why = True, "the first model"
-    bad = result.find(FORGETTING, "diverging", "not a number")
-    if bad is not None:
-        passed, why = False, bad.message
+    refused = result.find(*REFUSED)
+    if refused is not None:
+        passed, why = False, refused.message
     elif before is not None and before.name != name:
         if refresh.promote == "always":
             why = "refresh.promote is 'always'"

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 from siftset.pipeline.model_registry.ranks import is_main_process
 from siftset.pipeline.model_registry.registry import MODELS
-from siftset.pipeline.model_registry.result import RESULT
+from siftset.pipeline.model_registry.result import RESULT, is_refused
 from siftset.pipeline.remote_output.current_model import push_current
 from siftset.pipeline.remote_output.delta_log import compare_logs
 from siftset.pipeline.remote_output.mirror import mirror_set, other_table
@@ -95,7 +95,11 @@ def _list_ledger(store: Store) -> Iterator[str]:
 
 
 def _push_models(origin: Origin, there: Listing) -> None:
-    """Upload models that are finished, what says so last; one trained anew replaces the old."""
+    """Upload models that are finished, what says so last; one trained anew replaces the old.
+
+    Of a model that may not be used everything but its weights is sent: another machine then knows
+    that this training was made, and does not make it again.
+    """
     models = origin.folder / MODELS
     for result in sorted(models.glob(f"v*-*/{RESULT}")):
         name = f"{MODELS}/{result.parent.name}"
@@ -106,6 +110,8 @@ def _push_models(origin: Origin, there: Listing) -> None:
             origin.remove([said])
         is_new = said not in there
         files = [n for n in _list_files(origin.folder, name) if n != said]
+        if is_refused(result.parent):
+            files = [n for n in files if not n.endswith(".safetensors")]
         origin.send(files, there if is_new else {})
         origin.write(said, data)
         origin.agree(said, data)

@@ -242,7 +242,10 @@ def _check_train_curve(losses: Sequence[float]) -> list[Finding]:
     third = max(len(losses) // 3, 2)
     start, end = float(np.mean(losses[:third])), float(np.mean(losses[-third:]))
     found = []
-    if end > 1.1 * start:
+    # Two standard errors of the difference of both means. The noise of one loss comes from the
+    # steps between neighbours, which a trend hardly moves: half their mean square is its variance.
+    unsure = 2 * math.sqrt(float(np.mean(np.square(np.diff(losses)))) / third)
+    if end > 1.1 * start and end - start > unsure:
         advice = f"the training loss rose from {start:.3f} to {end:.3f}: lower learning_rate"
         found.append(_make_shape("diverging", advice, end / start))
     elif abs(start - end) < 0.02 * start:

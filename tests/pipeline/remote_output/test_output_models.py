@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 
 import pytest
@@ -79,6 +80,20 @@ def test_a_model_trained_anew_replaces_the_one_in_the_store(machines):
     where = f"{world.bucket}/reviews/models/v0-mlm-a"
     assert world.store.cat_file(f"{where}/model.safetensors") == b"weights." * 2**20
     assert world.store.cat_file(f"{where}/training.json") == b'{"seed": 1}'
+
+
+def test_of_a_model_that_may_not_be_used_no_weights_are_sent(machines):
+    world = machines.world
+    world.lines("in/a.jsonl", "the first text")
+    one = machines("one")
+    refresh(one)
+    model = finished(one.parent, "v0-mlm-a", hours=1)
+    forgot = {"name": "forgetting", "level": "critical", "message": "it forgot", "value": 0.5}
+    (model / "training.json").write_text(json.dumps({"findings": [forgot]}))
+    push_output(load_recipe(one))
+    assert machines.names("models") == {"models/v0-mlm-a/training.json"}
+    two = machines("two")  # knows of the training, and does not make it again
+    assert machines.run("history", two)["versions"][0]["models"] == ["v0-mlm-a"]
 
 
 def test_a_model_is_sent_although_the_set_went_on_meanwhile(machines):
