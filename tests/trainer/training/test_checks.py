@@ -30,8 +30,11 @@ RNG = np.random.default_rng(0)
         (np.linspace(1, 3, 30), (), {"diverging"}),
         ([2.0, 2.1, 3.0, 5.0, 8.0, 15.0], (), {"diverging"}),
         # a few tenths of a noisy loss are chance: a model is not refused for them
-        (1 + 0.9 * np.resize([0.0, 1, -1, 0.5, -0.5, 0.2], 30) + np.linspace(0, 0.3, 30), (),
-         {"oscillating"}),
+        (
+            1 + 0.9 * np.resize([0.0, 1, -1, 0.5, -0.5, 0.2], 30) + np.linspace(0, 0.3, 30),
+            (),
+            {"oscillating"},
+        ),
         (1 + np.tile([0.0, 1.5], 15) + FALLING / 3, (), {"oscillating"}),
         ([2.0, float("nan")], (), {"not a number"}),
         ([2.0, 1.9], (), set()),
