@@ -123,6 +123,28 @@ def error_named(kind: str, message: str) -> SiftsetError:
     return error
 
 
+class Terminated(KeyboardInterrupt):
+    """SIGTERM came."""
+
+
+def as_exception(error: BaseException) -> Exception:
+    """Return what a user's code raised as an error that ends no process.
+
+    Raises it again where it is Ctrl-C, SIGTERM, want of memory or one of our own.
+    """
+    if isinstance(error, KeyboardInterrupt | MemoryError | SiftsetError):
+        raise error
+    if isinstance(error, Exception):
+        return error
+    return RuntimeError(f"it raised {type(error).__name__}, which ends a process: {error!r:.100}")
+
+
+def describe_error(error: BaseException) -> str:
+    """Say which error it is and what it says, in one line."""
+    kind = type(error).__name__
+    return f"{kind}: {first_line(error)}" if str(error).strip() else kind
+
+
 def first_line(error: BaseException) -> str:
     """Say what an error says, in one line of at most 300 characters."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]

@@ -20,7 +20,7 @@ from importlib import metadata
 from pathlib import Path
 from types import ModuleType
 
-from siftset.schemas.errors import SignalError, first_line
+from siftset.schemas.errors import SignalError, as_exception, describe_error
 from siftset.signals.definition import Bound
 from siftset.signals.family import Family
 from siftset.signals.fingerprint import READ_AT_LOAD, hash_files
@@ -113,7 +113,7 @@ def _run_file(path: Path) -> _File:
                     if isinstance(bound, Bound):
                         files += [*bound.resource_files(), *bound.trace.files]
                         variables += bound.trace.variables
-        except (Exception, SystemExit) as error:
+        except BaseException as error:
             del sys.modules[name]
             raise SignalError(_explain_failure(path.name, error)) from error
     kept = {name: os.environ.get(name) for name in variables}
@@ -123,10 +123,11 @@ def _run_file(path: Path) -> _File:
 def _explain_failure(source: str, error: BaseException) -> str:
     if isinstance(error, SystemExit):
         return f"'{source}' ends the process while it is loaded: take out sys.exit()"
+    error = as_exception(error)
     line = f" on line {error.lineno}" if isinstance(error, SyntaxError) else ""
     if isinstance(error, ModuleNotFoundError):
         return f"'{source}' imports '{error.name}', which is not installed: install it first"
-    return f"'{source}' cannot be loaded{line}: {type(error).__name__}: {first_line(error)}"
+    return f"'{source}' cannot be loaded{line}: {describe_error(error)}"
 
 
 @contextmanager
@@ -179,7 +180,7 @@ def load_entry(
         )
     try:
         found = points[0].load()
-    except (Exception, SystemExit) as error:
+    except BaseException as error:
         raise SignalError(_explain_failure(claims[0], error)) from error
     if not isinstance(found, Family | Signal):
         raise SignalError(

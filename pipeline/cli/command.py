@@ -10,7 +10,7 @@ import signal
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, redirect_stdout
+from contextlib import ExitStack, contextmanager, redirect_stdout, suppress
 from types import FrameType
 from typing import Annotated, Final, get_type_hints
 
@@ -18,7 +18,7 @@ import typer
 
 from siftset.pipeline.cli.console import Screen
 from siftset.pipeline.model_registry.ranks import is_main_process
-from siftset.schemas.errors import SiftsetError
+from siftset.schemas.errors import SiftsetError, Terminated, describe_error
 
 INTERRUPTED: Final = 130
 TERMINATED: Final = 143
@@ -30,10 +30,6 @@ _COMMON: Final[dict[str, object]] = {
     ],
     "verbose": Annotated[bool, typer.Option("--verbose", "-v", help="Show more; tracebacks too.")],
 }
-
-
-class Terminated(BaseException):
-    """SIGTERM came."""
 
 
 def add_command(
@@ -48,7 +44,8 @@ def add_command(
             screen = Screen(
                 flags["json_"] and speaks, flags["quiet"] or not speaks, flags["verbose"]
             )
-            _run_command(screen, lambda: function(screen, **given))
+            with _keep_stdout(screen):
+                _run_command(screen, lambda: function(screen, **given))
 
         _copy_signature(run, function)
         epilog = f"Example:  {example}"
@@ -82,12 +79,12 @@ def _run_command(screen: Screen, work: Callable[[], None]) -> None:
     atexit.unregister(gc.freeze)
     atexit.register(gc.freeze)
     try:
-        with _catch_sigterm(), _keep_stdout(screen):
+        with _catch_sigterm():
             work()
     except SiftsetError as error:
         screen.failure(error, error.exit_code)
         raise typer.Exit(error.exit_code) from None
-    except (KeyboardInterrupt, Terminated) as stop:
+    except KeyboardInterrupt as stop:
         code = TERMINATED if isinstance(stop, Terminated) else INTERRUPTED
         # Notes name what stands, the outermost last: a version, a checkpoint, what was not sent.
         stands = "; ".join(reversed(getattr(stop, "__notes__", ["nothing was published"])))
@@ -106,23 +103,64 @@ def _run_command(screen: Screen, work: Callable[[], None]) -> None:
             raise
         # Whoever read stdout has seen enough, as in  siftset explain nike | head.
         raise typer.Exit from None
-    except SystemExit as error:
-        ended = SiftsetError(f"your code called sys.exit({error.code!r}): take that out")
-        screen.failure(ended, ended.exit_code)
-        raise typer.Exit(ended.exit_code) from None
-    except Exception as error:
-        screen.failure(error, 1)
-        raise typer.Exit(1) from None
+    except BaseException as error:
+        known = _explain_ending(error)
+        screen.failure(known or error, known.exit_code if known else 1)
+        raise typer.Exit(known.exit_code if known else 1) from None
+
+
+def _explain_ending(error: BaseException) -> SiftsetError | None:
+    """Return the error that tells a user what to do; None for a defect of ours."""
+    if isinstance(error, MemoryError):
+        # Every worker holds a shard of its own.
+        message = (
+            "the memory is used up: give the process more, or let fewer shards be worked on at "
+            "once (SIFTSET_WORKERS)"
+        )
+    elif isinstance(error, SystemExit):
+        message = f"your code called sys.exit({error.code!r}): take that out"
+    elif isinstance(error, Exception) or type(error).__module__ == "pyo3_runtime":
+        return None  # a panic of polars is nobody's intention
+    else:
+        message = f"your code ended the run with {describe_error(error)}: raise an Exception there"
+    known = SiftsetError(message)
+    for note in getattr(error, "__notes__", ()):
+        known.add_note(note)
+    known.__cause__ = error
+    return known
 
 
 @contextmanager
 def _keep_stdout(screen: Screen) -> Iterator[None]:
-    """Under --json, send what users' code prints to stderr: stdout holds one object alone."""
+    """Under --json, send what users' code writes to stderr: stdout holds one object alone.
+
+    What C libraries and processes of the users' own write goes by the descriptor, past Python.
+    """
     if not screen.json:
         yield
         return
-    with redirect_stdout(sys.stderr):
+    with redirect_stdout(sys.stderr), ExitStack() as stack:
+        # Without descriptors of their own, as in tests, stdout and stderr are Python's alone.
+        with suppress(OSError, AttributeError):
+            stack.enter_context(_divert_descriptor(screen))
         yield
+
+
+@contextmanager
+def _divert_descriptor(screen: Screen) -> Iterator[None]:
+    """Let descriptor 1 be stderr, and the screen write to what it was."""
+    before, number = screen.out, screen.out.fileno()
+    before.flush()
+    screen.out = os.fdopen(os.dup(number), "w", encoding=before.encoding, errors=before.errors)
+    os.dup2(sys.stderr.fileno(), number)
+    try:
+        yield
+    finally:
+        # what waits in the buffer of the C library was not meant for stdout either
+        import ctypes
+
+        ctypes.CDLL(None).fflush(None)
+        os.dup2(screen.out.fileno(), number)
 
 
 @contextmanager

@@ -90,7 +90,7 @@ class Screen:
             # What waits to be written goes nowhere, so that the end of the process is no error.
             with suppress(OSError, ValueError, AttributeError):
                 nowhere = os.open(os.devnull, os.O_WRONLY)
-                os.dup2(nowhere, sys.__stdout__.fileno())  # type: ignore[union-attr]
+                os.dup2(nowhere, self.out.fileno())
                 os.close(nowhere)
             if isinstance(error, BrokenPipeError):
                 raise

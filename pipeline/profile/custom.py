@@ -8,7 +8,7 @@ from pathlib import Path
 
 import polars as pl
 
-from siftset.schemas.errors import SignalError
+from siftset.schemas.errors import SignalError, as_exception, describe_error
 from siftset.signals.plugins import load_file
 
 Metric = Callable[[pl.LazyFrame], float | int]
@@ -39,11 +39,11 @@ def ask_metrics(metrics: Mapping[str, Metric], kept: pl.LazyFrame) -> dict[str, 
         where = f"integrity.metrics.{name}"
         try:
             value = metric(kept)
-        except Exception as error:
-            said = (str(error).splitlines() or [""])[0]
+        except BaseException as error:
+            said = describe_error(as_exception(error))
             raise SignalError(
-                f"{where}: the function failed on the kept rows: {type(error).__name__}: {said}; "
-                "it is given a polars LazyFrame and returns a number"
+                f"{where}: the function failed on the kept rows: {said}; it is given a polars "
+                "LazyFrame and returns a number"
             ) from error
         number = isinstance(value, int | float) and not isinstance(value, bool)
         if not number or not math.isfinite(value):

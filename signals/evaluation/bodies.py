@@ -11,13 +11,8 @@ import polars as pl
 from numpy.typing import NDArray
 
 from siftset.schemas.errors import SignalError
-from siftset.signals.evaluation.faults import (
-    ENDINGS,
-    as_exception,
-    isolate_faults,
-    refuse_error,
-)
-from siftset.signals.evaluation.spec import Preprocessor, SignalSpec
+from siftset.signals.evaluation.faults import blame_row, isolate_faults
+from siftset.signals.evaluation.spec import Preprocessor, SignalSpec, make_expression
 
 Codes: TypeAlias = NDArray[np.uint8]
 Scores: TypeAlias = NDArray[np.float64]
@@ -117,8 +112,7 @@ def _run_step_block(
 ) -> pl.Series:
     piece = {name: _own_series(values[start:end]) for name, values in inputs.items()}
     if step.kind == "expression":
-        answer = step.function(*(pl.col(name) for name in piece))
-        assert isinstance(answer, pl.Expr)
+        answer = make_expression(f"preprocessor '{step.name}'", step.function, tuple(piece))
         made = pl.DataFrame(piece).select(answer.alias(step.name)).to_series()
     else:
         made = _checked_series(step.function(*piece.values()), step.name)
@@ -171,9 +165,8 @@ def _run_rows(
             if key not in memo:
                 try:
                     memo[key] = function(*row)
-                except (Exception, *ENDINGS) as error:
-                    failed[key] = as_exception(error)
-                    refuse_error(failed[key], name)
+                except BaseException as error:
+                    failed[key] = blame_row(error, name)
                     memo[key] = None
             if key in failed:
                 raised[position] = failed[key]

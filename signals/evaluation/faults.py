@@ -9,15 +9,12 @@ from typing import Generic, TypeVar
 
 import polars as pl
 
-from siftset.schemas.errors import SiftsetError, SignalError, first_line
+from siftset.schemas.errors import SignalError, as_exception, describe_error, first_line
 
 T = TypeVar("T")
 
 TRACEBACKS = 50
 """Faults of one signal in one batch that keep their traceback; the others keep the error."""
-
-ENDINGS = (SystemExit, GeneratorExit)
-"""What a body may raise to end more than itself: a fault of the row like any other."""
 
 _AT_ONCE = (
     pl.exceptions.ColumnNotFoundError,
@@ -59,9 +56,8 @@ def isolate_faults(call: Callable[[int, int], T], size: int, *, signal: str) -> 
         start, end = waiting.pop()
         try:
             done.append((start, end, call(start, end)))
-        except (Exception, *ENDINGS) as caught:
-            error = as_exception(caught)
-            refuse_error(error, signal)
+        except BaseException as caught:
+            error = blame_row(caught, signal)
             if end - start == 1:
                 raised[start] = error
             elif end > start:
@@ -70,17 +66,14 @@ def isolate_faults(call: Callable[[int, int], T], size: int, *, signal: str) -> 
     return IsolatedParts(sorted(done, key=lambda part: part[0]), raised)
 
 
-def as_exception(error: BaseException) -> Exception:
-    """Make an error that would end the process one that does not."""
-    if isinstance(error, Exception):
-        return error
-    return RuntimeError(f"it raised {type(error).__name__}, which ends a process: {error!r:.100}")
+def blame_row(caught: BaseException, signal: str) -> Exception:
+    """Return what a row is to blame for; raise SignalError for what none is.
 
-
-def refuse_error(error: Exception, signal: str) -> None:
-    """Raise SignalError for an error that no row is to blame for."""
-    if isinstance(error, SiftsetError | MemoryError):
-        raise error
+    Whatever would end the process, such as SystemExit, is the fault of its row like any other.
+    """
+    if isinstance(caught, MemoryError):
+        caught.add_note(f"in signal '{signal}'")
+    error = as_exception(caught)
     if isinstance(error, ImportError):
         missing = f"'{error.name}'" if error.name else first_line(error)
         raise SignalError(
@@ -91,6 +84,7 @@ def refuse_error(error: Exception, signal: str) -> None:
         raise SignalError(
             f"signal '{signal}' does not fit the data: {first_line(error)}"
         ) from error
+    return error
 
 
 def describe_fault(signal: str, row: int, value: object, error: Exception, *, full: bool) -> Fault:
@@ -100,7 +94,7 @@ def describe_fault(signal: str, row: int, value: object, error: Exception, *, fu
         signal=signal,
         row=row,
         excerpt=excerpt(value),
-        error=f"{type(error).__name__}: {first_line(error)}",
+        error=describe_error(error),
         traceback="".join(trace),
     )
 

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Literal, Self
 
 import polars as pl
 from pydantic import JsonValue
 
-from siftset.schemas.errors import SignalError, first_line
+from siftset.schemas.errors import SignalError, as_exception, describe_error, first_line
 from siftset.signals.formula.tree import digest
 
 Kind = Literal["expression", "batch", "row"]
@@ -140,11 +140,22 @@ class SignalSpec:
 
     def expression(self) -> pl.Expr:
         """The body of an expression signal, named after it."""
-        answer = self.function(*(pl.col(column) for column in self.inputs or self.columns))
-        if not isinstance(answer, pl.Expr):
-            kind = type(answer).__name__
-            raise SignalError(f"signal '{self.name}' returned {kind}, expected a polars expression")
-        return answer.alias(self.name)
+        columns = self.inputs or self.columns
+        return make_expression(f"signal '{self.name}'", self.function, columns).alias(self.name)
+
+
+def make_expression(what: str, function: Body, columns: Iterable[str]) -> pl.Expr:
+    """Ask a user's function for its expression; raise SignalError where it gives none."""
+    try:
+        answer = function(*(pl.col(column) for column in columns))
+    except BaseException as error:
+        raise SignalError(
+            f"{what} fails before it sees a row: {describe_error(as_exception(error))}"
+        ) from error
+    if not isinstance(answer, pl.Expr):
+        kind = type(answer).__name__
+        raise SignalError(f"{what} returned {kind}, expected a polars expression")
+    return answer
 
 
 def one_cell(value: object) -> pl.Series:

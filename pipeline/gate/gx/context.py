@@ -14,7 +14,13 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from siftset.schemas.errors import MissingExtraError, OutputError, SuiteError
+from siftset.schemas.errors import (
+    MissingExtraError,
+    OutputError,
+    SuiteError,
+    as_exception,
+    describe_error,
+)
 
 if TYPE_CHECKING:
     from great_expectations.data_context.data_context.file_data_context import FileDataContext
@@ -68,12 +74,8 @@ def load_expectations(path: Path) -> None:
             spec.loader.exec_module(module)
     except BaseException as error:
         del sys.modules[name]
-        if isinstance(error, KeyboardInterrupt):
-            raise
-        problem = " ".join(str(error).split())
-        raise SuiteError(
-            f"{path}: cannot be imported: {type(error).__name__}: {problem}"
-        ) from error
+        said = describe_error(as_exception(error))
+        raise SuiteError(f"{path}: cannot be imported: {said}") from error
 
 
 def open_context(folder: Path) -> FileDataContext:
