@@ -16,7 +16,7 @@ from pydantic import Field, JsonValue, ValidationError
 from siftset.schemas.errors import SignalError
 from siftset.schemas.recipe.section import Section
 from siftset.signals.evaluation.spec import Accepts, Body, Bounds, Kind, Nulls, Returns
-from siftset.signals.fingerprint import package_label
+from siftset.signals.fingerprint import trace_function
 from siftset.signals.formula.tree import digest
 from siftset.signals.signal import Signal
 
@@ -90,9 +90,10 @@ class Build:
         for name in self.family.unordered:
             values[name] = sorted(values[name], key=repr)
         given = json.dumps(values, separators=(",", ":"), ensure_ascii=False)
-        # a kind of another package changes with that package
-        shipped = self.family.builder.__module__.startswith("siftset.")
-        package = () if shipped else (package_label(self.family.builder),)
+        # a kind of another package changes with that package, or with its code while it is edited
+        builder = self.family.builder
+        foreign = not builder.__module__.startswith("siftset.")
+        package = (trace_function(builder).hash,) if foreign else ()
         return Signal(
             name=self.name,
             kind=kind,

@@ -115,7 +115,9 @@ def _version_of(package: str) -> str:
     try:
         return str(found) if _is(found, str) else metadata.version(package)
     except metadata.PackageNotFoundError:
-        return ""
+        # what is imported as yaml is installed as PyYAML; several may share a namespace
+        names = sorted(set(metadata.packages_distributions().get(package, ())))
+        return " ".join(f"{name} {metadata.version(name)}" for name in names)
 
 
 @functools.cache

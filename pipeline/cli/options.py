@@ -37,6 +37,16 @@ Engine = Annotated[Literal["local", "ray"], typer.Option("--engine", help="Who d
 LockTimeout = Annotated[
     float, typer.Option("--lock-timeout", help="Seconds to wait for another run to end.")
 ]
+Fresh = Annotated[
+    bool,
+    typer.Option(
+        "--fresh",
+        help="Score every row anew, with nothing that is stored; publish what differs.",
+    ),
+]
+FreshSet = Annotated[
+    bool, typer.Option("--fresh-set", help="Publish again although nothing is new.")
+]
 TakeOver = Annotated[
     bool,
     typer.Option(

@@ -13,6 +13,8 @@ from siftset.pipeline.cli.console import Screen
 from siftset.pipeline.cli.options import (
     Engine,
     ForSpreadsheets,
+    Fresh,
+    FreshSet,
     LockTimeout,
     Out,
     Overrides,
@@ -59,9 +61,8 @@ def curate_command(
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Do everything but publish; lays preview/.")
     ] = False,
-    fresh: Annotated[
-        bool, typer.Option("--fresh", help="Publish again although nothing is new.")
-    ] = False,
+    fresh: Fresh = False,
+    fresh_set: FreshSet = False,
     release_quarantine: Annotated[
         bool,
         typer.Option("--release-quarantine", help="Put mended rows back through."),
@@ -83,6 +84,7 @@ def curate_command(
         sample=sample,
         dry_run=dry_run,
         fresh=fresh,
+        fresh_set=fresh_set,
         release_quarantine=release_quarantine or mended is not None,
         mended=mended,
         lock_timeout=lock_timeout,

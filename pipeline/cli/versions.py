@@ -9,7 +9,16 @@ import typer
 from siftset.pipeline.cli.app import app
 from siftset.pipeline.cli.command import add_command
 from siftset.pipeline.cli.console import Screen
-from siftset.pipeline.cli.options import Engine, LockTimeout, Overrides, Recipe, TakeOver, Version
+from siftset.pipeline.cli.options import (
+    Engine,
+    Fresh,
+    FreshSet,
+    LockTimeout,
+    Overrides,
+    Recipe,
+    TakeOver,
+    Version,
+)
 
 if TYPE_CHECKING:
     from pydantic import JsonValue
@@ -24,6 +33,8 @@ def refresh_command(
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Do everything but publish; lays preview/.")
     ] = False,
+    fresh: Fresh = False,
+    fresh_set: FreshSet = False,
     lock_timeout: LockTimeout = 0.0,
     take_over: TakeOver = False,
 ) -> None:
@@ -33,7 +44,12 @@ def refresh_command(
     from siftset.pipeline.run.context import CurateOptions
 
     options = CurateOptions(
-        dry_run=dry_run, take_over=take_over, lock_timeout=lock_timeout, engine=engine
+        dry_run=dry_run,
+        fresh=fresh,
+        fresh_set=fresh_set,
+        take_over=take_over,
+        lock_timeout=lock_timeout,
+        engine=engine,
     )
     result = run(recipe, overrides=set_ or (), options=options, progress=screen.progress())
     following = next_command(result, recipe, set_ or (), again="refresh")

@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from siftset.pipeline.commands.publish_run import BuiltVersion, publish_run
-from siftset.pipeline.engines.sift import check_engine, open_resolver, sift_shards
+from siftset.pipeline.engines.sift import check_engine, forget_answers, open_resolver, sift_shards
 from siftset.pipeline.remote_output.open import open_store
 from siftset.pipeline.run.context import CurateOptions, CurateRun
 from siftset.pipeline.run.job import SECTIONS, load_job
@@ -46,7 +46,8 @@ def curate(
     """Run a recipe: read, check, sift, dedupe, split, gate and publish one new version.
 
     A second run of the same recipe on the same input publishes nothing and returns the earlier
-    result with `new` false. Raises a SiftsetError for what the user can mend.
+    result with `new` false; `fresh` scores all rows anew first, `fresh_set` publishes all the same.
+    Raises a SiftsetError for what the user can mend.
     """
     clock = time.perf_counter()
     wanted = options or CurateOptions()
@@ -65,11 +66,13 @@ def curate(
         store = Store(job.output)
         check_owner(store, job.recipe.name, take_over=wanted.take_over)
         finish_commit(store)
-        done = None if wanted.fresh or wanted.is_preview else existing_result(store, job.key)
+        done = None if wanted.always_runs else existing_result(store, job.key)
         if done is not None:
             if sync_remote(job.loaded, store):
                 shown.say(f"sent what an earlier run had published: version {done.version}")
             return done
+        if wanted.fresh:
+            forget_answers(job)
         with work_folder(job.output) as folder, name_what_stands(store):
             return publish_run(
                 CurateRun(job, store, wanted, shown, folder, clock=clock), build_version

@@ -49,6 +49,36 @@ def count_turnover(store: Store, files: Sequence[Path]) -> Turnover | None:
     return Turnover(version, entered, left)
 
 
+def count_changed_rows(store: Store, files: Sequence[Path]) -> int | None:
+    """Count the rows that only `files` or only the current version hold, or answer otherwise.
+
+    What one of both did not ask counts as equal. None where the version cannot be read.
+    """
+    version = store.version()
+    if version is None:
+        return None
+    try:
+        before = pl.scan_parquet(store.local_files(version))
+        after = pl.scan_parquet(list(files))
+        schemas = [side.select("^(signals|scores)$").collect_schema() for side in (before, after)]
+    except (OutputError, OSError, pl.exceptions.PolarsError):
+        return None
+    if schemas[0] != schemas[1]:
+        return _count_rows(files)
+    asked = pl.col("row_id", *schemas[0].names())
+    both = before.select(asked).join(
+        after.select(asked), on="row_id", how="full", suffix="_new", coalesce=False
+    )
+    differs = [pl.col("row_id").is_null(), pl.col("row_id_new").is_null()]
+    for column, kind in schemas[0].items():
+        assert isinstance(kind, pl.Struct)
+        for name in (one.name for one in kind.fields):
+            old, new = (pl.col(side).struct.field(name) for side in (column, f"{column}_new"))
+            known = old.cast(pl.String) != "skipped", new.cast(pl.String) != "skipped"
+            differs.append(pl.all_horizontal(old != new, *known).fill_null(False))
+    return int(both.select(pl.any_horizontal(differs).sum()).collect(engine="streaming").item())
+
+
 def _count_rows(files: Sequence[Path]) -> int:
     return int(pl.scan_parquet(list(files)).select(pl.len()).collect().item()) if files else 0
 

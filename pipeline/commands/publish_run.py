@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
-from siftset.pipeline.commands.diff import count_turnover
+from siftset.pipeline.commands.diff import count_changed_rows, count_turnover
 from siftset.pipeline.engines.shard_results import close_shards
 from siftset.pipeline.engines.sift import count_scored
 from siftset.pipeline.gate.prepare import check_kinds
@@ -59,16 +59,28 @@ def publish_run(run: CurateRun, build: Callable[[CurateRun], BuiltVersion]) -> C
             run.progress.say(f"warning: {warning}")
 
 
+def _repeats_version(run: CurateRun, built: BuiltVersion) -> bool:
+    """Tell whether rows that were scored anew are those of the current version, answers too."""
+    changed = count_changed_rows(run.store, [file.path for file in built.outcome.files])
+    scored = sum(one.ran for one in run.job.decider.statistics().signals.values())
+    told = "the current version cannot be read" if changed is None else f"{changed:,} rows differ"
+    run.progress.say(f"scored anew, {scored:,} answers: {told}")
+    return changed == 0
+
+
 def _carry_out(run: CurateRun, build: Callable[[CurateRun], BuiltVersion]) -> CurateResult:
     for warning in run.job.sources.warnings:
         run.progress.say(f"warning: {warning}")
     check_kinds(run.job.loaded)
     built, is_preview = build(run), run.options.is_preview
     current = run.store.current()
-    if current is not None and not (built.moves or is_preview or run.options.fresh):
-        unchanged = existing_result(run.store, current.key)
-        assert unchanged is not None
-        return unchanged
+    if current is not None and not is_preview and not run.options.fresh_set:
+        same = run.options.fresh and run.job.key == current.key and _repeats_version(run, built)
+        if same or not (built.moves or run.options.fresh):
+            unchanged = existing_result(run.store, current.key)
+            assert unchanged is not None
+            close_shards(run.store.output)
+            return unchanged
     built.outcome.check(recorded=run.job.recipe.record != "none")
     assessment = assess_run(run, built.results, built.outcome)
     # A refresh sends its own alert, once it knows what became of the model.

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from siftset.pipeline.commands.diff import count_turnover
 from siftset.pipeline.commands.publish_run import BuiltVersion, publish_run
-from siftset.pipeline.engines.sift import check_engine, sift_shards
+from siftset.pipeline.engines.sift import check_engine, forget_answers, sift_shards
 from siftset.pipeline.profile.state import ProfileState
 from siftset.pipeline.refresh.change import SetChange, find_change, list_dropped
 from siftset.pipeline.refresh.file_scans import SCANS, StoredScans
@@ -74,8 +74,10 @@ def refresh_set(
             if store.version() != version:
                 book = _read_shard_list(store, ledger)
                 job = _load_job(loaded, store, book, scans)
-            plan = make_plan(job, store, book, folder)
-            done = None if wanted.is_preview or wanted.fresh else existing_result(store, plan.key)
+            if wanted.fresh:
+                forget_answers(job)
+            plan = make_plan(job, store, book, folder, fresh=wanted.fresh)
+            done = None if wanted.always_runs else existing_result(store, plan.key)
             if done is not None:
                 return done
             keyed = replace(job, key=plan.key)

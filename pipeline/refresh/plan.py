@@ -63,13 +63,16 @@ def hash_rules(job: Job) -> str:
     )
 
 
-def make_plan(job: Job, store: Store, book: ShardList | None, work: Path) -> RefreshPlan:
+def make_plan(
+    job: Job, store: Store, book: ShardList | None, work: Path, *, fresh: bool = False
+) -> RefreshPlan:
     """Compare what the source holds now with what the current version was made from.
 
-    `work` takes rows whose input is gone where only the set knows them.
+    `work` takes rows whose input is gone where only the set knows them. A `fresh` plan reads all
+    inputs, as if they had been decided in another way before.
     """
     sign = hash_rules(job)
-    same = book if book is not None and book.signature == sign else None
+    same = book if book is not None and book.signature == sign and not fresh else None
     todo: dict[str, Shard] = {}
     known = {entry.key: entry for entry in same.entries} if same is not None else {}
     present: list[ShardEntry] = []

@@ -27,7 +27,9 @@ class CurateOptions:
     dry_run: bool = False
     """Read everything, write a preview, publish nothing."""
     fresh: bool = False
-    """Run although the current version was made from the same recipe and input."""
+    """Use nothing that earlier runs scored; publish where a row or an answer differs."""
+    fresh_set: bool = False
+    """Publish although the current version was made from the same recipe and input."""
     release_quarantine: bool = False
     """Put quarantined rows that were mended back through; they stay in force for later runs."""
     mended: Path | None = None
@@ -36,6 +38,11 @@ class CurateOptions:
     """Go on from a set that is another recipe's, or that another program changed."""
     lock_timeout: float = 0.0
     engine: Literal["local", "ray"] = "local"
+
+    @property
+    def always_runs(self) -> bool:
+        """Whether rows are read although nothing is new."""
+        return self.is_preview or self.fresh or self.fresh_set
 
     @property
     def is_preview(self) -> bool:

@@ -15,6 +15,7 @@ import shutil
 import sys
 import threading
 import time
+from collections.abc import Iterable
 from contextlib import suppress
 from functools import cache
 from pathlib import Path
@@ -89,6 +90,13 @@ class StoredScores:
         fingerprint = digest(signal.score_fingerprint, _describe_software(signal))
         dtype = np.dtype(np.float64 if signal.returns == "score" else np.uint8)
         return StoredShelf(self, self.folder / fingerprint, dtype)
+
+    def forget(self, signals: Iterable[SignalSpec]) -> None:
+        """Remove what is stored of signals, so that their rows are scored again."""
+        for signal in signals:
+            shelf = self.shelf(signal)
+            if shelf is not None:
+                shutil.rmtree(shelf.folder, ignore_errors=True)
 
     def close(self) -> tuple[str, ...]:
         """Write what is new, keep the folder within its bounds, and tell what went wrong."""

@@ -156,7 +156,7 @@ class Store:
             number = self.version() if version is None else version
             raise OutputError(
                 f"{lost}, which version {number} of the set needs, is gone (was the table vacuumed "
-                "by another tool?): name another version, or run  siftset curate --fresh"
+                "by another tool?): name another version, or run  siftset curate --fresh-set"
             )
         return paths
 
@@ -167,7 +167,7 @@ class Store:
             if split_of(path) not in found:
                 raise OutputError(
                     f"{path} was not written by siftset (another tool compacted the set): "
-                    "name an earlier version, or run  siftset curate --fresh"
+                    "name an earlier version, or run  siftset curate --fresh-set"
                 )
             found[split_of(path)].append(path)
         return {name: tuple(paths) for name, paths in found.items() if paths}

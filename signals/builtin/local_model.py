@@ -13,8 +13,8 @@ import polars as pl
 
 from siftset.schemas.cache import embedded_model
 from siftset.schemas.errors import MissingExtraError, SignalError
+from siftset.schemas.model_files import digest_model_files, list_model_files
 from siftset.signals.family import Build
-from siftset.signals.fingerprint import file_fingerprint
 from siftset.signals.kernels.arrays import to_series
 
 if TYPE_CHECKING:
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 
 Head = Literal["AutoModel", "AutoModelForSequenceClassification", "AutoModelForCausalLM"]
 
-_NOT_READ = {".md", ".html", ".png", ".svg", ".csv"}
 BATCH = 32
 """Texts of one forward pass; they are sorted by length, so that little is padding."""
 
@@ -42,16 +41,20 @@ def model_folder(build: Build, name: str) -> Path:
         raise SignalError(
             f"signal '{build.name}': {folder} has no config.json with *.safetensors; {hint}"
         )
-    # all that loading may read: weights, configuration, tokenizer, vocabulary, templates
-    for file in sorted(folder.iterdir()):
-        if file.is_file() and file.suffix not in _NOT_READ and not file.name.startswith("."):
-            build.depends(file.name, file_fingerprint(file))
+    build.depends(digest_model_files(folder))
     return folder
 
 
-@lru_cache(maxsize=4)
 def load_model(folder: Path, head: Head) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
-    """Load a model for inference and its tokenizer, once a process."""
+    """Load a model for inference and its tokenizer, again only where a file of it has changed."""
+    stats = [(path, path.stat()) for path in list_model_files(folder)]
+    return _load_model(folder, head, tuple((p, s.st_mtime_ns, s.st_size) for p, s in stats))
+
+
+@lru_cache(maxsize=4)
+def _load_model(
+    folder: Path, head: Head, _state: tuple[tuple[Path, int, int], ...]
+) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
     import transformers
 
     tokenizer = transformers.AutoTokenizer.from_pretrained(folder, local_files_only=True)

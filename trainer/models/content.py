@@ -4,39 +4,23 @@ from __future__ import annotations
 
 import hashlib
 from pathlib import Path
-from typing import Final
 
 from siftset.schemas.errors import ModelError
+from siftset.schemas.model_files import digest_model_files
 from siftset.schemas.recipe.train import Train
 from siftset.trainer.models.embedded import EMBEDDED
 from siftset.trainer.models.loading import locate_model
 
-_NAMES: Final = (
-    "config",
-    "tokenizer",
-    "vocab",
-    "merges",
-    "special_tokens",
-    "added_tokens",
-    "spiece",
-)
-
 
 def digest_model(name: str) -> str | None:
-    """Return the digest of the weights, settings and tokenizer in a folder; None for a hub's name.
+    """Return the digest of what loading a folder may read; None for a hub's name.
 
     Cards, comparisons and curves beside them do not count.
     """
     folder = Path(name).expanduser()
     if not folder.is_dir():
         return None
-    digest = hashlib.sha256()
-    for path in sorted(folder.iterdir()):
-        if path.suffix == ".safetensors" or path.name.startswith(_NAMES):
-            with path.open("rb") as file:
-                content = hashlib.file_digest(file, "sha256").hexdigest()
-            digest.update(f"{path.name} {content}\n".encode())
-    return digest.hexdigest()
+    return digest_model_files(folder)
 
 
 def base_content(config: Train) -> dict[str, str]:

@@ -13,14 +13,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from siftset.schemas.errors import MissingExtraError, ModelError
+from siftset.schemas.model_files import ADAPTER_CONFIG
 from siftset.schemas.tasks import TASKS, TaskName
 from siftset.trainer.models.embedded import EMBEDDED, compose_head, find_embedded
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
-
-ADAPTER_CONFIG = "adapter_config.json"
-"""What a folder of peft's low-rank adapters holds."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -96,7 +96,7 @@ def test_what_a_person_reads(project, run):
         assert f"  {word}" in shown.stdout
     assert following(shown.stdout) == f"siftset train {recipe}"
     assert "Nothing new: version 0" in run("curate", recipe).stdout
-    quiet = run("curate", recipe, "--fresh", "-q")
+    quiet = run("curate", recipe, "--fresh-set", "-q")
     assert (quiet.stdout, quiet.stderr) == ("", "")
 
 

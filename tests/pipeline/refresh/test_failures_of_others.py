@@ -19,7 +19,7 @@ from siftset.schemas.errors import FaultBudgetExceeded
 
 ROOT = Path(__file__).parents[3]
 PROGRAM = "from siftset.pipeline.cli import app; app()"
-FRESH = CurateOptions(fresh=True)
+FRESH = CurateOptions(fresh_set=True)
 
 
 def texts(world):

@@ -99,7 +99,7 @@ def test_rows_that_another_program_appends_are_noticed_and_never_erased_unsaid(w
 
 
 def test_a_vacuum_is_no_news_and_no_version(world):
-    curate(world.path(), options=CurateOptions(fresh=True))
+    curate(world.path(), options=CurateOptions(fresh_set=True))
     table = DeltaTable(world.folder / "out/set")
     table.vacuum(retention_hours=0, dry_run=False, enforce_retention_duration=False)
     table.update_incremental()

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import json
+import shutil
 from pathlib import Path
 
 import polars as pl
 import pytest
 
+from siftset.pipeline.run.job import load_job
+from siftset.pipeline.run.score_store import StoredScores
 from siftset.schemas.errors import SignalError
 from siftset.signals.decider import Decider
 from siftset.signals.formula.formula import parse
@@ -96,14 +100,70 @@ def test_tokens_are_counted_without_special_ones(models: Path):
     assert ask(models, {"tokens": {"model": "encoder"}}) == [2.0, 11.0, 1.0, None]
 
 
-def test_a_changed_model_changes_the_fingerprint_and_an_unknown_label_is_refused(models: Path):
-    spec = {"asked": {"classifier": {"model": "classifier", "label": "yes"}}}
-    before = build(spec, folder=models)["asked"].fingerprint
-    assert build(spec, folder=models)["asked"].fingerprint == before
-    config = models / "classifier" / "config.json"
-    kept = config.read_text("utf-8")
-    config.write_text(kept + "\n", "utf-8")
-    assert build(spec, folder=models)["asked"].fingerprint != before
-    config.write_text(kept, "utf-8")
+ASKED = {
+    "tokens": {"model": "encoder"},
+    "classifier": {"model": "classifier", "label": "yes"},
+    "confidence": {"model": "classifier"},
+    "perplexity": {"model": "causal"},
+    "similar": {"to": ["good"], "model": "encoder"},
+}
+READ = ["config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json",
+        "special_tokens_map.json", "vocab.txt", "spiece.model", "generation_config.json",
+        "model.safetensors.index.json", "chat_template.jinja",
+        "additional_chat_templates/tool.jinja"]  # fmt: skip
+BESIDE = ["README.md", "compare.json", "curves.csv", "training.json", "predictions.parquet",
+          ".DS_Store", "pytorch_model.bin"]  # fmt: skip
+
+
+def known_by(folder: Path, kind: str) -> tuple[str, str, Path]:
+    """Return what a run is known by, and where the score cache keeps the answers."""
+    recipe = {"name": "n", "output": "out", "source": {"files": {"paths": ["in.csv"]}},
+              "signals": {"asked": {kind: ASKED[kind]}}, "keep": "asked >= 0"}  # fmt: skip
+    (folder / "in.csv").write_text("text\ngood\n", "utf-8")
+    (folder / "recipe.json").write_text(json.dumps(recipe), "utf-8")
+    job = load_job(folder / "recipe.json")
+    signal = job.decider.questions["asked"].signal
+    shelf = StoredScores(folder / "out").shelf(signal)
+    assert shelf is not None
+    return job.key, signal.fingerprint, shelf.folder
+
+
+@pytest.mark.parametrize("kind", ASKED)
+def test_a_model_is_known_by_every_file_that_loading_it_reads(
+    models: Path, tmp_path: Path, kind: str
+):
+    folder = shutil.copytree(models, tmp_path / "models")
+    model = folder / str(ASKED[kind]["model"])
+    before = known_by(folder, kind)
+    seen = {before}
+    for name in READ:
+        path = model / name
+        path.parent.mkdir(exist_ok=True)
+        kept = path.read_bytes() if path.is_file() else None
+        path.write_bytes((kept or b"{}") + b"\n")
+        found = known_by(folder, kind)
+        for part, one in enumerate(found):
+            assert one not in {other[part] for other in seen}, name
+        seen.add(found)
+        path.unlink() if kept is None else path.write_bytes(kept)
+        assert known_by(folder, kind) == before
+    for name in BESIDE:
+        (model / name).write_text("{}")
+    assert known_by(folder, kind) == before
+
+
+def test_a_model_that_changed_is_asked_anew_in_the_same_process(models: Path, tmp_path: Path):
+    from safetensors.torch import load_file, save_file
+
+    shutil.copytree(models / "classifier", tmp_path / "classifier")
+    spec = {"classifier": {"model": "classifier", "label": "yes"}}
+    before = ask(tmp_path, spec)
+    weights = tmp_path / "classifier" / "model.safetensors"
+    changed = {name: value * 2 + 1 for name, value in load_file(weights).items()}
+    save_file(changed, weights, metadata={"format": "pt"})
+    assert ask(tmp_path, spec)[0] != before[0]
+
+
+def test_an_unknown_label_is_refused(models: Path):
     with pytest.raises(SignalError, match="has no label 'maybe'; it has: no, yes"):
         build({"x": {"classifier": {"model": "classifier", "label": "maybe"}}}, folder=models)
