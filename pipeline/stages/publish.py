@@ -58,9 +58,12 @@ def publish(
     run: CurateRun, outcome: RunOutcome, assessment: Assessment, addition: Addition | None = None
 ) -> CurateResult:
     """Make the run's rows the next version of the set, or what is added by an earlier one."""
+    # Read before anything is written: the commit fails where another process published meanwhile.
     base = run.store.version()
     assessment = _fix_seconds(run, assessment)
     result = _make_result(run, outcome, assessment, version=None)
+    # The run's folder comes first. A crash between it and the commit leaves a prepared run, which
+    # nobody takes for a version; the other order would leave a version that nothing explains.
     _place_run(run, _assemble_run(run, outcome, assessment, state="prepared", base=base))
     how = addition or Addition(outcome.files)
     version = run.store.publish(
@@ -72,12 +75,15 @@ def publish(
         metadata={
             **how.metadata,
             OWNER: hide_values(run.job.recipe.name),
+            # In the commit itself, so that a repeated run can answer even where its folder was
+            # removed.
             _RESULT: json.dumps(hide_in_json(result.to_json())),
             "siftset_recipe": assessment.metrics.run.recipe_hash,
             "siftset_formula": run.job.decider.hash,
             "siftset_formula_text": hide_values(run.job.decider.formula.text),
         },
     )
+    # From here the version stands: what follows can be made again from the commit and the folder.
     finish_commit(run.store)
     sync_remote(run.job.loaded, run.store)
     return replace(result, version=version)
@@ -135,6 +141,7 @@ def preview(run: CurateRun, outcome: RunOutcome, assessment: Assessment) -> Cura
         raise OutputError(
             f"{target} is no preview of siftset: expected that name to be free; rename that folder"
         )
+    # Two renames: at no moment does `preview/` hold half of one preview and half of another.
     if target.exists():
         target.replace(run.folder / "old")
     draft.replace(target)
@@ -174,6 +181,8 @@ def finish_commit(store: Store) -> None:
     with disk_full_errors(store.output):
         store.lay_version(commit.version)
         folder = RunFolder(store.output, commit.run_id)
+        # The manifest says `published` last of all, so a kill at any line above makes this run
+        # again.
         if not (folder.path / MANIFEST).is_file() or folder.manifest().get("state") == "published":
             return
         metrics = read_metrics(folder.path / METRICS)
@@ -207,6 +216,7 @@ def _assemble_run(
     """Put the folder of the run together, aside."""
     draft = run.folder / "run"
     draft.mkdir()
+    # Files are moved, not copied, and synced before the folder that names them is put in place.
     for name, parts in (*outcome.parts.items(), ("duplicates", outcome.duplicates)):
         (draft / name).mkdir()
         for part in parts:
@@ -319,6 +329,7 @@ def _result_of_commit(store: Store, commit: Commit) -> CurateResult:
 def _place_run(run: CurateRun, draft: Path) -> RunFolder:
     folder = RunFolder(run.store.output, run.run_id)
     folder.path.parent.mkdir(exist_ok=True)
+    # The rename must not reach the disk before what it names.
     sync(draft)
     draft.replace(folder.path)
     sync(folder.path.parent)

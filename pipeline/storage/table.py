@@ -200,6 +200,7 @@ class Store:
         placed = self._place_files(files, run_id)
         table = self._open_table()
         if table is not None and base is not None and base == self.version():
+            # What the log gained since without changing data is no reason to refuse.
             base = table.version()  # entries that change no data may follow the version
         try:
             self._commit_files(placed, base, mode, _commit_properties(run_id, key, base, metadata))
@@ -216,6 +217,7 @@ class Store:
         target = self.output / VERSIONS / str(version)
         if target.is_dir():
             return target
+        # Readers list this folder: it appears by one rename, with all its files.
         draft = target.with_name(f".{version}.part")
         shutil.rmtree(draft, ignore_errors=True)
         draft.mkdir(parents=True)
@@ -287,7 +289,11 @@ def _commit_properties(
 
     return CommitProperties(
         custom_metadata={**(metadata or {}), "siftset_run": run_id, "siftset_key": key},
+        # Delta refuses a second commit with the same transaction: a run that was killed after its
+        # commit, and is run again, cannot publish twice. The base is part of it, so that the same
+        # key may publish again on top of another version.
         app_transactions=[Transaction(f"siftset:{key}:{-1 if base is None else base}", 0)],
+        # A retry would put these rows on top of a version that this run has not seen.
         max_commit_retries=0,
     )
 

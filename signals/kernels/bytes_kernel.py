@@ -66,6 +66,8 @@ def find_key(
 
     The key is compared with the bytes as `fold` maps them, as is the hash.
     """
+    # The low bits of the hash choose the slot, other bits are its tag: keys that differ are told
+    # apart by the tag almost always, without touching their bytes.
     mask = np.uint64(len(index.slots) - 1)
     value = mix_bits(value)
     slot, tag = value & mask, tag_of(value)
@@ -89,6 +91,7 @@ def is_space(data: Bytes, i: Whole, end: Whole) -> int:
     c = data[i]
     if c < 128:
         return 1 if c == 32 or 9 <= c <= 13 or 28 <= c <= 31 else 0
+    # U+0085 and U+00A0; then U+2000 to U+200A, U+2028, U+2029, U+202F, U+205F, U+1680 and U+3000.
     if c == 0xC2:
         return 2 if i + 1 < end and (data[i + 1] == 0x85 or data[i + 1] == 0xA0) else 0
     if i + 2 >= end or not 0xE1 <= c <= 0xE3:
@@ -136,6 +139,7 @@ def make_index(keys: Sequence[bytes]) -> Index:
     offsets = np.zeros(len(keys) + 1, np.int64)
     offsets[1:] = np.cumsum([len(key) for key in keys])
     data = np.frombuffer(b"".join(keys) or b"\0", np.uint8).copy()
+    # A power of two at two to four times the keys: a miss ends at a free slot after a step or two.
     slots = np.full(1 << max(4, (len(keys) * 4).bit_length()), -1, np.int64)
     index = Index(slots, offsets, data)
     fill_slots(index)

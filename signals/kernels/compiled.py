@@ -93,6 +93,7 @@ def compiled_kernel(function: Function) -> Function:
     def call_kernel(*given: object) -> None:
         taken = tuple(flatten_arguments(given))
         types = tuple(map(type_of, taken))
+        # Threads of polars may call at the same time: one compiles, the others wait for it.
         if types not in kernels:
             with lock:
                 if types not in kernels:
@@ -117,6 +118,8 @@ def _load_kernel(
         return kernel_of(compile_for(function, given, _INLINED), types)
     kinds = hashlib.sha256(" ".join(types).encode()).hexdigest()[:16]
     path = folder / _file_name(function.__name__, kinds)
+    # Two processes may compile the same kernel at once: each writes a whole file and the later
+    # stays.
     code = read_code(path)
     if code is None:
         code = compile_for(function, given, _INLINED)

@@ -62,6 +62,7 @@ def type_of(leaf: Leaf) -> str:
 
 def c_arguments(given: tuple[Leaf, ...]) -> Iterator[float | None]:
     """Yield what machine code is called with: first where to leave an answer and an error."""
+    # numba's calling convention: the address of the return value, that of the exception, arguments.
     yield from (_ANSWER, _ANSWER)
     for leaf in given:
         if isinstance(leaf, np.ndarray):
@@ -82,6 +83,7 @@ def compile_for(
     dispatcher = _compilable_twin(function, inline, {}, nogil=True, no_cpython_wrapper=True)
     dispatcher.compile(tuple(map(numba.typeof, given)))
     (result,) = dispatcher.overloads.values()
+    # numba's own object would refer to its runtime; made anew from the IR it refers to nothing.
     module = llvm.parse_assembly(result.library.get_llvm_str())
     return Code(result.fndesc.llvm_func_name, _target_machine().emit_object(module))
 
@@ -117,6 +119,7 @@ def kernel_of(code: Code, types: tuple[str, ...]) -> Kernel:
     engine = llvm.create_mcjit_compiler(llvm.parse_assembly(""), _target_machine())
     engine.add_object_file(llvm.ObjectFileRef.from_data(code.machine))
     engine.finalize_object()
+    # Were the engine collected, its memory would be unmapped under the function.
     _LOADED.append(engine)
     returned = (ctypes.c_void_p, ctypes.c_void_p)
     taken = [one for name in types for one in _c_types(name)]

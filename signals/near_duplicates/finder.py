@@ -63,7 +63,7 @@ def keys_of_bands(
     """Return row and key of every band of each text that has enough words, in order of the rows.
 
     NearDuplicates with this threshold and seed compares only texts that share a key. A text has
-    signals.near_hash.band_shape(threshold)[0] keys.
+    signals.near_duplicates.minhash.band_shape(threshold)[0] keys.
     """
     made, found = min_hash(threshold, seed), [_NO_KEYS]
     compiled = can_compile() if use_numba is None else use_numba
@@ -113,6 +113,8 @@ class NearDuplicates:
             self._numbers.append(np.flatnonzero(part == -1) + self._met)
             self._met += len(part)
             repeats = part >= 0
+            # Kernels number kept rows 0, 1, 2...; callers number all rows. Joining the arrays costs
+            # in proportion to what was kept, so it waits until a number must be translated.
             if repeats.any():
                 self._kept = np.concatenate([self._kept, *self._numbers])
                 self._numbers = []
@@ -126,6 +128,7 @@ class NearDuplicates:
             found = try_kernel(lambda: finder.match_block(texts, keep_all=keep_all))
             if found is not None:
                 return found
+            # The kernel failed midway: the plain finder goes on from the rows that were kept.
             self._finder = finder.to_plain()
         return self._finder.match_block(texts, keep_all=keep_all)
 

@@ -1,6 +1,6 @@
 """Near duplicates, compiled: shingles, band keys and the search among kept rows.
 
-Each function has a twin in signals.near_plain that gives the same numbers without numba.
+Each function has a twin in numpy_finder that gives the same numbers without numba.
 """
 
 from __future__ import annotations
@@ -42,6 +42,7 @@ def _hash_words(data: Bytes, i: Whole, end: Whole, letters: Letters, words: Hash
     n = 0
     value, power = np.uint64(0), np.uint64(1)
     inside = False
+    # One step beyond the end, where nothing is a letter, closes the last word.
     while i <= end:
         point: Whole = 0
         width, kind = 1, 0
@@ -52,6 +53,8 @@ def _hash_words(data: Bytes, i: Whole, end: Whole, letters: Letters, words: Hash
         if kind == WORD:
             if point < len(letters.folded):
                 point = np.int64(letters.folded[point])
+            # The polynomial has its lowest power first, so that numpy's twin can take a word's
+            # value from two running sums over all texts; both wrap modulo 2**64.
             value += np.uint64(point) * power
             power *= PRIME
             inside = True
@@ -65,6 +68,8 @@ def _hash_words(data: Bytes, i: Whole, end: Whole, letters: Letters, words: Hash
 @inlined_kernel
 def _sort_unique(values: Hashes, start: Whole, end: Whole) -> Whole:
     """Sort a part of an array (by Shell's method) and drop repeats; return its new end."""
+    # A text has tens to hundreds of shingles: Shell's method needs no memory and no recursion,
+    # which kernels must not use, and is as fast as a library's sort at that size.
     gap: Whole = 1
     while gap < (end - start) // 3:
         gap = gap * 3 + 1
@@ -100,6 +105,7 @@ def hash_shingles(
     for r in range(len(text.offsets) - 1):
         n = _hash_words(text.data, text.offsets[r], text.offsets[r + 1], letters, words)
         start = end
+        # Word hashes are multiplied by three odd constants so that the order of the words counts.
         if n >= least:
             for i in range(n - 2):
                 mixed = words[i] * FIRST + words[i + 1] * SECOND + words[i + 2] * THIRD
@@ -115,10 +121,14 @@ def _band_key(shingles: Hashes, start: Whole, end: Whole, band: Whole, made: Min
     size = len(made.factors) // made.bands
     key = np.uint64(band + 1)
     for p in range(band * size, (band + 1) * size):
+        # value * factor + term with an odd factor is a permutation of the 64-bit numbers, so the
+        # least value falls on each shingle with the same chance, which is what MinHash needs.
         factor, term = made.factors[p], made.terms[p]
         least = ~np.uint64(0)
         for i in range(start, end):
             least = min(least, shingles[i] * factor + term)
+        # The low bits of a product modulo 2**64 depend on few bits of the value; the high ones on
+        # all.
         key = _mix(key ^ (least >> _HIGH))
     return key
 
@@ -137,6 +147,7 @@ def band_keys(shingles: Hashes, offsets: Integers, made: MinHash, keys: Hashes) 
 def _find_slot(slots: Integers, key: Whole) -> Whole:
     """Find the slot of a key, or the free one where it belongs."""
     mask = len(slots) - 1
+    # Knuth's multiplicative hash; then linear probing, whose neighbours lie in one cache line.
     slot: Whole = (key * 2654435761) & mask
     while slots[slot] >= 0 and slots[slot] >> 32 != key:
         slot = (slot + 1) & mask
@@ -174,6 +185,7 @@ def _keep_row(
     for band in range(bands):
         key = np.int64(keys[band] >> _SLOT)
         slot = _find_slot(kept.slots, key)
+        # Entries of one key form a list from the latest to the first: the slot names the latest.
         entry = k * bands + band
         before = kept.slots[slot]
         kept.following[entry] = before & _ROW if before >= 0 else -1
@@ -208,16 +220,22 @@ def match_rows(
         found[r] = -2
         if start == end:
             continue
+        # The keeper is the first similar row, so once one is found only earlier rows are looked at.
         best = counts[0]
         for band in range(made.bands):
             entry = kept.slots[_find_slot(kept.slots, np.int64(keys[r, band] >> _SLOT))]
             entry = entry & _ROW if entry >= 0 else -1
             while entry >= 0:
                 k = entry // made.bands
+                # Two rows may share several bands: the stamp says that this pair was compared
+                # already.
                 if k < best and stamps[k] != counts[1]:
                     stamps[k] = counts[1]
                     begin, stop = kept.offsets[k], kept.offsets[k + 1]
                     alike = _jaccard_similarity(shingles, start, end, kept.shingles, begin, stop)
+                    # A slot holds 31 of a key's 64 bits. Only pairs that are similar anyway are
+                    # asked for the rest, so that the answers are those of the numpy twin, which
+                    # compares whole keys.
                     if alike >= threshold:
                         theirs = _band_key(kept.shingles, begin, stop, entry % made.bands, made)
                         if theirs == keys[r, band]:

@@ -41,6 +41,7 @@ def band_shape(threshold: float) -> tuple[int, int]:
 
     Two texts of similarity s share a band with the chance 1 - (1 - s**rows)**bands.
     """
+    # More rows a band mean fewer false candidates to verify, fewer bands less memory.
     for rows in range(PERMUTATIONS // 4, 1, -1):
         bands = PERMUTATIONS // rows
         if 1 - (1 - threshold**rows) ** bands >= RECALL:
@@ -55,6 +56,7 @@ def min_hash(threshold: float, seed: int) -> MinHash:
     bands, rows = band_shape(threshold)
     draw = np.random.default_rng(seed)
     factors, terms = draw.integers(0, 2**64, (2, bands * rows), np.uint64)
+    # An even factor would map two values to one: odd factors have an inverse modulo 2**64.
     return MinHash(bands, factors | np.uint64(1), terms)
 
 

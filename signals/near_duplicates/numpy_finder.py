@@ -1,4 +1,5 @@
-"""Near duplicates by numpy: shingles, band keys and the search, equal to signals.near_kernel's."""
+"""Near duplicates by numpy: shingles, band keys and the search, equal to those of
+signals.near_duplicates.kernel."""
 
 from __future__ import annotations
 
@@ -21,6 +22,7 @@ def hash_shingles(
 ) -> tuple[Hashes, Integers]:
     """Return the distinct shingles of all texts, in order within each, and where each begins."""
     hashes, rows = _hash_words(texts, words, folded)
+    # Three neighbouring words make a shingle where all three are of one text.
     enough = np.bincount(rows, minlength=len(texts)) >= least
     inside = (rows[2:] == rows[:-2]) & enough[rows[2:]]
     mixed = hashes[:-2] * FIRST + hashes[1:-1] * SECOND + hashes[2:] * THIRD
@@ -37,6 +39,7 @@ def _hash_words(
     texts: Sequence[str], words: NDArray[np.bool_], folded: NDArray[np.int32]
 ) -> tuple[Hashes, Integers]:
     """Hash each word of all texts by differences of one running sum; return their rows too."""
+    # All texts as one run of code points; a line end, which is no letter, keeps their words apart.
     joined = "\n".join([*texts, ""])
     points = np.frombuffer(joined.encode("utf-32-le"), "<u4").astype(np.int64)
     is_word = np.concatenate([[False], words[points], [False]])
@@ -44,6 +47,8 @@ def _hash_words(
     starts, ends = changes[::2], changes[1::2]
     folds = points < len(folded)
     points[folds] = folded[points[folds]]
+    # The value of a word is the difference of two running sums, divided by the power at its start;
+    # the prime is odd, so that it has an inverse modulo 2**64 and the division is exact.
     powers = np.full(len(points) + 1, PRIME)
     powers[0] = 1
     powers = np.cumprod(powers, dtype=np.uint64)

@@ -1,4 +1,5 @@
-"""VADER over Arrow's bytes, compiled: the rules of signals.vader, token by token.
+"""VADER over Arrow's bytes, compiled: the rules of signals.sentiment_vader.scorer,
+token by token.
 
 NLTK's mapping of a text comes to a question about each token, so that a score depends on the
 features of the tokens, on which tokens are equal, and on the numbers of ! and ? alone.
@@ -56,6 +57,9 @@ def _first_spelling(data: Bytes, tokens: VaderTokens, n: int) -> None:
     """Find the first token equal to token n among the spellings of its word in this text."""
     start, size = tokens.start[n], tokens.end[n] - tokens.start[n]
     word = tokens.word[n]
+    # NLTK finds a token's place by list.index, so equal tokens are all scored where the first
+    # stands. Spellings of one word (`Good`, `GOOD`) differ, hence a list of spellings for each
+    # word.
     p = tokens.heads[word]
     while p >= 0:
         if tokens.end[p] - tokens.start[p] == size:
@@ -100,6 +104,8 @@ def _apply_idioms(
     before3, before2 = _idiom_word(tokens, words, n, i - 3), _idiom_word(tokens, words, n, i - 2)
     before1, here = _idiom_word(tokens, words, n, i - 1), _idiom_word(tokens, words, n, i)
     after1, after2 = _idiom_word(tokens, words, n, i + 1), _idiom_word(tokens, words, n, i + 2)
+    # NLTK takes the first of five sequences that ends here, then lets two that begin here override
+    # it. NaN stands for no idiom, and index 0 for a word of none, so no bounds are asked.
     found = pairs[before1, here]
     if math.isnan(found):
         found = triples[before2, before1, here]
@@ -137,6 +143,8 @@ def _apply_boost(value: float, distance: int, boost: float, emphasised: bool) ->
 @inlined_kernel
 def _apply_negation(value: float, distance: int, flags: Integers, i: int) -> float:
     """Weigh a negation, or `never so`, some places before."""
+    # The precedence of `and` over `or` in NLTK's condition at three words is kept, as scores show
+    # it.
     if distance == 2 and flags[i - 2] & NEVER and flags[i - 1] & SO_THIS:
         return value * 1.5
     if distance == 3 and (
@@ -224,6 +232,7 @@ def _score_tokens(
         else:
             tokens.valence[q], integer = _score_token(tokens, tables, n, i, capitals)
             flags[q] |= _INTEGER if integer else 0
+    # Only what this text set is cleared: the table of words is far longer than a text.
     for s in range(scored):
         tokens.heads[tokens.word[tokens.scored[s]]] = -1
 
@@ -240,6 +249,8 @@ def _sum_valences(tokens: VaderTokens, scored: int, but: int, sums: Sums) -> flo
             value *= 0.5 if q < but else 1.5
             integer = False
         added = total + value
+        # Neumaier's sum, which CPython has from 3.12 on. It starts with the first float: while all
+        # values are Python integers, sum() adds exactly and carries nothing.
         if sums.compensated and not only_integers and (sums.integers_too or not integer):
             larger, smaller = (total, value) if abs(total) >= abs(value) else (value, total)
             carry += (larger - added) + smaller
@@ -271,4 +282,5 @@ def compounds(
             total += emphasis
         elif total < 0:
             total -= emphasis
+        # VADER's normalization: total / sqrt(total**2 + alpha), alpha = 15.
         scores[r] = total / math.sqrt(total * total + 15)

@@ -108,9 +108,12 @@ def _scan_token(data: Bytes, start: Whole, end: Whole) -> Span:
         if kind & (_SPACE | _HIGH):
             if kind & _SPACE or is_space(data, np.int64(i), end):
                 break
+            # Bytes 128 to 191 go on with a character; the others begin one, so these are no
+            # characters.
             inside += c < 192
         kinds |= kind
         marks += kind & _MARK
+        # _CAP is the bit by which small letters differ: the hash is that of the small letters.
         value = hash_step(value, c | (kind & _CAP))
         i += np.uint64(1)
     stopped = np.int64(i)
@@ -120,6 +123,7 @@ def _scan_token(data: Bytes, start: Whole, end: Whole) -> Span:
 @inlined_kernel
 def _is_stripped(data: Bytes, start: Whole, end: Whole, marks: Integers) -> bool:
     """Tell whether NLTK strips this punctuation."""
+    # Listed punctuation has at most five bytes, which fit into one number with room to spare.
     packed: Whole = 0
     for i in range(start, min(end, start + 5)):
         packed = (packed << 8) | np.int64(data[i])
@@ -139,6 +143,7 @@ def _strip_side(
         before += 1
     while _KINDS[data[after - 1]] & _MARK:
         after -= 1
+    # NLTK strips a token's marks only where what is left is the token without any punctuation.
     if before - start + end - after != inner:
         return start, end
     if after == end and before > start and _is_stripped(data, start, before, marks):
@@ -213,6 +218,7 @@ def _look_up(
         if word < 0:
             word = others
         flags = tables.words.flags[word]
+        # These rules compare the token as it is written with words in small letters.
         if span.kinds & _CAP:
             flags = flags & ~(NEVER | SO_THIS | IDIOM)
             if not span.kinds & _SML:

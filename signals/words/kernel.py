@@ -110,6 +110,7 @@ def _fold_text(data: Bytes, i: Whole, end: Whole, letters: Letters, room: Folded
         if c < 128:  # without branches: most letters pass here
             kind: Whole = np.int64(letters.kinds[c])
             room.data[size], room.kinds[size] = letters.small[c], kind
+            # A blank after a blank is written over: the size stays where both are white space.
             size += 1 - (kind & last & SPACE)
             last = kind
             i += 1
@@ -139,6 +140,7 @@ def _read_head(room: Folded, start: Whole) -> tuple[Whole, np.uint64]:
         return i, value
     value = hash_step(value, room.data[i])
     i += 1
+    # A character that is no letter may have several bytes; they are one head.
     while room.data[start] >= 0xC0 and room.data[i] & 0xC0 == 0x80 and room.kinds[i] == OTHER:
         value = hash_step(value, room.data[i])
         i += 1
@@ -165,6 +167,8 @@ def _find_beginning(
     room: Folded, start: Whole, end: Whole, entries: Entries
 ) -> tuple[Whole, Whole]:
     """Find the longest entry that begins a word; return its number and end."""
+    # Entries that may begin a longer word (`run` in `running`) are asked by length, and only for
+    # the lengths that exist: a list of n entries costs at most as many look-ups as it has lengths.
     for length in range(min(end - start, len(entries.lengths) - 1), 0, -1):
         if entries.lengths[length]:
             value = HASH_START
@@ -180,10 +184,12 @@ def _find_beginning(
 def _find_entry(room: Folded, size: Whole, start: Whole, entries: Entries) -> tuple[Whole, Whole]:
     """Find the longest entry at a place; return its number, or -1, and where to look on."""
     end, value = _read_head(room, start)
+    # Inside a word nothing begins, which happens after a match that ended within one.
     if start > 0 and room.kinds[start - 1] == WORD:
         return -1, end
     head = find_key(room.data, start, end, value, entries.heads, SAME)
     if head >= 0:
+        # Longest first, as alternatives in a regular expression would be ordered.
         for e in range(entries.groups[head], entries.groups[head + 1]):
             stop = _match_rest(room, size, end, entries, e)
             if stop >= 0:

@@ -32,6 +32,7 @@ def connected_components(rows: int, pairs: Iterable[pl.DataFrame]) -> tuple[Inte
         roots = _find_roots(parent, block)
         met[block[roots != block]] = True
         met[roots[roots != block]] = True
+    # A component's root is its smallest place, since roots only ever join smaller ones.
     places = np.flatnonzero(met)
     first = parent[places]
     parent[places] = np.arange(len(places))
@@ -61,6 +62,8 @@ def _join_pairs(parent: Integers, left: Integers, right: Integers) -> None:
         apart = left != right
         left, right = left[apart], right[apart]
         above = np.maximum(left, right)
+        # A root joins the smallest root that it is paired with; others are tried again in the next
+        # turn.
         np.minimum.at(parent, above, np.minimum(left, right))
         # Roots that were joined to one another point at the root of all, by paths halved each turn.
         over = parent[above]

@@ -95,8 +95,11 @@ class ShuffleResolver:
         """
         keys = self._group_keys("id", _place_parts(ids, parts), count_rows(ids))
         found = self._search_keys(keys, latest=latest_wins)
+        # An id that repeats with equal content is a duplicate; two contents under one id are an
+        # error of the input, which only reading the rows tells.
         if found.height and not latest_wins:
             refuse_conflicts(ids)
+        # Ids cover all rows, kept ones or not; a row that is no candidate has a negative place.
         return found.filter(pl.col("place") >= 0)
 
     def find_texts(self, parts: Sequence[Part], without: pl.Series | None) -> pl.DataFrame:
@@ -139,6 +142,7 @@ class ShuffleResolver:
     def _search_keys(self, keys: Sequence[KeyBatch], *, latest: bool) -> pl.DataFrame:
         if not keys:
             return no_repeats()
+        # What a driver that was killed left would be read as buckets of this exchange.
         shutil.rmtree(self.folder / keys[0].kind, ignore_errors=True)
         (self.folder / keys[0].kind).mkdir(parents=True)
         self.nodes.map_tasks(part_keys, keys)
@@ -164,6 +168,8 @@ def part_keys(keys: KeyBatch) -> int:
                 frame = pl.read_parquet(path, columns=["key", "candidate"])
                 frames.append(frame.select(candidate_place(place), "key"))
                 place += int(frame["candidate"].sum())
+    # All rows of a key must meet in one bucket on whichever node: a fixed seed, and one version of
+    # polars on all nodes, which workers check.
     bucket = (pl.col("key").hash(0) % keys.buckets).alias(BUCKET)
     together = pl.concat(frames).with_columns(bucket)
     write_buckets(name_of(keys.folder / keys.kind, keys.number), together, keys.buckets)
@@ -183,6 +189,8 @@ def _place_parts(
     parts: Sequence[Part], candidates: Sequence[Part]
 ) -> list[tuple[tuple[Part, ...], int]]:
     """Return the parts of each shard with the place of the shard's first kept row."""
+    # Places are those of one machine: shards in the order of their numbers, rows as they stand.
+    # Therefore the keeper, the earliest place, is the same on any number of nodes.
     kept: dict[int, int] = defaultdict(int)
     for part in candidates:
         kept[_shard_number(part)] += part.rows

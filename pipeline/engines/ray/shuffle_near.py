@@ -102,6 +102,8 @@ class NearDuplicateShuffle:
         places, roots = connected_components(count_rows(parts), _read_frames(pairs))
         if not len(places):
             return no_repeats()
+        # The finder keeps a row or not by those kept before it, so whole components go to one task,
+        # in the order of places: then it meets the same candidates as on one machine.
         packed = pack_components(roots, _piece_size(len(places), self.rows // 4))
         rows = pl.DataFrame({"place": places, BUCKET: packed})
         folder, found = self._empty_folder("texts"), self._empty_folder("found")
@@ -154,6 +156,7 @@ def part_bands(keyed: BandBatch) -> int:
 def pair_rows(searched: TextBucket) -> str:
     """Pair rows of a bucket with the first row that has their key; return the file of pairs."""
     found, frames = no_repeats(), [*read_bucket(searched.folder, searched.number)]
+    # A star of n - 1 pairs holds n rows together as well as all n * (n - 1) / 2 pairs would.
     if frames:
         found = repeats_in(pl.concat(frames), keep="first", kind="near")
     return _write_result(found.select("place", "keeper").unique(), searched)
@@ -193,4 +196,6 @@ def _read_frames(names: Sequence[str]) -> Iterator[pl.DataFrame]:
 
 def _piece_size(total: int, most: int) -> int:
     """Return how much a task takes: what its memory allows, or less where all is little."""
+    # Full tasks where there is much; where there is little, pieces small enough to keep all nodes
+    # busy, but not so small that starting a task costs more than its work.
     return max(1, min(most, max(most // _SMALLEST, math.ceil(total / PIECES))))

@@ -90,6 +90,8 @@ def write_all(
     """Write the candidates by split, duplicates apart, in the order of one machine."""
     groups = group_parts(candidates, rows)
     keepers = repeated.select(place="keeper").unique()
+    # `duplicate_of` names the keeper by its row_id, and the keeper may lie in any group: ids of
+    # keepers are fetched first, so that each group is then written without knowing the others.
     asked = [RowIdQuery(group, group.select_rows(keepers)) for group in groups]
     named = nodes.map_tasks(name_rows, [one for one in asked if one.places.height])
     known = pl.concat([_nothing_known(), *named])
@@ -136,8 +138,11 @@ def name_rows(named: RowIdQuery) -> pl.DataFrame:
 def write_group(writing: WriteQuery) -> GroupFiles:
     """Write the rows of a group; each attempt has a folder of its own."""
     group = writing.group
+    # A task that is thought lost may still run beside the one that replaces it: neither may write
+    # into the other's files.
     place = f"{group.number:06d}-{uuid.uuid4().hex[:8]}"
     writers = {s: _open_writer(writing, "set", place, f"{s}-{group.number:06d}") for s in SPLITS}
+    # One file at least, so that the folder of duplicates has its columns also where there are none.
     first = group.number == 0
     duplicates = _open_writer(
         writing, "duplicates", place, f"part-{group.number:06d}", even_empty=first
