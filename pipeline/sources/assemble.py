@@ -18,14 +18,17 @@ from siftset.pipeline.sources.batch import (
     FilePart,
     RawBlock,
 )
+from siftset.pipeline.sources.conversations import read_conversations, repair_conversations
 from siftset.pipeline.sources.formats.streams import FileStamp
 from siftset.pipeline.sources.occurrences import Earlier, OccurrenceCounter, earlier_in_parts
 from siftset.pipeline.sources.paths import extract_paths
 from siftset.pipeline.sources.prepare import prepare_texts
 from siftset.pipeline.sources.row_ids import content_hashes, hex_ids, mapped_ids, record_ids
 from siftset.pipeline.sources.types import Types, fit_columns
+from siftset.schemas.conversations import COLUMN, view
 from siftset.schemas.errors import SourceError
-from siftset.schemas.recipe.source import Prepare
+from siftset.schemas.recipe.messages import Messages
+from siftset.schemas.recipe.source import MessageRepairs, Prepare
 from siftset.schemas.results.columns import SOURCE
 from siftset.signals.kernels.arrays import to_series
 
@@ -51,6 +54,27 @@ class SourcePlan:
     """What else decides how records are read."""
     paths: tuple[str, ...] = field(default=(), repr=False)
     """Columns that are parts of others, by their paths; `types` has them too."""
+    conversation: Messages | None = field(default=None, repr=False)
+    """How columns make a conversation; `reading` says so too."""
+    makes_text: bool = field(default=False, repr=False)
+    """Whether the text is made of the conversation."""
+
+    def converse(
+        self, frame: pl.DataFrame, file: str, *, begins: bool
+    ) -> tuple[pl.DataFrame, dict[int, str]]:
+        """Add conversation and text to records under their stored names; tell which hold none.
+
+        Raises SourceError where the records `begin` a file and none holds any.
+        """
+        if self.conversation is None:
+            return frame.rename(self.names), {}
+        messages, wrong = read_conversations(frame, self.conversation, file, begins=begins)
+        if self.prepare.messages != MessageRepairs():
+            messages = repair_conversations(messages, self.prepare.messages)
+        named = frame.rename(self.names).with_columns(messages.alias(COLUMN))
+        if self.makes_text:
+            named = named.with_columns(view(self.conversation.text).alias("text"))
+        return named, wrong
 
     def rejoin(self, rows: pl.DataFrame) -> pl.DataFrame:
         """Return rows of the set with what the joined file says of them today."""
@@ -202,25 +226,27 @@ class FileShard:
         else:
             prefix = f"{self.plan.source}\0{self.file.stem}\0"
             ids = record_ids(content, counter.count(content), prefix)
-        named = frame.rename(self.plan.names)
+        begins = block.records.head(1).eq(0).any()
+        named, wrong = self.plan.converse(frame, self.file.name, begins=begins)
         prepared = fit_columns(prepare_texts(named, self.plan.prepare), dict(self.plan.schema))
         places = _source_column(self.file.name, block.records)
         whole = pl.DataFrame([ids, places, *prepared.get_columns()])
         hashes = to_series("content", content)
         unreadable = self._describe_unreadable(block.bad)
-        if ids.null_count():
-            given = ids.is_not_null()
-            reason = f"column '{self.plan.id}', the id, is null"
-            numbers = block.records.filter(~given)
+        for at in ids.is_null().arg_true():
+            wrong[at] = f"column '{self.plan.id}', the id, is null"
+        if wrong:
+            given = pl.Series(np.isin(np.arange(whole.height), list(wrong), invert=True))
             raw = block.frame.filter(~given)
             texts = raw.select(pl.struct(pl.all()).struct.json_encode())[:, 0]
-            nameless = self._describe_unreadable(
+            numbers = block.records.filter(~given)
+            described = self._describe_unreadable(
                 tuple(
-                    BadRecord(number, None, reason, text.encode()[:EXCERPT])
-                    for number, text in zip(numbers, texts, strict=True)
+                    BadRecord(number, None, wrong[at], text.encode()[:EXCERPT])
+                    for at, number, text in zip(sorted(wrong), numbers, texts, strict=True)
                 )
             )
-            unreadable = pl.concat([unreadable, nameless])
+            unreadable = pl.concat([unreadable, described])
             whole, hashes = whole.filter(given), hashes.filter(given)
         return Batch(whole, hashes, unreadable)
 

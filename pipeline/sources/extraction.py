@@ -7,6 +7,7 @@ from typing import Final
 
 import polars as pl
 
+from siftset.pipeline.sources.conversations import conversation_columns
 from siftset.pipeline.sources.files import Opened
 from siftset.pipeline.sources.paths import (
     explain_missing,
@@ -25,7 +26,8 @@ LOOKED_AT: Final = 1_000
 
 def paths_named(config: Columns, prepare: Prepare) -> tuple[str, ...]:
     """Return what a source is asked for that could be a path into a column."""
-    named = (config.text, config.label, config.id, *prepare.columns.values())
+    turns = () if config.messages is None else conversation_columns(config.messages)
+    named = (config.text, config.label, config.id, *turns, *prepare.columns.values())
     return tuple(dict.fromkeys(n for n in named if n is not None and may_be_path(n)))
 
 

@@ -21,7 +21,7 @@ from siftset.pipeline.sources.types import FileTypes
 from siftset.pipeline.storage.delta_types import delta_type
 from siftset.schemas.errors import SourceError
 from siftset.schemas.recipe.model import Recipe
-from siftset.schemas.recipe.source import Delta, Files, Hub
+from siftset.schemas.recipe.source import Columns, Delta, Files, Hub
 
 NAME = "frame"
 
@@ -68,12 +68,16 @@ def frame_source(
         frame = pl.concat([block.frame for block in blocks]) if blocks else pl.DataFrame()
     if frame.is_empty():
         raise SourceError("data: the frame has no rows; expected at least one")
-    given = recipe.source[0].config
-    mapped = given if isinstance(given, Files | Hub | Delta) else None
-    columns: dict[str, Any] = {"text": "text", "label": None, "id": None, "join": None}
+    first = recipe.source[0].config
+    mapped = first if isinstance(first, Files | Hub | Delta) else None
+    chosen: dict[str, Any] = {}
     if mapped is not None:
-        columns = {key: getattr(mapped, key) for key in columns}
-    chosen = {key: value for key, value in columns.items() if value != "text" or mapped}
+        # only what is given: text that is not named may be made of the conversation
+        chosen = {
+            key: getattr(mapped, key)
+            for key in Columns.model_fields
+            if key in mapped.model_fields_set
+        }
     config = Files(name=NAME, paths=(NAME,), **chosen)
     opened = OpenedFiles((_open_frame(frame),), ())
     joined = open_join(config, folder or Path.cwd(), NAME)

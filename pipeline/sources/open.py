@@ -12,6 +12,7 @@ from pydantic import JsonValue
 
 from siftset.pipeline.sources.assemble import FileParts, FileShard, SourcePlan
 from siftset.pipeline.sources.batch import Shard, Sources
+from siftset.pipeline.sources.conversations import check_columns
 from siftset.pipeline.sources.extraction import add_extracted, check_extracted, paths_named
 from siftset.pipeline.sources.files import Opened, OpenedFiles, ScanMemory, open_files
 from siftset.pipeline.sources.prepare import final_names
@@ -22,7 +23,9 @@ from siftset.pipeline.sources.types import (
     agree_types,
     widen_to_kept,
 )
+from siftset.schemas.conversations import COLUMN, MESSAGES
 from siftset.schemas.errors import EmptySourceError, SourceError
+from siftset.schemas.recipe.messages import Messages
 from siftset.schemas.recipe.model import Recipe
 from siftset.schemas.recipe.source import Columns, Delta, Files, Hub, Prepare, Synthesize
 
@@ -147,7 +150,7 @@ class MappedFiles:
         for name in order | dict.fromkeys(plan.types):
             types[name] = widen_to_kept(plan.types.get(name, pl.Null()), kept.get(names[name]))
         names = {name: names[name] for name in types}
-        schema = pl.Schema({names[name]: dtype for name, dtype in types.items()})
+        schema = stored_schema(types, names, plan.conversation, makes_text=plan.makes_text)
         joined = None if plan.joined is None else plan.joined.as_types(types)
         wider = replace(plan, types=types, names=names, schema=schema, joined=joined)
         return replace(self, plan=wider)
@@ -269,19 +272,51 @@ def map_files(
     if identifier in types and not any(file.types.declared for file in opened.files):
         # an id is compared as it is written: text, unless all are integers
         types[identifier] = types[identifier] if types[identifier] == pl.Int64 else pl.String()
-    names = final_names(types, mapping, prepare, spelled=spelled)
-    schema = pl.Schema({names[name]: dtype for name, dtype in types.items()})
+    talk = config.messages
+    made = () if talk is None else (COLUMN, *(("text",) if config.makes_text else ()))
+    names = final_names(types, mapping, prepare, spelled=spelled, made=made)
+    schema = stored_schema(types, names, talk, makes_text=config.makes_text)
     fits = None if joined is None else joined.as_types(types)
     reading = ""
     if isinstance(config, Files):
         reading = f"{config.format} {config.delimiter!r} {config.max_record_bytes}"
+    if talk is not None:
+        reading += f" {talk!r} {config.makes_text} {prepare.messages!r}"
     paths = tuple(name for name in named if not any(name in f.types.types for f in opened.files))
-    plan = SourcePlan(config.name, types, names, config.id, prepare, schema, fits, reading, paths)
+    plan = SourcePlan(
+        config.name,
+        types,
+        names,
+        config.id,
+        prepare,
+        schema,
+        fits,
+        reading,
+        paths,
+        talk,
+        config.makes_text,
+    )
     return MappedFiles(config.name, kind, opened, plan)
+
+
+def stored_schema(
+    types: Types, names: Mapping[str, str], talk: Messages | None, *, makes_text: bool
+) -> pl.Schema:
+    """Return the columns as they are stored, with those that are made of others at the end."""
+    stored = {names[name]: dtype for name, dtype in types.items()}
+    if talk is not None:
+        stored[COLUMN] = MESSAGES
+        if makes_text:
+            stored["text"] = pl.String()
+    return pl.Schema(stored)
 
 
 def _wanted_columns(config: Columns) -> dict[str, str]:
     wanted = {"text": config.text, "label": config.label, "id": config.id}
+    if config.makes_text:
+        wanted["text"] = None
+    if config.messages is not None:
+        wanted |= {COLUMN: config.messages.column, "tools": config.messages.tools}
     return {new: old for new, old in wanted.items() if old is not None}
 
 
@@ -289,6 +324,8 @@ def _map_columns(
     config: Columns, types: Types, files: Sequence[Opened], prepare: Prepare
 ) -> dict[str, str]:
     mapping = _wanted_columns(config)
+    if config.messages is not None:
+        check_columns(config.messages, types, files[0].types.file)
     renamed = "text" in prepare.columns and "text" not in config.model_fields_set
     if renamed and config.text not in types:
         del mapping["text"]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 
 import polars as pl
 
@@ -17,17 +17,19 @@ def final_names(
     prepare: Prepare,
     *,
     spelled: Mapping[str, str] | None = None,
+    made: Collection[str] = (),
 ) -> dict[str, str]:
     """Return the name under which each column of a source is stored.
 
     `mapping` is stored name: source's name, from text, label and id. A column that would take a
     name of ours, a mapped one, or one that differs from it in case alone, which Delta does not tell
-    apart, becomes source_column_<name>. `spelled` are the names of other sources, by lower case.
+    apart, becomes source_column_<name>. `spelled` are the names of other sources, by lower case;
+    `made` are names of columns that are made of others.
     """
     stored = {old: new for new, old in mapping.items()}
     renamed = {old: new for new, old in prepare.columns.items()}
     names: dict[str, str] = {}
-    taken = {*OWN_COLUMNS, *mapping, *prepare.columns}
+    taken = {*OWN_COLUMNS, *mapping, *made, *prepare.columns}
     cases = {name.lower(): name for name in taken} | dict(spelled or {})
     for column in columns:
         name = stored.get(column, column)

@@ -6,6 +6,7 @@ from typing import Literal, Self
 
 from pydantic import Field, NonNegativeInt, PositiveInt, model_validator
 
+from siftset.schemas.recipe.messages import GivenMessages
 from siftset.schemas.recipe.section import Section, Share
 
 
@@ -38,12 +39,22 @@ class Columns(Section):
     label: str | None = Field(None, description="The column that holds the label.")
     id: str | None = Field(None, description="The column that identifies a record.")
     join: Join | None = Field(None, description="Columns of another file, by id.")
+    messages: GivenMessages = Field(
+        None,
+        description="The conversation: a column of messages, a list of columns, or a mapping. "
+        "`text` is then made of it unless it is named.",
+    )
 
     @model_validator(mode="after")
     def _joins_by_id(self) -> Self:
         if self.join is not None and self.id is None:
             raise ValueError("join needs 'id', the column of the source that identifies a record")
         return self
+
+    @property
+    def makes_text(self) -> bool:
+        """Whether `text` is made of the conversation."""
+        return self.messages is not None and "text" not in self.model_fields_set
 
 
 class Files(Columns):
@@ -107,6 +118,15 @@ class Source(Section):
         return given
 
 
+class MessageRepairs(Section):
+    """Mechanical changes to every conversation before the integrity rules."""
+
+    drop_last: Literal["user"] | None = Field(
+        None, description="Leave out turns of this role at the end: a question without an answer."
+    )
+    drop_system: bool = Field(False, description="Leave out the system's turns.")
+
+
 class Prepare(Section):
     """Mechanical changes to every row before the integrity rules."""
 
@@ -114,4 +134,6 @@ class Prepare(Section):
     collapse_space: bool = Field(False, description="Runs of white space become one space.")
     strip_prefix: str | None = Field(None, description="A prefix, not a set of characters.")
     unicode: Literal["NFC", "NFD", "NFKC", "NFKD"] | None = None
+    # left out of what a shard of text is known by
+    messages: MessageRepairs = Field(MessageRepairs(), repr=False)
     take: PositiveInt | None = Field(None, description="Only the first N rows.")

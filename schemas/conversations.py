@@ -1,0 +1,100 @@
+"""Conversations as they are stored in the column `messages`, and what can be read off them.
+
+A conversation is a list of turns. `extra` is the JSON text of every key of a message other than its
+role and content (tool calls, weight, name), null where there is none: a struct of all keys would
+give each turn the keys of all others, as nulls that chat templates print. Where `role` or `content`
+say something else than the message did, `extra` has what it said under these names.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable
+from typing import Final
+
+import polars as pl
+
+from siftset.schemas.recipe.messages import Role
+
+COLUMN: Final = "messages"
+MESSAGES: Final = pl.List(pl.Struct({"role": pl.String, "content": pl.String, "extra": pl.String}))
+"""The type of the column."""
+
+NO_CONTENT: Final = "_no_content"
+"""The key of `extra` that marks a message which had no content at all, not even null."""
+
+BETWEEN: Final = "\n\n"
+"""What stands between turns that are shown as one text."""
+
+
+def _join_contents(*roles: Role) -> pl.Expr:
+    """Return the contents of the turns of some roles as one text, null where there is none."""
+    found = _contents(*roles)
+    return pl.when(found.list.len() > 0).then(found.list.join(BETWEEN))
+
+
+def _contents(*roles: Role) -> pl.Expr:
+    turn = pl.element().struct
+    given = turn.field("content").filter(
+        turn.field("role").is_in(list(roles)) & (turn.field("content") != "")
+    )
+    return pl.col(COLUMN).list.eval(given)
+
+
+def _count_turns(*roles: Role) -> pl.Expr:
+    met = pl.element().struct.field("role").is_in(list(roles)).sum()
+    return pl.col(COLUMN).list.eval(met).list.first().cast(pl.Int64)
+
+
+def _count_chars() -> pl.Expr:
+    lengths = pl.element().struct.field("content").str.len_chars().sum()
+    return pl.col(COLUMN).list.eval(lengths).list.first().cast(pl.Int64)
+
+
+def _count_said() -> pl.Expr:
+    said = (pl.element().struct.field("role") != "system").fill_null(True).sum()
+    return pl.col(COLUMN).list.eval(said).list.first().cast(pl.Int64)
+
+
+_VIEWS: Final[dict[str, Callable[[], pl.Expr]]] = {
+    "all": lambda: _join_contents("user", "assistant"),
+    "user": lambda: _join_contents("user"),
+    "assistant": lambda: _join_contents("assistant"),
+    "system": lambda: _join_contents("system"),
+    "tool": lambda: _join_contents("tool"),
+    "first_user": lambda: _contents("user").list.first(),
+    "last_user": lambda: _contents("user").list.last(),
+    "last_assistant": lambda: _contents("assistant").list.last(),
+    "turns": _count_said,
+    "answers": lambda: _count_turns("assistant"),
+    "chars": _count_chars,
+}
+"""The columns that are computed where a recipe names them, by what follows `messages.`."""
+
+VIEWS: Final = tuple(f"{COLUMN}.{name}" for name in _VIEWS)
+"""All of them, as a recipe writes them."""
+
+
+def view(name: str) -> pl.Expr:
+    """Return a view by its name without `messages.`, as an expression of the conversation."""
+    return _VIEWS[name]()
+
+
+def with_views(frame: pl.DataFrame, columns: Iterable[str]) -> pl.DataFrame:
+    """Return the frame with those of the `columns` that are views and not there yet."""
+    wanted = missing_views(frame.schema, columns)
+    if not wanted:
+        return frame
+    return frame.with_columns(view(name.removeprefix(f"{COLUMN}.")).alias(name) for name in wanted)
+
+
+def missing_views(schema: pl.Schema, columns: Iterable[str]) -> list[str]:
+    """Return which of the `columns` are views that a frame of this schema lacks and can have."""
+    if schema.get(COLUMN) != MESSAGES:
+        return []
+    return [name for name in dict.fromkeys(columns) if name in VIEWS and name not in schema]
+
+
+def view_types(names: Collection[str] = VIEWS) -> dict[str, pl.DataType]:
+    """Return the types of views."""
+    empty = pl.DataFrame(schema={COLUMN: MESSAGES})
+    return dict(with_views(empty, names).drop(COLUMN).schema)
