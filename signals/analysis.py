@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import itertools
 import operator
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from functools import reduce
 
 import numpy as np
@@ -19,16 +19,17 @@ from pydantic import JsonValue
 from siftset.schemas.errors import SignalError
 from siftset.signals.evaluation.bodies import FALSE, TRUE, UNKNOWN, Codes
 from siftset.signals.evaluation.decider import FormulaDecider
-from siftset.signals.evaluation.kleene import answer_node
-from siftset.signals.evaluation.planner import plan_as_written
+from siftset.signals.evaluation.leave_one_out import answer_all_nodes, answer_without_each
 from siftset.signals.evaluation.score_cache import ScoreCache
 from siftset.signals.evaluation.spec import SignalSpec
 from siftset.signals.evaluation.workspace import Workspace
 from siftset.signals.formula.formula import Formula
-from siftset.signals.formula.tree import AskSignal, FillUnknown, Node, Not, Op, join, show
+from siftset.signals.formula.tree import AskSignal, Node, Op, show
 
 WRONG_ROWS = 20
 """Wrong rows that are kept for each signal."""
+PAIRED = 64
+"""Signals, the first that a formula names, whose pairs are compared: 2,016 pairs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,11 +111,14 @@ class Analysis:
     unknown: int
     signals: Mapping[str, SignalAnalysis] = field(default_factory=dict)
     agreement: Mapping[tuple[str, str], tuple[int, int]] = field(default_factory=dict)
-    """For each pair of signals, rows on which they agree and rows on which both are known."""
+    """For each pair of the first `PAIRED` signals, rows on which they agree and rows on which both
+    are known."""
     quality: Quality | None = None
     """How the kept rows agree with the labels; a row that is not kept counts as no."""
     nodes: Mapping[str, int] = field(default_factory=dict)
-    """For other nodes that were asked about, by their text, rows for which they are true."""
+    """For each node of the formula, by its text, rows for which it is true."""
+    steps: tuple[int, ...] = ()
+    """Rows for which the first clause, the first two, ... are true, as written."""
     clauses: Mapping[str, int] = field(default_factory=dict)
     """Rows that are not kept, by the first clause, as written, that says so."""
 
@@ -132,6 +136,7 @@ class Analysis:
             },
             reduce(operator.add, qualities) if qualities else None,
             {text: true + other.nodes[text] for text, true in self.nodes.items()},
+            tuple(map(operator.add, self.steps, other.steps)),
             {text: rows + other.clauses[text] for text, rows in self.clauses.items()},
         )
 
@@ -191,99 +196,85 @@ def analyse(
     frame: pl.DataFrame,
     *,
     labels: pl.Series | None = None,
-    also: Sequence[Node] = (),
     cache: ScoreCache | None = None,
 ) -> Analysis:
     """Evaluate every signal on every row of a frame and count what each contributes.
 
     `labels` is a Boolean series: whether a row should be kept, null where that is not known.
-    `also` are nodes over the same signals whose true rows are counted too. Answers that `cache`
-    holds are not asked for again.
+    Answers that `cache` holds are not asked for again.
     """
     decider = FormulaDecider(formula, signals)
     decider.check(frame.schema)
-    truth = None
-    if labels is not None:
-        if labels.dtype != pl.Boolean or len(labels) != frame.height:
-            raise SignalError(
-                f"labels: expected {frame.height:,} Booleans, found {len(labels):,} of "
-                f"{labels.dtype}"
-            )
-        truth = labels.cast(pl.UInt8).fill_null(UNKNOWN).to_numpy()
+    truth = None if labels is None else _read_labels(labels, frame.height)
     space = Workspace(frame, decider.questions, cache=cache)
     said = {name: space.answer_leaf(AskSignal(name), None) for name in decider.questions}
-    codes = _answer_node(decider.root, space, decider)
+    answers = answer_all_nodes(decider.root, space)
+    codes = answers[decider.root]
     kept = codes == TRUE
-    found = {name: _count_contribution(name, one, kept, space, decider)
-             for name, one in said.items()}  # fmt: skip
-    if truth is not None:
-        for name, one in said.items():
-            wrong = np.flatnonzero((one != UNKNOWN) & (truth != UNKNOWN) & (one != truth))
-            found[name] = replace(
-                found[name],
-                quality=_compare_with_labels(one, truth),
-                wrong=tuple(wrong[:WRONG_ROWS].tolist()),
-            )
-    agreement: dict[tuple[str, str], tuple[int, int]] = {}
-    for left, right in itertools.combinations(said, 2):
-        known = (said[left] != UNKNOWN) & (said[right] != UNKNOWN)
-        same = known & (said[left] == said[right])
-        agreement[left, right] = (int(same.sum()), int(known.sum()))
+    rest = answer_without_each(decider.root, answers)
+    steps, clauses = _count_clauses(decider.root, answers)
     return Analysis(
         formula=formula.text,
         rows=frame.height,
         kept=int(kept.sum()),
         unknown=int((codes == UNKNOWN).sum()),
-        signals=found,
-        agreement=agreement,
-        quality=None if truth is None else _compare_with_labels(np.where(kept, TRUE, FALSE), truth),
-        nodes={
-            show(node): int((_answer_node(node, space, decider) == TRUE).sum()) for node in also
+        signals={
+            name: _count_contribution(one, kept, rest[name], truth) for name, one in said.items()
         },
-        clauses=_first_clauses(codes, space, decider),
+        agreement=_count_agreement(said),
+        quality=None if truth is None else _compare_with_labels(np.where(kept, TRUE, FALSE), truth),
+        nodes={show(node): int((one == TRUE).sum()) for node, one in answers.items()},
+        steps=steps,
+        clauses=clauses,
     )
 
 
-def without(node: Node, name: str) -> Node | None:
-    """Leave a signal out of a tree; None where nothing is left."""
-    if isinstance(node, AskSignal):
-        return None if node.signal == name else node
-    if isinstance(node, Op):
-        kept = [term for child in node.terms if (term := without(child, name)) is not None]
-        return join(node.symbol, *kept) if kept else None
-    term = without(node.term, name)
-    if term is None:
-        return None
-    return Not(term) if isinstance(node, Not) else FillUnknown(term, node.value)
+def _read_labels(labels: pl.Series, rows: int) -> Codes:
+    if labels.dtype != pl.Boolean or len(labels) != rows:
+        raise SignalError(
+            f"labels: expected {rows:,} Booleans, found {len(labels):,} of {labels.dtype}"
+        )
+    return labels.cast(pl.UInt8).fill_null(UNKNOWN).to_numpy()
 
 
-def _answer_node(node: Node, space: Workspace, decider: FormulaDecider) -> Codes:
-    return answer_node(node, None, space, plan_as_written(node, decider.questions, pinned=True))
-
-
-def _first_clauses(codes: Codes, space: Workspace, decider: FormulaDecider) -> dict[str, int]:
-    """Count the rows that are not kept by the first clause that says of them what all say."""
-    root = decider.root
+def _count_clauses(
+    root: Node, answers: Mapping[Node, Codes]
+) -> tuple[tuple[int, ...], dict[str, int]]:
+    """Count the rows left after each clause, and those that are not kept by the first clause that
+    says of them what all say.
+    """
+    codes = answers[root]
     terms = root.terms if isinstance(root, Op) and root.symbol == "&" else (root,)
-    left, found = codes != TRUE, dict.fromkeys(map(show, terms), 0)
+    left, open_rows = np.ones(codes.size, bool), codes != TRUE
+    steps: list[int] = []
+    found = dict.fromkeys(map(show, terms), 0)
     for term in terms:
-        said = left & (_answer_node(term, space, decider) == codes)
+        left &= answers[term] == TRUE
+        steps.append(int(left.sum()))
+        said = open_rows & (answers[term] == codes)
         found[show(term)] += int(said.sum())
-        left &= ~said
-    return found
+        open_rows &= ~said
+    return tuple(steps), found
+
+
+def _count_agreement(said: Mapping[str, Codes]) -> dict[tuple[str, str], tuple[int, int]]:
+    """Count where two signals say the same, for each pair of the first `PAIRED` signals."""
+    agreement: dict[tuple[str, str], tuple[int, int]] = {}
+    for left, right in itertools.combinations(itertools.islice(said, PAIRED), 2):
+        known = (said[left] != UNKNOWN) & (said[right] != UNKNOWN)
+        same = known & (said[left] == said[right])
+        agreement[left, right] = (int(same.sum()), int(known.sum()))
+    return agreement
 
 
 def _count_contribution(
-    name: str,
-    said: Codes,
-    kept: NDArray[np.bool_],
-    space: Workspace,
-    decider: FormulaDecider,
-) -> SignalAnalysis:  # fmt: skip
-    rest = without(decider.root, name)
-    others = (
-        np.ones(kept.size, bool) if rest is None else _answer_node(rest, space, decider) == TRUE
-    )
+    said: Codes, kept: NDArray[np.bool_], rest: Codes | None, truth: Codes | None
+) -> SignalAnalysis:
+    """Count what a signal says and decides; `rest` is what the formula says without it."""
+    others = np.ones(kept.size, bool) if rest is None else rest == TRUE
+    wrong = np.zeros(0, np.int64)
+    if truth is not None:
+        wrong = np.flatnonzero((said != UNKNOWN) & (truth != UNKNOWN) & (said != truth))
     return SignalAnalysis(
         true=int((said == TRUE).sum()),
         false=int((said == FALSE).sum()),
@@ -291,6 +282,8 @@ def _count_contribution(
         removes=int((others & ~kept).sum()),
         admits=int((kept & ~others).sum()),
         kept_without=int(others.sum()),
+        quality=None if truth is None else _compare_with_labels(said, truth),
+        wrong=tuple(wrong[:WRONG_ROWS].tolist()),
     )
 
 

@@ -189,6 +189,7 @@ def _analysis_to_json(analysis: Analysis | None) -> dict[str, Any] | None:
         "agreement": agreement,
         "quality": quality,
         "nodes": dict(analysis.nodes),
+        "steps": analysis.steps,
         "clauses": dict(analysis.clauses),
     }
 
@@ -203,7 +204,12 @@ def _read_analysis(found: Mapping[str, Any] | None) -> Analysis | None:
         for name, one in found["signals"].items()
     }
     agreement = {(left, right): (same, known) for left, right, same, known in found["agreement"]}
-    told = {"signals": signals, "agreement": agreement, "quality": _read_quality(found["quality"])}
+    told = {
+        "signals": signals,
+        "agreement": agreement,
+        "quality": _read_quality(found["quality"]),
+        "steps": tuple(found["steps"]),
+    }
     return Analysis(**{**found, **told})
 
 

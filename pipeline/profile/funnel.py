@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from siftset.schemas.results.metrics import Funnel, LeaveOneOut, Pair, SignalMetrics, Step, Tree
 from siftset.signals.analysis import Analysis, SignalAnalysis, analyse
 from siftset.signals.evaluation.statistics import SignalStatistics, Statistics
-from siftset.signals.formula.tree import AskSignal, FillUnknown, Node, Not, Op, join, show
+from siftset.signals.formula.tree import AskSignal, FillUnknown, Node, Not, Op, show
 
 if TYPE_CHECKING:
     import polars as pl
@@ -34,8 +34,7 @@ class Sifted:
 def analyse_frame(decider: Decider, frame: pl.DataFrame) -> Analysis:
     """Evaluate every signal and every node of the formula on a frame."""
     signals = {name: question.signal for name, question in decider.questions.items()}
-    nodes = [*_walk_nodes(decider.root), *_join_prefixes(_clauses_as_written(decider))]
-    return analyse(decider.formula, signals, frame, also=nodes, cache=decider.cache)
+    return analyse(decider.formula, signals, frame, cache=decider.cache)
 
 
 def describe_funnel(decider: Decider, sifted: Sifted, analysis: Analysis | None) -> Funnel:
@@ -109,33 +108,16 @@ def _describe_signal(
     )
 
 
-def _clauses_as_written(decider: Decider) -> list[Node]:
-    root = decider.root
-    return list(root.terms) if isinstance(root, Op) and root.symbol == "&" else [root]
-
-
-def _join_prefixes(terms: list[Node]) -> list[Node]:
-    return [join("&", *terms[:end]) for end in range(1, len(terms) + 1)]
-
-
 def _count_steps(decider: Decider, analysis: Analysis) -> tuple[Step, ...]:
     """Return the rows that are left after each clause, on the rows that were analysed."""
-    steps, entered = [], analysis.rows
-    terms = _clauses_as_written(decider)
-    for term, prefix in zip(terms, _join_prefixes(terms), strict=True):
-        passed, alone = analysis.nodes.get(show(prefix)), analysis.nodes.get(show(term))
-        if passed is None:
-            break
-        clause = show(term)[:_LONGEST]
-        steps.append(Step(clause=clause, entered=entered, passed=passed, alone=alone))
+    root, steps, entered = decider.root, [], analysis.rows
+    terms = root.terms if isinstance(root, Op) and root.symbol == "&" else (root,)
+    for term, passed in zip(terms, analysis.steps, strict=True):
+        clause = show(term)
+        alone = analysis.nodes[clause]
+        steps.append(Step(clause=clause[:_LONGEST], entered=entered, passed=passed, alone=alone))
         entered = passed
     return tuple(steps)
-
-
-def _walk_nodes(node: Node) -> Iterator[Node]:
-    yield node
-    for child in _child_nodes(node):
-        yield from _walk_nodes(child)
 
 
 def _child_nodes(node: Node) -> tuple[Node, ...]:

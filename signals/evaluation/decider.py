@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from time import perf_counter
 from typing import Literal, TypeGuard
@@ -31,7 +31,7 @@ from siftset.signals.evaluation.statistics import SignalStatistics, Statistics
 from siftset.signals.evaluation.thresholds import SignalUse
 from siftset.signals.evaluation.workspace import Workspace
 from siftset.signals.formula.formula import Formula
-from siftset.signals.formula.tree import AskSignal, Node, Op, digest, leaves, show
+from siftset.signals.formula.tree import AskSignal, Node, Op, Test, digest, leaves, show
 from siftset.signals.kernels.arrays import to_series
 
 
@@ -57,7 +57,12 @@ class FormulaDecider:
         self.order = order
         self.seed = seed
         self.cache = cache
-        self.questions = {name: _question_of(name, formula, signals) for name in formula.names}
+        tests: dict[str, list[Test | None]] = {}
+        for leaf in leaves(formula.root):
+            tests.setdefault(leaf.signal, []).append(leaf.test)
+        self.questions = {
+            name: _question_of(signals[name].named(name), used) for name, used in tests.items()
+        }
         self.root: Node = formula.root
         clauses = _clause_texts(self.root)
         self._clause_texts = list(dict.fromkeys(clauses))
@@ -201,11 +206,9 @@ class FormulaDecider:
                 self._since, self._patience = 0, self._patience * 2
 
 
-def _question_of(name: str, formula: Formula, signals: Mapping[str, SignalSpec]) -> SignalUse:
+def _question_of(signal: SignalSpec, used: Sequence[Test | None]) -> SignalUse:
     """Find how a formula uses a signal; raise SignalError where the signal cannot be used so."""
-    signal = signals[name].named(name)
-    used = [leaf.test for leaf in leaves(formula.root) if leaf.signal == name]
-    tests = [test for test in used if test is not None]
+    name, tests = signal.name, [test for test in used if test is not None]
     if signal.returns == "bool" and tests:
         raise SignalError(
             f"signal '{name}' answers yes or no and has no score: write  {name}  "

@@ -15,11 +15,12 @@ from siftset.signals.evaluation.bodies import FALSE, SKIPPED, TRUE, UNKNOWN, Cod
 from siftset.signals.evaluation.workspace import Workspace
 from siftset.signals.formula.tree import AskSignal, FillUnknown, Node, Not, Op
 
-_NOT = np.array([TRUE, FALSE, UNKNOWN], np.uint8)
+NEGATED = np.array([TRUE, FALSE, UNKNOWN], np.uint8)
 _AND = np.array([[0, 0, 0], [0, 1, 2], [0, 2, 2]], np.uint8)
 _OR = np.array([[0, 1, 2], [1, 1, 1], [2, 1, 2]], np.uint8)
 _XOR = np.array([[0, 1, 2], [1, 0, 2], [2, 2, 2]], np.uint8)
 TABLES = {"&": _AND, "|": _OR, "^": _XOR}
+"""By operator, the code of two terms joined; that of a term and its negation is `NEGATED`."""
 DECIDES = {"&": FALSE, "|": TRUE, "^": SKIPPED}
 """The code of a term that settles its operator; none settles ^."""
 
@@ -31,7 +32,7 @@ def answer_node(node: Node, rows: Rows | None, space: Workspace, order: Order) -
     if isinstance(node, AskSignal):
         return space.answer_leaf(node, rows)
     if isinstance(node, Not):
-        return _NOT[answer_node(node.term, rows, space, order)]
+        return NEGATED[answer_node(node.term, rows, space, order)]
     if isinstance(node, FillUnknown):
         codes = answer_node(node.term, rows, space, order)
         return np.where(codes == UNKNOWN, np.uint8(node.value), codes)

@@ -18,8 +18,9 @@ from siftset.schemas.errors import FormulaError
 from siftset.signals.formula.parser import MAX_DEPTH, AmbiguousError, Reader, shorten_text
 from siftset.signals.formula.tree import Inline, Node, canonical, digest, leaves, show
 
-MAX_LENGTH = 20_000
+MAX_LENGTH = 50_000
 MAX_OPERATORS = 1_000
+"""The most & | ^ of a formula: enough to join 1,000 signals, however many of them are negated."""
 
 _LITERAL = re.compile(r"""'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*\"""")
 _COMPARE = re.compile(
@@ -107,8 +108,8 @@ def _check_size(text: str) -> None:
     bare = _LITERAL.sub("''", text)
     if _measure_depth(bare) > MAX_DEPTH:
         raise FormulaError(f"formula: nested deeper than {MAX_DEPTH} levels; make it flatter")
-    if sum(map(bare.count, "&|^~")) > MAX_OPERATORS:
-        raise FormulaError(f"formula: more than {MAX_OPERATORS:,} operators; use fewer signals")
+    if sum(map(bare.count, "&|^")) > MAX_OPERATORS:
+        raise FormulaError(f"formula: more than {MAX_OPERATORS:,} of & | ^; use fewer signals")
 
 
 def _measure_depth(bare: str) -> int:

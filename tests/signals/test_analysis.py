@@ -1,18 +1,22 @@
 from __future__ import annotations
 
+import itertools
 import json
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import polars as pl
 import pytest
 
 from siftset.schemas.errors import SignalError
-from siftset.signals.analysis import analyse
+from siftset.signals.analysis import PAIRED, analyse
 from siftset.signals.decider import Decider
 from siftset.signals.decorator import signal
 from siftset.signals.evaluation.explain import explain, explain_row
+from siftset.signals.evaluation.workspace import Workspace
 from siftset.signals.formula.formula import parse
+from siftset.signals.formula.tree import AskSignal, Node, Op, join, show
 from siftset.signals.laws import check_laws
 from siftset.signals.registry import build, load_builtin, load_kinds
 from siftset.signals.signal import Signal
@@ -72,6 +76,71 @@ def test_analyses_add_up_and_become_json():
             found.pop("wrong")
     assert added == expected
     assert json.loads(json.dumps(expected))["signals"]["nike"]["true_share"] == pytest.approx(4 / 7)
+
+
+LETTERS = {name: {"keyword": {"words": [name]}} for name in "abcd"}
+LETTER_TEXTS = ["".join(f"{name} " for name, has in zip("abcd", some, strict=True) if has)
+                for some in itertools.product([False, True], repeat=4)]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "a & b & c & ~d",
+        "(a | b) & (c ^ ~d)",
+        "~(a & (b | ~c)) ^ d",
+        "(a & b) | (~a & c) | d",
+        "a & b & ~a",
+        "(a ^ a) | b.fill(True)",
+        "~(b | c).fill(False) & a",
+    ],
+)
+def test_leaving_a_signal_out_is_asking_the_formula_without_it(text):
+    """Held against formulas that are written anew without the signal, nulls among the rows."""
+    frame = pl.DataFrame({"text": [*LETTER_TEXTS, None]})
+    known = build(LETTERS, folder=Path.cwd())
+    formula = parse(text)
+    found = analyse(formula, known, frame)
+    for name in formula.names:
+        rest = _leave_out(formula.root, name)
+        kept = frame.height
+        if rest is not None:
+            kept = int(Decider(parse(show(rest)), known).decide(frame).keep.fill_null(False).sum())
+        assert found.signals[name].kept_without == kept, name
+    for node, rows in found.nodes.items():
+        decided = Decider(parse(node), known).decide(frame)
+        assert rows == decided.keep.fill_null(False).sum(), node
+    assert found.steps[-1] == found.kept
+
+
+def _leave_out(node: Node, name: str) -> Node | None:
+    if isinstance(node, AskSignal):
+        return None if node.signal == name else node
+    if isinstance(node, Op):
+        kept = [term for child in node.terms if (term := _leave_out(child, name)) is not None]
+        return join(node.symbol, *kept) if kept else None
+    term = _leave_out(node.term, name)
+    return None if term is None else replace(node, term=term)
+
+
+def test_a_thousand_signals_cost_in_proportion(monkeypatch):
+    """Work is counted, not timed: how often answers are looked up, and the pairs."""
+    asked: list[str] = []
+    answer_leaf = Workspace.answer_leaf
+
+    def count(space: Workspace, leaf: AskSignal, rows: object) -> object:
+        asked.append(leaf.signal)
+        return answer_leaf(space, leaf, None)
+
+    monkeypatch.setattr(Workspace, "answer_leaf", count)
+    frame = pl.DataFrame({"text": ["w1 w2", "w3", None]})
+    names = [f"w{place}" for place in range(1_000)]
+    known = build({name: {"keyword": {"words": [name]}} for name in names}, folder=Path.cwd())
+    found = analyse(parse(" & ".join(f"~{name}" for name in names)), known, frame)
+    assert len(asked) == 2 * len(names)
+    assert found.steps[:4] == (2, 1, 1, 0)
+    assert found.signals["w1"].kept_without == 0
+    assert len(found.agreement) == PAIRED * (PAIRED - 1) // 2
 
 
 def test_one_signal_alone_has_nothing_left_without_it():

@@ -12,6 +12,7 @@ from siftset.pipeline.reports.page import (
     note_absence,
 )
 from siftset.schemas.results.metrics import Funnel, RunMetrics, Tree
+from siftset.signals.analysis import PAIRED
 
 _FILLS = {
     "kept": "fgood",
@@ -194,4 +195,8 @@ def _pair_table(funnel: Funnel) -> Child:
         TableColumn("Agreement", "bar"),
         TableColumn("Same answer, of rows where both are known", "num"),
     ]
-    return h("details", h("summary", "Signals that say much the same"), draw_table(columns, rows))
+    note = None
+    if len(funnel.signals) > PAIRED:
+        note = h("p", f"Among the first {PAIRED} signals of the formula.", class_="small soft")
+    title = h("summary", "Signals that say much the same")
+    return h("details", title, draw_table(columns, rows), note)
