@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,9 +13,16 @@ import polars as pl
 from pydantic import JsonValue
 
 from siftset.pipeline.sources.batch import FilePart, RawBlock
+from siftset.pipeline.sources.check_files import check_dtypes, check_keys
 from siftset.pipeline.sources.find_files import InputFile, find_files
 from siftset.pipeline.sources.formats.columnar import open_arrow, open_parquet
-from siftset.pipeline.sources.formats.streams import FileStamp, file_identity, prefix_digests
+from siftset.pipeline.sources.formats.encodings import undecodable_reason
+from siftset.pipeline.sources.formats.streams import (
+    FileStamp,
+    file_identity,
+    prefix_digests,
+    undecodable_error,
+)
 from siftset.pipeline.sources.paths import extract_paths
 from siftset.pipeline.sources.types import FileTypes, Types, lexeme_type
 from siftset.pipeline.storage.object_store import Object
@@ -39,6 +46,8 @@ class Opened(NamedTuple):
     """The file as it was when it was opened, where it may change."""
     extracted: Types = {}  # noqa: RUF012  never changed
     """The types of what paths into its columns lead to, as far as they lead to anything."""
+    undecodable: int = 0
+    """Records in another encoding than the source says; 0 where the file was known from before."""
 
     @property
     def stated(self) -> FileTypes:
@@ -107,10 +116,12 @@ def open_files(
     *,
     scans: ScanMemory | None = None,
     paths: tuple[str, ...] = (),
+    unreadable: float = 1.0,
 ) -> OpenedFiles:
-    """Find, open and check the files of a source; raise SourceError.
+    """Find, open and check the files of a source; raise SourceError, or RecipeError for a key.
 
     `paths` lead into columns: of text files, what they lead to is typed while they are read.
+    `unreadable` is the share of records that may be in another encoding than the source says.
     """
     found = find_files(config, folder)
     warnings = list(found.warnings)
@@ -122,9 +133,24 @@ def open_files(
         raise EmptySourceError(
             f"{found.files[0].path}: the file is empty (0 bytes), and so is the source"
         )
+    for file in full:
+        check_keys(file, config)
+    alone = unreadable if len(full) == 1 else 1.0
     with ThreadPoolExecutor(min(len(full), os.cpu_count() or 1)) as pool:
-        opened = tuple(pool.map(lambda file: _open_file(file, config, scans, paths), full))
+        opened = tuple(pool.map(lambda file: _open_file(file, config, scans, paths, alone), full))
+    _check_encoding(full, opened, unreadable)
+    check_dtypes(config, opened[0].types.file, [one.types.types for one in opened])
     return OpenedFiles(opened, tuple(warnings))
+
+
+def _check_encoding(
+    files: Sequence[InputFile], opened: Sequence[Opened], unreadable: float
+) -> None:
+    """Refuse files that are in another encoding than the source says, before they are read."""
+    records = sum(part.rows for one in opened for part in one.parts)
+    if sum(one.undecodable for one in opened) > unreadable * records:
+        shares = [one.undecodable / max(1, sum(p.rows for p in one.parts)) for one in opened]
+        raise undecodable_error(files[shares.index(max(shares))])
 
 
 def _file_size(file: InputFile) -> int:
@@ -137,12 +163,17 @@ def _file_size(file: InputFile) -> int:
 
 
 def _open_file(
-    file: InputFile, config: Files, scans: ScanMemory | None, paths: tuple[str, ...]
+    file: InputFile,
+    config: Files,
+    scans: ScanMemory | None,
+    paths: tuple[str, ...],
+    unreadable: float,
 ) -> Opened:
     types: Types
     extracted: Types = {}
     parts: tuple[FilePart, ...]
     ends: tuple[int, ...] = ()
+    undecodable = 0
     stamp = FileStamp.take(file.path) if isinstance(file.path, Path) else None
     if file.format == "parquet":
         types, found = open_parquet(file, longest=config.max_record_bytes)
@@ -151,15 +182,17 @@ def _open_file(
     if file.format == "arrow":
         types, parts = open_arrow(file, longest=config.max_record_bytes)
     elif file.format != "parquet":
-        how = repr((MEANING, file, config))
-        types, extracted, parts = _scan_text(_text_reader(file, config), digest, how, scans, paths)
+        scanned = _scan_text(file, config, digest, scans, paths, unreadable)
+        types, extracted, parts, undecodable = scanned
     declared = file.format in ("parquet", "arrow")
     stated = FileTypes(str(file.path), types, declared)
     if stamp is not None:
         stamp = stamp._replace(digest=digest)
         stamp.check()
     size = _file_size(file)
-    return Opened(file.name, file.stem, stated, parts, digest, size, marks, stamp, extracted)
+    return Opened(
+        file.name, file.stem, stated, parts, digest, size, marks, stamp, extracted, undecodable
+    )
 
 
 def _digest_file(
@@ -186,14 +219,9 @@ def _text_reader(file: InputFile, config: Files) -> TextReader:
     longest = config.max_record_bytes
     match file.format:
         case "csv" | "tsv":
-            delimiter = config.delimiter or ("," if file.format == "csv" else "\t")
-            if len(delimiter.encode()) != 1 or delimiter in '"\r\n':
-                raise SourceError(
-                    f"source.files.delimiter: {delimiter!r} is not one ASCII character"
-                )
             from siftset.pipeline.sources.formats.delimited import Delimited
 
-            return Delimited(file, delimiter, longest)
+            return Delimited(file, config, longest)
         case "jsonl" | "json":
             from siftset.pipeline.sources.formats.structured import JsonRecords
 
@@ -204,23 +232,29 @@ def _text_reader(file: InputFile, config: Files) -> TextReader:
 
 
 def _scan_text(
-    reader: TextReader,
+    file: InputFile,
+    config: Files,
     digest: str,
-    how: str,
     scans: ScanMemory | None,
     paths: tuple[str, ...],
-) -> tuple[Types, Types, tuple[FilePart, ...]]:
+    unreadable: float,
+) -> tuple[Types, Types, tuple[FilePart, ...], int]:
     """Read a text file once for its types and the number of its records, unless they are known."""
+    reader, how = _text_reader(file, config), repr((MEANING, file, config))
     with_paths = f"{how} {paths}"
     known = None if scans is None else scans.find(digest, how)
     inside = scans.find(digest, with_paths) if scans is not None and paths else ({}, 0)
     if known is not None and inside is not None:
-        return known[0], inside[0], (TextPart(reader, known[1]),)
+        return known[0], inside[0], (TextPart(reader, known[1]),), 0
     types: Types = {}
     extracted: Types = {}
-    rows = 0
-    for block in reader.read_records():
+    rows = undecodable = 0
+    reason = undecodable_reason(file.encoding)
+    for at, block in enumerate(reader.read_records()):
         rows += block.frame.height + len(block.bad)
+        undecodable += sum(record.reason == reason for record in block.bad)
+        if at == 0 and undecodable > unreadable * rows:
+            raise undecodable_error(file)
         for column in block.frame.get_columns():
             before = types.get(column.name, pl.Null())
             types[column.name] = reader.narrow_type(column, before)
@@ -231,4 +265,4 @@ def _scan_text(
         scans.add(digest, how, types, rows)
         if paths:
             scans.add(digest, with_paths, extracted, rows)
-    return types, extracted, (TextPart(reader, rows),)
+    return types, extracted, (TextPart(reader, rows),), undecodable

@@ -43,6 +43,8 @@ class InputFile:
     """The name without the endings of format and compression; part of row ids."""
     format: str
     compression: str | None
+    encoding: str = "utf-8"
+    """Of a text file; what reads it sees UTF-8."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +96,7 @@ def _choose_files(config: Files, found: Iterable[tuple[str, list[Match]]]) -> Fo
             if form is not None:
                 _check_name(match)
                 stem = Path(match.name).with_name(bare).as_posix()
-                file = InputFile(match.path, match.name, stem, form, compression)
+                file = InputFile(match.path, match.name, stem, form, compression, config.encoding)
                 if stem in stems:
                     raise SourceError(
                         f"{file.path}: {stems[stem].path} has the same name but for its ending, "

@@ -25,6 +25,7 @@ from siftset.pipeline.sources.types import (
 )
 from siftset.schemas.conversations import COLUMN, MESSAGES
 from siftset.schemas.errors import EmptySourceError, SourceError
+from siftset.schemas.recipe.delimited import DelimitedText
 from siftset.schemas.recipe.messages import Messages
 from siftset.schemas.recipe.model import Recipe
 from siftset.schemas.recipe.source import Columns, Delta, Files, Hub, Prepare, Synthesize
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from siftset.pipeline.sources.join import JoinedColumns
 
 
+WRITTEN: Final = set(DelimitedText.model_fields) - {"delimiter"}
 MOST_COLUMNS: Final = 10_000
 """Columns of a source beyond which it is refused: each is measured and shown."""
 
@@ -217,8 +219,16 @@ def _open_source(
 
             return open_synthesis(config, recipe.prepare, seed=recipe.seed, folder=folder)
         case Files():
-            named = paths_named(config, recipe.prepare)
-            opened, kind = open_files(config, folder, scans=scans, paths=named), "files"
+            opened, kind = (
+                open_files(
+                    config,
+                    folder,
+                    scans=scans,
+                    paths=paths_named(config, recipe.prepare),
+                    unreadable=recipe.max_unreadable_share,
+                ),
+                "files",
+            )
         case Hub():
             from siftset.pipeline.sources.hub import open_hub
 
@@ -280,6 +290,9 @@ def map_files(
     reading = ""
     if isinstance(config, Files):
         reading = f"{config.format} {config.delimiter!r} {config.max_record_bytes}"
+        # what departs from the default alone: shards that were read before it existed stay known
+        written = config.model_dump(include=WRITTEN, exclude_defaults=True)
+        reading += f" {written}" if written else ""
     if talk is not None:
         reading += f" {talk!r} {config.makes_text} {prepare.messages!r}"
     paths = tuple(name for name in named if not any(name in f.types.types for f in opened.files))

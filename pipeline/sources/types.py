@@ -18,6 +18,7 @@ from siftset.pipeline.sources.row_ids import (
 )
 from siftset.pipeline.storage.delta_types import delta_type, to_microseconds
 from siftset.schemas.errors import SourceError
+from siftset.schemas.recipe.delimited import DTypeName
 
 Types = dict[str, pl.DataType]
 
@@ -28,6 +29,18 @@ WIDE_INTEGER: Final = pl.UInt64()
 
 Columns never have this type themselves: what Delta lacks is not stored.
 """
+
+DTYPES: Final[dict[DTypeName, pl.DataType]] = {
+    "string": pl.String(),
+    "integer": pl.Int64(),
+    "number": pl.Float64(),
+    "boolean": pl.Boolean(),
+    "date": pl.Date(),
+    "datetime": pl.Datetime("us"),
+}
+"""The types that a recipe may give to columns of text files."""
+_TRUE: Final = ("true", "t", "yes", "1")
+_FALSE: Final = ("false", "f", "no", "0")
 
 
 class FileTypes(NamedTuple):
@@ -83,6 +96,31 @@ def _survives_as_float(texts: pl.Series) -> bool:
         r"^-?[1-9](?:\.[0-9]+)?[eE]\+?0*(?:1[5-9]|[2-9][0-9]|[1-9][0-9]{2})$"
     )
     return not padded.any() and not odd.any() and bool(is_exact_float(texts).all())
+
+
+def parse_texts(values: pl.Series, dtype: pl.DataType) -> pl.Series:
+    """Return what texts say of a type; null where they do not fit it.
+
+    Dates and times are those of ISO 8601; a time with an offset is the same moment in UTC.
+    """
+    text = pl.col(values.name)
+    if dtype == pl.Boolean:
+        low = text.str.to_lowercase()
+        found = pl.when(low.is_in(_TRUE)).then(True).when(low.is_in(_FALSE)).then(False)
+        return values.to_frame().select(found)[:, 0].alias(values.name)
+    if dtype == pl.Date:
+        return values.str.to_date("%Y-%m-%d", strict=False)
+    if isinstance(dtype, pl.Datetime):
+        whole = text.str.replace(" ", "T", literal=True).str.replace("Z$", "+00:00")
+        local = [
+            whole.str.to_datetime(form, strict=False, time_unit="us")
+            for form in ("%Y-%m-%dT%H:%M:%S%.f", "%Y-%m-%dT%H:%M")
+        ]
+        zoned = whole.str.to_datetime("%Y-%m-%dT%H:%M:%S%.f%#z", strict=False, time_unit="us")
+        day = whole.str.to_date("%Y-%m-%d", strict=False).cast(dtype)
+        moment = zoned.dt.convert_time_zone("UTC").dt.replace_time_zone(None)
+        return values.to_frame().select(pl.coalesce(*local, moment, day))[:, 0].alias(values.name)
+    return values.cast(dtype, strict=False)
 
 
 def wider_type(one: pl.DataType, other: pl.DataType) -> pl.DataType:
@@ -179,8 +217,8 @@ def _cast_column(values: pl.Series, dtype: pl.DataType) -> pl.Series:
         return number_text(values).alias(values.name)
     if dtype == pl.String and values.dtype.is_nested():
         return nested_text(values).alias(values.name)
-    if dtype == pl.Boolean and values.dtype == pl.String:
-        return values.str.to_lowercase() == "true"
+    if values.dtype == pl.String and (dtype == pl.Boolean or dtype.is_temporal()):
+        return parse_texts(values, dtype)
     try:
         return to_microseconds(values).cast(dtype)
     except pl.exceptions.PolarsError as error:

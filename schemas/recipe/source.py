@@ -6,6 +6,7 @@ from typing import Literal, Self
 
 from pydantic import Field, NonNegativeInt, PositiveInt, model_validator
 
+from siftset.schemas.recipe.delimited import DelimitedText
 from siftset.schemas.recipe.messages import GivenMessages
 from siftset.schemas.recipe.section import Section, Share
 
@@ -57,7 +58,7 @@ class Columns(Section):
         return self.messages is not None and "text" not in self.model_fields_set
 
 
-class Files(Columns):
+class Files(DelimitedText, Columns):
     """Files by path, folder or glob; plain, gzip or zstd."""
 
     name: str = "files"
@@ -75,7 +76,6 @@ class Files(Columns):
     root: str | None = Field(
         None, description="Folder that record paths are relative to; default: the common parent."
     )
-    delimiter: str | None = Field(None, description="CSV field delimiter.")
     max_record_bytes: PositiveInt = Field(16 * 2**20, description="A longer record is unreadable.")
 
 

@@ -10,7 +10,8 @@ import polars as pl
 
 from siftset.pipeline.sources.batch import EXCERPT, BadRecord, RawBlock
 from siftset.pipeline.sources.find_files import InputFile
-from siftset.pipeline.sources.formats.records import split_lines, split_unreadable
+from siftset.pipeline.sources.formats.encodings import undecodable_reason
+from siftset.pipeline.sources.formats.records import sort_bad, split_lines, split_unreadable
 from siftset.pipeline.sources.formats.streams import MARK, text_blocks
 
 
@@ -24,10 +25,11 @@ class TextLines:
     def read_records(self) -> Iterator[RawBlock]:
         """Yield the lines."""
         for records in split_lines(text_blocks(self.file), longest=self.longest, blank=True):
-            good, bad = split_unreadable(records, longest=self.longest)
+            good, bad = split_unreadable(records, longest=self.longest, encoding=self.file.encoding)
+            told = tuple(sort_bad(bad, self.file.encoding))
             texts = [good.raw_bytes(at).decode() for at in range(len(good))]
             frame = pl.DataFrame({"text": texts}, schema={"text": pl.String})
-            yield RawBlock(frame, pl.Series("record", good.numbers, dtype=pl.Int64), tuple(bad))
+            yield RawBlock(frame, pl.Series("record", good.numbers, dtype=pl.Int64), told)
 
     def narrow_type(self, column: pl.Series, before: pl.DataType) -> pl.DataType:
         """Return text: lines hold nothing else."""
@@ -56,7 +58,7 @@ class WholeText:
             try:
                 text = data.removeprefix(MARK).decode()
             except UnicodeDecodeError:
-                reason = "not valid UTF-8"
+                reason = undecodable_reason(self.file.encoding)
         bad = (BadRecord(0, 0, reason, data[:EXCERPT]),) if reason else ()
         texts = [] if text is None else [text]
         numbers = pl.Series("record", np.arange(len(texts)), dtype=pl.Int64)

@@ -16,8 +16,9 @@ from siftset.pipeline.sources.formats.records import (
     whole_pieces,
 )
 
-QUOTE: Final = ord('"')
 LINE_END: Final = ord("\n")
+LETTERS: Final = {"t": "\t", "n": "\n", "r": "\r", "b": "\b", "f": "\f", "v": "\v"}
+"""What a letter after an escape stands for where databases write text without quotes."""
 
 
 class DelimitedRecords(NamedTuple):
@@ -35,24 +36,50 @@ class _Cut(NamedTuple):
 
 
 class Grammar:
-    """RFC 4180 with one delimiter; a quote inside an unquoted field is text like any other."""
+    """RFC 4180 with marks of its own; a quote inside an unquoted field is text like any other."""
 
-    def __init__(self, delimiter: str, longest: int) -> None:
+    def __init__(
+        self,
+        delimiter: str,
+        longest: int,
+        *,
+        quote: str | None = '"',
+        escape: str | None = None,
+        comment: str | None = None,
+        nulls: Iterable[str] = ("",),
+    ) -> None:
         mark = re.escape(delimiter.encode())
-        quoted = rb'"(?>[^"]+|"")*+"(?=' + mark + rb"|\r?\n|\r?\Z)"
-        plain = rb'(?!")[^\n' + mark + rb"]*+"
-        field = rb"(?>" + quoted + rb"|" + plain + rb")"
+        free = re.escape((escape or "").encode())
+        freed = rb"|" + free + rb"(?s:.)" if free else b""
+        if quote is None:
+            unit = rb"[^\n" + mark + free + rb"]"
+            field = rb"(?>" + unit + freed + rb")*+"
+        else:
+            about = re.escape(quote.encode())
+            end = rb"(?=" + mark + rb"|\r?\n|\r?\Z)"
+            inside = rb"(?>[^" + about + free + rb"]+|" + about * 2 + freed + rb")*+"
+            plain = rb"(?!" + about + rb")[^\n" + mark + rb"]*+"
+            field = rb"(?>" + about + inside + about + end + rb"|" + plain + rb")"
         row = rb"(?>" + field + rb"(?:" + mark + field + rb")*+)\r?"
+        if comment is not None:
+            row = rb"(?>" + re.escape(comment.encode()) + rb"[^\n]*+|" + row + rb")"
+            self._noted = re.compile(rb"(?m)^" + re.escape(comment.encode()))
         self._delimiter = delimiter.encode()
+        self._quote = quote
+        self._escape = escape
+        self._comment = comment
+        self._nulls = frozenset(nulls)
         self._inner = re.compile(row + rb"\n")
         self._final = re.compile(row + rb"(?:\n|\Z)")
-        self._field = re.compile(rb"(" + quoted + rb"|" + plain + rb")(" + mark + rb")?")
+        self._field = re.compile(rb"(" + field + rb")(" + mark + rb")?")
         self._known = _Cut([], [])
         self.longest = longest
 
     @cached_property
     def flaw(self) -> str:
         """The reason given for a record with a wrong quote."""
+        if self._quote is None:
+            return "an escape at the end of the file frees nothing"
         return f"a quote is not closed as it should be within {self.longest:,} bytes"
 
     def split_records(self, blocks: Iterable[bytes]) -> Iterator[DelimitedRecords]:
@@ -82,20 +109,51 @@ class Grammar:
         while more:
             match = self._field.match(record, at)
             assert match is not None, "the record has been checked"
-            text = match[1].decode()
-            quoted = text.startswith('"')
-            found.append(text[1:-1].replace('""', '"') if quoted else text or None)
+            found.append(self._read_field(match[1].decode()))
             at, more = match.end(), match[2] is not None
         return found
+
+    def _read_field(self, text: str) -> str | None:
+        quote, escape = self._quote, self._escape
+        if quote is not None and text.startswith(quote):
+            inside = text[1:-1]
+            if escape is None:
+                return inside.replace(quote * 2, quote)
+            free = re.escape(escape)
+            return re.sub(rf"{free}(.)|{re.escape(quote * 2)}", lambda m: m[1] or quote, inside,
+                          flags=re.DOTALL)  # fmt: skip
+        if text in self._nulls:
+            return None
+        return self.unescape(text) if quote is None else text
+
+    def unescape(self, text: str) -> str:
+        """Return what an unquoted field stands for."""
+        escape = self._escape
+        if escape is None or escape not in text:
+            return text
+        letters = rf"{re.escape(escape)}(.)"
+        return re.sub(letters, lambda m: LETTERS.get(m[1], m[1]), text, flags=re.DOTALL)
+
+    def is_comment(self, record: bytes) -> bool:
+        """Tell whether a record is a remark."""
+        return self._comment is not None and record.startswith(self._comment.encode())
+
+    def has_comments(self, data: bytes) -> bool:
+        """Tell whether a line of some text may be a remark."""
+        return self._comment is not None and self._noted.search(data) is not None
 
     def _cut_records(self, data: bytes, *, last: bool) -> _Cut:
         array = np.frombuffer(data, dtype=np.uint8)
         lines = np.flatnonzero(array == LINE_END)
         if last and not data.endswith(b"\n"):
             lines = np.append(lines, len(data))
-        quotes = np.flatnonzero(array == QUOTE)
-        if not len(quotes):
+        quotes = np.flatnonzero(array == ord(self._quote)) if self._quote else lines[:0]
+        is_freed = self._escape is not None and self._escape.encode() in data
+        if not len(quotes) and not is_freed:
             return _Cut(lines, [])
+        # an escape frees quotes and line ends, and remarks hold any: neither can be counted then
+        if is_freed or self.has_comments(data):
+            return self._scan_records(data, last=last)
         outside = lines[np.searchsorted(quotes, lines) % 2 == 0]
         finished = len(outside) > 0 and outside[-1] >= (lines[-1] if last else 0)
         if finished and self._is_regular(array, quotes[quotes < outside[-1]]):

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from siftset.pipeline.sources.batch import EXCERPT, BadRecord
+from siftset.pipeline.sources.formats.encodings import is_utf8, undecodable_reason
 from siftset.pipeline.sources.formats.streams import MARK
 
 Positions = NDArray[np.int64]
@@ -130,8 +131,10 @@ def records_between(
     return Records(data, starts, ends, numbers, offset)
 
 
-def split_unreadable(records: Records, *, longest: int) -> tuple[Records, list[BadRecord]]:
-    """Set records aside that are too long, hold a NUL byte or are not UTF-8."""
+def split_unreadable(
+    records: Records, *, longest: int, encoding: str = "utf-8"
+) -> tuple[Records, list[BadRecord]]:
+    """Set records aside that are too long, hold a NUL byte or are not in their encoding."""
     reasons: dict[int, str] = {}
     for at in np.flatnonzero(records.ends - records.starts > longest).tolist():
         reasons[at] = f"longer than {longest:,} bytes (max_record_bytes)"
@@ -146,7 +149,7 @@ def split_unreadable(records: Records, *, longest: int) -> tuple[Records, list[B
             break
         except UnicodeDecodeError as error:
             at = int(np.searchsorted(records.starts, start + error.start, "right")) - 1
-            reasons.setdefault(at, "not valid UTF-8")
+            reasons.setdefault(at, undecodable_reason(encoding))
             start = int(records.ends[at]) + 1
     if not reasons:
         return records, []
@@ -154,6 +157,21 @@ def split_unreadable(records: Records, *, longest: int) -> tuple[Records, list[B
     keep[list(reasons)] = False
     bad = [records.bad_record(at, reason) for at, reason in sorted(reasons.items())]
     return records.select(keep), bad
+
+
+def sort_bad(bad: Iterable[BadRecord], encoding: str, *, skipped: int = 0) -> list[BadRecord]:
+    """Return unreadable records in order, with the bytes `skipped` before the first one counted.
+
+    Where the text was decoded, nothing is known of the place in the file.
+    """
+    if not is_utf8(encoding):
+        return sorted(one._replace(position=None) for one in bad)
+    if not skipped:
+        return sorted(bad)
+    return sorted(
+        one if one.position is None else one._replace(position=one.position + skipped)
+        for one in bad
+    )
 
 
 def _without_mark(blocks: Iterable[bytes]) -> tuple[Iterator[bytes], int]:

@@ -2,23 +2,30 @@
 
 from __future__ import annotations
 
+import codecs
 import gzip
 import hashlib
 import zlib
 from collections.abc import Iterator, Sequence
+from itertools import chain
 from pathlib import Path
 from typing import BinaryIO, Final, NamedTuple, cast
 
 import pyarrow as pa
 
 from siftset.pipeline.sources.find_files import InputFile
+from siftset.pipeline.sources.formats.encodings import (
+    describe_undecodable,
+    is_utf8,
+    to_utf8,
+)
 from siftset.pipeline.storage.object_store import Object
 from siftset.schemas.errors import SourceError
 
 BLOCK_BYTES: Final = 4 * 2**20
 BROKEN: Final = (EOFError, gzip.BadGzipFile, zlib.error, OSError, pa.ArrowException)
-WIDE: Final = (b"\xff\xfe", b"\xfe\xff")
 MARK: Final = b"\xef\xbb\xbf"
+MARKS: Final = {b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16", MARK: "utf-8"}
 
 
 def read_blocks(file: InputFile, *, size: int = BLOCK_BYTES) -> Iterator[bytes]:
@@ -34,13 +41,28 @@ def read_blocks(file: InputFile, *, size: int = BLOCK_BYTES) -> Iterator[bytes]:
 
 
 def text_blocks(file: InputFile, *, size: int = BLOCK_BYTES) -> Iterator[bytes]:
-    """Yield the bytes of a text file; refuse UTF-16, which a byte order mark gives away."""
-    first = True
-    for block in read_blocks(file, size=size):
-        if first and block.startswith(WIDE):
-            raise SourceError(f"{file.path}: this is UTF-16 text; expected UTF-8: convert the file")
-        first = False
-        yield block
+    """Yield the bytes of a text file as UTF-8; refuse what a byte order mark says is another."""
+    blocks = read_blocks(file, size=size)
+    start = next(blocks, b"")
+    said = next((name for mark, name in MARKS.items() if start.startswith(mark)), None)
+    if said is not None and said != "utf-8" and is_utf8(file.encoding):
+        raise SourceError(
+            f"{file.path}: this is UTF-16 text; expected UTF-8: set source.files.encoding: utf-16"
+        )
+    named = codecs.lookup(file.encoding).name.replace("utf-32", "utf-16")  # begins alike
+    if said is not None and not named.startswith(said):
+        raise SourceError(
+            f"{file.path}: begins as {said} text does, and source.files.encoding says "
+            f"{file.encoding}: set {said}"
+        )
+    blocks = chain([start] if start else [], blocks)
+    yield from blocks if is_utf8(file.encoding) else to_utf8(blocks, file.encoding)
+
+
+def undecodable_error(file: InputFile) -> SourceError:
+    """Return the error of a text file that is in another encoding than it is read in."""
+    start = next(read_blocks(file), b"")
+    return SourceError(f"{file.path}: {describe_undecodable(start, file.encoding)}")
 
 
 def open_bytes(file: InputFile) -> BinaryIO:

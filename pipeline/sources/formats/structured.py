@@ -19,7 +19,12 @@ from siftset.pipeline.sources.batch import RawBlock
 from siftset.pipeline.sources.find_files import InputFile
 from siftset.pipeline.sources.formats.array import split_array
 from siftset.pipeline.sources.formats.arrow import to_frame
-from siftset.pipeline.sources.formats.records import Records, split_lines, split_unreadable
+from siftset.pipeline.sources.formats.records import (
+    Records,
+    sort_bad,
+    split_lines,
+    split_unreadable,
+)
 from siftset.pipeline.sources.formats.streams import text_blocks
 from siftset.pipeline.sources.row_ids import EXACT, number_text
 from siftset.pipeline.sources.types import WIDE_INTEGER, integer_type, wider_type
@@ -46,7 +51,7 @@ class JsonRecords:
         else:
             split = split_lines(blocks, longest=self.longest)
         for records in split:
-            good, bad = split_unreadable(records, longest=self.longest)
+            good, bad = split_unreadable(records, longest=self.longest, encoding=self.file.encoding)
             if not len(good) and not bad:
                 continue
             frame = _parse_fast(good)
@@ -57,7 +62,7 @@ class JsonRecords:
             keep[list(wrong)] = False
             bad += [good.bad_record(at, reason) for at, reason in wrong.items()]
             numbers = pl.Series("record", good.numbers[keep], dtype=pl.Int64)
-            yield RawBlock(frame, numbers, tuple(sorted(bad)))
+            yield RawBlock(frame, numbers, tuple(sort_bad(bad, self.file.encoding)))
 
     def narrow_type(self, column: pl.Series, before: pl.DataType) -> pl.DataType:
         """Return the type of both; a column of several kinds is text."""

@@ -14,9 +14,14 @@ Open = Callable[..., Sources]
 
 @pytest.fixture
 def opened(tmp_path: Path) -> Open:
-    """Open files of the test's folder: opened("a.csv", id="n", prepare={...})."""
+    """Open files of the test's folder: opened("a.csv", id="n", prepare={...}).
 
-    def open_them(*paths: str, prepare: dict[str, Any] | None = None, **files: Any) -> Sources:
+    Any share of records may be unreadable, unless `unreadable` says less.
+    """
+
+    def open_them(
+        *paths: str, prepare: dict[str, Any] | None = None, unreadable: float = 1.0, **files: Any
+    ) -> Sources:
         recipe = Recipe.model_validate(
             {
                 "name": "test",
@@ -24,6 +29,7 @@ def opened(tmp_path: Path) -> Open:
                 "source": {"files": {"paths": paths, **files}},
                 "prepare": prepare or {},
                 "keep": "a",
+                "max_unreadable_share": unreadable,
             }
         )
         return open_sources(recipe, tmp_path)

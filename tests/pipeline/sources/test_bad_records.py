@@ -10,6 +10,7 @@ from pathlib import Path
 import polars as pl
 import pyarrow as pa
 import pytest
+from pydantic import ValidationError
 
 from siftset.pipeline.sources import Sources
 from siftset.pipeline.sources.formats import streams
@@ -231,10 +232,10 @@ def test_text_must_be_text(opened: Open, tmp_path: Path):
         opened("a.parquet")
 
 
-@pytest.mark.parametrize("delimiter", ["", ";;", "\n", '"', "\u20ac"])
+@pytest.mark.parametrize("delimiter", ["", ";;", "\n", "\u20ac"])
 def test_a_delimiter_is_one_ascii_character(delimiter, opened, tmp_path):
     (tmp_path / "a.csv").write_text("text;n\na;1\n")
     if delimiter:
-        with pytest.raises(SourceError, match="is not one ASCII character"):
+        with pytest.raises(ValidationError, match="is not one ASCII character"):
             opened("a.csv", delimiter=delimiter)
     assert rows(opened("a.csv", delimiter=";"))["n"].to_list() == [1]

@@ -14,6 +14,7 @@ from siftset.pipeline.sources.find_files import InputFile
 from siftset.pipeline.sources.formats.delimited import Delimited
 from siftset.pipeline.sources.formats.quotes import Grammar
 from siftset.schemas.errors import SourceError
+from siftset.schemas.recipe.delimited import DelimitedText
 
 documents = st.text('ab,"\n\r ', max_size=40).map(lambda text: f"x,y\n{text}".encode())
 Found = tuple[list[tuple[object, ...]], list[tuple[int, str]]]
@@ -22,7 +23,7 @@ Found = tuple[list[tuple[object, ...]], list[tuple[int, str]]]
 def read(folder: Path, content: bytes, *, block: int, exact: bool) -> Found:
     path = folder / "a.csv"
     path.write_bytes(content)
-    reader = Delimited(InputFile(path, "a.csv", "a", "csv", None), ",", 1_000)
+    reader = Delimited(InputFile(path, "a.csv", "a", "csv", None), DelimitedText(), 1_000)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(
             "siftset.pipeline.sources.formats.streams.text_blocks.__kwdefaults__", {"size": block}
