@@ -9,10 +9,11 @@ import os
 import signal
 import sys
 import threading
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, redirect_stdout, suppress
 from types import FrameType
-from typing import Annotated, Final, get_type_hints
+from typing import Annotated, Final, TextIO, get_type_hints
 
 import typer
 
@@ -44,7 +45,7 @@ def add_command(
             screen = Screen(
                 flags["json_"] and speaks, flags["quiet"] or not speaks, flags["verbose"]
             )
-            with _keep_stdout(screen):
+            with _keep_stdout(screen), _show_warnings(screen):
                 _run_command(screen, lambda: function(screen, **given))
 
         _copy_signature(run, function)
@@ -161,6 +162,34 @@ def _divert_descriptor(screen: Screen) -> Iterator[None]:
 
         ctypes.CDLL(None).fflush(None)
         os.dup2(screen.out.fileno(), number)
+
+
+@contextmanager
+def _show_warnings(screen: Screen) -> Iterator[None]:
+    """Tell a warning of ours in a line, as all others are told; those of packages stay as they are.
+
+    Python would show the file and line of the code that warns, which says nothing to a user.
+    """
+    shown = warnings.showwarning
+
+    def show(
+        message: Warning | str,
+        category: type[Warning],
+        filename: str,
+        lineno: int,
+        file: TextIO | None = None,
+        line: str | None = None,
+    ) -> None:
+        if category.__module__.startswith("siftset."):
+            screen.note(f"warning: {message}")
+        else:
+            shown(message, category, filename, lineno, file, line)
+
+    warnings.showwarning = show
+    try:
+        yield
+    finally:
+        warnings.showwarning = shown
 
 
 @contextmanager

@@ -8,11 +8,16 @@ import os
 import re
 import subprocess
 import sys
+import threading
+import warnings
 from pathlib import Path
 
 import polars as pl
 import pytest
+import typer
+from typer.testing import CliRunner
 
+from siftset.pipeline.cli.command import add_command
 from siftset.pipeline.cli.console import Screen
 from siftset.pipeline.storage.table import Store
 
@@ -41,6 +46,30 @@ def test_no_way_of_writing_lets_a_control_character_through(capsys) -> None:
     assert [RAW.findall(one) for one in written] == [[], []]
     last = [json.loads(line) for line in out.getvalue().splitlines() if line.startswith("{")]
     assert last[0] == {HOSTILE: HOSTILE}
+
+
+@pytest.mark.filterwarnings("always")
+def test_a_warning_of_ours_is_a_line_and_others_are_left_to_python(monkeypatch) -> None:
+    from siftset.signals.kernels import compiled
+
+    monkeypatch.setattr(compiled, "_broken", threading.Event())
+    app = typer.Typer()
+
+    @add_command(app, "break", example="break")
+    def break_kernels(screen: Screen) -> None:
+        """Break kernels."""
+        assert compiled.try_kernel(lambda: [][0]) is None
+        warnings.warn("another package's", UserWarning, stacklevel=1)
+
+    python: list[str] = []
+    monkeypatch.setattr(warnings, "showwarning", lambda message, *_: python.append(str(message)))
+    shown = warnings.showwarning
+    assert CliRunner().invoke(app, []).stderr.splitlines() == [
+        "warning: compiled kernels cannot be used here (IndexError: list index out of range); "
+        "plain Python gives the same answers, more slowly"
+    ]
+    assert python == ["another package's"]
+    assert warnings.showwarning is shown
 
 
 def _siftset(folder: Path, *words: str, out: str | None = None) -> subprocess.CompletedProcess[str]:
