@@ -16,7 +16,7 @@ import functools
 import inspect
 import keyword
 import typing
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import overload
@@ -161,7 +161,10 @@ def _make_signal(function: Body, options: _Options) -> Signal:
         identity=functools.cache(lambda: bound.identity(options.pre)),
         description=inspect.getdoc(function) or "",
         examples=options.examples,
-        accepts=_accepted_type(function, own),
+        accepts={
+            **{key: kind for step in options.pre for key, kind in _accepted_types(step.function)},
+            **dict(_accepted_types(bound)),
+        },
         defined=f"{Path(inspect.getfile(function)).name}:{function.__name__}",
         preprocessors=options.pre,
         inputs=definition.inputs,
@@ -260,14 +263,16 @@ def _answer_type(function: Body, kind: Kind) -> Returns:
     )
 
 
-def _accepted_type(function: Body, columns: Sequence[str]) -> Accepts:
-    hints = hints_of(function)
-    words = [type_names(hints[column]) for column in columns]
+def _accepted_types(body: Body) -> Iterator[tuple[str, Accepts]]:
+    """Yield what each argument of a function takes; "any" where it may be several kinds."""
+    assert isinstance(body, Bound)
+    hints = hints_of(body.definition.function)
     kinds: dict[Accepts, set[str]] = {
         "text": {"str"},
         "number": {"int", "float"},
         "list": {"list", "tuple", "set", "Sequence", "Iterable", "Collection"},
         "struct": {"dict", "Mapping"},
     }
-    fits = (kind for kind, names in kinds.items() if all(word and word <= names for word in words))
-    return next(fits, "any") if words else "any"
+    for name in body.definition.inputs:
+        words = type_names(hints.get(name))
+        yield name, next((kind for kind, known in kinds.items() if words and words <= known), "any")

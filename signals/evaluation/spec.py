@@ -65,7 +65,8 @@ class SignalSpec:
     """Hash of the body and all that it depends on, or a function that gives it."""
     description: str = ""
     examples: tuple[Example, ...] = ()
-    accepts: Accepts = "any"
+    accepts: Accepts | Mapping[str, Accepts] = "any"
+    """What all columns hold, or each of them, as a user's function says."""
     parameters: Mapping[str, JsonValue] = field(default_factory=dict)
     defined: str = "python"
     """Where it comes from: a kind of signal, or a file and function."""
@@ -123,11 +124,15 @@ class SignalSpec:
             "list": isinstance(dtype, pl.List | pl.Array),
             "struct": isinstance(dtype, pl.Struct),
         }
-        if not fits.get(self.accepts, True) and dtype != pl.Null:
-            raise SignalError(
-                f"signal '{self.name}' reads column '{column}' as {self.accepts}, "
-                f"but it is {dtype}; map another column or cast it"
-            )
+        said = self.accepts
+        accepts = said if isinstance(said, str) else said.get(column, "any")
+        if fits.get(accepts, True) or dtype == pl.Null:
+            return
+        by = "" if isinstance(said, str) else f"annotate it  {column}: {_annotation_of(dtype)}, "
+        raise SignalError(
+            f"signal '{self.name}' reads column '{column}' as {accepts}, "
+            f"but it is {dtype}; {by}map another column or cast it"
+        )
 
     def check_dtype(self, dtype: pl.DataType) -> None:
         """Raise SignalError unless a body's answers have the type that was promised."""
@@ -156,6 +161,13 @@ def make_expression(what: str, function: Body, columns: Iterable[str]) -> pl.Exp
         kind = type(answer).__name__
         raise SignalError(f"{what} returned {kind}, expected a polars expression")
     return answer
+
+
+def _annotation_of(dtype: pl.DataType) -> str:
+    """Write the type of what a function is given of a column."""
+    if isinstance(dtype, pl.List | pl.Array):
+        return f"list[{_annotation_of(dtype.inner)}]"  # type: ignore[arg-type]
+    return "dict" if isinstance(dtype, pl.Struct) else dtype.to_python().__name__
 
 
 def one_cell(value: object) -> pl.Series:

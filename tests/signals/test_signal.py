@@ -48,7 +48,7 @@ def test_the_annotations_tell_the_body():
     assert wordy.columns == ("text", "stars")
     assert polite.name == "polite"
     assert polite.description == "Says please or thank you."
-    assert polite.accepts == "text"
+    assert polite.accepts == {"text": "text"}
 
 
 def test_one_row_and_a_frame_from_python():

@@ -13,7 +13,7 @@ import polars as pl
 import pytest
 
 import siftset
-from siftset import Decider, parse, sentiment, signal
+from siftset import Decider, parse, preprocessor, sentiment, signal
 from siftset.schemas.errors import FormulaError, SignalError
 from siftset.signals.fingerprint import trace_function
 from siftset.signals.plugins import load_file, load_signal
@@ -198,6 +198,45 @@ def test_a_list_is_no_text() -> None:
     assert tagged.decide(lists).keep.to_list() == [True, False, None]
     with pytest.raises(SignalError, match="as list, but it is String"):
         tagged.check(pl.Schema({"tags": pl.String}))
+
+
+def test_an_argument_is_what_its_annotation_says_or_one_line_says_how_to_write_it() -> None:
+    @preprocessor
+    def words(tags: str) -> list[str]:
+        return tags.split()
+
+    @signal
+    def alone(tags: str) -> bool:
+        return "a1" in tags
+
+    @signal
+    def beside(stars: int, tags: str) -> bool:
+        return stars > 3 and "a1" in tags
+
+    @signal(pre=[words])
+    def prepared(words: list[str]) -> bool:
+        return "a1" in words
+
+    @signal
+    def either(tags: str | list[str]) -> bool:
+        return "a1" in tags
+
+    columns = {"stars": pl.Int64, "tags": pl.List(pl.String)}
+    for made in (alone, beside, prepared):
+        with pytest.raises(SignalError) as told:
+            made.check(pl.Schema(columns))
+        assert str(told.value) == (
+            f"signal '{made.name}' reads column 'tags' as text, but it is List(String); annotate "
+            "it  tags: list[str], map another column or cast it"
+        )
+        made.check(pl.Schema({**columns, "tags": pl.String}))
+    either.check(pl.Schema(columns))
+    lists = pl.DataFrame({"tags": [["a1"], ["a10"], None]})
+    assert either.decide(lists).keep.to_list() == [True, False, None]
+    with pytest.raises(SignalError, match=r"but it is Struct.*annotate it  tags: dict, map"):
+        beside.check(pl.Schema({"stars": pl.Int64, "tags": pl.Struct({"a": pl.String})}))
+    with pytest.raises(SignalError, match=r"as number, but it is Date; annotate it  stars: date"):
+        beside.check(pl.Schema({"stars": pl.Date, "tags": pl.String}))
 
 
 @pytest.mark.parametrize("ending", [SystemExit(0), GeneratorExit()], ids=["exit", "generator"])
