@@ -15,8 +15,9 @@ from pydantic import BaseModel
 
 from siftset.schemas.errors import SignalError, first_line
 from siftset.signals.evaluation.spec import Body, Kind, Preprocessor, SignalSpec
-from siftset.signals.fingerprint import Trace, file_fingerprint, fingerprint, trace_function
 from siftset.signals.formula.tree import digest
+from siftset.signals.tracking.files import file_fingerprint
+from siftset.signals.tracking.fingerprint import Trace, fingerprint, trace_function
 
 Resource = str | Path | Callable[[], object]
 

@@ -16,9 +16,9 @@ from pydantic import Field, JsonValue, ValidationError
 from siftset.schemas.errors import SignalError
 from siftset.schemas.recipe.section import Section
 from siftset.signals.evaluation.spec import Accepts, Body, Bounds, Kind, Nulls, Returns
-from siftset.signals.fingerprint import trace_function
 from siftset.signals.formula.tree import digest
 from siftset.signals.signal import Signal
+from siftset.signals.tracking.fingerprint import trace_function
 
 if TYPE_CHECKING:
     from pydantic_core import ErrorDetails

@@ -17,8 +17,8 @@ from siftset.signals.evaluation.faults import excerpt
 from siftset.signals.evaluation.spec import SignalSpec, one_cell
 from siftset.signals.evaluation.thresholds import SignalUse
 from siftset.signals.evaluation.workspace import Workspace
-from siftset.signals.fingerprint import is_own
 from siftset.signals.formula.tree import AskSignal
+from siftset.signals.tracking.own_code import is_own
 
 
 @dataclass(frozen=True, slots=True)

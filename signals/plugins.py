@@ -23,9 +23,8 @@ from types import ModuleType
 from siftset.schemas.errors import SignalError, as_exception, describe_error
 from siftset.signals.definition import Bound
 from siftset.signals.family import Family
-from siftset.signals.fingerprint import READ_AT_LOAD, hash_files
-from siftset.signals.opened_files import watch_opened_files
 from siftset.signals.signal import Signal
+from siftset.signals.tracking.files import READ_AT_LOAD, hash_files, watch_opened_files
 
 GROUP = "siftset.signals"
 PRIVATE = "_siftset_user_"

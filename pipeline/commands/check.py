@@ -17,7 +17,7 @@ from siftset.schemas.errors import SignalError
 from siftset.schemas.recipe.loading import LoadedRecipe, RecipeLike, load_recipe
 from siftset.signals.definition import Bound
 from siftset.signals.laws import FAULT_FREE, check_laws
-from siftset.signals.opened_files import watch_opened_files
+from siftset.signals.tracking.files import watch_opened_files
 
 _SAMPLE = 20
 """Rows on which `check` asks the user's own signals."""

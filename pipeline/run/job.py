@@ -25,10 +25,11 @@ from siftset.schemas.recipe.model import Recipe
 from siftset.schemas.recipe.source import Synthesize
 from siftset.signals.decider import Decider
 from siftset.signals.definition import untracked_lines
-from siftset.signals.fingerprint import hash_files, trace_function
 from siftset.signals.formula.formula import parse
 from siftset.signals.formula.tree import digest
 from siftset.signals.registry import build_for
+from siftset.signals.tracking.files import hash_files
+from siftset.signals.tracking.fingerprint import trace_function
 
 if TYPE_CHECKING:
     from siftset.pipeline.sources import Shard, Sources

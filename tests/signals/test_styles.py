@@ -15,8 +15,8 @@ import pytest
 import siftset
 from siftset import Decider, parse, preprocessor, sentiment, signal
 from siftset.schemas.errors import FormulaError, SignalError
-from siftset.signals.fingerprint import trace_function
 from siftset.signals.plugins import load_file, load_signal
+from siftset.signals.tracking.fingerprint import trace_function
 
 TEXTS = pl.DataFrame({"text": ["a cat", "dog", None]})
 

@@ -1,19 +1,34 @@
-"""Watches which of the user's files their code reads, while it is loaded or asked."""
+"""The user's files: their content, and which of them code reads while it is loaded or asked."""
 
 from __future__ import annotations
 
+import hashlib
 import os
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from siftset.signals.fingerprint import is_own
+from siftset.signals.tracking.own_code import is_own
 
 _watching = threading.local()
 _CODE = {".py", ".pyc", ".so", ".pth"}
 _hooked = threading.Event()
+
+READ_AT_LOAD: dict[str, tuple[Path, ...]] = {}
+"""The files that a user's file read while it was loaded: they count for all that it defines."""
+
+
+def file_fingerprint(path: Path) -> str:
+    """Hash the content of a file."""
+    with path.open("rb") as handle:
+        return hashlib.file_digest(handle, "sha256").hexdigest()[:32]
+
+
+def hash_files(paths: Iterable[Path]) -> dict[Path, str]:
+    """Hash the content of files; an empty text stands for one that is not there."""
+    return {path: file_fingerprint(path) if path.is_file() else "" for path in paths}
 
 
 @contextmanager

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from siftset.signals.fingerprint import fingerprint
+from siftset.signals.tracking.fingerprint import fingerprint
 
 BASE = '''
 import re

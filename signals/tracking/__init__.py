@@ -1,0 +1,1 @@
+"""What a signal depends on: code, values, files, environment variables and packages."""
