@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -12,6 +12,9 @@ from siftset.pipeline.cli.command import add_command
 from siftset.pipeline.cli.console import Screen
 from siftset.pipeline.cli.options import Overrides, Recipe, Version, version_number
 from siftset.schemas.errors import SiftsetError
+
+if TYPE_CHECKING:
+    from siftset.schemas.recipe.loading import LoadedRecipe
 
 
 @add_command(app, "train", example="siftset train nike")
@@ -32,15 +35,18 @@ def train_command(
 ) -> None:
     """Fine-tune the recipe's model on a version of the set. Show what changed."""
     from siftset.pipeline.commands.train import train_recipe
+    from siftset.pipeline.model_registry.inputs import SECTIONS_OF_TRAINING
     from siftset.pipeline.model_registry.options import TrainOptions
     from siftset.pipeline.model_registry.train_summary import train_summary
+    from siftset.schemas.recipe.loading import load_recipe
 
+    loaded = load_recipe(recipe, overrides=set_ or (), uses=SECTIONS_OF_TRAINING)
     options = TrainOptions(
-        version=version_number(recipe, version, set_),
+        version=version_number(loaded, version, None),
         resume=resume,
-        fetch=yes or _offer_fetch(screen, recipe, set_),
+        fetch=yes or _offer_fetch(screen, loaded),
     )
-    result = train_recipe(recipe, overrides=set_ or (), options=options, progress=screen.progress())
+    result = train_recipe(loaded, options=options, progress=screen.progress())
     if push is not None:
         from siftset.pipeline.model_registry.push_to_hub import push_model
 
@@ -151,12 +157,12 @@ def onnx_command(
     screen.result(written.to_json())
 
 
-def _offer_fetch(screen: Screen, recipe: str, overrides: list[str] | None) -> bool:
+def _offer_fetch(screen: Screen, loaded: LoadedRecipe) -> bool:
     """Offer to fetch the embedded model, to a person at a terminal only."""
     import sys
 
-    from siftset.pipeline.commands.train import wants_embedded_model
+    from siftset.pipeline.model_registry.fit import lacks_embedded_model
 
-    if screen.json or not sys.stdin.isatty() or not wants_embedded_model(recipe, overrides or ()):
+    if screen.json or not sys.stdin.isatty() or not lacks_embedded_model(loaded.recipe.train):
         return False
     return typer.confirm("The embedded model is not in the cache. Fetch it (90 MB)?", err=True)

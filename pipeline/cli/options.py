@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
+
+if TYPE_CHECKING:
+    from siftset.schemas.recipe.loading import RecipeLike
 
 
 def _complete_recipe(incomplete: str) -> list[str]:
@@ -63,7 +66,9 @@ ForSpreadsheets = Annotated[
 ]
 
 
-def version_number(recipe: str, version: str | None, overrides: list[str] | None) -> int | None:
+def version_number(
+    recipe: RecipeLike, version: str | None, overrides: list[str] | None
+) -> int | None:
     """Return the version that a number or a date names; None for the current one."""
     if version is None:
         return None

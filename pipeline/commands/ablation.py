@@ -61,7 +61,7 @@ class AblationRun:
 
         Raises TrainingError where the folder does not say them, or the base model is another now.
         """
-        from siftset.trainer.models.content import digest_model
+        from siftset.trainer.models.content import identify_base
 
         made = Comparison.model_validate_json((model / COMPARE_JSON).read_bytes()).provenance
         version, seed, settings = made.get("set_version"), made.get("seed"), made.get("settings")
@@ -71,7 +71,7 @@ class AblationRun:
                 "siftset train --fresh  first"
             )
         config = Train.model_validate(settings)
-        if digest_model(config.model) != made.get("base_content"):
+        if identify_base(config) != made.get("base_content"):
             raise TrainingError(
                 f"compare.arms: the base model {config.model} is not the one that {model.name} was "
                 "trained from any more: run  siftset train --fresh  first"
@@ -125,7 +125,7 @@ def _train_models(run: AblationRun, folder: Path, progress: Progress) -> dict[st
     its folder is named after all of them.
     """
     from siftset.trainer.comparison import AblationFolder
-    from siftset.trainer.models.content import digest_model
+    from siftset.trainer.models.content import identify_base
     from siftset.trainer.train import train_arm
 
     config = run.config.model_copy(
@@ -135,7 +135,7 @@ def _train_models(run: AblationRun, folder: Path, progress: Progress) -> dict[st
     size = min(rows, run.config.max_train_samples or rows)
     made_of: dict[str, JsonValue] = {
         "settings": config.model_dump(mode="json"),
-        "base": digest_model(config.model),
+        "base": dict(identify_base(config)),
         "seed": run.seed,
         "validation": [file_identity(path) for path in run.data.files.get("validation", ())],
     }

@@ -15,7 +15,7 @@ from siftset.pipeline.launch.task import (
     starts_processes,
 )
 from siftset.pipeline.launch.torchrun import launch_training
-from siftset.pipeline.model_registry.fit import fit_model, lacks_embedded_model
+from siftset.pipeline.model_registry.fit import fit_model
 from siftset.pipeline.model_registry.inputs import (
     SECTIONS_OF_TRAINING,
     model_id,
@@ -40,7 +40,7 @@ from siftset.pipeline.storage.remote import fetch_model
 from siftset.pipeline.storage.table import Store
 from siftset.schemas.errors import GateFailed
 from siftset.schemas.progress import Progress, Silent
-from siftset.schemas.recipe.loading import LoadedRecipe, RecipeLike, load_recipe
+from siftset.schemas.recipe.loading import LoadedRecipe, RecipeLike
 from siftset.schemas.results.summary import TrainResult
 
 
@@ -131,10 +131,3 @@ def _name_checkpoint(out: Path) -> Iterator[None]:
         else:
             stop.add_note("no model was made")
         raise
-
-
-def wants_embedded_model(recipe: RecipeLike, overrides: Sequence[str] = ()) -> bool:
-    """Say whether training needs the embedded model and the cache lacks it."""
-    return lacks_embedded_model(
-        load_recipe(recipe, overrides=overrides, uses=("train",)).recipe.train
-    )

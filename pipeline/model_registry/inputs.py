@@ -94,12 +94,12 @@ def model_id(config: Train, made: Lineage | Commit, seed: int) -> str:
 
     A base model that lies in a folder counts by its content, not by its name.
     """
-    from siftset.trainer.models.content import base_content
+    from siftset.trainer.models.content import identify_base
 
     section = config.model_dump(mode="json", exclude_defaults=True, exclude={"distributed"})
     section |= {"processes": config.distributed.processes} if config.distributed else {}
     unique_of: dict[str, JsonValue] = {"train": section, "run": made.run_id, "seed": seed}
-    content = base_content(config)
+    content = identify_base(config)
     unique_of |= {"content": dict(content)} if content else {}
     unique = json_digest(unique_of)
     return f"v{made.version}-{config.task}-{unique[:8]}"

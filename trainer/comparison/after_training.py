@@ -33,7 +33,7 @@ from siftset.trainer.comparison.forgetting import measure_forgetting
 from siftset.trainer.inference.adapters import EvaluationModel
 from siftset.trainer.inference.load_model import load_side
 from siftset.trainer.inference.protocols import Encoder
-from siftset.trainer.models.content import digest_model
+from siftset.trainer.models.content import identify_base
 from siftset.trainer.models.loading import Loaded, load
 from siftset.trainer.tasks.labels import find_class_weights
 from siftset.trainer.tasks.reading import choose_sample
@@ -157,7 +157,7 @@ def _describe_lineage(session: Session) -> dict[str, JsonValue]:
         "also_in_another_split": dict(made.leaks),
         "seed": session.seed,
         "settings": session.config.model_dump(mode="json", exclude_defaults=True),
-        "base_content": digest_model(session.config.model),
+        "base_content": dict(identify_base(session.config)),
         "max_train_samples": session.config.max_train_samples,
         "class_weights": dict(_find_weights(session)),
         "versions": dict(library_versions()),

@@ -33,46 +33,44 @@ def compare_mlm(
     scored = _score_both(pair, questions.rows, questions.seed)
     names = ("" if before is None else before.info.name, after.info.name)
     setting.keep(tabulate_losses(questions.rows, scored, names))
-    changes, golden, general = compare_language(scored, bootstrap), None, None
-    if questions.golden is not None:
-        asked = _score_both(pair, questions.golden, questions.seed)
-        drawn = setting.make_bootstrap(questions.seed, questions.golden)
-        golden = Golden(
-            source=setting.compare.golden or "golden",
-            n=questions.golden.height,
-            changes=compare_language(asked, drawn),
-            wins=count_loss_wins(asked, drawn),
-        )
-    texts = general_rows(questions)
-    if questions.general:
-        general = _score_both(pair, texts, questions.seed)
+    slices = setting.compare.slices
+    held_out = {
+        "wins": (*found.wins, *count_loss_wins(scored, bootstrap)),
+        "slices": compare_language_slices(questions.rows, scored, slices, bootstrap),
+    }
+    changes, texts = compare_language(scored, bootstrap), general_rows(questions)
+    other = () if pair.same else (_OTHER_VOCABULARY,)
     return TaskComparison(
         changes=changes,
-        mlm=found.model_copy(
-            update={
-                "wins": (*found.wins, *count_loss_wins(scored, bootstrap)),
-                "slices": compare_language_slices(
-                    questions.rows, scored, setting.compare.slices, bootstrap
-                ),
-            }
-        ),
+        mlm=found.model_copy(update=held_out),
         forgetting=judge_forgetting(
             changes[1],
-            general,
+            _score_both(pair, texts, questions.seed) if questions.general else None,
             setting.make_bootstrap(questions.seed, texts),
             setting.compare.max_general_ppl_increase,
         ),
-        golden=golden,
+        golden=_compare_golden(pair, questions, setting),
         warnings=tuple(
             _UNTRAINED.format(side.info.name)
             for side in (before, after)
             if side is not None and side.info.head == "untrained"
         ),
-        notes=(
-            *notes,
-            *(() if pair.same else (_OTHER_VOCABULARY,)),
-            *note_small_slices(questions.rows, setting.compare.slices),
-        ),
+        notes=(*notes, *other, *note_small_slices(questions.rows, slices)),
+    )
+
+
+def _compare_golden(
+    pair: MaskedPair, questions: QuestionSet, setting: ComparisonSetting
+) -> Golden | None:
+    if questions.golden is None:
+        return None
+    scored = _score_both(pair, questions.golden, questions.seed)
+    bootstrap = setting.make_bootstrap(questions.seed, questions.golden)
+    return Golden(
+        source=setting.compare.golden or "golden",
+        n=questions.golden.height,
+        changes=compare_language(scored, bootstrap),
+        wins=count_loss_wins(scored, bootstrap),
     )
 
 

@@ -1,4 +1,4 @@
-"""What a model's folder holds, as one digest: another content is another model."""
+"""What a base model is known by: its content, so that another content is another model."""
 
 from __future__ import annotations
 
@@ -12,27 +12,19 @@ from siftset.trainer.models.embedded import EMBEDDED
 from siftset.trainer.models.loading import locate_model
 
 
-def digest_model(name: str) -> str | None:
-    """Return the digest of what loading a folder may read; None for a hub's name.
-
-    Cards, comparisons and curves beside them do not count.
-    """
-    folder = Path(name).expanduser()
-    if not folder.is_dir():
-        return None
-    return digest_model_files(folder)
-
-
-def base_content(config: Train) -> dict[str, str]:
+def identify_base(config: Train) -> dict[str, str]:
     """Return digests of what lies outside the set and decides the weights of a training.
 
-    A model folder is known by its files, a hub's name by its commit, an embedded model by its name,
-    which is pinned; text to replay by its file. Raises ModelError for a folder that cannot be read.
+    A model folder is known by the files that loading may read, a hub's name by its commit, an
+    embedded model by its name, which is pinned; text to replay by its file. Raises ModelError for
+    a folder that cannot be read.
     """
     found: dict[str, str] = {}
+    folder = Path(config.model).expanduser()
     try:
         if config.model not in EMBEDDED:
-            found["model"] = digest_model(config.model) or _find_commit(config)
+            is_folder = folder.is_dir()
+            found["model"] = digest_model_files(folder) if is_folder else _find_commit(config)
         if config.replay is not None and Path(config.replay.path).is_file():
             with Path(config.replay.path).open("rb") as file:
                 found["replay"] = hashlib.file_digest(file, "sha256").hexdigest()

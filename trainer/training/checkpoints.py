@@ -10,7 +10,7 @@ from pathlib import Path
 from siftset.schemas.progress import Progress
 from siftset.schemas.recipe.train import Train
 from siftset.schemas.results.lineage import TrainingData
-from siftset.trainer.models.content import base_content
+from siftset.trainer.models.content import identify_base
 from siftset.trainer.models.saving import save_json
 from siftset.trainer.training.callbacks import last_checkpoint
 from siftset.trainer.training.fsdp import is_sharded
@@ -37,7 +37,7 @@ def run_key(config: Train, data: TrainingData, seed: int, processes: int) -> str
         data.lineage.version,
         data.lineage.formula_hash,
         processes,
-        base_content(config),
+        identify_base(config),
         *(["sharded"] if is_sharded() else []),
     ]
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()

@@ -14,6 +14,7 @@ import pytest
 from typer.testing import CliRunner
 
 from siftset.pipeline.cli import app
+from siftset.schemas.recipe.documents import parse_document
 
 ROOT = Path(__file__).parents[3]
 COMMANDS = [
@@ -38,6 +39,21 @@ def test_every_command_has_help_with_an_example(arguments, run):
     assert f"Example:  siftset {' '.join(arguments)}" in " ".join(done.stdout.split("\n"))
     assert "--json" in done.stdout
     assert "--quiet" in done.stdout
+
+
+def test_training_reads_its_recipe_once(run, tmp_path, monkeypatch):
+    read = []
+    recipe = "name: r\noutput: out\nsource: {files: {paths: [a.csv]}}\nkeep: s\n"
+    recipe += "signals: {s: {length: {min: 1}}}\ntrain: {task: mlm, model: minilm}\n"
+    (tmp_path / "r.yaml").write_text(recipe)
+    monkeypatch.setattr(
+        "siftset.schemas.recipe.loading.parse_document",
+        lambda text, path: read.append(path) or parse_document(text, path),
+    )
+    out = f"output={tmp_path / 'out'}"
+    done = run("train", str(tmp_path / "r.yaml"), "--version", "0", "--set", out)
+    assert done.exit_code == 2
+    assert len(read) == 1
 
 
 def test_version(run):

@@ -10,7 +10,7 @@ from safetensors.torch import load_file, save_file
 
 from siftset.pipeline.model_registry.inputs import model_id
 from siftset.schemas.recipe.train import Train
-from siftset.trainer.models.content import digest_model
+from siftset.trainer.models.content import identify_base
 from siftset.trainer.training.checkpoints import run_key
 
 
@@ -51,10 +51,10 @@ def test_adapters_are_known_by_their_settings_and_by_the_base_that_they_name(tin
     adapter.mkdir()
     (adapter / "adapter_model.safetensors").write_bytes(b"weights")
 
-    def digest(alpha: int) -> str | None:
+    def digest(alpha: int) -> str:
         settings = {"base_model_name_or_path": str(base), "lora_alpha": alpha}
         (adapter / "adapter_config.json").write_text(json.dumps(settings))
-        return digest_model(str(adapter))
+        return identify_base(Train(task="mlm", model=str(adapter)))["model"]
 
     first = digest(16)
     assert digest(32) != first
