@@ -20,7 +20,7 @@ HEAD = """# Python
 
 Made by `python docs/make_api.py` from the docstrings. Everything here is imported from `siftset`,
 except what is named with another module. A recipe is given as a path, as the name of a shipped one,
-or as a `Recipe`. Signals of your own are explained in
+as a mapping of what its file would hold, or as a `Recipe`. Signals of your own are explained in
 [six steps](signals.md), and a [notebook](notebook.md) walks a whole job.
 
 ```python

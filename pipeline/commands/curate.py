@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 from siftset.pipeline.commands.publish_run import BuiltVersion, publish_run
 from siftset.pipeline.engines.sift import check_engine, forget_answers, open_resolver, sift_shards
@@ -31,13 +30,10 @@ from siftset.schemas.progress import Progress, Silent
 from siftset.schemas.recipe.loading import RecipeLike
 from siftset.schemas.results.summary import CurateResult
 
-if TYPE_CHECKING:
-    import polars as pl
-
 
 def curate(
     recipe: RecipeLike,
-    data: pl.DataFrame | None = None,
+    data: object | None = None,
     *,
     overrides: Sequence[str] = (),
     options: CurateOptions | None = None,
@@ -45,6 +41,8 @@ def curate(
 ) -> CurateResult:
     """Run a recipe: read, check, sift, dedupe, split, gate and publish one new version.
 
+    `data` takes the place of the recipe's source: a pandas, polars or Arrow table, a LazyFrame, a
+    RecordBatchReader, a DuckDB relation, a datasets.Dataset or DatasetDict, or a list of dicts.
     A second run of the same recipe on the same input publishes nothing and returns the earlier
     result with `new` false; `fresh` scores all rows anew first, `fresh_set` publishes all the same.
     Raises a SiftsetError for what the user can mend.

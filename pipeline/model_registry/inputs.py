@@ -69,7 +69,7 @@ def training_data(loaded: LoadedRecipe, store: Store, version: int | None) -> Tr
     # The set's name of every column that the recipe renames: question: text.
     stored = {old: new for new, old in loaded.recipe.prepare.columns.items()}
     for source in loaded.recipe.source:
-        named = source.files or source.hub or source.delta
+        named = source.files or source.hub or source.delta or source.frame
         for new in ("text", "label", "id"):
             old = getattr(named, new, None)
             stored |= {old: new} if old is not None and old != new else {}

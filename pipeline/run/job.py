@@ -95,7 +95,7 @@ class Job:
 
 def load_job(
     recipe: RecipeLike,
-    data: pl.DataFrame | None = None,
+    data: object | None = None,
     *,
     overrides: Sequence[str] = (),
     limit: int | None = None,
@@ -212,7 +212,7 @@ def describe_recipe(job: Job) -> dict[str, JsonValue]:
 
 def _open_data(
     loaded: LoadedRecipe,
-    data: pl.DataFrame | None,
+    data: object | None,
     limit: int | None,
     scans: ScanMemory | None,
     kept: KeptTypes | None,
@@ -221,6 +221,11 @@ def _open_data(
         from siftset.pipeline.sources.frame import frame_source
 
         return frame_source(data, loaded.recipe, limit=limit, folder=loaded.folder)
+    if not loaded.recipe.source:
+        raise RecipeError(
+            f"recipe {loaded.path}: source: required, but not given: write what to read, such as "
+            "{files: {paths: [data.csv]}}, or hand the rows over in Python: curate(recipe, data)"
+        )
     from siftset.pipeline.sources import open_sources
 
     return open_sources(loaded.recipe, loaded.folder, limit=limit, scans=scans, kept=kept)

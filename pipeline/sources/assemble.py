@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import polars as pl
 
+from siftset.pipeline.sources.added_columns import AddedColumns
 from siftset.pipeline.sources.batch import (
     EXCERPT,
     UNREADABLE,
@@ -98,6 +99,7 @@ class FileParts:
     stem: str
     parts: tuple[FilePart, ...]
     stamp: FileStamp | None = None
+    added: AddedColumns = field(default_factory=AddedColumns)
     _earlier: tuple[Earlier, ...] | None = None
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -127,13 +129,15 @@ class FileParts:
         self._earlier = earlier
 
     def __getstate__(self) -> tuple[object, ...]:
-        return self.name, self.stem, self.parts, self.stamp, self._earlier
+        return self.name, self.stem, self.parts, self.stamp, self.added, self._earlier
 
     def __setstate__(
         self,
-        state: tuple[str, str, tuple[FilePart, ...], FileStamp | None, tuple[Earlier, ...]],
+        state: tuple[
+            str, str, tuple[FilePart, ...], FileStamp | None, AddedColumns, tuple[Earlier, ...]
+        ],
     ) -> None:
-        self.name, self.stem, self.parts, self.stamp, self._earlier = state
+        self.name, self.stem, self.parts, self.stamp, self.added, self._earlier = state
         self._lock = threading.Lock()
 
 
@@ -217,7 +221,8 @@ class FileShard:
     def _make_batch(self, block: RawBlock, counter: OccurrenceCounter | None) -> Batch:
         content = content_hashes(block.frame)
         # after the content was hashed: what a path leads to is in its column already
-        frame = fit_columns(extract_paths(block.frame, self.plan.paths), self.plan.types)
+        raw = extract_paths(self.file.added.add_to(block.frame), self.plan.paths)
+        frame = fit_columns(raw, self.plan.types)
         if self.plan.joined is not None:
             frame = self.plan.joined.add_to(frame)
         if counter is None:

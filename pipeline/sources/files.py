@@ -12,6 +12,7 @@ from typing import NamedTuple, Protocol
 import polars as pl
 from pydantic import JsonValue
 
+from siftset.pipeline.sources.added_columns import AddedColumns
 from siftset.pipeline.sources.batch import FilePart, RawBlock
 from siftset.pipeline.sources.check_files import check_dtypes, check_keys
 from siftset.pipeline.sources.find_files import InputFile, find_files
@@ -48,6 +49,8 @@ class Opened(NamedTuple):
     """The types of what paths into its columns lead to, as far as they lead to anything."""
     undecodable: int = 0
     """Records in another encoding than the source says; 0 where the file was known from before."""
+    added: AddedColumns = AddedColumns()
+    """Columns that are not in the records; `types` has them too."""
 
     @property
     def stated(self) -> FileTypes:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from siftset.pipeline.sources.added_columns import AddedColumns
 from siftset.pipeline.sources.batch import BATCH_ROWS, PART_ROWS, RawBlock
 from siftset.pipeline.sources.files import Opened, OpenedFiles
 from siftset.pipeline.sources.formats.columnar import declared_types, raw_block
@@ -14,7 +15,7 @@ from siftset.schemas.errors import EmptySourceError, MissingExtraError, SourceEr
 from siftset.schemas.recipe.source import Hub
 
 if TYPE_CHECKING:
-    from datasets import Dataset
+    from datasets import Dataset, Features
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,12 +61,26 @@ def open_hub(config: Hub) -> OpenedFiles:
     rows = int(dataset.num_rows)
     if not rows:
         raise EmptySourceError(f"hub dataset {config.name}: the split '{config.split}' has no rows")
-    parts = tuple(
-        HubPart(dataset, start, min(PART_ROWS, rows - start)) for start in range(0, rows, PART_ROWS)
-    )
     stem = "/".join(part for part in (config.config, config.split) if part)
-    types = declared_types(dataset.features.arrow_schema)
+    added = AddedColumns(labels=label_names(dataset.features) if config.label_names else {})
+    types = added.change_types(declared_types(dataset.features.arrow_schema))
     stated = FileTypes(f"hub dataset {config.name}/{stem}", types, declared=True)
     digest = f"{dataset._fingerprint} {config.revision or ''}".strip()
-    opened = Opened(stem, stem, stated, parts, digest, int(dataset.dataset_size or 0))
-    return OpenedFiles((opened,), ())
+    size = int(dataset.dataset_size or 0)
+    opened = Opened(stem, stem, stated, dataset_parts(dataset), digest, size)
+    return OpenedFiles((opened._replace(added=added),), ())
+
+
+def dataset_parts(dataset: Dataset) -> tuple[HubPart, ...]:
+    """Return the rows of a dataset in parts that feed all cores."""
+    rows = int(dataset.num_rows)
+    return tuple(
+        HubPart(dataset, start, min(PART_ROWS, rows - start)) for start in range(0, rows, PART_ROWS)
+    )
+
+
+def label_names(features: Features) -> dict[str, tuple[str, ...]]:
+    """Return the names that the integers of each column of labels stand for."""
+    from datasets import ClassLabel
+
+    return {name: tuple(f.names) for name, f in features.items() if isinstance(f, ClassLabel)}

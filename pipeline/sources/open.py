@@ -24,11 +24,11 @@ from siftset.pipeline.sources.types import (
     widen_to_kept,
 )
 from siftset.schemas.conversations import COLUMN, MESSAGES
-from siftset.schemas.errors import EmptySourceError, SourceError
+from siftset.schemas.errors import EmptySourceError, RecipeError, SourceError
 from siftset.schemas.recipe.delimited import DelimitedText
 from siftset.schemas.recipe.messages import Messages
 from siftset.schemas.recipe.model import Recipe
-from siftset.schemas.recipe.source import Columns, Delta, Files, Hub, Prepare, Synthesize
+from siftset.schemas.recipe.source import Columns, Delta, Files, Frame, Hub, Prepare, Synthesize
 
 if TYPE_CHECKING:
     from siftset.pipeline.sources.join import JoinedColumns
@@ -162,7 +162,7 @@ class MappedFiles:
         plan = replace(self.plan, schema=schema)
         found: list[Shard] = []
         for file, (_, place) in zip(self.opened.files, self.places, strict=True):
-            parts = FileParts(place, file.stem, file.parts, file.stamp)
+            parts = FileParts(place, file.stem, file.parts, file.stamp, file.added)
             marks = file.marks or (file.digest,) * len(file.parts)
             found += [FileShard(plan, parts, at, mark) for at, mark in enumerate(marks)]
         return found
@@ -207,7 +207,7 @@ def open_sources(
 
 
 def _open_source(
-    config: Synthesize | Files | Hub | Delta,
+    config: Synthesize | Files | Hub | Delta | Frame,
     recipe: Recipe,
     folder: Path,
     scans: ScanMemory | None,
@@ -237,6 +237,11 @@ def _open_source(
             from siftset.pipeline.sources.delta import open_delta
 
             opened, kind = open_delta(config, folder), "delta"
+        case Frame():
+            raise RecipeError(
+                "source.frame: the rows come from Python: curate(recipe, data); to read files, "
+                "name them in source.files.paths"
+            )
     joined = None
     if config.join is not None:
         from siftset.pipeline.sources.join import open_join
@@ -246,7 +251,7 @@ def _open_source(
 
 
 def map_files(
-    config: Files | Hub | Delta,
+    config: Files | Hub | Delta | Frame,
     opened: OpenedFiles,
     prepare: Prepare,
     *,

@@ -156,7 +156,7 @@ def _label_precision(run: CurateRun, files: Sequence[DataFile]) -> LabelPrecisio
     )
     # Labels that a kept row should carry: named ones, else what synthesis praises.
     recipe = run.job.recipe
-    made = all(isinstance(source.config, Synthesize) for source in recipe.source)
+    made = {type(source.config) for source in recipe.source} == {Synthesize}
     wanted = recipe.integrity.labels or (("positive",) if made else ())
     return measure_label_precision(dict(counted.iter_rows()), wanted)
 

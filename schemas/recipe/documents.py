@@ -59,7 +59,7 @@ def parse_document(text: str, path: Path) -> Document:
             f"recipe {path}: expected a mapping of keys such as name, source and keep; "
             f"got {kinds.get(type(content), 'a single value')}"
         )
-    return Document(_copy_plain(content, path), path, text)
+    return Document(copy_plain(content, path), path, text)
 
 
 def parse_value(text: str) -> JsonValue:
@@ -67,7 +67,7 @@ def parse_value(text: str) -> JsonValue:
     from siftset.schemas.recipe.yaml_text import read_value
 
     try:
-        value: JsonValue = _copy_plain(read_value(text), Path("--set"))
+        value: JsonValue = copy_plain(read_value(text), Path("--set"))
     except ValueError:
         raise RecipeError(f"--set: '{text}' is not a YAML value; quote it") from None
     return value
@@ -82,7 +82,7 @@ def _unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return found
 
 
-def _copy_plain(value: Any, path: Path) -> Any:  # noqa: ANN401  YAML to JSON values
+def copy_plain(value: Any, path: Path) -> Any:  # noqa: ANN401  YAML to JSON values
     """Copy a parsed value, so that nothing is shared, with keys as text."""
     left = [MAX_VALUES]
     within: list[int] = []

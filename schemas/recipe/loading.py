@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
@@ -10,7 +10,7 @@ from pathlib import Path
 from pydantic import JsonValue, ValidationError
 
 from siftset.schemas.errors import RecipeError
-from siftset.schemas.recipe.documents import ENDINGS, Document, parse_document
+from siftset.schemas.recipe.documents import ENDINGS, Document, copy_plain, parse_document
 from siftset.schemas.recipe.environment import fill_variables
 from siftset.schemas.recipe.explain_error import explain_error
 from siftset.schemas.recipe.model import Recipe
@@ -36,8 +36,8 @@ class LoadedRecipe:
         fill_variables({key: self.raw[key] for key in sections if key in self.raw}, uses=None)
 
 
-RecipeLike = str | Path | Recipe | LoadedRecipe
-"""A recipe's file, the name of a shipped one, one made in Python, or one that is loaded."""
+RecipeLike = str | Path | Mapping[str, object] | Recipe | LoadedRecipe
+"""A recipe's file, the name of a shipped one, its content, or one that is made or loaded."""
 
 
 def load_recipe(
@@ -49,19 +49,23 @@ def load_recipe(
     """Load and check a recipe file or a shipped recipe.
 
     `overrides` are texts such as `train.epochs=3`. An unset environment variable is an error only
-    in the sections named by `uses` (None: in every section). A Recipe made in Python has paths
-    relative to the current folder; one that is loaded already is returned as it is. Raises
-    RecipeError, one line a mistake.
+    in the sections named by `uses` (None: in every section). A recipe made in Python, a Recipe or a
+    mapping of what its file would hold, has paths relative to the current folder; one that is
+    loaded already is returned as it is. Raises RecipeError, one line a mistake.
     """
     if isinstance(recipe, LoadedRecipe):
         recipe.check_variables(*(recipe.raw if uses is None else uses))
         return recipe
-    if isinstance(recipe, Recipe):
-        raw: dict[str, JsonValue] = recipe.model_dump(mode="json", exclude_unset=True)
+    if isinstance(recipe, Recipe | Mapping):
+        path = Path("(mapping)")
+        if isinstance(recipe, Recipe):
+            raw: dict[str, JsonValue] = recipe.model_dump(mode="json", exclude_unset=True)
+            path = Path(f"{recipe.name}.json")
+        else:
+            raw = copy_plain(dict(recipe), path)
         for override in overrides:
             apply_override(raw, override, folder=Path.cwd())
-        here, path = Path.cwd(), Path(f"{recipe.name}.json")
-        return restore_recipe(raw, folder=here, path=path, uses=uses)
+        return restore_recipe(raw, folder=Path.cwd(), path=path, uses=uses)
     path, shipped = _find_recipe(recipe)
     document = parse_document(_read_text(path), path)
     raw = document.content
@@ -91,7 +95,9 @@ def shipped_recipes() -> tuple[str, ...]:
 
 def recipe_json_schema() -> dict[str, JsonValue]:
     """Return the JSON Schema of a recipe, for editors."""
-    schema: dict[str, JsonValue] = Recipe.model_json_schema()
+    schema = Recipe.model_json_schema()
+    # a file without a source can run on rows of Python only: editors ask for one
+    schema["required"] = [*schema["required"], "source"]
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}
 
 

@@ -36,7 +36,10 @@ class Recipe(Section):
         "the same Delta table with the same versions; for an output that is a folder.",
     )
     seed: int = Field(0, ge=0, lt=2**63)
-    source: Annotated[tuple[Source, ...], BeforeValidator(_as_list)] = Field(min_length=1)
+    source: Annotated[tuple[Source, ...], BeforeValidator(_as_list)] = Field(
+        (),
+        description="What is read, one or several; none where Python hands the rows over.",
+    )
     prepare: Prepare = Prepare()
     signals: dict[Identifier, dict[str, JsonValue]] = Field(
         default_factory=dict,

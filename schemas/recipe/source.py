@@ -86,6 +86,7 @@ class Hub(Columns):
     revision: str | None = Field(None, description="Commit, tag or branch; resolved and recorded.")
     config: str | None = None
     split: str = "train"
+    label_names: bool = Field(True, description="Labels are read as their names, not as numbers.")
 
 
 class Delta(Columns):
@@ -96,6 +97,12 @@ class Delta(Columns):
     version: NonNegativeInt | None = Field(None, description="Default: the latest.")
 
 
+class Frame(Columns):
+    """Rows that Python hands over: `curate(recipe, data)`."""
+
+    name: str = "frame"
+
+
 class Source(Section):
     """One source: exactly one of its keys is given."""
 
@@ -103,17 +110,18 @@ class Source(Section):
     files: Files | None = None
     hub: Hub | None = None
     delta: Delta | None = None
+    frame: Frame | None = None
 
     @model_validator(mode="after")
     def _exactly_one(self) -> Source:
         if len(self.model_fields_set) != 1:
-            raise ValueError("expected exactly one of synthesize, files, hub, delta")
+            raise ValueError("expected exactly one of synthesize, files, hub, delta, frame")
         return self
 
     @property
-    def config(self) -> Synthesize | Files | Hub | Delta:
+    def config(self) -> Synthesize | Files | Hub | Delta | Frame:
         """The one that is given."""
-        given = self.synthesize or self.files or self.hub or self.delta
+        given = self.synthesize or self.files or self.hub or self.delta or self.frame
         assert given is not None
         return given
 
