@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Final
 
 from siftset.pipeline.sources.find_files import InputFile
+from siftset.pipeline.sources.formats.quotes import Grammar
+from siftset.pipeline.sources.formats.streams import text_blocks
+from siftset.pipeline.sources.sniff.dialect import START, read_fields
+from siftset.pipeline.sources.sniff.header import count_header_votes
 from siftset.schemas.errors import RecipeError, SourceError
 from siftset.schemas.recipe.delimited import DelimitedText
 from siftset.schemas.recipe.source import Files
+
+_ASKED: Final = 16
+"""Files of a source whose first lines are looked at."""
 
 
 def check_keys(file: InputFile, config: Files) -> None:
@@ -34,3 +42,63 @@ def check_dtypes(config: Files, file: str, columns: Sequence[Iterable[str]]) -> 
             raise SourceError(
                 f"source.files.dtypes: no column '{name}' in {file}; it has {', '.join(known)}"
             )
+
+
+def warn_of_dialect(files: Sequence[InputFile], config: Files) -> Iterator[str]:
+    """Say where a first line reads like a record, and where quotes swallow lines.
+
+    Only where the recipe leaves it open; what is read is the same. The first files speak for all.
+    """
+    for file in files[:_ASKED]:
+        if file.format not in ("csv", "tsv"):
+            continue
+        start = next(text_blocks(file, size=START), b"")
+        lines = start[: start.rfind(b"\n") + 1] if len(start) >= START else start
+        text = lines.decode(errors="ignore").removeprefix("\ufeff")
+        body = text.split("\n", config.skip_lines)[-1] if config.skip_lines else text
+        if config.header and "header" not in config.model_fields_set:
+            yield from _warn_of_header(file, config, body)
+        if "quote" not in config.model_fields_set and config.quote in body:
+            yield from _warn_of_quotes(file, config, body)
+
+
+def _warn_of_header(file: InputFile, config: Files, body: str) -> Iterator[str]:
+    first, *rows = read_fields(_grammar(file, config), body) or [()]
+    votes = count_header_votes(first, rows)
+    if votes.total <= -3:
+        reason = min(votes.votes, key=lambda vote: vote.weight == -1 or vote.weight > 0)
+        yield (
+            f"{file.path}: line {config.skip_lines + 1} reads like a record, not like column names "
+            f"({reason.short or reason.reason}): set source.files.header: false, or true to say "
+            "that it is a header"
+        )
+
+
+def _warn_of_quotes(file: InputFile, config: Files, body: str) -> Iterator[str]:
+    lines = [line for line in body.split("\n") if line.strip()]
+    delimiter = config.delimiter_of(file.format)
+    widths = {line.count(delimiter) + 1 for line in lines}
+    if len(widths) > 1 or widths == {1}:
+        return
+    at = config.skip_lines
+    for split in _grammar(file, config).split_records([body.encode()]):
+        for number in range(len(split.records)):
+            inside = split.records.raw_bytes(number).count(b"\n")
+            if inside and number not in split.flaws:
+                yield (
+                    f"{file.path}: a quote opens in line {at + 1} and closes in line "
+                    f"{at + 1 + inside}, and every line has {widths.pop()} fields by itself: if "
+                    "quotes are text, set source.files.quote: none"
+                )
+                return
+            at += inside + 1
+
+
+def _grammar(file: InputFile, config: Files) -> Grammar:
+    return Grammar(
+        config.delimiter_of(file.format),
+        config.max_record_bytes,
+        quote=config.quote_mark,
+        escape=config.escape_mark,
+        comment=config.comment,
+    )

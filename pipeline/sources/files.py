@@ -14,7 +14,7 @@ from pydantic import JsonValue
 
 from siftset.pipeline.sources.added_columns import AddedColumns
 from siftset.pipeline.sources.batch import FilePart, RawBlock
-from siftset.pipeline.sources.check_files import check_dtypes, check_keys
+from siftset.pipeline.sources.check_files import check_dtypes, check_keys, warn_of_dialect
 from siftset.pipeline.sources.find_files import InputFile, find_files
 from siftset.pipeline.sources.formats.columnar import open_arrow, open_parquet
 from siftset.pipeline.sources.formats.encodings import undecodable_reason
@@ -143,6 +143,7 @@ def open_files(
         opened = tuple(pool.map(lambda file: _open_file(file, config, scans, paths, alone), full))
     _check_encoding(full, opened, unreadable)
     check_dtypes(config, opened[0].types.file, [one.types.types for one in opened])
+    warnings += warn_of_dialect(full, config)
     return OpenedFiles(opened, tuple(warnings))
 
 

@@ -97,6 +97,10 @@ class DelimitedText(Section):
                 raise ValueError(f"columns names '{twice[0]}' twice: rename one")
         return self
 
+    def delimiter_of(self, format: str) -> str:
+        """Return the delimiter of files of a format, csv or tsv."""
+        return self.delimiter or ("\t" if format == "tsv" else ",")
+
     @property
     def quote_mark(self) -> str | None:
         """The quote, None where quotes are text."""

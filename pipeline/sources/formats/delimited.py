@@ -49,7 +49,7 @@ class Delimited:
     @property
     def delimiter(self) -> str:
         """The delimiter that the recipe gives, else that of the file's ending."""
-        return self.text.delimiter or ("\t" if self.file.format == "tsv" else ",")
+        return self.text.delimiter_of(self.file.format)
 
     def read_records(self) -> Iterator[RawBlock]:
         """Yield the records, every column as text."""

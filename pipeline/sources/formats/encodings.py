@@ -46,10 +46,10 @@ def to_utf8(blocks: Iterable[bytes], encoding: str) -> Iterator[bytes]:
     yield decoder.decode(b"", final=True).encode("utf-8", _MARK)
 
 
-def describe_undecodable(start: bytes, encoding: str) -> str:
+def describe_undecodable(start: bytes, encoding: str, other: str | None = None) -> str:
     """Say which byte at the start of a file is not of its encoding, and what another makes of it.
 
-    Returns nothing where every byte is.
+    Returns nothing where every byte is. The other one is cp1252 unless it is given.
     """
     try:
         codecs.getincrementaldecoder(encoding)().decode(start)
@@ -59,7 +59,8 @@ def describe_undecodable(start: bytes, encoding: str) -> str:
         return ""
     line = start.count(b"\n", 0, at) + 1
     found = f"not {_title(encoding)} (byte 0x{start[at]:02X} in line {line})"
-    other = "latin-1" if codecs.lookup(encoding).name == "cp1252" else "cp1252"
+    if other is None:
+        other = "latin-1" if codecs.lookup(encoding).name == "cp1252" else "cp1252"
     begin = start.rfind(b"\n", 0, at) + 1
     end = start.find(b"\n", at)
     before = start[max(begin, at - 4 * _SHOWN) : at]
