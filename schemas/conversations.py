@@ -79,12 +79,37 @@ def view(name: str) -> pl.Expr:
     return _VIEWS[name]()
 
 
+def turns_text() -> pl.Expr:
+    """Return who said what as one text, without the system, tool calls and weights.
+
+    White space around a content does not count; null where nobody said anything.
+    """
+    turn = pl.element().struct
+    role = turn.field("role").fill_null("")
+    said = pl.concat_str(
+        role, turn.field("content").fill_null("").str.strip_chars(), separator="\x1f"
+    )
+    turns = pl.col(COLUMN).list.eval(said.filter(role != "system"))
+    return pl.when(turns.list.len() > 0).then(turns.list.join("\x1e"))
+
+
+def column_or_view(name: str) -> pl.Expr:
+    """Return a column as an expression; a view's name stands for the view."""
+    return view(name.removeprefix(f"{COLUMN}.")) if name in VIEWS else pl.col(name)
+
+
 def with_views(frame: pl.DataFrame, columns: Iterable[str]) -> pl.DataFrame:
     """Return the frame with those of the `columns` that are views and not there yet."""
     wanted = missing_views(frame.schema, columns)
     if not wanted:
         return frame
     return frame.with_columns(view(name.removeprefix(f"{COLUMN}.")).alias(name) for name in wanted)
+
+
+def scan_with_views(rows: pl.LazyFrame) -> pl.LazyFrame:
+    """Return the rows with all views: those that nobody selects are not computed."""
+    wanted = missing_views(rows.collect_schema(), VIEWS)
+    return rows.with_columns(column_or_view(name).alias(name) for name in wanted)
 
 
 def missing_views(schema: pl.Schema, columns: Iterable[str]) -> list[str]:

@@ -16,6 +16,7 @@ import polars as pl
 from numpy.typing import NDArray
 from pydantic import JsonValue
 
+from siftset.schemas.conversations import with_views
 from siftset.schemas.errors import SignalError
 from siftset.signals.evaluation.bodies import FALSE, TRUE, UNKNOWN, Codes
 from siftset.signals.evaluation.decider import FormulaDecider
@@ -206,7 +207,7 @@ def analyse(
     decider = FormulaDecider(formula, signals)
     decider.check(frame.schema)
     truth = None if labels is None else _read_labels(labels, frame.height)
-    space = Workspace(frame, decider.questions, cache=cache)
+    space = Workspace(with_views(frame, decider.columns), decider.questions, cache=cache)
     said = {name: space.answer_leaf(AskSignal(name), None) for name in decider.questions}
     answers = answer_all_nodes(decider.root, space)
     codes = answers[decider.root]

@@ -13,6 +13,7 @@ from siftset.pipeline.run.job import Job, load_job
 from siftset.pipeline.storage.address import output_address
 from siftset.pipeline.storage.ownership import check_owner
 from siftset.pipeline.storage.table import Store
+from siftset.schemas.conversations import with_views
 from siftset.schemas.errors import SignalError
 from siftset.schemas.recipe.loading import LoadedRecipe, RecipeLike, load_recipe
 from siftset.signals.definition import Bound
@@ -83,6 +84,7 @@ def _check_answers(job: Job) -> list[str]:
     """Ask the user's own signals about a few rows; raise SignalError where one breaks a law."""
     batches = (batch for shard in job.shards[:1] for batch in shard.read_batches())
     first = next((batch.frame.head(_SAMPLE) for batch in batches), pl.DataFrame())
+    first = with_views(first, job.decider.columns)
     warnings: list[str] = []
     for question in job.decider.questions.values():
         signal = question.signal

@@ -59,7 +59,7 @@ def sift_shards(run: CurateRun, sources: Sources) -> list[ShardResult]:
             split=run.job.split(),
             official_split=run.job.recipe.split.column is not None,
             record=run.job.recipe.record,
-            text_keys=run.job.recipe.dedupe.exact,
+            content_key=run.job.content_key(),
             track_ids=run.job.has_ids,
             analyse=run.job.recipe.analysis == "full",
             keep_input=run.job.recipe.integrity.input_suite is not None,

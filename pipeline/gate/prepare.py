@@ -107,10 +107,12 @@ def check_thresholds(recipe: Recipe, columns: Sequence[str]) -> None:
     if not integrity.thresholds:
         return
     from siftset.pipeline.gate.thresholds import check_name
-    from siftset.pipeline.profile.scalars import profile_names, row_names
+    from siftset.pipeline.profile.scalars import message_names, profile_names, row_names
 
     profiled = profile_names(columns)
     known = {*threshold_counts(Balance(), 0), *row_names(), *integrity.metrics}
+    if integrity.messages is not None:
+        known |= set(message_names())
     if integrity.held_out is not None:
         known |= {name for name in profiled if name.startswith("leaked_")}
     for name in integrity.thresholds:

@@ -9,6 +9,7 @@ from typing import Final, NamedTuple
 
 import polars as pl
 
+from siftset.schemas.conversations import column_or_view, missing_views, view_types
 from siftset.schemas.errors import RecipeError
 from siftset.schemas.recipe.integrity import Action, RowRules, RuleName
 from siftset.signals.labels import labels_as_text
@@ -93,8 +94,9 @@ class PlainRules(Rules):
 class RowRuleSet(Rules):
     """The row rules of a recipe, bound to the columns they run on.
 
-    A null fails `not_null` alone; every other rule is silent about it. `also` are rules of a suite:
-    rows fail them in the same way, but the suite itself counts them.
+    A null fails `not_null` alone; every other rule is silent about it. `first` are rules for
+    conversations. `also` are rules of a suite: rows fail them in the same way, but the suite itself
+    counts them.
     """
 
     def __init__(
@@ -102,25 +104,30 @@ class RowRuleSet(Rules):
         rules: Mapping[str, RowRules],
         schema: pl.Schema,
         *,
+        first: tuple[RowRule, ...] = (),
         also: tuple[RowRule, ...] = (),
     ) -> None:
         self._config = dict(rules)
-        self._schema = schema
+        views = missing_views(schema, rules)
+        self._schema = pl.Schema({**schema, **view_types(views)}) if views else schema
+        self._first = first
         self._also = also
 
     @property
     def columns(self) -> tuple[str, ...]:
         """Return the columns that the rules read, in the recipe's order."""
-        return tuple(dict.fromkeys([*self._config, *(rule.column for rule in self._also)]))
+        others = (rule.column for rule in (*self._first, *self._also))
+        return tuple(dict.fromkeys([*self._config, *others]))
 
     @property
     def rules(self) -> tuple[RowRule, ...]:
         """Return every way to fail, in the recipe's order."""
-        return tuple(
+        columns = (
             rule
             for column, config in self._config.items()
-            for rule in _column_rules(column, config, self._schema[column])
+            for rule in _column_rules(column, config, self._schema)
         )
+        return (*self._first, *columns)
 
     def _all_rules(self) -> tuple[RowRule, ...]:
         return (*self.rules, *self._also)
@@ -145,19 +152,34 @@ class RowRuleSet(Rules):
                         f"{dtype}: remove the rule or map another column"
                     )
             _check_values(column, config)
+            if config.differs_from is not None and config.differs_from not in self._schema:
+                raise RecipeError(
+                    f"integrity.rows.{column}.differs_from: the data has no column "
+                    f"'{config.differs_from}': columns are {', '.join(self._schema)}"
+                )
         own = [rule.failing.alias(str(at)) for at, rule in enumerate(self.rules)]
         pl.DataFrame(schema=self._schema).select(own)
 
 
-def _column_rules(column: str, config: RowRules, dtype: pl.DataType) -> Iterator[RowRule]:
-    """Yield the rules of one column that are switched on."""
-    value = pl.col(column)
+def _column_rules(column: str, config: RowRules, schema: pl.Schema) -> Iterator[RowRule]:
+    """Yield the rules of one column, or of a view of conversations, that are switched on."""
+    value, dtype = column_or_view(column), schema[column]
     if config.not_null:
         yield RowRule(column, "not_null", config.action_of("not_null"), f"{column}: null",
                       value.is_null())  # fmt: skip
     for rule, problem, failing in _value_rules(config, value, dtype):
         yield RowRule(
             column, rule, config.action_of(rule), f"{column}: {problem}", failing.fill_null(False)
+        )
+    if config.differs_from is not None:
+        other = column_or_view(config.differs_from)
+        same = (value == other).fill_null(False)
+        yield RowRule(
+            column,
+            "differs_from",
+            config.action_of("differs_from"),
+            f"{column}: same as {config.differs_from}",
+            same,
         )
 
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from fractions import Fraction
-from typing import Final
+from typing import Final, get_args
 
 from siftset.pipeline.profile.state import OTHER, UNLABELLED
+from siftset.schemas.conversations import COLUMN
+from siftset.schemas.recipe.integrity import MessageReason
 from siftset.schemas.results.metrics import Profile, RunMetrics
 
 Figure = Fraction | float | int
@@ -55,7 +57,19 @@ def list_scalars(metrics: RunMetrics) -> dict[str, Figure]:
         number = getattr(metrics.rows, name)
         found[f"{name}_rows"] = number
         found[f"{name}_share"] = Fraction(number, max(1, metrics.rows.read))
-    return {**found, **dict(_content_scalars(metrics)), **own}
+    return {**found, **dict(_message_scalars(metrics)), **dict(_content_scalars(metrics)), **own}
+
+
+def message_names() -> tuple[str, ...]:
+    """Return the names of what rules for conversations count."""
+    return tuple(f"{COLUMN}_{reason}_share" for reason in get_args(MessageReason))
+
+
+def _message_scalars(metrics: RunMetrics) -> Iterator[tuple[str, Figure]]:
+    for check in metrics.checks:
+        if check.stage == "row rules" and check.column == COLUMN and check.failed is not None:
+            share = Fraction(check.failed, max(1, check.rows or 0))
+            yield f"{COLUMN}_{check.name}_share", share
 
 
 def _content_scalars(metrics: RunMetrics) -> Iterator[tuple[str, Figure]]:

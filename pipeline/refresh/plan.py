@@ -47,10 +47,19 @@ class RefreshPlan:
 def hash_rules(job: Job) -> str:
     """Hash everything but the input that decides what becomes of a row."""
     recipe = job.recipe
+    # a key that came later counts only where it is used, so that sets made before it stay as read
+    rules = recipe.integrity.rows.items()
+    later = recipe.integrity.messages, recipe.dedupe.on
     return json_digest(
         {
             "formula": job.decider.hash,
-            "rules": {n: r.model_dump(mode="json") for n, r in recipe.integrity.rows.items()},
+            "rules": {
+                name: rule.model_dump(
+                    mode="json", exclude=set() if rule.differs_from else {"differs_from"}
+                )
+                for name, rule in rules
+            },
+            **({"conversations": repr(later)} if any(later) else {}),
             "split": recipe.split.model_dump(mode="json"),
             "seed": recipe.seed,
             "exact": recipe.dedupe.exact,

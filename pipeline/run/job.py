@@ -10,16 +10,20 @@ from typing import TYPE_CHECKING, Final
 import polars as pl
 from pydantic import JsonValue
 
+from siftset.pipeline.gate.message_rules import make_message_rules
 from siftset.pipeline.gate.prepare import check_thresholds, prepare_gate, suite_rules
-from siftset.pipeline.gate.row_rules import PlainRules, RowRuleSet
+from siftset.pipeline.gate.row_rules import PlainRules, RowRule, RowRuleSet
 from siftset.pipeline.profile.custom import load_metrics
+from siftset.pipeline.run.content_key import content_key
 from siftset.pipeline.run.released_rows import QuarantineFixes, read_fixes
 from siftset.pipeline.run.score_store import StoredScores
 from siftset.pipeline.run.split import split_expr
 from siftset.pipeline.storage.address import output_folder
 from siftset.pipeline.storage.ownership import check_output_apart
 from siftset.pipeline.storage.run_folder import recipe_hash, run_key
+from siftset.schemas.conversations import COLUMN, MESSAGES
 from siftset.schemas.errors import RecipeError, SourceError
+from siftset.schemas.recipe.integrity import MessageRules
 from siftset.schemas.recipe.loading import LoadedRecipe, RecipeLike, load_recipe
 from siftset.schemas.recipe.model import Recipe
 from siftset.schemas.recipe.source import Synthesize
@@ -83,9 +87,17 @@ class Job:
         configs = [source.config for source in self.recipe.source]
         return any(not isinstance(c, Synthesize) and c.id is not None for c in configs)
 
+    def content_key(self) -> pl.Expr | None:
+        """Return what exact duplicates share, None where they are not looked for.
+
+        Raises RecipeError for a column that is not there.
+        """
+        dedupe = self.recipe.dedupe
+        return content_key(dedupe.on, self.sources.schema) if dedupe.exact else None
+
     def split(self) -> pl.Expr:
         """Return the expression of the column `split`."""
-        return split_expr(self.recipe.split, self.recipe.seed, self.columns)
+        return split_expr(self.recipe.split, self.recipe.seed, self.sources.schema)
 
     def fingerprints(self) -> dict[str, JsonValue]:
         """Return the fingerprint of every signal of the formula."""
@@ -158,9 +170,14 @@ def _make_job(loaded: LoadedRecipe, decider: Decider, sources: Sources, suites: 
     sources = replace(sources, warnings=(*sources.warnings, *told))
     check_thresholds(recipe, schema.names())
     aside = suite_rules(loaded, schema)
-    rules = RowRuleSet(recipe.integrity.rows, schema, also=aside.input_rules)
+    rules = RowRuleSet(
+        recipe.integrity.rows,
+        schema,
+        first=_message_rules(recipe.integrity.messages, schema),
+        also=aside.input_rules,
+    )
     rules.check()
-    split_expr(recipe.split, recipe.seed, tuple(schema.names()))
+    split_expr(recipe.split, recipe.seed, schema)
     prints = {name: question.signal.fingerprint for name, question in decider.questions.items()}
     key = run_key(
         recipe,
@@ -173,7 +190,7 @@ def _make_job(loaded: LoadedRecipe, decider: Decider, sources: Sources, suites: 
         },
     )
     fixes = read_fixes(output_folder(loaded), schema, key)
-    return Job(
+    job = Job(
         loaded,
         sources,
         decider,
@@ -183,6 +200,19 @@ def _make_job(loaded: LoadedRecipe, decider: Decider, sources: Sources, suites: 
         suites=suites if any(aside) else "",
         fixes=fixes,
     )
+    job.content_key()
+    return job
+
+
+def _message_rules(config: MessageRules | None, schema: pl.Schema) -> tuple[RowRule, ...]:
+    if config is None:
+        return ()
+    if schema.get(COLUMN) != MESSAGES:
+        raise RecipeError(
+            "integrity.messages: the source makes no conversations: name their column as "
+            "'messages' in the source, or remove the section"
+        )
+    return make_message_rules(config)
 
 
 def _hash_gate_inputs(loaded: LoadedRecipe) -> dict[str, str]:

@@ -8,6 +8,7 @@ import polars as pl
 import polars_hash as plh
 
 from siftset.pipeline.run.text_normalisation import bare_text
+from siftset.schemas.conversations import COLUMN, MESSAGES, view
 from siftset.schemas.errors import SourceError
 from siftset.schemas.recipe.integrity import Split
 from siftset.schemas.results.columns import OWN_COLUMNS, SPLITS
@@ -18,20 +19,25 @@ _ALIASES: Final = {
 }
 
 
-def split_expr(split: Split, seed: int, columns: tuple[str, ...]) -> pl.Expr:
+def split_expr(split: Split, seed: int, schema: pl.Schema) -> pl.Expr:
     """Return the expression of the column `split`: from the official column, else by hash.
 
-    A row without text is split by its row_id. Raises SourceError where the column is missing.
+    The hash is of the text, and of a conversation of what the user said: two answers to one
+    question are on one side. A row without either is split by its row_id. Raises SourceError where
+    the column is missing.
     """
     if split.column is not None:
         stored = f"source_column_{split.column}" if split.column in OWN_COLUMNS else split.column
-        if stored not in columns:
+        if stored not in schema:
             raise SourceError(
                 f"split.column: the source has no column '{split.column}', expected one of: "
-                + ", ".join(columns)
+                + ", ".join(schema)
             )
         return pl.col(stored).cast(pl.String).alias("split")
-    inner = plh.concat_str(pl.coalesce(bare_text(pl.col("text")), "row_id")).nchash.xxh3_64()
+    subject = [bare_text(pl.col("text")), pl.col("row_id")]
+    if schema.get(COLUMN) == MESSAGES:
+        subject.insert(0, bare_text(view("user")))
+    inner = plh.concat_str(pl.coalesce(subject)).nchash.xxh3_64()
     seeded = plh.concat_str(pl.lit(f"{seed}:"), inner.cast(pl.String)).nchash.xxh3_64()
     point = (seeded // 2**11).cast(pl.Float64) / 2**53
     shares = {"train": split.train, "validation": split.validation, "test": split.test}

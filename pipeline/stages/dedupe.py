@@ -14,14 +14,13 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 import polars as pl
 import polars_hash as plh
 
-from siftset.pipeline.run.text_normalisation import same_text
+from siftset.pipeline.run.content_key import TEXT_KEY
 from siftset.pipeline.storage.part_files import Part, count_rows, read_parts
 from siftset.schemas.errors import SourceError
 
 if TYPE_CHECKING:
     from siftset.pipeline.sources.batch import Batch
 
-TEXT_KEY: Final = "_text_key"
 _ROWS_PER_PASS: Final = 4_000_000
 _SCHEMA: Final = {"place": pl.Int64, "keeper": pl.Int64, "kind": pl.String}
 
@@ -34,11 +33,6 @@ class ResolvedRows(NamedTuple):
 
     kept: pl.DataFrame
     duplicates: pl.DataFrame
-
-
-def text_key(text: str = "text") -> pl.Expr:
-    """Return the 128-bit hash that equal texts share, after NFC and white-space folding."""
-    return plh.concat_str(same_text(pl.col(text))).nchash.xxh3_128().alias(TEXT_KEY)
 
 
 def id_key() -> pl.Expr:

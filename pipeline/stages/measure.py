@@ -31,6 +31,7 @@ from siftset.pipeline.stages.profiles import PROFILE, profiles, with_languages
 from siftset.pipeline.stages.rule_checks import make_checks
 from siftset.pipeline.storage.part_files import Part, sample_parts
 from siftset.pipeline.storage.run_folder import recipe_hash, software_versions
+from siftset.schemas.conversations import scan_with_views
 from siftset.schemas.recipe.source import Synthesize
 from siftset.schemas.results.metrics import (
     Drift,
@@ -117,7 +118,8 @@ def _own_metrics(run: CurateRun, outcome: RunOutcome) -> dict[str, float | int]:
     if not named or not outcome.files:
         return {}
     metrics = load_metrics(named, run.job.loaded.folder)
-    return ask_metrics(metrics, pl.scan_parquet([file.path for file in outcome.files]))
+    rows = pl.scan_parquet([file.path for file in outcome.files])
+    return ask_metrics(metrics, scan_with_views(rows))
 
 
 def _describe_run(run: CurateRun, outcome: RunOutcome) -> RunFacts:

@@ -18,8 +18,9 @@ import numpy as np
 import polars as pl
 
 from siftset.pipeline.profile.funnel import analyse_frame
+from siftset.pipeline.run.content_key import TEXT_KEY
 from siftset.pipeline.run.split import check_official
-from siftset.pipeline.stages.dedupe import TEXT_KEY, ids_of, text_key
+from siftset.pipeline.stages.dedupe import ids_of
 from siftset.pipeline.storage.delta_types import cast_storable
 from siftset.pipeline.storage.part_files import Part, PartWriter
 from siftset.schemas.results.summary import Balance
@@ -72,8 +73,8 @@ class ShardContext:
     split: pl.Expr
     official_split: bool
     record: Literal["full", "decisions", "none"]
-    text_keys: bool
-    """Whether exact duplicates are looked for."""
+    content_key: pl.Expr | None
+    """What exact duplicates share, if they are looked for."""
     track_ids: bool
     analyse: bool
     """Whether every signal is asked about every row, to count what each contributes."""
@@ -257,7 +258,9 @@ def _make_candidates(frame: pl.DataFrame, context: ShardContext) -> pl.DataFrame
     split = frame.with_columns(context.split)
     if context.official_split:
         split = split.with_columns(check_official(split["split"]))
-    key = text_key() if context.text_keys else pl.lit(None, pl.UInt128).alias(TEXT_KEY)
+    key = context.content_key
+    if key is None:
+        key = pl.lit(None, pl.UInt128).alias(TEXT_KEY)
     own = ["row_id", "split", "signals", *scores, "source"]
     return cast_storable(split.select(*context.columns, *own, key))
 

@@ -13,7 +13,17 @@ Action = Literal["quarantine", "warn", "block"]
 
 
 RuleName = Literal[
-    "not_null", "not_blank", "min_chars", "max_chars", "encoding", "matches", "one_of", "min", "max"
+    "not_null",
+    "not_blank",
+    "min_chars",
+    "max_chars",
+    "encoding",
+    "matches",
+    "one_of",
+    "min",
+    "max",
+    "max",
+    "differs_from",
 ]
 """A rule of RowRules by its key."""
 
@@ -32,6 +42,9 @@ class RowRules(Section):
     one_of: tuple[Label, ...] | None = Field(None, description="The only values allowed.")
     min: float | None = None
     max: float | None = None
+    differs_from: str | None = Field(
+        None, description="A column that must hold something else, such as rejected for chosen."
+    )
     action: Action = "quarantine"
     actions: dict[RuleName, Action] = Field(
         default_factory=dict, description="Exceptions by rule, such as {max_chars: warn}."
@@ -40,6 +53,49 @@ class RowRules(Section):
     def action_of(self, rule: RuleName) -> Action:
         """Return what happens to a row that fails `rule`."""
         return self.actions.get(rule, self.action)
+
+
+MessageReason = Literal[
+    "no_turns", "unknown_role", "blank_turn", "not_alternating", "not_text", "control_token",
+    "bad_weight", "last_not_answer", "tool_call_unmatched", "first_not_user", "min_turns",
+    "max_turns", "max_chars",
+]  # fmt: skip
+"""Why a conversation fails a rule of MessageRules."""
+
+
+class MessageRules(Section):
+    """Rules for conversations; those without a value are on unless they are set to false."""
+
+    no_turns: bool = Field(True, description="There is at least one turn.")
+    unknown_role: bool = Field(True, description="Roles are system, user, assistant or tool.")
+    blank_turn: bool = Field(True, description="Every turn has a content or calls a tool.")
+    not_alternating: bool = Field(
+        True,
+        description="One system first; then user and assistant in turn, tools between.",
+    )
+    last_not_answer: bool = Field(True, description="The last turn is the assistant's.")
+    tool_call_unmatched: bool = Field(
+        True, description="Tool calls and tool turns have the same ids; arguments are JSON."
+    )
+    not_text: bool = Field(True, description="Contents are text, or parts that are all text.")
+    control_token: bool = Field(
+        True, description="No content holds a mark of a chat template, such as <|im_end|>."
+    )
+    bad_weight: bool = Field(True, description="Weights are 0, 1, true or false.")
+    starts_with: Literal["user"] | None = Field(
+        None, description="Who speaks first, after the system."
+    )
+    min_turns: PositiveInt | None = Field(None, description="Turns, the system's not counted.")
+    max_turns: PositiveInt | None = None
+    max_chars: PositiveInt | None = Field(None, description="Characters of all contents.")
+    action: Action = "quarantine"
+    actions: dict[MessageReason, Action] = Field(
+        default_factory=dict, description="Exceptions by reason, such as {control_token: warn}."
+    )
+
+    def action_of(self, reason: MessageReason) -> Action:
+        """Return what happens to a row that fails for `reason`."""
+        return self.actions.get(reason, self.action)
 
 
 class Limits(Section):
@@ -60,6 +116,9 @@ class Integrity(Section):
     """Row rules, Great Expectations suites and thresholds."""
 
     rows: dict[str, RowRules] = Field(default_factory=dict, description="Rules by column.")
+    messages: MessageRules | None = Field(
+        None, description="Rules for conversations; `{}` switches all on that need no value."
+    )
     suite: str | None = Field(
         None,
         description="'default' or a folder of suites (Great Expectations), run on what goes out.",
@@ -86,6 +145,11 @@ class Dedupe(Section):
     """Which duplicates are removed from what the formula kept."""
 
     exact: bool = Field(True, description="Equal text after NFC and white-space folding.")
+    on: Literal["text", "messages"] | tuple[str, ...] | None = Field(
+        None,
+        description="What equal rows are equal in: the text, the turns of the conversation but the "
+        "system's, or some columns. Default: messages where there are any, else text.",
+    )
     near: Share | None = Field(
         None, description="Least Jaccard similarity of word 3-grams that makes a near duplicate."
     )

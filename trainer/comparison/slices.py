@@ -10,6 +10,7 @@ from itertools import pairwise
 import numpy as np
 import polars as pl
 
+from siftset.schemas.conversations import missing_views, with_views
 from siftset.schemas.errors import RecipeError
 from siftset.schemas.recipe.train import Compare
 from siftset.schemas.results.comparison import SliceChange
@@ -28,7 +29,8 @@ _LENGTHS = (0, 50, 100, 200, 500, 1000)
 def slice_values(frame: pl.DataFrame, name: str) -> pl.Series | None:
     """Return each row's value of a slice; None where the rows have no such column.
 
-    `length` is in characters; `source` is the file; a signal is found inside `signals`.
+    `length` is in characters; `source` is the file; a signal is found inside `signals`; a view of
+    conversations is computed.
     """
     if name == "length" and "length" not in frame.columns:
         length = pl.col("text").str.len_chars()
@@ -43,6 +45,8 @@ def slice_values(frame: pl.DataFrame, name: str) -> pl.Series | None:
             fields = [field.name for field in column.dtype.fields]
             return column.struct.field("file" if "file" in fields else fields[0]).cast(pl.String)
         return column.cast(pl.String)
+    if missing_views(frame.schema, [name]):
+        return with_views(frame, [name])[name].cast(pl.String)
     signals = frame.schema.get("signals")
     if isinstance(signals, pl.Struct) and name in {field.name for field in signals.fields}:
         return frame["signals"].struct.field(name).cast(pl.String)

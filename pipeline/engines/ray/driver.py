@@ -27,7 +27,9 @@ if TYPE_CHECKING:
     from siftset.pipeline.sources import Shard
     from siftset.pipeline.stages.process_shard import ShardContext, ShardResult
 
-NOT_SHIPPED: Final = frozenset({"decider", "split", "folder", "watch", "stop", "advance", "tally"})
+NOT_SHIPPED: Final = frozenset(
+    {"decider", "split", "content_key", "folder", "watch", "stop", "advance", "tally"}
+)
 NODES_LOST: Final = 10
 """Times that a shard may lose its node: no fault of its own, unless it takes every node along."""
 _LOOK_UP: Final = 0.5
@@ -66,7 +68,7 @@ def sift_on_cluster(
         loaded=run.job.loaded,
         plain={name: getattr(context, name) for name in names},
         watch=context.watch(),
-        columns=run.job.columns,
+        schema=run.job.sources.schema,
         formula=run.job.decider.hash,
         output=run.store.output,
         place=place,

@@ -28,8 +28,8 @@ from siftset.pipeline.engines.ray.buckets import (
 from siftset.pipeline.engines.ray.nodes import Nodes, open_cluster
 from siftset.pipeline.engines.ray.shuffle_near import NearDuplicateQuery, NearDuplicateShuffle
 from siftset.pipeline.engines.ray.shuffle_write import write_all
+from siftset.pipeline.run.content_key import TEXT_KEY
 from siftset.pipeline.stages.dedupe import (
-    TEXT_KEY,
     candidate_place,
     no_repeats,
     refuse_conflicts,

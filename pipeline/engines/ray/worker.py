@@ -17,6 +17,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+import polars as pl
+
 from siftset.pipeline.engines.ray.failed_shard import quarantine_shard
 from siftset.pipeline.engines.shard_results import (
     DRAFT,
@@ -25,6 +27,7 @@ from siftset.pipeline.engines.shard_results import (
     shard_name,
     store_record,
 )
+from siftset.pipeline.run.content_key import content_key
 from siftset.pipeline.run.score_store import StoredScores
 from siftset.pipeline.run.split import split_expr
 from siftset.pipeline.stages.process_shard import (
@@ -62,7 +65,8 @@ class TaskPayload:
     plain: dict[str, Any]
     """The fields of Work that travel as they are."""
     watch: RowSample
-    columns: tuple[str, ...]
+    schema: pl.Schema
+    """The columns of the source."""
     formula: str
     """Hash of the formula with its signals: theirs must be the same on every node."""
     output: Path
@@ -131,7 +135,10 @@ def _run_shard(
         context = ShardContext(
             **payload.plain,
             decider=_get_decider(payload),
-            split=split_expr(recipe.split, recipe.seed, payload.columns),
+            split=split_expr(recipe.split, recipe.seed, payload.schema),
+            content_key=content_key(recipe.dedupe.on, payload.schema)
+            if recipe.dedupe.exact
+            else None,
             folder=draft,
             watch=lambda: copy.deepcopy(payload.watch),
             stop=threading.Event(),

@@ -25,6 +25,7 @@ from siftset.pipeline.engines.shard_results import (
     shard_name,
     store_record,
 )
+from siftset.pipeline.run.content_key import text_key
 from siftset.pipeline.run.job import Job, load_job
 from siftset.pipeline.run.row_sample import SeededSample
 from siftset.pipeline.stages.process_shard import OUTCOMES, ShardContext, ShardResult, process_shard
@@ -82,7 +83,7 @@ def work_of(job: Job, folder: Path) -> ShardContext:
         split=job.split(),
         official_split=False,
         record="full",
-        text_keys=True,
+        content_key=text_key(),
         track_ids=True,
         analyse=True,
         keep_input=True,

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from siftset.pipeline.engines.ray.shuffle import ShuffleResolver
-from siftset.pipeline.stages.dedupe import TEXT_KEY, text_key
+from siftset.pipeline.run.content_key import TEXT_KEY, text_key
 from siftset.pipeline.stages.resolve_duplicates import LocalResolver
 from siftset.pipeline.storage.part_files import Part
 from siftset.schemas.errors import SourceError

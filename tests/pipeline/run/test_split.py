@@ -17,7 +17,9 @@ def splits(texts: list[str | None], split: Split | None = None, seed: int = 0) -
         {"text": texts, "row_id": [f"{i:032x}" for i in range(len(texts))]},
         schema={"text": pl.String, "row_id": pl.String},
     )
-    chosen = split_expr(split or Split(train=0.5, validation=0.5), seed, ("text",))
+    chosen = split_expr(
+        split or Split(train=0.5, validation=0.5), seed, pl.Schema({"text": pl.String()})
+    )
     return frame.with_columns(chosen)["split"].to_list()
 
 
@@ -54,12 +56,12 @@ def test_no_text_is_split_by_row_id_and_seeds_differ():
 
 def test_an_official_column():
     frame = pl.DataFrame({"row_id": ["a"], "text": ["x"], "source_column_split": ["val"]})
-    expr = split_expr(Split(column="split"), 0, tuple(frame.columns))
+    expr = split_expr(Split(column="split"), 0, frame.schema)
     assert check_official(frame.with_columns(expr)["split"]).to_list() == ["validation"]
     assert check_official(pl.Series(["Train", " test", "dev"])).to_list() == [
         "train", "test", "validation"
     ]  # fmt: skip
     with pytest.raises(SourceError, match="no column 'fold', expected one of: text"):
-        split_expr(Split(column="fold"), 0, ("text",))
+        split_expr(Split(column="fold"), 0, pl.Schema({"text": pl.String()}))
     with pytest.raises(SourceError, match="split column holds 'unlabelled'"):
         check_official(pl.Series(["train", "unlabelled"]))

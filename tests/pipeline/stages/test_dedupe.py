@@ -9,15 +9,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import siftset.pipeline.stages.dedupe as dedupe
+from siftset.pipeline.run.content_key import TEXT_KEY, text_key
 from siftset.pipeline.stages.dedupe import (
-    TEXT_KEY,
     exact_duplicates,
     id_key,
     merge_findings,
     no_repeats,
     repeated_ids,
     split_duplicates,
-    text_key,
 )
 from siftset.pipeline.storage.part_files import Part
 from siftset.schemas.errors import SourceError
