@@ -35,6 +35,7 @@ from typing import NamedTuple
 
 from siftset.signals.evaluation.spec import Preprocessor, SignalSpec
 from siftset.signals.formula.tree import digest
+from siftset.signals.tracking.environment import WHOLE, find_variables
 from siftset.signals.tracking.files import READ_AT_LOAD, file_fingerprint, hash_files
 from siftset.signals.tracking.object_state import cell_contents, contents_of, state_of
 from siftset.signals.tracking.own_code import (
@@ -46,7 +47,6 @@ from siftset.signals.tracking.own_code import (
     version_of,
 )
 from siftset.signals.tracking.source_code import (
-    dotted_name,
     names_in,
     names_of_code,
     parse_file,
@@ -60,6 +60,8 @@ _STATELESS = {"_thread", "threading", "weakref", "_weakref", "_abc", "_weakrefse
 """Modules whose objects hold no state that an answer could depend on."""
 _DYNAMIC = {"getattr", "eval", "exec", "globals", "vars", "__import__", "compile", "importlib"}
 _LARGEST_FILE = 100_000_000
+_LOOKED_UP = 1_000
+"""Texts among values that are tried as names of files: a list of words holds many more."""
 
 
 class Trace(NamedTuple):
@@ -99,6 +101,10 @@ class _Walk:
         self.named_files: dict[Path, None] = {}
         self.variables: dict[str, None] = {}
         self.untracked: dict[str, None] = {}
+        self.folder = Path()
+        """Where the function that was met last stands."""
+        self.looked_up = 0
+        """Values that were tried as names of files."""
         self.place: list[str] = []
         """The names that led to where the walk is."""
 
@@ -117,12 +123,14 @@ class _Walk:
         if len(trees) != 1:
             own += self.hash_code(code)
         names = names_in(trees) if trees else names_of_code(code)
+        folder = self.folder = Path(code.co_filename).parent
         parts += own + [self.hash_name(name, scope) for name in names]
-        folder = Path(code.co_filename).parent
         for tree in trees:
-            parts += self.hash_surroundings(tree, folder)
+            parts += self.hash_surroundings(tree, folder, scope)
         if not trees:
             parts += [self.hash_named_file(text, folder) for text in texts_of_code(code)]
+            if not {"environ", "getenv"}.isdisjoint(names):
+                self.untracked[WHOLE] = None
         if top:
             read = READ_AT_LOAD.get(code.co_filename, ())
             parts += [digest(str(path), hash_files([path])[path]) for path in read]
@@ -143,7 +151,7 @@ class _Walk:
     def hash_name(self, dotted: str, scope: Mapping[str, object]) -> str:
         """Hash what a dotted name stands for, as far as it can be followed."""
         name, *attributes = dotted.split(".")
-        if name not in scope:
+        if name not in scope or scope[name] is os.environ:
             return dotted
         found = scope[name]
         while attributes and is_kind(found, ModuleType):
@@ -156,7 +164,9 @@ class _Walk:
         self.place.pop()
         return f"{dotted}={hashed}"
 
-    def hash_surroundings(self, tree: ast.AST, folder: Path) -> Iterator[str]:
+    def hash_surroundings(
+        self, tree: ast.AST, folder: Path, scope: Mapping[str, object]
+    ) -> Iterator[str]:
         """Hash what a function names in its text: files, environment variables and imports."""
         for node in ast.walk(tree):
             match node:
@@ -166,13 +176,10 @@ class _Walk:
                     yield from (self.hash_import(name.name) for name in names)
                 case ast.ImportFrom(module=str() as module, level=0):
                     yield self.hash_import(module)
-                case ast.Subscript(value=owner, slice=key) if dotted_name(owner) == "os.environ":
-                    yield self.hash_variable(key)
-                case ast.Call(func=called, args=[key, *_]) if dotted_name(called) in (
-                    "os.getenv",
-                    "os.environ.get",
-                ):
-                    yield self.hash_variable(key)
+        found = find_variables(tree, scope)
+        self.variables |= dict.fromkeys(found.names)
+        self.untracked |= dict.fromkeys(found.untracked)
+        yield from (digest("environment", name, repr(os.environ.get(name))) for name in found.names)
 
     def hash_named_file(self, text: str, folder: Path) -> str:
         """Hash the content of a file that a text names, from here or from beside the code."""
@@ -185,13 +192,6 @@ class _Walk:
                     return f"{text}={file_fingerprint(path)}"
             except (OSError, RuntimeError):
                 continue
-        return ""
-
-    def hash_variable(self, key: ast.expr) -> str:
-        if isinstance(key, ast.Constant) and isinstance(key.value, str):
-            self.variables[key.value] = None
-            return digest("environment", key.value, repr(os.environ.get(key.value)))
-        self.untracked[f"the environment variable {ast.unparse(key)}"] = None
         return ""
 
     def hash_import(self, module: str) -> str:
@@ -234,6 +234,10 @@ class _Walk:
 
     def hash_value(self, value: object) -> str:
         kind = type(value)
+        if kind is str and ("." in value or os.sep in value) and self.looked_up < _LOOKED_UP:  # type: ignore[operator]
+            # a constant may name a file that a function reads
+            self.looked_up += 1
+            return f"str:{value!r}{self.hash_named_file(value, self.folder)}"  # type: ignore[arg-type]
         if kind in _PLAIN:
             return f"{kind.__name__}:{value!r}"
         if kind is bytes:
@@ -275,7 +279,10 @@ class _Walk:
             case GetSetDescriptorType() | MemberDescriptorType():
                 return package_label(known)
         if is_kind(value, Path):
-            return f"path:{value}"
+            return f"path:{value}{self.hash_named_file(str(value), self.folder)}"
+        if value is os.environ:
+            self.untracked[WHOLE] = None
+            return "environment"
         if is_kind(value, SignalSpec):
             return value.fingerprint  # type: ignore[attr-defined, no-any-return]
         if is_kind(value, Preprocessor):
