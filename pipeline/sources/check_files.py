@@ -23,6 +23,8 @@ def check_keys(file: InputFile, config: Files) -> None:
     given = config.model_fields_set & (DelimitedText.model_fields.keys() - {"delimiter"})
     if file.format in ("csv", "tsv"):
         return
+    if config.partitions == "hive":
+        given -= {"dtypes"}
     if file.format not in ("parquet", "arrow"):
         given -= {"encoding"}
     for name in DelimitedText.model_fields:

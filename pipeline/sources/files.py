@@ -24,6 +24,7 @@ from siftset.pipeline.sources.formats.streams import (
     prefix_digests,
     undecodable_error,
 )
+from siftset.pipeline.sources.partitions import partition_types, warn_of_partitions
 from siftset.pipeline.sources.paths import extract_paths
 from siftset.pipeline.sources.types import FileTypes, Types, lexeme_type
 from siftset.pipeline.storage.object_store import Object
@@ -142,9 +143,34 @@ def open_files(
     with ThreadPoolExecutor(min(len(full), os.cpu_count() or 1)) as pool:
         opened = tuple(pool.map(lambda file: _open_file(file, config, scans, paths, alone), full))
     _check_encoding(full, opened, unreadable)
+    if config.partitions == "hive":
+        opened, told = _add_partitions(opened, [file.partitions for file in full], config)
+        warnings += told
+    elif "partitions" not in config.model_fields_set and any(file.partitions for file in full):
+        warnings.append(warn_of_partitions(config.paths, [file.partitions for file in full]))
     check_dtypes(config, opened[0].types.file, [one.types.types for one in opened])
     warnings += warn_of_dialect(full, config)
     return OpenedFiles(opened, tuple(warnings))
+
+
+def _add_partitions(
+    opened: tuple[Opened, ...], values: Sequence[dict[str, str | None]], config: Files
+) -> tuple[tuple[Opened, ...], list[str]]:
+    """Return files with the columns that their folders' names are; say which these replace."""
+    types = partition_types(values, config)
+    found: list[Opened] = []
+    twice: dict[str, str] = {}
+    for file, constants in zip(opened, values, strict=True):
+        for name in constants.keys() & file.types.types.keys():
+            twice.setdefault(name, file.types.file)
+        stated = file.types._replace(types=file.types.types | types)
+        all_of_them = dict.fromkeys(types) | constants
+        added = file.added._replace(constants=all_of_them)
+        found.append(file._replace(types=stated, added=added))
+    return tuple(found), [
+        f"{file}: column '{name}' is in the file and in its folder's name, which is read"
+        for name, file in sorted(twice.items())
+    ]
 
 
 def _check_encoding(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import glob
 import os
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
@@ -45,6 +45,8 @@ class InputFile:
     compression: str | None
     encoding: str = "utf-8"
     """Of a text file; what reads it sees UTF-8."""
+    partitions: dict[str, str | None] = field(default_factory=dict, repr=False, hash=False)
+    """What its folders say, where they are named key=value."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +62,7 @@ def find_files(config: Files, folder: Path) -> FoundFiles:
     if any(map(is_address, config.paths)):
         from siftset.pipeline.sources.find_objects import match_objects
 
-        return _choose_files(config, match_objects(config))
+        return _choose_files(config, match_objects(config), folder)
     patterns = [folder / Path(path).expanduser() for path in config.paths]
     # the root depends on the recipe, not on what matches: names stay when files come and go
     if config.root is not None:
@@ -72,10 +74,12 @@ def find_files(config: Files, folder: Path) -> FoundFiles:
         paths = _match_path(pattern)
         named = [Match(p, Path(os.path.relpath(p, root)).as_posix(), asked) for p, asked in paths]
         found.append((str(pattern), named))
-    return _choose_files(config, found)
+    return _choose_files(config, found, folder)
 
 
-def _choose_files(config: Files, found: Iterable[tuple[str, list[Match]]]) -> FoundFiles:
+def _choose_files(
+    config: Files, found: Iterable[tuple[str, list[Match]]], folder: Path
+) -> FoundFiles:
     """Leave out what was found twice, and what lies in a folder and has no known format."""
     files: dict[Path | Object, InputFile] = {}
     stems: dict[str, InputFile] = {}
@@ -96,7 +100,10 @@ def _choose_files(config: Files, found: Iterable[tuple[str, list[Match]]]) -> Fo
             if form is not None:
                 _check_name(match)
                 stem = Path(match.name).with_name(bare).as_posix()
-                file = InputFile(match.path, match.name, stem, form, compression, config.encoding)
+                keys = match.partition_values(folder) if "=" in str(match.path) else {}
+                file = InputFile(
+                    match.path, match.name, stem, form, compression, config.encoding, keys
+                )
                 if stem in stems:
                     raise SourceError(
                         f"{file.path}: {stems[stem].path} has the same name but for its ending, "

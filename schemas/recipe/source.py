@@ -76,6 +76,9 @@ class Files(DelimitedText, Columns):
     root: str | None = Field(
         None, description="Folder that record paths are relative to; default: the common parent."
     )
+    partitions: Literal["hive", "none"] = Field(
+        "none", description="'hive' reads folders that are named key=value as columns."
+    )
     max_record_bytes: PositiveInt = Field(16 * 2**20, description="A longer record is unreadable.")
 
 
