@@ -55,7 +55,7 @@ def refresh_command(
     following = next_command(result, recipe, set_ or (), again="refresh")
     screen.show(curate_summary(result, following))
     if result.model is not None:
-        screen.show(_describe_training(result.model))
+        screen.show(describe_training(result.model))
     screen.result(result.to_json())
 
 
@@ -106,7 +106,8 @@ def rollback_command(
     screen.result({"version": number, "of": wanted})
 
 
-def _describe_training(found: dict[str, JsonValue]) -> str:
+def describe_training(found: dict[str, JsonValue]) -> str:
+    """Say in lines what became of the model after the set."""
     if not found.get("due"):
         return f"  model     not trained: {found['why']}"
     promoted = "promoted" if found.get("promoted") else "kept, not promoted"

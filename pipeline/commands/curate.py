@@ -12,6 +12,7 @@ from siftset.pipeline.remote_output.open import open_store
 from siftset.pipeline.run.context import CurateOptions, CurateRun
 from siftset.pipeline.run.job import SECTIONS, load_job
 from siftset.pipeline.run.work_folder import work_folder
+from siftset.pipeline.stages.lay_plan import find_waiting, waiting_result
 from siftset.pipeline.stages.publish import (
     existing_result,
     finish_commit,
@@ -71,6 +72,9 @@ def curate(
             return done
         if wanted.fresh:
             forget_answers(job)
+        waiting = find_waiting(store, job.key) if wanted.plan and not wanted.fresh else None
+        if waiting is not None:
+            return waiting_result(store, waiting)
         with work_folder(job.output) as folder, name_what_stands(store):
             return publish_run(
                 CurateRun(job, store, wanted, shown, folder, clock=clock), build_version

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from siftset.pipeline.commands.diff import count_changed_rows, count_turnover
+from siftset.pipeline.commands.propose_run import propose_run
 from siftset.pipeline.engines.shard_results import close_shards
 from siftset.pipeline.engines.sift import count_scored
 from siftset.pipeline.gate.prepare import check_kinds
@@ -14,7 +15,13 @@ from siftset.pipeline.run.context import CurateRun
 from siftset.pipeline.run.progress_file import ProgressFile
 from siftset.pipeline.stages.judgement import Assessment
 from siftset.pipeline.stages.process_shard import ShardResult
-from siftset.pipeline.stages.publish import existing_result, preview, publish, store_refused_run
+from siftset.pipeline.stages.publish import (
+    Addition,
+    existing_result,
+    preview,
+    publish,
+    store_refused_run,
+)
 from siftset.pipeline.stages.run_outcome import RunOutcome
 from siftset.pipeline.stages.verdict import assess_run
 from siftset.pipeline.storage.catalog import PROGRESS
@@ -39,11 +46,15 @@ class BuiltVersion:
             return None
         return count_turnover(run.store, [file.path for file in self.outcome.files])
 
+    def prepare(self, run: CurateRun) -> Addition:
+        """Return the files that a commit would name; what they rest on is kept first."""
+        return Addition(self.outcome.files)
+
     def publish(self, run: CurateRun, assessment: Assessment) -> CurateResult:
         """Make these rows the next version of the set."""
         if run.options.release_quarantine and run.job.fixes:
             run.job.fixes.save(run.store.output)
-        return publish(run, self.outcome, assessment)
+        return publish(run, self.outcome, assessment, self.prepare(run))
 
 
 def publish_run(run: CurateRun, build: Callable[[CurateRun], BuiltVersion]) -> CurateResult:
@@ -83,6 +94,13 @@ def _carry_out(run: CurateRun, build: Callable[[CurateRun], BuiltVersion]) -> Cu
             return unchanged
     built.outcome.check(recorded=run.job.recipe.record != "none")
     assessment = assess_run(run, built.results, built.outcome)
+    proposed = propose_run(run, built.outcome, built.prepare, assessment)
+    if proposed is not None:
+        close_shards(run.store.output)
+        if assessment.refusal is not None:
+            where = proposed.report.parent
+            raise type(assessment.refusal)(f"{assessment.refusal}; see {where}")
+        return replace(proposed, scores=count_scored(run), nodes=run.nodes)
     # A refresh sends its own alert, once it knows what became of the model.
     alerts = run.command == "curate"
     if assessment.refusal is not None:

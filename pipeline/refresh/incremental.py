@@ -21,6 +21,7 @@ from siftset.pipeline.run.context import CurateOptions, CurateRun
 from siftset.pipeline.run.job import SECTIONS, Job, load_job
 from siftset.pipeline.run.work_folder import work_folder
 from siftset.pipeline.stages.judgement import Assessment
+from siftset.pipeline.stages.lay_plan import find_waiting, waiting_result
 from siftset.pipeline.stages.profiles import PROFILE
 from siftset.pipeline.stages.publish import (
     Addition,
@@ -80,6 +81,9 @@ def refresh_set(
             done = None if wanted.always_runs else existing_result(store, plan.key)
             if done is not None:
                 return done
+            waiting = find_waiting(store, plan.key) if wanted.plan else None
+            if waiting is not None:
+                return waiting_result(store, waiting)
             keyed = replace(job, key=plan.key)
             run = CurateRun(keyed, store, wanted, shown, folder, "refresh", clock=clock)
             result = publish_run(run, lambda live: build_increment(live, plan, ledger))
@@ -143,14 +147,17 @@ class IncrementalVersion(BuiltVersion):
             return count_turnover(run.store, [file.path for file in self.written.files])
         return Turnover(version, int(self.change.added.sum()), 0)
 
-    def publish(self, run: CurateRun, assessment: Assessment) -> CurateResult:
-        """Keep what the next refresh needs, then commit; a commit that fails leaves only waste."""
+    def prepare(self, run: CurateRun) -> Addition:
+        """Keep what the next refresh needs; a commit that fails, or waits, leaves only waste."""
         if not self.replaces:
             _add_profile(run)
-        kept = self.ledger.store(run.run_id, self.book)
-        addition = Addition(self.written.committed, self.written.mode, {METADATA: run.run_id})
-        result = publish(run, self.outcome, assessment, addition)
-        self.ledger.sweep(run.run_id, kept)
+        self.ledger.store(run.run_id, self.book)
+        return Addition(self.written.committed, self.written.mode, {METADATA: run.run_id})
+
+    def publish(self, run: CurateRun, assessment: Assessment) -> CurateResult:
+        """Keep what the next refresh needs, then commit."""
+        result = publish(run, self.outcome, assessment, self.prepare(run))
+        self.ledger.sweep(run.run_id, self.book)
         return result
 
 

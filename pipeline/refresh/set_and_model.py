@@ -53,7 +53,7 @@ def refresh(
         if wanted.is_preview:
             return result
         try:
-            done = _finish_refresh(result, loaded, shown)
+            done = finish_refresh(result, loaded, shown)
         except BaseException as stop:
             if result.new:
                 stop.add_note(f"version {result.version} of the set is published")
@@ -63,7 +63,7 @@ def refresh(
         return done
 
 
-def _finish_refresh(result: CurateResult, loaded: LoadedRecipe, progress: Progress) -> CurateResult:
+def finish_refresh(result: CurateResult, loaded: LoadedRecipe, progress: Progress) -> CurateResult:
     """Do what follows from the set: its copy, retention, the model, the alert."""
     store, keep = Store(result.output), loaded.recipe.refresh.keep_versions
     # What an earlier run published and could not send is finished here, all that follows included.

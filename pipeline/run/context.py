@@ -34,6 +34,10 @@ class CurateOptions:
     """Put quarantined rows that were mended back through; they stay in force for later runs."""
     mended: Path | None = None
     """Where the mended rows lie; by default the quarantine of the last run."""
+    plan: bool = False
+    """Do everything but the commit, and lay it where `apply` finds it."""
+    by: str = ""
+    """Who asked for a plan; by default the user of this process."""
     take_over: bool = False
     """Go on from a set that is another recipe's, or that another program changed."""
     lock_timeout: float = 0.0

@@ -186,7 +186,7 @@ def _make_job(loaded: LoadedRecipe, decider: Decider, sources: Sources, suites: 
             **prints,
             "(formula)": decider.formula.canonical,
             "(suites)": suites,
-            **_hash_gate_inputs(loaded),
+            **hash_gate_inputs(loaded),
         },
     )
     fixes = read_fixes(output_folder(loaded), schema, key)
@@ -215,7 +215,7 @@ def _message_rules(config: MessageRules | None, schema: pl.Schema) -> tuple[RowR
     return make_message_rules(config)
 
 
-def _hash_gate_inputs(loaded: LoadedRecipe) -> dict[str, str]:
+def hash_gate_inputs(loaded: LoadedRecipe) -> dict[str, str]:
     """Hash what the gate reads beside the set: held-out and reference texts, users' metrics."""
     integrity = loaded.recipe.integrity
     found: dict[str, str] = {}

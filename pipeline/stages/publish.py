@@ -27,7 +27,14 @@ from siftset.pipeline.stages.run_outcome import RunOutcome
 from siftset.pipeline.storage.atomic_files import atomic_write, disk_full_errors, sync, write_json
 from siftset.pipeline.storage.object_store import is_address
 from siftset.pipeline.storage.ownership import OWNER
-from siftset.pipeline.storage.run_folder import MANIFEST, RunFolder, State, software_versions
+from siftset.pipeline.storage.plan_folder import PlanFolder
+from siftset.pipeline.storage.run_folder import (
+    MANIFEST,
+    RunFolder,
+    State,
+    recipe_hash,
+    software_versions,
+)
 from siftset.schemas.errors import OutputError, OvertakenError, SiftsetError
 from siftset.schemas.recipe.environment import hide_in_json, hide_values
 from siftset.schemas.results.metrics import RunMetrics
@@ -60,11 +67,11 @@ def publish(
     """Make the run's rows the next version of the set, or what is added by an earlier one."""
     # Read before anything is written: the commit fails where another process published meanwhile.
     base = run.store.version()
-    assessment = _fix_seconds(run, assessment)
-    result = _make_result(run, outcome, assessment, version=None)
+    assessment = fix_seconds(run, assessment)
+    result = make_result(run, outcome, assessment, version=None)
     # The run's folder comes first. A crash between it and the commit leaves a prepared run, which
     # nobody takes for a version; the other order would leave a version that nothing explains.
-    _place_run(run, _assemble_run(run, outcome, assessment, state="prepared", base=base))
+    _place_run(run, assemble_run(run, outcome, assessment, state="prepared", base=base))
     how = addition or Addition(outcome.files)
     version = run.store.publish(
         how.files,
@@ -72,21 +79,24 @@ def publish(
         key=run.job.key,
         base=base,
         mode=how.mode,
-        metadata={
-            **how.metadata,
-            OWNER: hide_values(run.job.recipe.name),
-            # In the commit itself, so that a repeated run can answer even where its folder was
-            # removed.
-            _RESULT: json.dumps(hide_in_json(result.to_json())),
-            "siftset_recipe": assessment.metrics.run.recipe_hash,
-            "siftset_formula": run.job.decider.hash,
-            "siftset_formula_text": hide_values(run.job.decider.formula.text),
-        },
+        metadata={**how.metadata, **describe_commit(run, result)},
     )
     # From here the version stands: what follows can be made again from the commit and the folder.
     finish_commit(run.store)
     sync_remote(run.job.loaded, run.store)
     return replace(result, version=version)
+
+
+def describe_commit(run: CurateRun, result: CurateResult) -> dict[str, str]:
+    """Return what a commit says of the run that made it."""
+    return {
+        OWNER: hide_values(run.job.recipe.name),
+        # In the commit itself, so that a repeated run can answer even where its folder was removed.
+        _RESULT: json.dumps(hide_in_json(result.to_json())),
+        "siftset_recipe": recipe_hash(run.job.recipe),
+        "siftset_formula": run.job.decider.hash,
+        "siftset_formula_text": hide_values(run.job.decider.formula.text),
+    }
 
 
 @contextmanager
@@ -130,8 +140,8 @@ def sync_remote(loaded: LoadedRecipe, store: Store) -> int:
 
 def preview(run: CurateRun, outcome: RunOutcome, assessment: Assessment) -> CurateResult:
     """Lay what would be published into `preview/`, in place of an earlier preview."""
-    assessment = _fix_seconds(run, assessment)
-    draft = _assemble_run(run, outcome, assessment, state="preview", base=run.store.version())
+    assessment = fix_seconds(run, assessment)
+    draft = assemble_run(run, outcome, assessment, state="preview", base=run.store.version())
     (draft / "set").mkdir(exist_ok=True)
     for file in outcome.files:
         file.path.replace(draft / "set" / file.path.name)
@@ -145,14 +155,14 @@ def preview(run: CurateRun, outcome: RunOutcome, assessment: Assessment) -> Cura
     if target.exists():
         target.replace(run.folder / "old")
     draft.replace(target)
-    result = _make_result(run, outcome, assessment, version=None)
+    result = make_result(run, outcome, assessment, version=None)
     return replace(result, report=target / REPORT)
 
 
 def store_refused_run(run: CurateRun, outcome: RunOutcome, assessment: Assessment) -> Path:
     """Keep the folder of a run that was refused, so that the user sees why; return it."""
-    draft = _assemble_run(
-        run, outcome, _fix_seconds(run, assessment), state="refused", base=run.store.version()
+    draft = assemble_run(
+        run, outcome, fix_seconds(run, assessment), state="refused", base=run.store.version()
     )
     render_report(draft, history=read_history(run.store.output))
     place = _place_run(run, draft).path
@@ -170,7 +180,7 @@ def existing_result(store: Store, key: str) -> CurateResult | None:
     commit = store.current()
     if commit is None or commit.key != key:
         return None
-    return _result_of_commit(store, commit)
+    return result_of_commit(store, commit)
 
 
 def finish_commit(store: Store) -> None:
@@ -179,6 +189,7 @@ def finish_commit(store: Store) -> None:
     if commit is None:
         return
     with disk_full_errors(store.output):
+        PlanFolder(store.output, commit.run_id).remove()
         store.lay_version(commit.version)
         folder = RunFolder(store.output, commit.run_id)
         # The manifest says `published` last of all, so a kill at any line above makes this run
@@ -204,13 +215,13 @@ def render_report(folder: Path, history: Sequence[RunMetrics] = ()) -> None:
             draft.write_text(run_report(metrics, history), encoding="utf-8")
 
 
-def _fix_seconds(run: CurateRun, assessment: Assessment) -> Assessment:
+def fix_seconds(run: CurateRun, assessment: Assessment) -> Assessment:
     """Fix how long the run took, once for its page, its manifest and its result."""
     facts = assessment.metrics.run.model_copy(update={"seconds": round(run.seconds, 3)})
     return replace(assessment, metrics=assessment.metrics.model_copy(update={"run": facts}))
 
 
-def _assemble_run(
+def assemble_run(
     run: CurateRun, outcome: RunOutcome, assessment: Assessment, *, state: State, base: int | None
 ) -> Path:
     """Put the folder of the run together, aside."""
@@ -237,7 +248,7 @@ def _assemble_run(
     if assessment.faults:
         faults: list[JsonValue] = [dict(fault) for fault in assessment.faults]
         write_json(draft / FAULTS, {"faults": hide_in_json(faults)})
-    result = _make_result(run, outcome, assessment, version=None)
+    result = make_result(run, outcome, assessment, version=None)
     manifest = hide_in_json(_make_manifest(run, outcome, result, state, base))
     assert isinstance(manifest, dict)
     write_json(draft / MANIFEST, manifest)
@@ -280,9 +291,10 @@ def _make_manifest(
     }
 
 
-def _make_result(
+def make_result(
     run: CurateRun, outcome: RunOutcome, assessment: Assessment, *, version: int | None
 ) -> CurateResult:
+    """Return what a run says of itself, with what a reader must not miss."""
     from siftset.pipeline.reports.run import find_statements
 
     notes = []
@@ -307,7 +319,7 @@ def _make_result(
     )
 
 
-def _result_of_commit(store: Store, commit: Commit) -> CurateResult:
+def result_of_commit(store: Store, commit: Commit) -> CurateResult:
     """Return what a commit says of its run, so that it is known even without its folder."""
     said = json.loads(commit.metadata[_RESULT])
     return CurateResult(

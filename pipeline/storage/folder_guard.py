@@ -9,7 +9,17 @@ from siftset.pipeline.storage.atomic_files import make_writable_folder
 from siftset.pipeline.storage.lock import LOCK_NAME
 from siftset.schemas.errors import OutputError
 
-_NAMES: Final = ("set", "runs", "versions", "models", "preview", ".work", ".shards", "index.html")
+_NAMES: Final = (
+    "set",
+    "runs",
+    "versions",
+    "models",
+    "preview",
+    "plans",
+    ".work",
+    ".shards",
+    "index.html",
+)
 """What is written, and replaced, in an output folder."""
 
 

@@ -23,7 +23,7 @@ MANIFEST: Final = "manifest.json"
 MEANING: Final = 2
 """Raised when the same recipe on the same input gives other rows, ids or splits than before."""
 
-_NOT_OF_THE_SET: Final = {"name", "output", "refresh", "train", "compare", "ray"}
+NOT_OF_THE_SET: Final = {"name", "output", "refresh", "train", "compare", "ray"}
 _SOFTWARE: Final = ("siftset", "polars", "polars-hash", "deltalake", "nltk", "numba")
 
 State = Literal["prepared", "published", "refused", "preview"]
@@ -45,7 +45,7 @@ def json_digest(value: JsonValue) -> str:
 def recipe_hash(recipe: Recipe) -> str:
     """Return the hash of everything in a recipe that decides which rows are published."""
     return json_digest(
-        recipe.model_dump(mode="json", exclude=_NOT_OF_THE_SET, exclude_defaults=True)
+        recipe.model_dump(mode="json", exclude=NOT_OF_THE_SET, exclude_defaults=True)
     )
 
 
@@ -57,7 +57,7 @@ def run_key(
     Formula and signals count by what they mean, which the fingerprints say: not by how they are
     written, nor by signals that are not asked.
     """
-    written = _NOT_OF_THE_SET | {"keep", "signals"}
+    written = NOT_OF_THE_SET | {"keep", "signals"}
     rest = recipe.model_dump(mode="json", exclude=written, exclude_defaults=True)
     return json_digest(
         {

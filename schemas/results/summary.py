@@ -9,6 +9,7 @@ from typing import Literal
 from pydantic import JsonValue
 
 from siftset.schemas.errors import BalanceError
+from siftset.schemas.results.plan import Plan
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,10 +73,14 @@ class CurateResult:
     """Shards, rows, CPU seconds and peak memory of each node of a cluster."""
     model: dict[str, JsonValue] | None = None
     """What a refresh did about the model; None where it was not asked to train."""
+    plan: Plan | None = None
+    """The plan that was laid, where this run was to be looked at before it is published."""
 
     def to_json(self) -> dict[str, JsonValue]:
         """Return the JSON object of `--json`."""
+        waiting = {} if self.plan is None else {"plan": self.plan.to_json()}
         return {
+            **waiting,
             "run_id": self.run_id,
             "version": self.version,
             "rows": dict(self.rows.to_json()),

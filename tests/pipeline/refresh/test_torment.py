@@ -173,7 +173,7 @@ def test_a_full_disk_leaves_the_set_as_it_was(new_world, small_disk):
 
 
 PUBLISHING = [
-    "siftset.pipeline.stages.publish._assemble_run",
+    "siftset.pipeline.stages.publish.assemble_run",
     "siftset.pipeline.stages.publish._place_run",
     "siftset.pipeline.storage.table.Store._place_files",
     "siftset.pipeline.storage.table.Store._commit_files",

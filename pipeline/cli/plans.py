@@ -1,0 +1,153 @@
+"""Commands of a set that a person approves: plan, apply, plans."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Final
+
+import typer
+
+from siftset.pipeline.cli.app import app
+from siftset.pipeline.cli.command import add_command
+from siftset.pipeline.cli.console import Screen
+from siftset.pipeline.cli.options import Engine, LockTimeout, Overrides, Recipe, TakeOver
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from siftset.schemas.results.summary import CurateResult
+
+CHANGES: Final = 10
+"""The exit code of `plan --exit-code` where applying would change a row."""
+
+By = Annotated[
+    str, typer.Option("--by", metavar="NAME", help="Who; by default the user of this process.")
+]
+
+
+@add_command(
+    app, "plan", example="siftset plan recipe.yaml --set signals.positive.sentiment.min=0.2"
+)
+def plan_command(
+    screen: Screen,
+    recipe: Recipe,
+    refresh: Annotated[
+        bool, typer.Option("--refresh", help="Read what is new only, as refresh does.")
+    ] = False,
+    exit_code: Annotated[
+        bool, typer.Option("--exit-code", help="Exit with 10 where rows would change.")
+    ] = False,
+    by: By = "",
+    set_: Overrides = None,
+    engine: Engine = "local",
+    lock_timeout: LockTimeout = 0.0,
+    take_over: TakeOver = False,
+) -> None:
+    """Prepare a version and publish nothing. Show which rows it would change, and why."""
+    from siftset.pipeline.refresh.plans import plan as run
+    from siftset.pipeline.run.context import CurateOptions
+
+    options = CurateOptions(engine=engine, lock_timeout=lock_timeout, take_over=take_over, by=by)
+    result = run(
+        recipe, refresh=refresh, overrides=set_ or (), options=options, progress=screen.progress()
+    )
+    for line in _describe_plan(result, recipe, set_ or ()):
+        screen.show(line)
+    screen.result(result.to_json())
+    if exit_code and result.plan is not None and result.plan.changes.any:
+        raise typer.Exit(CHANGES)
+
+
+def _describe_plan(
+    result: CurateResult, recipe: str, overrides: list[str] | tuple[()]
+) -> Iterator[str]:
+    import shlex
+
+    from siftset.pipeline.cli.summary import shorten_path
+    from siftset.pipeline.refresh.plans import read_difference
+    from siftset.pipeline.reports.difference import describe_difference
+
+    plan = result.plan
+    if plan is None:
+        yield f"Nothing to plan: version {result.version} is what would be published"
+        return
+    folder = result.report.parent
+    again = "" if result.new else " (it was laid before)"
+    yield f"Plan {plan.plan_id}: verdict {plan.verdict}; nothing is published{again}"
+    yield ""
+    yield from describe_difference(read_difference(folder), rows=10)
+    yield ""
+    changes = [part for change in overrides for part in ("--set", change)]
+    yield f"  page      {shorten_path(folder / 'diff.html')}"
+    yield f"  report    {shorten_path(result.report)}"
+    yield f"  next      {shlex.join(['siftset', 'apply', recipe, plan.plan_id, *changes])}"
+
+
+@add_command(app, "apply", example="siftset apply recipe.yaml --by ana --note 'looked at 50 rows'")
+def apply_command(
+    screen: Screen,
+    recipe: Recipe,
+    plan: Annotated[
+        str | None,
+        typer.Argument(metavar="ID", help="The plan; may be left out where one waits."),
+    ] = None,
+    by: By = "",
+    note: Annotated[str, typer.Option("--note", help="Why; kept with the version.")] = "",
+    check_input: Annotated[
+        bool, typer.Option("--check-input", help="Refuse where the source changed since.")
+    ] = False,
+    set_: Overrides = None,
+    lock_timeout: LockTimeout = 0.0,
+) -> None:
+    """Publish a plan as it was looked at. Nothing is read or computed again."""
+    from siftset.pipeline.cli.summary import curate_summary, next_command
+    from siftset.pipeline.cli.versions import describe_training
+    from siftset.pipeline.refresh.plans import apply as run
+
+    result = run(
+        recipe,
+        plan,
+        by=by,
+        note=note,
+        check_input=check_input,
+        overrides=set_ or (),
+        lock_timeout=lock_timeout,
+        progress=screen.progress(),
+    )
+    screen.show(curate_summary(result, next_command(result, recipe, set_ or ())))
+    if result.model is not None:
+        screen.show(describe_training(result.model))
+    screen.result(result.to_json())
+
+
+@add_command(app, "plans", example="siftset plans recipe.yaml --prune")
+def plans_command(
+    screen: Screen,
+    recipe: Recipe,
+    prune: Annotated[
+        bool, typer.Option("--prune", help="Remove those that can no longer be applied.")
+    ] = False,
+    set_: Overrides = None,
+) -> None:
+    """List the plans that wait. Say of each what it changes and whether it is stale."""
+    from siftset.pipeline.refresh.plans import list_plans
+    from siftset.pipeline.reports.difference import describe_changes
+
+    found = list_plans(recipe, overrides=set_ or (), prune=prune)
+    for one in found:
+        word = "removed" if prune else one.state
+        why = one.plan.refusal or "; ".join(one.stale)
+        screen.answer(
+            f"{one.plan.plan_id}  {word:<8} {one.plan.created}  by {one.plan.by}  "
+            f"{describe_changes(one.plan.changes)}{f'  ({why})' if why else ''}"
+        )
+    if not found:
+        screen.show("No plan was removed" if prune else "No plan waits")
+    screen.result(
+        {
+            "plans": [
+                {**one.plan.to_json(), "state": one.state, "stale": list(one.stale)}
+                for one in found
+            ],
+            "removed": prune,
+        }
+    )

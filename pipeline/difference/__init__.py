@@ -1,0 +1,1 @@
+"""Which rows of a set differ between two states of it, and why."""
