@@ -16,7 +16,7 @@ from siftset.pipeline.sources.added_columns import AddedColumns
 from siftset.pipeline.sources.batch import FilePart, RawBlock
 from siftset.pipeline.sources.check_files import check_dtypes, check_keys, warn_of_dialect
 from siftset.pipeline.sources.find_files import InputFile, find_files
-from siftset.pipeline.sources.formats.columnar import open_arrow, open_parquet
+from siftset.pipeline.sources.formats.columnar import open_arrow, open_parquet, read_label_names
 from siftset.pipeline.sources.formats.encodings import undecodable_reason
 from siftset.pipeline.sources.formats.streams import (
     FileStamp,
@@ -164,7 +164,7 @@ def _add_partitions(
         for name in constants.keys() & file.types.types.keys():
             twice.setdefault(name, file.types.file)
         stated = file.types._replace(types=file.types.types | types)
-        all_of_them = dict.fromkeys(types) | constants
+        all_of_them = {**file.added.constants, **dict.fromkeys(types), **constants}
         added = file.added._replace(constants=all_of_them)
         found.append(file._replace(types=stated, added=added))
     return tuple(found), [
@@ -214,15 +214,32 @@ def _open_file(
     elif file.format != "parquet":
         scanned = _scan_text(file, config, digest, scans, paths, unreadable)
         types, extracted, parts, undecodable = scanned
+    added = _find_added(file, config) if file.is_saved else AddedColumns()
     declared = file.format in ("parquet", "arrow")
-    stated = FileTypes(str(file.path), types, declared)
+    stated = FileTypes(str(file.path), added.change_types(types), declared)
     if stamp is not None:
         stamp = stamp._replace(digest=digest)
         stamp.check()
     size = _file_size(file)
     return Opened(
-        file.name, file.stem, stated, parts, digest, size, marks, stamp, extracted, undecodable
+        file.name,
+        file.stem,
+        stated,
+        parts,
+        digest,
+        size,
+        marks,
+        stamp,
+        extracted,
+        undecodable,
+        added,
     )
+
+
+def _find_added(file: InputFile, config: Files) -> AddedColumns:
+    """Return the name of a saved dataset's split, and the names that its labels stand for."""
+    constants = {} if file.split is None else {"dataset_split": file.split}
+    return AddedColumns(constants, read_label_names(file) if config.label_names else {})
 
 
 def _digest_file(

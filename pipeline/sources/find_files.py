@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from siftset.pipeline.sources.matches import Match, is_hidden
+from siftset.pipeline.sources.saved_datasets import select_saved
 from siftset.pipeline.storage.object_store import Object, is_address
 from siftset.schemas.errors import EmptySourceError, SourceError
 from siftset.schemas.recipe.source import Files
@@ -47,6 +48,10 @@ class InputFile:
     """Of a text file; what reads it sees UTF-8."""
     partitions: dict[str, str | None] = field(default_factory=dict, repr=False, hash=False)
     """What its folders say, where they are named key=value."""
+    is_saved: bool = field(default=False, repr=False)
+    """Part of a dataset that datasets.save_to_disk wrote."""
+    split: str | None = field(default=None, repr=False)
+    """The name of its split there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +93,7 @@ def _choose_files(
     for pattern, matches in found:
         places.append(pattern)
         skipped = 0
-        for match in matches:
+        for match in select_saved(matches):
             # one file that is named in two ways is read once
             real = match.path.resolve() if isinstance(match.path, Path) else match.path
             if real in files:
@@ -102,7 +107,15 @@ def _choose_files(
                 stem = Path(match.name).with_name(bare).as_posix()
                 keys = match.partition_values(folder) if "=" in str(match.path) else {}
                 file = InputFile(
-                    match.path, match.name, stem, form, compression, config.encoding, keys
+                    match.path,
+                    match.name,
+                    stem,
+                    form,
+                    compression,
+                    config.encoding,
+                    keys,
+                    match.is_saved,
+                    match.split,
                 )
                 if stem in stems:
                     raise SourceError(

@@ -21,6 +21,10 @@ class Match(NamedTuple):
     """Relative to the root."""
     asked: bool
     """By name or by pattern, rather than by folder."""
+    is_saved: bool = False
+    """Part of a dataset that datasets.save_to_disk wrote."""
+    split: str | None = None
+    """The name of its split there."""
 
     def partition_values(self, folder: Path) -> dict[str, str | None]:
         """Return what folders named key=value say; of two with the same key the inner one.

@@ -79,6 +79,9 @@ class Files(DelimitedText, Columns):
     partitions: Literal["hive", "none"] = Field(
         "none", description="'hive' reads folders that are named key=value as columns."
     )
+    label_names: bool = Field(
+        True, description="Labels of saved datasets are read as their names, not as numbers."
+    )
     max_record_bytes: PositiveInt = Field(16 * 2**20, description="A longer record is unreadable.")
 
 

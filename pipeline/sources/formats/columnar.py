@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
@@ -122,6 +123,21 @@ def open_arrow(
         raise broken_file_error(file, error, f"after record {rows:,}") from None
     types = _types_of_file(file, schema) if schema is not None else {}
     return types, (ArrowPart(file, rows, longest),)
+
+
+def read_label_names(file: InputFile) -> dict[str, tuple[str, ...]]:
+    """Return the names that the integers of columns stand for, as datasets writes them."""
+    schema = next(_arrow_batches(file)).schema
+    try:
+        told = json.loads((schema.metadata or {})[b"huggingface"])["info"]["features"]
+    except (KeyError, TypeError, ValueError):
+        return {}
+    labels = {name: one for name, one in told.items() if isinstance(one, dict)}
+    return {
+        name: tuple(map(str, one["names"]))
+        for name, one in labels.items()
+        if one.get("_type") == "ClassLabel" and isinstance(one.get("names"), list)
+    }
 
 
 def _types_of_file(file: InputFile, schema: pa.Schema) -> Types:
