@@ -22,7 +22,7 @@ from siftset.pipeline.run.job import SECTIONS, Job, load_job
 from siftset.pipeline.run.work_folder import work_folder
 from siftset.pipeline.stages.judgement import Assessment
 from siftset.pipeline.stages.lay_plan import find_waiting, waiting_result
-from siftset.pipeline.stages.profiles import PROFILE
+from siftset.pipeline.stages.profiles import PROFILE, profile_files
 from siftset.pipeline.stages.publish import (
     Addition,
     existing_result,
@@ -147,10 +147,19 @@ class IncrementalVersion(BuiltVersion):
             return count_turnover(run.store, [file.path for file in self.written.files])
         return Turnover(version, int(self.change.added.sum()), 0)
 
+    def _profile_set(self, run: CurateRun) -> None:
+        """Make of the profile of the new rows that of the set: later runs compare with it."""
+        came_back = bool((self.change.added & ~self.change.read).any())
+        if self.change.removed.height or came_back:
+            # what has left cannot be taken out of a profile, whose samples of words hold no rows
+            profile_files(run, self.written.files)
+        else:
+            _add_profile(run)
+
     def prepare(self, run: CurateRun) -> Addition:
         """Keep what the next refresh needs; a commit that fails, or waits, leaves only waste."""
-        if not self.replaces:
-            _add_profile(run)
+        if not self.replaces and (run.folder / PROFILE).is_file():
+            self._profile_set(run)
         self.ledger.store(run.run_id, self.book)
         return Addition(self.written.committed, self.written.mode, {METADATA: run.run_id})
 
@@ -211,9 +220,9 @@ def build_increment(run: CurateRun, plan: RefreshPlan, ledger: RefreshLedger) ->
 
 
 def _add_profile(run: CurateRun) -> None:
-    """Add the profile of the set before to that of the new rows: later runs compare with both."""
+    """Add the profile of the set before to that of the new rows."""
     current, path = run.store.current(), run.folder / PROFILE
-    if current is None or not path.is_file():
+    if current is None:
         return
     before = run.store.output / "runs" / current.run_id / PROFILE
     if before.is_file():

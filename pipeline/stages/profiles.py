@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from siftset.pipeline.run.context import CurateRun
     from siftset.pipeline.stages.process_shard import ShardResult
     from siftset.pipeline.stages.run_outcome import RunOutcome
+    from siftset.pipeline.storage.table import DataFile
 
 PROFILE: Final = "profile.json"
 KEPT_ROWS: Final = 1_000_000
@@ -38,24 +39,29 @@ def profiles(
     """Profile a sample of what was read, and what was kept, whose state stays beside the page."""
     frames = [frame for result in results for frame in result.watch.frames]
     read = profile_frame(pl.concat(frames)) if frames else ProfileState()
-    rows = outcome.balance.kept
-    kept = profile_batches(
-        draw_rows(outcome, KEPT_ROWS), Spec(word_share=min(1.0, WORD_ROWS / max(rows, 1)))
+    return read, profile_files(run, outcome.fresh)
+
+
+def profile_files(run: CurateRun, files: Sequence[DataFile]) -> ProfileState:
+    """Profile the rows of files, or a sample of very many; the state stays beside the page."""
+    rows = sum(file.rows for file in files)
+    state = profile_batches(
+        draw_rows(files, KEPT_ROWS), Spec(word_share=min(1.0, WORD_ROWS / max(rows, 1)))
     )
     train = run.job.recipe.train
     path = tokenizer_file(train)
     if path is not None and train is not None:
-        texts = draw_rows(outcome, SAMPLE_ROWS).select("text").drop_nulls().collect()["text"]
+        texts = draw_rows(files, SAMPLE_ROWS).select("text").drop_nulls().collect()["text"]
         lengths = count_tokens(texts.to_list(), path)
-        kept = kept if lengths is None else with_tokens(kept, lengths, train.max_length)
-    (run.folder / PROFILE).write_text(kept.model_dump_json(), encoding="utf-8")
-    return read, kept
+        state = state if lengths is None else with_tokens(state, lengths, train.max_length)
+    (run.folder / PROFILE).write_text(state.model_dump_json(), encoding="utf-8")
+    return state
 
 
-def draw_rows(outcome: RunOutcome, wanted: int) -> pl.LazyFrame:
-    """Return the kept rows, or about `wanted` of them, chosen by row_id."""
-    rows = pl.scan_parquet([file.path for file in outcome.fresh])
-    share = min(1.0, wanted / max(outcome.balance.kept, 1))
+def draw_rows(files: Sequence[DataFile], wanted: int) -> pl.LazyFrame:
+    """Return the rows of files, or about `wanted` of them, chosen by row_id."""
+    rows = pl.scan_parquet([file.path for file in files])
+    share = min(1.0, wanted / max(sum(file.rows for file in files), 1))
     return rows if share == 1 else rows.filter(pl.col("row_id") < f"{int(share * 16**12):012x}")
 
 

@@ -11,6 +11,7 @@ import pytest
 
 from siftset.pipeline.commands.report import describe_output
 from siftset.pipeline.profile.history import METRICS, find_alerts, like_runs, read_history
+from siftset.pipeline.profile.state import ProfileState
 from siftset.pipeline.refresh import refresh
 from siftset.pipeline.reports.index import write_index
 from siftset.schemas.results.metrics import RunMetrics
@@ -101,3 +102,32 @@ def test_one_run_lasts_as_long_wherever_it_is_told(days) -> None:
     for result in days[1]:
         manifest = json.loads((result.report.parent / "manifest.json").read_text(encoding="utf-8"))
         assert manifest["seconds"] == _metrics(result).run.seconds == result.seconds
+
+
+def test_the_profile_of_a_set_holds_the_rows_of_the_set_alone(new_world) -> None:
+    """Rows that leave, come back as keepers or are replaced count as one full run counts them."""
+
+    def profile(output: Path) -> ProfileState:
+        (last,) = sorted(output.glob("runs/*/profile.json"))[-1:]
+        return ProfileState.model_validate_json(last.read_bytes())
+
+    world = new_world(
+        source={"files": {"paths": ["in/*.jsonl"], "label": "label"}},
+        refresh={"removed": "delete"},
+        analysis="sample",
+    )
+    rows = [{"text": f"text of number {n} " + "more " * n, "label": "ab"[n % 2]} for n in range(9)]
+    world.write("a", rows[:4])
+    world.write("b", [*rows[2:7], {"text": "bad text", "label": "c"}])
+    world.refresh()
+    for name, now in (("a", rows[:1]), ("c", rows[5:]), ("b", None), ("d", rows[8:])):
+        world.remove(name) if now is None else world.write(name, now)
+        world.refresh()
+        world.full()
+        found = profile(world.folder / "out")
+        expected = profile(max((world.folder / "full").iterdir(), key=lambda path: path.name))
+        assert found.rows == world.set().height
+        assert found.label_totals == expected.label_totals
+        assert found.columns == expected.columns
+        assert (found.chars, found.words) == (expected.chars, expected.words)
+        assert found.vocabulary.words() == expected.vocabulary.words()
