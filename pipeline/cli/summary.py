@@ -28,7 +28,8 @@ def curate_summary(result: CurateResult, following: str) -> str:
         lines.append(f"  {name:<12}{count:>12,}  {share}{note}")
     lines.append("")
     lines += [
-        f"  scores    {name}: {rows['scored']:,} rows scored, {rows['cached']:,} known before"
+        f"  scores    {name}: {rows['scored']:,} rows scored, {rows['cached']:,} known from equal "
+        "rows or earlier runs"
         for name, rows in result.scores.items()
     ]
     if result.turnover is not None:

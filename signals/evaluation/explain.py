@@ -40,7 +40,7 @@ def explain(statistics: Statistics) -> str:
                  for column, (cell, width) in enumerate(zip(row, widths, strict=True))]  # fmt: skip
         lines.append("  ".join(cells).rstrip())
     if any(signal.fused for _, signal in found):
-        lines.append("* asked about every row in one pass")
+        lines.append("* asked about every row in one pass, whose time is divided evenly")
     lines.append(
         f"{statistics.rows:,} rows: {statistics.kept:,} kept, {statistics.unknown:,} unknown, "
         f"{statistics.faulted:,} faulted; {statistics.seconds:.3f} s deciding, "

@@ -43,10 +43,23 @@ def folder(tmp_path_factory, corpora) -> Path:
     return folder
 
 
-def _run(folder: Path, files: str, name: str, engine: str = "local") -> Path:
-    recipe = folder / f"{name}.yaml"
-    recipe.write_text(RECIPE.format(output=f"out-{name}", files=files), encoding="utf-8")
-    return curate(recipe, options=CurateOptions(engine=engine)).report
+@pytest.fixture(scope="module")
+def page_of(folder: Path):
+    """Make the report of a run over one file or twelve, each way once."""
+    made: dict[tuple[object, ...], Path] = {}
+
+    def run(files: str, workers: int, *, engine: str = "local", again: int = 0) -> Path:
+        way = files, workers, engine, again
+        if way not in made:
+            name = "-".join(map(str, way))
+            recipe = folder / f"{name}.yaml"
+            recipe.write_text(RECIPE.format(output=f"out-{name}", files=files), encoding="utf-8")
+            with pytest.MonkeyPatch.context() as patch:
+                patch.setenv("SIFTSET_WORKERS", str(workers))
+                made[way] = curate(recipe, options=CurateOptions(engine=engine)).report
+        return made[way]
+
+    return run
 
 
 def _masked(report: Path) -> str:
@@ -62,13 +75,14 @@ def _differing(left: str, right: str) -> list[tuple[str, str]]:
     return [(one, other) for one, other in pairs if one != other][:5]
 
 
-def test_two_equal_runs_leave_equal_pages_whatever_the_workers(folder: Path, monkeypatch) -> None:
-    pages = []
-    for number, cores in enumerate((1, 4, 4)):
-        monkeypatch.setenv("SIFTSET_WORKERS", str(cores))
-        pages.append(_masked(_run(folder, "twelve", f"workers-{number}")))
+@pytest.mark.parametrize("files", ["one", "twelve"])
+def test_two_equal_runs_leave_equal_pages_whatever_the_workers(page_of, files: str) -> None:
+    pages = [_masked(page_of(files, workers)) for workers in (1, 4)]
+    if files == "twelve":
+        pages.append(_masked(page_of(files, 4, again=1)))
     for page in pages[1:]:
         assert _differing(pages[0], page) == []
+        assert page == pages[0]
     assert "TIME" in pages[0]
 
 
@@ -86,16 +100,18 @@ def _figures(metrics: RunMetrics) -> dict[str, object]:
     return plain
 
 
-def test_one_file_and_twelve_give_equal_figures(folder: Path) -> None:
+def test_one_file_and_twelve_give_equal_figures(page_of) -> None:
     one, twelve = (
-        read_metrics(_run(folder, files, files).with_name(METRICS)) for files in ("one", "twelve")
+        read_metrics(page_of(files, 1).with_name(METRICS)) for files in ("one", "twelve")
     )
     assert _figures(one) == _figures(twelve)
     assert [d.value for d in one.drift] == [d.value for d in twelve.drift]
 
 
 @pytest.mark.slow
-def test_a_cluster_leaves_the_page_that_one_machine_leaves(folder: Path) -> None:
+@pytest.mark.parametrize("files", ["one", "twelve"])
+def test_a_cluster_leaves_the_page_that_one_machine_leaves(page_of, files: str) -> None:
     pytest.importorskip("ray")
-    local, ray = (_masked(_run(folder, "twelve", name, name)) for name in ("local", "ray"))
+    local, ray = (_masked(page_of(files, 4, engine=engine)) for engine in ("local", "ray"))
     assert _differing(local, ray) == []
+    assert local == ray
