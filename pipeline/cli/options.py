@@ -32,8 +32,8 @@ Version = Annotated[
     str | None,
     typer.Option(
         "--version",
-        metavar="N|DATE",
-        help="A version of the set, or a date; by default the current one.",
+        metavar="N|DATE|TAG",
+        help="A version of the set, a date or a tag; by default the current one.",
     ),
 ]
 Engine = Annotated[Literal["local", "ray"], typer.Option("--engine", help="Who does the work.")]
@@ -72,7 +72,7 @@ def version_number(
     """Return the version that a number or a date names; None for the current one."""
     if version is None:
         return None
-    from siftset.pipeline.refresh.versions import resolve_version
+    from siftset.pipeline.commands.resolve_version import resolve_version
     from siftset.pipeline.remote_output.open import open_store
 
     return resolve_version(open_store(recipe, overrides=overrides or ())[1], version)

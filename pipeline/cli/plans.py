@@ -1,7 +1,8 @@
-"""Commands of a set that a person approves: plan, apply, plans."""
+"""Commands of a set that a person approves: plan, apply, plans, diff, tag."""
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
@@ -9,7 +10,7 @@ import typer
 from siftset.pipeline.cli.app import app
 from siftset.pipeline.cli.command import add_command
 from siftset.pipeline.cli.console import Screen
-from siftset.pipeline.cli.options import Engine, LockTimeout, Overrides, Recipe, TakeOver
+from siftset.pipeline.cli.options import Engine, LockTimeout, Overrides, Recipe, TakeOver, Version
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -63,7 +64,7 @@ def _describe_plan(
     import shlex
 
     from siftset.pipeline.cli.summary import shorten_path
-    from siftset.pipeline.refresh.plans import read_difference
+    from siftset.pipeline.commands.diff import read_difference
     from siftset.pipeline.reports.difference import describe_difference
 
     plan = result.plan
@@ -151,3 +152,68 @@ def plans_command(
             "removed": prune,
         }
     )
+
+
+From = Annotated[
+    str | None,
+    typer.Option("--from", metavar="N|DATE|TAG", help="A version; by default the one before."),
+]
+To = Annotated[
+    str | None,
+    typer.Option("--to", metavar="N|DATE|TAG|plan", help="A version or plan; default: current."),
+]
+
+
+@add_command(app, "diff", example="siftset diff recipe.yaml --to plan --html diff.html")
+def diff_command(
+    screen: Screen,
+    recipe: Recipe,
+    from_: From = None,
+    to: To = None,
+    html: Annotated[Path | None, typer.Option(help="Write a page to this file.")] = None,
+    markdown: Annotated[
+        bool, typer.Option("--markdown", help="Answer in Markdown, for a pull request's comment.")
+    ] = False,
+    set_: Overrides = None,
+) -> None:
+    """Show which rows differ between two versions, or a version and a plan. Say why."""
+    from siftset.pipeline.commands.diff import diff as run
+    from siftset.pipeline.reports.difference import (
+        describe_difference,
+        difference_markdown,
+        difference_page,
+    )
+    from siftset.pipeline.storage.atomic_files import atomic_write
+
+    found = run(recipe, from_, to, overrides=set_ or ())
+    if html is not None:
+        with atomic_write(html) as draft:
+            draft.write_text(difference_page(found), encoding="utf-8")
+        screen.note(f"Wrote {html}")
+    if markdown:
+        screen.answer(difference_markdown(found))
+    else:
+        for line in describe_difference(found):
+            screen.answer(line)
+    screen.result(found.model_dump(mode="json"))
+
+
+@add_command(app, "tag", example="siftset tag recipe.yaml gold --version 3")
+def tag_command(
+    screen: Screen,
+    recipe: Recipe,
+    name: Annotated[str, typer.Argument(help="A name that every --version takes.")],
+    version: Version = None,
+    delete: Annotated[bool, typer.Option("--delete", help="Take the name away.")] = False,
+    set_: Overrides = None,
+    lock_timeout: LockTimeout = 0.0,
+) -> None:
+    """Name a version of the set. Retention keeps what has a name."""
+    from siftset.pipeline.commands.tag import tag as run
+
+    number = run(
+        recipe, name, version, delete=delete, overrides=set_ or (), lock_timeout=lock_timeout
+    )
+    verb = "no longer" if delete else "now"
+    screen.show(f"Version {number} is {verb} called {name}")
+    screen.result({"tag": name, "version": number, "deleted": delete})

@@ -67,10 +67,14 @@ def history_command(screen: Screen, recipe: Recipe, set_: Overrides = None) -> N
     versions = list_history(recipe, overrides=set_ or ())
     for entry in versions:
         models = entry["models"] if isinstance(entry["models"], list) else []
+        names = entry["tags"] if isinstance(entry["tags"], list) else []
+        approved = f"  approved by {entry['approved_by']}" if entry["approved_by"] else ""
         gone = "" if entry["available"] else "  (files removed)"
         line = (
             f"version {entry['version']}  {entry['published']}  {entry['run_id']}  "
             f"{entry['rows']:,} rows  {entry['verdict']}{gone}  {' '.join(map(str, models))}"
+            f"{''.join(f'  [{name}]' for name in names)}"
+            f"{approved}"
         )
         screen.answer(line.rstrip())
     screen.result({"versions": [dict(entry) for entry in versions]})
@@ -85,8 +89,9 @@ def rollback_command(
     lock_timeout: LockTimeout = 0.0,
 ) -> None:
     """Bring an earlier version of the set back. Without --version: the model before."""
+    from siftset.pipeline.commands.resolve_version import resolve_version
     from siftset.pipeline.model_registry.registry import MODELS, roll_back_model
-    from siftset.pipeline.refresh.versions import resolve_version, roll_back_set
+    from siftset.pipeline.refresh.versions import roll_back_set
     from siftset.pipeline.remote_output.open import open_store
     from siftset.pipeline.remote_output.push import push_output
 

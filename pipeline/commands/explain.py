@@ -10,8 +10,10 @@ import polars as pl
 from pydantic import JsonValue
 
 from siftset.pipeline.commands.curate import curate
-from siftset.pipeline.commands.diff import SetState, compare_states, version_state
+from siftset.pipeline.difference.compare import compare_states
+from siftset.pipeline.difference.state import folder_state, version_state
 from siftset.pipeline.remote_output.open import open_store
+from siftset.pipeline.reports.difference import describe_difference
 from siftset.pipeline.run.context import CurateOptions
 from siftset.pipeline.run.job import SECTIONS, Job, load_job
 from siftset.pipeline.run.row_sample import SAMPLE_ROWS
@@ -113,7 +115,7 @@ def explain_difference(
     progress: Progress | None = None,
     version: int | None = None,
 ) -> Explained:
-    """List which rows a run would let in and out against a version (the current one), and why."""
+    """Compare what a run would publish with a version (the current one): which rows, and why."""
     loaded, store = open_store(recipe, overrides=overrides, uses=SECTIONS)
     version = store.version() if version is None else version
     if version is None:
@@ -121,9 +123,10 @@ def explain_difference(
     options = CurateOptions(dry_run=True)
     result = curate(loaded, options=options, progress=progress)
     folder = result.output / PREVIEW
-    after = SetState(pl.scan_parquet(folder / "set" / "*.parquet"), (folder,))
-    found = compare_states(version, version_state(store, version), after)
-    return Explained("\n".join(found.lines()), found.to_json())
+    after = folder_state(folder, sorted((folder / "set").glob("*.parquet")), name="this recipe")
+    found = compare_states(version_state(store, version), after, recipe=loaded.recipe.name)
+    facts: dict[str, JsonValue] = found.model_dump(mode="json")
+    return Explained("\n".join(describe_difference(found)), facts)
 
 
 def _read_frames(job: Job) -> Iterator[pl.DataFrame]:

@@ -10,9 +10,11 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import unquote, urlsplit
 
+from siftset.pipeline.reports.difference.page import EXTRAS
 from siftset.pipeline.reports.index import index_page, listing_page, live_page
 from siftset.pipeline.reports.page import content_security_policy
 from siftset.pipeline.storage.catalog import is_output, read_catalog, read_progress
+from siftset.pipeline.storage.plan_folder import DIFF_HTML
 from siftset.schemas.errors import OutputError
 
 LOOPBACK: Final = "127.0.0.1"
@@ -174,6 +176,8 @@ class _Handler(BaseHTTPRequestHandler):
     def _send_file(self, path: Path, *, body: bool) -> None:
         kind = _TYPES.get(path.suffix.lower(), "application/octet-stream")
         policy = _DOCS if "data_docs" in path.parts else _PAGE
+        if path.name == DIFF_HTML:
+            policy = f"{content_security_policy(EXTRAS)}; frame-ancestors 'none'"
         self._headers(HTTPStatus.OK, kind, policy, length=path.stat().st_size)
         if not body:
             return

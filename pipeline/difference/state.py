@@ -10,6 +10,7 @@ from typing import Final
 import polars as pl
 from pydantic import JsonValue
 
+from siftset.pipeline.storage.atomic_files import read_json
 from siftset.pipeline.storage.remote import fetch_below
 from siftset.pipeline.storage.run_folder import MANIFEST, RUNS, RunFolder
 from siftset.pipeline.storage.table import Commit, Store
@@ -83,6 +84,19 @@ def version_state(store: Store, version: int, name: str | None = None) -> SetSta
         formula=made.metadata.get("siftset_formula_text", ""),
     )
     return SetState(side, files, tuple(records), manifest)
+
+
+def folder_state(folder: Path, files: Sequence[Path], *, name: str, run_id: str = "") -> SetState:
+    """Return the state of a set that a plan or a preview would make, from its folder."""
+    manifest = read_json(folder / MANIFEST)
+    formula = manifest.get("formula")
+    side = Side(
+        name=name,
+        run_id=run_id,
+        rows=count_file_rows(files),
+        formula=str(formula.get("text", "")) if isinstance(formula, dict) else "",
+    )
+    return SetState(side, tuple(files), (find_records(folder),), manifest)
 
 
 def current_state(store: Store) -> SetState:

@@ -6,10 +6,7 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import TYPE_CHECKING, Final
-
-from pydantic import ValidationError
 
 from siftset.pipeline.commands.curate import curate
 from siftset.pipeline.refresh.incremental import refresh_set
@@ -30,13 +27,12 @@ from siftset.pipeline.stages.publish_plan import find_applied, publish_plan
 from siftset.pipeline.storage.folder_guard import check_output_folder
 from siftset.pipeline.storage.lock import hold_lock
 from siftset.pipeline.storage.ownership import check_owner
-from siftset.pipeline.storage.plan_folder import DIFF_JSON, PlanFolder, plan_folders
+from siftset.pipeline.storage.plan_folder import PlanFolder, plan_folders
 from siftset.pipeline.storage.refresh_ledger import METADATA, RefreshLedger
-from siftset.schemas.errors import GateFailed, OutputError, first_line
+from siftset.schemas.errors import GateFailed, OutputError
 from siftset.schemas.progress import Progress, Silent
 from siftset.schemas.recipe.environment import hide_values
 from siftset.schemas.recipe.loading import LoadedRecipe, RecipeLike
-from siftset.schemas.results.difference import SetDifference
 from siftset.schemas.results.plan import Approval, Plan
 from siftset.schemas.results.summary import CurateResult
 
@@ -214,11 +210,3 @@ def _sweep_ledger(store: Store, chosen: Plan) -> None:
     book = ledger.read(name)
     if name is not None and book is not None:
         ledger.sweep(name, book)
-
-
-def read_difference(folder: Path) -> SetDifference:
-    """Return what a folder's diff.json says; raises OutputError where it cannot be read."""
-    try:
-        return SetDifference.model_validate_json((folder / DIFF_JSON).read_bytes())
-    except (OSError, ValidationError) as error:
-        raise OutputError(f"{folder / DIFF_JSON} cannot be read: {first_line(error)}") from error

@@ -3,59 +3,28 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Sequence
-from datetime import UTC, datetime, time
 from typing import Final
 
 import pyarrow.parquet as pq
 from pydantic import JsonValue
 
+from siftset.pipeline.commands.resolve_version import check_available, commit_time
 from siftset.pipeline.model_registry.registry import list_models
 from siftset.pipeline.remote_output.open import open_store
 from siftset.pipeline.remote_output.retention import stored_versions, version_folder
 from siftset.pipeline.run.work_folder import work_folder
 from siftset.pipeline.stages.publish import finish_commit, sync_remote
+from siftset.pipeline.stages.publish_plan import APPROVED_BY, NOTE
 from siftset.pipeline.storage.atomic_files import link_or_copy, make_writable_folder
 from siftset.pipeline.storage.lock import hold_lock
 from siftset.pipeline.storage.run_folder import new_run_id
-from siftset.pipeline.storage.table import Commit, DataFile, Store, split_of
-from siftset.schemas.errors import OutputError
+from siftset.pipeline.storage.table import DataFile, split_of
+from siftset.pipeline.storage.tags import read_tags, tags_of
 from siftset.schemas.recipe.loading import RecipeLike
 
 _RESULT: Final = "siftset_result"
 _OF_ITS_RUN: Final = ("siftset_run", "siftset_key")
-
-
-def resolve_version(store: Store, text: str) -> int:
-    """Return the version that a number names, or the one that was current at a date or time.
-
-    A date alone means its end; a time without zone is UTC. Raises OutputError.
-    """
-    if text.strip().isdigit():
-        return _check_available(store, int(text))
-    try:
-        moment = datetime.fromisoformat(text.strip())
-    except ValueError:
-        raise OutputError(
-            f"--version {text!r} is neither a version nor a date: expected a number such as 3, or "
-            "a date such as 2026-05-31 or 2026-05-31T18:00"
-        ) from None
-    if re.fullmatch(r"\d{4}-?\d{2}-?\d{2}", text.strip()):
-        moment = datetime.combine(moment.date(), time.max)
-    moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-    for commit in store.history():
-        if commit_time(commit) <= moment:
-            return _check_available(store, commit.version)
-    raise OutputError(
-        f"{store.path} had no version at {moment:%Y-%m-%d %H:%M} UTC: "
-        "see  siftset history  for the versions there are"
-    )
-
-
-def commit_time(commit: Commit) -> datetime:
-    """Return when a version was published."""
-    return datetime.fromtimestamp(int(commit.metadata["timestamp"]) / 1000, UTC)
 
 
 def list_history(
@@ -64,6 +33,7 @@ def list_history(
     """Return the versions of the set, latest first: what made each, and whether it can be read."""
     _, store = open_store(recipe, overrides=overrides)
     models, stored = list_models(store.output), stored_versions(store)
+    tags = read_tags(store.output)
     found: list[dict[str, JsonValue]] = []
     for commit in store.history():
         said = json.loads(commit.metadata.get(_RESULT, "{}"))
@@ -79,6 +49,9 @@ def list_history(
                 "available": version_folder(store, commit.version).is_dir()
                 or commit.version in stored,
                 "models": names,
+                "tags": [*tags_of(tags, commit.version)],
+                "approved_by": commit.metadata.get(APPROVED_BY),
+                "note": commit.metadata.get(NOTE),
             }
         )
     return found
@@ -99,7 +72,7 @@ def roll_back_set(
     with hold_lock(make_writable_folder(store.output), timeout=lock_timeout):
         finish_commit(store)
         current = store.current()
-        commit = store.commit_of(_check_available(store, version))
+        commit = store.commit_of(check_available(store, version))
         if current is not None and current.version == commit.version:
             return commit.version
         with work_folder(store.output) as folder:
@@ -116,20 +89,9 @@ def roll_back_set(
                 metadata={
                     name: value
                     for name, value in commit.metadata.items()
-                    if name.startswith("siftset_") and name not in _OF_ITS_RUN
+                    if name.startswith("siftset_") and name not in (*_OF_ITS_RUN, APPROVED_BY, NOTE)
                 },
             )
         finish_commit(store)
         sync_remote(loaded, store)
         return number
-
-
-def _check_available(store: Store, version: int) -> int:
-    store.commit_of(version)
-    here = all(path.is_file() for path in store.files(version))
-    if not here and version not in stored_versions(store):
-        raise OutputError(
-            f"{store.path}: the files of version {version} were removed (refresh.keep_versions): "
-            "see  siftset history  for the versions there are"
-        )
-    return version

@@ -11,6 +11,7 @@ from siftset.pipeline.model_registry.registry import MODELS, list_models, read_p
 from siftset.pipeline.remote_output.delta_log import LOG, files_by_version
 from siftset.pipeline.storage.remote import Origin, origin_of
 from siftset.pipeline.storage.table import SET, VERSIONS, Store
+from siftset.pipeline.storage.tags import read_tags
 
 DAY: Final = timedelta(days=1)
 """Time after which a file that no version names was left behind by a killed run."""
@@ -33,14 +34,14 @@ def stored_versions(store: Store) -> frozenset[int]:
 def remove_old_versions(store: Store, keep: int) -> list[int]:
     """Remove the files of versions older than the latest `keep`; return their numbers.
 
-    A version that a model was trained on, or is to be, stays, and so does every file that another
-    version needs.
-    Where the output lies in a store, they go there too.
+    A version that has a tag, or that a model was trained on or is to be, stays, and so does every
+    file that another version needs. Where the output lies in a store, they go there too.
     """
     commits = list(store.history())
     held = {commit.version for commit in commits[:keep]} | set(list_models(store.output))
     pending = read_pending(store.output / MODELS)
     held |= {pending[0]} if pending is not None else set()
+    held |= {tag.version for tag in read_tags(store.output).values()}
     known = {commit.version for commit in commits}
     needed = {path for version in held & known for path in store.files(version)}
     needed |= set(store.files())

@@ -194,6 +194,34 @@ def draw_histogram(
     return h("figure", h("figcaption", title), _add_axes(picture, Axis(0, 1, labels), up))
 
 
+def draw_pairs(bins: Sequence[tuple[str, int, int]], title: str, names: tuple[str, str]) -> Markup:
+    """Return columns of (label, count, other count) in pairs, each side as a share of its own."""
+    sides = [[one[1] for one in bins], [one[2] for one in bins]]
+    shares = [[count / (sum(side) or 1) for count in side] for side in sides]
+    most = max((share for side in shares for share in side), default=0) or 1
+    width = 100 / max(1, len(bins))
+    columns = [
+        h(
+            "rect",
+            h("title", f"{bins[i][0]}: {names[at]} {sides[at][i]:,}"),
+            x=width * (i + 0.08 + 0.42 * at),
+            y=100 - 100 * share / most,
+            width=width * 0.42,
+            height=100 * share / most,
+            class_="f0" if at else "fsoft",
+        )
+        for at, side in enumerate(shares)
+        for i, share in enumerate(side)
+    ]
+    base = h("line", x1=0, x2=100, y1=100, y2=100, class_="sgrid")
+    labels = [bins[at][0] for at in (0, len(bins) // 2, -1)] if len(bins) > 2 else []
+    picture = _svg("plot", title, columns, base, box="0 0 100 100")
+    up = Axis(0, most, ("0%", format_percent(most, 1)))
+    legend = draw_legend([(names[0], "fsoft", ""), (names[1], "f0", "")])
+    drawn = _add_axes(picture, Axis(0, 1, labels), up)
+    return h("figure", h("figcaption", title), drawn, legend)
+
+
 def draw_heat_table(
     rows: Mapping[str, Sequence[int]], columns: Sequence[str], caption: str
 ) -> Markup:

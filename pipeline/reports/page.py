@@ -1,4 +1,4 @@
-"""The page: one self-contained HTML document without script, and the pieces that pages share."""
+"""The page: one self-contained HTML document, and the pieces that pages share."""
 
 from __future__ import annotations
 
@@ -40,30 +40,54 @@ class Header:
     loud: Child = None
 
 
-@cache
-def read_stylesheet() -> str:
-    """Return the style of every page."""
-    return files("siftset.data").joinpath("report.css").read_text(encoding="utf-8")
+@dataclass(frozen=True, slots=True)
+class Extras:
+    """What one page needs beside the style of all pages, as names of shipped files."""
+
+    style: str = ""
+    script: str = ""
 
 
 @cache
-def content_security_policy() -> str:
-    """Return the policy under which every page stands: its own style and nothing else."""
-    digest = b64encode(hashlib.sha256(read_stylesheet().encode()).digest()).decode()
-    return f"default-src 'none'; style-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'"
+def read_asset(name: str = "report.css") -> str:
+    """Return a style or a script that ships; by default the style of every page."""
+    return files("siftset.data").joinpath(name).read_text(encoding="utf-8") if name else ""
 
 
-def render_page(header: Header, parts: Sequence[PagePart], *, refresh: int | None = None) -> str:
+@cache
+def content_security_policy(extras: Extras = Extras()) -> str:
+    """Return the policy under which every page stands: its own style and nothing else.
+
+    A page with a script of ours names it by its hash, so that no other one runs.
+    """
+    styles = " ".join(_hash_source(name) for name in ("report.css", extras.style) if name)
+    script = f"script-src {_hash_source(extras.script)}; " if extras.script else ""
+    return f"default-src 'none'; {script}style-src {styles}; base-uri 'none'; form-action 'none'"
+
+
+def _hash_source(name: str) -> str:
+    digest = b64encode(hashlib.sha256(read_asset(name).encode()).digest()).decode()
+    return f"'sha256-{digest}'"
+
+
+def render_page(
+    header: Header,
+    parts: Sequence[PagePart],
+    *,
+    refresh: int | None = None,
+    extras: Extras = Extras(),
+) -> str:
     """Return the whole document; `refresh` reloads it after that many seconds."""
     head = h(
         "head",
         h("meta", charset="utf-8"),
-        h("meta", http_equiv="Content-Security-Policy", content=content_security_policy()),
+        h("meta", http_equiv="Content-Security-Policy", content=content_security_policy(extras)),
         h("meta", name="viewport", content="width=device-width, initial-scale=1"),
         h("meta", name="referrer", content="no-referrer"),
         h("meta", http_equiv="refresh", content=refresh) if refresh else None,
         h("title", header.title),
-        h("style", Markup(read_stylesheet())),
+        h("style", Markup(read_asset())),
+        h("style", Markup(read_asset(extras.style))) if extras.style else None,
     )
     body = h(
         "body",
@@ -80,6 +104,7 @@ def render_page(header: Header, parts: Sequence[PagePart], *, refresh: int | Non
             _layout(parts),
             class_="shell",
         ),
+        h("script", Markup(read_asset(extras.script))) if extras.script else None,
     )
     return f"<!doctype html>\n{h('html', head, body, lang='en')}\n"
 

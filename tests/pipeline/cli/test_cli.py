@@ -212,11 +212,12 @@ def test_explain_what_enters_and_leaves(project, run, told):
     before = told("curate", recipe)["set_rows"]
     found = told("explain", recipe, "--diff", "--set", "keep=long_enough & mine")
     after = told("curate", recipe, "--set", "keep=long_enough & mine")["set_rows"]
-    assert before - len(found["leave"]) + len(found["enter"]) == after
-    assert found["leave"]
+    changes = found["changes"]
+    assert before - changes["removed"] + changes["added"] == after
+    assert changes["removed"]
     keep = ("--set", "keep=long_enough & mine")
-    assert not told("explain", recipe, "--diff", *keep)["leave"]
-    assert told("explain", recipe, "--diff", "--version", "0", *keep)["leave"] == found["leave"]
+    assert not told("explain", recipe, "--diff", *keep)["changes"]["removed"]
+    assert told("explain", recipe, "--diff", "--version", "0", *keep)["changes"] == changes
     assert "add --row or --diff" in run("explain", recipe, "--version", "0").stderr
 
 

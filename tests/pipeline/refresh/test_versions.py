@@ -8,11 +8,10 @@ import polars as pl
 import pytest
 
 from siftset.pipeline.commands.export import export_set
+from siftset.pipeline.commands.resolve_version import commit_time, resolve_version
 from siftset.pipeline.refresh import refresh
 from siftset.pipeline.refresh.versions import (
-    commit_time,
     list_history,
-    resolve_version,
     roll_back_set,
 )
 from siftset.pipeline.remote_output.retention import remove_old_versions

@@ -51,7 +51,7 @@ def test_commands_on_an_empty_machine_know_what_is_in_the_store(machines):
     (rejected,) = (n for n in machines.names("runs") if "/rejected/" in n and n < max_run(machines))
     lost = pl.read_parquet(f"{machines.address}/{rejected}")["row_id"][0]
     assert machines.run("explain", machines("five"), "--row", lost)["where"] == "rejected"
-    assert machines.run("explain", machines("five"), "--diff")["entered"] == 0
+    assert machines.run("explain", machines("five"), "--diff")["changes"]["added"] == 0
     assert machines.run("rollback", machines("six"), "--version", 0)["version"] == 2
     assert machines.set()["text"].to_list() == ["the first text"]
 

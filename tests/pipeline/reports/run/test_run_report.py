@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from siftset.pipeline.reports.page import read_stylesheet
+from siftset.pipeline.reports.page import read_asset
 from siftset.pipeline.reports.run import find_statements, run_report
 from siftset.schemas.results.metrics import (
     Check,
@@ -270,7 +270,7 @@ def _light(colour: str) -> float:
 
 @pytest.mark.parametrize("scheme", ["light", "dark", "print"])
 def test_every_text_has_the_contrast_that_readers_need(scheme: str) -> None:
-    roots = re.findall(r":root \{(.*?)\n? *\}", read_stylesheet(), re.DOTALL)
+    roots = re.findall(r":root \{(.*?)\n? *\}", read_asset(), re.DOTALL)
     colours: dict[str, str] = {}
     for root in {"light": roots[:1], "dark": roots[:2], "print": [roots[0], roots[2]]}[scheme]:
         colours |= dict(re.findall(r"--([\w-]+): (#\w+)", root))
