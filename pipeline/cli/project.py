@@ -18,18 +18,22 @@ def init_command(
     screen: Screen,
     folder: Annotated[str, typer.Argument(metavar="DIR", help="The folder to make.")],
     from_: Annotated[
-        str | None, typer.Option("--from", metavar="FILE", help="Data of your own to begin with.")
+        str | None,
+        typer.Option("--from", metavar="DATA", help="A file or folder of your own to begin with."),
     ] = None,
     template: Annotated[
-        str,
-        typer.Option(metavar="NAME", help="What to begin with: reviews, tickets, tweets, answers."),
-    ] = "reviews",
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="What to begin with: reviews, tickets, tweets, answers; your data choose if not.",
+        ),
+    ] = None,
 ) -> None:
     """Start a project. Make a recipe, a signal of your own and sample data, ready to curate."""
-    from siftset.pipeline.commands.init import init_from, init_project
+    from siftset.pipeline.commands.init import DEFAULT, init_from, init_project
 
     made = (
-        init_project(Path(folder), template)
+        init_project(Path(folder), DEFAULT if template is None else template)
         if from_ is None
         else init_from(Path(folder), Path(from_), template)
     )

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
 from typing import Final
@@ -12,19 +11,19 @@ from typing import Final
 import polars as pl
 from pydantic import JsonValue
 
-from siftset.schemas.errors import OutputError, RecipeError, SourceError
+from siftset.pipeline.commands.init_recipe import fill_recipe
+from siftset.pipeline.commands.init_source import SourceGuess, guess_source
+from siftset.schemas.errors import OutputError, RecipeError, SiftsetError, SourceError
 
 RECIPE: Final = "recipe.yaml"
 DEFAULT: Final = "reviews"
-_FOLDER: Final = "templates"
+_TEMPLATES: Final = "templates"
+_SHAPES: Final = "shapes"
 _SIGNALS: Final = "signals_mine.py"
-_SNIFFED: Final = 2_000
+_TRIED: Final = 2_000
 _SHOWN: Final = 5
-_LABELS: Final = (
-    "label", "labels", "sentiment", "stars", "rating", "score", "class", "category",
-    "team", "queue", "topic", "priority", "intent",
-)  # fmt: skip
-_IDS: Final = ("id", "row_id", "uid", "uuid", "key")
+_ENOUGH: Final = 0.2
+"""Share of rows that a template keeps if it fits the data."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,15 +34,15 @@ class Project:
     files: tuple[str, ...]
     kept: tuple[str, ...] = ()
     rejected: tuple[tuple[str, str], ...] = ()
-    columns: dict[str, str | None] = field(default_factory=dict)
+    source: SourceGuess | None = None
+    template: str = DEFAULT
 
     def lines(self) -> Iterator[str]:
         """Yield what a person wants to know."""
         for name in self.files:
             yield f"wrote     {self.folder / name}"
-        if self.columns:
-            told = ", ".join(f"{k}: {v}" for k, v in self.columns.items() if v is not None)
-            yield f"columns   {told}"
+        if self.source is not None:
+            yield from self.source.lines()
         for text in self.kept:
             yield f"kept      {text}"
         for text, clause in self.rejected:
@@ -52,37 +51,90 @@ class Project:
 
     def to_json(self) -> dict[str, JsonValue]:
         """Return the JSON object of `--json`."""
-        return {
+        found: dict[str, JsonValue] = {
             "folder": str(self.folder),
             "files": list(self.files),
-            "columns": dict(self.columns),
+            "template": self.template,
+            "columns": {},
             "kept": list(self.kept),
             "rejected": [{"text": text, "clause": clause} for text, clause in self.rejected],
         }
+        return found if self.source is None else found | self.source.to_json()
+
+
+@dataclass(frozen=True, slots=True)
+class _Trial:
+    """What a recipe does to the first rows."""
+
+    kept: tuple[str, ...] = ()
+    rejected: tuple[tuple[str, str], ...] = ()
+    share: float = 1.0
 
 
 def known_templates() -> tuple[str, ...]:
     """Return the names of the templates."""
-    shipped = resources.files("siftset.data").joinpath(_FOLDER)
+    shipped = resources.files("siftset.data").joinpath(_TEMPLATES)
     return tuple(sorted(entry.name for entry in shipped.iterdir() if entry.is_dir()))
 
 
 def init_project(folder: Path, template: str = DEFAULT) -> Project:
     """Write an example project; raises OutputError where one of its files is there already."""
-    return Project(folder, _write_files(folder, _read_template(template)))
+    files = _write_files(folder, _read_template(template))
+    return Project(folder, files, template=template)
 
 
-def init_from(folder: Path, data: Path, template: str = DEFAULT) -> Project:
-    """Write a recipe that runs on `data`, from the names and contents of its columns."""
-    shipped = _read_template(template)
-    if not data.is_file():
-        raise SourceError(f"{data}: no such file, expected data such as reviews.csv")
-    columns = sniff_columns(data, pairs="column: question" in shipped[RECIPE])
-    text = _fill_recipe(shipped[RECIPE], folder.resolve().name, data.resolve(), columns)
+def init_from(folder: Path, data: Path, template: str | None = None) -> Project:
+    """Write a recipe that runs on `data`, a file or a folder, from what it holds.
+
+    Without a template its shape chooses one. Nothing is left behind where the recipe cannot run.
+    """
+    if template is not None:
+        _read_template(template)
+    if not data.exists():
+        raise SourceError(f"{data}: no such file or folder, expected data such as reviews.csv")
+    source = guess_source(data)
+    if template == "answers" and not source.shape.has_messages:
+        raise SourceError(
+            f"{data}: no columns of questions and answers, expected question and answer or "
+            f"instruction and output or a list of messages; it has {', '.join(source.names)}"
+        )
+    chosen = template or ("answers" if source.shape.has_messages else DEFAULT)
+    project, share = _write_project(folder, data, source, chosen)
+    if template is None and chosen == DEFAULT and share < _ENOUGH:
+        # a recipe for opinions in English has little to keep here
+        _remove_files(folder, project.files)
+        project, _ = _write_project(folder, data, source, "texts")
+    return project
+
+
+def _write_project(
+    folder: Path, data: Path, source: SourceGuess, template: str
+) -> tuple[Project, float]:
+    """Write the files and try them; return the project and the share of rows that it keeps."""
+    if template == "answers":
+        shipped = _read_folder(_SHAPES, "conversations")
+    elif template == "texts":
+        shipped = _read_folder(_SHAPES, "texts")
+    else:
+        shipped = _read_template(template)
+    was_there = folder.exists()
+    text = fill_recipe(shipped[RECIPE], folder, data, source)
     files = _write_files(folder, {RECIPE: text, _SIGNALS: shipped[_SIGNALS]})
+    try:
+        trial = _try_recipe(folder / RECIPE)
+    except SiftsetError:
+        _remove_files(folder, files)
+        if not was_there:
+            folder.rmdir()
+        raise
+    return Project(folder, files, trial.kept, trial.rejected, source, template), trial.share
+
+
+def _try_recipe(recipe: Path) -> _Trial:
+    """Decide about the first rows."""
     from siftset.pipeline.run.job import load_job
 
-    job = load_job(folder / RECIPE, limit=_SNIFFED)
+    job = load_job(recipe, limit=_TRIED)
     frame = pl.concat([b.frame for shard in job.sources.shards for b in shard.read_batches()])
     good = frame.filter(~job.rules.failing()) if job.rules.columns else frame
     decisions = job.decider.decide(good)
@@ -91,7 +143,7 @@ def init_from(folder: Path, data: Path, template: str = DEFAULT) -> Project:
     kept = tuple(_cut(one) for one in told.filter(keep)["text"].head(_SHOWN))
     others = told.filter(~keep).select("text", "clause").head(_SHOWN).rows()
     rejected = tuple((_cut(one), str(clause)) for one, clause in others)
-    return Project(folder, files, kept, rejected, columns)
+    return _Trial(kept, rejected, int(keep.sum()) / max(1, len(keep)))
 
 
 def _read_template(template: str) -> dict[str, str]:
@@ -100,72 +152,12 @@ def _read_template(template: str) -> dict[str, str]:
         raise RecipeError(
             f"--template {template}: no such template, expected one of {', '.join(known)}"
         )
-    folder = resources.files("siftset.data").joinpath(_FOLDER, template)
+    return _read_folder(_TEMPLATES, template)
+
+
+def _read_folder(*names: str) -> dict[str, str]:
+    folder = resources.files("siftset.data").joinpath(*names)
     return {entry.name: entry.read_text("utf-8") for entry in folder.iterdir() if entry.is_file()}
-
-
-def sniff_columns(data: Path, *, pairs: bool = False) -> dict[str, str | None]:
-    """Tell which columns of a file hold text, label and id, from its first rows.
-
-    With `pairs` the text is the answer of a question, which must be there too.
-    """
-    from siftset.pipeline.sources.files import open_files
-    from siftset.schemas.recipe.source import Files
-
-    opened = open_files(Files(paths=(str(data.resolve()),)), Path.cwd())
-    block = next(opened.files[0].parts[0].read_records(), None)
-    frame = pl.DataFrame() if block is None else block.frame.head(_SNIFFED)
-    names = [n for n, dtype in frame.schema.items() if dtype == pl.String]
-    if not names:
-        raise SourceError(f"{data}: no column holds text, it has {', '.join(frame.columns)}")
-    length = frame.select(pl.col(names).str.len_chars().mean().fill_null(0)).row(0, named=True)
-    longest = max(names, key=lambda name: float(length[name]))
-    pair = _find_pair(data, names) if pairs else {"text": longest}
-    text = pair["text"]
-    named = [c for c in frame.columns if c.lower() in _LABELS and c != text]
-    few = [c for c in named if frame[c].n_unique() <= 20]
-    return {**pair, "label": few[0] if few else None, "id": _find_id(frame, text)}
-
-
-def _find_pair(data: Path, names: Sequence[str]) -> dict[str, str]:
-    from siftset.trainer.tasks.templates import PAIRS
-
-    here = {name.lower(): name for name in names}
-    for question, answer in PAIRS:
-        if question in here and answer in here:
-            return {"text": here[answer], "question": here[question]}
-    expected = " or ".join(dict.fromkeys(f"{one} and {two}" for one, two in PAIRS))
-    raise SourceError(
-        f"{data}: no columns of questions and answers, expected {expected}; it has "
-        f"{', '.join(names)}"
-    )
-
-
-def _find_id(frame: pl.DataFrame, text: str) -> str | None:
-    for name in frame.columns:
-        low = name.lower()
-        is_named = low in _IDS or low.endswith(("_id", "-id"))
-        if is_named and name != text and frame[name].null_count() == 0:
-            return name if frame[name].n_unique() == frame.height else None
-    return None
-
-
-def _fill_recipe(template: str, name: str, data: Path, columns: Mapping[str, str | None]) -> str:
-    head, rest = template.split("source:\n", 1)
-    tail = rest[rest.index("\n\n") :]
-    question = columns.get("question")
-    mapped = "".join(
-        f", {key}: {json.dumps(value)}"
-        for key, value in columns.items()
-        if value and key != "question"
-    )
-    if question and question != "question":
-        renamed = f"prepare: {{columns: {{question: {json.dumps(question)}}}, "
-        tail = tail.replace("prepare: {", renamed, 1)
-    source = f"source:\n  files: {{paths: [{json.dumps(str(data))}]{mapped}}}"
-    safe = "".join(c if c.isalnum() or c in "._-" else "-" for c in name).lstrip("._-") or "mine"
-    lines = [f"name: {safe}" if line.startswith("name:") else line for line in head.splitlines()]
-    return "\n".join(lines) + f"\n{source}{tail}"
 
 
 def _write_files(folder: Path, files: Mapping[str, str]) -> tuple[str, ...]:
@@ -181,6 +173,11 @@ def _write_files(folder: Path, files: Mapping[str, str]) -> tuple[str, ...]:
     except OSError as error:
         raise OutputError(f"{folder} cannot be written ({error.strerror})") from error
     return tuple(sorted(files))
+
+
+def _remove_files(folder: Path, files: tuple[str, ...]) -> None:
+    for name in files:
+        (folder / name).unlink(missing_ok=True)
 
 
 def _cut(text: object, width: int = 90) -> str:

@@ -204,10 +204,12 @@ def _quote_score(
     if quote is None:
         wrapped = sum(len(p) > 1 and p[0] == p[-1] == '"' for p in pieces)
         begun = sum(p.startswith('"') for p in pieces)
-        freed = sum(re.search(r"\\[\\tnNrbfv\n\t]", p) is not None for p in pieces)
-        # fields in quotes from end to end are quoted, whatever else holds a quote
+        # a lone backslash may be part of a path; these are written by databases alone
+        freed = sum(p == r"\N" or r"\\" in p or p.endswith("\\") for p in pieces)
         score = 0.5 if begun and wrapped >= 0.8 * begun else 0.98
-        return score + (0.01 if escape and freed else -0.01 if escape else 0.0)
+        if escape is None:
+            return score
+        return score * (1.03 if freed else 0.97)
     begun = sum(p.startswith(quote) for p in pieces)
     score = 1.0 - min(1.0, 2 * flaws / (len(raw) + flaws))
     if quote == "'":
@@ -243,7 +245,8 @@ def _find_comment(lines: Sequence[str]) -> str | None:
         widths = {d: Counter(line.count(d) for line in others) for d in _DELIMITERS}
         even = [d for d, counts in widths.items() if counts.most_common(1)[0][0] > 0]
         names = [d for d in even if noted[-1].count(d) == widths[d].most_common(1)[0][0]]
-        if not names:
+        table = [line.split(names[0]) for line in others] if names else []
+        if not names or count_header_votes(table[0], table[1:]).total > 0:
             return mark
     return None
 

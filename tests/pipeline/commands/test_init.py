@@ -97,7 +97,11 @@ FOUND = {
     "reviews": {"text": "body", "label": "stars"},
     "tickets": {"text": "message", "label": "team"},
     "tweets": {"text": "tweet", "label": None},
-    "answers": {"text": "Response", "question": "Prompt", "label": None},
+    "answers": {
+        "text": None,
+        "label": None,
+        "messages": {"user": "Prompt", "assistant": "Response"},
+    },
 }
 
 
