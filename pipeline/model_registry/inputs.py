@@ -24,14 +24,27 @@ _SNIPPET: Final = "train: {task: mlm, model: minilm, epochs: 2, learning_rate: 1
 
 
 def train_section(loaded: LoadedRecipe) -> Train:
-    """Return the recipe's train section, a model folder in it made absolute."""
+    """Return the recipe's train section: a model folder absolute, a chat template as its text."""
     config = loaded.recipe.train
     if config is None:
         raise RecipeError(
             f"{loaded.path}: there is no section 'train', add one such as  {_SNIPPET}"
         )
+    if config.chat_template.endswith(".jinja"):
+        config = config.model_copy(update={"chat_template": _read_chat_template(loaded, config)})
     folder = loaded.resolve(config.model)
     return config.model_copy(update={"model": str(folder)}) if folder.is_dir() else config
+
+
+def _read_chat_template(loaded: LoadedRecipe, config: Train) -> str:
+    path = loaded.resolve(config.chat_template)
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = getattr(error, "strerror", None) or "it is not UTF-8"
+        raise RecipeError(
+            f"train.chat_template: {path} cannot be read: {reason}; expected a chat template"
+        ) from None
 
 
 def compare_section(loaded: LoadedRecipe) -> Compare:

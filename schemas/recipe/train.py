@@ -189,7 +189,15 @@ class Train(Section):
         None,
         description="Text with {column} places; the last one is the answer. Default: by columns.",
     )
+    chat_template: str = Field(
+        "tokenizer",
+        description="How conversations are written: the tokenizer's own template, `chatml`, or the "
+        "path of a .jinja file; saved with the model.",
+    )
     answer_only_loss: bool = Field(True, description="Learn the answer, not the prompt.")
+    learn_turns: Literal["all", "last"] = Field(
+        "all", description="Conversations: learn every answer of weight 1, or the last turn alone."
+    )
 
     bf16: bool | Literal["auto"] = Field("auto", description="auto: where the hardware has it.")
     attn_implementation: Literal["auto", "eager", "sdpa"] = "auto"
@@ -210,6 +218,17 @@ class Train(Section):
     def _names_as_text(cls, value: object) -> object:
         if isinstance(value, dict):
             return {label_text(key): label_text(name) for key, name in value.items()}
+        return value
+
+    @field_validator("chat_template")
+    @classmethod
+    def _is_template(cls, value: str) -> str:
+        written = "{{" in value or "{%" in value
+        if value not in ("tokenizer", "chatml") and not value.endswith(".jinja") and not written:
+            raise ValueError(
+                f"'{value}' is no chat template: expected tokenizer, chatml, or the path of a file "
+                "that ends in .jinja"
+            )
         return value
 
 

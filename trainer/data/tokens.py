@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
+
+from siftset.trainer.data.chat_counts import ChatCounts
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -28,14 +30,40 @@ class Sequences:
 
     input_ids: list[list[int]]
     words: list[list[int]] | None = None
-    starts: list[int] | None = None
-    """Position of the first token that is to be learned, for causal models."""
+    spans: list[tuple[tuple[int, int], ...]] | None = None
+    """Where the tokens that are to be learned begin and end, for causal models."""
     labels: list[int] | list[list[float]] | None = None
     cut: int = 0
     """Texts that were cut."""
     unknown: int = 0
     """Tokens outside the vocabulary."""
     texts: int = 0
+
+
+class TokenSpans(NamedTuple):
+    """Where the tokens that are learned begin and end, of many sequences."""
+
+    offsets: Integers
+    """Where the spans of each sequence begin in `bounds`; one more than there are sequences."""
+    bounds: NDArray[np.int32]
+    """(spans, 2): first token, and the one after the last."""
+
+    @classmethod
+    def of_lists(cls, spans: Sequence[Sequence[tuple[int, int]]]) -> TokenSpans:
+        """Return the spans of some sequences as flat arrays."""
+        counts = np.fromiter(map(len, spans), np.int64, len(spans))
+        flat = [bound for some in spans for bound in some]
+        bounds = np.asarray(flat, np.int32).reshape(-1, 2)
+        return cls(np.concatenate([np.zeros(1, np.int64), counts.cumsum()]), bounds)
+
+    def mark_learned(self, rows: Integers, width: int) -> NDArray[np.bool_]:
+        """Return which tokens of some sequences, side by side (rows, width), are learned."""
+        change = np.zeros((len(rows), width + 1), np.int64)
+        for place, row in enumerate(rows.tolist()):
+            for begin, end in self.bounds[self.offsets[row] : self.offsets[row + 1]].tolist():
+                change[place, begin] += 1
+                change[place, end] -= 1
+        return change.cumsum(axis=1)[:, :width] > 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +76,9 @@ class SplitTokens:
     cut: int
     unknown: int
     labels: NDArray[np.int64] | NDArray[np.float32] | None = None
-    starts: Integers | None = None
+    spans: TokenSpans | None = None
+    chats: ChatCounts | None = None
+    """What became of the conversations, where the split holds some."""
     _batches: tuple[pa.RecordBatch, ...] = ()
     _columns: dict[str, tuple[tuple[Integers, NDArray[np.int32]], ...]] = field(
         default_factory=dict
@@ -88,7 +118,8 @@ class TokenWriter:
         self._pending: dict[str, list[list[int]]] = {name: [] for name in COLUMNS}
         self._lengths: list[Integers] = []
         self._labels: list[object] = []
-        self._starts: list[int] = []
+        self._spans: list[tuple[tuple[int, int], ...]] = []
+        self.chats: ChatCounts | None = None
         self._texts = self._cut = self._unknown = 0
         self._schema = pa.schema([(name, pa.large_list(pa.int32())) for name in COLUMNS])
         self._writer = pa.ipc.new_file(str(path), self._schema)
@@ -99,7 +130,7 @@ class TokenWriter:
         self._pending["words"] += some.words or [[]] * len(some.input_ids)
         self._lengths.append(np.fromiter(map(len, some.input_ids), np.int64, len(some.input_ids)))
         self._labels += some.labels or []
-        self._starts += some.starts or []
+        self._spans += some.spans or []
         self._texts += some.texts
         self._cut += some.cut
         self._unknown += some.unknown
@@ -126,7 +157,8 @@ class TokenWriter:
             np.concatenate(self._lengths) if self._lengths else np.zeros(0, np.int64),
             counts=(self._texts, self._cut, self._unknown),
             labels=labels,
-            starts=np.asarray(self._starts, np.int64) if self._starts else None,
+            spans=TokenSpans.of_lists(self._spans) if self._spans else None,
+            chats=self.chats,
         )
 
 
@@ -136,7 +168,8 @@ def map_tokens(
     *,
     counts: tuple[int, int, int],
     labels: NDArray[np.int64] | NDArray[np.float32] | None,
-    starts: Integers | None,
+    spans: TokenSpans | None,
+    chats: ChatCounts | None = None,
 ) -> SplitTokens:
     """Map a written file; nothing but offsets is read until a row is asked for."""
     reader = pa.ipc.open_file(pa.memory_map(str(path)))
@@ -148,7 +181,7 @@ def map_tokens(
         for k, name in enumerate(COLUMNS)
     }
     texts, cut, unknown = counts
-    return SplitTokens(path, lengths, texts, cut, unknown, labels, starts, batches, columns)
+    return SplitTokens(path, lengths, texts, cut, unknown, labels, spans, chats, batches, columns)
 
 
 @dataclass(frozen=True, slots=True)

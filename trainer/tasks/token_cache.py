@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -9,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from siftset.schemas.errors import TrainingError
-from siftset.trainer.data.tokens import SplitTokens, map_tokens
+from siftset.trainer.data.chat_counts import ChatCounts
+from siftset.trainer.data.tokens import SplitTokens, TokenSpans, map_tokens
 from siftset.trainer.models.hardware import Hardware, wait_for_all
 
 if TYPE_CHECKING:
@@ -37,7 +39,11 @@ def read_once(
         tokens = task.read_split(files, path, sample, held_out=held_out)
         counts = np.asarray([tokens.texts, tokens.cut, tokens.unknown])
         given: dict[str, Any] = {"lengths": tokens.lengths, "counts": counts}
-        known = {"labels": tokens.labels, "starts": tokens.starts}
+        known: dict[str, Any] = {"labels": tokens.labels}
+        if tokens.spans is not None:
+            known |= {"span_offsets": tokens.spans.offsets, "span_bounds": tokens.spans.bounds}
+        if tokens.chats is not None:
+            known["chats"] = np.asarray(json.dumps(tokens.chats.to_json()))
         given |= {name: values for name, values in known.items() if values is not None}
         draft = note.with_name(f".{note.name}")
         with draft.open("wb") as out:
@@ -56,5 +62,10 @@ def read_once(
             found["lengths"],
             counts=(texts, cut, unknown),
             labels=found.get("labels"),
-            starts=found.get("starts"),
+            spans=TokenSpans(found["span_offsets"], found["span_bounds"])
+            if "span_bounds" in found
+            else None,
+            chats=ChatCounts.from_json(json.loads(str(found["chats"])))
+            if "chats" in found
+            else None,
         )
