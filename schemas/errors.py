@@ -12,6 +12,8 @@ SiftsetError                 exit 2: the user can mend it
 ├── MissingExtraError        an optional package that is not installed
 ├── ModelError               a model that cannot be found, is refused, or does not fit the task
 ├── TrainingError            training data or settings that cannot work (one class, no labels, ...)
+│   └── Interrupted          exit 143: SIGTERM stopped the training; it can be resumed
+│       └── StoppedByHand    exit 130: Ctrl-C did
 ├── GateFailed               exit 3: the integrity gate failed; nothing was published
 ├── FaultBudgetExceeded      exit 4: faults of signals or bad records beyond the budget
 ├── Locked                   exit 5: another run holds the lock
@@ -78,6 +80,12 @@ class Interrupted(TrainingError):  # noqa: N818  the name of what happened
     exit_code = 143
 
 
+class StoppedByHand(Interrupted):
+    """Ctrl-C stopped the training; it can be resumed."""
+
+    exit_code = 130
+
+
 class MissingExtraError(SiftsetError):
     """An optional package is not installed."""
 
@@ -124,7 +132,7 @@ def error_named(kind: str, message: str) -> SiftsetError:
 
 
 class Terminated(KeyboardInterrupt):
-    """SIGTERM came."""
+    """SIGTERM or SIGHUP came."""
 
 
 def as_exception(error: BaseException) -> Exception:

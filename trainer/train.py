@@ -35,8 +35,10 @@ def train(
 
     Checkpoints lie beside `out` until the run is done; with `resume` an interrupted run of the same
     settings and data goes on where it stopped, to the same weights. Raises TrainingError,
-    ModelError or OutputError; SIGTERM saves a checkpoint and raises Interrupted.
+    ModelError or OutputError; SIGTERM or Ctrl-C saves a checkpoint and raises Interrupted.
     """
+    # What DDP warns of is for us to settle; torch reads this when it is imported.
+    os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")
     require_extra()
     from siftset.trainer.comparison.preflight import check_compare
     from siftset.trainer.training.hyperparameter_search import check_single, make_trials

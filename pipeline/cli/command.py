@@ -19,7 +19,7 @@ import typer
 
 from siftset.pipeline.cli.console import Screen
 from siftset.pipeline.model_registry.ranks import is_main_process
-from siftset.schemas.errors import SiftsetError, Terminated, describe_error
+from siftset.schemas.errors import Interrupted, SiftsetError, Terminated, describe_error
 
 INTERRUPTED: Final = 130
 TERMINATED: Final = 143
@@ -83,7 +83,9 @@ def _run_command(screen: Screen, work: Callable[[], None]) -> None:
         with _catch_sigterm():
             work()
     except SiftsetError as error:
-        screen.failure(error, error.exit_code)
+        # All processes of a launcher stop at one step: the first of them says so.
+        if is_main_process() or not isinstance(error, Interrupted):
+            screen.failure(error, error.exit_code)
         raise typer.Exit(error.exit_code) from None
     except KeyboardInterrupt as stop:
         code = TERMINATED if isinstance(stop, Terminated) else INTERRUPTED
@@ -194,7 +196,7 @@ def _show_warnings(screen: Screen) -> Iterator[None]:
 
 @contextmanager
 def _catch_sigterm() -> Iterator[None]:
-    """Let SIGTERM end the work as Ctrl-C does, with what was begun put in order."""
+    """Let SIGTERM and SIGHUP end the work as Ctrl-C does, with what was begun put in order."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
@@ -202,8 +204,12 @@ def _catch_sigterm() -> Iterator[None]:
     def end(_number: int, _frame: FrameType | None) -> None:
         raise Terminated
 
-    before = signal.signal(signal.SIGTERM, end)
+    numbers = [signal.SIGTERM]
+    if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) is signal.SIG_DFL:
+        numbers.append(signal.SIGHUP)  # nohup ignores it, and so do we then
+    before = {number: signal.signal(number, end) for number in numbers}
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)

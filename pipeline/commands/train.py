@@ -34,14 +34,17 @@ from siftset.pipeline.model_registry.result import (
 from siftset.pipeline.remote_output.open import open_store
 from siftset.pipeline.remote_output.push import push_output
 from siftset.pipeline.reports.index import write_index
+from siftset.pipeline.stages.publish import name_unsent
 from siftset.pipeline.storage.atomic_files import make_writable_folder
 from siftset.pipeline.storage.lock import hold_lock
+from siftset.pipeline.storage.object_store import is_address
 from siftset.pipeline.storage.remote import fetch_model
 from siftset.pipeline.storage.table import Store
 from siftset.schemas.errors import GateFailed
 from siftset.schemas.progress import Progress, Silent
 from siftset.schemas.recipe.loading import LoadedRecipe, RecipeLike
 from siftset.schemas.results.summary import TrainResult
+from siftset.trainer.training.work_folder import last_checkpoint, work_folder
 
 
 def train_recipe(
@@ -108,7 +111,9 @@ def train_version(
         write_index(store.output)
         if result.find(*REFUSED) is None:
             point_latest(models, out.name)
-            push_output(loaded)
+            if is_address(loaded.recipe.output):
+                with name_unsent(loaded.recipe.output):
+                    push_output(loaded)
         return replace(result, report=report)
 
 
@@ -120,14 +125,12 @@ def _name_checkpoint(out: Path) -> Iterator[None]:
     except Exception:
         raise
     except BaseException as stop:  # Ctrl-C, SIGTERM
-        from siftset.trainer.training.checkpoints import work_folder
-
-        steps = [int(path.parent.name.partition("-")[2])
-                 for path in work_folder(out).glob("checkpoint-*/complete")]  # fmt: skip
+        kept = last_checkpoint(work_folder(out))
         if (out / RESULT).is_file():
             stop.add_note(f"the model {out.name} is trained")
-        elif steps:
-            stop.add_note(f"a checkpoint at step {max(steps)} is kept: train again to resume")
+        elif kept is not None:
+            step = kept.name.partition("-")[2]
+            stop.add_note(f"a checkpoint at step {step} is kept: train again to resume")
         else:
             stop.add_note("no model was made")
         raise

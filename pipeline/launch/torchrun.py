@@ -13,6 +13,7 @@ import shutil
 import subprocess
 import sys
 import threading
+from contextlib import suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import IO, Final
@@ -21,6 +22,7 @@ from siftset.pipeline.launch.task import LAUNCHED, REFUSAL, TASK, Launch
 from siftset.pipeline.storage.atomic_files import write_json
 from siftset.schemas.errors import RecipeError, TrainingError, error_named
 from siftset.schemas.progress import Progress
+from siftset.trainer.training.work_folder import work_folder
 
 _OWN_STORE: Final = {
     "PET_STANDALONE": "1",
@@ -60,8 +62,6 @@ def launch_training(run: Launch, progress: Progress) -> None:
     distributed = run.config.distributed
     assert distributed is not None
     if not run.options.resume:
-        from siftset.trainer.training.checkpoints import work_folder
-
         shutil.rmtree(work_folder(run.out), ignore_errors=True)
     run.out.parent.mkdir(parents=True, exist_ok=True)
     with TemporaryDirectory(prefix=".launch-", dir=run.out.parent) as folder:
@@ -86,7 +86,13 @@ def launch_training(run: Launch, progress: Progress) -> None:
 
 def run_under_torchrun(run: Launch, task: Path, progress: Progress) -> str | None:
     """Return None, or the last line that was said where training failed."""
-    environment = {**os.environ, **_OWN_STORE, LAUNCHED: "1", "PYTHONSAFEPATH": "1"}
+    environment = {
+        **os.environ,
+        **_OWN_STORE,
+        LAUNCHED: "1",
+        "PYTHONSAFEPATH": "1",
+        "TORCH_ELASTIC_SHUTDOWN_TIMEOUT": str(int(_GRACE)),
+    }
     process = subprocess.Popen(
         [*_launcher_command(run), "-m", "siftset.pipeline.launch.worker", str(task)],
         env=environment,
@@ -94,24 +100,47 @@ def run_under_torchrun(run: Launch, task: Path, progress: Progress) -> str | Non
         stderr=subprocess.PIPE,
         text=True,
         errors="replace",
+        # Ctrl-C comes here alone: the launcher would pass it on and leave before a checkpoint is.
+        process_group=0,
     )
     assert process.stderr is not None
-    last = [""]
-    args = (process.stderr, progress, last)
+    last, stopped = [""], threading.Event()
+    args = (process.stderr, progress, last, stopped)
     reader = threading.Thread(target=_pass_lines_on, args=args, daemon=True)
     reader.start()
     try:
-        code = process.wait()
+        code = _wait_for(process)
+    except BaseException:
+        stopped.set()
+        _stop(process)
+        raise
     finally:
-        if process.poll() is None:  # the processes that still run may write a checkpoint
-            process.terminate()
-            try:
-                process.wait(_GRACE)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
         reader.join(timeout=5)
     return None if code == 0 else last[0] or f"exit status {code}"
+
+
+def _wait_for(process: subprocess.Popen[str]) -> int:
+    """Wait for the launcher, looking up often: polars' own handler of SIGINT restarts a wait."""
+    while True:
+        try:
+            return process.wait(timeout=1.0)
+        except subprocess.TimeoutExpired:
+            continue
+
+
+def _stop(process: subprocess.Popen[str]) -> None:
+    """Let the processes write a checkpoint and end; a second Ctrl-C ends them at once."""
+    process.terminate()
+    try:
+        process.wait(_GRACE + 10)
+    except BaseException:
+        # The launcher kills its processes, which have sessions of their own, at a second signal.
+        process.terminate()
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(5)
+        process.kill()
+        process.wait()
+        raise
 
 
 def _launcher_command(run: Launch) -> list[str]:
@@ -132,10 +161,13 @@ def _launcher_command(run: Launch) -> list[str]:
     ]
 
 
-def _pass_lines_on(stream: IO[str], progress: Progress, last: list[str]) -> None:
-    """Pass on what the processes say, without what the launcher says to itself."""
-    for line in stream:
-        text = line.rstrip()
-        if text and not _NOISE.match(text):
-            last[0] = text if _ERROR.match(text) else last[0]
-            progress.say(text)
+def _pass_lines_on(
+    stream: IO[str], progress: Progress, last: list[str], stopped: threading.Event
+) -> None:
+    """Pass on what the processes say, without what the launcher says to itself, also at its end."""
+    with stream:
+        for line in stream:
+            text = line.rstrip()
+            if text and not stopped.is_set() and not _NOISE.match(text):
+                last[0] = text if _ERROR.match(text) else last[0]
+                progress.say(text)

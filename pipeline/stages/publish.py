@@ -121,21 +121,28 @@ def sync_remote(loaded: LoadedRecipe, store: Store) -> int:
     Return how many versions were sent.
     """
     address = loaded.recipe.output if is_address(loaded.recipe.output) else loaded.recipe.mirror
-    try:
+    if address is None:
+        return 0
+    with name_unsent(address):
         if is_address(loaded.recipe.output):
             from siftset.pipeline.remote_output.push import push_output
 
             return push_output(loaded)
-        if address is not None:
-            from siftset.pipeline.remote_output.mirror import mirror_set
+        from siftset.pipeline.remote_output.mirror import mirror_set
 
-            return mirror_set(store, address)
+        return mirror_set(store, address)
+
+
+@contextmanager
+def name_unsent(address: str) -> Iterator[None]:
+    """Note on what stops a send, Ctrl-C among it, that the next run sends the rest."""
+    try:
+        yield
     except OutputError:
         raise
     except BaseException as stop:
         stop.add_note(f"not yet sent to {address}: the next run sends it")
         raise
-    return 0
 
 
 def preview(run: CurateRun, outcome: RunOutcome, assessment: Assessment) -> CurateResult:

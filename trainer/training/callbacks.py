@@ -1,9 +1,10 @@
-"""What happens between steps: seeds, progress, stopping early, checkpoints on SIGTERM."""
+"""What happens between steps: seeds, progress, stopping early, checkpoints on signals."""
 
 from __future__ import annotations
 
 import math
 import signal
+import threading
 import time
 from pathlib import Path
 from types import FrameType
@@ -13,15 +14,13 @@ from siftset.schemas.progress import Stage
 from siftset.schemas.recipe.train import Train
 from siftset.trainer.models.methods import Prepared
 from siftset.trainer.training.arguments import greater_is_better
+from siftset.trainer.training.work_folder import COMPLETE
 
 if TYPE_CHECKING:
     from torch.distributed import ProcessGroup
     from transformers import TrainerControl, TrainerState, TrainingArguments
 
 from transformers import TrainerCallback  # noqa: TID253  this module is itself loaded late
-
-COMPLETE: Final = "complete"
-"""A file in every checkpoint that was written to its end."""
 
 
 class StepSeed(TrainerCallback):
@@ -148,42 +147,53 @@ class StopEarly(TrainerCallback):
             )
 
 
+STOPS: Final = ("SIGINT", "SIGTERM", "SIGHUP")
+"""Signals that end a training with a checkpoint; not every system has them all."""
+
+
 class Checkpoints(TrainerCallback):
-    """Save where asked and on SIGTERM; mark checkpoints that are complete."""
+    """Save where asked and when a signal stops the run; mark checkpoints that are complete."""
 
     def __init__(self, save_steps: int | None) -> None:
         self.save_steps = save_steps
-        self._asked = False
+        self._signal = 0
         self._together: ProcessGroup | None = None
-        self._before: signal.Handlers | object = signal.SIG_DFL
+        self._before: dict[signal.Signals, signal.Handlers | object] = {}
 
     def listen(self) -> None:
-        """Take SIGTERM as a wish to save and stop (in the main thread only)."""
-        try:
-            self._before = signal.signal(signal.SIGTERM, self._note_signal)
-        except ValueError:
-            self._before = None
+        """Take a signal as a wish to save and stop (in the main thread only)."""
+        if threading.current_thread() is not threading.main_thread():
+            return
+        for number in (signal.Signals[name] for name in STOPS if hasattr(signal, name)):
+            if signal.getsignal(number) is not signal.SIG_IGN:  # as nohup has it for SIGHUP
+                self._before[number] = signal.signal(number, self._note_signal)
 
     def ignore(self) -> None:
-        """Give SIGTERM back."""
-        if self._before is not None:
-            signal.signal(signal.SIGTERM, self._before)  # type: ignore[arg-type]
+        """Give the signals back."""
+        for number, handler in self._before.items():
+            if handler is not None:
+                signal.signal(number, handler)  # type: ignore[arg-type]
+        self._before.clear()
 
-    def _note_signal(self, _: int, __: FrameType | None) -> None:
-        self._asked = True
+    def _note_signal(self, number: int, _: FrameType | None) -> None:
+        # A launcher passes Ctrl-C on to processes that may have got it from the terminal already.
+        is_second = self._signal == number == signal.SIGINT
+        if is_second and self._together is None:
+            raise KeyboardInterrupt
+        self._signal = number
 
-    def asked_to_stop(self) -> bool:
-        """Say whether a process got SIGTERM; every process asks at once, and all stop at one step.
+    def ask_for_stop(self) -> str:
+        """Return the signal that a process got, empty for none: all ask at once and stop together.
 
         One that stopped alone would wait in its checkpoint, and the others in their next step.
         """
         if self._together is not None:
             import torch
 
-            asked = torch.tensor(int(self._asked))
+            asked = torch.tensor(self._signal)
             torch.distributed.all_reduce(asked, torch.distributed.ReduceOp.MAX, self._together)
-            self._asked = bool(asked)
-        return self._asked
+            self._signal = int(asked)
+        return signal.Signals(self._signal).name if self._signal else ""
 
     def on_train_begin(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: object
@@ -198,7 +208,7 @@ class Checkpoints(TrainerCallback):
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: object
     ) -> None:
         """Ask for a checkpoint when one is due."""
-        if self.asked_to_stop():
+        if self.ask_for_stop():
             control.should_save = control.should_training_stop = True
         elif self.save_steps and state.global_step % self.save_steps == 0:
             control.should_save = True
@@ -237,9 +247,3 @@ def make_event_logs(out: Path) -> TrainerCallback:
     folder = out.parent / "logs" / out.name
     writer = SummaryWriter(log_dir=str(folder))
     return TensorBoardCallback(writer)  # type: ignore[no-untyped-call]
-
-
-def last_checkpoint(folder: Path) -> Path | None:
-    """Return the newest checkpoint that was written to its end."""
-    complete = [path.parent for path in folder.glob(f"checkpoint-*/{COMPLETE}")]
-    return max(complete, key=lambda path: int(path.name.rpartition("-")[2]), default=None)

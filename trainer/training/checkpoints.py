@@ -1,4 +1,4 @@
-"""The folder beside the model's where a run keeps checkpoints and tokens until it is done."""
+"""What an interrupted run left beside the model, and whether this one may go on from there."""
 
 from __future__ import annotations
 
@@ -12,16 +12,11 @@ from siftset.schemas.recipe.train import Train
 from siftset.schemas.results.lineage import TrainingData
 from siftset.trainer.models.content import identify_base
 from siftset.trainer.models.saving import save_json
-from siftset.trainer.training.callbacks import last_checkpoint
 from siftset.trainer.training.fsdp import is_sharded
+from siftset.trainer.training.work_folder import last_checkpoint
 
 FREE = {"threads", "report_to", "logging_steps", "distributed"}
 """Settings that do not decide the weights; how many processes there are does, by itself."""
-
-
-def work_folder(out: Path) -> Path:
-    """Return the folder that belongs to the model folder `out`."""
-    return out.parent / f".{out.name}.work"
 
 
 def run_key(config: Train, data: TrainingData, seed: int, processes: int) -> str:

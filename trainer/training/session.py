@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Literal
 
 from pydantic import JsonValue
 
-from siftset.schemas.errors import Interrupted, TrainingError
+from siftset.schemas.errors import Interrupted, StoppedByHand, TrainingError
 from siftset.schemas.progress import Progress
 from siftset.schemas.recipe.train import Train
 from siftset.schemas.results.comparison import Comparison
@@ -40,10 +40,9 @@ from siftset.trainer.training.callbacks import (
     StepSeed,
     StopEarly,
     Unfreeze,
-    last_checkpoint,
     make_callbacks,
 )
-from siftset.trainer.training.checkpoints import find_checkpoint, open_work, run_key, work_folder
+from siftset.trainer.training.checkpoints import find_checkpoint, open_work, run_key
 from siftset.trainer.training.checks import (
     check_curves,
     check_data,
@@ -59,6 +58,7 @@ from siftset.trainer.training.fsdp import check_sharded
 from siftset.trainer.training.head_init import fit_head, fit_through, wants_fitted_head
 from siftset.trainer.training.schedules import check_settings
 from siftset.trainer.training.trainer import Loop
+from siftset.trainer.training.work_folder import last_checkpoint, work_folder
 
 if TYPE_CHECKING:
     pass
@@ -231,9 +231,11 @@ class Session:
 
     def _check_stopped(self, checkpoints: Checkpoints) -> None:
         state = self.loop.state
-        if checkpoints.asked_to_stop():
-            raise Interrupted(
-                f"stopped by SIGTERM at step {state.global_step} of {state.max_steps}; a "
+        stopped_by = checkpoints.ask_for_stop()
+        if stopped_by:
+            kind = StoppedByHand if stopped_by == "SIGINT" else Interrupted
+            raise kind(
+                f"stopped by {stopped_by} at step {state.global_step} of {state.max_steps}; a "
                 "checkpoint was saved: train again to resume"
             )
         shapes = check_curves(state.log_history, self.config)

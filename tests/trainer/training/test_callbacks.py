@@ -1,11 +1,12 @@
 from __future__ import annotations
 
+import signal
 from types import SimpleNamespace
 
 import pytest
 
 from siftset.trainer.training import callbacks
-from siftset.trainer.training.callbacks import ShowProgress, format_duration
+from siftset.trainer.training.callbacks import STOPS, Checkpoints, ShowProgress, format_duration
 
 
 class Shown:
@@ -53,3 +54,32 @@ def test_a_resumed_run_counts_its_own_steps(now):
 )
 def test_clock(seconds, text):
     assert format_duration(seconds) == text
+
+
+@pytest.mark.parametrize("name", STOPS)
+def test_a_signal_asks_for_a_checkpoint_and_an_end(name):
+    number = signal.Signals[name]
+    before, checkpoints = signal.getsignal(number), Checkpoints(None)
+    control = SimpleNamespace(should_save=False, should_training_stop=False)
+    checkpoints.listen()
+    try:
+        assert checkpoints.ask_for_stop() == ""
+        signal.raise_signal(number)
+        checkpoints.on_step_end(None, SimpleNamespace(global_step=1), control)
+    finally:
+        checkpoints.ignore()
+    assert control.should_save
+    assert control.should_training_stop
+    assert checkpoints.ask_for_stop() == name
+    assert signal.getsignal(number) is before
+
+
+def test_a_second_ctrl_c_ends_at_once():
+    checkpoints = Checkpoints(None)
+    checkpoints.listen()
+    try:
+        signal.raise_signal(signal.SIGINT)
+        with pytest.raises(KeyboardInterrupt):
+            signal.raise_signal(signal.SIGINT)
+    finally:
+        checkpoints.ignore()

@@ -14,6 +14,7 @@ from contextlib import suppress
 from pathlib import Path
 from types import SimpleNamespace
 
+import polars as pl
 import pytest
 
 from siftset.pipeline.commands.curate import curate
@@ -23,7 +24,7 @@ from siftset.pipeline.launch.task import (
     check_processes,
     starts_processes,
 )
-from siftset.pipeline.launch.torchrun import check_accelerate_file
+from siftset.pipeline.launch.torchrun import check_accelerate_file, run_under_torchrun
 from siftset.schemas.errors import RecipeError, TrainingError
 from siftset.schemas.recipe.train import Compare, Train
 from siftset.trainer.training.fsdp import check_sharded
@@ -215,6 +216,58 @@ def test_a_signal_that_one_process_gets_ends_all_at_one_step(tiny_bert, tmp_path
     kept = work / f"checkpoint-{step[1]}"
     assert (kept / "complete").is_file()
     assert len(list(kept.glob("pytorch_model_fsdp_0/*.distcp"))) == 2
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM"])
+def test_one_signal_to_the_command_stops_all_with_a_checkpoint(name, tiny_bert, tmp_path):
+    recipe = write(tmp_path, tiny_bert, "stopped", size=4, steps=3000, processes=2)
+    curate(recipe)
+    run = started(recipe)
+    work = wait_for_checkpoint(run, tmp_path / "stopped")
+    run.send_signal(signal.Signals[name])
+    _, said = run.communicate(timeout=400)
+    assert run.returncode == {"SIGINT": 130, "SIGTERM": 143}[name], said
+    last = said.splitlines()[-1]
+    step = re.fullmatch(
+        r"interrupted; a checkpoint at step (\d+) is kept: train again to resume", last
+    )
+    assert step is not None, said
+    assert int(step[1]) < 3000
+    assert (work / f"checkpoint-{step[1]}/complete").is_file()
+    assert "Traceback" not in said
+    assert "Warning" not in said
+
+
+LAUNCHER = """
+import signal, sys, time
+
+def end(number, frame):
+    print("Traceback (most recent call last): of the launcher", file=sys.stderr, flush=True)
+    open(sys.argv[1], "w").close()
+    sys.exit(1)
+
+signal.signal(signal.SIGTERM, end)
+print("ready", file=sys.stderr, flush=True)
+time.sleep(60)
+"""
+
+
+def test_ctrl_c_waits_for_the_processes_and_passes_on_no_traceback(monkeypatch, tmp_path):
+    """The first call of polars makes a wait restart after SIGINT: one must do all the same."""
+    pl.LazyFrame({"a": [1]}).collect()
+    told, done = [], tmp_path / "done"
+
+    def say(line):
+        told.append(line)
+        os.kill(os.getpid(), signal.SIGINT)
+
+    command = [sys.executable, "-c", LAUNCHER, str(done)]
+    monkeypatch.setattr("siftset.pipeline.launch.torchrun._launcher_command", lambda _: command)
+    with pytest.raises(KeyboardInterrupt):
+        run_under_torchrun(None, tmp_path / "task.json", SimpleNamespace(say=say))
+    assert done.is_file()
+    assert told == ["ready"]
 
 
 @pytest.mark.parametrize(

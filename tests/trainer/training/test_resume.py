@@ -134,14 +134,15 @@ def test_killed_in_the_second_epoch_then_resumed_is_bit_equal(name, run, here, t
 
 
 @pytest.mark.slow
-def test_sigterm_saves_a_checkpoint_and_says_so(run, here, tiny_bert, tmp_path):
+@pytest.mark.parametrize("name", ["SIGTERM", "SIGINT"])
+def test_a_signal_saves_a_checkpoint_and_says_so(name, run, here, tiny_bert, tmp_path):
     start, wait_for = run
     config = Train(task="mlm", model=str(tiny_bert), epochs=3, batch_size=8, line_by_line=True)
     process = start("stopped", config, slow=0.05)
     wait_for(process, "step 5")
-    process.send_signal(signal.SIGTERM)
+    process.send_signal(signal.Signals[name])
     _, err = process.communicate(timeout=120)
-    assert "stopped by SIGTERM at step" in err
+    assert f"stopped by {name} at step" in err
     saved = list((tmp_path / ".stopped.work").glob("checkpoint-*/complete"))
     assert saved
     assert here("stopped", config).checkpoint is not None
