@@ -207,7 +207,9 @@ class Train(Section):
         "itself. auto: on CUDA in bf16, for models without dropout of attention.",
     )
     torch_compile: bool = False
-    threads: PositiveInt | None = Field(None, description="Default: the cores it may use.")
+    threads: PositiveInt | None = Field(
+        None, description="Default: the cores it may use, fewer for a narrow model."
+    )
     distributed: Distributed | None = Field(None, description="Train in several processes.")
 
     folds: int | None = Field(None, ge=2, le=20, description="k-fold cross-validation.")

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import importlib
+import os
 from types import SimpleNamespace
 
 import pytest
 
+import siftset.trainer
 from siftset.pipeline.model_registry.result import render_comparison
 from siftset.schemas.errors import TrainingError
 from siftset.schemas.recipe.train import Compare, Train
-from siftset.trainer.models.hardware import Hardware, suit_to_width
+from siftset.trainer.models.hardware import Hardware, count_cores, suit_to_width
 from siftset.trainer.train import train
 from siftset.trainer.training.callbacks import StopEarly
 
@@ -46,6 +49,25 @@ def test_early_stopping_says_at_which_step_and_why():
         "early stopping at step 40 of 90: eval_loss was best at step 20 (1.5) and got no better "
         "by more than 0.01 in 2 evaluations"
     )
+
+
+@pytest.mark.parametrize(
+    ("said", "limit"), [("150000 100000", 2), ("100000 100000", 1), ("max 100000", 8)]
+)
+def test_a_container_limits_the_threads(said, limit, tmp_path, monkeypatch):
+    monkeypatch.setattr("os.sched_getaffinity", lambda _: set(range(8)))
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    (tmp_path / "cpu.max").write_text(said + "\n")
+    assert count_cores(tmp_path / "cpu.max") == limit
+
+
+@pytest.mark.parametrize(("given", "spins"), [({}, "1000"), ({"OMP_WAIT_POLICY": "ACTIVE"}, None)])
+def test_waiting_threads_sleep_soon(given, spins, monkeypatch):
+    monkeypatch.delenv("GOMP_SPINCOUNT", raising=False)
+    for name, value in given.items():
+        monkeypatch.setenv(name, value)
+    importlib.reload(siftset.trainer)
+    assert os.environ.get("GOMP_SPINCOUNT") == spins
 
 
 def test_threads_are_few_where_the_model_is_narrow(monkeypatch):

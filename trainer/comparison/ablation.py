@@ -18,6 +18,7 @@ from siftset.trainer.comparison.classification_scores import (
     order_labels,
     select_labelled,
 )
+from siftset.trainer.comparison.compare_multi_label import measure_multi_label, read_truths
 from siftset.trainer.comparison.context import (
     LOWER_IS_BETTER,
     ComparisonSetting,
@@ -109,10 +110,13 @@ def _measure_classifiers(
 ) -> list[Figures]:
     outcomes: list[ClassifierAnswers] = []
     labels: tuple[str, ...] = ()
+    texts = frame["text"].to_list()
     for arm in arms:
         model = require_model(arm.load(), ClassifierModel, "classification")  # type: ignore[type-abstract]
         labels = labels or order_labels(model.labels, None)
-        rows, _ = select_labelled(frame, labels)
-        texts = rows.frame["text"].to_list()
         outcomes.append(ClassifierAnswers(arm.name, align_probabilities(model, labels, texts)))
+    if isinstance(frame.schema["label"], pl.List):
+        truth = read_truths(frame, labels)
+        return [measure_multi_label(truth, one.probabilities, bootstrap) for one in outcomes]
+    rows, _ = select_labelled(frame, labels)
     return list(measure_classifiers(rows.truth, outcomes, bootstrap))

@@ -57,7 +57,7 @@ def compare_trained(
     questions = gather_session_questions(session, compare, held)
     before, kind = _load_before(session)
     encoder: Encoder | None = None
-    if before is None and not session.config.multi_label:
+    if before is None:
         names = session.task.labels.names  # type: ignore[attr-defined]
         config = session.config
         base = load(config.task, config.model, revision=config.revision, labels=names)
@@ -119,7 +119,7 @@ def gather_session_questions(session: Session, compare: Compare, held: str) -> Q
     """Return what both models are asked; baselines learn from the rows that the model saw."""
     classes = TASKS[session.config.task].labelled
     training = None
-    if classes and not session.config.multi_label:
+    if classes:
         rows = read_split(session, "train")
         seen = choose_sample(rows.height, session.config.max_train_samples, session.seed)
         training = rows.filter(pl.Series(seen))
@@ -176,7 +176,7 @@ def _load_before(session: Session) -> tuple[ModelSide | None, BeforeKind]:
     """Load the model before again; a classifier with a fresh head has none."""
     loaded, config = session.task.loaded, session.config
     if TASKS[config.task].labelled and loaded.untrained_head:
-        return None, "none" if config.multi_label else "linear probe"
+        return None, "linear probe"
     labels = getattr(session.task, "labels", None)
     again = load(
         config.task,

@@ -181,13 +181,7 @@ def compare_classifiers(
         _score_classifier(rows, outcome, found, bootstrap)
         for outcome, found in zip(outcomes, figures, strict=True)
     )
-    against = tuple(
-        BaselineChange(baseline=outcome.name, change=one)
-        for outcome, measured in zip(outcomes, figures, strict=True)
-        if outcome.kind == "baseline"
-        for one in compare_figures(measured, figures[after], len(rows.truth), bootstrap)
-        if one.name == headline
-    )
+    against = compare_baselines(outcomes, figures, len(rows.truth), bootstrap, headline)
     found = ClassificationComparison(labels=rows.labels, models=scores, against_baselines=against)
     if before is None:
         return found, changes
@@ -203,6 +197,23 @@ def compare_classifiers(
         "broken_rows": broken,
     }
     return found.model_copy(update=told), changes
+
+
+def compare_baselines(
+    outcomes: Sequence[ClassifierAnswers],
+    figures: Sequence[Figures],
+    n: int,
+    bootstrap: Bootstrap,
+    headline: str,
+) -> tuple[BaselineChange, ...]:
+    """Return how the model after, the last one, differs from each baseline by the headline."""
+    return tuple(
+        BaselineChange(baseline=outcome.name, change=one)
+        for outcome, measured in zip(outcomes, figures, strict=True)
+        if outcome.kind == "baseline"
+        for one in compare_figures(measured, figures[-1], n, bootstrap)
+        if one.name == headline
+    )
 
 
 def _score_classifier(

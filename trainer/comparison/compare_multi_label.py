@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import polars as pl
@@ -12,13 +13,21 @@ from siftset.schemas.results.comparison import (
     ClassificationComparison,
     ClassifierScores,
     ClassScores,
+    Golden,
     McNemar,
     RowChange,
 )
+from siftset.trainer.comparison.baselines import judge_baselines
 from siftset.trainer.comparison.classification_scores import (
-    align_probabilities,
+    ClassifierAnswers,
+    compare_baselines,
     estimate_figures,
     shorten_text,
+)
+from siftset.trainer.comparison.classifier_evaluation import (
+    ClassifierEvaluation,
+    gather_classifiers,
+    note_baselines,
 )
 from siftset.trainer.comparison.context import (
     ComparisonSetting,
@@ -30,6 +39,7 @@ from siftset.trainer.comparison.context import (
 from siftset.trainer.comparison.predictions import tabulate_label_sets
 from siftset.trainer.comparison.questions import QuestionSet
 from siftset.trainer.comparison.slices import compare_slices, note_small_slices
+from siftset.trainer.comparison.training_texts import TrainingTexts, flag_labels
 from siftset.trainer.inference.load_model import ModelSide
 from siftset.trainer.inference.protocols import ClassifierModel
 from siftset.trainer.metrics.bootstrap import (
@@ -40,66 +50,94 @@ from siftset.trainer.metrics.bootstrap import (
     mcnemar,
     ratio_draws,
     statistic_draws,
+    win_rate,
 )
 from siftset.trainer.metrics.classification import areas, ratio
-
-Sides = tuple[tuple[str, Array], ...]
-"""Names and probabilities (rows, labels); the model after comes last."""
 
 
 def compare_multi_label(
     before: ModelSide | None, after: ModelSide, questions: QuestionSet, setting: ComparisonSetting
 ) -> TaskComparison:
-    """Compare two multi-label classifiers; a label is given from probability 0.5 on."""
+    """Compare two multi-label classifiers and the baselines; a missing before is a linear probe.
+
+    A label is given from probability 0.5 on.
+    """
     new = require_model(after, ClassifierModel, "classification")  # type: ignore[type-abstract]
     labels, frame = tuple(new.labels), questions.rows.drop_nulls("label")
-    truth = read_truths(frame, labels)
-    sides: Sides = ((after.info.name, new.predict_probabilities(frame["text"].to_list())),)
-    if before is not None:
-        old = require_model(before, ClassifierModel, "classification")  # type: ignore[type-abstract]
-        sides = (
-            (before.info.name, align_probabilities(old, labels, frame["text"].to_list())),
-            *sides,
-        )
-    setting.keep(tabulate_label_sets(frame, truth, labels, sides))
+    truth, training = read_truths(frame, labels), None
+    if questions.train is not None:
+        weights = questions.class_weights
+        training = TrainingTexts.select_label_sets(questions.train, labels, weights)
+    evaluation = gather_classifiers(before, after, labels, training, questions.seed, setting)
+    outcomes = evaluation.ask_all(frame["text"].to_list())
+    setting.keep(tabulate_label_sets(frame, truth, labels, outcomes))
     bootstrap = setting.make_bootstrap(questions.seed, frame)
-    figures = [measure_multi_label(truth, probabilities, bootstrap) for _, probabilities in sides]
+    figures = [measure_multi_label(truth, one.probabilities, bootstrap) for one in outcomes]
     models = tuple(
-        _score_labels(labels, truth, side, (measured, bootstrap))
-        for side, measured in zip(sides, figures, strict=True)
+        _score_labels(labels, truth, one, (measured, bootstrap))
+        for one, measured in zip(outcomes, figures, strict=True)
     )
-    found = ClassificationComparison(labels=labels, multi_label=True, models=models)
-    if before is not None:
-        found = found.model_copy(
-            update=_compare_rows(frame, truth, labels, (sides, setting, bootstrap))
-        )
-    first = figures[0] if len(figures) > 1 else None
-    changes = compare_figures(first, figures[-1], len(truth), bootstrap)
+    headline = setting.choose_headline("classification")
+    against = compare_baselines(outcomes, figures, len(truth), bootstrap, headline)
+    found = ClassificationComparison(
+        labels=labels, multi_label=True, models=models, against_baselines=against
+    )
+    paired = len(evaluation.models) > 1
+    if paired:
+        asked = (outcomes[-2:], setting, bootstrap)
+        found = found.model_copy(update=_compare_rows(frame, truth, labels, asked))
     return TaskComparison(
-        changes=changes,
+        changes=compare_figures(
+            figures[-2] if paired else None, figures[-1], len(truth), bootstrap
+        ),
         classification=found,
-        notes=(_NO_BASELINES, *note_small_slices(frame, setting.compare.slices)),
+        findings=tuple(judge_baselines(against)),
+        golden=_compare_golden(evaluation, questions, setting),
+        notes=(
+            *note_baselines(training, questions, setting, before),
+            *note_small_slices(frame, setting.compare.slices),
+        ),
     )
 
 
-_NO_BASELINES = "baselines and the linear probe are for one label a row: left out"
+def _compare_golden(
+    evaluation: ClassifierEvaluation, questions: QuestionSet, setting: ComparisonSetting
+) -> Golden | None:
+    if questions.golden is None:
+        return None
+    frame = questions.golden.drop_nulls("label")
+    truth = read_truths(frame, evaluation.labels)
+    outcomes = replace(evaluation, baselines=()).ask_all(frame["text"].to_list())
+    bootstrap = setting.make_bootstrap(questions.seed, frame)
+    figures = [measure_multi_label(truth, one.probabilities, bootstrap) for one in outcomes]
+    right = [((one.probabilities >= 0.5) == truth).all(1).astype(np.float64) for one in outcomes]
+    first = figures[0] if len(figures) > 1 else None
+    gained = right[-1] - right[0]
+    return Golden(
+        source=setting.compare.golden or "golden",
+        n=len(truth),
+        changes=compare_figures(first, figures[-1], len(truth), bootstrap),
+        wins=() if first is None else (win_rate("rows answered better", gained, bootstrap),),
+    )
 
 
 def read_truths(frame: pl.DataFrame, labels: Sequence[str]) -> Flags:
     """Return which labels each row has (rows, labels); raise TrainingError for a strange one."""
-    numbers = {label: i for i, label in enumerate(labels)}
-    truth = np.zeros((frame.height, len(labels)), dtype=np.bool_)
-    for row, names in enumerate(frame["label"].cast(pl.List(pl.String))):
-        for name in names:
-            if name not in numbers:
-                raise TrainingError(
-                    f"compare: rows have the label '{name}', which the model does not know; "
-                    f"it knows {', '.join(labels)}"
-                )
-            truth[row, numbers[name]] = True
-    if not len(truth):
+    if not isinstance(frame.schema.get("label"), pl.List):
+        raise TrainingError(
+            f"compare: rows with several labels need lists in a column 'label', found "
+            f"{frame.schema.get('label', 'no such column')}"
+        )
+    if frame.is_empty():
         raise TrainingError("compare: no held-out row has a label: add rows or change the split")
-    return truth
+    lists = frame["label"].cast(pl.List(pl.String))
+    strange = sorted(set(lists.explode().drop_nulls()) - set(labels))
+    if strange:
+        raise TrainingError(
+            f"compare: rows have the label '{strange[0]}', which the model does not know; "
+            f"it knows {', '.join(labels)}"
+        )
+    return flag_labels(lists, labels)
 
 
 def measure_multi_label(truth: Flags, probabilities: Array, bootstrap: Bootstrap) -> Figures:
@@ -154,10 +192,10 @@ def _measure_macro_area(truth: Flags, probabilities: Array, bootstrap: Bootstrap
 def _score_labels(
     labels: Sequence[str],
     truth: Flags,
-    side: tuple[str, Array],
+    outcome: ClassifierAnswers,
     measured: tuple[Figures, Bootstrap],
 ) -> ClassifierScores:
-    said = side[1] >= 0.5
+    said = outcome.probabilities >= 0.5
     hits, wanted, named = ((truth & said).sum(0), truth.sum(0), said.sum(0))
     rest = len(truth) - wanted
     columns = {
@@ -174,23 +212,28 @@ def _score_labels(
         )
         for i, label in enumerate(labels)
     )
-    return ClassifierScores(name=side[0], metrics=estimate_figures(*measured), classes=classes)
+    return ClassifierScores(
+        name=outcome.name,
+        kind=outcome.kind,
+        metrics=estimate_figures(*measured),
+        classes=classes,
+    )
 
 
 def _compare_rows(
     frame: pl.DataFrame,
     truth: Flags,
     labels: Sequence[str],
-    asked: tuple[Sides, ComparisonSetting, Bootstrap],
+    asked: tuple[Sequence[ClassifierAnswers], ComparisonSetting, Bootstrap],
 ) -> dict[str, object]:
     """Return what changed row by row, as fields of ClassificationComparison."""
-    sides, setting, bootstrap = asked
-    said = [probabilities >= 0.5 for _, probabilities in sides]
+    outcomes, setting, bootstrap = asked
+    said = [outcome.probabilities >= 0.5 for outcome in outcomes]
     right = tuple((answers == truth).all(1) for answers in said)
     fixed, broken, p_value = mcnemar(right[0], right[1], bootstrap.groups)
     listed = np.asarray(labels, dtype=object)
     named = [[", ".join(listed[row]) or "none" for row in flags] for flags in (truth, *said)]
-    sure = np.abs(sides[1][1] - 0.5).min(1) + 0.5
+    sure = np.abs(outcomes[1].probabilities - 0.5).min(1) + 0.5
 
     def pick_examples(chosen: Flags) -> tuple[RowChange, ...]:
         places = np.flatnonzero(chosen)[: setting.compare.examples]

@@ -10,7 +10,7 @@ import polars as pl
 
 from siftset.trainer.comparison.classification_scores import ClassifierAnswers, LabelledRows
 from siftset.trainer.comparison.held_out import Scored
-from siftset.trainer.metrics.bootstrap import Array, Flags
+from siftset.trainer.metrics.bootstrap import Flags
 from siftset.trainer.metrics.classification import log_loss
 
 PREDICTIONS: Final = "predictions.parquet"
@@ -22,11 +22,6 @@ _COLUMNS: Final = ("loss", "tokens", "hits_at_1", "hits_at_5", "reciprocal_rank"
 def tabulate_classes(rows: LabelledRows, outcomes: Sequence[ClassifierAnswers]) -> pl.DataFrame:
     """Return a row for each model and held-out row: label, predicted, scores, loss (nats)."""
     listed = np.asarray(rows.labels, dtype=object)
-    models = [i for i, outcome in enumerate(outcomes) if outcome.kind == "model"]
-    sides = [
-        "baseline" if i not in models else "after" if i == models[-1] else "before"
-        for i in range(len(outcomes))
-    ]
     return pl.concat(
         _tabulate(
             rows.frame,
@@ -37,25 +32,34 @@ def tabulate_classes(rows: LabelledRows, outcomes: Sequence[ClassifierAnswers]) 
             scores=pl.DataFrame(outcome.probabilities, schema=list(rows.labels)).to_struct(),
             loss=log_loss(rows.truth, outcome.probabilities),
         )
-        for side, outcome in zip(sides, outcomes, strict=True)
+        for side, outcome in zip(_name_sides(outcomes), outcomes, strict=True)
     )
+
+
+def _name_sides(outcomes: Sequence[ClassifierAnswers]) -> list[str]:
+    models = [i for i, outcome in enumerate(outcomes) if outcome.kind == "model"]
+    return [
+        "baseline" if i not in models else "after" if i == models[-1] else "before"
+        for i in range(len(outcomes))
+    ]
 
 
 def tabulate_label_sets(
     frame: pl.DataFrame,
     truth: Flags,
     labels: Sequence[str],
-    sides: Sequence[tuple[str, Array]],
+    outcomes: Sequence[ClassifierAnswers],
 ) -> pl.DataFrame:
     """Return the same for models that give several labels; loss is the mean over labels (nats)."""
     listed, tables = np.asarray(labels, dtype=object), []
-    for side, (name, scores) in zip(("before", "after")[-len(sides) :], sides, strict=True):
+    for side, outcome in zip(_name_sides(outcomes), outcomes, strict=True):
+        scores = outcome.probabilities
         of_truth = np.clip(np.where(truth, scores, 1 - scores), 1e-12, 1)
         tables.append(
             _tabulate(
                 frame,
                 side,
-                name,
+                outcome.name,
                 label=[listed[row].tolist() for row in truth],
                 predicted=[listed[row].tolist() for row in scores >= 0.5],
                 scores=pl.DataFrame(scores, schema=list(labels)).to_struct(),

@@ -10,6 +10,7 @@ from siftset.schemas.tasks import TASKS
 from siftset.trainer.comparison import ComparisonSetting, QuestionSet, gather_questions
 from siftset.trainer.comparison.after_training import choose_split, read_split
 from siftset.trainer.comparison.classification_scores import order_labels, select_labelled
+from siftset.trainer.comparison.compare_multi_label import read_truths
 from siftset.trainer.comparison.folders import name_labels
 from siftset.trainer.inference.adapters import check_masks
 from siftset.trainer.inference.generate import count_prompt_room
@@ -44,8 +45,15 @@ def check_answer_room(session: Session, _: QuestionSet, compare: Compare) -> Non
 def check_golden_labels(session: Session, questions: QuestionSet, compare: Compare) -> None:
     """Raise for a positive class, or a golden label, that the model does not know."""
     labels = getattr(session.task, "labels", None)
-    if labels is None or session.config.multi_label:
+    if labels is None:
+        return
+    golden = questions.golden
+    if golden is not None and "label" in golden.columns:
+        golden = name_labels(golden, session.config)
+    if session.config.multi_label:
+        if golden is not None:
+            read_truths(golden, labels.names)
         return
     order = order_labels(labels.names, compare.positive_label)
-    if questions.golden is not None:
-        select_labelled(name_labels(questions.golden, session.config), order)
+    if golden is not None:
+        select_labelled(golden, order)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -16,6 +17,8 @@ WIDE: Final = 256
 """Hidden size from which bf16 pays on a CPU that has it (384: 1.6 times the tokens a second)."""
 TINY: Final = 64
 """Hidden size up to which one thread is as fast as many; below WIDE four are."""
+QUOTA: Final = Path("/sys/fs/cgroup/cpu.max")
+"""What a container may use of the machine's cores."""
 
 Precision = Literal["fp32", "bf16"]
 
@@ -57,9 +60,7 @@ def choose_hardware(config: Train) -> Hardware:
     elif torch.backends.mps.is_available():
         device = "mps"
     threads = (
-        config.threads
-        or _count_cores() // max(int(os.environ.get("LOCAL_WORLD_SIZE", "1")), 1)
-        or 1
+        config.threads or count_cores() // max(int(os.environ.get("LOCAL_WORLD_SIZE", "1")), 1) or 1
     )
     torch.set_num_threads(threads)
     return Hardware(
@@ -99,11 +100,16 @@ def wait_for_all(hardware: Hardware) -> None:
         PartialState(cpu=hardware.device == "cpu").wait_for_everyone()
 
 
-def _count_cores() -> int:
-    """Return the cores this process may use, no more than OMP_NUM_THREADS says."""
+def count_cores(quota: Path = QUOTA) -> int:
+    """Return the cores this process may use: no more than its container or OMP_NUM_THREADS says."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    limits = [cores or 1]
+    if quota.is_file():  # microseconds of work, and the period they are for; or "max"
+        work, _, period = quota.read_text().partition(" ")
+        limits += [math.ceil(int(work) / int(period))] if work.isdigit() else []
     asked = os.environ.get("OMP_NUM_THREADS", "")
-    return min(cores or 1, int(asked)) if asked.isdigit() and int(asked) else cores or 1
+    limits += [int(asked)] if asked.isdigit() and int(asked) else []
+    return min(limits)
 
 
 def _name_device(device: str) -> str:

@@ -73,7 +73,7 @@ def check_model(loaded: Loaded, config: Train) -> list[Finding]:
     fresh = loaded.untrained_head
     if not fresh:
         return []
-    if TASKS[config.task].labelled and not config.multi_label:
+    if TASKS[config.task].labelled:
         said = (
             f"'{loaded.name}' has no head for these classes, so a new one is trained; a linear "
             "probe on its frozen features stands for the model before"

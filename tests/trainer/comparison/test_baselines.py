@@ -4,7 +4,8 @@ import numpy as np
 import polars as pl
 import pytest
 
-from siftset.trainer.comparison.baselines import TrainingTexts, fit_majority, fit_probe, fit_tfidf
+from siftset.trainer.comparison.baselines import fit_majority, fit_probe, fit_tfidf
+from siftset.trainer.comparison.training_texts import TrainingTexts
 from siftset.trainer.metrics.classification import log_loss
 
 LABELS = ("neg", "pos")

@@ -6,11 +6,20 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn import metrics as reference
+from sklearn.feature_extraction.text import TfidfVectorizer
+from sklearn.linear_model import LogisticRegression
 
 from siftset.schemas.errors import TrainingError
 from siftset.schemas.recipe.train import Compare
 from siftset.schemas.results.comparison import Comparison, ModelInfo
-from siftset.trainer.comparison import ComparisonSetting, ModelSide, QuestionSet, compare_models
+from siftset.trainer.comparison import (
+    AblationModel,
+    ComparisonSetting,
+    ModelSide,
+    QuestionSet,
+    compare_ablation,
+    compare_models,
+)
 from siftset.trainer.comparison.compare_multi_label import measure_multi_label
 from siftset.trainer.metrics.bootstrap import Bootstrap
 
@@ -54,6 +63,57 @@ def test_labels_are_questions_of_their_own():
     assert classes.fixed[0].label == "food, price"
     assert classes.fixed[0].before == "food"
     assert Comparison.model_validate_json(found.model_dump_json()) == found
+
+
+class Counts:
+    """Features that say which words are in a text."""
+
+    def embed_texts(self, texts):
+        return np.array([["food" in text, "price" in text, len(text)] for text in texts], float)
+
+
+def test_baselines_and_the_probe_give_several_labels():
+    train = ROWS.with_columns(text=pl.col("text") + " again")
+    weights = {"food": 2.0, "price": 1.0}
+    asked = QuestionSet(ROWS, train=train, class_weights=weights, golden=ROWS.head(12))
+    kept = []
+    setting = ComparisonSetting(
+        Compare(resamples=50, baselines=("majority", "tfidf")), encoder=Counts(), keep=kept.append
+    )
+    found = compare_models("classification", None, side(Words("food")), asked, setting)
+    assert found.before_kind == "linear probe"
+    named = {one.name: one for one in found.classification.models}
+    assert list(named) == [
+        "commonest set of labels", "TF-IDF + logistic regression", "linear probe", "m",
+    ]  # fmt: skip
+    assert named["commonest set of labels"].metrics["accuracy"].value == 0.25
+    assert found.metrics["before"]["accuracy"] == 1
+    assert found.golden.n == 12
+    against = {one.baseline: one.change for one in found.classification.against_baselines}
+    assert against["TF-IDF + logistic regression"].name == "macro_f1"
+    told = [one.message for one in found.findings]
+    assert "always giving the commonest set of labels" in told[0] or "TF-IDF" in told[0]
+    (said,) = kept
+    assert said["side"].unique(maintain_order=True).to_list() == ["baseline", "before", "after"]
+
+    vectorizer = TfidfVectorizer(ngram_range=(1, 2), sublinear_tf=True, max_features=100_000)
+    features = vectorizer.fit_transform(train["text"])
+    scores = []
+    for label in Words.labels:
+        model = LogisticRegression(max_iter=1000, class_weight={0: 1, 1: weights[label]})
+        model.fit(features, [label in row for row in train["label"]])
+        scores.append(model.predict_proba(vectorizer.transform(ROWS["text"]))[:, 1])
+    rows = said.filter(pl.col("model").str.starts_with("TF-IDF"))
+    expected = np.column_stack(scores)
+    assert rows["scores"].struct.unnest().to_numpy() == pytest.approx(expected)
+
+
+def test_models_trained_on_other_rows_give_several_labels():
+    arms = [AblationModel("all", lambda: side(Words("food", "price"))),
+            AblationModel("half", lambda: side(Words("food")))]  # fmt: skip
+    table = compare_ablation("classification", arms, QuestionSet(ROWS))
+    assert [arm.metrics["accuracy"].value for arm in table.arms] == [1, 0.5]
+    assert table.arms[1].difference.value < 0
 
 
 def test_one_model_alone_and_a_strange_label():

@@ -46,7 +46,11 @@ def test_from_a_source_to_the_report(form, tiny_bert, rows_of, tmp_path):
     )
     assert curate(recipe).rows.kept == 60
     result = train_recipe(recipe)
-    assert "macro_f1" in result.metrics["after"]
+    assert result.metrics["before"].keys() == result.metrics["after"].keys() >= {"macro_f1"}
+    compared = json.loads((result.model / "compare.json").read_text())
+    assert compared["before_kind"] == "linear probe"
+    names = [one["name"] for one in compared["classification"]["models"][:-1]]
+    assert names == ["commonest set of labels", "TF-IDF + logistic regression", "linear probe"]
     found = json.loads((result.model / "config.json").read_text())
     assert list(found["id2label"].values()) == ["a", "b"]
     assert found["problem_type"] == "multi_label_classification"
