@@ -21,6 +21,7 @@ from siftset.schemas.progress import Progress
 EXTRAS: Final = {
     "fast": "numba",
     "gate": "great_expectations",
+    "excel": "fastexcel",
     "hub": "datasets",
     "language": "py3langid",
     "train": "transformers",

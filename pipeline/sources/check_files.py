@@ -21,11 +21,18 @@ _ASKED: Final = 16
 def check_keys(file: InputFile, config: Files) -> None:
     """Refuse keys that only other formats know; raise RecipeError."""
     given = config.model_fields_set & (DelimitedText.model_fields.keys() - {"delimiter"})
+    if config.sheet is not None and file.format != "excel":
+        raise RecipeError(
+            f"source.files.sheet: is for spreadsheets, and {file.path} is {file.format}: remove "
+            "the key, or read the file as a source of its own"
+        )
     if file.format in ("csv", "tsv"):
         return
+    if file.format == "excel":
+        given -= {"header", "columns", "skip_lines", "dtypes"}
     if config.partitions == "hive":
         given -= {"dtypes"}
-    if file.format not in ("parquet", "arrow"):
+    if file.format not in ("parquet", "arrow", "excel"):
         given -= {"encoding"}
     for name in DelimitedText.model_fields:
         if name in given:

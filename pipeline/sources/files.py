@@ -211,6 +211,10 @@ def _open_file(
     digest, marks = _digest_file(file, ends, scans)
     if file.format == "arrow":
         types, parts = open_arrow(file, longest=config.max_record_bytes)
+    elif file.format == "excel":
+        from siftset.pipeline.sources.formats.excel import open_excel
+
+        types, parts = open_excel(file, config)
     elif file.format != "parquet":
         scanned = _scan_text(file, config, digest, scans, paths, unreadable)
         types, extracted, parts, undecodable = scanned

@@ -27,6 +27,11 @@ FORMATS: Final = {
     ".arrow": "arrow",
     ".ipc": "arrow",
     ".feather": "arrow",
+    ".xlsx": "excel",
+    ".xlsm": "excel",
+    ".xlsb": "excel",
+    ".xls": "excel",
+    ".ods": "excel",
     ".txt": "lines",
     ".text": "lines",
 }
@@ -90,7 +95,7 @@ def _choose_files(
     stems: dict[str, InputFile] = {}
     warnings: list[str] = []
     places: list[str] = []
-    for pattern, matches in found:
+    for pattern, matches in _leave_spreadsheets(config, found, warnings):
         places.append(pattern)
         skipped = 0
         for match in select_saved(matches):
@@ -138,6 +143,26 @@ def _choose_files(
             f"{places[0]}: no file of a known format there; set source.files.format"
         )
     return FoundFiles(tuple(files.values()), tuple(warnings))
+
+
+def _leave_spreadsheets(
+    config: Files, found: Iterable[tuple[str, list[Match]]], warnings: list[str]
+) -> list[tuple[str, list[Match]]]:
+    """Leave out spreadsheets that lie in a folder beside other data: notes, as a rule."""
+    listed = list(found)
+    forms = {_split_endings(m.path)[0] for _, ms in listed for m in ms if not m.asked}
+    if config.format is not None or "excel" not in forms or not forms - {"excel", None}:
+        return listed
+    kept: list[tuple[str, list[Match]]] = []
+    for pattern, matches in listed:
+        data = [m for m in matches if m.asked or _split_endings(m.path)[0] != "excel"]
+        kept.append((pattern, data))
+        if len(data) < len(matches):
+            warnings.append(
+                f"{pattern}: {len(matches) - len(data)} spreadsheets skipped, which lie beside "
+                "other files: name them in source.files.paths to read them"
+            )
+    return kept
 
 
 def _fixed_folder(pattern: Path) -> Path:

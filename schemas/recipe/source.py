@@ -66,15 +66,19 @@ class Files(DelimitedText, Columns):
         min_length=1,
         description="Paths, folders or globs, in order; or addresses s3://, gs://, az://.",
     )
-    format: Literal["csv", "tsv", "jsonl", "json", "parquet", "arrow", "lines", "text"] | None = (
-        Field(
-            None,
-            description="Told from the file's ending unless given; 'lines' is one row a "
-            "line and 'text' one row a file.",
-        )
+    format: (
+        Literal["csv", "tsv", "jsonl", "json", "parquet", "arrow", "excel", "lines", "text"] | None
+    ) = Field(
+        None,
+        description="Told from the file's ending unless given; 'lines' is one row a "
+        "line and 'text' one row a file.",
     )
     root: str | None = Field(
         None, description="Folder that record paths are relative to; default: the common parent."
+    )
+    sheet: PositiveInt | str | None = Field(
+        None,
+        description="Name of a sheet, or its number from 1; default: the only one with rows.",
     )
     partitions: Literal["hive", "none"] = Field(
         "none", description="'hive' reads folders that are named key=value as columns."
