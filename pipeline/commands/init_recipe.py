@@ -41,6 +41,9 @@ def fill_recipe(template: str, folder: Path, data: Path, source: SourceGuess) ->
     if prompts:
         written = f"prompts: {write_flow(list(prompts))}"
         tail = re.sub(r'prompts: \[".*?"\]', lambda _: written, tail, count=1)
+    if source.unreadable is not None:
+        said = "the first records have another number of fields"
+        lines.append(f"# max_unreadable_share: {source.unreadable}    # some of {said}")
     body = "\n".join(_source_lines(folder, data, source))
     return "\n".join(lines).rstrip("\n") + f"\n\nsource:\n  files:\n{body}{tail}"
 

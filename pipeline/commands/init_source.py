@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -20,6 +21,8 @@ from siftset.schemas.errors import SourceError
 
 LOOKED_AT: Final = 2_000
 _MOST_FOLDERS: Final = 10_000
+_READABLE: Final = 0.99
+"""Share of records that a recipe wants readable unless it says otherwise."""
 
 
 class SourceGuess(NamedTuple):
@@ -67,6 +70,12 @@ class SourceGuess(NamedTuple):
             notes["text" if "messages" not in self.shape.keys else "messages"] = self.shape.said
         return notes
 
+    @property
+    def unreadable(self) -> float | None:
+        """The share of records that a run must let be unreadable, None for the usual one."""
+        share = 1.0 if self.file.dialect is None else self.file.dialect.share
+        return None if share >= _READABLE else min(1.0, math.ceil(15 * (1 - share)) / 10)
+
     def lines(self) -> Iterator[str]:
         """Yield what a person wants to know."""
         doubts = list(self.file.doubts())
@@ -95,10 +104,10 @@ class SourceGuess(NamedTuple):
         for key, note in self.notes.items():
             if key == "label":
                 yield f"          {key}: {note}"
-        if dialect is not None and dialect.share < 1:
+        if dialect is not None and dialect.share < _READABLE:
             yield (
-                f"add       max_unreadable_share: 0.2     {1 - dialect.share:.1%} of the first "
-                "records have another number of fields, and are unreadable"
+                f"add       max_unreadable_share: {self.unreadable}     {1 - dialect.share:.1%} of "
+                "the first records have another number of fields, and are unreadable"
             )
 
     def to_json(self) -> dict[str, JsonValue]:
@@ -114,6 +123,7 @@ class SourceGuess(NamedTuple):
             "because": "; ".join(self.because),
             "partitions": list(self.partitions),
             "names": list(self.names),
+            "add": {} if self.unreadable is None else {"max_unreadable_share": self.unreadable},
         }
 
 

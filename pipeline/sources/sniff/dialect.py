@@ -119,14 +119,15 @@ def _describe(
     elif header:
         columns = _usable_names(rows[0])
     body = rows[1:] if votes.is_header else rows
-    share = sum(len(row) == best.width for row in body) / max(1, len(body))
+    width = len(columns or rows[0])  # records of another width cannot be read
+    share = sum(len(row) == width for row in body) / max(1, len(body))
     sure: Confidence = "certain" if share == 1 and len(rows) > 2 else "likely"
     if share < 0.95 and not is_told:
         sure = "guess"
-        because.append(f"{share:.0%} of the records have {best.width} fields")
+        because.append(f"{share:.0%} of the records have {width} fields")
     return Dialect(
         best.delimiter, best.quote, best.escape, skip, comment, _find_nulls(best), header, columns,
-        best.width, share, least_sure(sure, _header_confidence(votes)), tuple(because), votes,
+        width, share, least_sure(sure, _header_confidence(votes)), tuple(because), votes,
     )  # fmt: skip
 
 
@@ -165,6 +166,9 @@ def _read(body: str, delimiter: str, quote: str | None, escape: str | None) -> R
     width = _most_common(rows)
     share = sum(len(row) == width for row in rows) / (len(rows) + flaws)
     texts = tuple(line.decode() for line in raw)
+    if share < 0.9 and len(rows[0]) == max(map(len, rows)) > 2:
+        # programs leave out empty fields at the end, never of the header
+        share = max(share, 0.9 * sum(len(row) > 1 for row in rows) / (len(rows) + flaws))
     clean = _quote_score(texts, delimiter, quote, escape, flaws)
     # more columns are less likely to be chance
     score = share * clean * (1 - 0.1 / width)

@@ -206,7 +206,7 @@ def _find_prodigy(records: Sequence[Record], names: Mapping[str, str]) -> Shape 
         keys["label"] = "label"
     elif any(isinstance(_follow(r, ("accept", 0)), str) for r in records):
         keys["label"] = "accept[0]"
-    accepted: JsonValue = {"label": {"column": "answer", "values": ["accept"]}}
+    accepted: JsonValue = {"label": {"column": "answer", "one_of": ["accept"]}}
     return Shape("Prodigy", keys, because="'answer' holds accept, reject and ignore",
                  signals={"accepted": accepted})  # fmt: skip
 
