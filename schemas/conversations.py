@@ -8,11 +8,12 @@ say something else than the message did, `extra` has what it said under these na
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Final
 
 import polars as pl
 
+from siftset.schemas.paths import find_path, resolve_path
 from siftset.schemas.recipe.messages import Role
 
 COLUMN: Final = "messages"
@@ -93,33 +94,33 @@ def turns_text() -> pl.Expr:
     return pl.when(turns.list.len() > 0).then(turns.list.join("\x1e"))
 
 
-def column_or_view(name: str) -> pl.Expr:
-    """Return a column as an expression; a view's name stands for the view."""
-    return view(name.removeprefix(f"{COLUMN}.")) if name in VIEWS else pl.col(name)
+def find_column(name: str, schema: Mapping[str, pl.DataType]) -> pl.Expr | None:
+    """Return what a name stands for: a column, a view of the conversation, or a path into a column.
+
+    None where it is nothing of the three.
+    """
+    if name in VIEWS and name not in schema and schema.get(COLUMN) == MESSAGES:
+        return view(name.removeprefix(f"{COLUMN}."))
+    path = find_path(name, schema)
+    part = None if path is None else resolve_path(path, schema)
+    return None if part is None else part.expr
 
 
 def with_views(frame: pl.DataFrame, columns: Iterable[str]) -> pl.DataFrame:
-    """Return the frame with those of the `columns` that are views and not there yet."""
-    wanted = missing_views(frame.schema, columns)
-    if not wanted:
-        return frame
-    return frame.with_columns(view(name.removeprefix(f"{COLUMN}.")).alias(name) for name in wanted)
+    """Return the frame with those of the `columns` that are views or paths and not there yet."""
+    schema = frame.schema
+    found = {name: find_column(name, schema) for name in columns if name not in schema}
+    made = [expr.alias(name) for name, expr in found.items() if expr is not None]
+    return frame.with_columns(made) if made else frame
+
+
+def schema_with_views(schema: pl.Schema, columns: Iterable[str]) -> pl.Schema:
+    """Return the columns of a frame with those of the `columns` that are views or paths."""
+    return with_views(pl.DataFrame(schema=schema), columns).schema
 
 
 def scan_with_views(rows: pl.LazyFrame) -> pl.LazyFrame:
     """Return the rows with all views: those that nobody selects are not computed."""
-    wanted = missing_views(rows.collect_schema(), VIEWS)
-    return rows.with_columns(column_or_view(name).alias(name) for name in wanted)
-
-
-def missing_views(schema: pl.Schema, columns: Iterable[str]) -> list[str]:
-    """Return which of the `columns` are views that a frame of this schema lacks and can have."""
-    if schema.get(COLUMN) != MESSAGES:
-        return []
-    return [name for name in dict.fromkeys(columns) if name in VIEWS and name not in schema]
-
-
-def view_types(names: Collection[str] = VIEWS) -> dict[str, pl.DataType]:
-    """Return the types of views."""
-    empty = pl.DataFrame(schema={COLUMN: MESSAGES})
-    return dict(with_views(empty, names).drop(COLUMN).schema)
+    schema = rows.collect_schema()
+    found = {name: find_column(name, schema) for name in VIEWS if name not in schema}
+    return rows.with_columns(e.alias(name) for name, e in found.items() if e is not None)

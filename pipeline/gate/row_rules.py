@@ -9,7 +9,7 @@ from typing import Final, NamedTuple
 
 import polars as pl
 
-from siftset.schemas.conversations import column_or_view, missing_views, view_types
+from siftset.schemas.conversations import find_column, schema_with_views
 from siftset.schemas.errors import RecipeError
 from siftset.schemas.recipe.integrity import Action, RowRules, RuleName
 from siftset.signals.labels import labels_as_text
@@ -108,8 +108,9 @@ class RowRuleSet(Rules):
         also: tuple[RowRule, ...] = (),
     ) -> None:
         self._config = dict(rules)
-        views = missing_views(schema, rules)
-        self._schema = pl.Schema({**schema, **view_types(views)}) if views else schema
+        others = [one.differs_from for one in rules.values() if one.differs_from is not None]
+        self._stored = schema
+        self._schema = schema_with_views(schema, [*rules, *others])
         self._first = first
         self._also = also
 
@@ -125,7 +126,7 @@ class RowRuleSet(Rules):
         columns = (
             rule
             for column, config in self._config.items()
-            for rule in _column_rules(column, config, self._schema)
+            for rule in _column_rules(column, config, self._stored, self._schema[column])
         )
         return (*self._first, *columns)
 
@@ -161,9 +162,12 @@ class RowRuleSet(Rules):
         pl.DataFrame(schema=self._schema).select(own)
 
 
-def _column_rules(column: str, config: RowRules, schema: pl.Schema) -> Iterator[RowRule]:
-    """Yield the rules of one column, or of a view of conversations, that are switched on."""
-    value, dtype = column_or_view(column), schema[column]
+def _column_rules(
+    column: str, config: RowRules, schema: pl.Schema, dtype: pl.DataType
+) -> Iterator[RowRule]:
+    """Yield the rules of a column, a view of conversations or a path that are switched on."""
+    value = find_column(column, schema)
+    assert value is not None, "check looks for it"
     if config.not_null:
         yield RowRule(column, "not_null", config.action_of("not_null"), f"{column}: null",
                       value.is_null())  # fmt: skip
@@ -172,7 +176,8 @@ def _column_rules(column: str, config: RowRules, schema: pl.Schema) -> Iterator[
             column, rule, config.action_of(rule), f"{column}: {problem}", failing.fill_null(False)
         )
     if config.differs_from is not None:
-        other = column_or_view(config.differs_from)
+        other = find_column(config.differs_from, schema)
+        assert other is not None, "check looks for it"
         same = (value == other).fill_null(False)
         yield RowRule(
             column,

@@ -22,12 +22,12 @@ from siftset.pipeline.sources.batch import (
 from siftset.pipeline.sources.conversations import read_conversations, repair_conversations
 from siftset.pipeline.sources.formats.streams import FileStamp
 from siftset.pipeline.sources.occurrences import Earlier, OccurrenceCounter, earlier_in_parts
-from siftset.pipeline.sources.paths import extract_paths
 from siftset.pipeline.sources.prepare import prepare_texts
 from siftset.pipeline.sources.row_ids import content_hashes, hex_ids, mapped_ids, record_ids
 from siftset.pipeline.sources.types import Types, fit_columns
 from siftset.schemas.conversations import COLUMN, view
 from siftset.schemas.errors import SourceError
+from siftset.schemas.paths import extract_paths
 from siftset.schemas.recipe.messages import Messages
 from siftset.schemas.recipe.source import MessageRepairs, Prepare
 from siftset.schemas.results.columns import SOURCE

@@ -9,15 +9,15 @@ import polars as pl
 
 from siftset.pipeline.sources.conversations import conversation_columns
 from siftset.pipeline.sources.files import Opened
-from siftset.pipeline.sources.paths import (
+from siftset.pipeline.sources.types import Types
+from siftset.schemas.errors import SourceError
+from siftset.schemas.paths import (
     explain_missing,
     explain_nested,
     find_path,
     may_be_path,
     resolve_path,
 )
-from siftset.pipeline.sources.types import Types
-from siftset.schemas.errors import SourceError
 from siftset.schemas.recipe.source import Columns, Prepare
 
 LOOKED_AT: Final = 1_000

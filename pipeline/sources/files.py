@@ -25,11 +25,11 @@ from siftset.pipeline.sources.formats.streams import (
     undecodable_error,
 )
 from siftset.pipeline.sources.partitions import partition_types, warn_of_partitions
-from siftset.pipeline.sources.paths import extract_paths
 from siftset.pipeline.sources.types import FileTypes, Types, lexeme_type
 from siftset.pipeline.storage.object_store import Object
 from siftset.pipeline.storage.run_folder import MEANING
 from siftset.schemas.errors import EmptySourceError, SourceError
+from siftset.schemas.paths import extract_paths
 from siftset.schemas.recipe.source import Files
 
 

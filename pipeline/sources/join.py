@@ -11,10 +11,10 @@ from pydantic import JsonValue
 
 from siftset.pipeline.sources.extraction import add_extracted
 from siftset.pipeline.sources.files import Opened, open_files
-from siftset.pipeline.sources.paths import extract_paths, may_be_path
 from siftset.pipeline.sources.row_ids import key_text
 from siftset.pipeline.sources.types import FileTypes, Types, agree_types, fit_columns
 from siftset.schemas.errors import SourceError
+from siftset.schemas.paths import extract_paths, may_be_path
 from siftset.schemas.recipe.source import Columns, Files
 
 _KEY: Final = "_join_key"

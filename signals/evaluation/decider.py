@@ -12,7 +12,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from siftset.schemas.conversations import missing_views, view_types, with_views
+from siftset.schemas.conversations import schema_with_views, with_views
 from siftset.schemas.errors import SignalError
 from siftset.schemas.results.columns import STATES
 from siftset.signals.evaluation.bodies import SKIPPED, TRUE, UNKNOWN, Codes
@@ -92,15 +92,14 @@ class FormulaDecider:
 
     def check(self, schema: pl.Schema) -> None:
         """Raise SignalError where a signal does not fit the columns."""
-        views = missing_views(schema, self.columns)
-        known = pl.Schema({**schema, **view_types(views)}) if views else schema
+        known = schema_with_views(schema, self.columns)
         for question in self.questions.values():
             question.signal.check(known)
 
     def decide(self, frame: pl.DataFrame) -> Decisions:
         """Decide every row; raise SignalError for a signal that answers wrongly.
 
-        Views of a conversation that a signal reads are computed from it.
+        Views of a conversation and parts of a column that a signal reads are computed from them.
         """
         frame = with_views(frame, self.columns)
         missing = [column for column in self.columns if column not in frame.columns]

@@ -10,7 +10,7 @@ from itertools import pairwise
 import numpy as np
 import polars as pl
 
-from siftset.schemas.conversations import missing_views, with_views
+from siftset.schemas.conversations import find_column
 from siftset.schemas.errors import RecipeError
 from siftset.schemas.recipe.train import Compare
 from siftset.schemas.results.comparison import SliceChange
@@ -30,7 +30,7 @@ def slice_values(frame: pl.DataFrame, name: str) -> pl.Series | None:
     """Return each row's value of a slice; None where the rows have no such column.
 
     `length` is in characters; `source` is the file; a signal is found inside `signals`; a view of
-    conversations is computed.
+    conversations and a path into a column are computed.
     """
     if name == "length" and "length" not in frame.columns:
         length = pl.col("text").str.len_chars()
@@ -45,8 +45,9 @@ def slice_values(frame: pl.DataFrame, name: str) -> pl.Series | None:
             fields = [field.name for field in column.dtype.fields]
             return column.struct.field("file" if "file" in fields else fields[0]).cast(pl.String)
         return column.cast(pl.String)
-    if missing_views(frame.schema, [name]):
-        return with_views(frame, [name])[name].cast(pl.String)
+    made = find_column(name, frame.schema)
+    if made is not None:
+        return frame.select(made.cast(pl.String)).to_series()
     signals = frame.schema.get("signals")
     if isinstance(signals, pl.Struct) and name in {field.name for field in signals.fields}:
         return frame["signals"].struct.field(name).cast(pl.String)

@@ -15,7 +15,7 @@ from siftset.pipeline.sources.conversations import (
     write_message,
 )
 from siftset.pipeline.sources.frame import frame_source
-from siftset.schemas.conversations import MESSAGES, VIEWS, view_types, with_views
+from siftset.schemas.conversations import MESSAGES, VIEWS, schema_with_views, with_views
 from siftset.schemas.errors import RecipeError, SourceError
 from siftset.schemas.recipe.loading import restore_recipe
 from siftset.schemas.recipe.messages import Messages
@@ -181,7 +181,8 @@ def test_views_are_of_user_and_assistant_and_null_where_nobody_spoke() -> None:
     row = [("system", "s"), ("user", "u1"), ("assistant", "a1"), ("tool", "t"), ("user", "u2")]
     stored = read([{"m": [{"role": r, "content": c} for r, c in row]}, {"m": []}, {"m": None}], "m")
     found = with_views(stored.alias("messages").to_frame(), VIEWS).drop("messages")
-    assert dict(found.schema) == view_types()
+    empty = pl.Schema({"messages": MESSAGES})
+    assert {**empty, **found.schema} == schema_with_views(empty, VIEWS)
     assert {name.removeprefix("messages."): v for name, v in found.row(0, named=True).items()} == {
         "all": "u1\n\na1\n\nu2", "user": "u1\n\nu2", "assistant": "a1", "system": "s", "tool": "t",
         "first_user": "u1", "last_user": "u2", "last_assistant": "a1",

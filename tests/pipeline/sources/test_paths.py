@@ -13,8 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from siftset.pipeline.sources import Sources
-from siftset.pipeline.sources.paths import ColumnPath, extract_paths, find_path, parse_path
 from siftset.schemas.errors import SourceError
+from siftset.schemas.paths import ColumnPath, extract_paths, find_path, parse_path
 
 Open = Callable[..., Sources]
 rows = Sources.frame
