@@ -132,5 +132,11 @@ def _save_usage(session: Session, folder: Path) -> None:
     """Write how the model wants to be asked."""
     from siftset.trainer.inference.usage_snippets import write_usage
 
-    template = getattr(session.task, "template", None)
-    write_usage(folder, session.config.task, max_length=session.task.length, template=template)
+    task = session.task
+    write_usage(
+        folder,
+        session.config.task,
+        max_length=task.length,
+        template=getattr(task, "template", None),
+        chat=getattr(task, "chat", None) is not None,
+    )

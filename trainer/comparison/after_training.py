@@ -28,6 +28,7 @@ from siftset.trainer.comparison import (
     gather_questions,
     write_pairs,
 )
+from siftset.trainer.comparison.chat_questions import ChatQuestions, write_chats
 from siftset.trainer.comparison.folders import name_labels
 from siftset.trainer.comparison.forgetting import measure_forgetting
 from siftset.trainer.inference.adapters import EvaluationModel
@@ -130,6 +131,10 @@ def gather_session_questions(session: Session, compare: Compare, held: str) -> Q
     questions = replace(questions, class_weights=_find_weights(session))
     if classes and questions.golden is not None:
         questions = replace(questions, golden=name_labels(questions.golden, session.config))
+    chat = getattr(session.task, "chat", None)
+    if chat is not None:
+        tokenizer = session.task.loaded.tokenizer
+        return write_chats(questions, ChatQuestions.of_tokenizer(chat, tokenizer))
     return write_pairs(questions, getattr(session.task, "template", None))
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -21,7 +21,7 @@ from siftset.trainer.comparison.predictions import tabulate_losses
 from siftset.trainer.comparison.questions import Prompt, QuestionSet
 from siftset.trainer.comparison.slices import compare_slices, note_small_slices
 from siftset.trainer.inference.load_model import ModelSide
-from siftset.trainer.inference.protocols import Answerer
+from siftset.trainer.inference.protocols import Answerer, ChatAnswerer
 from siftset.trainer.metrics.bootstrap import (
     Array,
     Bootstrap,
@@ -57,6 +57,9 @@ def compare_causal(
     old = require_model(before, Answerer, "causal")  # type: ignore[type-abstract]
     new = require_model(after, Answerer, "causal")  # type: ignore[type-abstract]
     pair = ModelPair(old, new)
+    for side in (old, new) if questions.chat is not None else ():
+        if isinstance(side, ChatAnswerer) and questions.chat is not None:
+            side.read_chats(questions.chat)
     compare, bootstrap = setting.compare, setting.make_bootstrap(questions.seed, questions.rows)
     scored = pair.score_rows(questions.rows)
     names = ("" if before is None else before.info.name, after.info.name)
@@ -89,9 +92,10 @@ def _compare_generated(
     """Answer held-out questions, the recipe's prompts and the probes outside the domain."""
     compare = setting.compare
     rows = questions.rows.head(compare.generated if "answer" in questions.rows.columns else 0)
-    held = _ask_both(pair, _read_pairs(rows), compare.max_new_tokens)
-    asked = _ask_both(pair, questions.prompts, compare.max_new_tokens)
-    outside = _ask_both(pair, [Prompt(text) for text in questions.outside], compare.max_new_tokens)
+    limit, shown = compare.max_new_tokens, questions.shown
+    held = _ask_both(pair, _read_pairs(rows), limit, shown)
+    asked = _ask_both(pair, questions.prompts, limit, shown)
+    outside = _ask_both(pair, [Prompt(text) for text in questions.outside], limit, shown)
     found = CausalComparison(
         max_new_tokens=compare.max_new_tokens,
         answers=(
@@ -115,10 +119,13 @@ def _compare_generated(
 def _read_pairs(rows: pl.DataFrame) -> list[Prompt]:
     if rows.is_empty():
         return []
-    return [Prompt(*row) for row in rows.select("prompt", "answer").iter_rows()]
+    target = "reference" if "reference" in rows.columns else "answer"
+    return [Prompt(*row) for row in rows.select("prompt", target).iter_rows()]
 
 
-def _ask_both(pair: ModelPair, prompts: Sequence[Prompt], limit: int) -> list[AnswerPair]:
+def _ask_both(
+    pair: ModelPair, prompts: Sequence[Prompt], limit: int, shown: Mapping[str, str]
+) -> list[AnswerPair]:
     texts = [prompt.text for prompt in prompts]
     answers = zip(
         prompts,
@@ -127,7 +134,12 @@ def _ask_both(pair: ModelPair, prompts: Sequence[Prompt], limit: int) -> list[An
         strict=True,
     )
     return [
-        AnswerPair(prompt=prompt.text, before=old, after=new, reference=prompt.target)
+        AnswerPair(
+            prompt=shown.get(prompt.text, prompt.text),
+            before=old,
+            after=new,
+            reference=prompt.target,
+        )
         for prompt, old, new in answers
     ]
 
@@ -192,7 +204,8 @@ def _compare_golden(
     changes: tuple[Change, ...] = compare_language(scored, bootstrap)
     wins = count_loss_wins(scored, bootstrap)
     if "answer" in questions.golden.columns:
-        held = _ask_both(pair, _read_pairs(questions.golden), setting.compare.max_new_tokens)
+        limit, shown = setting.compare.max_new_tokens, questions.shown
+        held = _ask_both(pair, _read_pairs(questions.golden), limit, shown)
         answered, f1 = compare_answer_metrics(held, bootstrap)
         changes = (*changes, *answered)
         wins = (*wins, win_rate("answers with higher token F1", f1[1] - f1[0], bootstrap))

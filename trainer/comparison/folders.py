@@ -12,6 +12,7 @@ from typing import Final
 import polars as pl
 from pydantic import JsonValue
 
+from siftset.schemas.conversations import COLUMN, MESSAGES
 from siftset.schemas.errors import ModelError, TrainingError
 from siftset.schemas.recipe.section import label_text
 from siftset.schemas.recipe.train import Compare, Train
@@ -19,11 +20,13 @@ from siftset.schemas.results.comparison import ArmsTable, BeforeKind, Comparison
 from siftset.schemas.results.lineage import TrainingData
 from siftset.schemas.tasks import TASKS, TaskName
 from siftset.trainer.comparison.ablation import AblationModel, compare_ablation
+from siftset.trainer.comparison.chat_questions import ChatQuestions, write_chats
 from siftset.trainer.comparison.compare import compare_models
 from siftset.trainer.comparison.context import ComparisonSetting
 from siftset.trainer.comparison.questions import QuestionSet, gather_questions, write_pairs
 from siftset.trainer.inference.load_model import ModelSide
 from siftset.trainer.inference.protocols import Encoder
+from siftset.trainer.models.loading import locate_model
 from siftset.trainer.tasks.labels import find_class_weights, find_labels, list_labels
 from siftset.trainer.tasks.reading import choose_sample
 from siftset.trainer.tasks.templates import find_template
@@ -64,7 +67,7 @@ def compare_folders(
 
     task = read_usage(after).task
     split = _choose_split(data)
-    questions = _gather_questions(data, split, task, ask)
+    questions = _gather_questions(data, split, task, ask, after)
     if questions.train is not None:
         questions = _take_training_rows(questions, questions.train, after, data, ask)
     new = _load_side(after, task, ask)
@@ -156,7 +159,7 @@ def compare_ablation_folders(
         AblationModel(name, functools.partial(_load_side, arm.model, task, ask), arm.rows)
         for name, arm in arms.items()
     ]
-    questions = _gather_questions(data, split, task, ask)
+    questions = _gather_questions(data, split, task, ask, next(iter(arms.values())).model)
     setting = ComparisonSetting(ask.compare)
     return compare_ablation(task, contenders, questions, setting=setting, budget=budget)
 
@@ -169,8 +172,9 @@ def _choose_split(data: TrainingData) -> str:
 
 
 def _gather_questions(
-    data: TrainingData, split: str, task: TaskName, ask: ComparisonRequest
+    data: TrainingData, split: str, task: TaskName, ask: ComparisonRequest, model: str
 ) -> QuestionSet:
+    """Return what the models are asked, conversations as `model` was trained on them."""
     rows = name_labels(pl.read_parquet(list(data.files[split])), ask.train)
     train = None
     if TASKS[task].labelled and data.files.get("train"):
@@ -182,7 +186,30 @@ def _gather_questions(
     if not TASKS[task].pairs:
         return questions
     written = ask.train.template if ask.train is not None else None
+    if rows.schema.get(COLUMN) == MESSAGES and written is None:
+        wanted = "tokenizer" if ask.train is None else ask.train.chat_template
+        writer = _find_chat_writer(model, wanted)
+        return questions if writer is None else write_chats(questions, writer)
     return write_pairs(questions, find_template(rows.columns, written, data.names))
+
+
+def _find_chat_writer(model: str, wanted: str) -> ChatQuestions | None:
+    """Return what writes questions for a model: as it was trained, else as the recipe says."""
+    from transformers import AutoTokenizer
+
+    from siftset.trainer.data.chat import find_chat_template
+    from siftset.trainer.inference.usage_snippets import read_usage
+
+    place = locate_model(model, None)
+    tokenizer = AutoTokenizer.from_pretrained(
+        place.path, revision=place.revision, local_files_only=place.local, trust_remote_code=False
+    )
+    if wanted == "tokenizer" and not tokenizer.chat_template:
+        return None
+    template = find_chat_template(
+        tokenizer, "tokenizer" if read_usage(model).chat else wanted, model
+    )
+    return ChatQuestions.of_tokenizer(template, tokenizer)
 
 
 def name_labels(frame: pl.DataFrame, config: Train | None) -> pl.DataFrame:

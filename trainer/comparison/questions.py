@@ -14,6 +14,7 @@ import polars as pl
 from siftset.schemas.errors import RecipeError
 from siftset.schemas.recipe.train import Compare
 from siftset.trainer.comparison.slices import check_slices
+from siftset.trainer.data.chat import ChatTemplate
 from siftset.trainer.tasks.templates import Template
 
 
@@ -44,6 +45,10 @@ class QuestionSet:
     cut: int = 0
     seed: int = 0
     settings: dict[str, str | int | float] = field(default_factory=dict)
+    chat: ChatTemplate | None = None
+    """The template that prompts and answers are written with, where they are conversations."""
+    shown: Mapping[str, str] = field(default_factory=dict)
+    """What a reader is shown of a prompt, where that is not all of it."""
 
     def content_hash(self) -> str:
         """Return the hash of every text, label and setting that the answers depend on."""

@@ -17,6 +17,7 @@ from siftset.trainer.data.chat import (
     Span,
     UnwritableChatError,
     Way,
+    by_answers,
     learned_texts,
     read_chat,
 )
@@ -73,7 +74,7 @@ class ChatEncoder:
             except UnwritableChatError as error:
                 counts.left_out[str(error)] += 1
         texts = [text for _, _, some in told for text in some]
-        tokenized = iter(self._tokenize(texts))
+        tokenized = iter(self.tokenize(texts))
         found: list[TokenizedText] = []
         for chat, way, some in told:
             made = [next(tokenized) for _ in some]
@@ -142,9 +143,10 @@ class ChatEncoder:
             _, some = learned_texts(self.template, chat)
         except UnwritableChatError:
             return None
-        return self._tokenize(some[-1:])[0]
+        return self.tokenize(some[-1:])[0]
 
-    def _tokenize(self, texts: Sequence[LearnedText]) -> list[TokenizedText]:
+    def tokenize(self, texts: Sequence[LearnedText]) -> list[TokenizedText]:
+        """Tokenize texts, and find the tokens of what is learned of them."""
         if not texts:
             return []
         encoded = self.tokenizer(
@@ -185,6 +187,15 @@ class ChatEncoder:
         if not self._answers_only:
             spans = [(1, len(ids))]
         return TokenizedText(ids, tuple(spans), edges, stop)
+
+    def find_end(self) -> int | None:
+        """Return the special token that ends an answer, None where the template writes none."""
+        turns = ({"role": "user", "content": "a"}, {"role": "assistant", "content": "b"})
+        try:
+            texts = by_answers(self.template, Chat(turns, frozenset([1])))
+        except UnwritableChatError:
+            return None
+        return self.tokenize(texts)[0].stop
 
     def _end_of_answer(self, ids: Sequence[int], first: int, last: int) -> int:
         """Return where an answer ends: after its last special token, if it has one."""

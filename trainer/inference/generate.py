@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from siftset.schemas.errors import ModelError
+from siftset.trainer.data.chat import ChatTemplate, LearnedText
+from siftset.trainer.data.chat_tokens import ChatEncoder
 from siftset.trainer.data.pairs import encode_pairs, encode_prompts
 from siftset.trainer.data.tokens import Specials, encode_whole_texts
 from siftset.trainer.inference.adapters import (
@@ -46,13 +48,33 @@ class CausalLM(EvaluationModel):
         super().__init__(model, tokenizer, max_length=max_length)
         self.cut_prompts = 0
         """Prompts that were cut on the left so far."""
+        self._chats: ChatEncoder | None = None
+
+    def read_chats(self, template: ChatTemplate) -> None:
+        """Take prompts and answers from now on as a chat template has written them.
+
+        Such texts hold all special tokens that they need, and are cut nowhere but where they say.
+        """
+        self._chats = ChatEncoder(self.tokenizer, template, length=self.max_length)
 
     def prompt_tokens(self, prompts: Sequence[str], max_new_tokens: int) -> list[list[int]]:
         """Tokenize prompts, cut on the left so that the answer still fits."""
         room = count_prompt_room(self.max_length, max_new_tokens)
-        rows = encode_prompts(self.tokenizer, prompts)
+        if self._chats is None:
+            rows = encode_prompts(self.tokenizer, prompts)
+        else:
+            encoded = self.tokenizer(list(prompts), add_special_tokens=False, verbose=False)
+            rows = [list(ids) for ids in encoded["input_ids"]]
         self.cut_prompts += sum(len(row) > room for row in rows)
         return [row[-room:] for row in rows]
+
+    @property
+    def end_tokens(self) -> list[int]:
+        """The tokens that end an answer: the tokenizer's, the model's, and the chat template's."""
+        saved = getattr(self.model.generation_config, "eos_token_id", None)
+        found = [self.tokenizer.eos_token_id, *(saved if isinstance(saved, list) else [saved])]
+        found += [] if self._chats is None else [self._chats.find_end()]
+        return [int(one) for one in dict.fromkeys(found) if one is not None]
 
     def generate_answers(self, prompts: Sequence[str], max_new_tokens: int) -> list[str]:
         """Return greedy answers without the prompt: left padding, real attention mask."""
@@ -61,12 +83,14 @@ class CausalLM(EvaluationModel):
 
         rows = self.prompt_tokens(prompts, max_new_tokens) if len(prompts) else []
         answers = [""] * len(rows)
-        ends = self.tokenizer.eos_token_id
-        padding = ends if self.tokenizer.pad_token_id is None else self.tokenizer.pad_token_id
+        ends = self.end_tokens
+        padding = self.tokenizer.pad_token_id
+        if padding is None and ends:
+            padding = ends[0]
         settings = GenerationConfig(  # type: ignore[no-untyped-call]
             max_new_tokens=max_new_tokens,
             do_sample=False,
-            eos_token_id=ends,
+            eos_token_id=ends or None,
             pad_token_id=0 if padding is None else padding,
         )
         lengths = [len(row) + max_new_tokens for row in rows]
@@ -85,6 +109,8 @@ class CausalLM(EvaluationModel):
 
         They are the tokens that training on answers alone learns, cut as there.
         """
+        if self._chats is not None:
+            return self._chat_loss(self._chats, prompts, answers)
         pairs = encode_pairs(self.tokenizer, prompts, answers)
         specials = Specials.of_tokenizer(self.tokenizer)
         ends = self.tokenizer.eos_token_id
@@ -92,6 +118,22 @@ class CausalLM(EvaluationModel):
         fitted = [pair.fit(specials, ends, self.max_length) for pair in pairs]
         rows = [ids for ids, _, _ in fitted]
         return self._sum_losses(rows, [len(ids) - max(start, 1) for ids, start, _ in fitted])
+
+    def _chat_loss(
+        self, chats: ChatEncoder, prompts: Sequence[str], answers: Sequence[str]
+    ) -> Array:
+        """Return the loss of answers as training learns them; what is too long loses its start."""
+        texts = [
+            LearnedText(prompt + answer, ((len(prompt), len(prompt) + len(answer)),), True)
+            for prompt, answer in zip(prompts, answers, strict=True)
+        ]
+        rows, counted = [], []
+        for one in chats.tokenize(texts):
+            [(first, last)] = one.spans
+            row = one.ids[:last][-self.max_length :]
+            rows.append(row)
+            counted.append(min(last - first, len(row) - 1))
+        return self._sum_losses(rows, counted)
 
     def text_loss(self, texts: Sequence[str]) -> Array:
         """Return (rows, 2): the summed loss of every token but the first, and their number.

@@ -13,6 +13,7 @@ from pydantic import JsonValue
 
 from siftset.schemas.errors import RecipeError, SourceError
 from siftset.schemas.tasks import TASKS, TaskName
+from siftset.trainer.data.chat import Chat, ChatTemplate, find_chat_template
 from siftset.trainer.inference.adapters import MaskFill, likeliest_tokens
 from siftset.trainer.inference.protocols import Answerer, MaskedModel
 from siftset.trainer.tasks.templates import Template
@@ -34,9 +35,16 @@ class PredictSettings:
     max_new_tokens: int = 64
     examples: tuple[tuple[str, str], ...] = ()
     template: Template | None = None
+    chat: ChatTemplate | None = None
+    """How a model of conversations is asked: examples are exchanges before the question."""
 
     def write_prompt(self, text: str) -> str:
         """Return the prompt of a causal model: the examples, then the question."""
+        if self.chat is not None:
+            asked = [("user", text)]
+            before = [pair for q, a in self.examples for pair in (("user", q), ("assistant", a))]
+            turns = tuple({"role": role, "content": said} for role, said in (*before, *asked))
+            return self.chat.render(Chat(turns, frozenset()), prompt=True)
         ending = "" if self.template is None else self.template.ending
         shown = [f"{self._write_question(q)}{a}{ending}" for q, a in self.examples]
         return "\n\n".join([*shown, self._write_question(text)])
@@ -134,6 +142,10 @@ def load_predictor(
     facts, asking = TASKS[usage.task], asking or PredictSettings()
     model = wrap_model(loaded, usage.task, usage.max_length or facts.max_length)
     asking = replace(asking, template=asking.template or usage.template)
+    if usage.chat:
+        chat = find_chat_template(loaded.tokenizer, "tokenizer", loaded.name)
+        asking = replace(asking, chat=chat)
+        model.read_chats(chat)  # type: ignore[attr-defined]
     predictor: Predictor = facts.code.load("predictor")(model, asking)
     return predictor
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
+from siftset.trainer.data.chat import ChatTemplate
 from siftset.trainer.metrics.bootstrap import Array
 
 LOSS, TOKENS, HITS_1, HITS_5, RECIPROCAL = range(5)
@@ -58,6 +59,14 @@ class Answerer(Protocol):
 
     def text_loss(self, texts: Sequence[str]) -> Array:
         """Return (rows, 2): the summed loss of each token and end but the first, their number."""
+
+
+@runtime_checkable
+class ChatAnswerer(Protocol):
+    """A causal language model that can be asked in conversations."""
+
+    def read_chats(self, template: ChatTemplate) -> None:
+        """Take prompts and answers from now on as a chat template has written them."""
 
 
 class Encoder(Protocol):

@@ -26,6 +26,9 @@ class Usage(Section):
     prompt: str | None = Field(None, description="A causal model's prompt with {column} places.")
     answer: str | None = Field(None, description="The column that held the answers.")
     ending: str = Field("", description="What followed an answer.")
+    chat: bool = Field(
+        False, description="Whether it learned conversations, as its chat template writes them."
+    )
 
     @property
     def template(self) -> Template | None:
@@ -36,7 +39,12 @@ class Usage(Section):
 
 
 def write_usage(
-    folder: Path, task: TaskName, *, max_length: int | None = None, template: Template | None = None
+    folder: Path,
+    task: TaskName,
+    *,
+    max_length: int | None = None,
+    template: Template | None = None,
+    chat: bool = False,
 ) -> None:
     """Write how a model wants to be asked into its folder."""
     usage = Usage(
@@ -45,6 +53,7 @@ def write_usage(
         prompt=None if template is None else template.prompt,
         answer=None if template is None else template.answer,
         ending="" if template is None else template.ending,
+        chat=chat,
     )
     (folder / USAGE).write_text(usage.model_dump_json(indent=1) + "\n", encoding="utf-8")
 

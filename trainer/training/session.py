@@ -42,6 +42,7 @@ from siftset.trainer.training.callbacks import (
     Unfreeze,
     make_callbacks,
 )
+from siftset.trainer.training.chat_checks import check_chats, save_with_chats
 from siftset.trainer.training.checkpoints import find_checkpoint, open_work, run_key
 from siftset.trainer.training.checks import (
     check_curves,
@@ -111,6 +112,7 @@ class Session:
                 "the split train holds no text to learn from: every row is empty or null"
             )
         self.add_findings(check_data(self.task, self.tokens, self.config))
+        self.add_findings(check_chats(self.tokens, self.task.length))
         check_metric(self.task, self.config)
         if check is not None:
             check(self)
@@ -186,7 +188,8 @@ class Session:
         files, replay = self.data.files.get(split, ()), self.config.replay
         if split != "train" or replay is None or not files:
             return files
-        if TASKS[self.config.task].labelled or getattr(self.task, "template", None):
+        has_answers = any(getattr(self.task, name, None) for name in ("template", "chat"))
+        if TASKS[self.config.task].labelled or has_answers:
             raise TrainingError(
                 "train.replay mixes in plain text: it fits task mlm, and causal on plain text"
             )
@@ -265,7 +268,9 @@ class Session:
         torch.nn.Module.to(model, device="cpu", dtype=torch.float32)
         torch.nn.Module.eval(model)
         model.config.use_cache = True
-        return replace(self.task.loaded, model=model, untrained_head=())
+        trained = replace(self.task.loaded, model=model, untrained_head=())
+        save_with_chats(self.task, self.tokens, trained)
+        return trained
 
     def curves(self) -> Curves:
         """Return what was measured at every step."""

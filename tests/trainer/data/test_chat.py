@@ -56,11 +56,11 @@ def compare_ways(kind: str, template: str, n: int) -> None:
     assert len(talks) == n
     whole = [by_prefixes(encoder.template, chat) for chat in talks]
     assert None not in whole
-    once = encoder._tokenize(whole)
+    once = encoder.tokenize(whole)
     if template == "marked":
-        assert encoder._tokenize([by_marks(encoder.template, chat) for chat in talks]) == once
+        assert encoder.tokenize([by_marks(encoder.template, chat) for chat in talks]) == once
     each = [by_answers(encoder.template, chat) for chat in talks]
-    alone = iter(encoder._tokenize([text for texts in each for text in texts]))
+    alone = iter(encoder.tokenize([text for texts in each for text in texts]))
     for one, texts in zip(once, each, strict=True):
         assert len(one.spans) == len(texts)
         for span in one.spans:
