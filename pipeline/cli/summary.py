@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from siftset.pipeline.profile.shares import format_percent
+from siftset.pipeline.reports.difference.lines import describe_changes
 from siftset.pipeline.storage.remote import origin_of
 from siftset.schemas.recipe.loading import load_recipe
 from siftset.schemas.results.summary import CurateResult
@@ -40,7 +41,9 @@ def curate_summary(result: CurateResult, following: str) -> str:
         )
     if result.notes:
         lines += [*(f"  note      {note}" for note in result.notes), ""]
-    if result.version is None:
+    if result.plan is not None:
+        lines += [f"  plan      {shorten_path(result.report.parent)}"]
+    elif result.version is None:
         lines += [f"  preview   {shorten_path(result.report.parent)}"]
     else:
         held = ", ".join(f"{name} {rows:,}" for name, rows in result.splits.items())
@@ -68,6 +71,10 @@ def shorten_path(path: Path) -> str:
 
 
 def _head_line(result: CurateResult) -> str:
+    if result.plan is not None:
+        again = "" if result.new else " (laid before)"
+        told = describe_changes(result.plan.changes)
+        return f"Plan {result.plan.plan_id} waits for approval{again}, nothing published: {told}"
     if result.version is None:
         return f"Preview, nothing published; verdict {result.verdict}; {result.seconds:.1f} s"
     if not result.new:
@@ -90,6 +97,8 @@ def next_command(
     """
     changes = [part for change in overrides for part in ("--set", change)]
     verb = again
+    if result.plan is not None:
+        return shlex.join(["siftset", "apply", recipe, result.plan.plan_id, *changes])
     if result.version is not None:
         trains = load_recipe(recipe, overrides=overrides, uses=()).recipe.train is not None
         trained = bool(result.model and result.model.get("due"))

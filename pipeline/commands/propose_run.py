@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from fractions import Fraction
 
 from siftset.pipeline.difference.compare import compare_states
 from siftset.pipeline.difference.state import SetState, count_file_rows, current_state
+from siftset.pipeline.profile.shares import is_above
 from siftset.pipeline.reports.difference import describe_changes
 from siftset.pipeline.run.context import CurateRun
 from siftset.pipeline.run.job import describe_recipe
 from siftset.pipeline.stages.judgement import Assessment
-from siftset.pipeline.stages.lay_plan import lay_plan
+from siftset.pipeline.stages.lay_plan import lay_plan, write_difference
 from siftset.pipeline.stages.publish import Addition
 from siftset.pipeline.stages.run_outcome import RunOutcome
 from siftset.pipeline.storage.part_files import Part
 from siftset.schemas.recipe.environment import hide_values
+from siftset.schemas.recipe.refresh import Approve
 from siftset.schemas.results.difference import SetDifference, Side
 from siftset.schemas.results.summary import CurateResult
 
@@ -29,10 +32,37 @@ def propose_run(
 
     `prepare` keeps what the commit rests on and returns its files.
     """
-    if not run.options.plan:
+    if not awaits_approval(run, assessment):
         return None
     found = compare_outcome(run, outcome, assessment)
+    write_difference(run.folder, found)
+    if not run.options.plan and is_small(found, run.job.recipe.refresh.approve):
+        return None
     return lay_plan(run, outcome, assessment, prepare(run), found)
+
+
+def awaits_approval(run: CurateRun, assessment: Assessment) -> bool:
+    """Tell whether a run may have to wait: a plan was asked for, or the recipe wants approval.
+
+    A refresh that the gate refuses is refused as ever, there is nothing to approve.
+    """
+    if run.options.plan:
+        return True
+    asked = run.command == "refresh" and run.job.recipe.refresh.approve is not False
+    return asked and assessment.refusal is None and not run.options.is_preview
+
+
+def is_small(found: SetDifference, approve: bool | Approve) -> bool:
+    """Tell whether so few rows differ that a recipe lets them be published without approval."""
+    if not isinstance(approve, Approve) or found.before.version is None:
+        return False
+    below, changes = approve.below, found.changes
+    limits = (
+        (changes.added, below.added_share),
+        (changes.removed, below.removed_share),
+        (changes.changed, below.changed_share),
+    )
+    return not any(is_above(Fraction(rows, max(1, found.before.rows)), at) for rows, at in limits)
 
 
 def compare_outcome(run: CurateRun, outcome: RunOutcome, assessment: Assessment) -> SetDifference:
@@ -55,7 +85,7 @@ def outcome_state(run: CurateRun, outcome: RunOutcome) -> SetState:
     parts |= {str(place): found for place, found in outcome.parts.items()}
     job = run.job
     side = Side(
-        name="this plan" if run.options.plan else "this run",
+        name=f"plan {run.run_id}",
         run_id=run.run_id,
         rows=count_file_rows(files),
         formula=hide_values(job.decider.formula.text),

@@ -9,7 +9,7 @@ from typing import Final, Literal
 import polars as pl
 
 from siftset.pipeline.difference.definitions import compare_definitions
-from siftset.pipeline.difference.distributions import NULL, measure_distributions
+from siftset.pipeline.difference.distributions import measure_distributions
 from siftset.pipeline.difference.explain_rows import explain_rows
 from siftset.pipeline.difference.find_rows import (
     ID,
@@ -21,6 +21,7 @@ from siftset.pipeline.difference.find_rows import (
 from siftset.pipeline.difference.state import SetState
 from siftset.schemas.results.columns import OWN_COLUMNS
 from siftset.schemas.results.difference import (
+    NULL,
     Distribution,
     ReasonCount,
     RowChange,
@@ -120,8 +121,9 @@ def _sample_rows(
 ) -> Iterator[RowChange]:
     """Yield rows of every reason; ids are hashes, so the first by id are a fair draw."""
     groups = rows.partition_by("kind", "reason", "detail") if rows.height else []
-    share = max(3, most // max(1, len(groups)))
-    ordered = sorted(groups, key=lambda group: -group.height)
+    share = most if rows.height <= most else max(3, most // max(1, len(groups)))
+    # what is new in the input says least of a change, so that the other reasons stand first
+    ordered = sorted(groups, key=lambda group: (group["reason"][0] == "new input", -group.height))
     chosen = pl.concat([rows.clear(), *(group.sort("row_id").head(share) for group in ordered)])
     chosen = chosen.head(most)
     old, new, _ = drop_shared(before.files, after.files)

@@ -14,12 +14,11 @@ from siftset.pipeline.difference.explain_rows import is_plain
 from siftset.pipeline.difference.find_rows import drop_shared, read_schema
 from siftset.pipeline.difference.state import SetState
 from siftset.pipeline.profile.languages import count_languages
-from siftset.schemas.results.difference import Distribution
+from siftset.schemas.results.difference import NULL, Distribution
 
 VALUES: Final = 200
 """Values of a column that are told apart; the rarest are counted together beyond."""
 OTHERS: Final = "(others)"
-NULL: Final = "(null)"
 _LANGUAGE_ROWS: Final = 300
 _EDGES: Final = (0, 10, 20, 40, 80, 160, 320, 640, 1280, 2560, 5120, 10240)
 _SCORE_BINS: Final = 20

@@ -82,8 +82,8 @@ def make_message(metrics: RunMetrics, lines: tuple[str, ...]) -> dict[str, objec
     kept = f"{rows.kept:,} of {rows.read:,} rows kept, {rows.quarantined:,} quarantined"
     published = "nothing published" if run.version is None else f"version {run.version} published"
     more = [f"and {len(lines) - _MOST} more"] if len(lines) > _MOST else []
-    said = [f"*{_escape_slack(head)}*", f"{kept}; {published}"]
-    said += [f"- {_escape_slack(line)}" for line in [*lines[:_MOST], *more]]
+    said = [f"*{escape_slack(head)}*", f"{kept}; {published}"]
+    said += [f"- {escape_slack(line)}" for line in [*lines[:_MOST], *more]]
     return {
         "text": "\n".join(said),
         "verdict": metrics.verdict,
@@ -104,6 +104,6 @@ def _describe_check(check: Check) -> str:
     return f"{where}{rows} {check.message}".strip()
 
 
-def _escape_slack(text: str) -> str:
+def escape_slack(text: str) -> str:
     """Escape what Slack reads as a link or a mention."""
     return " ".join(text.split()).translate(_ESCAPES)[:500]

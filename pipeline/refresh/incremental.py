@@ -21,7 +21,7 @@ from siftset.pipeline.run.context import CurateOptions, CurateRun
 from siftset.pipeline.run.job import SECTIONS, Job, load_job
 from siftset.pipeline.run.work_folder import work_folder
 from siftset.pipeline.stages.judgement import Assessment
-from siftset.pipeline.stages.lay_plan import find_waiting, waiting_result
+from siftset.pipeline.stages.lay_plan import find_waiting, remove_scheduled, waiting_result
 from siftset.pipeline.stages.profiles import PROFILE, profile_files
 from siftset.pipeline.stages.publish import (
     Addition,
@@ -79,9 +79,12 @@ def refresh_set(
                 forget_answers(job)
             plan = make_plan(job, store, book, folder, fresh=wanted.fresh)
             done = None if wanted.always_runs else existing_result(store, plan.key)
+            approve = job.recipe.refresh.approve is not False and not wanted.is_preview
             if done is not None:
+                if approve:  # what waits was for an input that is no longer there
+                    remove_scheduled(store.output)
                 return done
-            waiting = find_waiting(store, plan.key) if wanted.plan else None
+            waiting = find_waiting(store, plan.key) if wanted.plan or approve else None
             if waiting is not None:
                 return waiting_result(store, waiting)
             keyed = replace(job, key=plan.key)

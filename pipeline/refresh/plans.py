@@ -6,12 +6,14 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from siftset.pipeline.commands.curate import curate
+from siftset.pipeline.notifications.plan_notice import applied_message, send_notice
 from siftset.pipeline.refresh.incremental import refresh_set
 from siftset.pipeline.refresh.set_and_model import finish_refresh
 from siftset.pipeline.remote_output.open import open_store
+from siftset.pipeline.reports.index import write_index
 from siftset.pipeline.run.context import CurateOptions
 from siftset.pipeline.run.fingerprints import fingerprint_rules, name_changes
 from siftset.pipeline.run.job import SECTIONS, load_job
@@ -26,18 +28,17 @@ from siftset.pipeline.stages.publish import (
 from siftset.pipeline.stages.publish_plan import find_applied, publish_plan
 from siftset.pipeline.storage.folder_guard import check_output_folder
 from siftset.pipeline.storage.lock import hold_lock
+from siftset.pipeline.storage.object_store import is_address
 from siftset.pipeline.storage.ownership import check_owner
 from siftset.pipeline.storage.plan_folder import PlanFolder, plan_folders
 from siftset.pipeline.storage.refresh_ledger import METADATA, RefreshLedger
+from siftset.pipeline.storage.table import Store
 from siftset.schemas.errors import GateFailed, OutputError
 from siftset.schemas.progress import Progress, Silent
 from siftset.schemas.recipe.environment import hide_values
-from siftset.schemas.recipe.loading import LoadedRecipe, RecipeLike
+from siftset.schemas.recipe.loading import LoadedRecipe, RecipeLike, load_recipe
 from siftset.schemas.results.plan import Approval, Plan
 from siftset.schemas.results.summary import CurateResult
-
-if TYPE_CHECKING:
-    from siftset.pipeline.storage.table import Store
 
 _LISTED: Final = 5
 
@@ -76,6 +77,10 @@ def plan(
         result = refresh_set(recipe, overrides=overrides, options=wanted, progress=progress)
     else:
         result = curate(recipe, data, overrides=overrides, options=wanted, progress=progress)
+    if result.plan is not None and result.new:
+        loaded = load_recipe(recipe, overrides=overrides, uses={"output", "mirror"})
+        if is_address(loaded.recipe.output):
+            sync_remote(loaded, Store(result.output))
     return result
 
 
@@ -119,6 +124,10 @@ def apply(
             result = publish_plan(store, chosen, approval, folder)
             _sweep_ledger(store, chosen)
             sync_remote(loaded, store)
+    url = loaded.recipe.refresh.notify
+    failed = send_notice(url, applied_message(chosen, approval, result.version)) if url else None
+    if failed:
+        shown.say(f"warning: {failed}")
     return finish_refresh(replace(result, seconds=time.perf_counter() - clock), loaded, shown)
 
 
@@ -141,6 +150,7 @@ def list_plans(
         old = [one for one in found if one.state != "waiting"]
         for one in old:
             PlanFolder(store.output, one.plan.plan_id).discard()
+        write_index(store.output)
     return old
 
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Sequence
 from dataclasses import replace
 
 from siftset.pipeline.notifications.openlineage import open_events, send_training_events
+from siftset.pipeline.notifications.plan_notice import plan_message, send_notice
 from siftset.pipeline.notifications.webhook import send_alert
 from siftset.pipeline.profile.history import METRICS, read_metrics
 from siftset.pipeline.refresh.incremental import refresh_set
@@ -13,6 +15,7 @@ from siftset.pipeline.refresh.promotion import check_triggers, renew_model
 from siftset.pipeline.remote_output.retention import remove_old_versions
 from siftset.pipeline.run.context import CurateOptions
 from siftset.pipeline.run.job import SECTIONS
+from siftset.pipeline.stages.lay_plan import remove_scheduled
 from siftset.pipeline.stages.publish import sync_remote
 from siftset.pipeline.storage.address import output_folder
 from siftset.pipeline.storage.atomic_files import disk_full_errors
@@ -49,6 +52,9 @@ def refresh(
             newest = next(run_folders(output_folder(loaded)), None)
             _send_alert(loaded, newest, shown, (str(error),))
             raise
+        if result.plan is not None:
+            _announce_plan(result, loaded, overrides, shown)
+            return result
         events.add_output(result)
         if wanted.is_preview:
             return result
@@ -63,8 +69,25 @@ def refresh(
         return done
 
 
+def _announce_plan(
+    result: CurateResult, loaded: LoadedRecipe, overrides: Sequence[str], progress: Progress
+) -> None:
+    """Send a plan to the store where there is one, and say that it waits, once."""
+    if is_address(loaded.recipe.output):
+        sync_remote(loaded, Store(result.output))
+    url, plan = loaded.recipe.refresh.notify, result.plan
+    if result.new and url and plan is not None:
+        changes = [part for change in overrides for part in ("--set", change)]
+        command = shlex.join(["siftset", "apply", str(loaded.path), plan.plan_id, *changes])
+        failed = send_notice(url, plan_message(plan, command, page=str(result.report.parent)))
+        if failed:
+            progress.say(f"warning: {failed}")
+
+
 def finish_refresh(result: CurateResult, loaded: LoadedRecipe, progress: Progress) -> CurateResult:
     """Do what follows from the set: its copy, retention, the model, the alert."""
+    if result.new and loaded.recipe.refresh.approve is not False:
+        remove_scheduled(result.output)  # they rest on the version before
     store, keep = Store(result.output), loaded.recipe.refresh.keep_versions
     # What an earlier run published and could not send is finished here, all that follows included.
     sent = 0 if result.new else sync_remote(loaded, store)

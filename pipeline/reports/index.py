@@ -24,8 +24,15 @@ from siftset.pipeline.reports.page import (
     show_figures,
 )
 from siftset.pipeline.reports.run.summary import format_moment
+from siftset.pipeline.reports.standing import (
+    describe_standing,
+    list_plans,
+    name_set,
+    show_approval,
+)
 from siftset.pipeline.storage.atomic_files import atomic_write
 from siftset.pipeline.storage.catalog import INDEX, Catalog, ModelEntry, read_catalog
+from siftset.pipeline.storage.tags import tags_of
 from siftset.schemas.results.metrics import LabelPrecision, RunMetrics
 
 REFRESH = 2
@@ -38,6 +45,8 @@ def index_page(catalog: Catalog, *, live: bool = False) -> str:
     """Return the index; `live` follows a run in progress by loading itself anew."""
     running = catalog.progress if live else None
     parts = [PagePart("now", "In progress", _show_progress(running))] if running else []
+    if catalog.plans:
+        parts.append(PagePart("plans", "Waiting for approval", list_plans(catalog.plans)))
     parts += [
         PagePart("trends", "Trends", _list_trends(catalog)),
         PagePart("runs", "Runs", _list_runs(catalog)),
@@ -47,7 +56,9 @@ def index_page(catalog: Catalog, *, live: bool = False) -> str:
     if catalog.others:
         items = [h("li", link_file(f"{name}/", name)) for name in catalog.others]
         parts.append(PagePart("others", "Other outputs", h("ul", items)))
-    header = Header(catalog.name, "siftset · runs, versions and models")
+    header = Header(
+        name_set(catalog), "siftset · runs, versions and models", describe_standing(catalog)
+    )
     return render_page(header, parts, refresh=REFRESH if running else None)
 
 
@@ -251,13 +262,14 @@ def _list_models(models: Sequence[ModelEntry]) -> Child:
 
 
 def _list_versions(catalog: Catalog) -> Child:
-    made = {one.metrics.run.version: one.metrics for one in catalog.published}
+    made = {one.metrics.run.version: one for one in catalog.published}
     numbers = sorted({*catalog.versions, *(v for v in made if v is not None)}, reverse=True)
     if not numbers:
         return note_absence("No version yet: a run that passes its gate publishes one.")
     columns = [
         TableColumn("Version", "name"),
         TableColumn("Rows", "num"),
+        TableColumn("Changes", "nowrap"),
         TableColumn("Splits", "name"),
         TableColumn("Labels wanted, of its rows", "num"),
         TableColumn("Formula", "text"),
@@ -267,10 +279,12 @@ def _list_versions(catalog: Catalog) -> Child:
         name: Child = str(version)
         if version in catalog.versions:
             name = link_file(f"versions/{version}/", str(version))
-        metrics = made.get(version)
-        if metrics is None:
-            shown.append([name, "", "", "", ""])
+        tags = [h("span", tag, class_="pill") for tag in tags_of(catalog.tags, version)]
+        entry = made.get(version)
+        if entry is None:
+            shown.append([[name, " ", tags], "", "", "", "", ""])
             continue
+        metrics = entry.metrics
         rows = metrics.rows
         splits = ", ".join(f"{split} {n:,}" for split, n in rows.splits.items())
         precision = set_precision(metrics)
@@ -278,5 +292,15 @@ def _list_versions(catalog: Catalog) -> Child:
         if precision is not None and precision.labelled:
             right = format_share(precision.right, precision.labelled)
         kept = f"{rows.set if rows.set is not None else rows.kept:,}"
-        shown.append([name, kept, splits, right, h("code", metrics.run.formula)])
+        change = link_file(entry.difference, "what changed") if entry.difference else ""
+        shown.append(
+            [
+                [name, " ", tags, show_approval(entry.approval)],
+                kept,
+                change,
+                splits,
+                right,
+                h("code", metrics.run.formula),
+            ]
+        )
     return draw_table(columns, shown)

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Final
 
 from siftset.pipeline.profile.history import read_history
 from siftset.pipeline.reports.difference import difference_page
+from siftset.pipeline.reports.index import write_index
 from siftset.pipeline.run.fingerprints import fingerprint_rules
 from siftset.pipeline.stages.publish import (
     REPORT,
@@ -57,7 +58,7 @@ def lay_plan(
     addition: Addition,
     difference: SetDifference,
 ) -> CurateResult:
-    """Lay a run aside as a plan, with the page of what it changes.
+    """Lay a run aside as a plan; its difference lies in the run's folder already.
 
     A refused run is laid too, so that people see what it would have done; it is never applied.
     """
@@ -72,7 +73,6 @@ def lay_plan(
         sync(file.path)  # here, so that applying has nothing to wait for
         file.path.replace(draft / FILES / file.path.name)
         files.append(PlannedFile(name=file.path.name, split=file.split, rows=file.rows))
-    write_difference(draft, difference)
     refusal = assessment.refusal
     plan = Plan(
         plan_id=run.run_id,
@@ -99,6 +99,7 @@ def lay_plan(
     sync(draft / FILES)
     folder.place(draft, plan)
     _remove_older(store.output, plan)
+    write_index(store.output)
     return replace(result, report=folder.path / REPORT, plan=plan)
 
 

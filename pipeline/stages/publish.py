@@ -27,7 +27,7 @@ from siftset.pipeline.stages.run_outcome import RunOutcome
 from siftset.pipeline.storage.atomic_files import atomic_write, disk_full_errors, sync, write_json
 from siftset.pipeline.storage.object_store import is_address
 from siftset.pipeline.storage.ownership import OWNER
-from siftset.pipeline.storage.plan_folder import PlanFolder
+from siftset.pipeline.storage.plan_folder import DIFF_HTML, DIFF_JSON, PlanFolder
 from siftset.pipeline.storage.run_folder import (
     MANIFEST,
     RunFolder,
@@ -250,8 +250,9 @@ def assemble_run(
     }
     move_project(draft / "gx", run.folder / "set", places[state])
     _write_metrics(draft, assessment.metrics)
-    if (run.folder / PROFILE).is_file():
-        (run.folder / PROFILE).replace(draft / PROFILE)
+    for name in (PROFILE, DIFF_HTML, DIFF_JSON):
+        if (run.folder / name).is_file():
+            (run.folder / name).replace(draft / name)
     if assessment.faults:
         faults: list[JsonValue] = [dict(fault) for fault in assessment.faults]
         write_json(draft / FAULTS, {"faults": hide_in_json(faults)})

@@ -4,15 +4,22 @@ from __future__ import annotations
 
 import json
 import os
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from pydantic import JsonValue, ValidationError
 
 from siftset.pipeline.profile.history import METRICS, read_metrics
+from siftset.pipeline.storage.atomic_files import read_json
+from siftset.pipeline.storage.plan_folder import DIFF_HTML, read_plans
 from siftset.pipeline.storage.remote import NOTE
+from siftset.pipeline.storage.run_folder import MANIFEST
+from siftset.pipeline.storage.tags import Tag, read_tags
+from siftset.schemas.errors import OutputError
 from siftset.schemas.results.metrics import RunMetrics
+from siftset.schemas.results.plan import Approval, Plan
 
 if TYPE_CHECKING:
     from siftset.schemas.results.comparison import Comparison
@@ -29,6 +36,9 @@ class RunEntry:
 
     metrics: RunMetrics
     page: str | None
+    difference: str | None = None
+    """The page of what differs from the version before."""
+    approval: Approval | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +60,9 @@ class Catalog:
     versions: tuple[int, ...] = ()
     """Those that lie as plain files beside the page; none where the page is for a store."""
     progress: dict[str, JsonValue] | None = None
+    plans: tuple[Plan, ...] = ()
+    """Those that wait, the latest first."""
+    tags: Mapping[str, Tag] = field(default_factory=dict)
     others: tuple[str, ...] = ()
     """Output folders that lie directly under this one."""
 
@@ -68,7 +81,14 @@ def read_catalog(output: Path) -> Catalog:
     for folder in _list_folders(output / "runs")[-_MOST_RUNS:]:
         metrics = read_metrics(folder / METRICS)
         if metrics is not None:
-            runs.append(RunEntry(metrics, _page_below(folder, output, "report.html")))
+            runs.append(
+                RunEntry(
+                    metrics,
+                    _page_below(folder, output, "report.html"),
+                    _page_below(folder, output, DIFF_HTML),
+                    _read_approval(folder),
+                )
+            )
     models = []
     for folder in _list_folders(output / "models")[-_MOST_RUNS:]:
         page = _page_below(folder, output, "compare.html")
@@ -79,6 +99,8 @@ def read_catalog(output: Path) -> Catalog:
         models=tuple(models),
         versions=tuple(sorted(versions)),
         progress=read_progress(output),
+        plans=tuple(read_plans(output)),
+        tags=_read_tags(output),
         others=tuple(others),
     )
 
@@ -121,6 +143,22 @@ def _read_comparison(path: Path) -> Comparison | None:
         return Comparison.model_validate_json(path.read_bytes())
     except (OSError, ValidationError):
         return None
+
+
+def _read_approval(folder: Path) -> Approval | None:
+    """Return who approved a run, where somebody did."""
+    try:
+        said = read_json(folder / MANIFEST).get("approval")
+        return Approval.model_validate(said) if said is not None else None
+    except (OutputError, ValidationError):
+        return None
+
+
+def _read_tags(output: Path) -> dict[str, Tag]:
+    try:
+        return read_tags(output)
+    except OutputError:
+        return {}
 
 
 def _page_below(folder: Path, output: Path, name: str) -> str | None:

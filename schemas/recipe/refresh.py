@@ -6,7 +6,21 @@ from typing import Literal
 
 from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt
 
-from siftset.schemas.recipe.section import Section
+from siftset.schemas.recipe.section import Section, Share
+
+
+class SmallChange(Section):
+    """What may change without anybody looking; a share that is not named is 0."""
+
+    added_share: NonNegativeFloat = Field(0.0, description="Added rows, of the rows before.")
+    removed_share: Share = Field(0.0, description="Removed rows, of the rows before.")
+    changed_share: Share = Field(0.0, description="Rows with other content, of the rows before.")
+
+
+class Approve(Section):
+    """Which refreshes wait for approval."""
+
+    below: SmallChange = Field(description="Changes up to here are published without it.")
 
 
 class Refresh(Section):
@@ -54,6 +68,11 @@ class Refresh(Section):
     )
     removed: Literal["keep", "delete"] = Field(
         "keep", description="What happens to rows whose input is gone."
+    )
+    approve: bool | Approve = Field(
+        False,
+        description="Lay a plan that waits for `siftset apply` instead of publishing: every time, "
+        "or where more changes than `below` says.",
     )
     notify: str | None = Field(None, description="Webhook URL; give it as ${NAME}.")
     lineage: str | None = Field(

@@ -14,6 +14,9 @@ from siftset.schemas.results.plan import RowChanges
 Kind = Literal["added", "removed", "changed"]
 KINDS: tuple[Kind, ...] = ("added", "removed", "changed")
 
+NULL = "(null)"
+"""The value of a distribution or a slice that stands for none."""
+
 Reason = Literal[
     "new input",
     "gone input",

@@ -24,6 +24,7 @@ from siftset.pipeline.reports.page import (
 )
 from siftset.schemas.results.difference import (
     KINDS,
+    NULL,
     REASON_WORDS,
     Distribution,
     RowChange,
@@ -54,7 +55,7 @@ def difference_page(found: SetDifference) -> str:
         ],
     )
     parts = [
-        PagePart("figures", "Rows", _show_figures(found)),
+        PagePart("figures", "In figures", _show_figures(found)),
         PagePart("reasons", "Reasons", _list_reasons(found)),
         PagePart(
             "slices",
@@ -201,7 +202,13 @@ def _list_values(one: Distribution) -> Child:
 def _draw_numbers(one: Distribution) -> Child:
     name = "length in characters" if one.name == "length" else one.name
     bins = list(zip(one.bins, one.before, one.after, strict=True))
-    return draw_pairs(bins, name, ("before", "after"))
+    none = next((found for found in bins if found[0] == NULL), None)
+    if none is not None:
+        name = f"{name}; none for {none[1]:,} rows before, {none[2]:,} after"
+    bins = [found for found in bins if found is not none]
+    filled = [at for at, found in enumerate(bins) if found[1] or found[2]]
+    shown = bins[filled[0] : filled[-1] + 1] if filled else []
+    return draw_pairs(shown, name, ("before", "after"))
 
 
 def _describe_samples(found: SetDifference) -> str:

@@ -214,3 +214,55 @@ def test_the_commands_speak_and_the_exit_code_tells_of_changes(world, run, told)
     done = told("apply", recipe, "--set", "signals.long.length.min=15", "--by", "ana")
     assert (done["version"], done["new"]) == (1, True)
     assert plans.list_plans(recipe) == []
+
+
+def test_a_refresh_that_wants_approval_lays_one_plan_and_tells_of_it(world, listener):
+    world.refresh()
+    world.change(refresh={"approve": True, "notify": listener.url, "removed": "delete"})
+    first = refresh(world.path())
+    assert (first.plan, first.new) == (None, False)
+    world.texts("b", "a good new one")
+    laid = refresh(world.path(), overrides=["seed=0"])
+    assert laid.plan.scheduled
+    assert Store(world.folder / "out").version() == 0
+    (heard,) = listener.bodies
+    assert heard["command"].endswith(f"recipe.json {laid.plan.plan_id} --set seed=0")
+    assert heard["changes"]["added"] == 1
+    assert "1 rows added, 0 removed, 0 changed against version 0" in heard["text"]
+    assert not refresh(world.path(), overrides=["seed=0"]).new
+    assert len(listener.bodies) == 1
+    world.texts("c", "and another good one")
+    newer = refresh(world.path())
+    assert [one.plan.plan_id for one in list_plans(world.path())] == [newer.plan.plan_id]
+    assert not (world.folder / "out/ledger" / laid.plan.plan_id).exists()
+    done = apply(world.path(), by="ana", note="fine")
+    assert done.version == 1
+    assert (listener.bodies[-1]["event"], listener.bodies[-1]["by"]) == ("applied", "ana")
+    assert world.set().equals(world.full())
+    world.texts("d", "one more that is good")
+    assert refresh(world.path()).plan is not None
+    world.remove("d")
+    assert refresh(world.path()).plan is None
+    assert not list_plans(world.path())
+
+
+@pytest.mark.parametrize(
+    ("texts", "waits"),
+    [
+        (["good one here", "bad one here", "another good one", "a third one"], False),
+        (["good one here", "bad one here", "a third one", "a fourth one"], True),
+        (["good one here", "another good one", *(f"number {n} is new" for n in range(4))], True),
+    ],
+)
+def test_small_changes_are_published_and_large_ones_wait(world, texts, waits):
+    below = {"added_share": 0.5, "removed_share": 0.1}
+    world.change(refresh={"approve": {"below": below}, "removed": "delete"})
+    first = refresh(world.path())
+    assert first.plan is not None  # there is no version to be small against
+    apply(world.path())
+    world.texts("a", *texts)
+    done = refresh(world.path())
+    assert (done.plan is not None) == waits
+    if not waits:
+        assert done.version == 1
+        assert (world.folder / "out/runs" / done.run_id / "diff.html").is_file()
