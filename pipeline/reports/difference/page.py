@@ -246,8 +246,11 @@ def _show_row(row: RowChange) -> Markup:
         h("span", "split ", splits, class_="soft") if splits else None,
     ]
     rewritten = row.before and row.after and row.before.text != row.after.text
-    texts = [_quote(row.before, "before", "old"), _quote(row.after, "after", None)]
-    shown = texts if rewritten else texts[1] or texts[0]
+    shown = (
+        [_quote(row.before, "before", "old"), _quote(row.after, "after")]
+        if rewritten
+        else _quote(row.after or row.before)
+    )
     return h(
         "div",
         h("div", head, class_="head"),
@@ -258,10 +261,10 @@ def _show_row(row: RowChange) -> Markup:
     )
 
 
-def _quote(side: RowSide | None, word: str, kind: str | None) -> Markup | None:
+def _quote(side: RowSide | None, word: str = "", kind: str | None = None) -> Markup | None:
     if side is None:
         return None
-    told = h("span", word, class_="word") if kind else None
+    told = h("span", word, class_="word") if word else None
     return h("blockquote", told, "(null)" if side.text is None else side.text, class_=kind)
 
 
