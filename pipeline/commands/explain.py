@@ -15,16 +15,17 @@ from siftset.pipeline.difference.state import folder_state, version_state
 from siftset.pipeline.remote_output.open import open_store
 from siftset.pipeline.reports.difference import describe_difference
 from siftset.pipeline.run.context import CurateOptions
-from siftset.pipeline.run.job import SECTIONS, Job, load_job
+from siftset.pipeline.run.job import SECTIONS, Job, bind_formula, load_job
 from siftset.pipeline.run.row_sample import SAMPLE_ROWS
 from siftset.pipeline.stages.publish import PREVIEW
 from siftset.pipeline.storage.remote import fetch_below
-from siftset.pipeline.storage.run_folder import RUNS, run_folders
+from siftset.pipeline.storage.run_folder import RUNS, RunFolder, run_folders
 from siftset.pipeline.storage.table import Store
-from siftset.schemas.errors import OutputError
+from siftset.schemas.errors import OutputError, SiftsetError
 from siftset.schemas.progress import Progress, Silent
-from siftset.schemas.recipe.loading import RecipeLike
+from siftset.schemas.recipe.loading import LoadedRecipe, RecipeLike
 from siftset.signals.evaluation.explain import explain, explain_row
+from siftset.signals.evaluation.spec import one_cell
 
 _ID_DIGITS: Final = 32
 _PLACES: Final = ("rejected", "quarantine", "duplicates", "unreadable")
@@ -94,13 +95,16 @@ def explain_one(
     for where, run_id, recorded in _scan_recorded(store, version):
         for one in recorded.filter(pl.col("row_id") == row_id).collect().to_dicts():
             row = one if run_id is None else {**one, "run_id": run_id}
+            if where == "rejected":
+                row |= _attribute_rejection(loaded, store, row)
             return Explained(_describe_row(where, row), {"where": where, "row": _to_json(row)})
     job = load_job(loaded)
     row_id = _complete_row_id(row_id, (frame.lazy() for frame in _read_frames(job)))
     for frame in _read_frames(job):
         found = frame.filter(pl.col("row_id") == row_id)
         if found.height:
-            text = f"in no run yet; decided now\n{explain_row(job.decider, found)}"
+            told = explain_row(job.decider.as_written(), found)
+            text = f"in no run yet; decided now\n{told}"
             return Explained(text, {"where": "source", "row": _to_json(found.row(0, named=True))})
     raise OutputError(
         f"row {row_id}: neither the set, the runs under {store.output} nor the source has it: "
@@ -147,6 +151,28 @@ def _scan_recorded(
                 yield place, folder.run_id, pl.scan_parquet(files)
 
 
+def _attribute_rejection(
+    loaded: LoadedRecipe, store: Store, row: dict[str, object]
+) -> dict[str, object]:
+    """Name the first clause as written that does not hold, which every run of the row would name.
+
+    The run recorded the clause that its plan met first. The row is asked again where the formula
+    means what it meant then and reads the text alone, which is what the record holds of the row;
+    else the clause of the record stands and is called what it is.
+    """
+    recorded: dict[str, object] = {"clause_is": "the first that the run asked"}
+    try:
+        decider = bind_formula(loaded).as_written()
+    except SiftsetError:  # a signal's file may have changed, or gone
+        return recorded
+    formula = RunFolder(store.output, str(row["run_id"])).manifest().get("formula")
+    same = isinstance(formula, dict) and formula.get("hash") == decider.hash
+    if not same or "text" not in row or set(decider.columns) != {"text"}:
+        return recorded
+    clause = decider.decide(pl.DataFrame({"text": one_cell(row["text"])})).clause[0]
+    return {"clause": clause or row["clause"], "clause_is": "the first as written"}
+
+
 def _complete_row_id(begun: str, frames: Iterable[pl.LazyFrame]) -> str:
     """Return the one id that begins so, or what was given where none does or it is whole."""
     if not begun or len(begun) >= _ID_DIGITS:
@@ -169,7 +195,7 @@ def _describe_row(where: str, row: dict[str, object]) -> str:
     reasons = row.get("_reasons")
     told = {
         "kept": f"kept, in split {row.get('split')}",
-        "rejected": f"rejected, because of  {row.get('clause')}",
+        "rejected": f"rejected, because of  {row.get('clause')}  ({row.get('clause_is')})",
         "duplicates": f"duplicate ({row.get('kind')}) of {row.get('duplicate_of')}",
         "quarantine": "quarantined: "
         + ", ".join(map(str, reasons if isinstance(reasons, list) else ())),

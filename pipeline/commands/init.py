@@ -137,7 +137,7 @@ def _try_recipe(recipe: Path) -> _Trial:
     job = load_job(recipe, limit=_TRIED)
     frame = pl.concat([b.frame for shard in job.sources.shards for b in shard.read_batches()])
     good = frame.filter(~job.rules.failing()) if job.rules.columns else frame
-    decisions = job.decider.decide(good)
+    decisions = job.decider.as_written().decide(good)
     keep = decisions.keep.fill_null(False)
     told = good.with_columns(clause=decisions.clause)
     kept = tuple(_cut(one) for one in told.filter(keep)["text"].head(_SHOWN))

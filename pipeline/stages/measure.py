@@ -46,7 +46,6 @@ from siftset.schemas.results.metrics import (
     Sample,
 )
 from siftset.schemas.results.metrics import Run as RunFacts
-from siftset.signals.evaluation.decider import FormulaDecider
 from siftset.signals.labels import label_column
 
 if TYPE_CHECKING:
@@ -285,12 +284,9 @@ def _with_clauses_as_written(
     frames = [frame for result in results for frame in result.watch.frames]
     if run.job.recipe.analysis == "off" or not frames:
         return tuple(samples)
-    asked = run.job.decider
-    signals = {name: question.signal for name, question in asked.questions.items()}
-    decider = FormulaDecider(asked.formula, signals, order="pinned", cache=asked.cache)
     ids = [sample.row_id for sample in samples]
     rows = pl.concat([frame.filter(pl.col("row_id").is_in(ids)) for frame in frames])
-    clause = decider.decide(rows).clause.cast(pl.String)
+    clause = run.job.decider.as_written().decide(rows).clause.cast(pl.String)
     named = dict(zip(rows["row_id"].to_list(), clause.to_list(), strict=True))
     return tuple(
         sample.model_copy(update={"why": f"{named[sample.row_id]} does not hold"})

@@ -142,7 +142,7 @@ class Funnel(Metrics):
     clauses: dict[str, int] = Field(
         default_factory=dict,
         description="Rows not kept by the first clause, as written, that does not hold; of the "
-        "analysed rows, where there are any.",
+        "analysed rows. Without an analysis, by the first one that the run asked.",
     )
 
 

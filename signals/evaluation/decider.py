@@ -90,6 +90,15 @@ class FormulaDecider:
                         for name, question in self.questions.items())  # fmt: skip
         return digest(self.formula.canonical, *prints)
 
+    def as_written(self) -> FormulaDecider:
+        """Give a decider of the same formula that names the first clause as it is written.
+
+        Which clause a decider meets first follows from its plan, and so from what the rows before
+        cost: what is told of single rows is asked of this one.
+        """
+        signals = {name: question.signal for name, question in self.questions.items()}
+        return FormulaDecider(self.formula, signals, order="pinned", cache=self.cache)
+
     def check(self, schema: pl.Schema) -> None:
         """Raise SignalError where a signal does not fit the columns."""
         known = schema_with_views(schema, self.columns)

@@ -168,11 +168,14 @@ def _clause_table(funnel: Funnel) -> Child:
     ranked = sorted(funnel.clauses.items(), key=lambda item: (-item[1], item[0]))[:12]
     rows = [[h("code", clause), format_share(number, total)] for clause, number in ranked]
     columns = [TableColumn("Not kept because of", "name"), TableColumn("Rows", "num")]
-    note = "The first clause, as written, that does not hold."
     if funnel.analysed:
-        note += f" Of {describe_sample(funnel.analysed, funnel.decided)}."
+        of = describe_sample(funnel.analysed, funnel.decided)
+        note = f"The first clause, as written, that does not hold. Of {of}."
     else:
-        note += " Of those that the plan of this run asked."
+        note = (
+            "The first clause that the plan of this run asked and that does not hold: another run "
+            "may ask another one first. With an analysis it is the first one as written."
+        )
     return [draw_table(columns, rows), h("p", note, class_="small soft")]
 
 

@@ -77,7 +77,7 @@ CASES = {
                                        "f = functools.partial(g, 3)", "f()", "return a",
                                        "return a  # it", False),
     "a partial's function": Case("import functools\ndef g(a):\n    return a\n"
-                                 "f = functools.partial(g, 3)", "f()", "return a", "return -a"),
+                                 "f = functools.partial(g, 3)", "f()", "return a", "return a + 1"),
     "a partial's argument": Case("import functools\ndef g(a):\n    return a\n"
                                  "f = functools.partial(g, 3)", "f()", "g, 3", "g, 4"),
     "np.vectorize": Case("import numpy as np\ndef g(a):\n    return a + 1\nf = np.vectorize(g)",
