@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import re
 import tempfile
 import unicodedata
@@ -200,6 +201,9 @@ def _signals(metrics: dict[str, Any], rows: pl.DataFrame) -> Differences:
 
 
 def _profile(name: str, told: dict[str, Any], frame: pl.DataFrame) -> Differences:
+    if told["rows"] < frame.height:  # a sample, of which the page tells size and bounds
+        yield from _sample(name, told, frame)
+        return
     texts = [text for text in frame["text"].to_list() if text is not None]
     yield f"{name}.rows", told["rows"], frame.height
     yield f"{name}.texts", told["texts"], len(texts)
@@ -238,6 +242,24 @@ def _profile(name: str, told: dict[str, Any], frame: pl.DataFrame) -> Difference
         yield f"{name}.encoding.{key}", told["encoding"].get(key, 0), count
     not_nfc = sum(unicodedata.normalize("NFC", text) != text for text in texts)
     yield f"{name}.encoding.not_nfc", told["encoding"].get("not_nfc", 0), not_nfc
+
+
+def _sample(name: str, told: dict[str, Any], frame: pl.DataFrame) -> Differences:
+    """Hold a sample's shares against those of all rows: five standard errors are no chance."""
+    yield f"{name}.of", told["of"], frame.height
+    for value, rows in told["label_totals"].items():
+        share = frame["label"].fill_null("(none)").eq(value).mean()
+        error = math.sqrt(share * (1 - share) / told["rows"])
+        near = abs(rows / told["rows"] - share) <= 5 * error
+        yield f"{name}.label_totals.{value} within chance", near, True
+    texts = frame["text"].drop_nulls()
+    for unit, lengths in (
+        ("chars", texts.str.len_chars()),
+        ("words", texts.map_elements(lambda text: len(WORD.findall(text)), pl.Int64)),
+    ):
+        error = float(lengths.std()) / math.sqrt(told[unit]["rows"])
+        near = abs(told[unit]["mean"] - lengths.mean()) <= 5 * error
+        yield f"{name}.{unit}.mean within chance", near, True
 
 
 def _gini(counts: list[int]) -> float:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import math
+from pathlib import Path
 
 import polars as pl
 import pytest
@@ -121,6 +122,12 @@ def test_a_reference_without_sources_is_not_far_in_sources() -> None:
 
 def test_every_measure_is_defined() -> None:
     assert DEFINITIONS.keys() == DEFAULTS.keys()
+    docs = Path(__file__).parents[3] / "docs"
+    if docs.is_dir():
+        page = (docs / "metrics.md").read_text("utf-8")
+        for key, limits in DEFAULTS.items():
+            assert f"| `{key}` | {DEFINITIONS[key]} | {limits.warning:g} |" in page
+            assert f"`{key}`" in (docs / "integrity.md").read_text("utf-8")
 
 
 def test_the_bins_of_psi_hold_equal_tenths_of_what_was_before() -> None:
