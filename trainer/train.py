@@ -41,23 +41,31 @@ def train(
     os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")
     require_extra()
     from siftset.trainer.comparison.preflight import check_compare
-    from siftset.trainer.training.hyperparameter_search import check_single, make_trials
+    from siftset.trainer.training.hyperparameter_search import (
+        Trial,
+        check_single,
+        keep_trials,
+        make_trials,
+    )
     from siftset.trainer.training.session import Session
 
     began = time.monotonic()
     seed = config.seed if config.seed is not None else seed
     check_single(config, int(os.environ.get("WORLD_SIZE", "1")))
-    config, trials = make_trials(config, data, out, seed=seed, resume=resume, progress=progress)
-    session = Session(config, data, out, seed=seed, progress=progress)
-    session.trials = trials
-    try:
-        with session.quiet_libraries():
-            session.prepare(resume=resume, check=functools.partial(check_compare, compare=compare))
-            session.fit()
-            return finish(session, compare, began)
-    except BaseException:
-        session.remove_failed()
-        raise
+    with keep_trials(out) as folder:
+        trial = Trial(data, folder, seed, progress, compare.group)
+        config, trials = make_trials(config, trial, resume=resume)
+        session = Session(config, data, out, seed=seed, progress=progress)
+        session.trials = trials
+        check = functools.partial(check_compare, compare=compare)
+        try:
+            with session.quiet_libraries():
+                session.prepare(resume=resume, check=check)
+                session.fit()
+                return finish(session, compare, began)
+        except BaseException:
+            session.remove_failed()
+            raise
 
 
 def require_extra() -> None:

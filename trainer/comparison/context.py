@@ -23,7 +23,7 @@ from siftset.schemas.results.comparison import (
 )
 from siftset.schemas.results.summary import Finding
 from siftset.schemas.tasks import TASKS, TaskName
-from siftset.trainer.comparison.groups import find_groups
+from siftset.trainer.data.groups import find_groups
 from siftset.trainer.inference.load_model import ModelSide
 from siftset.trainer.inference.protocols import Encoder
 from siftset.trainer.inference.word_lists import read_words

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import shutil
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from importlib.util import find_spec
 from pathlib import Path
@@ -18,6 +19,7 @@ from siftset.schemas.progress import Progress, Silent
 from siftset.schemas.recipe.train import Search, Train
 from siftset.schemas.results.lineage import TrainingData
 from siftset.schemas.results.trials import FoldFigure, SearchFound, SearchTrial, Settings, Trials
+from siftset.trainer.data.groups import find_groups
 from siftset.trainer.metrics.bootstrap import finite
 from siftset.trainer.models.saving import save_json
 from siftset.trainer.training.arguments import greater_is_better
@@ -25,8 +27,6 @@ from siftset.trainer.training.checkpoints import has_key, open_work, run_key
 from siftset.trainer.training.session import Session
 
 SEARCHED: Final = ("learning_rate", "batch_size", "epochs")
-GROUP: Final = pl.col("text").str.to_lowercase().str.replace_all(r"[^\p{L}\p{N}]+", " ")
-"""Rows with equal groups are alike but for case and punctuation; they stay in one fold."""
 CHOOSING: Final = 10
 """One part in so many of a fold's training rows decides which checkpoint is kept."""
 
@@ -39,6 +39,8 @@ class Trial:
     folder: Path
     seed: int
     progress: Progress
+    group: str | None = None
+    """The column whose equal values belong together, as in the comparison."""
 
     def run(
         self,
@@ -129,7 +131,11 @@ def cross_validate(config: Train, folds: int, trial: Trial) -> tuple[FoldFigure,
     files = trial.data.files  # the test split is never trained on
     paths = [*files.get("train", ()), *files.get("validation", ())]
     rows = pl.concat([pl.read_parquet(path) for path in paths], how="diagonal_relaxed")
-    parts = assign_folds(rows, folds, trial.seed)
+    parts = assign_folds(rows, folds, trial.seed, trial.group)
+    if parts.n_unique() < folds:
+        raise TrainingError(
+            f"train.folds: {folds} folds need as many different texts, found {parts.n_unique()}"
+        )
     found: list[dict[str, float]] = []
     with trial.progress.stage("cross-validation", folds) as stage:
         for k in range(folds):
@@ -139,35 +145,34 @@ def cross_validate(config: Train, folds: int, trial: Trial) -> tuple[FoldFigure,
     return tuple(_fold_figure(name, [one[name] for one in found]) for name in found[0])
 
 
-def assign_folds(rows: pl.DataFrame, folds: int, seed: int) -> pl.Series:
+def assign_folds(rows: pl.DataFrame, folds: int, seed: int, group: str | None = None) -> pl.Series:
     """Return the fold of every row: label by label, groups in a seeded order, each to the fold
     that has the fewest rows of the label, and among those the fewest of all.
+
+    Groups are those that a comparison draws together: of equal texts, or of one value of `group`.
     """
-    texts = rows["text"] if "text" in rows.columns else pl.Series(map(str, range(rows.height)))
-    labels = rows["label"].to_list() if "label" in rows.columns else [None] * rows.height
-    table = pl.DataFrame({"text": texts.fill_null(""), "label": list(map(str, labels))})
-    groups = (
-        table.with_columns(group=GROUP)
-        .group_by("group", maintain_order=True)
-        .agg(pl.col("label").first(), pl.len().alias("rows"))
+    numbers = find_groups(rows, group) if "text" in rows.columns else None
+    labels = rows["label"].to_list() if "label" in rows.columns else [""] * rows.height
+    table = pl.DataFrame(
+        {
+            "group": np.arange(rows.height) if numbers is None else numbers,
+            "label": list(map(str, labels)),
+        }
     )
-    if groups.height < folds:
-        raise TrainingError(
-            f"train.folds: {folds} folds need as many different texts, found {groups.height}"
-        )
+    groups = table.group_by("group", maintain_order=True).agg(
+        pl.col("label").first(), pl.len().alias("rows")
+    )
     order = np.random.Generator(np.random.PCG64([seed, 5])).permutation(groups.height)
     filled = np.zeros(folds, dtype=np.int64)
     by_label = {label: np.zeros(folds, dtype=np.int64) for label in groups["label"].unique()}
-    fold_of: dict[str, int] = {}
-    for group, label, n in groups[order.tolist()].iter_rows():
+    fold_of: dict[int, int] = {}
+    for number, label, n in groups[order.tolist()].iter_rows():
         own = by_label[label]
         fold = int(np.lexsort((filled, own))[0])
-        fold_of[group] = fold
+        fold_of[number] = fold
         own[fold] += n
         filled[fold] += n
-    return table.select(GROUP.alias("group"))["group"].replace_strict(
-        fold_of, return_dtype=pl.Int64
-    )
+    return table["group"].replace_strict(fold_of, return_dtype=pl.Int64)
 
 
 def _write_fold(
@@ -177,7 +182,7 @@ def _write_fold(
     folder = trial.folder / f"rows-{k}"
     folder.mkdir(parents=True, exist_ok=True)
     learned = rows.filter(parts != k)
-    chosen = assign_folds(learned, CHOOSING, trial.seed + k) == 0
+    chosen = assign_folds(learned, CHOOSING, trial.seed + k, trial.group) == 0
     split = {
         "train": learned.filter(~chosen),
         "validation": learned.filter(chosen),
@@ -199,29 +204,32 @@ def _fold_figure(name: str, values: Sequence[float]) -> FoldFigure:
     )
 
 
-def make_trials(
-    config: Train, data: TrainingData, out: Path, *, seed: int, resume: bool, progress: Progress
-) -> tuple[Train, Trials]:
-    """Search and cross-validate where asked; return the settings to train with, and why.
+@contextlib.contextmanager
+def keep_trials(out: Path) -> Iterator[Path]:
+    """Give the folder beside `out` where trials and folds that were done are noted.
 
-    What was found stays beside `out` until all is, so that an interrupted search goes on.
+    It goes when the model is done, or cannot be made; what was killed finds it again.
     """
-    if config.search is None and config.folds is None:
-        return config, Trials()
     folder = out.parent / f".{out.name}.trials"
-    key = run_key(config, data, seed, 1)
-    open_work(folder, key, keep=resume and has_key(folder, key))
-    trial = Trial(data, folder, seed, progress)
-    search: SearchFound | None = None
-    folds: tuple[FoldFigure, ...] = ()
     try:
-        if config.search is not None:
-            config, search = search_settings(config, config.search, trial)
-        if config.folds is not None:
-            folds = cross_validate(config, config.folds, trial)
+        yield folder
     except (TrainingError, ModelError) as error:
         if not isinstance(error, Interrupted):
             shutil.rmtree(folder, ignore_errors=True)
         raise
     shutil.rmtree(folder, ignore_errors=True)
+
+
+def make_trials(config: Train, trial: Trial, *, resume: bool) -> tuple[Train, Trials]:
+    """Search and cross-validate where asked; return the settings to train with, and why."""
+    if config.search is None and config.folds is None:
+        return config, Trials()
+    key = run_key(config, trial.data, trial.seed, 1)
+    open_work(trial.folder, key, keep=resume and has_key(trial.folder, key))
+    search: SearchFound | None = None
+    folds: tuple[FoldFigure, ...] = ()
+    if config.search is not None:
+        config, search = search_settings(config, config.search, trial)
+    if config.folds is not None:
+        folds = cross_validate(config, config.folds, trial)
     return without_trials(config), Trials(search=search, folds=folds)

@@ -1,7 +1,12 @@
 from __future__ import annotations
 
 import json
+import signal
 import statistics
+import subprocess
+import sys
+import time
+from pathlib import Path
 
 import polars as pl
 import pytest
@@ -15,7 +20,9 @@ from siftset.trainer.training.hyperparameter_search import (
     check_single,
     cross_validate,
 )
+from siftset.trainer.training.session import Session
 
+ROOT = Path(__file__).parents[3]
 FEW = Compare(resamples=10, positive=None, negative=None)
 
 
@@ -30,6 +37,12 @@ def test_folds_keep_rows_that_are_alike_together(small_set):
     both = rows.vstack(twins)
     folds = assign_folds(both, 4, seed=1)
     assert folds[: rows.height].equals(folds[rows.height :])
+    bare = rows.vstack(rows.with_columns(text=rows["text"].str.strip_chars(" .")))
+    folds = assign_folds(bare, 4, seed=1)
+    assert folds[: rows.height].equals(folds[rows.height :])
+    authors = rows.with_columns(author=pl.Series([i // 5 for i in range(rows.height)]))
+    by_author = authors.with_columns(fold=assign_folds(authors, 4, seed=1, group="author"))
+    assert by_author.group_by("author").agg(pl.col("fold").n_unique())["fold"].max() == 1
 
 
 def test_cross_validation_gives_mean_and_deviation(tiny_bert, small_set, tmp_path, progress):
@@ -104,6 +117,91 @@ def test_a_fold_is_measured_on_rows_that_chose_nothing(tiny_bert, small_set, tmp
         assert len(learned | chosen | measured) == len(learned) + len(chosen) + len(measured)
     every = [row for *_, measured in seen for row in measured]
     assert len(every) == len(set(every))
+
+
+KILLED = """
+import sys
+from pathlib import Path
+from siftset.schemas.progress import Silent
+from siftset.schemas.recipe.train import Compare, Train
+from siftset.schemas.results.lineage import Lineage, TrainingData
+from siftset.trainer.train import train
+import torch
+torch.set_num_threads(1)
+folder, config, *files = sys.argv[1:]
+data = TrainingData(
+    {"train": (Path(files[0]),), "validation": (Path(files[1]),)},
+    Lineage("tests", "hash", "set", 1, "run", "keep", "formula"),
+)
+compare = Compare(resamples=10, positive=None, negative=None)
+train(Train.model_validate_json(config), compare, data, out=Path(folder) / "m", seed=1,
+      progress=Silent())
+"""
+
+
+@pytest.mark.slow
+def test_search_and_folds_go_on_after_a_kill(tiny_bert, small_set, tmp_path, progress, monkeypatch):
+    config = Train(
+        task="classification",
+        model=str(tiny_bert),
+        max_steps=4,
+        batch_size=8,
+        folds=3,
+        search=Search(trials=2, learning_rate=(1e-4, 1e-3)),
+    )
+    (learned,), (held,) = small_set.files["train"], small_set.files["validation"]
+    killed, whole = tmp_path / "killed", tmp_path / "whole"
+    command = [sys.executable, "-c", KILLED, str(killed), config.model_dump_json()]
+    process = subprocess.Popen([*command, str(learned), str(held)], cwd=ROOT)
+    note = killed / ".m.trials" / "fold-0.json"
+    deadline = time.monotonic() + 200
+    while not note.is_file() and process.poll() is None and time.monotonic() < deadline:
+        time.sleep(0.01)
+    process.kill()
+    assert process.wait() == -signal.SIGKILL
+    done = {path.stem for path in note.parent.glob("*.json")} - {"run"}
+    assert "fold-0" in done
+    assert "fold-2" not in done
+
+    made = []
+    prepare = Session.prepare
+    monkeypatch.setattr(
+        Session, "prepare",
+        lambda self, **how: made.append(self.out.name) or prepare(self, **how),
+    )  # fmt: skip
+    found = [train(config, FEW, small_set, out=folder / "m", seed=1, progress=progress)
+             for folder in (killed, whole)]  # fmt: skip
+    first = made.index("m") + 1
+    assert done.isdisjoint(made[:first])
+    assert set(made[:first]) | done == set(made[first:])
+    for name in ("search", "chosen", "folds"):
+        assert found[0].details[name] == found[1].details[name]
+    assert found[0].metrics == found[1].metrics
+    assert [path.name for path in killed.iterdir()] == ["m"]
+
+
+def test_what_was_tried_outlives_a_kill_of_the_last_training(
+    tiny_bert, small_set, tmp_path, progress, monkeypatch
+):
+    config = Train(task="mlm", model=str(tiny_bert), max_steps=1, line_by_line=True, folds=2)
+    fit, fitted = Session.fit, []
+
+    def fit_until(stop):
+        def run(self):
+            fitted.append(self.out.name)
+            if self.out.name == stop:
+                raise KeyboardInterrupt
+            fit(self)
+
+        monkeypatch.setattr(Session, "fit", run)
+
+    fit_until("m")
+    with pytest.raises(KeyboardInterrupt):
+        train(config, FEW, small_set, out=tmp_path / "m", seed=1, progress=progress)
+    fit_until(None)
+    train(config, FEW, small_set, out=tmp_path / "m", seed=1, progress=progress)
+    assert fitted == ["fold-0", "fold-1", "m", "m"]
+    assert not list(tmp_path.glob(".m.*"))
 
 
 def test_a_trial_that_was_made_is_not_made_again(tiny_bert, small_set, tmp_path, progress):

@@ -6,7 +6,7 @@ import pytest
 from siftset.schemas.errors import RecipeError
 from siftset.schemas.recipe.train import Compare
 from siftset.trainer.comparison import gather_questions
-from siftset.trainer.comparison.groups import find_groups
+from siftset.trainer.data.groups import find_groups
 
 
 def test_equal_texts_are_one_group():
