@@ -22,6 +22,7 @@ from siftset.pipeline.model_registry.inputs import (
     train_section,
     training_data,
 )
+from siftset.pipeline.model_registry.leftovers import remove_leftovers
 from siftset.pipeline.model_registry.options import TrainOptions
 from siftset.pipeline.model_registry.ranks import is_main_process
 from siftset.pipeline.model_registry.registry import MODELS, point_latest
@@ -100,6 +101,7 @@ def train_version(
         hold_lock(make_writable_folder(models), timeout=options.lock_timeout),
         _name_checkpoint(out),
     ):
+        remove_leftovers(models, out.name, progress)
         if starts:
             launch_training(Launch(loaded, config, options, out), progress)
             result = replace(read_result(out), new=True)

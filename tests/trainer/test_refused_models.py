@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import time
 
 import polars as pl
 import pytest
@@ -88,10 +90,19 @@ def test_a_model_that_forgets_takes_no_place(recipe):
     models = recipe.parent / "out" / "models"
     assert (models / "latest").is_symlink()
     assert (models / "latest").resolve() == good.model.resolve()
+    week, young = models / ".v0-mlm-a.work", models / ".v0-mlm-b.trials"
+    for folder, days in ((week, 7.1), (young, 6.9)):
+        (folder / "checkpoint-1").mkdir(parents=True)
+        moment = time.time() - days * 86_400
+        for path in (folder / "checkpoint-1", folder):
+            os.utime(path, (moment, moment))
+    (models / ".v0-mlm-c.new").mkdir()  # a draft that was killed
     for _ in range(2):  # trained, then found again
         with pytest.raises(GateFailed):
             train_recipe(recipe, overrides=FORGETS)
         assert latest_model(models) == good.model.resolve()
+    hidden = {path.name for path in models.glob(".*")}
+    assert hidden == {".lock", young.name}  # what nobody came back for is gone, and drafts
     assert len(list(models.glob("v*-*"))) == 2
     (models / "latest").unlink()  # as of an output that an earlier siftset wrote
     assert latest_model(models) == good.model

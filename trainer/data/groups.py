@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import polars as pl
 
-from siftset.trainer.metrics.bootstrap import Integers
+from siftset.trainer.data.tokens import Integers
 
 
 def find_groups(frame: pl.DataFrame, column: str | None = None) -> Integers | None:
