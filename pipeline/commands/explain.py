@@ -17,7 +17,8 @@ from siftset.pipeline.reports.difference import describe_difference
 from siftset.pipeline.run.context import CurateOptions
 from siftset.pipeline.run.job import SECTIONS, Job, bind_formula, load_job
 from siftset.pipeline.run.row_sample import SAMPLE_ROWS
-from siftset.pipeline.stages.publish import PREVIEW
+from siftset.pipeline.stages.publish import FAULTS, PREVIEW
+from siftset.pipeline.storage.atomic_files import read_json
 from siftset.pipeline.storage.remote import fetch_below
 from siftset.pipeline.storage.run_folder import RUNS, RunFolder, run_folders
 from siftset.pipeline.storage.table import Store
@@ -97,7 +98,12 @@ def explain_one(
             row = one if run_id is None else {**one, "run_id": run_id}
             if where == "rejected":
                 row |= _attribute_rejection(loaded, store, row)
-            return Explained(_describe_row(where, row), {"where": where, "row": _to_json(row)})
+            faults = _find_faults(store, str(row["run_id"]), row_id)
+            told = [_describe_row(where, row), *(f"  {fault['traceback']}" for fault in faults)]
+            facts: dict[str, JsonValue] = {"where": where, "row": _to_json(row)}
+            if faults:
+                facts["faults"] = list(faults)
+            return Explained("\n".join(told), facts)
     job = load_job(loaded)
     row_id = _complete_row_id(row_id, (frame.lazy() for frame in _read_frames(job)))
     for frame in _read_frames(job):
@@ -171,6 +177,15 @@ def _attribute_rejection(
         return recorded
     clause = decider.decide(pl.DataFrame({"text": one_cell(row["text"])})).clause[0]
     return {"clause": clause or row["clause"], "clause_is": "the first as written"}
+
+
+def _find_faults(store: Store, run_id: str, row_id: str) -> tuple[dict[str, JsonValue], ...]:
+    """Return the exceptions that left a row open, with their tracebacks, as its run kept them."""
+    fetch_below(store.output, f"{RUNS}/{run_id}/{FAULTS}")
+    path = store.output / RUNS / run_id / FAULTS
+    listed = read_json(path)["faults"] if path.is_file() else []
+    assert isinstance(listed, list)
+    return tuple(one for one in listed if isinstance(one, dict) and one.get("row_id") == row_id)
 
 
 def _complete_row_id(begun: str, frames: Iterable[pl.LazyFrame]) -> str:

@@ -13,6 +13,7 @@ from siftset.pipeline.gate.prepare import check_kinds
 from siftset.pipeline.notifications.alert import send_run_alert
 from siftset.pipeline.run.context import CurateRun
 from siftset.pipeline.run.progress_file import ProgressFile
+from siftset.pipeline.stages.dead_run import store_dead_run
 from siftset.pipeline.stages.judgement import Assessment
 from siftset.pipeline.stages.process_shard import ShardResult
 from siftset.pipeline.stages.publish import (
@@ -25,6 +26,7 @@ from siftset.pipeline.stages.publish import (
 from siftset.pipeline.stages.run_outcome import RunOutcome
 from siftset.pipeline.stages.verdict import assess_run
 from siftset.pipeline.storage.catalog import PROGRESS
+from siftset.schemas.errors import SiftsetError
 from siftset.schemas.results.summary import CurateResult, Turnover
 
 
@@ -60,11 +62,17 @@ class BuiltVersion:
 def publish_run(run: CurateRun, build: Callable[[CurateRun], BuiltVersion]) -> CurateResult:
     """Carry a run out: `build` reads its rows, the gate decides, and they are published or not.
 
-    Raises GateFailed or FaultBudgetExceeded for a run that is refused; its folder is kept.
+    Raises GateFailed or FaultBudgetExceeded for a run that is refused; its folder is kept, and so
+    is that of a run that a defect ends.
     """
     live = ProgressFile(run.progress, run.folder / PROGRESS, run.run_id, run.job.recipe.name)
     try:
         return _carry_out(replace(run, progress=live), build)
+    except (SiftsetError, KeyboardInterrupt):
+        raise
+    except BaseException as error:
+        store_dead_run(run, error, live.balance)
+        raise
     finally:
         for warning in run.job.decider.close():
             run.progress.say(f"warning: {warning}")

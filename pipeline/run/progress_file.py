@@ -54,6 +54,11 @@ class ProgressFile:
         with self._lock:
             self._balance += balance
 
+    @property
+    def balance(self) -> Balance:
+        """Where the rows that are done so far ended."""
+        return self._balance
+
     def add_progress(self, done: int, note: str) -> None:
         """Note work that was done."""
         with self._lock:

@@ -81,9 +81,9 @@ def measure(
             shown[name] = shown[name].model_copy(update={"vocabulary": words})
     metrics = RunMetrics(
         verdict=judged.verdict,
-        run=_describe_run(run, outcome),
+        run=describe_run(run, incremental=outcome.fresh != outcome.files),
         inputs=(
-            *(_describe_input(entry) for entry in run.job.sources.inputs),
+            *(describe_input(entry) for entry in run.job.sources.inputs),
             *_describe_fixes(run),
         ),
         rows=Rows(
@@ -104,7 +104,7 @@ def measure(
         set_label_precision=of_set if looks else None,
         max_length=train.max_length if train else None,
         samples=_take_samples(run, results, outcome, precision),
-        links=_make_links(outcome, judged),
+        links=_make_links(results, outcome, judged),
         custom=dict(_own_metrics(run, outcome)),
         warnings=run.job.sources.warnings,
     )
@@ -121,7 +121,8 @@ def _own_metrics(run: CurateRun, outcome: RunOutcome) -> dict[str, float | int]:
     return ask_metrics(metrics, scan_with_views(rows))
 
 
-def _describe_run(run: CurateRun, outcome: RunOutcome) -> RunFacts:
+def describe_run(run: CurateRun, *, incremental: bool) -> RunFacts:
+    """Return which run this is; `incremental` says that it read what was new only."""
     job = run.job
     return RunFacts(
         run_id=run.run_id,
@@ -134,7 +135,7 @@ def _describe_run(run: CurateRun, outcome: RunOutcome) -> RunFacts:
         seed=job.recipe.seed,
         suite=job.recipe.integrity.suite,
         base_version=run.store.version(),
-        incremental=outcome.fresh != outcome.files,
+        incremental=incremental,
         started=run.started.isoformat(timespec="seconds"),
         seconds=round(run.seconds, 3),
         versions=software_versions(),
@@ -180,7 +181,9 @@ def _drift_from_reference(run: CurateRun, kept: ProfileState) -> tuple[Drift, ..
     return measure_drift(kept, before, against=f"the reference {path.name}")
 
 
-def _describe_input(entry: dict[str, JsonValue]) -> Input:
+def describe_input(entry: dict[str, JsonValue]) -> Input:
+    """Return an input as the page shows it."""
+
     def text(name: str) -> str:
         value = entry.get(name)
         return "" if value is None else str(value)
@@ -325,12 +328,16 @@ def _take_samples(
     return shown
 
 
-def _make_links(outcome: RunOutcome, judged: Judgement) -> dict[str, str]:
+def _make_links(
+    results: Sequence[ShardResult], outcome: RunOutcome, judged: Judgement
+) -> dict[str, str]:
     links = {"Recipe, inputs and software": "manifest.json", "Metrics": "metrics.json"}
     counts = {"rejected": "Rejected rows", "quarantine": "Quarantine", "unreadable": "Unreadable"}
     links |= {title: f"{name}/" for name, title in counts.items()}
     if outcome.duplicates:
         links["Duplicates"] = "duplicates/"
+    if any(result.faults for result in results):
+        links["Faults of signals"] = "faults.json"
     if judged.data_docs is not None:
         links |= {"Data Docs": "data_docs/index.html", "Suite": "gx/expectations/"}
     return links

@@ -206,7 +206,7 @@ def finish_commit(store: Store) -> None:
         metrics = read_metrics(folder.path / METRICS)
         if metrics is not None:
             facts = metrics.run.model_copy(update={"version": commit.version})
-            _write_metrics(folder.path, metrics.model_copy(update={"run": facts}))
+            write_metrics(folder.path, metrics.model_copy(update={"run": facts}))
             render_report(folder.path, history=read_history(store.output, before=commit.run_id))
         write_index(store.output)
         folder.amend(state="published", version=commit.version)
@@ -249,7 +249,7 @@ def assemble_run(
         "refused": Path("not stored"),
     }
     move_project(draft / "gx", run.folder / "set", places[state])
-    _write_metrics(draft, assessment.metrics)
+    write_metrics(draft, assessment.metrics)
     for name in (PROFILE, DIFF_HTML, DIFF_JSON):
         if (run.folder / name).is_file():
             (run.folder / name).replace(draft / name)
@@ -356,7 +356,8 @@ def _place_run(run: CurateRun, draft: Path) -> RunFolder:
     return folder
 
 
-def _write_metrics(folder: Path, metrics: RunMetrics) -> None:
+def write_metrics(folder: Path, metrics: RunMetrics) -> None:
+    """Write metrics.json, without the values of environment variables."""
     text = metrics.model_dump_json(indent=1)
     found = json.loads(text)
     hidden = hide_in_json(found)

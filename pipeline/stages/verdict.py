@@ -4,18 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from fractions import Fraction
 from typing import TYPE_CHECKING, Final
 
 from siftset.pipeline.gate.prepare import threshold_counts
 from siftset.pipeline.gate.thresholds import apply_thresholds, unmeasured_check, verdict_of
 from siftset.pipeline.profile.scalars import list_scalars
-from siftset.pipeline.profile.shares import is_above
+from siftset.pipeline.stages.budgets import hold_budgets
 from siftset.pipeline.stages.judgement import Assessment, Judgement
 from siftset.pipeline.stages.measure import measure
 from siftset.pipeline.stages.process_shard import WHOLE_SHARD
 from siftset.pipeline.stages.run_gate import run_suites
-from siftset.schemas.errors import FaultBudgetExceeded, GateFailed, SiftsetError
+from siftset.schemas.errors import GateFailed
 from siftset.schemas.results.metrics import Check, Verdict
 
 if TYPE_CHECKING:
@@ -29,9 +28,9 @@ _ORDER: Final[tuple[Verdict, ...]] = ("pass", "warn", "fail")
 def assess_run(run: CurateRun, results: Sequence[ShardResult], outcome: RunOutcome) -> Assessment:
     """Measure a run and judge it: budgets first, then row rules that block, then the gate."""
     faults = tuple(fault for result in results for fault in result.faults)
-    excess = _check_budgets(run, outcome, faults)
+    checks, excess = hold_budgets(run, outcome, faults)
     judged = Judgement("fail", refusal=excess) if excess else _judge_run(run, results, outcome)
-    judged = _add_lost_shards(judged, results)
+    judged = _add_checks(judged, (*_find_lost_shards(results), *checks))
     metrics = measure(run, results, outcome, judged)
     measured = Assessment(metrics, judged.refusal, faults, judged.data_docs)
     return measured if judged.refusal else _hold_thresholds(run, outcome, measured)
@@ -55,32 +54,9 @@ def _hold_thresholds(run: CurateRun, outcome: RunOutcome, measured: Assessment) 
     return replace(measured, metrics=judged, refusal=refusal)
 
 
-def _check_budgets(
-    run: CurateRun, outcome: RunOutcome, faults: Sequence[dict[str, str]]
-) -> SiftsetError | None:
-    """Return the budget that was overdrawn, if any."""
-    recipe, balance = run.job.recipe, outcome.balance
-    read = max(1, balance.read)
-    if is_above(Fraction(outcome.faulted, read), recipe.max_fault_rate):
-        first = faults[0]
-        return FaultBudgetExceeded(
-            f"{outcome.faulted:,} of {balance.read:,} rows cannot be decided because a signal "
-            f"fails on them, more than max_fault_rate {recipe.max_fault_rate:g} allows; first: "
-            f"signal '{first['signal']}' on row {first['row_id']}: {first['error']}; nothing was "
-            "published: mend the signal or raise max_fault_rate"
-        )
-    if is_above(Fraction(balance.unreadable, read), recipe.max_unreadable_share):
-        return FaultBudgetExceeded(
-            f"{balance.unreadable:,} of {balance.read:,} records are unreadable, more than "
-            f"max_unreadable_share {recipe.max_unreadable_share:g} allows; nothing was published: "
-            "mend the input or raise max_unreadable_share"
-        )
-    return None
-
-
-def _add_lost_shards(judged: Judgement, results: Sequence[ShardResult]) -> Judgement:
-    """Add a warning for every shard whose rows were set aside because no node got it done."""
-    found = tuple(
+def _find_lost_shards(results: Sequence[ShardResult]) -> tuple[Check, ...]:
+    """Return a warning for every shard whose rows were set aside because no node got it done."""
+    return tuple(
         Check(
             name="shard done",
             stage="input",
@@ -96,10 +72,11 @@ def _add_lost_shards(judged: Judgement, results: Sequence[ShardResult]) -> Judge
         for fault in result.faults
         if fault["signal"] == WHOLE_SHARD
     )
-    if not found:
-        return judged
-    worst = max((judged.verdict, verdict_of(found)), key=_ORDER.index)
-    return replace(judged, verdict=worst, checks=(*found, *judged.checks))
+
+
+def _add_checks(judged: Judgement, checks: tuple[Check, ...]) -> Judgement:
+    worst = max((judged.verdict, verdict_of(checks)), key=_ORDER.index)
+    return replace(judged, verdict=worst, checks=(*checks, *judged.checks))
 
 
 def _judge_run(run: CurateRun, results: Sequence[ShardResult], outcome: RunOutcome) -> Judgement:

@@ -26,8 +26,9 @@ MEANING: Final = 2
 NOT_OF_THE_SET: Final = {"name", "output", "refresh", "train", "compare", "ray"}
 _SOFTWARE: Final = ("siftset", "polars", "polars-hash", "deltalake", "nltk", "numba")
 
-State = Literal["prepared", "published", "refused", "preview"]
-"""prepared: ready, but no commit is known; refused: the gate or a budget said no."""
+State = Literal["prepared", "published", "refused", "preview", "died"]
+"""prepared: ready, but no commit is known; refused: the gate or a budget said no; died: a defect
+ended it."""
 
 
 def new_run_id(now: datetime | None = None) -> str:

@@ -104,16 +104,23 @@ def _judge_signals(metrics: RunMetrics) -> Iterator[ReportFinding]:
         true = signal.true if signal.analysed_true is None else signal.analysed_true
         false = signal.false if signal.analysed_false is None else signal.analysed_false
         unknown = signal.unknown if signal.analysed_unknown is None else signal.analysed_unknown
-        if signal.faults:
-            claim = f"The `{signal.name}` signal failed on {signal.faults:,} rows."
-            todo = f"see the faults of the run; try it with: siftset signals try {signal.name}"
-            yield ReportFinding("balance", "warn", claim, todo)
-        elif false and not true and not signal.true:
+        if not signal.faults and false and not true and not signal.true:
             of = f"{true + false + unknown:,} rows" if whole else seen
             if signal.analysed_true is None:
                 of = f"the {signal.evaluated:,} rows that it was asked about"
             claim = f"The `{signal.name}` signal is true of none of {of}."
             yield ReportFinding("balance", "warn", claim, "check its words or its limits")
+
+
+def _judge_faults(metrics: RunMetrics) -> Iterator[ReportFinding]:
+    left_open = any(check.name == "signal faults" for check in metrics.checks)
+    todo = "part 3 shows rows that it left open, with the exceptions"
+    if not left_open:
+        todo = "the formula decided these rows without it"
+    for signal in metrics.funnel.signals if metrics.funnel else ():
+        if signal.faults:
+            claim = f"The `{signal.name}` signal failed on {signal.faults:,} rows."
+            yield ReportFinding("balance", "warn", claim, todo)
 
 
 def _judge_labels(metrics: RunMetrics) -> Iterator[ReportFinding]:
@@ -229,6 +236,6 @@ def _judge_drift(metrics: RunMetrics) -> Iterator[ReportFinding]:
 
 
 _RULES: Final[tuple[Callable[[RunMetrics], Iterator[ReportFinding]], ...]] = (
-    _judge_balance, _judge_signals, _judge_checks, _judge_columns,
+    _judge_balance, _judge_faults, _judge_signals, _judge_checks, _judge_columns,
     _judge_duplicates, _judge_texts, _judge_labels, _judge_leakage, _judge_drift,
 )  # fmt: skip

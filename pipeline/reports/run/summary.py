@@ -21,7 +21,10 @@ from siftset.pipeline.reports.page import (
     show_figures,
 )
 from siftset.pipeline.reports.run.findings import WORST_FIRST, ReportFinding
-from siftset.schemas.results.metrics import RunMetrics
+from siftset.schemas.results.metrics import Input, RunMetrics
+
+_MOST_FINDINGS = 12
+_MOST_INPUTS = 50
 
 VERDICTS = {
     "pass": "Passed",
@@ -57,67 +60,62 @@ def summary_part(
     metrics: RunMetrics, found: tuple[ReportFinding, ...], history: Sequence[RunMetrics]
 ) -> PagePart:
     """Return part 1: the figures that matter, what stands out, and what went in."""
-    shown = sorted(found, key=lambda one: WORST_FIRST[one.level])
-    said = h(
-        "ul",
-        [
-            list_statement(
-                one.level, one.claim, one.todo, to="" if one.part == "summary" else one.part
-            )
-            for one in shown[:12]
-        ],
-        class_="briefs",
-    )
-    if len(shown) > 12:
-        said = h("div", said, h("p", f"{len(shown) - 12} more stand below.", class_="soft"))
-    if not shown:
-        said = call_out("pass", "Nothing stands out: every check passed.")
     run = metrics.run
+    facts = {
+        "Recipe": [run.recipe, " ", h("code", run.recipe_hash[:16])],
+        "Formula": h("code", run.formula),
+        "Suite": run.suite or "none",
+        "Based on version": run.base_version,
+        "Seed": run.seed,
+        "Software": ", ".join(f"{name} {number}" for name, number in run.versions.items()),
+    }
+    body = [
+        _main_figures(metrics),
+        _list_findings(found),
+        _draw_trend(metrics, history),
+        list_facts(facts),
+        h("div", h("h3", "Inputs"), _list_inputs(metrics.inputs)),
+    ]
+    return PagePart("summary", "Verdict", body, metrics.verdict)
+
+
+def _list_findings(found: Sequence[ReportFinding]) -> Markup:
+    """List the worst statements, each with a link to the part that it is about."""
+    if not found:
+        return call_out("pass", "Nothing stands out: every check passed.")
+    shown = sorted(found, key=lambda one: WORST_FIRST[one.level])[:_MOST_FINDINGS]
+    items = [
+        list_statement(one.level, one.claim, one.todo, to="" if one.part == "summary" else one.part)
+        for one in shown
+    ]
+    said = h("ul", items, class_="briefs")
+    more = len(found) - len(shown)
+    return h("div", said, h("p", f"{more} more stand below.", class_="soft")) if more else said
+
+
+def _list_inputs(inputs: Sequence[Input]) -> Child:
+    if not inputs:
+        return note_absence("None.")
     columns = [
         TableColumn("Input", "name"),
         TableColumn("Rows", "num"),
         TableColumn("Bytes", "num"),
         TableColumn("Fingerprint", "name"),
     ]
-    rows = [
-        [
+    rows: list[list[Child]] = []
+    for one in inputs[:_MOST_INPUTS]:
+        place = h("div", one.location, class_="small soft") if one.location else None
+        rows.append(
             [
-                one.name,
-                " ",
-                h("span", one.kind, class_="faint"),
-                h("div", one.location, class_="small soft") if one.location else None,
-            ],
-            "" if one.rows is None else f"{one.rows:,}",
-            "" if one.bytes is None else f"{one.bytes:,}",
-            h("code", one.fingerprint[:32]),
-        ]
-        for one in metrics.inputs[:50]
-    ]
-    more = len(metrics.inputs) - len(rows)
+                [one.name, " ", h("span", one.kind, class_="faint"), place],
+                "" if one.rows is None else f"{one.rows:,}",
+                "" if one.bytes is None else f"{one.bytes:,}",
+                h("code", one.fingerprint[:32]),
+            ]
+        )
+    more = len(inputs) - len(rows)
     note = h("p", f"and {more:,} more, in the manifest", class_="soft") if more else None
-    body = [
-        _main_figures(metrics),
-        said,
-        _draw_trend(metrics, history),
-        list_facts(
-            {
-                "Recipe": [run.recipe, " ", h("code", run.recipe_hash[:16])],
-                "Formula": h("code", run.formula),
-                "Suite": run.suite or "none",
-                "Based on version": run.base_version,
-                "Seed": run.seed,
-                "Software": ", ".join(f"{name} {number}" for name, number in run.versions.items()),
-            }
-        ),
-        h(
-            "div",
-            h("h3", "Inputs"),
-            draw_table(columns, rows) if rows else note_absence("None."),
-            note,
-        ),
-    ]
-    status = metrics.verdict
-    return PagePart("summary", "Verdict", body, status)
+    return [draw_table(columns, rows), note]
 
 
 def _main_figures(metrics: RunMetrics) -> Markup:

@@ -15,6 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from siftset.pipeline.commands.curate import curate
+from siftset.pipeline.commands.explain import explain_recipe
 from siftset.pipeline.run.context import CurateOptions
 from siftset.schemas.errors import (
     FaultBudgetExceeded,
@@ -268,6 +269,37 @@ def test_one_fault_stops_publishing_and_is_told(tmp_path):
     assert "in picky" in fault["traceback"]
     assert str(run) in str(caught.value)
     assert not (tmp_path / "out/set").exists()
+    page = (run / "report.html").read_text()
+    for told in ("ValueError: cannot read this", "max_fault_rate 0", "faults.json"):
+        assert told in page
+    metrics = json.loads((run / "metrics.json").read_text())
+    (check,) = (one for one in metrics["checks"] if one["name"] == "signal faults")
+    _, _, recipe, _, row_id = check["advice"].split("  ")[1].split()
+    told = explain_recipe(recipe, row_id)
+    assert "quarantined: signal fault" in told.text
+    assert "in picky" in told.text
+
+
+def test_a_run_that_dies_of_a_defect_leaves_its_folder_and_the_index_shows_it(
+    tmp_path, monkeypatch
+):
+    def die(*_args: object, **_more: object) -> None:
+        raise KeyError("a & b")
+
+    monkeypatch.setattr("siftset.pipeline.commands.publish_run.assess_run", die)
+    with pytest.raises(KeyError) as caught:
+        curate(write(tmp_path))
+    (run,) = (tmp_path / "out/runs").iterdir()
+    assert str(run) in "".join(caught.value.__notes__)
+    assert "in die" in (run / "error.txt").read_text()
+    assert json.loads((run / "manifest.json").read_text())["state"] == "died"
+    page = (run / "report.html").read_text()
+    assert "The run died of KeyError: &#x27;a &amp; b&#x27;, after 7 rows" in page
+    index = (tmp_path / "out/index.html").read_text()
+    assert f"runs/{run.name}/report.html" in index
+    assert "failed" in index
+    monkeypatch.undo()
+    assert curate(tmp_path / "recipe.json").version == 0
 
 
 def test_within_the_budget_the_row_is_quarantined_and_the_others_stay(tmp_path):
@@ -277,6 +309,10 @@ def test_within_the_budget_the_row_is_quarantined_and_the_others_stay(tmp_path):
     }  # fmt: skip
     last = put_aside(result, "quarantine").filter(pl.col("text") == "another good one, long")
     assert last["_reasons"].to_list() == [["signal fault"]]
+    metrics = json.loads((result.report.parent / "metrics.json").read_text())
+    (check,) = (one for one in metrics["checks"] if one["name"] == "signal faults")
+    assert (check["failed"], check["rows"], check["severity"]) == (1, 7, "warning")
+    assert check["examples"][0]["reason"] == "picky: ValueError: cannot read this"
 
 
 def test_a_fault_that_does_not_matter_costs_nothing(tmp_path):
@@ -290,6 +326,10 @@ def test_unreadable_records_are_put_aside_up_to_a_share(tmp_path):
         handle.write('{"text": "broken\n')
     with pytest.raises(FaultBudgetExceeded, match="1 of 8 records are unreadable"):
         curate(path)
+    (run,) = (tmp_path / "out/runs").iterdir()
+    page = (run / "report.html").read_text()
+    assert "max_unreadable_share 0.01" in page
+    assert "in.jsonl record 7" in page
     path = write(tmp_path, max_unreadable_share=0.5)
     with (tmp_path / "in.jsonl").open("a") as handle:
         handle.write('{"text": "broken\n')
