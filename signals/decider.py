@@ -37,6 +37,12 @@ class Decider(FormulaDecider):
         trees: dict[str, Node] = {}
         plain: dict[str, Signal] = {}
         for name, question in signals.items():
+            if not isinstance(name, str) or not isinstance(question, Question):
+                found = type(question).__name__
+                raise SignalError(
+                    f"signals: {name!r} stands for {question!r:.60} ({found}), expected a name and "
+                    "a signal, such as  {'good': keyword(words=['good'])}"
+                )
             if isinstance(question, Signal):
                 plain[name] = question
             else:

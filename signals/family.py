@@ -83,7 +83,11 @@ class Build:
 
     def _make_signal(self, kind: Kind, body: Body, options: Options) -> Signal:
         bounds = options.bounds
-        if bounds is None and isinstance(self.parameters, Thresholds):
+        if (
+            bounds is None
+            and options.returns == "score"
+            and isinstance(self.parameters, Thresholds)
+        ):
             bounds = bounds_of(self.parameters)
         limits = {"min", "max"} if isinstance(self.parameters, Thresholds) else set()
         values = self.parameters.model_dump(mode="json", exclude=limits)
@@ -222,4 +226,5 @@ def bounds_of(parameters: Thresholds) -> Bounds | None:
     """Make bounds of the parameters min and max; None where neither is given."""
     if parameters.min is None and parameters.max is None:
         return None
-    return Bounds(parameters.min, parameters.max)
+    least, most = parameters.min, parameters.max
+    return Bounds(None if least is None else float(least), None if most is None else float(most))

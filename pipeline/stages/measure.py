@@ -106,7 +106,7 @@ def measure(
         samples=_take_samples(run, results, outcome, precision),
         links=_make_links(results, outcome, judged),
         custom=dict(_own_metrics(run, outcome)),
-        warnings=run.job.sources.warnings,
+        warnings=(*run.job.sources.warnings, *run.job.decider.statistics().warnings),
     )
     found = find_alerts(metrics, read_history(run.store.output, before=run.run_id))
     return metrics.model_copy(update={"alerts": found})

@@ -270,11 +270,11 @@ def _make_rejected(
 ) -> pl.DataFrame:
     scores = ["scores"] if "scores" in decided.columns else []
     text = ["text"] if context.record == "full" and "text" in decided.columns else []
-    with_clause = decided.with_columns(clause=decisions.clause)
-    columns = ["row_id", "source", "signals", *scores, "clause", *text]
-    if context.record == "none":
-        return with_clause.select(columns).clear()
-    return with_clause.select(columns).filter(refused)
+    named = [column for column in ("id", "label") if column in decided.columns]
+    columns = ["row_id", *named, "source", "signals", *scores, "clause", *text]
+    stored = cast_storable(decided.select(named))
+    rows = decided.with_columns(*stored, clause=decisions.clause).select(columns)
+    return rows.clear() if context.record == "none" else rows.filter(refused)
 
 
 def _make_ids(batch: Batch, failing: pl.Series | None, kept: pl.Series) -> pl.DataFrame:

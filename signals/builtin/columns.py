@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 import polars as pl
 from pydantic import Field
 
@@ -9,6 +11,9 @@ from siftset.schemas.recipe.section import Share, label_text
 from siftset.signals.family import Build, Parameters, Thresholds, family
 from siftset.signals.labels import labels_as_text
 from siftset.signals.signal import Signal
+
+_EXACT: Final = 2**53
+"""The integer up to which 64-bit floats hold every one."""
 
 
 class OneOf(Parameters):
@@ -41,25 +46,45 @@ class Number(Thresholds):
     """Parameters of `number`."""
 
     column: str = Field(description="The numeric column that is read.")
+    min: int | float | None = None
+    max: int | float | None = None
 
 
 @family(
     Number,
     definition=(
-        "the column's value as a 64-bit float, to which integers beyond 2^53 are rounded; min and "
-        "max are inclusive, NaN is unknown"
+        "the column's value as a 64-bit float; min and max are inclusive, NaN is unknown; where "
+        "one of them is an integer of 2^53 or more, integers and decimals are compared exactly and "
+        "there is no score"
     ),
     examples=[
         ({"column": "stars", "min": 4}, 5.0, True),
         ({"column": "stars", "min": 4}, 1.0, False),
+        ({"column": "id", "min": 2**53 + 1}, 2**53, False),
+        ({"column": "id", "min": 2**53 + 1}, 2**53 + 1, True),
         ({"column": "stars"}, None, None),
     ],
 )
 def number(parameters: Number, build: Build) -> Signal:
     """The value of a numeric column."""
+    least, most = parameters.min, parameters.max
+    if any(isinstance(limit, int) and abs(limit) >= _EXACT for limit in (least, most)):
+        # no float would tell such an integer from its neighbours
+        build.depends(repr(("exact", least, most)))
+        return build.expression(lambda column: _lies_between(column, least, most), accepts="number")
     return build.expression(
         lambda column: column.cast(pl.Float64).fill_nan(None), returns="score", accepts="number"
     )
+
+
+def _lies_between(column: pl.Expr, least: float | None, most: float | None) -> pl.Expr:
+    limits = [column >= _write_limit(least)] if least is not None else []
+    limits += [column <= _write_limit(most)] if most is not None else []
+    return pl.when(~column.cast(pl.Float64).is_nan()).then(pl.all_horizontal(limits))
+
+
+def _write_limit(limit: float) -> pl.Expr:
+    return pl.lit(limit, pl.Int128 if isinstance(limit, int) else pl.Float64)
 
 
 class SampleParameters(Parameters):

@@ -13,6 +13,7 @@ from siftset.signals.family import Build, Thresholds, family
 from siftset.signals.signal import Signal
 from siftset.signals.words.case_folding import fold_case, fold_table
 from siftset.signals.words.phrases import Match, squeeze_space
+from siftset.signals.words.spelling import fold_entries, fold_spelling, fold_spellings
 from siftset.signals.words.wordset import WordSet
 
 ALTERNATION_LIMIT = 200
@@ -54,14 +55,18 @@ class Keyword(Thresholds):
     Keyword,
     positional="words",
     unordered=("words",),
+    version=2,
     definition=(
         "word boundaries and simple case folding of Unicode as in the Rust crate `regex`; "
-        "an entry is whole where no word character touches its ends"
+        "an entry is whole where no word character touches its ends; texts and entries are "
+        "compared in NFC, with plain apostrophes and without variation selectors"
     ),
     examples=[
         ({"words": ["nike"]}, "NIKE shoes", True),
         ({"words": ["nike"]}, "Nikes and Monike", False),
         ({"words": ["nike"]}, "ni\u212ae", True),
+        ({"words": ["don't"]}, "Don\u2019t", True),
+        ({"words": ["caf\u00e9"]}, "cafe\u0301", True),
         ({"words": ["fashionable"], "match": "substring"}, "unfashionable", True),
         ({"words": ["run"], "match": "prefix"}, "running", True),
         ({"words": ["new york"]}, "New\n  York", True),
@@ -72,7 +77,8 @@ class Keyword(Thresholds):
 def keyword(parameters: Keyword, build: Build) -> Signal:
     """Whether the text holds a word or phrase of a list."""
     listed = build.words(parameters.list) if parameters.list is not None else ()
-    entries = normalise_entries((*parameters.words, *listed), case=parameters.case)
+    spelt = fold_entries((*parameters.words, *listed))
+    entries = normalise_entries(spelt, case=parameters.case)
     if parameters.score is not None:
         return _build_score(parameters, build, entries)
     if parameters.match == "substring" and len(entries) > ALTERNATION_LIMIT:
@@ -82,8 +88,9 @@ def keyword(parameters: Keyword, build: Build) -> Signal:
     if len(entries) <= ALTERNATION_LIMIT:
         write = write_alternation if len(entries) <= LOOKING_LIMIT else write_enclosed
         pattern = write(entries, match=parameters.match, case=parameters.case)
-        return build.expression(lambda text: text.str.contains(pattern))
-    return build.batch(_word_set(entries, parameters).find_hits)
+        return build.expression(lambda text: fold_spelling(text).str.contains(pattern))
+    words = _word_set(entries, parameters)
+    return build.batch(lambda texts: words.find_hits(fold_spellings(texts)))
 
 
 def _build_score(parameters: Keyword, build: Build, entries: tuple[str, ...]) -> Signal:
@@ -93,7 +100,9 @@ def _build_score(parameters: Keyword, build: Build, entries: tuple[str, ...]) ->
     if parameters.score == "count" and len(entries) <= ALTERNATION_LIMIT:
         pattern = write_alternation(entries, match=parameters.match, case=parameters.case)
         return build.expression(
-            lambda text: text.str.count_matches(pattern), returns="score", bounds=bounds
+            lambda text: fold_spelling(text).str.count_matches(pattern),
+            returns="score",
+            bounds=bounds,
         )
     if parameters.match == "substring":
 
@@ -104,8 +113,8 @@ def _build_score(parameters: Keyword, build: Build, entries: tuple[str, ...]) ->
 
         return build.expression(count_substrings, returns="score", bounds=bounds)
     words = _word_set(entries, parameters)
-    body = words.count_matches if parameters.score == "count" else words.count_distinct
-    return build.batch(body, returns="score", bounds=bounds)
+    count = words.count_matches if parameters.score == "count" else words.count_distinct
+    return build.batch(lambda texts: count(fold_spellings(texts)), returns="score", bounds=bounds)
 
 
 def _word_set(entries: tuple[str, ...], parameters: Keyword) -> WordSet:
@@ -144,7 +153,8 @@ def _any_of(entries: tuple[str, ...]) -> str:
 
 
 def _fold_text(text: pl.Expr, entries: tuple[str, ...], parameters: Keyword) -> pl.Expr:
-    """Fold case, and white space where an entry has some, so that plain search is exact."""
+    """Fold spelling, case, and white space where an entry has some: plain search is then exact."""
+    text = fold_spelling(text)
     if not parameters.case:
         letters = [chr(code) for code in fold_table()]
         text = text.str.replace_many(letters, list(fold_table().values()))

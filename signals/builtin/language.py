@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from pydantic import Field
 
 from siftset.schemas.errors import MissingExtraError, SignalError
+from siftset.schemas.recipe.section import Share
 from siftset.signals.family import Build, Thresholds, family
 from siftset.signals.signal import Signal
 
@@ -29,6 +30,11 @@ class Language(Thresholds):
     """Parameters of `language`."""
 
     code: str = Field("en", pattern="^[a-z]{2,3}$", description="ISO 639-1 code.")
+    sure: Share = Field(
+        0.3,
+        description="Unknown where the likeliest language is less probable than this; 0 always "
+        "gives the probability.",
+    )
 
 
 @family(
@@ -39,11 +45,14 @@ class Language(Thresholds):
         ({"min": 0.5}, "This is certainly a sentence in English.", True),
         ({"code": "de", "min": 0.5}, "Das ist ganz bestimmt ein deutscher Satz.", True),
         ({"code": "de", "min": 0.5}, "This is certainly a sentence in English.", False),
+        ({"min": 0.5}, "ok", None),
+        ({"code": "de", "min": 0.5, "sure": 0}, "ok", False),
         ({}, None, None),
     ],
+    version=2,
 )
 def language(parameters: Language, build: Build) -> Signal:
-    """Probability that a text is in a language."""
+    """Probability that a text is in a language; unknown where a text is too short to tell."""
     codes = load_identifier().labels
     if parameters.code not in codes:
         raise SignalError(
@@ -51,7 +60,10 @@ def language(parameters: Language, build: Build) -> Signal:
             f"known: {', '.join(sorted(codes))}"
         )
 
-    def language_probability(text: str) -> float:
-        return float(dict(load_identifier().rank(text))[parameters.code])
+    def language_probability(text: str) -> float | None:
+        ranked = load_identifier().rank(text)
+        if ranked[0][1] < parameters.sure:
+            return None
+        return float(dict(ranked)[parameters.code])
 
     return build.row(language_probability, returns="score")

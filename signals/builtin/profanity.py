@@ -6,7 +6,8 @@ from pydantic import Field
 
 from siftset.signals.family import Build, Thresholds, family
 from siftset.signals.signal import Signal
-from siftset.signals.words.phrases import Phrases
+from siftset.signals.words.spelling import fold_entries, fold_spellings
+from siftset.signals.words.wordset import WordSet
 
 
 class Profanity(Thresholds):
@@ -18,6 +19,7 @@ class Profanity(Thresholds):
 @family(
     Profanity,
     positional="list",
+    version=2,
     definition="whole words of the list, any case; a list knows neither context nor intent",
     examples=[
         ({"max": 0}, "What a classic assessment of Scunthorpe", True),
@@ -27,4 +29,5 @@ class Profanity(Thresholds):
 )
 def profanity(parameters: Profanity, build: Build) -> Signal:
     """How many coarse words the text holds; `max: 0` asks for none."""
-    return build.row(Phrases(build.words(parameters.list)).count_matches, returns="score")
+    words = WordSet(fold_entries(build.words(parameters.list)))
+    return build.batch(lambda texts: words.count_matches(fold_spellings(texts)), returns="score")

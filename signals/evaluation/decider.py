@@ -255,7 +255,7 @@ def _signal_statistics(
         found[name] = SignalStatistics(
             rows=space.size, **said, ran=ledger.asked, cached=ledger.cached, raised=ledger.raised,
             calls=ledger.calls, seconds=ledger.seconds, position=order[name],
-            fused=name in plan.fused,
+            fused=name in plan.fused, differs=ledger.differs,
         )  # fmt: skip
     return found
 

@@ -30,6 +30,8 @@ class SignalStatistics:
     """Its place in the order, from 0."""
     fused: bool = False
     """Whether it was asked about every row in one pass with others."""
+    differs: str = ""
+    """Where it answered a row otherwise when it was asked again; empty where it did not."""
 
     @property
     def evaluated(self) -> int:
@@ -61,6 +63,7 @@ class SignalStatistics:
             seconds=self.seconds + other.seconds,
             position=latest.position,
             fused=latest.fused,
+            differs=self.differs or other.differs,
         )
 
 
@@ -97,6 +100,16 @@ class Statistics:
                 name: self.signals.get(name, nothing) + other.signals.get(name, nothing)
                 for name in names
             },
+        )
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """Tell which signals do not answer a row the same when they are asked again."""
+        return tuple(
+            f"signal '{name}' is no function of its input: {found.differs}; its answers are not "
+            "stored, and another run may keep other rows: take chance, time and state out of it"
+            for name, found in self.signals.items()
+            if found.differs
         )
 
     def to_json(self) -> dict[str, JsonValue]:

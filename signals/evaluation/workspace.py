@@ -23,6 +23,7 @@ from siftset.signals.evaluation.bodies import (
 )
 from siftset.signals.evaluation.faults import TRACEBACKS, Fault, describe_fault
 from siftset.signals.evaluation.preprocessing import Steps
+from siftset.signals.evaluation.repeats import find_difference
 from siftset.signals.evaluation.score_cache import ScoreCache, Shelf, content_keys
 from siftset.signals.evaluation.spec import Preprocessor, SignalSpec
 from siftset.signals.evaluation.thresholds import SignalUse, compare_scores, decide_scores
@@ -41,6 +42,8 @@ class SignalLedger:
     cached: int = 0
     """Rows whose answers were stored by an earlier call or run."""
     raised: int = 0
+    differs: str = ""
+    """Where it answered a row otherwise when it was asked again; empty where it did not."""
 
 
 class Workspace:
@@ -96,12 +99,20 @@ class Workspace:
         for signal, answer in zip(signals, made, strict=True):
             self._set_answers(signal, None, answer)
             self._charge_time(signal, self.size, share)
+            self._ask_again(signal, answer, share)
             nulls = self.nulls_of(signal)
             if nulls is not None:
                 self.codes[signal.name][nulls] = UNKNOWN
                 if signal.returns == "score":
                     self.scores[signal.name][nulls] = np.nan
             self.complete.add(signal.name)
+
+    def _ask_again(self, signal: SignalSpec, answers: Codes | Scores, seconds: float) -> None:
+        def gather(count: int) -> dict[str, Values]:
+            return self._gather_inputs(signal, np.arange(count))[0]
+
+        differs = find_difference(signal, gather, answers, seconds=seconds)
+        self.ledgers[signal.name].differs = differs or ""
 
     def _ask_missing(self, name: str, rows: Rows | None) -> None:
         """Ask a signal about those of the rows that it was not asked about yet."""
@@ -155,7 +166,16 @@ class Workspace:
         self._charge_time(signal, answers.size, seconds)
         if raised:
             self._record_faults(signal, rows, raised)
-        if shelf is not None and shelf.ran(size, seconds):
+        differs = find_difference(
+            signal,
+            lambda count: {name: values[:count] for name, values in inputs.items()},
+            answers,
+            raised=raised,
+            seconds=seconds,
+        )
+        self.ledgers[signal.name].differs = differs or ""
+        # only what is known to be a function of its input is stored
+        if shelf is not None and shelf.ran(size, seconds) and differs == "":
             wanted = np.delete(np.arange(self.size) if rows is None else rows, list(raised))
             keys = content_keys(self.frame.select(signal.columns)[to_series("rows", wanted)])
             if keys is not None and wanted.size:

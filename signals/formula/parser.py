@@ -163,6 +163,11 @@ def _number_literal(tree: ast.expr) -> float | None:
     match tree:
         case ast.Constant(value=bool()):
             return None
+        case ast.Constant(value=int() as value) if abs(value) > 2**53:
+            raise FormulaError(
+                f"formula: {value:.6g} is beyond 2^53, where a score is rounded: give the limit to "
+                "the signal, which compares integers exactly: number: {column: ..., min: ...}"
+            )
         case ast.Constant(value=int() | float() as value) if abs(value) <= 1e300:
             return float(value)
         case ast.UnaryOp(op=ast.USub(), operand=operand):

@@ -1,8 +1,8 @@
 """What a letter is and which letters are equal: Unicode as the Rust crate `regex` sees it.
 
 Case is ignored by simple case folding (CaseFolding.txt, status C and S): the KELVIN SIGN is a k and
-the LONG S an s, but the German sharp s is not ss. Nothing is normalised: a letter and its accent
-are two characters unless the text was brought to NFC before. Letters younger than Python's Unicode
+the LONG S an s, but the German sharp s is not ss. What is spelt in several ways was brought to one
+before, by `spelling`. Letters younger than Python's Unicode
 tables are folded by short lists only. Word characters are Alphabetic,
 Mark, Decimal_Number, Connector_Punctuation and Join_Control (UTS 18).
 """

@@ -268,3 +268,5 @@ def test_a_name_may_stand_for_a_combination() -> None:
     assert decider.decide(frame).keep.to_list() == [True, False, False, None]
     with pytest.raises(FormulaError, match="no score"):
         Decider(parse("s >= 1"), {"s": sentiment() >= 0.05})
+    with pytest.raises(SignalError, match="'s' stands for 'loud'"):
+        Decider(parse("s"), {"s": "loud"})  # type: ignore[dict-item]

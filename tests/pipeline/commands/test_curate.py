@@ -85,7 +85,9 @@ def test_every_row_ends_in_one_place(tmp_path):
     reasons = put_aside(result, "quarantine").select("_reasons", "stars").rows()
     assert reasons == [(["text: null"], 2), (["text: blank"], 1)]
     rejected = put_aside(result, "rejected")
-    assert rejected.columns == ["row_id", "source", "signals", "scores", "clause", "text"]
+    assert rejected.columns == [
+        "row_id", "label", "source", "signals", "scores", "clause", "text",
+    ]  # fmt: skip
     assert rejected.select("text", "clause").rows() == [
         ("short", "long"), ("bad but long enough", "~bad"),
     ]  # fmt: skip

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from siftset.schemas.errors import SignalError
+from siftset.schemas.errors import FormulaError, SignalError
 from siftset.signals.decider import Decider
 from siftset.signals.family import Family, FamilyExample
 from siftset.signals.formula.formula import parse
@@ -155,3 +155,17 @@ def test_wrong_parameters_are_one_line(tmp_path: Path, spec: dict, message: str)
     with pytest.raises(SignalError, match=message) as caught:
         build({"asked": spec}, folder=tmp_path)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("dtype", [pl.Int64, pl.UInt64, pl.Int128, pl.Decimal(38, 2)])
+def test_integers_beyond_floats_are_compared_exactly(dtype):
+    limit = 2**53 + 1
+    values = pl.Series("n", [limit - 1, limit, limit + 1, 0, None]).cast(dtype)
+    exact = load_builtin("number").build("n", {"column": "n", "min": limit}, folder=Path.cwd())
+    assert exact.decide(values.to_frame()).keep.to_list() == [False, True, True, False, None]
+    other = load_builtin("number").build("n", {"column": "n", "min": limit + 1}, folder=Path.cwd())
+    assert exact.fingerprint != other.fingerprint
+    both = Decider(parse(f"number(n, min={limit}, max={limit})"), {})
+    assert both.decide(values.to_frame()).keep.to_list() == [False, True, False, False, None]
+    with pytest.raises(FormulaError, match="beyond 2\\^53, where a score is rounded"):
+        parse(f"n >= {limit}")

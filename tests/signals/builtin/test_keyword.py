@@ -16,6 +16,7 @@ from siftset.signals.builtin.keyword import (
     write_enclosed,
 )
 from siftset.signals.registry import build
+from siftset.signals.words import spelling
 from siftset.signals.words.case_folding import fold_table
 from siftset.signals.words.lists import read_words
 from siftset.signals.words.phrases import Phrases
@@ -62,6 +63,19 @@ def test_substrings_agree_for_short_and_long_lists(entries, texts, case):
     assert found == small.decide(frame).keep.to_list()
 
 
+def test_only_what_the_rule_changes_is_looked_at():
+    """For every character, and each in front of those that others may join."""
+    joining = "e\u0301\u1112\u1161\u11ab"
+    texts = pl.Series([chr(code) for code in range(0x323B0) if not 0xD800 <= code < 0xE000])
+    for before in ("", *joining):
+        pairs = before + texts
+        expected = pairs.str.replace_all(r"\p{Variation_Selector}", "").str.normalize("NFC")
+        expected = expected.str.replace_all("[\u2018\u2019\u201b\u02bc\uff07]", "'")
+        assert spelling.fold_spellings(pairs).equals(expected)
+    assert spelling.fold_spellings(texts[:128]) is not None
+    assert spelling.fold_spellings(pl.Series(["a\u2019", None, "b"])).to_list() == ["a'", None, "b"]
+
+
 def test_the_fold_is_that_of_the_regular_expressions():
     """Every folded letter matches its fold, and letters without one match only themselves."""
     table = fold_table()
@@ -102,6 +116,19 @@ def test_the_fold_is_that_of_the_regular_expressions():
         (["fashionable"], {"match": "substring"}, "unfashionable", True),
         (["a.c"], {}, "abc", False),
         (["(x|y)"], {}, "(X|Y)", True),
+        (["don't"], {}, "I DON\u2019T know", True),
+        (["don\u2019t"], {}, "I don't know", True),
+        (["don\u02bct"], {"case": True}, "don\u2018t", True),
+        (["don"], {}, "don\u02bct", True),
+        (["caf\u00e9"], {}, "CAFE\u0301", True),
+        (["cafe\u0301"], {}, "caf\u00e9", True),
+        (["cafe"], {"match": "prefix"}, "cafe\u0301", False),
+        (["cafe"], {"match": "substring"}, "cafe\u0301", False),
+        (["\ud55c"], {}, "\u1112\u1161\u11ab", True),
+        (["\u2126"], {"case": True}, "\u03a9", True),
+        (["\u2764"], {}, "I \u2764\ufe0f it", True),
+        (["\u2764\ufe0f nike"], {}, "\u2764 Nike", True),
+        (["nike"], {}, "nike\ufe0f", True),
         (["nike"], {}, "", False),
         (["nike"], {}, None, None),
     ],
