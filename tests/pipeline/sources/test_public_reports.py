@@ -54,13 +54,31 @@ CASES: dict[str, tuple[str, str, list[object]]] = {
     "visidata 2131": ("a.jsonl", '{"v":0}\n{"v":0.1}', [0.0, 0.1]),
     "league csv 586": ("a.csv", '\ufeff"v","w"\n"a,b\nc",1', ["a,b\nc"]),
     "csvlint 37": ("a.csv", '\ufeff"v"\n"x"', ["x"]),
+    "arrow-rs 778": ("a.csv", "v\n2021-09-14T10:00:00", ["2021-09-14T10:00:00"]),
+    "pandas 22256": ("a.csv", "v\n2018-01-04 09:01:00+09:00", ["2018-01-04 09:01:00+09:00"]),
+    "Vibe-Trading 619": (
+        "a.csv",
+        "v\n2026-01-05T09:30:00-05:00\n2026-07-06T09:30:00-04:00",
+        ["2026-01-05T09:30:00-05:00", "2026-07-06T09:30:00-04:00"],
+    ),
+    "OpenViking 3984": ("a.jsonl", '{"v":"a\u2028b"}\n{"v":"c"}', ["a\u2028b", "c"]),
+    "agent-sweep 228": ("a.jsonl", '{"v":"a\x85b"}\n{"v":"c"}', ["a\x85b", "c"]),
+    "birdclaw 61": ("a.jsonl", '{"v":"free)\u2029https://a.b"}', ["free)\u2029https://a.b"]),
+    "Equibles 3458": ("a.csv", 'v,w\r\n"line1\r\nline2",x\r\n', ["line1\r\nline2"]),
+    "clojurescript.csv 24": ("a.csv", 'v,w\r\n"a\nb",x\r\nc,y\r\n', ["a\nb", "c"]),
+    "pandas 32084": ("a.csv", "v,w\nnull,x\nNone,y\nNaN,z", ["null", "None", "NaN"]),
+    "OasisLMF 308": ("a.csv", "v,w\nNA,x\n1,y", ["NA", "1"]),
+    "DataFrames.jl 294": ("a.csv", 'v,w\n"NA",x\n"",y', ["NA", ""]),
+    "csvkit 977": ("a.csv", "v\n02134\n10001", ["02134", "10001"]),
+    "molgenis-service-armadillo 1029": ("a.csv", "v\n-007\n00\n5", ["-007", "00", "5"]),
+    "geojson.io 324": ("a.csv", "v\n01730\n01730-2603", ["01730", "01730-2603"]),
     "datagrunt 87": ("a.csv", 'w,v\nalice,"line1\nline2"\nbob,"hello"', ["line1\nline2", "hello"]),
 }
 
 
 @pytest.mark.parametrize(("name", "text", "values"), CASES.values(), ids=CASES)
 def test_values_survive(name, text, values, opened: Open, tmp_path: Path):
-    (tmp_path / name).write_text(text, encoding="utf-8")
+    (tmp_path / name).write_bytes(text.encode())
     sources = opened(name, prepare={"columns": {"text": "w" if "w" in text else "v"}})
     assert sources.records == len(values)
     found = sources.frame()
@@ -100,3 +118,9 @@ def test_dictionaries_of_two_files(opened: Open, tmp_path: Path):
     pl.DataFrame({"text": ["c"], "v": ["z"]}).write_parquet(tmp_path / "c.parquet")
     found = opened("a.parquet", "b.parquet", "c.parquet").frame()
     assert found["v"].to_list() == ["x", "y", "z"]
+
+
+def test_ids_that_some_collations_take_for_equal(opened: Open, tmp_path: Path):
+    """EntityFramework-Plus 743: a superscript three is another key than a three."""
+    (tmp_path / "a.csv").write_text("id,text\n\u00b3,a\n3,b\n\uff13,c\n", encoding="utf-8")
+    assert opened("a.csv", id="id").frame()["row_id"].n_unique() == 3

@@ -236,3 +236,20 @@ def test_parameters_that_do_not_fit(spec, message):
 def test_a_name_that_no_formula_can_hold(name):
     with pytest.raises(SignalError, match="the name must be"):
         build({name: {"is_null": {}}}, folder=Path.cwd())
+
+
+REPORTS = {
+    "re2 344": (["\u00e4"], "a\u00e4 b", False),
+    "cpython 76379": (["\u0936"], "\u0936\u093f\u0935", False),
+    "mrab-regex 451": (["up"], "Direction: \u2b06\ufe0fUP", True),
+    "fjord 653": (["best"], "firefox is the best!", True),
+    "digitalpalireader 284": (["dh\u0101"], "dh\u0101l", False),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("words", "text", "expected"), REPORTS.values(), ids=REPORTS)
+def test_texts_that_other_engines_got_wrong(words, text, expected):
+    """Public reports of boundaries of words beyond ASCII."""
+    assert keyword(*words, name="k")(text) is expected
+    fillers = [f"filler{number}" for number in range(module.ALTERNATION_LIMIT + 1)]
+    assert keyword(*words, *fillers, name="k")(text) is expected
