@@ -99,11 +99,11 @@ def explain_one(
             if where == "rejected":
                 row |= _attribute_rejection(loaded, store, row)
             faults = _find_faults(store, str(row["run_id"]), row_id)
-            told = [_describe_row(where, row), *(f"  {fault['traceback']}" for fault in faults)]
+            lines = [_describe_row(where, row), *(f"  {fault['traceback']}" for fault in faults)]
             facts: dict[str, JsonValue] = {"where": where, "row": _to_json(row)}
             if faults:
                 facts["faults"] = list(faults)
-            return Explained("\n".join(told), facts)
+            return Explained("\n".join(lines), facts)
     job = load_job(loaded)
     row_id = _complete_row_id(row_id, (frame.lazy() for frame in _read_frames(job)))
     for frame in _read_frames(job):
