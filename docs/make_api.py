@@ -11,6 +11,7 @@ from pathlib import Path
 import siftset
 from siftset.pipeline.commands.explain import Explained
 from siftset.pipeline.commands.predict import TextAnswers
+from siftset.pipeline.refresh.plans import PlanStanding
 from siftset.schemas import errors
 from siftset.schemas.errors import SiftsetError
 from siftset.schemas.results import summary as results
@@ -34,7 +35,7 @@ wanted("I love these shoes!")     # True
 GROUPS = {
     "Commands": (
         "curate", "refresh", "CurateOptions", "train", "TrainOptions", "compare", "predict",
-        "explain", "export_set", "open_gx_project",
+        "explain", "plan", "list_plans", "apply", "diff", "tag", "export_set", "open_gx_project",
     ),
     "Recipes": ("Recipe",),
     "Signals": (
@@ -44,7 +45,7 @@ GROUPS = {
 }  # fmt: skip
 RETURNED = (
     results.CurateResult, results.Balance, results.Turnover, results.TrainResult,
-    TextAnswers, Explained,
+    TextAnswers, Explained, PlanStanding,
 )  # fmt: skip
 OPERATORS = (
     "Signals combine by `&`, `|`, `^` and `~`; one that gives a score is compared by `>=`, `>`, "

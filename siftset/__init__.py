@@ -20,12 +20,15 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from siftset.pipeline.commands.compare import compare_models as compare
     from siftset.pipeline.commands.curate import curate
+    from siftset.pipeline.commands.diff import diff
     from siftset.pipeline.commands.explain import explain_recipe as explain
     from siftset.pipeline.commands.export import export_set
     from siftset.pipeline.commands.predict import predict_texts as predict
+    from siftset.pipeline.commands.tag import tag
     from siftset.pipeline.commands.train import train_recipe as train
     from siftset.pipeline.gate.gx.context import open_gx_project
     from siftset.pipeline.model_registry.options import TrainOptions
+    from siftset.pipeline.refresh.plans import apply, list_plans, plan
     from siftset.pipeline.refresh.set_and_model import refresh
     from siftset.pipeline.run.context import CurateOptions
     from siftset.schemas.recipe.model import Recipe
@@ -46,21 +49,26 @@ _PUBLIC = {
     "Recipe": "siftset.schemas.recipe.model",
     "Signal": "siftset.signals.signal",
     "TrainOptions": "siftset.pipeline.model_registry.options",
+    "apply": "siftset.pipeline.refresh.plans",
     "compare": "siftset.pipeline.commands.compare:compare_models",
     "curate": "siftset.pipeline.commands.curate",
+    "diff": "siftset.pipeline.commands.diff",
     "explain": "siftset.pipeline.commands.explain:explain_recipe",
     "export_set": "siftset.pipeline.commands.export",
     "is_null": "siftset.signals.builtin.text",
     "keyword": "siftset.signals.builtin.keyword",
     "length": "siftset.signals.builtin.text",
+    "list_plans": "siftset.pipeline.refresh.plans",
     "open_gx_project": "siftset.pipeline.gate.gx.context",
     "parse": "siftset.signals.formula.formula",
+    "plan": "siftset.pipeline.refresh.plans",
     "predict": "siftset.pipeline.commands.predict:predict_texts",
     "preprocessor": "siftset.signals.decorator",
     "refresh": "siftset.pipeline.refresh.set_and_model",
     "regex": "siftset.signals.builtin.text",
     "sentiment": "siftset.signals.builtin.sentiment",
     "signal": "siftset.signals.decorator",
+    "tag": "siftset.pipeline.commands.tag",
     "train": "siftset.pipeline.commands.train:train_recipe",
 }
 
@@ -73,21 +81,26 @@ __all__ = [
     "Signal",
     "TrainOptions",
     "__version__",
+    "apply",
     "compare",
     "curate",
+    "diff",
     "explain",
     "export_set",
     "is_null",
     "keyword",
     "length",
+    "list_plans",
     "open_gx_project",
     "parse",
+    "plan",
     "predict",
     "preprocessor",
     "refresh",
     "regex",
     "sentiment",
     "signal",
+    "tag",
     "train",
 ]
 

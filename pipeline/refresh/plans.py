@@ -30,8 +30,9 @@ from siftset.pipeline.storage.folder_guard import check_output_folder
 from siftset.pipeline.storage.lock import hold_lock
 from siftset.pipeline.storage.object_store import is_address
 from siftset.pipeline.storage.ownership import check_owner
-from siftset.pipeline.storage.plan_folder import PlanFolder, plan_folders
+from siftset.pipeline.storage.plan_folder import PLANS, PlanFolder, plan_folders
 from siftset.pipeline.storage.refresh_ledger import METADATA, RefreshLedger
+from siftset.pipeline.storage.remote import fetch_below
 from siftset.pipeline.storage.table import Store
 from siftset.schemas.errors import GateFailed, OutputError
 from siftset.schemas.progress import Progress, Silent
@@ -120,6 +121,7 @@ def apply(
             note=hide_values(note),
             when=datetime.now(UTC).isoformat(timespec="seconds"),
         )
+        fetch_below(store.output, f"{PLANS}/{chosen.plan_id}")
         with work_folder(store.output) as folder, name_what_stands(store):
             result = publish_plan(store, chosen, approval, folder)
             _sweep_ledger(store, chosen)
@@ -151,6 +153,8 @@ def list_plans(
         for one in old:
             PlanFolder(store.output, one.plan.plan_id).discard()
         write_index(store.output)
+        if is_address(loaded.recipe.output):
+            sync_remote(loaded, store)
     return old
 
 

@@ -19,6 +19,7 @@ from siftset.pipeline.model_registry.ranks import is_main_process
 from siftset.pipeline.model_registry.registry import MODELS
 from siftset.pipeline.remote_output.current_model import pull_current
 from siftset.pipeline.remote_output.delta_log import LOG, compare_logs, drop_lost, fetch_log
+from siftset.pipeline.remote_output.plans_and_tags import pull_plans, pull_tags
 from siftset.pipeline.storage.address import output_address, working_folder
 from siftset.pipeline.storage.folder_guard import check_output_folder
 from siftset.pipeline.storage.lock import hold_lock
@@ -72,6 +73,8 @@ def pull_store(origin: Origin, progress: Progress | None = None) -> None:
     _pull_fixes(origin, there)
     _pull_runs(origin, there)
     _pull_models(origin, there)
+    pull_plans(origin, there)
+    pull_tags(origin, there)
     if progress is not None:
         came = ""
         if standing.kind != "together":

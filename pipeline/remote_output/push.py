@@ -13,12 +13,14 @@ from siftset.pipeline.model_registry.result import RESULT, is_refused
 from siftset.pipeline.remote_output.current_model import push_current
 from siftset.pipeline.remote_output.delta_log import compare_logs
 from siftset.pipeline.remote_output.mirror import mirror_set, other_table
+from siftset.pipeline.remote_output.plans_and_tags import push_plans
 from siftset.pipeline.remote_output.pull import MENDED, open_origin
 from siftset.pipeline.storage.catalog import INDEX
 from siftset.pipeline.storage.refresh_ledger import METADATA, RefreshLedger
 from siftset.pipeline.storage.remote import Listing, Origin, content_digest
 from siftset.pipeline.storage.run_folder import MANIFEST, run_folders
 from siftset.pipeline.storage.table import SET, Store
+from siftset.pipeline.storage.tags import TAGS
 
 if TYPE_CHECKING:
     from siftset.schemas.recipe.loading import LoadedRecipe
@@ -60,6 +62,8 @@ def push_store(origin: Origin) -> int:
     _push_models(origin, there)
     push_current(origin, there)
     if standing == "together":
+        push_plans(origin, there)
+        _push_changed(origin, TAGS)
         _push_changed(origin, INDEX)
         _sweep_ledger(origin, there)
     return sent
