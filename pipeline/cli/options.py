@@ -36,6 +36,15 @@ Version = Annotated[
         help="A version of the set, a date or a tag; by default the current one.",
     ),
 ]
+Shape = Annotated[
+    Literal["table", "same", "openai", "sharegpt", "trl", "alpaca", "text"],
+    typer.Option(
+        "--as", help="The shape of the rows: as they came in (same), or as chat formats have them."
+    ),
+]
+Split = Annotated[
+    Literal["train", "validation", "test"] | None, typer.Option(help="The rows of one split.")
+]
 Engine = Annotated[Literal["local", "ray"], typer.Option("--engine", help="Who does the work.")]
 LockTimeout = Annotated[
     float, typer.Option("--lock-timeout", help="Seconds to wait for another run to end.")

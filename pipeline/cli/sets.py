@@ -19,6 +19,8 @@ from siftset.pipeline.cli.options import (
     Out,
     Overrides,
     Recipe,
+    Shape,
+    Split,
     TakeOver,
     Version,
     version_number,
@@ -103,6 +105,8 @@ def export_command(
     out: Out,
     version: Version = None,
     set_: Overrides = None,
+    as_: Shape = "table",
+    split: Split = None,
     for_spreadsheets: ForSpreadsheets = False,
 ) -> None:
     """Write a version of the set to one file. Parquet, JSON Lines or CSV, here or in a store."""
@@ -110,8 +114,16 @@ def export_command(
 
     number = version_number(recipe, version, set_)
     rows = export_set(
-        recipe, out, version=number, overrides=set_ or (), for_spreadsheets=for_spreadsheets
+        recipe,
+        out,
+        version=number,
+        overrides=set_ or (),
+        for_spreadsheets=for_spreadsheets,
+        shape=as_,
+        split=split,
     )
+    if out.lower().endswith(".csv") and as_ in ("openai", "trl", "sharegpt"):
+        screen.show("A cell of CSV holds text: conversations are written as JSON text")
     where = out if "://" in out else str(Path(out).resolve())
     screen.show(f"Wrote {rows:,} rows to {out}")
     screen.result({"rows": rows, "out": where, "version": number})

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import chain
 from pathlib import Path, PurePath
 from tempfile import TemporaryDirectory
 from typing import Final
 
 import polars as pl
+from pydantic import JsonValue
 
+from siftset.pipeline.commands.export_shapes import Shape, check_shape, source_columns, write_rows
 from siftset.pipeline.commands.export_values import to_csv_fields, write_json_lines
 from siftset.pipeline.remote_output.open import open_store
 from siftset.pipeline.storage.atomic_files import atomic_write
@@ -17,8 +20,11 @@ from siftset.pipeline.storage.object_store import file_system, is_address, uploa
 from siftset.schemas.errors import OutputError, RecipeError
 from siftset.schemas.progress import Progress, Silent
 from siftset.schemas.recipe.loading import RecipeLike, load_recipe
+from siftset.schemas.recipe.model import Recipe
 
 ENDINGS: Final = (".parquet", ".jsonl", ".ndjson", ".csv")
+JSON_LINE: Final = "(json)"
+"""The one column of a frame whose rows are written as they are."""
 _CHUNK: Final = 50_000
 
 
@@ -29,18 +35,24 @@ def export_set(
     version: int | None = None,
     overrides: Sequence[str] = (),
     for_spreadsheets: bool = False,
+    shape: Shape = "table",
+    split: str | None = None,
 ) -> int:
     """Write a version of the set to one file and return its rows; an existing file is replaced.
 
     `out` is a path, or an address in a store. Columns that hold structures are written as JSON
     text in CSV; with `for_spreadsheets`, text there that begins like a formula gets an apostrophe
-    before it. Raises OutputError, and SourceError where a store refuses.
+    before it. Another `shape` than the table writes JSON Lines, or CSV; `split` writes the rows of
+    one. Raises OutputError, and SourceError where a store refuses.
     """
-    _, store = open_store(recipe, overrides=overrides)
+    used = ("source", "prepare") if shape == "same" else ()
+    loaded, store = open_store(recipe, overrides=overrides, uses=used)
     _check_ending(out)
     if version is not None:
         store.commit_of(version)
     rows = store.scan(version)
+    if split is not None:
+        rows = rows.filter(pl.col("split") == split)
     if for_spreadsheets and PurePath(out).suffix.lower() != ".csv":
         raise OutputError(f"{out}: only CSV has cells of a spreadsheet, expected --out NAME.csv")
     # the columns first, so that a set of no rows has its header
@@ -48,6 +60,8 @@ def export_set(
     frames: Iterable[pl.DataFrame] = chain(
         [none], rows.collect_batches(chunk_size=_CHUNK, maintain_order=True)
     )
+    if shape != "table":
+        frames = _reshape(frames, rows, shape, loaded.recipe, PurePath(out).suffix.lower())
     if for_spreadsheets:
         frames = (to_csv_fields(frame, for_spreadsheets=True) for frame in frames)
     if not is_address(str(out)):
@@ -57,6 +71,42 @@ def export_set(
         written = _write(frames, draft)
         upload(draft, str(out))
         return written
+
+
+def _reshape(
+    frames: Iterable[pl.DataFrame], rows: pl.LazyFrame, shape: Shape, recipe: Recipe, ending: str
+) -> Iterator[pl.DataFrame]:
+    """Yield rows in a shape: each as its JSON text, or in CSV as columns of texts."""
+    if ending == ".parquet":
+        raise OutputError(
+            f"--as {shape} writes rows of JSON, expected --out NAME.jsonl; Parquet holds the table"
+        )
+    check_shape(rows, shape, recipe)
+    source = source_columns(recipe, rows) if shape == "same" else None
+    for frame in frames:
+        written = list(write_rows(frame, shape, source))
+        if ending == ".csv":
+            names = list(source.names.values()) if source else list(_SHAPE_COLUMNS[shape])
+            values = {name: [_cell_text(row.get(name)) for row in written] for name in names}
+            yield pl.DataFrame(values, schema=dict.fromkeys(names, pl.String))
+        else:
+            texts = [json.dumps(row, ensure_ascii=False, separators=(",", ":")) for row in written]
+            yield pl.DataFrame({JSON_LINE: texts}, schema={JSON_LINE: pl.String})
+
+
+_SHAPE_COLUMNS: Final[Mapping[Shape, tuple[str, ...]]] = {
+    "openai": ("messages", "tools"),
+    "trl": ("messages", "tools"),
+    "sharegpt": ("conversations", "tools"),
+    "alpaca": ("instruction", "input", "output", "system"),
+    "text": ("text",),
+}
+
+
+def _cell_text(value: JsonValue) -> str | None:
+    if value is None or isinstance(value, str):
+        return value
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
 
 
 def synthesize_to(
@@ -112,6 +162,8 @@ def _write(frames: Iterable[pl.DataFrame], out: Path) -> int:
                 for number, frame in enumerate(frames):
                     if out.suffix.lower() == ".csv":
                         to_csv_fields(frame).write_csv(handle, include_header=number == 0)
+                    elif frame.columns == [JSON_LINE]:
+                        handle.writelines(f"{line}\n".encode() for line in frame[JSON_LINE])
                     else:
                         handle.write(write_json_lines(frame))
                     rows += frame.height
