@@ -41,6 +41,11 @@ def fill_recipe(template: str, folder: Path, data: Path, source: SourceGuess) ->
     if prompts:
         written = f"prompts: {write_flow(list(prompts))}"
         tail = re.sub(r'prompts: \[".*?"\]', lambda _: written, tail, count=1)
+    if source.has_splits:
+        tail = re.sub(r"(?m)^split: \{.*?\}", "split: {column: dataset_split}", tail, count=1)
+    if source.shape.name == "preference pairs" and isinstance(source.mapping["messages"], list):
+        rule = "  rows: {chosen: {differs_from: rejected}}\n"
+        tail = tail.replace("\nintegrity:\n", f"\nintegrity:\n{rule}", 1)
     if source.unreadable is not None:
         said = "the first records have another number of fields"
         lines.append(f"# max_unreadable_share: {source.unreadable}    # some of {said}")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Final, NamedTuple
@@ -11,16 +10,16 @@ from typing import Final, NamedTuple
 import polars as pl
 from pydantic import JsonValue
 
-from siftset.pipeline.sources.find_files import COMPRESSIONS, FORMATS
-from siftset.pipeline.sources.matches import is_hidden
+from siftset.pipeline.sources.files import open_files
+from siftset.pipeline.sources.find_files import find_files
 from siftset.pipeline.sources.sniff.columns import ColumnGuess, choose_columns, find_id
 from siftset.pipeline.sources.sniff.confidence import Confidence, least_sure
 from siftset.pipeline.sources.sniff.look import FileGuess, look_at_file
 from siftset.pipeline.sources.sniff.shapes import Shape, find_shape
 from siftset.schemas.errors import SourceError
+from siftset.schemas.recipe.source import Files
 
 LOOKED_AT: Final = 2_000
-_MOST_FOLDERS: Final = 10_000
 _READABLE: Final = 0.99
 """Share of records that a recipe wants readable unless it says otherwise."""
 
@@ -37,6 +36,8 @@ class SourceGuess(NamedTuple):
     """Texts of the data."""
     partitions: tuple[str, ...] = ()
     """Columns that are in the names of folders."""
+    has_splits: bool = False
+    """Whether the data say which split a row is in."""
 
     @property
     def confidence(self) -> Confidence:
@@ -78,37 +79,34 @@ class SourceGuess(NamedTuple):
 
     def lines(self) -> Iterator[str]:
         """Yield what a person wants to know."""
-        doubts = list(self.file.doubts())
-        sure = self.confidence
-        if doubts and sure == "guess":
-            head, *rest = doubts
-            told = f"guess   ({head}" if head.startswith("also") else f"guess   ({head})"
-            doubts = rest
-            yield f"read      {self.file.describe()}     {told}"
-        else:
-            yield f"read      {self.file.describe()}     {sure}"
-        encoding = self.file.encoding
+        head, *_ = [*self.file.doubts(), ""] if self.confidence == "guess" else [""]
+        doubt = "" if not head else f"   ({head}" if head.startswith("also") else f"   ({head})"
+        yield f"read      {self.file.describe()}     {self.confidence}{doubt}"
+        encoding, dialect = self.file.encoding, self.file.dialect
         if encoding is not None and encoding.confidence != "certain":
             yield f"encoding  {encoding.reason}"
-        dialect = self.file.dialect
         if dialect is not None and dialect.confidence != "certain":
             yield from (f"          {reason}" for reason in dialect.because)
+        yield from self._lines_of_columns()
+        if self.unreadable is not None and dialect is not None:
+            yield (
+                f"add       max_unreadable_share: {self.unreadable}     {1 - dialect.share:.1%} of "
+                "the first records have another number of fields, and are unreadable"
+            )
+
+    def _lines_of_columns(self) -> Iterator[str]:
         if self.partitions:
             yield f"partitions  {', '.join(self.partitions)}, from the folders' names"
+        if self.has_splits:
+            yield "splits    as saved, in the column dataset_split"
         if self.shape.name != "table of texts":
             yield f"shape     {self.shape.name}     {self.shape.confidence}"
         if self.shape.said:
             yield f"          {self.shape.said}"
         told = ", ".join(f"{key}: {_flow(value)}" for key, value in self.mapping.items())
         yield f"columns   {told}"
-        for key, note in self.notes.items():
-            if key == "label":
-                yield f"          {key}: {note}"
-        if dialect is not None and dialect.share < _READABLE:
-            yield (
-                f"add       max_unreadable_share: {self.unreadable}     {1 - dialect.share:.1%} of "
-                "the first records have another number of fields, and are unreadable"
-            )
+        if "label" in self.notes:
+            yield f"          label: {self.notes['label']}"
 
     def to_json(self) -> dict[str, JsonValue]:
         """Return what `--json` says of the source."""
@@ -129,10 +127,7 @@ class SourceGuess(NamedTuple):
 
 def guess_source(data: Path) -> SourceGuess:
     """Tell how data is read and what it holds; raise SourceError where nothing is usable."""
-    from siftset.pipeline.sources.files import open_files
-    from siftset.schemas.recipe.source import Files
-
-    sample = _choose_file(data) if data.is_dir() else data
+    sample, split = _choose_file(data) if data.is_dir() else (data, None)
     file = look_at_file(sample)
     partitions = tuple(_folder_columns(data, sample)) if data.is_dir() else ()
     files = Files.model_validate({"paths": [str(sample.resolve())], **file.keys})
@@ -143,14 +138,15 @@ def guess_source(data: Path) -> SourceGuess:
         raise SourceError(f"{sample}: no record can be read; {_describe_bad(block, file)}")
     shape = find_shape(frame)
     columns = choose_columns(frame)
-    if columns is None and not ({"text", "messages"} & shape.keys.keys()):
-        raise SourceError(f"{data}: no column holds text, it has {', '.join(frame.columns)}")
-    if columns is None:
+    if shape.has_messages or (columns is None and "text" in shape.keys):
         columns = ColumnGuess("", id=find_id(frame, ""))
+    if columns is None:
+        raise SourceError(f"{data}: no column holds text, it has {', '.join(frame.columns)}")
     inside = [name for name in (columns.text, *shape.columns[-1:]) if name in frame.columns]
     texts = [text for name in inside for text in frame[name].head(LOOKED_AT // 10)]
     samples = tuple(t for t in texts if isinstance(t, str) and t[:1] not in ("[", "{"))
-    return SourceGuess(file, shape, columns, tuple(frame.columns), samples, partitions)
+    names = tuple(frame.columns)
+    return SourceGuess(file, shape, columns, names, samples, partitions, split is not None)
 
 
 def _describe_bad(block: object, file: FileGuess) -> str:
@@ -158,23 +154,14 @@ def _describe_bad(block: object, file: FileGuess) -> str:
     return f"the first one: {bad[0].reason}" if bad else f"it was read as {file.describe()}"
 
 
-def _choose_file(folder: Path) -> Path:
-    """Return the first file of a folder that a source would read; raise SourceError for none."""
-    seen: list[str] = []
-    for place, folders, names in os.walk(folder, followlinks=True):
-        folders.sort()
-        for name in sorted(names):
-            path = Path(place, name)
-            if is_hidden(path.relative_to(folder)) or not path.stat().st_size:
-                continue
-            bare = Path(path.stem) if path.suffix.lower() in COMPRESSIONS else path
-            if bare.suffix.lower() in FORMATS:
-                return path
-            seen.append(name)
-        if len(seen) > _MOST_FOLDERS:
-            break
-    held = f"it holds {', '.join(seen[:5])}" if seen else "it holds no files"
-    raise SourceError(f"{folder}: no file of a known format there; {held}")
+def _choose_file(folder: Path) -> tuple[Path, str | None]:
+    """Return the first file that a source would read of a folder, and its saved dataset's split."""
+    found = find_files(Files(paths=(str(folder.resolve()),)), Path.cwd()).files
+    for file in found:
+        assert isinstance(file.path, Path)
+        if file.path.stat().st_size:
+            return folder / file.path.relative_to(folder.resolve()), file.split
+    raise SourceError(f"{folder}: every file there is empty; expected data")
 
 
 def _folder_columns(folder: Path, sample: Path) -> Iterator[str]:

@@ -59,6 +59,17 @@ def open_excel(file: InputFile, config: Files) -> tuple[Types, tuple[ExcelPart, 
     return types, (ExcelPart(file, config, sheet, frame.height + len(bad)),)
 
 
+def read_tops(file: InputFile) -> dict[str, list[tuple[str | None, ...]]]:
+    """Return the first rows, as text, of every sheet that is seen and holds any."""
+    book = _open_workbook(file)
+    tops: dict[str, list[tuple[str | None, ...]]] = {}
+    for name in book.sheet_names:
+        sheet = book.load_sheet(name, header_row=None, n_rows=TOP_ROWS, dtypes="string")
+        if sheet.height and sheet.visible == "visible":
+            tops[name] = sheet.to_polars().rows()
+    return tops
+
+
 def _open_workbook(file: InputFile) -> ExcelReader:
     try:
         import fastexcel

@@ -43,8 +43,12 @@ class ColumnGuess(NamedTuple):
 
 def choose_columns(frame: pl.DataFrame) -> ColumnGuess | None:
     """Tell which columns hold text, label and id; None where none holds text."""
-    texts = {name: _text_score(name, _values(frame, name)) for name in frame.columns
-             if frame[name].dtype == pl.String}  # fmt: skip
+    texts = {
+        name: score
+        for name in frame.columns
+        if frame[name].dtype == pl.String and not _is_id_name(name)
+        if (score := _text_score(name, _values(frame, name))) > 0
+    }
     if not texts:
         return None
     text = max(texts, key=lambda name: texts[name])
@@ -56,8 +60,7 @@ def choose_columns(frame: pl.DataFrame) -> ColumnGuess | None:
 def find_id(frame: pl.DataFrame, text: str) -> str | None:
     """Return the column that names each record; where columns have no names, the first may."""
     for at, name in enumerate(frame.columns):
-        low = name.lower()
-        is_named = low in _IDS or low.endswith(("_id", "-id"))
+        is_named = _is_id_name(name)
         is_first = at == 0 and _MADE_NAME.fullmatch(name) is not None
         if name == text or not (is_named or is_first) or frame[name].null_count():
             continue
@@ -69,8 +72,12 @@ def find_id(frame: pl.DataFrame, text: str) -> str | None:
     return None
 
 
+def _is_id_name(name: str) -> bool:
+    return name.lower() in _IDS or name.lower().endswith(("_id", "-id"))
+
+
 def _text_score(name: str, values: Sequence[str]) -> float:
-    """Tell how much a column looks like what people write."""
+    """Tell how much a column looks like what people write; 0 where it does not."""
     if not values:
         return 0.0
     sample = values[:200]
@@ -78,10 +85,12 @@ def _text_score(name: str, values: Sequence[str]) -> float:
         is_number(v) or is_date(v) or v[:1] in "[{" or _OPAQUE.fullmatch(v.strip()) is not None
         for v in sample
     )
+    if opaque > 0.9 * len(sample):
+        return 0.0
     words = sum(" " in v.strip() for v in sample) / len(sample)
     length = sum(map(len, sample)) / len(sample)
     known = 8.0 if name.lower() in TEXTS else 1.0
-    return length * (0.1 + words) * known * (1.01 - opaque / len(sample))
+    return length * (0.1 + words) * known * (1 - opaque / len(sample))
 
 
 def _find_label(frame: pl.DataFrame, taken: set[str]) -> tuple[str | None, bool]:
@@ -95,7 +104,11 @@ def _find_label(frame: pl.DataFrame, taken: set[str]) -> tuple[str | None, bool]
     named = sorted((n for n in few if n.lower() in LABELS), key=lambda n: LABELS.index(n.lower()))
     if named:
         return named[0], True
-    said = [name for name, (kinds, _) in few.items() if {k.lower() for k in kinds} <= _SAID]
+    said = [
+        name
+        for name, (kinds, _) in few.items()
+        if {kind.lower() for kind in kinds} <= _SAID and not name.lower().endswith("id")
+    ]
     made = [
         name
         for name, (kinds, given) in few.items()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -14,6 +14,7 @@ from siftset.pipeline.sources.formats.streams import read_blocks
 from siftset.pipeline.sources.sniff.confidence import Confidence, least_sure
 from siftset.pipeline.sources.sniff.dialect import START, Dialect, sniff_dialect
 from siftset.pipeline.sources.sniff.encoding import EncodingGuess, sniff_encoding
+from siftset.pipeline.sources.sniff.header import Fields, count_header_votes
 from siftset.schemas.errors import SourceError
 
 _MAGIC: Final = ((b"PAR1", "parquet"), (b"ARROW1", "arrow"))
@@ -97,6 +98,8 @@ def look_at_file(path: Path) -> FileGuess:
     if not start.strip():
         raise SourceError(f"{path}: the file is empty; expected data")
     magic = next((form for mark, form in _MAGIC if start.startswith(mark)), None)
+    if told == "excel":
+        return _look_at_sheets(file)
     if magic is not None or (told is not None and told not in _TEXT):
         form = magic or told
         assert form is not None
@@ -113,6 +116,45 @@ def look_at_file(path: Path) -> FileGuess:
     if "\0" in text:
         raise SourceError(f"{path}: holds bytes that are no text; expected text or Parquet")
     return _look_at_text(path, text, told, encoding)
+
+
+def _look_at_sheets(file: InputFile) -> FileGuess:
+    """Tell which sheet holds the data, and where its header is."""
+    from siftset.pipeline.sources.formats.excel import read_tops
+
+    tops = read_tops(file)
+    if not tops:
+        raise SourceError(f"{file.path}: no sheet holds rows")
+    sheet = max(tops, key=lambda name: sum(len(row) - row.count(None) for row in tops[name]))
+    keys: dict[str, JsonValue] = {}
+    notes: dict[str, str] = {}
+    sure: Confidence = "certain"
+    if len(tops) > 1:
+        keys["sheet"] = sheet
+        notes["sheet"] = f"guess: {len(tops)} sheets hold rows ({', '.join(tops)})"
+        sure = "guess"
+    rows = [row for row in tops[sheet] if any(row)]
+    skipped = count_short_rows(tops[sheet])
+    if skipped:
+        keys["skip_lines"] = skipped
+        rows = [row for row in tops[sheet][skipped:] if any(row)]
+    votes = count_header_votes(rows[0], rows[1:])
+    if not votes.is_header or not votes.is_likely:
+        keys["header"] = votes.is_header
+        likely: Confidence = "likely" if votes.is_likely else "guess"
+        reason = "; ".join(votes.reasons()) or "nothing tells row 1 from the others"
+        notes["header"] = f"{likely}: {reason}"
+        sure = least_sure(sure, likely)
+    return FileGuess("excel", keys, notes, sure, votes.reasons())
+
+
+def count_short_rows(rows: Sequence[Fields]) -> int:
+    """Count the rows above the first that is as full as most: titles, and what is blank."""
+    filled = [sum(cell not in (None, "") for cell in row) for row in rows]
+    given = sorted(count for count in filled if count)
+    usual = given[len(given) // 2]
+    top = next(at for at, count in enumerate(filled) if count >= min(usual, max(2, usual - 1)))
+    return top if usual > 1 else 0
 
 
 def _look_at_text(path: Path, text: str, told: str | None, encoding: EncodingGuess) -> FileGuess:
@@ -146,7 +188,12 @@ def _look_at_text(path: Path, text: str, told: str | None, encoding: EncodingGue
 def _find_format(path: Path, text: str, told: str | None) -> str:
     """Return the format that the text has, whatever its ending says."""
     first = text.lstrip()[:1]
-    if first == "{" and _is_object(text.lstrip().partition("\n")[0]):
+    is_whole = told == "json" and "\n" not in text.strip()
+    if (
+        first == "{"
+        and _is_object(text.lstrip().partition("\n")[0])
+        and not (is_whole and "{" in text.lstrip()[1:])
+    ):
         return "jsonl"
     if first == "[" and (told in ("json", "jsonl") or text.lstrip()[1:].lstrip()[:1] == "{"):
         return "json"

@@ -54,7 +54,9 @@ class Shape(NamedTuple):
 def find_shape(frame: pl.DataFrame) -> Shape:
     """Tell what the first records are; raise nothing: what is nothing else is a table of texts."""
     records = list(_read_records(frame.head(LOOKED_AT)))
-    names = {name.lower(): name for name in reversed(frame.columns)}
+    names: dict[str, str] = {}
+    for name in frame.columns:
+        names.setdefault(name.lower(), name)
     for look in _LOOKS:
         found = look(records, names)
         if found is not None:
