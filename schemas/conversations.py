@@ -94,6 +94,17 @@ def turns_text() -> pl.Expr:
     return pl.when(turns.list.len() > 0).then(turns.list.join("\x1e"))
 
 
+def shown_turns() -> pl.Expr:
+    """Return a conversation as people read it: a line a turn, with its role.
+
+    A turn without a content shows what else it holds, such as the call of a tool.
+    """
+    turn = pl.element().struct
+    said = pl.coalesce(turn.field("content"), turn.field("extra"), pl.lit(""))
+    line = pl.concat_str(turn.field("role").fill_null("?"), said, separator=": ")
+    return pl.col(COLUMN).list.eval(line).list.join("\n")
+
+
 def find_column(name: str, schema: Mapping[str, pl.DataType]) -> pl.Expr | None:
     """Return what a name stands for: a column, a view of the conversation, or a path into a column.
 

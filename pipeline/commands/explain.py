@@ -22,6 +22,7 @@ from siftset.pipeline.storage.atomic_files import read_json
 from siftset.pipeline.storage.remote import fetch_below
 from siftset.pipeline.storage.run_folder import RUNS, RunFolder, run_folders
 from siftset.pipeline.storage.table import Store
+from siftset.schemas.conversations import COLUMN
 from siftset.schemas.errors import OutputError, SiftsetError
 from siftset.schemas.progress import Progress, Silent
 from siftset.schemas.recipe.loading import LoadedRecipe, RecipeLike
@@ -222,8 +223,16 @@ def _describe_row(where: str, row: dict[str, object]) -> str:
         for name, state in signals.items():
             score = scores.get(name) if isinstance(scores, dict) else None
             lines.append(f"  {name}: {state}" + ("" if score is None else f" (score {score:.4g})"))
-    shown = " ".join(str(row.get("text")).split())
-    return "\n".join([*lines, f"  text: {shown if len(shown) <= 100 else shown[:97] + '...'}"])
+    turns = row.get(COLUMN)
+    if isinstance(turns, list) and turns and isinstance(turns[0], dict) and "role" in turns[0]:
+        said = [(turn["role"], turn["content"] or turn["extra"] or "") for turn in turns]
+        return "\n".join([*lines, *(f"  {role}: {_shorten(text)}" for role, text in said)])
+    return "\n".join([*lines, f"  text: {_shorten(row.get('text'))}"])
+
+
+def _shorten(text: object) -> str:
+    shown = " ".join(str(text).split())
+    return shown if len(shown) <= 100 else shown[:97] + "..."
 
 
 def _to_json(row: dict[str, object]) -> dict[str, JsonValue]:

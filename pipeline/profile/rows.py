@@ -6,6 +6,7 @@ from typing import Final
 
 import polars as pl
 
+from siftset.schemas.conversations import COLUMN, MESSAGES, shown_turns
 from siftset.schemas.results.metrics import Group, LabelPrecision, Sample
 from siftset.signals.labels import label_column
 
@@ -14,10 +15,16 @@ CUT: Final = 400
 
 
 def sample_rows(rows: pl.LazyFrame, why: pl.Expr, *, shown: int = SHOWN) -> tuple[Sample, ...]:
-    """Return a few rows, drawn by row_id so that neighbours do not stand together."""
-    names = rows.collect_schema().names()
-    nothing = pl.lit(None, pl.String)
-    text = pl.col("text").cast(pl.String).str.slice(0, CUT) if "text" in names else nothing
+    """Return a few rows, drawn by row_id so that neighbours do not stand together.
+
+    Of a conversation each turn is a line with its role.
+    """
+    schema = rows.collect_schema()
+    names, nothing = schema.names(), pl.lit(None, pl.String)
+    text = pl.col("text").cast(pl.String) if "text" in names else nothing
+    if schema.get(COLUMN) == MESSAGES:
+        text = pl.coalesce(shown_turns(), text)
+    text = text.str.slice(0, CUT)
     label = label_column(rows).str.slice(0, 80) if "label" in names else nothing
     source = pl.col("source").struct
     drawn = rows.bottom_k(shown, by="row_id").select(

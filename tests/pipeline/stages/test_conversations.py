@@ -11,6 +11,7 @@ import polars as pl
 import pytest
 
 from siftset.pipeline.commands.curate import curate
+from siftset.pipeline.commands.explain import explain_recipe
 from siftset.pipeline.run.job import load_job
 from siftset.pipeline.storage.table import Store
 from siftset.schemas.conversations import VIEWS
@@ -267,3 +268,19 @@ def test_differs_from_names_the_other_column(tmp_path: Path) -> None:
     rules = {"chosen": {"differs_from": "refused"}}
     with pytest.raises(RecipeError, match="differs_from: the data has no column 'refused'"):
         load_job(write_recipe(tmp_path, rows, integrity={"rows": rules}))
+
+
+def test_reports_and_explanations_show_turns_with_their_roles(tmp_path: Path) -> None:
+    call = {"tool_calls": [{"id": "1"}]}
+    rows = [talk(("user", "hi <b>"), ("assistant", None), **call), talk(("user", "alone"))]
+    rules = {"last_not_answer": True, "tool_call_unmatched": False}
+    recipe = write_recipe(tmp_path, rows, integrity={"messages": rules})
+    result = curate(recipe)
+    metrics = json.loads((result.report.parent / "metrics.json").read_text())
+    shown = {name: [row["text"] for row in found] for name, found in metrics["samples"].items()}
+    assert shown["kept"] == ['user: hi <b>\nassistant: {"tool_calls":[{"id":"1"}]}']
+    assert shown["quarantined"] == ["user: alone"]
+    assert "user: hi &lt;b&gt;\nassistant: " in result.report.read_text()
+    [kept] = read_outcome(result.output)["kept"]["row_id"]
+    told = explain_recipe(recipe, kept).text.splitlines()
+    assert told[-2:] == ["  user: hi <b>", '  assistant: {"tool_calls":[{"id":"1"}]}']
