@@ -151,7 +151,9 @@ class Dedupe(Section):
         "system's, or some columns. Default: messages where there are any, else text.",
     )
     near: Share | None = Field(
-        None, description="Least Jaccard similarity of word 3-grams that makes a near duplicate."
+        None,
+        description="Least Jaccard similarity of word 3-grams that makes a near duplicate; in "
+        "scripts without spaces a character counts as a word.",
     )
 
 

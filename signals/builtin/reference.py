@@ -14,8 +14,8 @@ from pydantic import Field
 from siftset.schemas.errors import SignalError, first_line
 from siftset.signals.family import Build, Thresholds, family
 from siftset.signals.signal import Signal
+from siftset.signals.words.case_folding import unspaced_points, word_points, write_class
 
-_WORD = re.compile(r"\w+")
 SHINGLE = 3
 """Words of one shingle, as in the removal of near duplicates."""
 
@@ -53,9 +53,21 @@ def _read_column(path: Path, field: str) -> pl.Series:
     return pl.Series(field, path.read_text(encoding="utf-8").splitlines(), dtype=pl.String)
 
 
+@cache
+def _word_pattern() -> re.Pattern[str]:
+    """A pattern for words; in scripts without spaces every character is one."""
+    alone = write_class(word_points() & unspaced_points())
+    return re.compile(rf"[{alone}]|[^\W{alone}]+")
+
+
+def split_words(text: str) -> list[str]:
+    """Return the words of a text, case folded."""
+    return _word_pattern().findall(text.casefold())
+
+
 def word_shingles(text: str) -> frozenset[tuple[str, ...]]:
     """Return the word 3-grams of a text, case folded; the text itself where it is shorter."""
-    words = _WORD.findall(text.casefold())
+    words = split_words(text)
     if len(words) <= SHINGLE:
         return frozenset([tuple(words)])
     return frozenset(zip(*(words[i:] for i in range(SHINGLE)), strict=False))
@@ -63,7 +75,11 @@ def word_shingles(text: str) -> frozenset[tuple[str, ...]]:
 
 @family(
     Reference,
-    definition="greatest Jaccard similarity of word 3-grams (Broder 1997), exact",
+    version=2,
+    definition=(
+        "greatest Jaccard similarity of word 3-grams (Broder 1997), exact; in scripts without "
+        "spaces a character is a word"
+    ),
 )
 def near_duplicate_of(parameters: Reference, build: Build) -> Signal:
     """How much a text repeats the nearest of the reference texts, from 0 to 1."""
@@ -89,6 +105,7 @@ def near_duplicate_of(parameters: Reference, build: Build) -> Signal:
 
 @family(
     Reference,
+    version=2,
     definition=(
         "cross-entropy of a text's words under the reference's unigrams, add-one smoothed, in bits "
         "a word (Manning and Schuetze 1999, chapter 6)"
@@ -97,12 +114,14 @@ def near_duplicate_of(parameters: Reference, build: Build) -> Signal:
 def drift(parameters: Reference, build: Build) -> Signal:
     """How unlike the reference texts a text's words are; unknown for a text without words."""
     counts = Counter(
-        word for text in read_texts(parameters, build) for word in _WORD.findall(text.casefold())
+        word
+        for text in read_texts(parameters, build)
+        for word in _word_pattern().findall(text.casefold())
     )
     total = counts.total() + len(counts) + 1
 
     def mean_surprise(text: str) -> float | None:
-        words = _WORD.findall(text.casefold())
+        words = split_words(text)
         if not words:
             return None
         return sum(math.log2(total / (counts[word] + 1)) for word in words) / len(words)

@@ -1,10 +1,11 @@
 """Near duplicates: texts that share most of their runs of three words with an earlier kept text.
 
 A text repeats a kept one if the Jaccard similarity of their sets of word 3-grams (case folded,
-punctuation left out) is at least the threshold. Candidates come from MinHash (Broder 1997) in
-bands: texts that share the 64-bit key of one. Each is verified, so that no pair is wrong; a pair at
-the threshold is found with a chance of 99.5 %, one above it with a greater. A text that repeats
-another keeps none away: no chains.
+punctuation left out) is at least the threshold. A character of a script that is written without
+spaces, such as Chinese, Japanese and Thai, counts as a word. Candidates come from MinHash (Broder
+1997) in bands: texts that share the 64-bit key of one. Each is verified, so that no pair is wrong;
+a pair at the threshold is found with a chance of 99.5 %, one above it with a greater. A text that
+repeats another keeps none away: no chains.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import mmap
 import tempfile
 import weakref
 from collections.abc import Iterable, Iterator
+from functools import cache
 from typing import Final, NamedTuple, TypeVar
 
 import numpy as np
@@ -23,7 +25,13 @@ from siftset.signals.kernels.arrays import to_series
 from siftset.signals.kernels.arrow_text import text_bytes
 from siftset.signals.kernels.compiled import can_compile, try_kernel
 from siftset.signals.near_duplicates.minhash import MinHash, min_hash
-from siftset.signals.near_duplicates.numpy_finder import NumpySearch, band_keys, hash_shingles
+from siftset.signals.near_duplicates.numpy_finder import (
+    NumpySearch,
+    WordLetters,
+    band_keys,
+    hash_shingles,
+)
+from siftset.signals.words.case_folding import unspaced_points, word_points
 from siftset.signals.words.wordset import letter_tables
 
 Hashes = NDArray[np.uint64]
@@ -219,7 +227,8 @@ def _fill_nulls(texts: pl.Series) -> pl.Series:
 
 def _plain_keys(texts: pl.Series, made: MinHash) -> KeyedShingles:
     words, folded = letter_tables(case=False)
-    shingles, offsets = hash_shingles(texts.to_list(), words, folded, LEAST_WORDS)
+    letters = WordLetters(words, words & unspaced_points(), folded)
+    shingles, offsets = hash_shingles(texts.to_list(), letters, LEAST_WORDS)
     keys = np.zeros((len(texts), made.bands), np.uint64)
     band_keys(shingles, offsets, made, keys)
     return KeyedShingles(shingles, offsets, keys)
@@ -235,10 +244,24 @@ def _compiled_keys(texts: pl.Series, made: MinHash) -> KeyedShingles:
     words, shingles = np.empty(longest // 2 + 1, np.uint64), np.empty(size, np.uint64)
     offsets = np.zeros(len(texts) + 1, np.int64)
     letters = letters_of(text, case=False)
-    kernel.hash_shingles(text, letters, LEAST_WORDS, words, offsets, shingles)
+    kinds = _kinds_of_words(len(letters.kinds))
+    kernel.hash_shingles(text, letters._replace(kinds=kinds), LEAST_WORDS, words, offsets, shingles)
     keys = np.zeros((len(texts), made.bands), np.uint64)
     kernel.band_keys(shingles, offsets, made, keys)
     return KeyedShingles(shingles, offsets, keys)
+
+
+@cache
+def _kinds_of_words(size: int) -> NDArray[np.uint8]:
+    """Return the kinds of characters that words.kernel has, and of those that stand alone."""
+    from siftset.signals.near_duplicates.kernel import ALONE
+    from siftset.signals.words.wordset import make_letters
+
+    kinds = make_letters(ascii_only=size == 128, case=False).kinds
+    if size == 128:
+        return kinds
+    alone = word_points() & unspaced_points()
+    return np.where(alone, np.uint8(ALONE), kinds)
 
 
 def _grow_size(have: int, need: int) -> int:

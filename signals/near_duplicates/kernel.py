@@ -17,6 +17,8 @@ from siftset.signals.near_duplicates.minhash import FIRST, PRIME, SECOND, THIRD,
 from siftset.signals.words.kernel import WORD, Letters
 
 Hashes = NDArray[np.uint64]
+ALONE = 8
+"""The kind of a character that is a word of its own, beside those of words.kernel."""
 _HIGH = np.uint64(32)
 _SLOT = np.uint64(33)
 """Entries are met by 31 bits of a key: with a number of 32 they fit into a signed integer."""
@@ -38,7 +40,10 @@ class KeptRows(NamedTuple):
 
 @inlined_kernel
 def _hash_words(data: Bytes, i: Whole, end: Whole, letters: Letters, words: Hashes) -> Whole:
-    """Hash the words of a text, case folded; return their number."""
+    """Hash the words of a text, case folded; return their number.
+
+    A character of a script that is written without spaces is a word of its own.
+    """
     n = 0
     value, power = np.uint64(0), np.uint64(1)
     inside = False
@@ -50,7 +55,14 @@ def _hash_words(data: Bytes, i: Whole, end: Whole, letters: Letters, words: Hash
             point, width = decode_point(data, i, end)
             kind = letters.kinds[point] if point < len(letters.kinds) else 0
         i += width
-        if kind == WORD:
+        if inside and kind != WORD:
+            words[n] = _mix(value)
+            n += 1
+            value, power, inside = np.uint64(0), np.uint64(1), False
+        if kind == ALONE:
+            words[n] = _mix(np.uint64(point))
+            n += 1
+        elif kind == WORD:
             if point < len(letters.folded):
                 point = np.int64(letters.folded[point])
             # The polynomial has its lowest power first, so that numpy's twin can take a word's
@@ -58,10 +70,6 @@ def _hash_words(data: Bytes, i: Whole, end: Whole, letters: Letters, words: Hash
             value += np.uint64(point) * power
             power *= PRIME
             inside = True
-        elif inside:
-            words[n] = _mix(value)
-            n += 1
-            value, power, inside = np.uint64(0), np.uint64(1), False
     return n
 
 

@@ -4,6 +4,7 @@ signals.near_duplicates.kernel."""
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,11 +18,22 @@ _INVERSE = np.uint64(pow(int(PRIME), -1, 2**64))
 _HIGH = np.uint64(32)
 
 
+class WordLetters(NamedTuple):
+    """What makes words, by code point."""
+
+    words: NDArray[np.bool_]
+    """Whether it is a word character."""
+    alone: NDArray[np.bool_]
+    """Whether it is a word of its own, as in scripts that are written without spaces."""
+    folded: NDArray[np.int32]
+    """What it folds to; what lies beyond stays."""
+
+
 def hash_shingles(
-    texts: Sequence[str], words: NDArray[np.bool_], folded: NDArray[np.int32], least: int
+    texts: Sequence[str], letters: WordLetters, least: int
 ) -> tuple[Hashes, Integers]:
     """Return the distinct shingles of all texts, in order within each, and where each begins."""
-    hashes, rows = _hash_words(texts, words, folded)
+    hashes, rows = _hash_words(texts, letters)
     # Three neighbouring words make a shingle where all three are of one text.
     enough = np.bincount(rows, minlength=len(texts)) >= least
     inside = (rows[2:] == rows[:-2]) & enough[rows[2:]]
@@ -35,18 +47,19 @@ def hash_shingles(
     return shingles[new], np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
 
 
-def _hash_words(
-    texts: Sequence[str], words: NDArray[np.bool_], folded: NDArray[np.int32]
-) -> tuple[Hashes, Integers]:
+def _hash_words(texts: Sequence[str], letters: WordLetters) -> tuple[Hashes, Integers]:
     """Hash each word of all texts by differences of one running sum; return their rows too."""
     # All texts as one run of code points; a line end, which is no letter, keeps their words apart.
     joined = "\n".join([*texts, ""])
     points = np.frombuffer(joined.encode("utf-32-le"), "<u4").astype(np.int64)
-    is_word = np.concatenate([[False], words[points], [False]])
-    changes = np.flatnonzero(is_word[1:] != is_word[:-1])
-    starts, ends = changes[::2], changes[1::2]
-    folds = points < len(folded)
-    points[folds] = folded[points[folds]]
+    is_word = np.concatenate([[False], letters.words[points], [False]])
+    alone = np.concatenate([[False], letters.alone[points], [False]])
+    # between any two characters a word may end and another begin
+    parted = alone[1:] | alone[:-1]
+    starts = np.flatnonzero(is_word[1:] & (~is_word[:-1] | parted))
+    ends = np.flatnonzero(is_word[:-1] & (~is_word[1:] | parted))
+    folds = points < len(letters.folded)
+    points[folds] = letters.folded[points[folds]]
     # The value of a word is the difference of two running sums, divided by the power at its start;
     # the prime is odd, so that it has an inverse modulo 2**64 and the division is exact.
     powers = np.full(len(points) + 1, PRIME)

@@ -20,6 +20,8 @@ from numpy.typing import NDArray
 WHITE_SPACE = "\t-\r \x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000"
 """The body of a character class of `re`: Unicode's White_Space, without Python's \\x1c to \\x1f."""
 
+_UNSPACED = r"[\p{Han}\p{Hiragana}\p{Katakana}\x{30fc}\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}]+"
+
 _SURROGATES = range(0xD800, 0xE000)
 
 
@@ -49,9 +51,14 @@ def fold_case(text: str) -> str:
 @cache
 def word_points() -> NDArray[np.bool_]:
     """Tell of each code point whether it is a word character."""
+    return find_points(r"\w+")
+
+
+def find_points(pattern: str) -> NDArray[np.bool_]:
+    """Tell of each code point whether it is one of those of which a pattern in Rust finds runs."""
     codes = np.arange(sys.maxunicode + 1, dtype="<u4")
     characters = np.delete(codes, _SURROGATES).tobytes().decode("utf-32-le")
-    runs = pl.Series([characters]).str.extract_all(r"\w+").explode()
+    runs = pl.Series([characters]).str.extract_all(pattern).explode()
     first, last = runs.str.head(1).to_list(), runs.str.tail(1).to_list()
     changes = np.zeros(sys.maxunicode + 2, np.int8)
     changes[[ord(character) for character in first]] = 1
@@ -62,7 +69,18 @@ def word_points() -> NDArray[np.bool_]:
 @cache
 def word_class() -> str:
     """The body of a character class of Python's `re` that holds the word characters."""
-    changes = np.flatnonzero(np.diff(word_points(), prepend=False, append=False)).tolist()
+    return write_class(word_points())
+
+
+@cache
+def unspaced_points() -> NDArray[np.bool_]:
+    """Tell of each code point whether its script is written without spaces between words."""
+    return find_points(_UNSPACED)
+
+
+def write_class(points: NDArray[np.bool_]) -> str:
+    """Write the body of a character class of Python's `re` that holds the points marked."""
+    changes = np.flatnonzero(np.diff(points, prepend=False, append=False)).tolist()
     ranges = zip(changes[::2], changes[1::2], strict=True)
     return "".join(f"\\U{first:08x}-\\U{end - 1:08x}" for first, end in ranges)
 

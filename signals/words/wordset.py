@@ -128,7 +128,7 @@ def letters_of(text: TextBytes, *, case: bool) -> Letters:
     start, end = int(text.offsets[0]), int(text.offsets[-1])
     blocks = (text.data[i : min(i + 1_000_000, end)] for i in range(start, end, 1_000_000))
     ascii_only = all(int(block.max(initial=0)) < 128 for block in blocks)
-    return _make_letters(ascii_only=ascii_only, case=case)
+    return make_letters(ascii_only=ascii_only, case=case)
 
 
 def letter_tables(*, case: bool) -> tuple[NDArray[np.bool_], NDArray[np.int32]]:
@@ -138,8 +138,8 @@ def letter_tables(*, case: bool) -> tuple[NDArray[np.bool_], NDArray[np.int32]]:
 
 
 @cache
-def _make_letters(*, ascii_only: bool, case: bool) -> Letters:
-    """Make the tables of kinds and folds."""
+def make_letters(*, ascii_only: bool, case: bool) -> Letters:
+    """Make the tables of kinds and folds, of all characters or of ASCII alone."""
     from siftset.signals.words.kernel import OTHER, SPACE, WORD, Letters
 
     if ascii_only:
@@ -168,7 +168,7 @@ def lay_out_entries(numbers: dict[str, int], *, prefix: bool) -> Entries:
     from siftset.signals.kernels.bytes_kernel import make_index
     from siftset.signals.words.kernel import WORD, Entries
 
-    kinds = _make_letters(ascii_only=all(entry.isascii() for entry in numbers), case=True).kinds
+    kinds = make_letters(ascii_only=all(entry.isascii() for entry in numbers), case=True).kinds
     marks = kinds == WORD
     beginnings: list[str] = []
     groups: dict[str, list[str]] = {}

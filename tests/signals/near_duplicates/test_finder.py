@@ -14,10 +14,14 @@ from siftset.signals.kernels.compiled import has_numba
 from siftset.signals.near_duplicates import finder as near
 from siftset.signals.near_duplicates.finder import NearDuplicates, keys_of_bands, near_duplicates
 from siftset.signals.near_duplicates.minhash import RECALL, band_shape, find_chance
+from siftset.signals.registry import load_builtin
 from siftset.signals.words.case_folding import fold_case, word_class
 
 THRESHOLDS = (0.5, 0.7, 0.8, 0.9)
 WAYS = [False, True] if has_numba() else [False]
+UNSPACED = re.compile(
+    "[\u3005\u3041-\u3096\u30a1-\u30fa\u30fc\u4e00-\u9fff\u0e01-\u0e3a\u0e40-\u0e4e]"
+)
 TEN = "one two three four five six seven eight nine ten"
 
 
@@ -28,7 +32,8 @@ def way(request) -> bool:
 
 def shingles(text: str) -> frozenset[tuple[str, ...]]:
     """Return the word 3-grams of a text; none for fewer than ten words."""
-    words = re.findall(f"[{word_class()}]+", fold_case(text))
+    spaced = UNSPACED.sub(r" \g<0> ", fold_case(text))
+    words = re.findall(f"[{word_class()}]+", spaced)
     return frozenset(zip(words, words[1:], words[2:], strict=False) if len(words) >= 10 else ())
 
 
@@ -105,7 +110,7 @@ def test_recall_on_edits_of_real_texts(threshold: float, corpora: Path) -> None:
 @pytest.mark.skipif(not has_numba(), reason="numba is not installed")
 @settings(deadline=None, max_examples=60)
 @given(
-    st.lists(st.text("aAbéÉK\u212a ßẞ.\n\u0301日", max_size=60) | st.none(), max_size=20),
+    st.lists(st.text("aAbéÉK\u212a ßẞ.\n\u0301日本がー", max_size=60) | st.none(), max_size=20),
     st.integers(1, 30),
     st.sampled_from(THRESHOLDS),
 )
@@ -140,6 +145,29 @@ def test_the_keeper_is_the_first_of_those_that_are_alike(way: bool) -> None:
     between = " ".join(words[2:-2])
     assert NearDuplicates(0.9, use_numba=way).add(pl.Series([first, second, between]))[2] == 0
     assert NearDuplicates(0.9, use_numba=way).add(pl.Series([second, first, between]))[2] == 0
+
+
+CHINESE = "今天天气很好我们一起去公园散步吧然后喝一杯咖啡再回家看电视"
+JAPANESE = "昨日は友達とラーメンを食べに行きましたがとても美味しかったです"
+THAI = "วันนี้อากาศดีมากเราไปเดินเล่นที่สวนสาธารณะกันเถอะ"
+
+
+@pytest.mark.parametrize("text", [CHINESE, JAPANESE, THAI, "ABC 123" + CHINESE])
+def test_texts_without_spaces_are_compared_by_characters(way: bool, text: str) -> None:
+    end, other = text[:-1] + "!", text[:5] + text[20:] + "完全に別の話"
+    series = pl.Series([text, end, other, text[:3]])
+    assert alike(shingles(text), shingles(end)) >= 0.8 > alike(shingles(text), shingles(other))
+    assert NearDuplicates(0.8, use_numba=way).add(series).to_list() == [None, 0, None, None]
+
+
+def test_the_signal_compares_texts_without_spaces_by_characters_too(tmp_path: Path) -> None:
+    (tmp_path / "known.txt").write_text(CHINESE + "\n" + TEN, encoding="utf-8")
+    near_one = load_builtin("near_duplicate_of").build(
+        "near", {"file": "known.txt", "min": 0.8}, folder=tmp_path
+    )
+    assert [near_one(text) for text in (CHINESE[:-1], CHINESE[:10], TEN.upper())] == [
+        True, False, True,
+    ]  # fmt: skip
 
 
 @pytest.mark.parametrize("size", [1, 7, 100, 5000])
