@@ -37,7 +37,7 @@ from siftset.signals.evaluation.spec import Preprocessor, SignalSpec
 from siftset.signals.formula.tree import digest
 from siftset.signals.tracking.environment import WHOLE, find_variables
 from siftset.signals.tracking.files import READ_AT_LOAD, file_fingerprint, hash_files
-from siftset.signals.tracking.object_state import cell_contents, contents_of, state_of
+from siftset.signals.tracking.object_state import cell_contents, contents_of, plain_form, state_of
 from siftset.signals.tracking.own_code import (
     file_of,
     is_kind,
@@ -56,8 +56,8 @@ from siftset.signals.tracking.source_code import (
 )
 
 _PLAIN = (str, int, float, complex, bool, type(None), range, type(...), type(NotImplemented))
-_STATELESS = {"_thread", "threading", "weakref", "_weakref", "_abc", "_weakrefset", "contextvars"}
-"""Modules whose objects hold no state that an answer could depend on."""
+_STATELESS = {"_thread.lock", "_thread.RLock", "_abc._abc_data", "weakref.WeakKeyDictionary"}
+"""Kinds of objects without state that an answer could depend on: locks, and caches by object."""
 _DYNAMIC = {"getattr", "eval", "exec", "globals", "vars", "__import__", "compile", "importlib"}
 _LARGEST_FILE = 100_000_000
 _LOOKED_UP = 1_000
@@ -301,7 +301,9 @@ class _Walk:
         state = vars(cls)
         if not is_own_type(cls):
             return package_label(cls)
-        parts = [cls.__qualname__, *(self.hash_value(base) for base in cls.__bases__)]
+        # a metaclass answers for its class too
+        above = (*cls.__bases__, type(cls))
+        parts = [cls.__qualname__, *(self.hash_value(one) for one in above)]
         for name, value in sorted(state.items()):
             # what Python or a decorator gives to a class says nothing, what stands in a file does
             by_hand = isinstance(value, FunctionType) and not (
@@ -316,8 +318,11 @@ class _Walk:
     def _hash_instance(self, value: object) -> str:
         cls = type(value)
         kind = self.hash_value(cls)
-        if cls.__module__ in _STATELESS:
+        if f"{cls.__module__}.{cls.__qualname__}" in _STATELESS:
             return kind
+        plain = plain_form(value)
+        if plain is not None:
+            return digest(kind, self.hash_value(plain))
         # objects that answer for any attribute are asked for none
         asks = any("__getattr__" in vars(base) for base in cls.__mro__)
         named = ("__reduce__", "__reduce_ex__", "__getstate__")

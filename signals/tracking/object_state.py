@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import sys
+import weakref
+from _thread import _local
 from collections.abc import Iterator
 from types import CellType, MemberDescriptorType
+
+from siftset.signals.tracking.own_code import is_kind
 
 
 def cell_contents(cell: CellType) -> object:
@@ -44,3 +49,28 @@ def contents_of(value: object) -> Iterator[object]:
         for plain in (str, int, float, bytes):
             if isinstance(value, plain):
                 yield plain.__repr__(value)
+
+
+def plain_form(value: object) -> object:
+    """Give the content of an object that does not tell it, or tells it otherwise each time.
+
+    Those are weak references, what belongs to a thread, and tensors, whose saved form holds
+    addresses. None for all other objects.
+    """
+    if is_kind(value, weakref.ReferenceType):
+        return ("reference", value())  # type: ignore[operator]
+    if is_kind(value, weakref.WeakValueDictionary):
+        return dict(value.items())  # type: ignore[attr-defined]
+    if is_kind(value, weakref.WeakSet):
+        return frozenset(value)  # type: ignore[call-overload]
+    if is_kind(value, _local):
+        return dict(vars(value))
+    torch = sys.modules.get("torch")
+    if torch is None or not is_kind(value, torch.Tensor):
+        return None
+    try:
+        flat = value.detach().cpu().contiguous().reshape(-1)  # type: ignore[attr-defined]
+        content = flat.view(torch.uint8).numpy().tobytes()
+    except (RuntimeError, TypeError):  # sparse or quantized
+        return None
+    return (str(value.dtype), list(value.shape), content)  # type: ignore[attr-defined]

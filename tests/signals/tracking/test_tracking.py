@@ -85,7 +85,7 @@ for folder in sorted(root.iterdir()):
             found[name] = {"error": str(error)}
     del sys.path[:2]
     for name, module in list(sys.modules.items()):
-        places = [getattr(module, "__file__", None), *getattr(module, "__path__", ())]
+        places = [getattr(module, "__file__", None), *(vars(module).get("__path__") or ())]
         if any(str(place).startswith(str(folder)) for place in places):
             del sys.modules[name]
 print(json.dumps(found))

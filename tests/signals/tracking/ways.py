@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib.util import find_spec
 from typing import NamedTuple
 
 STYLES = {
@@ -299,4 +300,21 @@ CASES = {
         "from acme_sig import made", "made(1)", "1.0", "1.1",
         files=(("lib/site-packages/acme_sig/__init__.py", "def made(n):\n    return n\n"),
                *dist("acme_sig"))),
+    "what a weak reference leads to": Case(
+        "import weakref\nclass C:\n    def __init__(self, n):\n        self.n = n\nc = C(3)\n"
+        "R = weakref.ref(c)", "R().n", "C(3)", "C(4)"),
+    "what belongs to a thread": Case("import threading\nL = threading.local()\nL.n = 3",
+                                     "3 + 0 * len(str(L))", "n = 3", "n = 4"),
+    "an event": Case("import threading\nE = threading.Event()\nE.set()", "3 + E.is_set()",
+                     "E.set()", "pass"),
+    "a metaclass": Case("class M(type):\n    @property\n    def n(cls):\n        return 3\n"
+                        "class C(metaclass=M):\n    pass", "C.n", "return 3", "return 4"),
+    "a tensor": Case("import torch\nT = torch.tensor([3.0])", "int(T[0])", "[3.0]", "[4.0]"),
+    "a tensor again": Case("import torch\nT = torch.tensor([3.0], dtype=torch.bfloat16)",
+                           "int(T[0])", "", "", False),
+    "a layer again": Case("import torch\nT = torch.nn.Linear(2, 2)\n"
+                          "with torch.no_grad():\n    T.weight.fill_(3), T.bias.fill_(0)",
+                          "int(T.weight[0, 0])", "", "", False),
 }  # fmt: skip
+if find_spec("torch") is None:
+    CASES = {name: case for name, case in CASES.items() if "import torch" not in case.setup}
