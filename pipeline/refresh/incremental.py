@@ -20,6 +20,7 @@ from siftset.pipeline.remote_output.open import open_store
 from siftset.pipeline.run.context import CurateOptions, CurateRun
 from siftset.pipeline.run.job import SECTIONS, Job, load_job
 from siftset.pipeline.run.work_folder import work_folder
+from siftset.pipeline.sources.assemble import FileShard
 from siftset.pipeline.stages.judgement import Assessment
 from siftset.pipeline.stages.lay_plan import find_waiting, remove_scheduled, waiting_result
 from siftset.pipeline.stages.profiles import PROFILE, profile_files
@@ -36,6 +37,7 @@ from siftset.pipeline.storage.lock import hold_lock
 from siftset.pipeline.storage.object_store import is_address
 from siftset.pipeline.storage.ownership import check_owner
 from siftset.pipeline.storage.refresh_ledger import METADATA, RefreshLedger, ShardList
+from siftset.pipeline.storage.remote import origin_of
 from siftset.pipeline.storage.table import Store
 from siftset.schemas.progress import Progress, Silent
 from siftset.schemas.recipe.loading import LoadedRecipe, RecipeLike
@@ -77,6 +79,9 @@ def refresh_set(
                 job = _load_job(loaded, store, book, scans)
             if wanted.fresh:
                 forget_answers(job)
+            # A plan holds what a joined file says now against the rows; else it needs none of them.
+            if book is not None and _joins_files(job) and not _have_rows(loaded, store, book):
+                book, job = None, _load_job(loaded, store, None, scans)
             plan = make_plan(job, store, book, folder, fresh=wanted.fresh)
             done = None if wanted.always_runs else existing_result(store, plan.key)
             approve = job.recipe.refresh.approve is not False and not wanted.is_preview
@@ -87,11 +92,20 @@ def refresh_set(
             waiting = find_waiting(store, plan.key) if wanted.plan or approve else None
             if waiting is not None:
                 return waiting_result(store, waiting)
+            if book is not None and not _have_rows(loaded, store, book):
+                job = _load_job(loaded, store, None, scans)
+                plan = make_plan(job, store, None, folder, fresh=wanted.fresh)
             keyed = replace(job, key=plan.key)
             run = CurateRun(keyed, store, wanted, shown, folder, "refresh", clock=clock)
-            result = publish_run(run, lambda live: build_increment(live, plan, ledger))
-            scans.keep()
-            return result
+            return publish_run(run, lambda live: _build(live, plan, ledger, scans))
+
+
+def _build(
+    run: CurateRun, plan: RefreshPlan, ledger: RefreshLedger, scans: StoredScans
+) -> IncrementalVersion:
+    built = build_increment(run, plan, ledger)
+    scans.keep()  # before a version is sent, so that another machine need not read the files
+    return built
 
 
 def _load_job(
@@ -109,6 +123,24 @@ def _pull_ledger(loaded: LoadedRecipe, store: Store) -> None:
         origin, commit = open_origin(loaded), store.current()
         if origin is not None:
             pull_ledger(origin, None if commit is None else commit.metadata.get(METADATA))
+
+
+def _joins_files(job: Job) -> bool:
+    files = (shard for shard in job.sources.shards if isinstance(shard, FileShard))
+    return any(shard.plan.joined is not None for shard in files)
+
+
+def _have_rows(loaded: LoadedRecipe, store: Store, book: ShardList) -> bool:
+    """Fetch the candidates of a book from where it lies; return whether all are here."""
+    ledger = RefreshLedger(store.output)
+    if not ledger.has_rows(book) and is_address(loaded.recipe.output):
+        from siftset.pipeline.remote_output.ledger_packs import fetch_rows
+        from siftset.pipeline.remote_output.pull import open_origin
+
+        origin = open_origin(loaded)
+        if origin is not None:
+            fetch_rows(origin, [entry.key for entry in book.entries])
+    return ledger.has_rows(book)
 
 
 def _pull_set(loaded: LoadedRecipe, store: Store, progress: Progress) -> None:
@@ -129,7 +161,11 @@ def _pull_set(loaded: LoadedRecipe, store: Store, progress: Progress) -> None:
 
 def _read_shard_list(store: Store, ledger: RefreshLedger) -> ShardList | None:
     commit = store.current()
-    return None if commit is None else ledger.read(commit.metadata.get(METADATA))
+    if commit is None:
+        return None
+    name = commit.metadata.get(METADATA)
+    # from a store the rows come once they are needed
+    return ledger.read(name) if origin_of(store.output) is None else ledger.read_list(name)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

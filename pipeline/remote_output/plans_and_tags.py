@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import PurePosixPath
 from typing import Final
 
 from siftset.pipeline.storage.plan_folder import (
@@ -10,6 +9,7 @@ from siftset.pipeline.storage.plan_folder import (
     DIFF_JSON,
     PLAN,
     PLANS,
+    find_plans,
     plan_folders,
 )
 from siftset.pipeline.storage.remote import Listing, Origin, content_digest
@@ -22,14 +22,13 @@ _LOOKED_AT: Final = (DIFF_HTML, DIFF_JSON, "report.html", "metrics.json", "manif
 def push_plans(origin: Origin, there: Listing) -> None:
     """Upload the plans that wait, and remove those that were applied or removed here."""
     for folder in plan_folders(origin.folder):
-        below, ledger = f"{PLANS}/{folder.plan_id}", f"ledger/{folder.plan_id}"
+        below = f"{PLANS}/{folder.plan_id}"
         said = f"{below}/{PLAN}"
         if said in there:
             continue
         names = [
             path.relative_to(origin.folder).as_posix()
-            for part in (below, ledger)
-            for path in sorted((origin.folder / part).rglob("*"))
+            for path in sorted((origin.folder / below).rglob("*"))
             if path.is_file()
         ]
         origin.send([name for name in names if name != said], there)
@@ -71,10 +70,4 @@ def pull_tags(origin: Origin, there: Listing) -> None:
 
 
 def _list_plans(there: Listing) -> list[str]:
-    return [
-        name
-        for name in there
-        if len(PurePosixPath(name).parts) == 3
-        and name.startswith(f"{PLANS}/")
-        and name.endswith(f"/{PLAN}")
-    ]
+    return [f"{PLANS}/{plan}/{PLAN}" for plan in find_plans(there)]

@@ -19,6 +19,7 @@ from siftset.pipeline.model_registry.ranks import is_main_process
 from siftset.pipeline.model_registry.registry import MODELS
 from siftset.pipeline.remote_output.current_model import pull_current
 from siftset.pipeline.remote_output.delta_log import LOG, compare_logs, drop_lost, fetch_log
+from siftset.pipeline.remote_output.ledger_packs import index_name, pull_index
 from siftset.pipeline.remote_output.plans_and_tags import pull_plans, pull_tags
 from siftset.pipeline.storage.address import output_address, working_folder
 from siftset.pipeline.storage.folder_guard import check_output_folder
@@ -84,19 +85,25 @@ def pull_store(origin: Origin, progress: Progress | None = None) -> None:
 
 
 def pull_ledger(origin: Origin, name: str | None) -> None:
-    """Fetch what a refresh knows of earlier inputs: how they were read, and their candidates.
+    """Fetch what a refresh knows of earlier inputs: how they were read, and what rests on them.
 
     `name` is the list that the current version rests on. Whatever is missing is read again.
     """
-    there, listed = origin.names("ledger"), f"ledger/{name}/list.json"
+    listed = f"ledger/{name}/list.json"
+    if name is None or (origin.folder / listed).is_file():
+        return
+    there = origin.names("ledger")
+    if index_name(name) in there:
+        pull_index(origin, name)
+        return
+    # an object for each file, as earlier versions of siftset left them
     wanted = [n for n in there if n.startswith((f"ledger/{name}/", "ledger/scans/"))]
-    if listed in there and not (origin.folder / listed).is_file():
+    if listed in there:
         origin.fetch(n for n in there if n.startswith("ledger/rows/"))
         origin.fetch(n for n in wanted if n != listed)
         origin.fetch([listed])
         if not _is_complete(origin.folder, name):
             (origin.folder / listed).unlink()
-    origin.fetch(n for n in wanted if n != listed)
 
 
 def _is_complete(folder: Path, name: str | None) -> bool:

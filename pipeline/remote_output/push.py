@@ -12,11 +12,11 @@ from siftset.pipeline.model_registry.registry import MODELS
 from siftset.pipeline.model_registry.result import RESULT, is_refused
 from siftset.pipeline.remote_output.current_model import push_current
 from siftset.pipeline.remote_output.delta_log import compare_logs
+from siftset.pipeline.remote_output.ledger_packs import list_needed, push_ledger
 from siftset.pipeline.remote_output.mirror import mirror_set, other_table
 from siftset.pipeline.remote_output.plans_and_tags import push_plans
 from siftset.pipeline.remote_output.pull import MENDED, open_origin
 from siftset.pipeline.storage.catalog import INDEX
-from siftset.pipeline.storage.refresh_ledger import METADATA, RefreshLedger
 from siftset.pipeline.storage.remote import Listing, Origin, content_digest
 from siftset.pipeline.storage.run_folder import MANIFEST, run_folders
 from siftset.pipeline.storage.table import SET, Store
@@ -72,8 +72,7 @@ def push_store(origin: Origin) -> int:
 def _push_set(origin: Origin, there: Listing) -> int:
     """Upload versions, after what they rest on."""
     store = Store(origin.folder)
-    origin.send(_list_files(origin.folder, "ledger/rows", "ledger/scans"), there)
-    origin.send(_list_ledger(store), there)
+    push_ledger(origin, there)
     _push_changed(origin, MENDED)
     _push_runs(origin, there)
     return mirror_set(store, f"{origin.address}/{SET}", advice=_ADVICE)
@@ -88,14 +87,6 @@ def _push_runs(origin: Origin, there: Listing) -> None:
         files = sorted(_list_files(origin.folder, name), key=lambda n: n == f"{name}/{MANIFEST}")
         origin.send(files[:-1], there)
         origin.send(files[-1:], there)
-
-
-def _list_ledger(store: Store) -> Iterator[str]:
-    """Yield the files of the ledger's list that the current version rests on."""
-    current = store.current()
-    name = None if current is None else current.metadata.get(METADATA)
-    if name:
-        yield from _list_files(store.output, f"ledger/{name}")
 
 
 def _push_models(origin: Origin, there: Listing) -> None:
@@ -131,14 +122,11 @@ def _push_changed(origin: Origin, name: str) -> None:
 
 
 def _sweep_ledger(origin: Origin, there: Listing) -> None:
-    """Remove from the store what the ledger no longer needs, where this folder has all of it."""
-    store = Store(origin.folder)
-    current = store.current()
-    name = None if current is None else current.metadata.get(METADATA)
-    if RefreshLedger(store.output).read(name) is not None:
-        before = time.time() - GRACE
+    """Remove from the store what the ledger no longer needs, where it is known what it needs."""
+    needed, before = list_needed(origin, there), time.time() - GRACE
+    if needed:
         old = (n for n in there if n.startswith("ledger/") and (there[n].written or 0) <= before)
-        origin.remove([n for n in old if not (origin.folder / n).is_file()])
+        origin.remove([n for n in old if n not in needed])
 
 
 def _list_files(folder: Path, *below: str) -> Iterator[str]:

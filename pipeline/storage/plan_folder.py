@@ -11,7 +11,7 @@ A folder appears whole or not at all. The id is that of the run which made it.
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -85,6 +85,12 @@ def plan_folders(output: Path) -> Iterator[PlanFolder]:
     for name in sorted(names, reverse=True):
         if (folder / name / PLAN).is_file():
             yield PlanFolder(output, name)
+
+
+def find_plans(names: Iterable[str]) -> list[str]:
+    """Return the ids of the plans that are whole among names relative to an output."""
+    parts = [name.split("/") for name in names]
+    return [one[1] for one in parts if len(one) == 3 and (one[0], one[2]) == (PLANS, PLAN)]
 
 
 def read_plans(output: Path) -> list[Plan]:

@@ -29,7 +29,7 @@ from siftset.schemas.errors import OutputError
 LEDGER: Final = "ledger"
 METADATA: Final = "siftset_ledger"
 """The entry of a commit that names its list."""
-_ROWS: Final = "rows"
+ROWS: Final = "rows"
 _LIST: Final = "list.json"
 _DROPPED: Final = "dropped.parquet"
 _FORMAT: Final = 1
@@ -88,7 +88,16 @@ class RefreshLedger:
         return self.output / LEDGER
 
     def read(self, name: str | None) -> ShardList | None:
-        """Return the book that a commit names; None where it is missing or damaged."""
+        """Return the book that a commit names; None where it, or a part of it, is missing."""
+        book = self.read_list(name)
+        return book if book is not None and self.has_rows(book) else None
+
+    def has_rows(self, book: ShardList) -> bool:
+        """Return whether all candidates of a book lie here."""
+        return all(part.path.is_file() for e in book.entries for part in (*e.candidates, *e.ids))
+
+    def read_list(self, name: str | None) -> ShardList | None:
+        """Return the book that a commit names, whose rows may lie in a store alone."""
         if not name or not (self.path / name / _LIST).is_file():
             return None
         try:
@@ -100,8 +109,6 @@ class RefreshLedger:
             )
             dropped = pl.read_parquet(self.path / name / _DROPPED)
         except (OutputError, OSError, KeyError, TypeError, ValueError, pl.exceptions.PolarsError):
-            return None
-        if not all(part.path.is_file() for e in entries for part in (*e.candidates, *e.ids)):
             return None
         groups = dropped.partition_by("shard", as_dict=True)
         places = {entries[int(str(i))].key: rows["row"].to_numpy() for (i,), rows in groups.items()}
@@ -145,15 +152,15 @@ class RefreshLedger:
         """Remove what neither the book `name` nor its shards need."""
         wanted = {entry.key for entry in book.entries}
         for folder in self.path.iterdir():
-            if folder.name not in (name, _ROWS, "scans"):
+            if folder.name not in (name, ROWS, "scans"):
                 shutil.rmtree(folder, ignore_errors=True)
-        rows = self.path / _ROWS
+        rows = self.path / ROWS
         for folder in rows.iterdir() if rows.is_dir() else ():
             if folder.name not in wanted:
                 shutil.rmtree(folder, ignore_errors=True)
 
     def _read_entry(self, said: dict[str, object]) -> ShardEntry:
-        folder = self.path / _ROWS / str(said["key"])
+        folder = self.path / ROWS / str(said["key"])
 
         def parts(name: str) -> tuple[Part, ...]:
             found = said[name]
@@ -167,7 +174,7 @@ class RefreshLedger:
 
     def _keep_parts(self, entry: ShardEntry) -> ShardEntry:
         """Move the parts of an entry to where they stay, unless they are there."""
-        folder = self.path / _ROWS / entry.key
+        folder = self.path / ROWS / entry.key
         parts = (*entry.candidates, *entry.ids)
         if folder.is_dir() and all(part.path.parent == folder for part in parts):
             return entry

@@ -102,7 +102,9 @@ def full(machines, sections):
 
 
 STEPS = [
-    "siftset.pipeline.remote_output.push._list_ledger",
+    "siftset.pipeline.remote_output.push.push_ledger",
+    "siftset.pipeline.remote_output.ledger_packs._send_pack",
+    "siftset.pipeline.remote_output.ledger_packs._make_index",
     "siftset.pipeline.remote_output.push._push_changed",
     "siftset.pipeline.remote_output.push._push_runs",
     "siftset.pipeline.remote_output.push.mirror_set",
@@ -118,6 +120,7 @@ TAKING = [
     "siftset.pipeline.remote_output.pull._drop_unpublished",
     "siftset.pipeline.remote_output.pull._pull_models",
     "siftset.pipeline.refresh.incremental._pull_ledger",
+    "siftset.pipeline.refresh.incremental._have_rows",
 ]
 ALL = [*TAKING, *STEPS]
 FEW = [

@@ -8,6 +8,8 @@ from siftset.pipeline.commands.diff import diff
 from siftset.pipeline.commands.tag import tag
 from siftset.pipeline.refresh import refresh
 from siftset.pipeline.refresh.plans import apply, list_plans, plan
+from siftset.pipeline.remote_output.open import open_store
+from siftset.pipeline.remote_output.push import push_output
 from siftset.schemas.errors import OutputError
 
 
@@ -37,3 +39,17 @@ def test_a_plan_is_applied_and_a_tag_is_known_on_other_machines(machines):
     assert not refresh(machines("one")).new
     assert not machines.names("plans")
     assert not list_plans(machines("one"))
+
+
+def test_what_a_plan_read_is_not_read_again_where_it_is_applied(machines, monkeypatch):
+    monkeypatch.setattr("siftset.pipeline.remote_output.push.GRACE", -60.0)
+    world = machines.world
+    world.lines("in/a.jsonl", "the first text", "a text of all")
+    refresh(machines("one"))
+    world.lines("in/b.jsonl", "the second text", "a text of all")
+    laid = plan(machines("one"), refresh=True).plan
+    push_output(open_store(machines("one"))[0])  # sweeps what nothing rests on
+    apply(machines("three"), laid.plan_id)
+    world.lines("in/c.jsonl", "the third text")
+    assert refresh(machines("four")).rows.read == 1
+    assert machines.set().equals(machines.full())
