@@ -11,6 +11,9 @@ from siftset.schemas.conversations import COLUMN
 from siftset.schemas.recipe.integrity import MessageReason
 from siftset.schemas.results.metrics import Profile, RunMetrics
 
+PREFIX_SHARE: Final = "prefix_share"
+"""Conversations of the set that are the beginning of a longer one, as a share of its rows."""
+
 Figure = Fraction | float | int
 
 _COUNTS: Final = ("kept", "rejected", "quarantined", "duplicate", "unreadable", "unknown")
@@ -38,6 +41,7 @@ def profile_names(columns: Iterable[str]) -> tuple[str, ...]:
         *_LEAKS,
         "relabelled_rows",
         "relabelled_share",
+        *((PREFIX_SHARE,) if COLUMN in columns else ()),
         *(f"{where}drift_{key}" for where in ("", "reference_") for key in DEFAULTS),
     )
 

@@ -49,7 +49,7 @@ def hash_rules(job: Job) -> str:
     recipe = job.recipe
     # a key that came later counts only where it is used, so that sets made before it stay as read
     rules = recipe.integrity.rows.items()
-    later = recipe.integrity.messages, recipe.dedupe.on
+    later = recipe.integrity.messages, recipe.dedupe.on, recipe.dedupe.prefixes
     return json_digest(
         {
             "formula": job.decider.hash,

@@ -93,6 +93,11 @@ class Job:
         Raises RecipeError for a column that is not there.
         """
         dedupe = self.recipe.dedupe
+        if dedupe.prefixes and self.sources.schema.get(COLUMN) != MESSAGES:
+            raise RecipeError(
+                "dedupe.prefixes: the source makes no conversations: name their column as "
+                "'messages' in the source, or remove the key"
+            )
         return content_key(dedupe.on, self.sources.schema) if dedupe.exact else None
 
     def split(self) -> pl.Expr:

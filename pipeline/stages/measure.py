@@ -25,13 +25,15 @@ from siftset.pipeline.profile.rows import (
     sample_mislabelled,
     sample_rows,
 )
+from siftset.pipeline.profile.scalars import PREFIX_SHARE
 from siftset.pipeline.profile.state import ProfileState, profile_batches
 from siftset.pipeline.run.released_rows import FILE
+from siftset.pipeline.stages.prefixes import count_prefixes
 from siftset.pipeline.stages.profiles import PROFILE, profiles, with_languages
 from siftset.pipeline.stages.rule_checks import make_checks
 from siftset.pipeline.storage.part_files import Part, sample_parts
 from siftset.pipeline.storage.run_folder import recipe_hash, software_versions
-from siftset.schemas.conversations import scan_with_views
+from siftset.schemas.conversations import COLUMN, MESSAGES, scan_with_views
 from siftset.schemas.recipe.source import Synthesize
 from siftset.schemas.results.metrics import (
     Drift,
@@ -105,11 +107,21 @@ def measure(
         max_length=train.max_length if train else None,
         samples=_take_samples(run, results, outcome, precision),
         links=_make_links(results, outcome, judged),
-        custom=dict(_own_metrics(run, outcome)),
+        custom={**_prefix_share(run, outcome), **_own_metrics(run, outcome)},
         warnings=(*run.job.sources.warnings, *run.job.decider.statistics().warnings),
     )
     found = find_alerts(metrics, read_history(run.store.output, before=run.run_id))
     return metrics.model_copy(update={"alerts": found})
+
+
+def _prefix_share(run: CurateRun, outcome: RunOutcome) -> dict[str, float]:
+    """Return the share of the set's conversations that begin a longer one of it."""
+    large = outcome.set_rows > _LEAKAGE_ROWS
+    talks = run.job.sources.schema.get(COLUMN) == MESSAGES
+    if not talks or large or not outcome.set_rows or run.job.recipe.analysis == "off":
+        return {}
+    found = count_prefixes(file.path for file in outcome.files)
+    return {} if found is None else {PREFIX_SHARE: found / outcome.set_rows}
 
 
 def _own_metrics(run: CurateRun, outcome: RunOutcome) -> dict[str, float | int]:

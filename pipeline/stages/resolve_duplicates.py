@@ -18,6 +18,7 @@ from siftset.pipeline.stages.dedupe import (
     split_duplicates,
     stamp_frame,
 )
+from siftset.pipeline.stages.prefixes import prefix_repeats
 from siftset.pipeline.stages.process_shard import Outcome, ShardResult
 from siftset.pipeline.stages.run_outcome import RunOutcome, draw_balance
 from siftset.pipeline.storage.part_files import Part, PartWriter, count_rows
@@ -145,6 +146,8 @@ def find_repeats(
     if recipe.dedupe.exact:
         without = found["place"] if upsert else None
         found = merge_findings(found, finder.find_texts(candidates, without))
+    if recipe.dedupe.prefixes:
+        found = merge_findings(found, prefix_repeats(candidates, found["place"]))
     if recipe.dedupe.near is not None:
         limit, without, find = recipe.dedupe.near, found["place"], near or finder.find_near
         found = merge_findings(found, find(candidates, limit, without=without, seed=recipe.seed))

@@ -150,6 +150,11 @@ class Dedupe(Section):
         description="What equal rows are equal in: the text, the turns of the conversation but the "
         "system's, or some columns. Default: messages where there are any, else text.",
     )
+    prefixes: bool = Field(
+        False,
+        description="Conversations that are the beginning of a longer one are removed, as logs "
+        "hold that are written after every turn.",
+    )
     near: Share | None = Field(
         None,
         description="Least Jaccard similarity of word 3-grams that makes a near duplicate; in "

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
+from siftset.pipeline.profile.scalars import PREFIX_SHARE
 from siftset.pipeline.profile.shares import describe_sample
 from siftset.pipeline.reports.charts import draw_bar, draw_sparkline
 from siftset.pipeline.reports.markup import Child, allow_breaks, h
@@ -35,7 +36,8 @@ def checks_part(metrics: RunMetrics, history: Sequence[RunMetrics]) -> Child:
     """Return every check, the failed ones first, with its trend and examples."""
     named = [[name, str(value)[:400]] for name, value in metrics.custom.items()]
     head = [TableColumn("Metric", "name"), TableColumn("Value", "text")]
-    own = [h("h3", "Your own metrics"), draw_table(head, named)] if named else None
+    title = "Further metrics" if PREFIX_SHARE in metrics.custom else "Your own metrics"
+    own = [h("h3", title), draw_table(head, named)] if named else None
     if not metrics.checks:
         return [note_absence("No rule and no suite is set: nothing was checked."), own]
     ranked = sorted(metrics.checks, key=lambda check: _ORDER[check_level(check)])

@@ -224,7 +224,7 @@ def test_metrics_of_ones_own_read_views(tmp_path: Path) -> None:
     recipe = write_recipe(tmp_path, rows, integrity={"metrics": {"mean": "own.py:answers"}})
     result = curate(recipe)
     [run] = sorted((result.output / "runs").iterdir())
-    assert json.loads((run / "metrics.json").read_text())["custom"] == {"mean": 1.5}
+    assert json.loads((run / "metrics.json").read_text())["custom"]["mean"] == 1.5
 
 
 @pytest.mark.parametrize(
@@ -284,3 +284,35 @@ def test_reports_and_explanations_show_turns_with_their_roles(tmp_path: Path) ->
     [kept] = read_outcome(result.output)["kept"]["row_id"]
     told = explain_recipe(recipe, kept).text.splitlines()
     assert told[-2:] == ["  user: hi <b>", '  assistant: {"tool_calls":[{"id":"1"}]}']
+
+
+def test_conversations_that_begin_longer_ones_are_counted_and_removed(tmp_path: Path) -> None:
+    more = [("user", "v"), ("assistant", "b"), ("user", "w"), ("assistant", "c")]
+    rows = [
+        talk(U, A),
+        talk(S, U, A, *more[:2]),
+        talk(("user", "other"), A),
+        talk(U, A, *more),
+        talk(("user", "u "), ("assistant", "a")),
+        talk(U, A, ("user", "v"), ("assistant", "another")),
+        # neither begins the other
+        talk(U, A, ("user", "w"), ("assistant", "c")),
+    ]
+    result = curate(write_recipe(tmp_path / "counted", rows))
+    metrics = json.loads((result.report.parent / "metrics.json").read_text())
+    assert result.rows.duplicate == 1
+    assert metrics["custom"] == {"prefix_share": pytest.approx(2 / 6)}
+    limits = {"thresholds": {"prefix_share": {"critical": 0.1}}}
+    with pytest.raises(GateFailed, match="prefix_share"):
+        curate(write_recipe(tmp_path / "held", rows, integrity=limits))
+
+    recipe = write_recipe(tmp_path / "removed", rows, dedupe={"prefixes": True}, integrity=limits)
+    found = read_outcome(curate(recipe).output)
+    ids = dict(found["kept"].select("row_id", "record").iter_rows())
+    assert sorted(ids.values()) == [2, 3, 5, 6]
+    repeats = found["duplicates"].select("record", "kind", "duplicate_of").iter_rows()
+    assert [(at, kind, ids[of]) for at, kind, of in repeats] == [
+        (0, "prefix", 3),
+        (1, "prefix", 3),
+        (4, "exact", 3),
+    ]
