@@ -46,8 +46,8 @@ def test_early_stopping_says_at_which_step_and_why():
     stop.on_evaluate(None, SimpleNamespace(log_history=log, global_step=40, max_steps=90), control)
     assert control.should_training_stop
     assert stop.reason == (
-        "early stopping at step 40 of 90: eval_loss was best at step 20 (1.5) and got no better "
-        "by more than 0.01 in 2 evaluations"
+        "early stopping at step 40 of 90: loss of validation was best at step 20 (1.5) and got "
+        "no better by more than 0.01 in 2 evaluations"
     )
 
 

@@ -96,7 +96,7 @@ def judge_baselines(against: Sequence[BaselineChange]) -> Iterator[Finding]:
         constant = _CONSTANT.get(one.baseline)
         if constant is not None and change.verdict != "better":
             claim = f"the model is not shown to be better than {constant}"
-            todo = "train longer or on more rows, or set  class_weights: balanced"
+            todo = "train longer or on more rows, or set  train.class_weights: balanced"
         elif constant is None and ahead < 0:
             claim = f"{one.baseline} does better than the model"
             todo = "it is cheaper too: take it, or train longer or on more rows"

@@ -72,7 +72,7 @@ class ComparisonSetting:
             if name is None:
                 continue
             try:
-                found[kind] = read_words(name, folder=self.folder)
+                found[kind] = read_words(name, key=f"compare.{kind}", folder=self.folder)
             except RecipeError as error:
                 if kind in self.compare.model_fields_set:
                     raise
@@ -95,13 +95,14 @@ class TaskComparison:
     notes: tuple[str, ...] = ()
 
 
-def require_model(side: ModelSide | None, kind: type[M], task: str) -> M:
+def require_model(side: ModelSide | None, kind: type[M], task: TaskName) -> M:
     """Return the side's model, which must be of the task's kind."""
     if side is None:
         raise TrainingError(f"compare: the task {task} needs a model before: name it with --before")
     if not isinstance(side.model, kind):
         raise TrainingError(
-            f"compare: '{side.info.name}' does not fit the task {task}: expected {kind.__name__}"
+            f"compare: '{side.info.name}' does not fit the task {task}: expected a "
+            f"{TASKS[task].title}"
         )
     return side.model
 

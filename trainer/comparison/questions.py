@@ -168,7 +168,10 @@ def read_resource(name: str, kind: str, folder: Path) -> str:
         candidate = shipped / f"{name}{ending}"
         if "/" not in name and candidate.is_file():
             return candidate.read_text(encoding="utf-8")
-    raise RecipeError(f"compare: no file '{path}', and no shipped {kind} of the name '{name}'")
+    key = {"prompts": "prompts_file", "texts": "general"}[kind]
+    raise RecipeError(
+        f"compare.{key}: no file '{path}', and no shipped {kind} of the name '{name}'"
+    )
 
 
 def _parse_prompt(line: str, place: str) -> Prompt:

@@ -26,7 +26,7 @@ from siftset.trainer.data.chat_counts import ChatCounts
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
-TOO_LONG: Final = "its last exchange is longer than max_length"
+TOO_LONG: Final = "its last exchange is longer than train.max_length"
 CONTROL: Final = "a content holds a special token of the tokenizer"
 
 

@@ -264,8 +264,8 @@ def check_masks(prompt: str, found: int, max_length: int) -> None:
         raise RecipeError(f"prompt '{prompt[:60]}' has no mask: write [MASK] or <mask> in it")
     if found != written:
         raise RecipeError(
-            f"prompt '{prompt[:60]}' has {written} masks, but {found} within "
-            f"max_length {max_length}: shorten it"
+            f"prompt '{prompt[:60]}' has {written} masks, but {found} within the "
+            f"{max_length} tokens that the model reads: shorten it"
         )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
@@ -25,7 +25,10 @@ if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 
-def count_prompt_room(length: int, max_new_tokens: int, key: str = "max_new_tokens") -> int:
+_ANSWER_KEYS: Final = "--max-new-tokens, or compare.max_new_tokens,"
+
+
+def count_prompt_room(length: int, max_new_tokens: int, key: str = _ANSWER_KEYS) -> int:
     """Return how many tokens a prompt may have; raise ModelError, naming `key`, if none is left."""
     if max_new_tokens >= length:
         raise ModelError(

@@ -36,10 +36,10 @@ def fill_sentence(prompt: str, mask: int, token: str) -> str:
     return left + strip_mark(token) + right
 
 
-def read_words(name: str, *, folder: Path | None = None) -> tuple[str, ...]:
+def read_words(name: str, *, key: str = "compare", folder: Path | None = None) -> tuple[str, ...]:
     """Return the words of a list: a file (one word a line, # comments), or a shipped list's name.
 
-    Raises RecipeError where there is no such list.
+    Raises RecipeError, naming the recipe's `key`, where there is no such list.
     """
     path = (folder or Path()) / name
     shipped = files("siftset.data") / "lists" / f"{name}.txt"
@@ -49,7 +49,7 @@ def read_words(name: str, *, folder: Path | None = None) -> tuple[str, ...]:
         text = shipped.read_text(encoding="utf-8")
     else:
         raise RecipeError(
-            f"compare: no word list '{name}': expected a file or the name of a shipped list"
+            f"{key}: no word list '{name}': expected a file or the name of a shipped list"
         )
     lines = (line.split("#")[0].strip() for line in text.splitlines())
     return tuple(dict.fromkeys(line for line in lines if line))

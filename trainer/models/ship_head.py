@@ -23,7 +23,7 @@ def ship_head(model: Path, out: Path) -> int:
         encoder = AutoModel.from_pretrained(find_embedded(), use_safetensors=True)
     shipped = changed_weights(trained, encoder)
     if any(name.endswith("word_embeddings.weight.delta") for name in shipped):
-        raise ModelError(f"{model} has other embeddings: train with  freeze_embeddings: true")
+        raise ModelError(f"{model} has other embeddings: train with  train.freeze_embeddings: true")
     out.parent.mkdir(parents=True, exist_ok=True)
     save_file({name: value.contiguous() for name, value in shipped.items()}, out)
     return out.stat().st_size

@@ -120,7 +120,8 @@ class StopEarly(TrainerCallback):
     """Stop when no evaluation was better for a while; decided from the log, so resumable."""
 
     def __init__(self, config: Train) -> None:
-        self.metric = f"eval_{config.metric_for_best_model}"
+        self.named = config.metric_for_best_model
+        self.metric = f"eval_{self.named}"
         self.patience = config.early_stopping_patience or 0
         self.threshold = config.early_stopping_threshold
         self.sign = 1.0 if greater_is_better(config) else -1.0
@@ -141,9 +142,9 @@ class StopEarly(TrainerCallback):
             control.should_training_stop = True
             more = f" by more than {self.threshold:g}" if self.threshold else ""
             self.reason = (
-                f"early stopping at step {state.global_step} of {state.max_steps}: {self.metric} "
-                f"was best at step {at} ({self.sign * best:.4g}) and got no better{more} in "
-                f"{since} evaluations"
+                f"early stopping at step {state.global_step} of {state.max_steps}: {self.named} of "
+                f"validation was best at step {at} ({self.sign * best:.4g}) and got no better"
+                f"{more} in {since} evaluations"
             )
 
 

@@ -155,7 +155,7 @@ def _check_size(tokens: SplitTokens, config: Train) -> list[Finding]:
             "too little data",
             "warning",
             f"{tokens.texts:,} training rows are few for task {config.task} (expected {expected:,} "
-            "or more): method: frozen or lora over-fits less",
+            "or more): train.method: frozen or lora over-fits less",
             float(tokens.texts),
         )
     ]
@@ -227,7 +227,7 @@ def check_curves(history: Iterable[Mapping[str, float]], config: Train) -> list[
                 "not a number",
                 "critical",
                 "the loss is not a number: training stopped and the best evaluated model was kept; "
-                "lower learning_rate, or raise warmup_steps",
+                "lower train.learning_rate, or raise train.warmup_steps",
             )
         ]
     curves = curves_of(history)
@@ -246,10 +246,12 @@ def _check_train_curve(losses: Sequence[float]) -> list[Finding]:
     # steps between neighbours, which a trend hardly moves: half their mean square is its variance.
     unsure = 2 * math.sqrt(float(np.mean(np.square(np.diff(losses)))) / third)
     if end > 1.1 * start and end - start > unsure:
-        advice = f"the training loss rose from {start:.3f} to {end:.3f}: lower learning_rate"
+        advice = f"the training loss rose from {start:.3f} to {end:.3f}: lower train.learning_rate"
         found.append(_make_shape("diverging", advice, end / start))
     elif abs(start - end) < 0.02 * start:
-        advice = f"the training loss stayed near {end:.3f}: raise learning_rate or train longer"
+        advice = (
+            f"the training loss stayed near {end:.3f}: raise train.learning_rate or train longer"
+        )
         found.append(_make_shape("flat", advice, (start - end) / start))
     # the mean step as a share of the mean, and how often the curve turns
     steps = np.diff(np.asarray(losses[third:]))
@@ -258,7 +260,7 @@ def _check_train_curve(losses: Sequence[float]) -> list[Finding]:
     if swing > 0.25 and turns > 0.5:
         advice = (
             f"the training loss swings by {swing:.0%} from one log to the next: lower "
-            "learning_rate or enlarge the batch"
+            "train.learning_rate or enlarge the batch"
         )
         found.append(_make_shape("oscillating", advice, swing))
     return found
@@ -271,7 +273,7 @@ def _check_held_curve(held: Sequence[float], losses: Sequence[float]) -> list[Fi
     if held[-1] > 1.02 * best and losses[-1] < losses[0]:
         advice = (
             f"the validation loss was best at {best:.3f} and ended at {held[-1]:.3f} while the "
-            "training loss fell: fewer epochs or early_stopping_patience"
+            "training loss fell: fewer epochs or train.early_stopping_patience"
         )
         return [_make_shape("over-fitting", advice, held[-1] / best)]
     step = (held[-2] - held[-1]) / max(held[-2], 1e-12)

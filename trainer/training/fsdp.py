@@ -39,9 +39,13 @@ def check_sharded(config: Train) -> None:
             "convert the file with  accelerate to-fsdp2"
         )
     if config.method != "full" or config.torch_compile:
-        named = "torch_compile: true" if config.torch_compile else "a method other than full"
+        named = (
+            "train.torch_compile: true"
+            if config.torch_compile
+            else "a train.method other than full"
+        )
         raise TrainingError(
-            f"train: {named} does not go with FSDP: leave it out, or leave FSDP out of the file "
+            f"{named} does not go with FSDP: leave it out, or leave FSDP out of the file "
             "that train.distributed.accelerate names"
         )
     os.environ[LOADING] = "false"  # else every process but the first starts from empty weights

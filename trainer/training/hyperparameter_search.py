@@ -77,7 +77,9 @@ def check_single(config: Train, processes: int) -> None:
             "with the settings that were found"
         )
     if (config.search or config.folds) and config.eval_strategy == "no":
-        raise TrainingError("train.search and train.folds need  eval_strategy: epoch  or steps")
+        raise TrainingError(
+            "train.search and train.folds need  train.eval_strategy: epoch  or steps"
+        )
 
 
 def without_trials(config: Train) -> Train:

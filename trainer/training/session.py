@@ -245,7 +245,7 @@ class Session:
         if state.best_model_checkpoint is None and any(s.name == "not a number" for s in shapes):
             raise TrainingError(
                 f"the loss is not a number at step {state.global_step} and no evaluation came "
-                "before it: lower learning_rate, or raise warmup_steps"
+                "before it: lower train.learning_rate, or raise train.warmup_steps"
             )
         self.add_findings(shapes)
         for stop in self.callbacks:
