@@ -77,7 +77,7 @@ def recipe(tmp_path_factory):
             "negative": None,
             "baselines": [],
             "max_new_tokens": 4,
-        },  # fmt: skip
+        },
     }
     (folder / "r.json").write_text(json.dumps(document))
     done = CliRunner().invoke(app, ["curate", str(folder / "r.json")])
