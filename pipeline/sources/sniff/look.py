@@ -256,8 +256,11 @@ def _describe_dialect(dialect: Dialect) -> Iterator[str]:
     if dialect.comment:
         yield f"remarks begin with {_shown(dialect.comment)}"
     line = dialect.skip_lines + 1
-    yield f"header on line {line}" if dialect.header else "no header"
+    if dialect.header:
+        yield f"header on line {line}"
+    else:
+        yield "no header" if dialect.columns is None else f"names from line {line - 1}"
 
 
 def _shown(mark: str) -> str:
-    return "tab" if mark == "\t" else f"'{mark}'"
+    return {"\t": "tab", "'": '"\'"'}.get(mark, f"'{mark}'")
