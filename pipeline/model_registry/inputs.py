@@ -86,7 +86,7 @@ def training_data(loaded: LoadedRecipe, store: Store, version: int | None) -> Tr
         for new in ("text", "label", "id"):
             old = getattr(named, new, None)
             stored |= {old: new} if old is not None and old != new else {}
-    return TrainingData(files, lineage, stored)
+    return TrainingData(files, lineage, stored, loaded.recipe.split.groups)
 
 
 def _read_leaks(metrics: Path) -> dict[str, str]:

@@ -17,7 +17,7 @@ PREFIX_SHARE: Final = "prefix_share"
 Figure = Fraction | float | int
 
 _COUNTS: Final = ("kept", "rejected", "quarantined", "duplicate", "unreadable", "unknown")
-_LEAKS: Final = ("leaked_rows", "leaked_share")
+_LEAKS: Final = ("leaked_rows", "leaked_share", "leaked_groups", "ungrouped_share")
 _ENCODING: Final = (
     "replacement", "mojibake", "control", "not_nfc", "zero_width", "html", "url", "email", "phone",
 )  # fmt: skip
@@ -61,7 +61,9 @@ def list_scalars(metrics: RunMetrics) -> dict[str, Figure]:
         number = getattr(metrics.rows, name)
         found[f"{name}_rows"] = number
         found[f"{name}_share"] = Fraction(number, max(1, metrics.rows.read))
-    return {**found, **dict(_message_scalars(metrics)), **dict(_content_scalars(metrics)), **own}
+    for measured in (_message_scalars, _content_scalars, _split_scalars):
+        found |= dict(measured(metrics))
+    return found | own
 
 
 def message_names() -> tuple[str, ...]:
@@ -74,6 +76,15 @@ def _message_scalars(metrics: RunMetrics) -> Iterator[tuple[str, Figure]]:
         if check.stage == "row rules" and check.column == COLUMN and check.failed is not None:
             share = Fraction(check.failed, max(1, check.rows or 0))
             yield f"{COLUMN}_{check.name}_share", share
+
+
+def _split_scalars(metrics: RunMetrics) -> Iterator[tuple[str, Figure]]:
+    if metrics.leakage:
+        yield "leaked_rows", max(leak.rows for leak in metrics.leakage)
+        yield "leaked_share", max(Fraction(one.rows, max(1, one.of)) for one in metrics.leakage)
+    if metrics.split is not None:
+        yield "ungrouped_share", Fraction(metrics.split.ungrouped, max(1, metrics.split.rows))
+        yield "leaked_groups", max((leak.rows for leak in metrics.split.leaks), default=0)
 
 
 def _content_scalars(metrics: RunMetrics) -> Iterator[tuple[str, Figure]]:
@@ -97,9 +108,6 @@ def _content_scalars(metrics: RunMetrics) -> Iterator[tuple[str, Figure]]:
     if repeats is not None and repeats.relabelled is not None:
         yield "relabelled_rows", repeats.relabelled
         yield "relabelled_share", Fraction(repeats.relabelled, max(1, repeats.rows))
-    if metrics.leakage:
-        yield "leaked_rows", max(leak.rows for leak in metrics.leakage)
-        yield "leaked_share", max(Fraction(one.rows, max(1, one.of)) for one in metrics.leakage)
     worst: dict[str, float] = {}
     for one in metrics.drift:
         where = "reference_" if one.against.startswith("the reference") else ""

@@ -162,6 +162,7 @@ def _make_job(loaded: LoadedRecipe, decider: Decider, sources: Sources, suites: 
     asked = {f"signal '{n}'": q.signal.columns for n, q in decider.questions.items()}
     asked |= {"integrity.rows": tuple(recipe.integrity.rows)}
     asked |= {"split.column": (recipe.split.column or "text",)}
+    asked |= {"split.group": recipe.split.groups}
     for place, columns in asked.items():
         for column in columns:
             now = sources.renamed.get(column)

@@ -8,7 +8,8 @@ import polars as pl
 import polars_hash as plh
 
 from siftset.pipeline.run.text_normalisation import bare_text
-from siftset.schemas.conversations import COLUMN, MESSAGES, view
+from siftset.pipeline.sources.row_ids import canonical_text
+from siftset.schemas.conversations import COLUMN, MESSAGES, find_column, view
 from siftset.schemas.errors import SourceError
 from siftset.schemas.recipe.integrity import Split
 from siftset.schemas.results.columns import OWN_COLUMNS, SPLITS
@@ -22,24 +23,20 @@ _ALIASES: Final = {
 def split_expr(split: Split, seed: int, schema: pl.Schema) -> pl.Expr:
     """Return the expression of the column `split`: from the official column, else by hash.
 
-    The hash is of the text, and of a conversation of what the user said: two answers to one
-    question are on one side. A row without either is split by its row_id. Raises SourceError where
-    the column is missing.
+    The hash is of the group; of the text where none is named, and of a conversation of what the
+    user said: two answers to one question are on one side. A row without either is split by its
+    row_id. Raises SourceError where a column is missing.
     """
     if split.column is not None:
         stored = f"source_column_{split.column}" if split.column in OWN_COLUMNS else split.column
-        if stored not in schema:
+        official = find_column(stored, schema)
+        if official is None:
             raise SourceError(
                 f"split.column: the source has no column '{split.column}', expected one of: "
                 + ", ".join(schema)
             )
-        return pl.col(stored).cast(pl.String).alias("split")
-    subject = [bare_text(pl.col("text")), pl.col("row_id")]
-    if schema.get(COLUMN) == MESSAGES:
-        subject.insert(0, bare_text(view("user")))
-    inner = plh.concat_str(pl.coalesce(subject)).nchash.xxh3_64()
-    seeded = plh.concat_str(pl.lit(f"{seed}:"), inner.cast(pl.String)).nchash.xxh3_64()
-    point = (seeded // 2**11).cast(pl.Float64) / 2**53
+        return official.cast(pl.String).alias("split")
+    point = split_point(split, seed, schema)
     shares = {"train": split.train, "validation": split.validation, "test": split.test}
     given = [name for name in SPLITS if shares[name] > 0]
     edge, result = 0.0, pl.lit(given[-1])
@@ -50,6 +47,46 @@ def split_expr(split: Split, seed: int, schema: pl.Schema) -> pl.Expr:
     for limit, name in reversed(branches):
         result = pl.when(point < limit).then(pl.lit(name)).otherwise(result)
     return result.alias("split")
+
+
+def split_point(split: Split, seed: int, schema: pl.Schema) -> pl.Expr:
+    """Return where each row lies between 0 and 1: a pure function of the seed and of its group.
+
+    Without a group, and for rows whose group is null, what the row says is its group. Raises
+    SourceError where a column of the group is missing.
+    """
+    subject = [bare_text(pl.col("text")), pl.col("row_id")]
+    if schema.get(COLUMN) == MESSAGES:
+        subject.insert(0, bare_text(view("user")))
+    inner = plh.concat_str(pl.coalesce(subject)).nchash.xxh3_64()
+    seeded = plh.concat_str(pl.lit(f"{seed}:"), inner.cast(pl.String)).nchash.xxh3_64()
+    group = group_text(split, schema)
+    if group is not None:
+        grouped = plh.concat_str(pl.lit(f"{seed}:g:"), group).nchash.xxh3_64()
+        seeded = pl.when(group.is_not_null()).then(grouped).otherwise(seeded)
+    return (seeded // 2**11).cast(pl.Float64) / 2**53
+
+
+def group_text(split: Split, schema: pl.Schema) -> pl.Expr | None:
+    """Return what rows of one group share, as text; null for rows without one, None without a name.
+
+    It does not depend on the types that columns happened to get. Of several columns some may be
+    null, but not all. Raises SourceError where a column is missing.
+    """
+    parts: list[pl.Expr] = []
+    for name in split.groups:
+        stored = f"source_column_{name}" if name in OWN_COLUMNS else name
+        value = find_column(stored, schema)
+        if value is None:
+            raise SourceError(
+                f"split.group: the source has no column '{name}', expected one of, or a path into: "
+                + ", ".join(schema)
+            )
+        parts.append(value.map_batches(canonical_text, return_dtype=pl.String, is_elementwise=True))
+    if len(parts) < 2:
+        return parts[0] if parts else None
+    whole = pl.concat_str([part.fill_null("\0") for part in parts], separator="\x1f")
+    return pl.when(pl.any_horizontal([part.is_not_null() for part in parts])).then(whole)
 
 
 def check_official(found: pl.Series) -> pl.Series:

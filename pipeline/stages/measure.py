@@ -28,6 +28,7 @@ from siftset.pipeline.profile.rows import (
 from siftset.pipeline.profile.scalars import PREFIX_SHARE
 from siftset.pipeline.profile.state import ProfileState, profile_batches
 from siftset.pipeline.run.released_rows import FILE
+from siftset.pipeline.stages.measure_split import measure_split
 from siftset.pipeline.stages.prefixes import count_prefixes
 from siftset.pipeline.stages.profiles import PROFILE, profiles, with_languages
 from siftset.pipeline.stages.rule_checks import make_checks
@@ -99,6 +100,7 @@ def measure(
         profiles=shown,
         duplicates=_duplicates(run, outcome),
         leakage=(*_find_leakage(run, outcome), *_find_contamination(run, outcome)),
+        split=measure_split(run, outcome),
         drift=()
         if run.job.recipe.analysis == "off"
         else (*_drift_from_version(run, kept, outcome), *_drift_from_reference(run, kept)),

@@ -169,6 +169,16 @@ class Split(Section):
     validation: Share = 0.1
     test: Share = 0.0
     column: str | None = Field(None, description="Column with train, validation or test.")
+    group: str | tuple[str, ...] | None = Field(
+        None,
+        description="Column, path or columns whose equal values stay on one side, such as the "
+        "author; a row without one is a group by its text.",
+    )
+
+    @property
+    def groups(self) -> tuple[str, ...]:
+        """The columns that make a group; none where the text does."""
+        return (self.group,) if isinstance(self.group, str) else self.group or ()
 
     @model_validator(mode="after")
     def _sum_is_one(self) -> Split:

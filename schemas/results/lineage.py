@@ -35,3 +35,5 @@ class TrainingData:
     lineage: Lineage
     names: dict[str, str] = field(default_factory=dict)
     """What the set calls the columns of the source that it stores by another name."""
+    group: tuple[str, ...] = ()
+    """Columns, or paths into them, whose equal values stay together in every split."""

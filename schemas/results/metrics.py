@@ -269,19 +269,42 @@ class Duplicates(Metrics):
     groups: tuple[Group, ...] = ()
 
 
+LeakKind = Literal["any", "exact", "normalised", "near", "n-gram", "prompt", "answer", "group"]
+
+
 class Leak(Metrics):
     """Rows of one split whose text is also in another one, or of a held-out file in the set.
 
     The kind `any` counts the rows that leak in any of the other ways, each once.
     """
 
-    kind: Literal["any", "exact", "normalised", "near", "n-gram"]
+    kind: LeakKind
     left: str
     right: str
     rows: int
     of: int
     note: str = ""
     examples: tuple[Example, ...] = ()
+
+
+class LargestGroup(Metrics):
+    """The group with the most rows of a split."""
+
+    value: str
+    rows: int
+
+
+class SplitFacts(Metrics):
+    """How the splits of a version came out where a group decides."""
+
+    group: tuple[str, ...]
+    groups: int
+    ungrouped: int = Field(description="Rows without a group, each one by its text.")
+    rows: int
+    asked: dict[str, float] = Field(default_factory=dict, description="Shares, by split.")
+    held: dict[str, int] = Field(default_factory=dict, description="Rows, by split.")
+    largest: dict[str, LargestGroup] = Field(default_factory=dict)
+    leaks: tuple[Leak, ...] = Field((), description="Rows whose group another split has too.")
 
 
 class Drift(Metrics):
@@ -336,6 +359,7 @@ class RunMetrics(Metrics):
     max_length: int | None = None
     duplicates: Duplicates | None = None
     leakage: tuple[Leak, ...] = ()
+    split: SplitFacts | None = None
     drift: tuple[Drift, ...] = ()
     label_precision: LabelPrecision | None = Field(
         None, description="Of the rows that this run kept."

@@ -133,7 +133,7 @@ def cross_validate(config: Train, folds: int, trial: Trial) -> tuple[FoldFigure,
     files = trial.data.files  # the test split is never trained on
     paths = [*files.get("train", ()), *files.get("validation", ())]
     rows = pl.concat([pl.read_parquet(path) for path in paths], how="diagonal_relaxed")
-    parts = assign_folds(rows, folds, trial.seed, trial.group)
+    parts = assign_folds(rows, folds, trial.seed, trial.group, trial.data.group)
     if parts.n_unique() < folds:
         raise TrainingError(
             f"train.folds: {folds} folds need as many different texts, found {parts.n_unique()}"
@@ -147,13 +147,20 @@ def cross_validate(config: Train, folds: int, trial: Trial) -> tuple[FoldFigure,
     return tuple(_fold_figure(name, [one[name] for one in found]) for name in found[0])
 
 
-def assign_folds(rows: pl.DataFrame, folds: int, seed: int, group: str | None = None) -> pl.Series:
+def assign_folds(
+    rows: pl.DataFrame,
+    folds: int,
+    seed: int,
+    group: str | None = None,
+    split_group: Sequence[str] = (),
+) -> pl.Series:
     """Return the fold of every row: label by label, groups in a seeded order, each to the fold
     that has the fewest rows of the label, and among those the fewest of all.
 
-    Groups are those that a comparison draws together: of equal texts, or of one value of `group`.
+    Groups are those that a comparison draws together: of equal texts, or of one value of `group`;
+    and those that the splits of the set keep together.
     """
-    numbers = find_groups(rows, group) if "text" in rows.columns else None
+    numbers = find_groups(rows, group, split_group) if "text" in rows.columns else None
     labels = rows["label"].to_list() if "label" in rows.columns else [""] * rows.height
     table = pl.DataFrame(
         {
@@ -184,7 +191,7 @@ def _write_fold(
     folder = trial.folder / f"rows-{k}"
     folder.mkdir(parents=True, exist_ok=True)
     learned = rows.filter(parts != k)
-    chosen = assign_folds(learned, CHOOSING, trial.seed + k, trial.group) == 0
+    chosen = assign_folds(learned, CHOOSING, trial.seed + k, trial.group, trial.data.group) == 0
     split = {
         "train": learned.filter(~chosen),
         "validation": learned.filter(chosen),

@@ -26,6 +26,8 @@ _HELD_OUT_TODO: Final = (
 )
 _SPLIT_TODO: Final = "drop them from one split, or let siftset split: it keeps such rows together"
 _NEAR_TODO: Final = "figures measured on them flatter: set dedupe.near, such as 0.8, to remove them"
+_SPLIT_POINTS, _SPLIT_PART = 0.05, 1 / 3
+"""How far a split's share may be from the one that was asked for: in points, and in parts of it."""
 _PERSONAL: Final = {"email": "e-mail addresses", "phone": "telephone numbers"}
 
 
@@ -223,6 +225,34 @@ def _judge_leakage(metrics: RunMetrics) -> Iterator[ReportFinding]:
         yield ReportFinding("leakage", "warn", claim, todo)
 
 
+def _judge_split(metrics: RunMetrics) -> Iterator[ReportFinding]:
+    facts = metrics.split
+    if facts is None or not facts.rows:
+        return
+    name = ", ".join(facts.group)
+    for split, asked in facts.asked.items():
+        share = facts.held.get(split, 0) / facts.rows
+        if abs(share - asked) <= min(_SPLIT_POINTS, asked * _SPLIT_PART):
+            continue
+        claim = f"{split} holds {share:.1%} of the rows, asked {asked:.0%}".replace("%", " %")
+        largest = facts.largest.get(split)
+        if largest is not None:
+            part = f"{largest.rows / facts.rows:.1%}".replace("%", " %")
+            claim += f": group {name} '{largest.value}' alone holds {part}"
+        todo = "shares are of groups: split by smaller ones, or live with what these give"
+        yield ReportFinding("leakage", "warn", f"{claim}.", todo)
+    for leak in facts.leaks:
+        if leak.rows:
+            claim = (
+                f"{leak.rows:,} of {leak.of:,} rows of {leak.left} have a group ({name}) that is "
+                f"also in {leak.right}."
+            )
+            yield ReportFinding("leakage", "warn", claim, "figures measured on them flatter")
+    if facts.ungrouped:
+        claim = f"{facts.ungrouped:,} of {facts.rows:,} rows have no group ({name})."
+        yield ReportFinding("leakage", "note", claim, "each of them is split by its own text")
+
+
 def _judge_drift(metrics: RunMetrics) -> Iterator[ReportFinding]:
     for one in metrics.drift:
         if one.level != "pass":
@@ -237,5 +267,6 @@ def _judge_drift(metrics: RunMetrics) -> Iterator[ReportFinding]:
 
 _RULES: Final[tuple[Callable[[RunMetrics], Iterator[ReportFinding]], ...]] = (
     _judge_balance, _judge_faults, _judge_signals, _judge_checks, _judge_columns,
-    _judge_duplicates, _judge_texts, _judge_labels, _judge_leakage, _judge_drift,
+    _judge_duplicates, _judge_texts, _judge_labels, _judge_leakage, _judge_split,
+    _judge_drift,
 )  # fmt: skip

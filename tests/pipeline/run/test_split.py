@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import string
+from typing import Any
 
 import polars as pl
 import pytest
@@ -65,3 +66,50 @@ def test_an_official_column():
         split_expr(Split(column="fold"), 0, pl.Schema({"text": pl.String()}))
     with pytest.raises(SourceError, match="split column holds 'unlabelled'"):
         check_official(pl.Series(["train", "unlabelled"]))
+
+
+GROUPED = Split(train=0.5, validation=0.3, test=0.2, group="author")
+
+
+def sides(frame: pl.DataFrame, split: Split = GROUPED, seed: int = 3) -> list[str]:
+    return frame.select(split_expr(split, seed, frame.schema)).to_series().to_list()
+
+
+def authors(values: list[Any]) -> pl.DataFrame:
+    ids = [f"{at:032x}" for at in range(len(values))]
+    texts = [f"text {at}" for at in range(len(values))]
+    return pl.DataFrame({"row_id": ids, "text": texts, "author": values}, strict=False)
+
+
+@given(st.lists(st.integers(0, 5), min_size=1, max_size=40))
+def test_a_group_is_on_one_side_whatever_the_type_of_its_column(values: list[int]):
+    whole = sides(authors(values))
+    assert len(set(zip(values, whole, strict=True))) == len(set(values))
+    assert sides(authors([float(value) for value in values])) == whole
+    assert sides(authors([str(value) for value in values])) == whole
+
+
+def test_a_row_without_a_group_is_split_by_its_text():
+    frame = authors([None] * 50)
+    assert sides(frame) == sides(frame, GROUPED.model_copy(update={"group": None}))
+    several = GROUPED.model_copy(update={"group": ("author", "text")})
+    assert sides(frame, several) != sides(frame)
+    assert sides(frame.with_columns(text=pl.lit("same")), several).count("train") in (0, 50)
+
+
+def test_a_group_may_be_a_path_and_a_missing_one_is_said():
+    frame = authors([0, 1, 2, 3] * 5)
+    nested = frame.select("row_id", "text", meta=pl.struct("author"))
+    texts = frame.select("row_id", "text", meta=pl.struct("author").struct.json_encode())
+    by_path = GROUPED.model_copy(update={"group": "meta.author"})
+    assert sides(nested, by_path) == sides(texts, by_path) == sides(frame)
+    with pytest.raises(SourceError, match=r"split\.group: the source has no column 'writer'"):
+        sides(frame, GROUPED.model_copy(update={"group": "writer"}))
+
+
+def test_the_split_of_a_group_is_frozen():
+    # These must never change: a published group keeps its split for ever.
+    assert sides(authors(["a", "b", "c", "d", "e", "f"])) == FROZEN_GROUPS
+
+
+FROZEN_GROUPS = ["train", "train", "train", "train", "validation", "train"]
