@@ -8,7 +8,14 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    JsonValue,
+    SerializerFunctionWrapHandler,
+    model_serializer,
+)
 
 Verdict = Literal["pass", "warn", "fail"]
 Severity = Literal["info", "warning", "critical"]
@@ -372,3 +379,11 @@ class RunMetrics(Metrics):
     custom: dict[str, JsonValue] = Field(default_factory=dict, description="The user's own.")
     alerts: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
+
+    @model_serializer(mode="wrap")
+    def _leave_out_groups(self, write: SerializerFunctionWrapHandler) -> dict[str, JsonValue]:
+        """Write `split` only where a group decides: the file of other runs stays as it was."""
+        found: dict[str, JsonValue] = write(self)
+        if self.split is None:
+            found.pop("split", None)
+        return found
