@@ -15,7 +15,8 @@ _NO_TEXT: Final = ("undefined", "idna", "punycode")
 
 def _read_character(value: str) -> str:
     if len(value.encode()) != 1 or value in "\r\n\0":
-        raise ValueError(f"{value!r} is not one ASCII character")
+        hint = "; write tab" if value == "\\t" else ""
+        raise ValueError(f"{value!r} is not one ASCII character{hint}")
     return value
 
 

@@ -55,6 +55,11 @@ def text_blocks(file: InputFile, *, size: int = BLOCK_BYTES) -> Iterator[bytes]:
             f"{file.path}: begins as {said} text does, and source.files.encoding says "
             f"{file.encoding}: set {said}"
         )
+    if start and said is None and codecs.lookup(file.encoding).name in ("utf-16", "utf-32"):
+        raise SourceError(
+            f"{file.path}: no byte order mark at its beginning, and {file.encoding} needs one: set "
+            f"source.files.encoding to {file.encoding}-le or {file.encoding}-be, or remove it"
+        )
     blocks = chain([start] if start else [], blocks)
     yield from blocks if is_utf8(file.encoding) else to_utf8(blocks, file.encoding)
 

@@ -115,6 +115,10 @@ def look_at_file(path: Path) -> FileGuess:
     text = start.decode(encoding.name, errors="replace").removeprefix("\ufeff")
     if "\0" in text:
         raise SourceError(f"{path}: holds bytes that are no text; expected text or Parquet")
+    if "\n" not in text and text.count("\r") > 1:
+        raise SourceError(
+            f"{path}: lines end with carriage returns alone: write them as line feeds"
+        )
     return _look_at_text(path, text, told, encoding)
 
 

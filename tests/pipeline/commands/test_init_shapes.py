@@ -143,6 +143,7 @@ REFUSED = [
     ("a.bin", b"\x00\x01\x02\x03" * 99, "holds bytes that are no text"),
     ("a.zip", b"PK\x03\x04" + b"\0" * 90, "this is an archive or a spreadsheet"),
     ("a.csv", b"", "the file is empty"),
+    ("a.csv", b"id,text\r1,a\r2,b\r", "lines end with carriage returns alone"),
     ("a.csv", b"\n\n", "the file is empty"),
     ("a.csv", gzip.compress(b"a,b\n1,2\n"), "this is gzip without the ending .gz: rename it"),
     ("a.json", b'{"data": [{"text": "a"}], "version": 1}',

@@ -248,6 +248,8 @@ REFUSED = [
     ("a.csv", "text\na\n".encode("utf-16"), {}, "set source.files.encoding: utf-16"),
     ("a.csv", "text\na\n".encode("utf-8-sig"), {"encoding": "cp1252"},
      "begins as utf-8 text does, and source.files.encoding says cp1252: set utf-8"),
+    ("a.csv", b"text\na\n", {"encoding": "utf-16"},
+     "no byte order mark at its beginning, and utf-16 needs one: set source.files.encoding to"),
     ("a.csv", b"text,n\na,1\n", {"columns": ["text"]},
      "the header has 2 names and source.files.columns 1: name every column"),
     ("a.csv", b"text,n\na,1\n", {"dtypes": {"m": "string"}},
@@ -297,6 +299,7 @@ def test_keys_of_delimited_text_are_refused_for_others(name, keys, opened, tmp_p
 
 KEYS = [
     ({"delimiter": ";;"}, "';;' is not one ASCII character"),
+    ({"delimiter": "\\t"}, "is not one ASCII character; write tab"),
     ({"delimiter": '"'}, "delimiter and quote are both '\"': change one"),
     ({"quote": "''"}, "is not one ASCII character"),
     ({"quote": "\u201c"}, "is not one ASCII character"),
