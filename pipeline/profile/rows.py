@@ -64,9 +64,10 @@ def duplicate_groups(
 
 
 def count_relabelled(duplicates: pl.LazyFrame, kept: pl.LazyFrame) -> int | None:
-    """Count the rows whose text repeats that of a kept row under another label.
+    """Count the rows whose text repeats that of another row under another label.
 
-    Rows without a label, and later records of an id, are none of them. None without labels.
+    Rows without a label, and later records of an id, are none of them; rows of a text that was
+    dropped for its labels are. None without labels.
     """
     if "label" not in kept.collect_schema() or "label" not in duplicates.collect_schema():
         return None
@@ -75,8 +76,24 @@ def count_relabelled(duplicates: pl.LazyFrame, kept: pl.LazyFrame) -> int | None
     )
     first = kept.select(duplicate_of="row_id", other=label_column(kept))
     met = again.join(first, on="duplicate_of", how="inner")
-    differ = met.select((pl.col("label") != pl.col("other")).sum())
-    return int(differ.collect(engine="streaming").item())
+    differ = met.select(rows=(pl.col("label") != pl.col("other")).sum())
+    # a text that was dropped has no row to point at
+    dropped = pl.col("duplicate_of").is_null() | (pl.col("duplicate_of") == pl.col("row_id"))
+    alone = duplicates.select(rows=((pl.col("kind") == "label") & dropped).sum())
+    return int(pl.concat([differ, alone]).sum().collect(engine="streaming").item())
+
+
+def count_disputed(kept: pl.LazyFrame, key: pl.Expr) -> int | None:
+    """Count kept rows whose label is not the commonest of their text; None without labels.
+
+    For sets whose equal texts all stay: `key` is what those share.
+    """
+    if "label" not in kept.collect_schema():
+        return None
+    rows = kept.select(key.alias("key"), label=label_column(kept)).drop_nulls()
+    labels = rows.group_by("key", "label").len().group_by("key").agg(pl.col("len"))
+    found = labels.select((pl.col("len").list.sum() - pl.col("len").list.max()).sum())
+    return int(found.collect(engine="streaming").item())
 
 
 def measure_label_precision(

@@ -63,6 +63,7 @@ def hash_rules(job: Job) -> str:
             "split": recipe.split.model_dump(mode="json"),
             "seed": recipe.seed,
             "exact": recipe.dedupe.exact,
+            **({"relabelled": told} if (told := recipe.dedupe.relabelled) else {}),
             "ids": job.has_ids,
             "columns": repr(job.sources.schema),
             "mended": None if job.fixes is None else job.fixes.fingerprint,

@@ -88,7 +88,7 @@ class Job:
         return any(not isinstance(c, Synthesize) and c.id is not None for c in configs)
 
     def content_key(self) -> pl.Expr | None:
-        """Return what exact duplicates share, None where they are not looked for.
+        """Return what equal texts share, None where they are not looked for.
 
         Raises RecipeError for a column that is not there.
         """
@@ -98,7 +98,7 @@ class Job:
                 "dedupe.prefixes: the source makes no conversations: name their column as "
                 "'messages' in the source, or remove the key"
             )
-        return content_key(dedupe.on, self.sources.schema) if dedupe.exact else None
+        return content_key(dedupe.on, self.sources.schema) if dedupe.compares_texts else None
 
     def split(self) -> pl.Expr:
         """Return the expression of the column `split`."""

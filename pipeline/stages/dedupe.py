@@ -17,6 +17,7 @@ import polars_hash as plh
 from siftset.pipeline.run.content_key import TEXT_KEY
 from siftset.pipeline.storage.part_files import Part, count_rows, read_parts
 from siftset.schemas.errors import SourceError
+from siftset.signals.labels import label_column
 
 if TYPE_CHECKING:
     from siftset.pipeline.sources.batch import Batch
@@ -59,6 +60,39 @@ def exact_duplicates(parts: Sequence[Part], without: pl.Series | None = None) ->
             place += frame.height
 
     return _find_repeats(keys, count_rows(parts), keep="first", kind="exact")
+
+
+def relabelled_texts(
+    parts: Sequence[Part], *, drop: bool, without: pl.Series | None = None
+) -> pl.DataFrame:
+    """Return place, keeper and kind of rows whose text another row has under another label.
+
+    They repeat the first row of their text that has a label; those without a label repeat none.
+    With `drop` all rows of such a text are found, and none is kept: the keeper is -1. Rows at the
+    places `without` take no part.
+    """
+
+    def keys() -> Iterator[pl.DataFrame]:
+        place = 0
+        for frame in read_parts(parts, [TEXT_KEY, "label"]):
+            named = frame.select(TEXT_KEY, label=label_column(frame))
+            yield text_keys(named, place, without)
+            place += frame.height
+
+    found = [no_repeats()]
+    label, place = pl.col("label"), pl.col("place")
+    passes = max(1, math.ceil(count_rows(parts) / _ROWS_PER_PASS))
+    for turn in range(passes if parts else 0):
+        rows = pl.concat([_of_pass(frame, turn, passes) for frame in keys()])
+        disputed = rows.filter(label.drop_nulls().n_unique().over("key") > 1)
+        if drop:
+            met = disputed.with_columns(keeper=pl.lit(-1, pl.Int64))
+        else:
+            first = place.filter(label.is_not_null()).first().over("key")
+            other = label != label.drop_nulls().first().over("key")
+            met = disputed.with_columns(keeper=first).filter(other)
+        found.append(met.with_columns(kind=pl.lit("label")).select(*_SCHEMA))
+    return pl.concat(found).sort("place")
 
 
 def text_keys(frame: pl.DataFrame, start: int, without: pl.Series | None) -> pl.DataFrame:

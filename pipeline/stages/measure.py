@@ -19,6 +19,7 @@ from siftset.pipeline.profile.history import METRICS, find_alerts, read_history,
 from siftset.pipeline.profile.leakage import held_out_leaks, split_leaks
 from siftset.pipeline.profile.outside import open_outside
 from siftset.pipeline.profile.rows import (
+    count_disputed,
     count_relabelled,
     duplicate_groups,
     measure_label_precision,
@@ -27,6 +28,7 @@ from siftset.pipeline.profile.rows import (
 )
 from siftset.pipeline.profile.scalars import PREFIX_SHARE
 from siftset.pipeline.profile.state import ProfileState, profile_batches
+from siftset.pipeline.run.content_key import content_key
 from siftset.pipeline.run.released_rows import FILE
 from siftset.pipeline.stages.measure_split import measure_split
 from siftset.pipeline.stages.prefixes import count_prefixes
@@ -253,12 +255,19 @@ def _duplicates(run: CurateRun, outcome: RunOutcome) -> Duplicates:
     dedupe, kinds = run.job.recipe.dedupe, outcome.kinds
     repeats = pl.scan_parquet([part.path for part in outcome.duplicates])
     kept = pl.scan_parquet([file.path for file in outcome.files])
+    relabelled = count_relabelled(repeats, kept)
+    if not dedupe.compares_texts:
+        # equal texts all stay: they are found among the kept rows
+        key = content_key(dedupe.on, run.job.sources.schema)
+        disputed = count_disputed(kept, key) if outcome.files else None
+        relabelled = disputed if relabelled is None else relabelled + (disputed or 0)
     return Duplicates(
         exact=kinds.get("exact", 0) if dedupe.exact else None,
         near=kinds.get("near", 0) if dedupe.near is not None else None,
         ids=kinds.get("id", 0) if run.job.has_ids else None,
         rows=outcome.balance.kept + outcome.balance.duplicate,
-        relabelled=count_relabelled(repeats, kept),
+        labels=kinds.get("label", 0) if dedupe.relabelled in ("first", "drop") else None,
+        relabelled=relabelled,
         groups=duplicate_groups(repeats, kept),
     )
 

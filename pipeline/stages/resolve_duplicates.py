@@ -14,6 +14,7 @@ from siftset.pipeline.stages.dedupe import (
     near_duplicates,
     no_repeats,
     point_at_kept,
+    relabelled_texts,
     repeated_ids,
     split_duplicates,
     stamp_frame,
@@ -143,8 +144,13 @@ def find_repeats(
     upsert = recipe.refresh.merge == "upsert"
     finder = resolver or LocalResolver()
     found = finder.find_ids(candidates, ids, latest_wins=upsert) if job.has_ids else no_repeats()
+    rule = recipe.dedupe.relabelled
+    if rule in ("first", "drop") and "label" in job.columns:
+        disputed = relabelled_texts(candidates, drop=rule == "drop", without=found["place"])
+        found = merge_findings(found, disputed)
     if recipe.dedupe.exact:
-        without = found["place"] if upsert else None
+        # a row that a later record of its id replaced, or whose text is dropped, keeps none away
+        without = found["place"] if upsert or rule == "drop" else None
         found = merge_findings(found, finder.find_texts(candidates, without))
     if recipe.dedupe.prefixes:
         found = merge_findings(found, prefix_repeats(candidates, found["place"]))

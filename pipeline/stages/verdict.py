@@ -15,6 +15,7 @@ from siftset.pipeline.stages.measure import measure
 from siftset.pipeline.stages.process_shard import WHOLE_SHARD
 from siftset.pipeline.stages.run_gate import run_suites
 from siftset.schemas.errors import GateFailed
+from siftset.schemas.recipe.integrity import Threshold
 from siftset.schemas.results.metrics import Check, Verdict
 
 if TYPE_CHECKING:
@@ -40,7 +41,9 @@ def _hold_thresholds(run: CurateRun, outcome: RunOutcome, measured: Assessment) 
     """Hold what was measured against the recipe's thresholds; a critical one refuses the run."""
     metrics = measured.metrics
     known = {**threshold_counts(outcome.balance, outcome.unknown), **list_scalars(metrics)}
-    limits = run.job.recipe.integrity.thresholds
+    limits = dict(run.job.recipe.integrity.thresholds)
+    if run.job.recipe.dedupe.relabelled == "block" and "relabelled_rows" in known:
+        limits["relabelled_rows"] = Threshold(critical=0)
     checks = apply_thresholds(known, {name: limits[name] for name in limits if name in known})
     checks += [unmeasured_check(name) for name in limits if name not in known]
     verdict = verdict_of(checks)

@@ -160,6 +160,17 @@ class Dedupe(Section):
         description="Least Jaccard similarity of word 3-grams that makes a near duplicate; in "
         "scripts without spaces a character counts as a word.",
     )
+    relabelled: Literal["first", "drop", "block"] | None = Field(
+        None,
+        description="What becomes of equal texts under different labels: only those of the first "
+        "label stay, none of them stays, or nothing is published. Default: `exact` keeps the "
+        "first row; without it all stay, and are counted.",
+    )
+
+    @property
+    def compares_texts(self) -> bool:
+        """Whether equal texts are looked for."""
+        return self.exact or self.relabelled in ("first", "drop")
 
 
 class Split(Section):

@@ -267,6 +267,9 @@ class Duplicates(Metrics):
     exact: int | None = Field(None, description="Equal texts; null when not looked for.")
     near: int | None = Field(None, description="Similar texts; null when not looked for.")
     ids: int | None = Field(None, description="Records of an id met before; null without ids.")
+    labels: int | None = Field(
+        None, description="Rows that `dedupe.relabelled` took out; null without it."
+    )
     relabelled: int | None = Field(
         None,
         description="Equal or similar texts under another label than the row that they repeat; "

@@ -169,6 +169,7 @@ _KINDS: Final = {
     "exact": ("equal texts", "dedupe.exact is off"),
     "near": ("similar texts", "set dedupe.near, such as 0.8"),
     "ids": ("ids met before", "no column is mapped as id"),
+    "labels": ("equal texts, other labels", "dedupe.relabelled is not set"),
 }
 
 
@@ -188,7 +189,12 @@ def duplicates_part(metrics: RunMetrics) -> Child:
         for kind, (name, how) in _KINDS.items()
     ]
     if found.relabelled is not None:
-        rows.append(["of them under another label", format_share(found.relabelled, found.rows)])
+        rows.append(
+            [
+                "rows under another label than their text's",
+                format_share(found.relabelled, found.rows),
+            ]
+        )
     head = [TableColumn("Duplicates by", "name"), TableColumn("Rows that the formula kept", "num")]
     table = draw_table(head, rows)
     if not found.groups:

@@ -173,13 +173,12 @@ def _judge_duplicates(metrics: RunMetrics) -> Iterator[ReportFinding]:
     if found is None or not found.rows:
         return
     if found.relabelled:
-        claim = f"{found.relabelled:,} rows repeat the text of a kept row under another label."
+        claim = f"{found.relabelled:,} rows repeat the text of another row under another label."
         todo = (
-            "the first label was kept; look at duplicates/, and let the threshold relabelled_rows "
-            "refuse such a set"
+            "look at duplicates/; dedupe.relabelled says what becomes of them: first, drop or block"
         )
         yield ReportFinding("duplicates", "warn", claim, todo)
-    repeated = (found.exact or 0) + (found.near or 0) + (found.ids or 0)
+    repeated = sum(n or 0 for n in (found.exact, found.near, found.ids, found.labels))
     if 5 * repeated > found.rows:
         claim = f"{repeated:,} of {found.rows:,} rows that the formula kept repeat another."
         yield ReportFinding(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 
+import polars as pl
 import pytest
 
 from siftset.pipeline.commands.curate import curate
@@ -41,11 +42,55 @@ def test_texts_under_several_labels_are_counted(world):
 
 def test_a_threshold_refuses_them(world):
     page = curate(world.path()).report.read_text()
-    assert "2 rows repeat the text of a kept row under another label" in page
+    assert "2 rows repeat the text of another row under another label" in page
     limits = {"thresholds": {"relabelled_rows": {"critical": 1}}}
     world.change(integrity={**world.recipe["integrity"], **limits})
     with pytest.raises(GateFailed, match="relabelled_rows is 2, critical above 1"):
         curate(world.path())
+
+
+@pytest.mark.parametrize(
+    ("exact", "rule", "kept", "figure", "taken_out"),
+    [
+        (True, None, ["1", "no", "None", "yes"], 2, None),
+        (False, None, ["1", "1", "0", "no", "NO", "None", "yes", "yes"], 2, None),
+        (True, "first", ["1", "no", "None", "yes"], 2, 2),
+        (False, "first", ["1", "1", "no", "None", "yes", "yes"], 2, 2),
+        (True, "drop", ["None", "yes"], 5, 5),
+        (False, "drop", ["None", "yes", "yes"], 5, 5),
+    ],
+)
+def test_a_rule_says_what_becomes_of_them(world, exact, rule, kept, figure, taken_out):
+    world.change(dedupe={"exact": exact, "relabelled": rule} if rule else {"exact": exact})
+    full = curate(world.path())
+    labels = [label.removesuffix(".0") for label in map(str, set_in_order(world)["label"])]
+    assert sorted(labels) == sorted(kept)
+    metrics = measured(full)
+    assert metrics.duplicates is not None
+    assert (metrics.duplicates.relabelled, metrics.duplicates.labels) == (figure, taken_out)
+    full.rows.check()
+
+
+@pytest.mark.parametrize("exact", [True, False])
+def test_a_rule_that_blocks_publishes_nothing(world, exact):
+    world.change(dedupe={"exact": exact, "relabelled": "block"})
+    with pytest.raises(GateFailed, match="relabelled_rows is 2, critical above 0"):
+        curate(world.path())
+
+
+@pytest.mark.parametrize("rule", ["first", "drop"])
+def test_a_refresh_decides_as_a_full_run_does(world, rule):
+    """The second file disputes a text that is published, and brings one that disputes itself."""
+    world.change(dedupe={"exact": False, "relabelled": rule})
+    world.refresh()
+    world.write("b", [{"text": "single words", "mark": "no"}, {"text": "fifth words", "mark": 1}])
+    world.refresh()
+    assert world.set().equals(world.full())
+    assert ("single words" in world.set()["text"]) is (rule == "first")
+
+
+def set_in_order(world):
+    return pl.read_delta(str(world.folder / "out" / "set"))
 
 
 def test_without_labels_there_is_no_figure(new_world):
