@@ -81,9 +81,11 @@ def finish(session: Session, compare: Compare, began: float) -> TrainResult:
     """Save the model, compare, and put everything in place at once."""
     from siftset.trainer.comparison.after_training import compare_trained
     from siftset.trainer.comparison.predictions import PREDICTIONS
+    from siftset.trainer.models.methods import merges_adapters
     from siftset.trainer.models.saving import (
         ADAPTER,
         atomic_folder,
+        save_base,
         save_curves,
         save_json,
         save_model,
@@ -98,9 +100,14 @@ def finish(session: Session, compare: Compare, began: float) -> TrainResult:
     with atomic_folder(out) as folder:
         for frame in predictions:
             frame.write_parquet(folder / PREDICTIONS)
-        save_model(trained, folder, max_length=session.task.length)
-        if (session.work / ADAPTER).is_dir():
-            shutil.move(session.work / ADAPTER, folder / ADAPTER)
+        adapter = session.work / ADAPTER
+        if adapter.is_dir() and not merges_adapters(session.config):
+            save_model(trained, folder, max_length=session.task.length, adapter=adapter)
+            save_base(session.config, trained, folder)
+        else:
+            save_model(trained, folder, max_length=session.task.length)
+            if adapter.is_dir():
+                shutil.move(adapter, folder / ADAPTER)
         _save_usage(session, folder)
         save_curves(session.curves(), folder)
         save_json(comparison.model_dump(mode="json"), folder / "compare.json")

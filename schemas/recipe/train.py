@@ -30,13 +30,18 @@ class LastLayers(Section):
 
 
 class Lora(Section):
-    """Low-rank adapters, merged when the model is saved."""
+    """Low-rank adapters, merged into the model when it is saved, or saved by themselves."""
 
     rank: PositiveInt = 16
     alpha: PositiveFloat | None = Field(None, description="Default: twice the rank.")
     dropout: Share = 0.0
     target_modules: tuple[str, ...] | None = Field(
         None, description="Names of the adapted modules. Default: what peft takes for the family."
+    )
+    merge: bool = Field(
+        True,
+        description="false: the adapters alone are saved, with the name, revision and digest of "
+        "the model they belong to.",
     )
 
 

@@ -10,15 +10,15 @@ import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from siftset.schemas.errors import MissingExtraError, ModelError
-from siftset.schemas.model_files import ADAPTER_CONFIG
+from siftset.schemas.model_files import ADAPTER_CONFIG, digest_model_files
 from siftset.schemas.tasks import TASKS, TaskName
 from siftset.trainer.models.embedded import EMBEDDED, compose_head, find_embedded
 
 if TYPE_CHECKING:
-    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+    from transformers import GenerationConfig, PreTrainedModel, PreTrainedTokenizerBase
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +33,10 @@ class Loaded:
     """Weights that no file held: they are newly initialised, and what they say is noise."""
     padding_side: str = "right"
     """Where the tokenizer's own settings pad; siftset pads on the right."""
+
+
+BASE: Final = "base.json"
+"""What says which model the adapters of a folder belong to."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +114,7 @@ def load(
     Weights that the files lack are initialised under `seed` and named in `untrained_head`.
     """
     folder = Path(name).expanduser()
-    if (folder / ADAPTER_CONFIG).is_file() and not (folder / "config.json").is_file():
+    if holds_adapters(folder):
         return _load_adapter(task, folder, labels=labels, seed=seed, attention=attention)
     place = locate_model(name, revision)
     with _loading_errors(name), quiet_transformers():
@@ -136,6 +140,14 @@ def load(
     return Loaded(model, tokenizer, name, place.revision, () if composed else fresh, side)
 
 
+def holds_adapters(folder: Path) -> bool:
+    """Return whether a folder holds adapters alone, without the weights of a model."""
+    return (folder / ADAPTER_CONFIG).is_file() and not (
+        (folder / "model.safetensors").is_file()
+        or (folder / "model.safetensors.index.json").is_file()
+    )
+
+
 def _load_adapter(
     task: TaskName, folder: Path, *, labels: Sequence[str], seed: int, attention: str | None
 ) -> Loaded:
@@ -144,9 +156,13 @@ def _load_adapter(
 
     with _loading_errors(str(folder)):
         written = json.loads((folder / ADAPTER_CONFIG).read_text(encoding="utf-8"))
-        base = str(written.get("base_model_name_or_path") or "")
+        base, revision = str(written.get("base_model_name_or_path") or ""), None
+        if (folder / BASE).is_file():
+            said = json.loads((folder / BASE).read_text(encoding="utf-8"))
+            base, revision = str(said["name"]), said["revision"]
+            _check_base(folder, base, said.get("model"))
     try:
-        loaded = load(task, base, labels=labels, seed=seed, attention=attention)
+        loaded = load(task, base, revision=revision, labels=labels, seed=seed, attention=attention)
     except ModelError as error:
         raise ModelError(
             f"{folder} holds adapters of '{base}', which cannot be loaded ({error}): merge them "
@@ -155,8 +171,32 @@ def _load_adapter(
     with _loading_errors(str(folder)), quiet_transformers(), warnings.catch_warnings():
         warnings.simplefilter("ignore")
         model = PeftModel.from_pretrained(loaded.model, folder).merge_and_unload()
+        if (folder / "tokenizer_config.json").is_file():
+            tokenizer = load_tokenizer(Place(str(folder), None, local=True))
+            side = str(tokenizer.padding_side)
+            _agree_on_padding(model, tokenizer)
+            loaded = replace(loaded, tokenizer=tokenizer, padding_side=side)
+        if (folder / "generation_config.json").is_file():
+            model.generation_config = _read_generation(folder)
     head = () if written.get("modules_to_save") else loaded.untrained_head
     return replace(loaded, model=model, name=str(folder), untrained_head=head)
+
+
+def _check_base(folder: Path, base: str, digest: str | None) -> None:
+    """Raise ModelError where the model that adapters belong to is another one by now."""
+    place = Path(base).expanduser()
+    if digest and place.is_dir() and digest_model_files(place) != digest:
+        raise ModelError(
+            f"{folder} holds adapters of '{base}', whose files have changed since: they would "
+            "answer as nobody measured; put the old files back, or train again"
+        )
+
+
+def _read_generation(folder: Path) -> GenerationConfig:
+    from transformers import GenerationConfig
+
+    settings: GenerationConfig = GenerationConfig.from_pretrained(folder)
+    return settings
 
 
 def sees_later_tokens(model: PreTrainedModel) -> bool:

@@ -196,6 +196,11 @@ def _head_names(model: PreTrainedModel) -> list[str]:
     return above + [name for name, part in base.named_children() if id(part) in own]
 
 
+def merges_adapters(config: Train) -> bool:
+    """Return whether a run saves one whole model: adapters may stay by themselves."""
+    return not isinstance(config.method, LoraMethod) or config.method.lora.merge
+
+
 def merge_adapters(model: nn.Module) -> PreTrainedModel:
     """Return the plain model, adapters merged into its weights."""
     merge = getattr(model, "merge_and_unload", None)

@@ -14,7 +14,9 @@ from typing import TYPE_CHECKING, Final
 from pydantic import JsonValue
 
 from siftset.schemas.errors import OutputError
-from siftset.trainer.models.loading import Loaded, quiet_transformers
+from siftset.schemas.recipe.train import Train
+from siftset.trainer.models.content import identify_base
+from siftset.trainer.models.loading import BASE, Loaded, quiet_transformers
 
 if TYPE_CHECKING:
     from torch import nn
@@ -68,10 +70,13 @@ def writing_errors(place: Path, then: str = "train again (it resumes)") -> Itera
         ) from error
 
 
-def save_model(loaded: Loaded, folder: Path, *, max_length: int) -> None:
+def save_model(
+    loaded: Loaded, folder: Path, *, max_length: int, adapter: Path | None = None
+) -> None:
     """Save weights as safetensors, configuration and tokenizer.
 
-    The tokenizer cuts where training cut and pads on its own side, and nothing names code of the
+    Of a model whose `adapter` is given, only that is saved in place of the weights. The tokenizer
+    cuts where training cut and pads on its own side, and nothing names code of the
     base model's repository: elsewhere the model answers as it does here.
     """
     model, tokenizer = loaded.model, loaded.tokenizer
@@ -82,7 +87,14 @@ def save_model(loaded: Loaded, folder: Path, *, max_length: int) -> None:
     tokenizer.model_max_length, tokenizer.padding_side = max_length, loaded.padding_side
     try:
         with quiet_transformers():
-            model.save_pretrained(folder)
+            if adapter is None:
+                model.save_pretrained(folder)
+            else:
+                model.config.save_pretrained(folder)
+                if model.can_generate() and model.generation_config is not None:
+                    model.generation_config.save_pretrained(folder)
+                for path in sorted(adapter.iterdir()):
+                    shutil.move(path, folder / path.name)
             tokenizer.save_pretrained(folder)
     finally:
         tokenizer.model_max_length, tokenizer.padding_side = before
@@ -97,6 +109,12 @@ def save_adapter(model: nn.Module, folder: Path) -> None:
     if hasattr(model, "peft_config"):
         with quiet_transformers():
             model.save_pretrained(folder)  # type: ignore[operator]
+
+
+def save_base(config: Train, loaded: Loaded, folder: Path) -> None:
+    """Write which model adapters belong to: its name, its revision and the digest of its files."""
+    base = {"name": config.model, "revision": loaded.revision, **identify_base(config)}
+    save_json({**base}, folder / BASE)
 
 
 def save_json(value: JsonValue, path: Path) -> None:
