@@ -41,7 +41,7 @@ from siftset.trainer.metrics.classification import (
     class_scores,
     confusion,
     curves,
-    from_confusion,
+    from_margins,
     log_loss,
     ranking,
     threshold_sweep,
@@ -124,16 +124,21 @@ def measure_classifiers(
 ) -> tuple[Figures, ...]:
     """Measure classifiers on the same rows and the same resamples of them.
 
-    What a confusion table decides is counted in the table of every resample; what is averaged by
-    row and what ranks rows is weighted by how often each row was drawn.
+    What a confusion table decides is counted in every resample, by class: whole tables of a
+    thousand classes would take gigabytes. What is averaged by row and what ranks rows is weighted
+    by how often each row was drawn.
     """
     found = []
     for outcome in outcomes:
         classes = outcome.probabilities.shape[1]
-        cells = truth * classes + outcome.predicted
-        counts = np.bincount(cells, minlength=classes * classes)
-        draws = count_draws(cells, classes * classes, bootstrap)
-        values = from_confusion(np.vstack([counts, draws]).reshape(-1, classes, classes))
+        said = outcome.predicted
+        hit = np.where(said == truth, truth, classes)  # misses in a column of their own
+        counted_rows = [
+            np.vstack([np.bincount(cells, minlength=size), count_draws(cells, size, bootstrap)])
+            for cells, size in ((hit, classes + 1), (truth, classes), (said, classes))
+        ]
+        counted_rows[0] = counted_rows[0][:, :classes]
+        values = from_margins(*counted_rows)
         counted = {name: Figure(float(v[0]), v[1:]) for name, v in values.items()}
         found.append(counted | _measure_probabilities(truth, outcome, bootstrap))
     return tuple(found)

@@ -52,6 +52,10 @@ def tabulate_label_sets(
 ) -> pl.DataFrame:
     """Return the same for models that give several labels; loss is the mean over labels (nats)."""
     listed, tables = np.asarray(labels, dtype=object), []
+
+    def name_sets(flags: Flags) -> pl.Series:
+        return pl.Series([listed[row].tolist() for row in flags], dtype=pl.List(pl.String))
+
     for side, outcome in zip(_name_sides(outcomes), outcomes, strict=True):
         scores = outcome.probabilities
         of_truth = np.clip(np.where(truth, scores, 1 - scores), 1e-12, 1)
@@ -60,8 +64,8 @@ def tabulate_label_sets(
                 frame,
                 side,
                 outcome.name,
-                label=[listed[row].tolist() for row in truth],
-                predicted=[listed[row].tolist() for row in scores >= 0.5],
+                label=name_sets(truth),
+                predicted=name_sets(scores >= 0.5),
                 scores=pl.DataFrame(scores, schema=list(labels)).to_struct(),
                 loss=-np.log(of_truth).mean(1),
             )

@@ -30,12 +30,12 @@ def ratio(numerator: Array, denominator: Array, empty: float = 0.0) -> Array:
     return out
 
 
-def per_class(table: Array) -> dict[str, Array]:
-    """Return precision, recall, f1, specificity and support (..., classes) of counts."""
-    hit = np.diagonal(table, axis1=-2, axis2=-1)
-    support, named = table.sum(-1), table.sum(-2)
-    total = table.sum((-2, -1))[..., None]
-    rest = total - support
+def per_class(hit: Array, support: Array, named: Array) -> dict[str, Array]:
+    """Return precision, recall, f1, specificity and support (..., classes) of counts.
+
+    They count rows of each class that are named right, that are of it, and that are named so.
+    """
+    rest = support.sum(-1)[..., None] - support
     return {
         "precision": ratio(hit, named),
         "recall": ratio(hit, support),
@@ -52,37 +52,44 @@ def from_confusion(table: Array) -> dict[str, Array]:
     Averages as scikit-learn: macro over classes that are true or predicted somewhere, 0 where a
     precision or recall is undefined; balanced accuracy over classes that are true somewhere.
     """
-    table = np.asarray(table, dtype=np.float64)
-    by_class = per_class(table)
-    total = table.sum((-2, -1))
-    support, present = by_class["support"], by_class["present"]
+    return from_margins(*margins(np.asarray(table, dtype=np.float64)))
+
+
+def margins(table: Array) -> tuple[Array, Array, Array]:
+    """Return what of counts (..., true, predicted) lies on the diagonal, in rows and in columns."""
+    return np.diagonal(table, axis1=-2, axis2=-1), table.sum(-1), table.sum(-2)
+
+
+def from_margins(hit: Array, support: Array, named: Array) -> dict[str, Array]:
+    """Return the same of each class's counts (..., classes), all that these metrics depend on."""
+    by_class = per_class(hit, support, named)
+    total, present = support.sum(-1), by_class["present"]
     classes = present.sum(-1)
     scores = {
-        "accuracy": ratio(np.diagonal(table, axis1=-2, axis2=-1).sum(-1), total),
+        "accuracy": ratio(hit.sum(-1), total),
         "balanced_accuracy": ratio(by_class["recall"].sum(-1), (support > 0).sum(-1)),
-        "mcc": matthews(table),
+        "mcc": matthews(hit, support, named),
     }
     for name in ("precision", "recall", "f1", "specificity"):
         values = by_class[name]
         scores[f"macro_{name}"] = ratio((values * present).sum(-1), classes)
         scores[f"weighted_{name}"] = ratio((values * support).sum(-1), total)
-    if table.shape[-1] == 2:
+    if hit.shape[-1] == 2:
         scores |= {name: by_class[name][..., 1] for name in BINARY}
     return scores
 
 
-def matthews(table: Array) -> Array:
+def matthews(hit: Array, support: Array, named: Array) -> Array:
     """Return the multi-class correlation of Gorodkin (2004), 0 where it is undefined."""
-    hit = np.diagonal(table, axis1=-2, axis2=-1).sum(-1)
-    support, named, total = table.sum(-1), table.sum(-2), table.sum((-2, -1))
-    covariance = hit * total - (support * named).sum(-1)
+    total = support.sum(-1)
+    covariance = hit.sum(-1) * total - (support * named).sum(-1)
     spread = (total**2 - (named**2).sum(-1)) * (total**2 - (support**2).sum(-1))
     return ratio(covariance, np.sqrt(np.maximum(spread, 0)))
 
 
 def class_scores(table: Integers, labels: Sequence[str]) -> tuple[ClassScores, ...]:
     """Return precision, recall, F1 and specificity of every class."""
-    scores = per_class(np.asarray(table, dtype=np.float64))
+    scores = per_class(*margins(np.asarray(table, dtype=np.float64)))
     return tuple(
         ClassScores(
             label=label,

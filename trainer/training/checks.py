@@ -26,7 +26,7 @@ UNKNOWN: Final = 0.01
 """Share of unknown tokens above which it is said."""
 FEW_PER_CLASS: Final = 20
 IMBALANCE: Final = 3.0
-"""Largest class over smallest above which it is said."""
+"""Largest class over smallest from which on it is said."""
 
 
 def check_reporters(config: Train) -> None:
@@ -182,7 +182,7 @@ def _check_balance(task: Task) -> list[Finding]:
         "figures will be unsure",
         float(counts[low]),
     )
-    return [unbalanced] * (ratio > IMBALANCE) + [few] * (counts[low] < FEW_PER_CLASS)
+    return [unbalanced] * (ratio >= IMBALANCE) + [few] * (counts[low] < FEW_PER_CLASS)
 
 
 def _check_leakage(tokens: Mapping[str, SplitTokens]) -> list[Finding]:

@@ -94,6 +94,7 @@ def test_baselines_and_the_probe_give_several_labels():
     told = [one.message for one in found.findings]
     assert "always giving the commonest set of labels" in told[0] or "TF-IDF" in told[0]
     (said,) = kept
+    assert said.schema["predicted"] == pl.List(pl.String)
     assert said["side"].unique(maintain_order=True).to_list() == ["baseline", "before", "after"]
 
     vectorizer = TfidfVectorizer(ngram_range=(1, 2), sublinear_tf=True, max_features=100_000)

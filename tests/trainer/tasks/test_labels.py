@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 
+from siftset.schemas.errors import TrainingError
 from siftset.schemas.recipe.train import Compare, Train
 from siftset.trainer.tasks.labels import Labels, find_class_weights, find_labels
 from siftset.trainer.train import train
@@ -86,3 +87,45 @@ def test_several_labels_a_row(tiny_bert, make_data, tmp_path, progress):
     read = AutoConfig.from_pretrained(tmp_path / "m")
     assert read.problem_type == "multi_label_classification"
     assert read.id2label == {0: "hat", 1: "shoe"}
+
+
+def three_of_each(classes):
+    """Return rows of which a third is held out: three texts of each class."""
+    rows = [(f"the {noun} is number {i} .", f"c{i:03}") for noun in ("shoe", "hat", "bag")
+            for i in range(classes)]  # fmt: skip
+    texts, labels = zip(*rows, strict=True)
+    cut = 2 * classes
+    parts = slice(cut), slice(cut, None)
+    return [{"text": texts[part], "label": labels[part]} for part in parts]
+
+
+def test_two_hundred_classes_of_three_rows_train(tiny_bert, make_data, tmp_path, progress):
+    learned, held = three_of_each(200)
+    data = make_data({"train": learned, "validation": held})
+    config = Train(task="classification", model=str(tiny_bert), max_steps=2, head_start="random")
+    compare = Compare(resamples=20, baselines=("majority",))
+    result = train(config, compare, data, out=tmp_path / "m", seed=1, progress=progress)
+    assert len(result.metrics["after"]) > 10
+    (few,) = [one for one in result.findings if one.name == "too few rows of a class"]
+    assert few.value == 2
+
+
+def test_a_class_that_is_never_in_train_is_named_with_its_split(make_data):
+    learned, held = three_of_each(20)
+    there = [label != "c007" for label in learned["label"]]
+    some = {name: [v for v, kept in zip(values, there, strict=True) if kept]
+            for name, values in learned.items()}  # fmt: skip
+    data = make_data({"train": some, "validation": held})
+    with pytest.raises(TrainingError, match=r"never in train: 'c007' \(1 rows"):
+        find_labels(data.files, Train(task="classification"))
+
+
+@pytest.mark.parametrize(("rows", "said"), [(30, True), (29, False)])
+def test_imbalance_is_said_from_three_to_one(rows, said, tiny_bert, make_data, tmp_path, progress):
+    labels = ["a"] * rows + ["b"] * 10
+    texts = [f"the shoe is {i} ." for i in range(len(labels))]
+    data = make_data({"train": {"text": texts, "label": labels}})
+    config = Train(task="classification", model=str(tiny_bert))
+    session = Session(config, data, tmp_path / "o", seed=1, progress=progress)
+    session.prepare(resume=False)
+    assert ("class imbalance" in {one.name for one in session.findings}) is said
