@@ -105,6 +105,17 @@ def shown_turns() -> pl.Expr:
     return pl.col(COLUMN).list.eval(line).list.join("\n")
 
 
+def prompt_text() -> pl.Expr:
+    """Return who said what before the last answer as one text, null where nobody said anything."""
+    turn = pl.element().struct
+    role = turn.field("role").fill_null("")
+    said = pl.concat_str(role, turn.field("content").fill_null(""), separator="\x1f")
+    turns = pl.col(COLUMN).list.eval(said.filter(role != "system"))
+    answered = turns.list.last().str.starts_with("assistant\x1f")
+    asked = pl.when(answered).then(turns.list.head(turns.list.len() - 1)).otherwise(turns)
+    return pl.when(asked.list.len() > 0).then(asked.list.join("\x1e"))
+
+
 def find_column(name: str, schema: Mapping[str, pl.DataType]) -> pl.Expr | None:
     """Return what a name stands for: a column, a view of the conversation, or a path into a column.
 

@@ -10,6 +10,7 @@ import polars as pl
 import polars_hash as plh
 
 from siftset.pipeline.profile.near_leakage import MOST_ROWS, near_rows
+from siftset.schemas.conversations import COLUMN, MESSAGES, prompt_text, view
 from siftset.schemas.results.columns import SPLITS
 from siftset.schemas.results.metrics import Example, Leak
 
@@ -18,6 +19,9 @@ NGRAM: Final = 13
 NEAR: Final = 0.8
 """Least Jaccard similarity of word 3-grams of a near leak."""
 
+ANSWER: Final = 50
+"""Least characters of an answer that leaks: "You're welcome!" ends many conversations."""
+
 _SHOWN: Final = 5
 _CUT: Final = 160
 _NOTES: Final = {
@@ -25,8 +29,10 @@ _NOTES: Final = {
     "normalised": "without case and punctuation",
     "near": f"Jaccard similarity of word 3-grams at least {NEAR:g}, ten words or more",
     "n-gram": f"{NGRAM} words in a row",
+    "prompt": "all turns but the last answer, without case and punctuation",
+    "answer": f"last answers of {ANSWER} characters or more, without case and punctuation",
 }
-Kind = Literal["any", "exact", "normalised", "near", "n-gram"]
+Kind = Literal["any", "exact", "normalised", "near", "n-gram", "prompt", "answer"]
 
 
 def exact_key(text: pl.Expr) -> pl.Expr:
@@ -46,7 +52,7 @@ def split_leaks(rows: pl.LazyFrame, *, text: str = "text") -> tuple[Leak, ...]:
     Near copies are looked for among up to 200,000 rows.
     """
     sides = {
-        split: rows.filter(pl.col("split").cast(pl.String) == split).select("row_id", text=text)
+        split: _select_subjects(rows.filter(pl.col("split").cast(pl.String) == split), text)
         for split in SPLITS
     }
     sizes = {split: _count_rows(side) for split, side in sides.items()}
@@ -67,12 +73,10 @@ def held_out_leaks(
     """Return how many held-out texts the set holds: by text, nearly, and by 13 words in a row.
 
     `rows` and `held_out` have a column `text`, and `rows` a column row_id. Near copies are looked
-    for where both together have up to 200,000 rows.
+    for where both together have up to 200,000 rows; prompts and answers where both have messages.
     """
-    left = held_out.with_row_index("row_id").select(
-        pl.col("row_id").cast(pl.String), text=pl.col(text)
-    )
-    right = rows.select("row_id", text=text)
+    numbered = held_out.with_row_index("row_id").with_columns(pl.col("row_id").cast(pl.String))
+    left, right = _select_subjects(numbered, text), _select_subjects(rows, text)
     near = _count_rows(left) + _count_rows(right) <= MOST_ROWS
     grams = _hash_ngrams(right).select("gram").unique()
     met = _hash_ngrams(left).join(grams, on="gram", how="semi").select("row_id").unique()
@@ -80,28 +84,51 @@ def held_out_leaks(
     return tuple(_describe_leaks(left, found, (name, "the set")))
 
 
+def _select_subjects(rows: pl.LazyFrame, text: str) -> pl.LazyFrame:
+    """Return row_id and text; of conversations also their prompt, and a long last answer."""
+    subjects = {"text": pl.col(text)}
+    if rows.collect_schema().get(COLUMN) == MESSAGES:
+        answer = view("last_assistant")
+        subjects["prompt"] = prompt_text()
+        subjects["answer"] = pl.when(answer.str.len_chars() >= ANSWER).then(answer)
+    return rows.select("row_id", **subjects)
+
+
 def _find_copies(
     left: pl.LazyFrame, right: pl.LazyFrame, *, near: bool
 ) -> dict[Kind, pl.LazyFrame]:
     """Return row_id, and a reason if there is one, of the rows of `left` that `right` has too."""
+    names = set(left.collect_schema()) & set(right.collect_schema())
     # 128-bit hashes keep the texts out of memory; two of a billion meet with odds below 1e-20.
-    keys: Mapping[Kind, pl.Expr] = {
+    keys: dict[Kind, pl.Expr] = {
         "exact": plh.concat_str(exact_key(pl.col("text"))).nchash.xxh3_128(),
         "normalised": plh.concat_str(normalised_key(pl.col("text"))).nchash.xxh3_128(),
     }
+    turns: dict[Kind, pl.Expr] = {
+        kind: plh.concat_str(normalised_key(pl.col(kind))).nchash.xxh3_128()
+        for kind in ("prompt", "answer")
+        if kind in names
+    }
     found: dict[Kind, pl.LazyFrame] = {}
-    for kind, key in keys.items():
+    for kind, key in (keys | turns).items():
         seen = right.select(_key=key).drop_nulls().unique()
         again = left.with_columns(_key=key).drop_nulls("_key").join(seen, on="_key", how="semi")
         found[kind] = again.select("row_id")
-    return {**found, "near": near_rows(left, right, NEAR).lazy()} if near else found
+    if near:
+        one, other = (side.select("row_id", "text") for side in (left, right))
+        found["near"] = near_rows(one, other, NEAR).lazy()
+    return found
 
 
 def _describe_leaks(
     rows: pl.LazyFrame, found: Mapping[Kind, pl.LazyFrame], names: tuple[str, str]
 ) -> Iterator[Leak]:
-    """Yield the rows of all kinds together, then those of each, its first by row_id shown."""
-    together = pl.concat([met.select("row_id") for met in found.values()])
+    """Yield the rows of all kinds together, then those of each, its first by row_id shown.
+
+    An answer that two questions have does not make their rows the same: it counts for itself.
+    """
+    copies = [met.select("row_id") for kind, met in found.items() if kind != "answer"]
+    together = pl.concat(copies)
     kinds: dict[Kind, pl.LazyFrame] = {"any": together, **found}
     size = _count_rows(rows)
     for kind, some in kinds.items():

@@ -8,6 +8,7 @@ from typing import Final
 
 import polars as pl
 
+from siftset.schemas.conversations import COLUMN
 from siftset.schemas.errors import SourceError
 
 _READERS: Final[dict[str, Callable[[Path], pl.LazyFrame]]] = {
@@ -19,10 +20,11 @@ _READERS: Final[dict[str, Callable[[Path], pl.LazyFrame]]] = {
 }
 
 
-def open_outside(path: Path, key: str) -> pl.LazyFrame:
+def open_outside(path: Path, key: str, *, talks: bool = False) -> pl.LazyFrame:
     """Open a Parquet, CSV, JSON Lines or text file, or a Delta table, that has a column `text`.
 
-    `key` is where the recipe names it. Raises SourceError for what cannot be read so.
+    With `talks` a column `messages` will do. `key` is where the recipe names it. Raises SourceError
+    for what cannot be read so.
     """
     if (path / "_delta_log").is_dir():
         from deltalake import DeltaTable
@@ -42,7 +44,7 @@ def open_outside(path: Path, key: str) -> pl.LazyFrame:
     except (pl.exceptions.PolarsError, OSError) as error:
         reason = str(error).splitlines()[0]
         raise SourceError(f"{key}: {path} cannot be read ({reason}): mend or replace it") from error
-    if "text" not in names:
+    if "text" not in names and not (talks and COLUMN in names):
         raise SourceError(
             f"{key}: {path} has no column 'text', only {', '.join(names[:10])}: rename one to text"
         )

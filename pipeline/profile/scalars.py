@@ -17,7 +17,14 @@ PREFIX_SHARE: Final = "prefix_share"
 Figure = Fraction | float | int
 
 _COUNTS: Final = ("kept", "rejected", "quarantined", "duplicate", "unreadable", "unknown")
-_LEAKS: Final = ("leaked_rows", "leaked_share", "leaked_groups", "ungrouped_share")
+_LEAKS: Final = (
+    "leaked_rows",
+    "leaked_share",
+    "leaked_prompts",
+    "leaked_answers",
+    "leaked_groups",
+    "ungrouped_share",
+)
 _ENCODING: Final = (
     "replacement", "mojibake", "control", "not_nfc", "zero_width", "html", "url", "email", "phone",
 )  # fmt: skip
@@ -79,9 +86,13 @@ def _message_scalars(metrics: RunMetrics) -> Iterator[tuple[str, Figure]]:
 
 
 def _split_scalars(metrics: RunMetrics) -> Iterator[tuple[str, Figure]]:
-    if metrics.leakage:
-        yield "leaked_rows", max(leak.rows for leak in metrics.leakage)
-        yield "leaked_share", max(Fraction(one.rows, max(1, one.of)) for one in metrics.leakage)
+    rows = [leak for leak in metrics.leakage if leak.kind != "answer"]
+    if rows:
+        yield "leaked_rows", max(leak.rows for leak in rows)
+        yield "leaked_share", max(Fraction(one.rows, max(1, one.of)) for one in rows)
+    for kind in ("prompt", "answer"):
+        if found := [leak.rows for leak in metrics.leakage if leak.kind == kind]:
+            yield f"leaked_{kind}s", max(found)
     if metrics.split is not None:
         yield "ungrouped_share", Fraction(metrics.split.ungrouped, max(1, metrics.split.rows))
         yield "leaked_groups", max((leak.rows for leak in metrics.split.leaks), default=0)

@@ -30,7 +30,7 @@ from siftset.pipeline.profile.scalars import PREFIX_SHARE
 from siftset.pipeline.profile.state import ProfileState, profile_batches
 from siftset.pipeline.run.content_key import content_key
 from siftset.pipeline.run.released_rows import FILE
-from siftset.pipeline.stages.measure_split import measure_split
+from siftset.pipeline.stages.measure_split import measure_split, open_held_out
 from siftset.pipeline.stages.prefixes import count_prefixes
 from siftset.pipeline.stages.profiles import PROFILE, profiles, with_languages
 from siftset.pipeline.stages.rule_checks import make_checks
@@ -185,7 +185,7 @@ def _find_contamination(run: CurateRun, outcome: RunOutcome) -> tuple[Leak, ...]
         return ()
     path = run.job.loaded.resolve(named)
     files = pl.scan_parquet([file.path for file in outcome.files])
-    return held_out_leaks(files, open_outside(path, "integrity.held_out"), name=path.name)
+    return held_out_leaks(files, open_held_out(path), name=path.name)
 
 
 def _drift_from_reference(run: CurateRun, kept: ProfileState) -> tuple[Drift, ...]:

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import polars as pl
 
+from siftset.pipeline.profile.outside import open_outside
 from siftset.pipeline.run.split import group_text
+from siftset.pipeline.sources.conversations import read_conversations
+from siftset.schemas.conversations import COLUMN, MESSAGES, view
+from siftset.schemas.recipe.messages import Messages
 from siftset.schemas.results.columns import SPLITS
 from siftset.schemas.results.metrics import LargestGroup, Leak, SplitFacts
 
@@ -54,6 +59,19 @@ def measure_split(run: CurateRun, outcome: RunOutcome) -> SplitFacts | None:
         },
         leaks=tuple(_group_leaks(grouped)),
     )
+
+
+def open_held_out(path: Path) -> pl.LazyFrame:
+    """Open the held-out file of a recipe: texts, conversations in a column `messages`, or both."""
+    rows = open_outside(path, "integrity.held_out", talks=True)
+    schema = rows.collect_schema()
+    if COLUMN not in schema:
+        return rows
+    if schema[COLUMN] != MESSAGES:
+        frame = rows.collect()
+        messages, _ = read_conversations(frame, Messages(column=COLUMN), str(path))
+        rows = frame.with_columns(messages.alias(COLUMN)).lazy()
+    return rows if "text" in schema else rows.with_columns(view("all").alias("text"))
 
 
 def _group_leaks(sizes: pl.DataFrame) -> Iterator[Leak]:

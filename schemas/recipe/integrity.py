@@ -130,7 +130,9 @@ class Integrity(Section):
     reference: str | None = Field(
         None, description="A Parquet file or Delta table that drift is measured against."
     )
-    held_out: str | None = Field(None, description="A file whose texts must not leak into the set.")
+    held_out: str | None = Field(
+        None, description="A file whose texts, or messages, must not leak into the set."
+    )
     metrics: dict[Identifier, str] = Field(
         default_factory=dict,
         description="Your own metrics: name: file.py:function of the kept rows (a polars "

@@ -209,7 +209,7 @@ def _judge_texts(metrics: RunMetrics) -> Iterator[ReportFinding]:
 
 
 def _judge_leakage(metrics: RunMetrics) -> Iterator[ReportFinding]:
-    found = [leak for leak in metrics.leakage if leak.rows]
+    found = [leak for leak in metrics.leakage if leak.rows and leak.kind != "answer"]
     for left, right in dict.fromkeys((leak.left, leak.right) for leak in found):
         leaks = {leak.kind: leak for leak in found if (leak.left, leak.right) == (left, right)}
         together = leaks.pop("any", None) or max(leaks.values(), key=lambda leak: leak.rows)
@@ -222,6 +222,17 @@ def _judge_leakage(metrics: RunMetrics) -> Iterator[ReportFinding]:
             only_near = leaks.keys() <= {"near"}
             todo = _NEAR_TODO if only_near else _SPLIT_TODO
         yield ReportFinding("leakage", "warn", claim, todo)
+
+
+def _judge_answers(metrics: RunMetrics) -> Iterator[ReportFinding]:
+    for leak in metrics.leakage:
+        if leak.kind == "answer" and leak.rows:
+            claim = (
+                f"{leak.rows:,} of {leak.of:,} rows of {leak.left} end with an answer that "
+                f"{leak.right} has too."
+            )
+            todo = "figures of a model that learned these answers flatter: look at the examples"
+            yield ReportFinding("leakage", "warn", claim, todo)
 
 
 def _judge_split(metrics: RunMetrics) -> Iterator[ReportFinding]:
@@ -266,6 +277,7 @@ def _judge_drift(metrics: RunMetrics) -> Iterator[ReportFinding]:
 
 _RULES: Final[tuple[Callable[[RunMetrics], Iterator[ReportFinding]], ...]] = (
     _judge_balance, _judge_faults, _judge_signals, _judge_checks, _judge_columns,
-    _judge_duplicates, _judge_texts, _judge_labels, _judge_leakage, _judge_split,
+    _judge_duplicates, _judge_texts, _judge_labels, _judge_leakage, _judge_answers,
+    _judge_split,
     _judge_drift,
 )  # fmt: skip
