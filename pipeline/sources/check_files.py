@@ -62,17 +62,18 @@ def warn_of_dialect(files: Sequence[InputFile], config: Files) -> Iterator[str]:
         if file.format not in ("csv", "tsv"):
             continue
         start = next(text_blocks(file, size=START), b"")
-        lines = start[: start.rfind(b"\n") + 1] if len(start) >= START else start
+        is_cut = len(start) >= START
+        lines = start[: start.rfind(b"\n") + 1] if is_cut else start
         text = lines.decode(errors="ignore").removeprefix("\ufeff")
         body = text.split("\n", config.skip_lines)[-1] if config.skip_lines else text
         if config.header and "header" not in config.model_fields_set:
-            yield from _warn_of_header(file, config, body)
+            yield from _warn_of_header(file, config, body, is_cut=is_cut)
         if "quote" not in config.model_fields_set and config.quote in body:
             yield from _warn_of_quotes(file, config, body)
 
 
-def _warn_of_header(file: InputFile, config: Files, body: str) -> Iterator[str]:
-    first, *rows = read_fields(_grammar(file, config), body) or [()]
+def _warn_of_header(file: InputFile, config: Files, body: str, *, is_cut: bool) -> Iterator[str]:
+    first, *rows = read_fields(_grammar(file, config), body, is_cut=is_cut) or [()]
     votes = count_header_votes(first, rows)
     if votes.total <= -3:
         reason = min(votes.votes, key=lambda vote: vote.weight == -1 or vote.weight > 0)

@@ -75,26 +75,29 @@ class Dialect(NamedTuple):
     votes: HeaderVotes = HeaderVotes(())
 
 
-def sniff_dialect(text: str, usual: str = ",") -> Dialect:
-    """Tell how delimited text is written from how it begins; `usual` is its ending's delimiter."""
+def sniff_dialect(text: str, usual: str = ",", *, is_cut: bool = False) -> Dialect:
+    """Tell how delimited text is written from how it begins; `usual` is its ending's delimiter.
+
+    Of a text that is cut the last record counts only where it is whole.
+    """
     told = _SEP.fullmatch(text.partition("\n")[0])
     lines = text.split("\n")
     skip = 1 if told else 0
     comment = _find_comment(lines[skip:])
     body = "\n".join(line for line in lines[skip:] if not (comment and line.startswith(comment)))
     delimiters = (told[1],) if told else _DELIMITERS
-    best = _best_reading(body, delimiters, usual)
+    best = _best_reading(body, delimiters, usual, is_cut=is_cut)
     if best is None:
-        return _one_column(body, usual, skip, comment)
+        return _one_column(body, usual, skip, comment, is_cut=is_cut)
     title = _count_title_lines(best, body)
     rows = best.rows[_rows_above(best, title) :]
     if len(rows[0]) < best.width - 1 and best.share < 0.9:
-        return _one_column(body, usual, skip, comment)
+        return _one_column(body, usual, skip, comment, is_cut=is_cut)
     return _describe(best, rows, skip + title, comment, is_told=told is not None)
 
 
-def _one_column(body: str, usual: str, skip: int, comment: str | None) -> Dialect:
-    found = _read(body, usual, '"', None)
+def _one_column(body: str, usual: str, skip: int, comment: str | None, *, is_cut: bool) -> Dialect:
+    found = _read(body, usual, '"', None, is_cut=is_cut)
     rows = found.rows if found is not None else ()
     votes = count_header_votes(rows[0], rows[1:]) if rows else HeaderVotes(())
     return Dialect(
@@ -137,7 +140,9 @@ def _header_confidence(votes: HeaderVotes) -> Confidence:
     return "likely" if votes.is_likely else "guess"
 
 
-def _best_reading(body: str, delimiters: Sequence[str], usual: str) -> Reading | None:
+def _best_reading(
+    body: str, delimiters: Sequence[str], usual: str, *, is_cut: bool
+) -> Reading | None:
     """Return the best of all readings; None where the text is one column."""
     marked = {mark for mark in ('"', "'", "\\") if mark in body}
     ways = [
@@ -150,16 +155,18 @@ def _best_reading(body: str, delimiters: Sequence[str], usual: str) -> Reading |
     ]
     if _is_one_quoted_column(body):
         return None
-    found = [reading for way in ways if (reading := _read(body, *way)) is not None]
+    found = [reading for way in ways if (reading := _read(body, *way, is_cut=is_cut)) is not None]
     found = [one for one in found if one.width > 1 and one.score >= _ENOUGH - 0.3 / one.width]
     # equal ones: the ending's delimiter, then the order of the list
     return max(found, key=lambda one: (round(one.score, 3), one.delimiter == usual), default=None)
 
 
-def _read(body: str, delimiter: str, quote: str | None, escape: str | None) -> Reading | None:
+def _read(
+    body: str, delimiter: str, quote: str | None, escape: str | None, *, is_cut: bool
+) -> Reading | None:
     """Read the first records one way; None where that way cannot be meant."""
     grammar = Grammar(delimiter, _LONGEST, quote=quote, escape=escape)
-    raw, flaws = _first_records(grammar, body)
+    raw, flaws = _first_records(grammar, body, is_cut=is_cut)
     if not raw:
         return None
     rows = [grammar.split_fields(line) for line in raw]
@@ -175,21 +182,26 @@ def _read(body: str, delimiter: str, quote: str | None, escape: str | None) -> R
     return Reading(delimiter, quote, escape, tuple(rows), texts, share, score)
 
 
-def read_fields(grammar: Grammar, text: str) -> list[Fields]:
+def read_fields(grammar: Grammar, text: str, *, is_cut: bool) -> list[Fields]:
     """Return the fields of the first records of a text that are neither blank nor remarks."""
-    raw, _ = _first_records(grammar, text)
+    raw, _ = _first_records(grammar, text, is_cut=is_cut)
     return [grammar.split_fields(line) for line in raw if not grammar.is_comment(line)]
 
 
-def _first_records(grammar: Grammar, text: str) -> tuple[list[bytes], int]:
+def _first_records(grammar: Grammar, text: str, *, is_cut: bool) -> tuple[list[bytes], int]:
     """Return the first records that are not blank, and how many have a wrong quote."""
     raw: list[bytes] = []
     flaws = 0
-    for split in grammar.split_records([text.encode()]):
-        for at in range(len(split.records)):
+    data = text.encode()
+    for split in grammar.split_records([data]):
+        whole = split.records
+        # what is left over at a cut is no record: its quotes may close behind it
+        if is_cut and whole.offset > 0 and whole.offset + len(whole.data) == len(data):
+            break
+        for at in range(len(whole)):
             if at in split.flaws:
                 flaws += 1
-            elif (line := split.records.raw_bytes(at)).strip():
+            elif (line := whole.raw_bytes(at)).strip():
                 raw.append(line)
             if len(raw) + flaws == _RECORDS:
                 return raw, flaws

@@ -171,9 +171,10 @@ def _look_at_text(path: Path, text: str, told: str | None, encoding: EncodingGue
     form = _find_format(path, text, told)
     dialect = None
     if form in ("csv", "tsv", "lines"):
+        is_cut = len(text) > START
         start = text[:START]
-        whole = start[: start.rfind("\n") + 1] if len(text) > START and "\n" in start else start
-        dialect = sniff_dialect(whole, "\t" if form == "tsv" else ",")
+        whole = start[: start.rfind("\n") + 1] if is_cut and "\n" in start else start
+        dialect = sniff_dialect(whole, "\t" if form == "tsv" else ",", is_cut=is_cut)
     if form == "lines" and dialect is not None:
         # lines that hold the same fields each are a table
         is_table = dialect.width > 1 and dialect.share >= 0.95 and _holds_table(dialect)

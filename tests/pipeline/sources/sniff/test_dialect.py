@@ -6,9 +6,10 @@ import csv
 import io
 import random
 
+import polars as pl
 import pytest
 
-from siftset.pipeline.sources.sniff.dialect import sniff_dialect
+from siftset.pipeline.sources.sniff.dialect import START, sniff_dialect
 from siftset.pipeline.sources.sniff.encoding import sniff_encoding
 
 WRITTEN = [
@@ -90,3 +91,21 @@ ENCODED = [
 def test_an_encoding_is_told_from_the_bytes(start, name, confidence):
     found = sniff_encoding(start)
     assert (found.name, found.confidence) == (name, confidence)
+
+
+@pytest.mark.parametrize("corpus", ["movie_reviews", "pros_cons", "tweets"])
+def test_real_texts_are_told_however_they_are_written(corpus, corpora):
+    frame = pl.read_parquet(corpora / f"{corpus}.parquet").head(100)
+    if frame.width < 2:
+        frame = frame.with_row_index("n")
+    odd = [f"v{at}x" for at in range(frame.width)]
+    for delimiter, names in itertools.product(",;\t|", (frame.columns, odd, None)):
+        out = io.StringIO()
+        writer = csv.writer(out, delimiter=delimiter, lineterminator="\n")
+        writer.writerows([*([names] if names else []), *frame.rows()])
+        start = out.getvalue()[:START]
+        is_cut = len(out.getvalue()) > START
+        whole = start[: start.rfind("\n") + 1] if is_cut else start
+        found = sniff_dialect(whole, is_cut=is_cut)
+        assert (found.delimiter, found.width) == (delimiter, frame.width)
+        assert found.header == (names is not None)
