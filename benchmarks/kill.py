@@ -1,11 +1,12 @@
 """Kill runs with SIGKILL at random moments while readers poll the set; nothing may be lost.
 
-    python benchmarks/kill.py --kills 200 --trainings 10
+    python benchmarks/kill.py --kills 200 --approvals 100 --trainings 10
 
 Each round changes the input (a new file, a file that grew, a file that changed, a late file),
-begins `curate` or `refresh`, and kills it somewhere on its way. A reader polls all the while: each
-time it opens the set it must find the rows of before or those of after, whole, through Delta and
-through `versions/<N>/`. Then the next run, which nobody kills, must finish the work exactly.
+begins `curate`, `refresh`, or a plan that is applied, and kills it somewhere on its way. A reader
+polls all the while: each time it opens the set it must find the rows of before or those of after,
+whole, through Delta and through `versions/<N>/`. Then the next run, which nobody kills, must finish
+the work exactly.
 Trainings of a tiny model are killed too, while a reader opens every model that is there; the next
 training must leave a model that loads.
 """
@@ -121,23 +122,30 @@ class Input:
         (self.folder / f"{name}.jsonl").write_text(lines)
 
 
-def torment(folder: Path, *, kills: int, seed: int = 0) -> Outcome:
-    """Kill so many runs over an input that changes; `folder` is empty."""
+KINDS = ("curate", "refresh", "refresh")
+"""What is killed, and how often of three."""
+
+
+def torment(folder: Path, *, kills: int, seed: int = 0, kinds: tuple[str, ...] = KINDS) -> Outcome:
+    """Kill so many runs over an input that changes; `folder` is empty.
+
+    The kind `approve` is a plan that is laid and then applied, killed anywhere on its way.
+    """
     warm_up()
     start, outcome, chance = time.perf_counter(), Outcome(), random.Random(seed)
     recipe = folder / "recipe.json"
     recipe.write_text(json.dumps(RECIPE))
     source, output = Input(folder, seed), folder / "out"
-    slowest, before = _finish("curate", recipe), source.wanted()
+    slowest, before = _finish(kinds[0], recipe), source.wanted()
     while sum(outcome.killed.values()) < kills and not outcome.wrong:
         source.change()
-        both, kind = (before, source.wanted()), chance.choice(("curate", "refresh", "refresh"))
+        both, kind = (before, source.wanted()), chance.choice(kinds)
         outcome.rounds[kind] += 1
         with looking(lambda both=both: check(output, both), folder) as looks:
             if killed(lambda kind=kind: run(kind, recipe), chance.uniform(0, slowest)):
                 outcome.killed[kind] += 1
                 outcome.committed += child(lambda both=both: check(output, both[1:])) == 0
-            slowest = _finish(chance.choice(("curate", "refresh")), recipe)
+            slowest = _finish(chance.choice(kinds), recipe)
         outcome.saw(looks)
         if child(lambda both=both: check(output, both[1:])):
             outcome.wrong.append(f"after the next run, in round {outcome.rounds.total()}")
@@ -191,7 +199,7 @@ def warm_up() -> None:
     import deltalake  # noqa: F401
 
     import siftset.pipeline.commands.curate
-    import siftset.pipeline.refresh
+    import siftset.pipeline.refresh.plans
     import siftset.pipeline.reports.run  # noqa: F401
 
 
@@ -200,8 +208,17 @@ def run(kind: str, recipe: Path) -> int:
     from siftset.pipeline.commands.curate import curate
     from siftset.pipeline.refresh import refresh
 
-    {"curate": curate, "refresh": refresh}[kind](recipe)
+    {"curate": curate, "refresh": refresh, "approve": approve}[kind](recipe)
     return 0
+
+
+def approve(recipe: Path) -> None:
+    """Lay a plan and apply it."""
+    from siftset.pipeline.refresh.plans import apply, plan
+
+    laid = plan(recipe, refresh=True).plan
+    if laid is not None:
+        apply(recipe, laid.plan_id)
 
 
 def check(output: Path, allowed: tuple[list[str], ...]) -> int:
@@ -252,10 +269,16 @@ def main() -> int:
     """Run as a command."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--kills", type=int, default=200)
+    parser.add_argument("--approvals", type=int, default=0)
     parser.add_argument("--trainings", type=int, default=0)
     parser.add_argument("--seed", type=int, default=0)
     given = parser.parse_args()
-    asked = ((torment, given.kills), (torment_training, given.trainings))
+    approvals = partial(torment, kinds=("approve",))
+    asked = (
+        (torment, given.kills),
+        (approvals, given.approvals),
+        (torment_training, given.trainings),
+    )
     wrong = 0
     for work, kills in asked:
         if kills:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import os
 import re
 import sys
 from pathlib import Path
@@ -79,3 +80,68 @@ def test_the_page_of_benchmarks_names_every_program():
     parts = {"children.py", "corpus.py", "tiny.py", "watched.py"}
     assert named | {"against_peers.py"} == here - parts
     assert "make bench" in page
+
+
+WORKFLOW = "# .github/workflows/retraining-set.yaml"
+GH = """#!/bin/sh
+while [ $# -gt 0 ]; do [ "$1" = --body-file ] && cp "$2" comment-of-the-pull-request.md; shift; done
+"""
+REVIEWS = """
+name: reviews
+output: out
+source: {files: {paths: ["in/*.jsonl"]}}
+signals: {long: {length: {min: LEAST}}}
+keep: long
+"""
+
+
+def steps_of(job):
+    """The scripts of a job's steps in order, but the installation, by name."""
+    return {s["name"]: s["run"] for s in job["steps"] if "run" in s and s["name"] != "install"}
+
+
+@pytest.mark.slow
+def test_the_workflow_of_an_approval_runs_step_by_step(tmp_path, monkeypatch):
+    import yaml
+
+    module = pages()
+    text = (ROOT / "docs/approval.md").read_text("utf-8")
+    blocks = [block for _, block in module.FENCE.findall(text)]
+    (workflow,) = (yaml.safe_load(b) for b in blocks if b.startswith(WORKFLOW))
+    assert set(workflow[True]) == {"pull_request", "push"}  # `on` is a truth to YAML 1.1
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "bin/gh").write_text(GH)
+    (tmp_path / "bin/gh").chmod(0o755)
+    for name, value in {
+        "RECIPE": "reviews.yaml", "GITHUB_ACTOR": "ana", "GITHUB_SHA": "abc", "CODE": "10",
+        "GITHUB_OUTPUT": "outputs", "GITHUB_REPOSITORY": "o/r", "PULL_REQUEST": "7",
+        "PATH": f"{tmp_path / 'bin'}{os.pathsep}{os.environ['PATH']}",
+    }.items():  # fmt: skip
+        monkeypatch.setenv(name, value)
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in/a.jsonl").write_text(
+        '{"text": "a short one"}\n{"text": "one that is longer"}\n'
+    )
+
+    def do(script):
+        return module.run(["bash", "-eo", "pipefail", "-c", script], tmp_path)
+
+    for least, said in ((3, "2 rows added"), (15, "1 removed")):
+        (tmp_path / "reviews.yaml").write_text(REVIEWS.replace("LEAST", str(least)))
+        for script in steps_of(workflow["jobs"]["plan"]).values():
+            do(script)
+        assert "code=10" in (tmp_path / "outputs").read_text()
+        assert said in (tmp_path / "comment-of-the-pull-request.md").read_text()
+        assert (tmp_path / "diff.html").is_file()
+        for script in steps_of(workflow["jobs"]["apply"]).values():
+            do(script)
+    history = do("siftset history reviews.yaml")
+    assert [line.split()[1] for line in history.splitlines()] == ["1", "0"]
+    assert history.count("approved by ana") == 2
+
+
+def test_the_variants_of_schedulers_are_python():
+    blocks = pages().FENCE.findall((ROOT / "docs/approval.md").read_text("utf-8"))
+    for language, block in blocks:
+        if language == "python":
+            compile(block, "docs/approval.md", "exec")

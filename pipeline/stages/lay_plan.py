@@ -33,7 +33,6 @@ from siftset.pipeline.storage.plan_folder import (
     DIFF_JSON,
     FILES,
     PlanFolder,
-    plan_folders,
     read_plans,
 )
 from siftset.pipeline.storage.table import Commit
@@ -137,13 +136,15 @@ def remove_scheduled(output: Path, *, but: str = "") -> list[str]:
 
 
 def _remove_older(output: Path, plan: Plan) -> None:
-    """Let a plan take the place of those that it makes superfluous."""
+    """Let a plan take the place of those that it makes superfluous.
+
+    These are what refreshes laid before, and the plans of the same recipe for an earlier input.
+    """
     if plan.scheduled:
         remove_scheduled(output, but=plan.plan_id)
-    for folder in plan_folders(output):
-        found = folder.read()
-        if found.key == plan.key and found.plan_id != plan.plan_id:
-            folder.discard()
+    for found in read_plans(output):
+        if found.rules == plan.rules and found.plan_id != plan.plan_id:
+            PlanFolder(output, found.plan_id).discard()
 
 
 def find_user() -> str:

@@ -112,15 +112,18 @@ def test_a_stale_plan_is_refused_and_says_what_changed(world):
     world.texts("c", "and good again")
     with pytest.raises(OutputError, match=r"is stale: the input c\.jsonl changed; run"):
         apply(world.path(), first, check_input=True)
-    second = plan(world.path(), refresh=True).plan.plan_id
-    with pytest.raises(OutputError, match="has 2 plans: name one of"):
-        apply(world.path())
-    assert apply(world.path(), second).version == 1
-    with pytest.raises(OutputError, match="it rests on version 0 and the set is at version 1"):
+    second = plan(world.path(), refresh=True).plan.plan_id  # of a newer input: the first one goes
+    other = plan(world.path(), overrides=["keep=long"]).plan.plan_id
+    with pytest.raises(OutputError, match=f"has no plan '{first}', expected one of: {other}, "):
         apply(world.path(), first)
+    with pytest.raises(OutputError, match="has 2 plans: name one of"):
+        apply(world.path(), overrides=["keep=bad"])
+    assert apply(world.path()).run_id == second  # the one that this recipe fits
+    with pytest.raises(OutputError, match="it rests on version 0 and the set is at version 1"):
+        apply(world.path(), other)
     (standing,) = list_plans(world.path())
-    assert (standing.plan.plan_id, standing.state) == (first, "stale")
-    assert [one.plan.plan_id for one in list_plans(world.path(), prune=True)] == [first]
+    assert (standing.plan.plan_id, standing.state) == (other, "stale")
+    assert [one.plan.plan_id for one in list_plans(world.path(), prune=True)] == [other]
     assert not list_plans(world.path())
 
 

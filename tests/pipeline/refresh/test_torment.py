@@ -55,6 +55,20 @@ def test_killed_runs_lose_and_double_nothing(few_or_all):
     assert int(reads[1]) >= kills, "each round is looked at once at least"
 
 
+@pytest.mark.slow
+@harness
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="the harness forks")
+def test_plans_that_are_killed_while_they_are_laid_or_applied_lose_nothing(few_or_all):
+    kills = few_or_all(4, 100)
+    done = subprocess.run(
+        [sys.executable, str(KILL), "--kills", "0", "--approvals", str(kills), "--seed", "2"],
+        capture_output=True, text=True, timeout=1800,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "lost, doubled or unreadable: 0" in done.stdout
+    assert re.search(rf"approve +\d+ +{kills}\n", done.stdout)
+
+
 @harness
 def test_the_harness_sees_a_wrong_set(new_world):
     spec = importlib.util.spec_from_file_location("_kill", KILL)
