@@ -169,15 +169,21 @@ def _name_reasons(
 
 
 def _deciding_signal(signals: Sequence[str]) -> pl.Expr:
-    """Return the first signal that says something else; one that both sides asked goes first."""
+    """Return the first signal that says something else; one that both sides asked goes first.
+
+    A side that keeps a row may have asked what the other had no need of, and the other way round:
+    only what the rejecting side asked can have decided. Where no answer differs, the clause did.
+    """
     asked, others = [], []
+    rejects = pl.when(pl.col("kind") == "added")
     for name in signals:
         old, new = pl.col(f"before state {name}"), pl.col(f"after state {name}")
         said = pl.when(old != new).then(pl.lit(name))
         skipped = (old == "skipped") | (new == "skipped")
         asked.append(pl.when(~skipped).then(said))
-        others.append(said)
-    return pl.coalesce([*asked, *others, pl.lit(None, pl.String)])
+        others.append(pl.when(rejects.then(old).otherwise(new) != "skipped").then(said))
+    named = pl.when(pl.col("clause").is_in(list(signals))).then(pl.col("clause"))
+    return pl.coalesce([*asked, *others, named])
 
 
 def _of_signal(signals: Sequence[str], prefix: str) -> pl.Expr:
