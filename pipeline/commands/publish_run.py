@@ -26,6 +26,7 @@ from siftset.pipeline.stages.publish import (
 from siftset.pipeline.stages.run_outcome import RunOutcome
 from siftset.pipeline.stages.verdict import assess_run
 from siftset.pipeline.storage.catalog import PROGRESS
+from siftset.pipeline.storage.run_folder import MANIFEST, RunFolder
 from siftset.schemas.errors import SiftsetError
 from siftset.schemas.results.summary import CurateResult, Turnover
 
@@ -87,6 +88,13 @@ def _repeats_version(run: CurateRun, built: BuiltVersion) -> bool:
     return changed == 0
 
 
+def _is_judged_anew(run: CurateRun, run_id: str) -> bool:
+    """Tell whether the gate reads something else than when the current version was published."""
+    folder = RunFolder(run.store.output, run_id)
+    judged_by = folder.manifest().get("gate") if (folder.path / MANIFEST).is_file() else None
+    return judged_by is not None and judged_by != run.job.gate
+
+
 def _carry_out(run: CurateRun, build: Callable[[CurateRun], BuiltVersion]) -> CurateResult:
     for warning in run.job.sources.warnings:
         run.progress.say(f"warning: {warning}")
@@ -95,7 +103,8 @@ def _carry_out(run: CurateRun, build: Callable[[CurateRun], BuiltVersion]) -> Cu
     current = run.store.current()
     if current is not None and not is_preview and not run.options.fresh_set:
         same = run.options.fresh and run.job.key == current.key and _repeats_version(run, built)
-        if same or not (built.moves or run.options.fresh):
+        moves = built.moves or run.options.fresh or _is_judged_anew(run, current.run_id)
+        if same or not moves:
             unchanged = existing_result(run.store, current.key)
             assert unchanged is not None
             close_shards(run.store.output)

@@ -20,6 +20,7 @@ from siftset.schemas.recipe.loading import LoadedRecipe
 from siftset.schemas.recipe.model import Recipe
 from siftset.schemas.results.columns import SOURCE
 from siftset.schemas.results.summary import Balance
+from siftset.signals.tracking.fingerprint import trace_file
 
 
 class SuiteSetting(NamedTuple):
@@ -50,7 +51,7 @@ def prepare_gate(loaded: LoadedRecipe) -> str:
             for module in each.modules:
                 if not module.is_file():
                     raise SuiteError(f"{each.path}: python: there is no file {module}")
-                digest.update(module.read_bytes())
+                digest.update(trace_file(module).encode())
     return digest.hexdigest()[:32]
 
 

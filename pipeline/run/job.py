@@ -20,7 +20,7 @@ from siftset.pipeline.run.score_store import StoredScores
 from siftset.pipeline.run.split import split_expr
 from siftset.pipeline.storage.address import output_folder
 from siftset.pipeline.storage.ownership import check_output_apart
-from siftset.pipeline.storage.run_folder import recipe_hash, run_key
+from siftset.pipeline.storage.run_folder import json_digest, recipe_hash, run_key
 from siftset.schemas.conversations import COLUMN, MESSAGES
 from siftset.schemas.errors import RecipeError, SourceError
 from siftset.schemas.recipe.integrity import MessageRules
@@ -59,6 +59,8 @@ class Job:
     """Hash of the suites where they set rows aside."""
     fixes: QuarantineFixes | None = None
     """Rows that take the place of records, None where nobody mended any."""
+    gate: str = ""
+    """Hash of what judges the set: rules, suites, limits, held-out and reference texts, metrics."""
 
     @property
     def recipe(self) -> Recipe:
@@ -185,16 +187,10 @@ def _make_job(loaded: LoadedRecipe, decider: Decider, sources: Sources, suites: 
     rules.check()
     split_expr(recipe.split, recipe.seed, schema)
     prints = {name: question.signal.fingerprint for name, question in decider.questions.items()}
-    key = run_key(
-        recipe,
-        sources.inputs,
-        {
-            **prints,
-            "(formula)": decider.formula.canonical,
-            "(suites)": suites,
-            **hash_gate_inputs(loaded),
-        },
-    )
+    judged = recipe.integrity.model_dump(mode="json", exclude_defaults=True)
+    gate = {"(suites)": suites, **hash_gate_inputs(loaded)}
+    read = {**prints, "(formula)": decider.formula.canonical, **gate}
+    key = run_key(recipe, sources.inputs, read)
     fixes = read_fixes(output_folder(loaded), schema, key)
     job = Job(
         loaded,
@@ -205,6 +201,7 @@ def _make_job(loaded: LoadedRecipe, decider: Decider, sources: Sources, suites: 
         output_rules=PlainRules(aside.output_rules),
         suites=suites if any(aside) else "",
         fixes=fixes,
+        gate=json_digest({**gate, "integrity": judged}),
     )
     job.content_key()
     return job

@@ -286,6 +286,7 @@ def _make_manifest(
             "hash": job.decider.hash,
         },
         "signals": job.fingerprints(),
+        "gate": job.gate,
         "inputs": [dict(entry) for entry in job.sources.inputs],
         "mended": None if job.fixes is None else job.fixes.fingerprint,
         "versions": dict(software_versions()),

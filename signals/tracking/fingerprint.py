@@ -19,7 +19,7 @@ import hashlib
 import importlib.util
 import os
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from types import (
     BuiltinFunctionType,
@@ -47,6 +47,8 @@ from siftset.signals.tracking.own_code import (
     version_of,
 )
 from siftset.signals.tracking.source_code import (
+    find_imports,
+    modules_in,
     names_in,
     names_of_code,
     parse_file,
@@ -84,6 +86,11 @@ def trace_function(function: Callable[..., object]) -> Trace:
     )  # fmt: skip
     files = (*walk.named_files, *walk.files)
     return Trace(found, tuple(walk.untracked), files, tuple(walk.variables))
+
+
+def trace_file(path: Path) -> str:
+    """Hash a file of the user's and all of their own modules that it imports, to 32 hex digits."""
+    return _Walk().hash_module_file(path)
 
 
 def fingerprint(function: Callable[..., object]) -> str:
@@ -194,16 +201,20 @@ class _Walk:
                 continue
         return ""
 
-    def hash_import(self, module: str) -> str:
-        """Hash a module that is imported inside a function."""
+    def hash_import(self, module: str, parts: Iterable[str] = ()) -> str:
+        """Hash a module that is imported, and those of its parts that are modules themselves."""
         try:
             spec = importlib.util.find_spec(module)
         except (ImportError, ValueError):
             spec = None
         if spec is None:
             self.untracked[f"the module {module}, which is not found"] = None
-        elif spec.origin and is_own(spec.origin) and spec.origin.endswith(".py"):
-            return self.hash_module_file(Path(spec.origin))
+            return module
+        within = spec.submodule_search_locations or ()
+        files = [*([spec.origin] if spec.origin else []), *modules_in(within, parts)]
+        own = [file for file in files if file.endswith(".py") and is_own(file)]
+        if own:
+            return digest(*(self.hash_module_file(Path(file)) for file in own))
         return f"{module} {version_of(module.partition('.')[0])}"
 
     def hash_module_file(self, path: Path) -> str:
@@ -216,19 +227,11 @@ class _Walk:
             except (OSError, SyntaxError, ValueError):
                 self.untracked[f"the file {path.name}, which is not readable"] = None
                 return ""
-            names, files = set[str](), set[Path]()
-            for node in ast.walk(tree):
-                if isinstance(node, ast.Import):
-                    names.update(name.name for name in node.names)
-                elif isinstance(node, ast.ImportFrom) and node.level:
-                    folder = path.parents[node.level - 1].joinpath(*(node.module or "").split("."))
-                    named = [folder.with_suffix(".py"), folder / "__init__.py"]
-                    named += [folder / f"{name.name}.py" for name in node.names]
-                    files.update(file for file in named if file.is_file())
-                elif isinstance(node, ast.ImportFrom) and node.module:
-                    names.add(node.module)
-            imported = [self.hash_import(name) for name in sorted(names)]
-            imported += map(self.hash_module_file, sorted(files))
+            beside, elsewhere = find_imports(tree, path)
+            imported = [
+                self.hash_import(name, sorted(elsewhere[name])) for name in sorted(elsewhere)
+            ]
+            imported += map(self.hash_module_file, sorted(beside))
             self.files[path] = digest(ast.dump(strip_docstrings(tree, top=False)), *imported)
         return self.files[path]
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import ast
 import functools
 import linecache
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
 from types import CodeType
 
 
@@ -83,3 +84,37 @@ def texts_of_code(code: CodeType) -> Iterator[str]:
             yield constant
         elif isinstance(constant, CodeType):
             yield from texts_of_code(constant)
+
+
+def find_imports(tree: ast.AST, path: Path) -> tuple[set[Path], dict[str, set[str]]]:
+    """Find the files that a file imports from beside it, and the names of all other modules.
+
+    Each of the others comes with what is imported from it, which may be modules in turn. A file's
+    own folder is on the path of imports only while it is loaded, and so is looked into here.
+    """
+    beside: set[Path] = set()
+    elsewhere: dict[str, set[str]] = {}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            wanted = [(one.name, list[str]()) for one in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            wanted = [(node.module or "", [one.name for one in node.names])]
+        else:
+            continue
+        level = getattr(node, "level", 0)
+        folder = path.parents[max(level - 1, 0)]
+        for module, parts in wanted:
+            place = folder.joinpath(*filter(None, module.split(".")))
+            above, name = (place, "") if not module else (place.parent, place.name)
+            found = [*modules_in([above], [name]), *modules_in([place], parts)]
+            beside.update(map(Path, found))
+            if not found and not level:
+                elsewhere.setdefault(module, set()).update(parts)
+    return beside, elsewhere
+
+
+def modules_in(folders: Iterable[str | Path], names: Iterable[str]) -> list[str]:
+    """List the files of the modules and packages of these names in folders."""
+    named = [Path(folder) / name for name in names if name for folder in folders]
+    tried = [file for one in named for file in (Path(f"{one}.py"), one / "__init__.py")]
+    return [str(file) for file in tried if file.is_file()]

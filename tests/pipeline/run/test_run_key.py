@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from siftset.pipeline.gate.prepare import prepare_gate
 from siftset.pipeline.run.job import load_job
+from siftset.schemas.recipe.loading import load_recipe
 
 MINE = (
     "from siftset import signal\n@signal(resources={'words': 'words.txt'})\n"
@@ -80,3 +82,31 @@ def test_what_the_gate_reads_is_in_the_key(changed: str, tmp_path: Path) -> None
             )
         keys.append(load_job(tmp_path / "recipe.yaml").key)
     assert (keys[0] == keys[1]) is (changed == "nothing")
+
+
+EXISTS = {"type": "expect_column_to_exist", "kwargs": {"column": "text"}}
+SUITE = {"name": "s", "python": ["kinds.py"], "expectations": [EXISTS]}
+SUITE_FILES = {
+    "suite.json": json.dumps(SUITE),
+    "kinds.py": "import helper\nfrom parts import inner\nLIMIT = 1\n",
+    "helper.py": "LIMIT = 1\n",
+    "parts/inner.py": "LIMIT = 1\n",
+    "beside.py": "LIMIT = 1\n",
+}
+
+
+@pytest.mark.parametrize("changed", SUITE_FILES)
+def test_a_suite_is_known_by_its_text_its_code_and_what_that_imports(changed, tmp_path) -> None:
+    pytest.importorskip("great_expectations")
+    (tmp_path / "recipe.yaml").write_text(
+        "name: n\noutput: out\nsource: {files: {paths: [in.jsonl]}}\nkeep: length(min=1)\n"
+        "integrity: {suite: suite.json}\n"
+    )
+    keys = []
+    for again in (False, True):
+        for name, text in SUITE_FILES.items():
+            (tmp_path / name).parent.mkdir(exist_ok=True)
+            spoilt = text.replace("LIMIT = 1", "LIMIT = 2").replace("text", "label")
+            (tmp_path / name).write_text(spoilt if again and name == changed else text, "utf-8")
+        keys.append(prepare_gate(load_recipe(tmp_path / "recipe.yaml")))
+    assert (keys[0] == keys[1]) is (changed == "beside.py")

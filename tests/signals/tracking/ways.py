@@ -255,6 +255,12 @@ CASES = {
                               "f()", "return 10", "return 11", files=(("helper.py", HELPER),)),
     "eval": Case("import helper\ndef f():\n    return eval('helper.f()')", "f()", "return 10",
                  "return 11", files=(("helper.py", HELPER),)),
+    "a part of a package, by getattr": Case(
+        "from parts import inner\ndef f():\n    return getattr(inner, 'f')()", "f()", "return 10",
+        "return 11", files=(("parts/inner.py", HELPER),)),
+    "a part of a package elsewhere, by getattr": Case(
+        "from lot import inner\ndef f():\n    return getattr(inner, 'f')()", "f()", "return 10",
+        "return 11", files=(("lib/lot/__init__.py", ""), ("lib/lot/inner.py", HELPER))),
     "code without source": Case("exec('def f(): return 3')", "f()", "return 3", "return 4"),
     "a file that a constant names": Case("NAME = 'n.txt'\ndef f():\n    with open(NAME) as file:\n"
                                          "        return int(file.read())", "f()", "10", "11",
