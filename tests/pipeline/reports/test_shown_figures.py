@@ -12,7 +12,9 @@ import pytest
 
 from siftset.pipeline.cli.summary import curate_summary
 from siftset.pipeline.commands.curate import curate
+from siftset.pipeline.commands.report import describe_output
 from siftset.pipeline.profile.history import METRICS, read_metrics
+from siftset.pipeline.reports.charts import draw_sparkline
 from siftset.pipeline.reports.index import write_index
 from siftset.pipeline.run import score_store
 from siftset.schemas.errors import GateFailed
@@ -126,3 +128,34 @@ def test_rows_without_a_label_are_no_label_that_is_rare(new_world, below, passes
     # three of the nine rows that have a label, not one of ten
     with pytest.raises(GateFailed, match=r"smallest_label_share.*0\.333"):
         curate(world.path())
+
+
+def test_leaks_of_a_held_out_file_are_no_duplicates_across_the_split(new_world) -> None:
+    world = new_world(
+        analysis="sample", integrity={"held_out": "held.txt"},
+        split={"train": 0.5, "validation": 0.5},
+    )  # fmt: skip
+    texts = [f"text number {n} of a long list" for n in range(40)]
+    held = [*texts[:3], texts[7].upper()]
+    (world.folder / "held.txt").write_text("\n".join(held) + "\n", "utf-8")
+    world.texts("a", *texts)
+    curate(world.path())
+    figures = describe_output(world.path()).figures
+    assert figures["equal texts in two splits"] == "0"
+    assert figures["rows of held.txt in the set"] == "4 of 4"
+
+
+def test_a_line_of_last_values_has_a_scale() -> None:
+    assert plain(str(draw_sparkline([5, 20, 12], "rows"))).strip("|").endswith("5 to 20")
+    assert "10.0% to 25.0%" in plain(str(draw_sparkline([0.25, 0.1], "share", as_share=True)))
+    assert plain(str(draw_sparkline([7, 7], "rows"))).strip("|").endswith("7")
+
+
+def test_quantiles_of_long_texts_are_marked_and_others_are_exact(new_world) -> None:
+    world = new_world(analysis="sample", dedupe={"exact": False})
+    world.texts("a", *(["x" * 16_383] * 30 + ["x" * 40_000] * 70))
+    page = plain(curate(world.path()).report.read_text("utf-8"))
+    cells = page[page.index("|characters, kept|") :].split("|")
+    shown = [cell for cell in cells if cell.strip()][:9]
+    assert [one.startswith("≈") for one in shown] == [False] * 4 + [True] * 3 + [False] * 2
+    assert len(set(shown[2:4])) == 1
