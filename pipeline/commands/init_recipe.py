@@ -86,13 +86,9 @@ def _source_lines(folder: Path, data: Path, source: SourceGuess) -> Iterator[str
 def write_flow(value: JsonValue) -> str:
     """Write a value as YAML within one line."""
     if isinstance(value, Mapping):
-        return "{" + ", ".join(f"{_key(k)}: {write_flow(v)}" for k, v in value.items()) + "}"
+        return "{" + ", ".join(f"{write_flow(k)}: {write_flow(v)}" for k, v in value.items()) + "}"
     if isinstance(value, list):
         return "[" + ", ".join(map(write_flow, value)) + "]"
     if isinstance(value, str) and _PLAIN.fullmatch(value) and value.lower() not in _WORDS:
         return value
     return json.dumps(value, ensure_ascii=False)
-
-
-def _key(name: str) -> str:
-    return write_flow(name)

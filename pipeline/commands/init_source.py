@@ -135,7 +135,9 @@ def guess_source(data: Path) -> SourceGuess:
     block = next(opened.parts[0].read_records(), None)
     frame = pl.DataFrame() if block is None else block.frame.head(LOOKED_AT)
     if not frame.width:
-        raise SourceError(f"{sample}: no record can be read; {_describe_bad(block, file)}")
+        bad = block.bad if block is not None else ()
+        said = f"the first one: {bad[0].reason}" if bad else f"it was read as {file.describe()}"
+        raise SourceError(f"{sample}: no record can be read; {said}")
     shape = find_shape(frame)
     columns = choose_columns(frame)
     if shape.has_messages or (columns is None and "text" in shape.keys):
@@ -147,11 +149,6 @@ def guess_source(data: Path) -> SourceGuess:
     samples = tuple(t for t in texts if isinstance(t, str) and t[:1] not in ("[", "{"))
     names = tuple(frame.columns)
     return SourceGuess(file, shape, columns, names, samples, partitions, split is not None)
-
-
-def _describe_bad(block: object, file: FileGuess) -> str:
-    bad = getattr(block, "bad", ())
-    return f"the first one: {bad[0].reason}" if bad else f"it was read as {file.describe()}"
 
 
 def _choose_file(folder: Path) -> tuple[Path, str | None]:

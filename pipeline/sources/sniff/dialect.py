@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from itertools import product
 from typing import Final, NamedTuple
 
@@ -296,8 +296,11 @@ def _find_nulls(best: Reading) -> tuple[str, ...]:
     for mark in ("\\N", "NULL"):
         if mark in fields:
             found.append(mark)
+    columns = [
+        [row[at] or "" for row in best.rows[1:] if len(row) > at] for at in range(best.width)
+    ]
     for mark in _NULLS[1:]:
-        if mark in fields and any(_is_odd_one(column, mark) for column in _columns(best)):
+        if mark in fields and any(_is_odd_one(column, mark) for column in columns):
             found.append(mark)
     if found == ["\\N"] and best.escape is not None and best.quote is None:
         return ("\\N",)  # databases write an empty text as nothing
@@ -308,11 +311,6 @@ def _is_odd_one(column: Sequence[str], mark: str) -> bool:
     """Tell whether a mark is the one value of a column that is no number and no date."""
     rest = [value for value in column if value not in (mark, "")]
     return mark in column and len(rest) > 1 and all(is_number(v) or is_date(v) for v in rest)
-
-
-def _columns(best: Reading) -> Iterator[list[str]]:
-    for at in range(best.width):
-        yield [row[at] or "" for row in best.rows[1:] if len(row) > at]
 
 
 def _usable_names(names: Fields) -> tuple[str, ...] | None:

@@ -177,7 +177,8 @@ def _look_at_text(path: Path, text: str, told: str | None, encoding: EncodingGue
         dialect = sniff_dialect(whole, "\t" if form == "tsv" else ",", is_cut=is_cut)
     if form == "lines" and dialect is not None:
         # lines that hold the same fields each are a table
-        is_table = dialect.width > 1 and dialect.share >= 0.95 and _holds_table(dialect)
+        has_marks = dialect.delimiter != "," or dialect.votes.total >= 3 or dialect.width > 2
+        is_table = dialect.width > 1 and dialect.share >= 0.95 and has_marks
         form, dialect = ("csv", dialect) if is_table else ("lines", None)
     if form != told:
         keys["format"] = form
@@ -223,10 +224,6 @@ def _describe_object(text: str) -> str:
     lists = [name for name, value in whole.items() if isinstance(value, list)]
     inside = f": write {lists[0]!r}, a list, as the file" if lists else ""
     return f"one JSON object with {', '.join(map(repr, list(whole)[:8]))}{inside}"
-
-
-def _holds_table(dialect: Dialect) -> bool:
-    return dialect.delimiter != "," or dialect.votes.total >= 3 or dialect.width > 2
 
 
 def _write_dialect(dialect: Dialect, form: str) -> tuple[dict[str, JsonValue], dict[str, str]]:

@@ -134,9 +134,12 @@ def _find_conversations(records: Sequence[Record], names: Mapping[str, str]) -> 
 
 
 def _find_pairs(records: Sequence[Record], names: Mapping[str, str]) -> Shape | None:
+    def holds_text(value: object) -> bool:
+        return isinstance(value, str) and not is_number(value)
+
     here = [pair for pair in _PAIRS if set(pair) <= names.keys()]
     texts = [pair for pair in here
-             if all(_share(records, names[one], _is_text) >= _MOST for one in pair)]  # fmt: skip
+             if all(_share(records, names[one], holds_text) >= _MOST for one in pair)]  # fmt: skip
     if not texts:
         return None
     question, answer = texts[0]
@@ -257,10 +260,6 @@ _LOOKS: Final = (
 
 def _id_of(names: Mapping[str, str]) -> dict[str, JsonValue]:
     return {"id": names["id"]} if "id" in names else {}
-
-
-def _is_text(value: object) -> bool:
-    return isinstance(value, str) and not is_number(value)
 
 
 def _longest_key(records: Sequence[Mapping[str, Any]]) -> str | None:
