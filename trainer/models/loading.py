@@ -32,7 +32,7 @@ class Loaded:
     untrained_head: tuple[str, ...] = ()
     """Weights that no file held: they are newly initialised, and what they say is noise."""
     padding_side: str = "right"
-    """Where the tokenizer's own settings pad; siftset pads on the right."""
+    """Where the tokenizer pads once it is saved; siftset pads on the right."""
 
 
 BASE: Final = "base.json"
@@ -135,9 +135,18 @@ def load(
         )
     drop_unknown_masks(model)
     composed = TASKS[task].fills_masks and name in EMBEDDED and compose_head(model)
-    side = str(tokenizer.padding_side)
+    side = _choose_saved_side(task, tokenizer)
     _agree_on_padding(model, tokenizer)
     return Loaded(model, tokenizer, name, place.revision, () if composed else fresh, side)
+
+
+def _choose_saved_side(task: TaskName, tokenizer: PreTrainedTokenizerBase) -> str:
+    """Return where a saved tokenizer is to pad, so that batches are answered as they were here.
+
+    Padding on the left moves the positions that classes and masks are read by; answers that are
+    generated go on at the right end, so those models pad where their makers had it.
+    """
+    return str(tokenizer.padding_side) if TASKS[task].one_way else "right"
 
 
 def holds_adapters(folder: Path) -> bool:
@@ -173,7 +182,7 @@ def _load_adapter(
         model = PeftModel.from_pretrained(loaded.model, folder).merge_and_unload()
         if (folder / "tokenizer_config.json").is_file():
             tokenizer = load_tokenizer(Place(str(folder), None, local=True))
-            side = str(tokenizer.padding_side)
+            side = _choose_saved_side(task, tokenizer)
             _agree_on_padding(model, tokenizer)
             loaded = replace(loaded, tokenizer=tokenizer, padding_side=side)
         if (folder / "generation_config.json").is_file():

@@ -76,8 +76,8 @@ def save_model(
     """Save weights as safetensors, configuration and tokenizer.
 
     Of a model whose `adapter` is given, only that is saved in place of the weights. The tokenizer
-    cuts where training cut and pads on its own side, and nothing names code of the
-    base model's repository: elsewhere the model answers as it does here.
+    cuts where training cut and pads where answers do not change by it, and nothing names code of
+    the base model's repository: elsewhere the model answers as it does here.
     """
     model, tokenizer = loaded.model, loaded.tokenizer
     if getattr(model.config, "auto_map", None) is not None:

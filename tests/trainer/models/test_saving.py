@@ -33,7 +33,7 @@ def test_a_tokenizer_cuts_and_pads_as_it_should(left_padded, small_set, tmp_path
     train(config, FEW, small_set, out=out, seed=1, progress=progress)
     saved = AutoTokenizer.from_pretrained(out)
     assert saved.model_max_length == 9
-    assert saved.padding_side == "left"
+    assert saved.padding_side == "right"
     assert "auto_map" not in json.loads((out / "config.json").read_text())
 
 
