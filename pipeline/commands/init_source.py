@@ -15,7 +15,7 @@ from siftset.pipeline.sources.find_files import find_files
 from siftset.pipeline.sources.sniff.columns import ColumnGuess, choose_columns, find_id
 from siftset.pipeline.sources.sniff.confidence import Confidence, least_sure
 from siftset.pipeline.sources.sniff.look import FileGuess, look_at_file
-from siftset.pipeline.sources.sniff.shapes import Shape, find_shape
+from siftset.pipeline.sources.sniff.shapes import Shape, find_nested_text, find_shape
 from siftset.schemas.errors import SourceError
 from siftset.schemas.recipe.source import Files
 
@@ -67,6 +67,8 @@ class SourceGuess(NamedTuple):
         notes = dict(self.file.notes)
         if "label" in self.columns.guessed and "label" not in self.shape.keys:
             notes["label"] = "guess: few values; remove it if it is no label"
+        if "text" in self.columns.guessed:
+            notes["text"] = "guess: the longest texts that columns nest"
         if self.shape.said:
             notes["text" if "messages" not in self.shape.keys else "messages"] = self.shape.said
         return notes
@@ -105,8 +107,9 @@ class SourceGuess(NamedTuple):
             yield f"          {self.shape.said}"
         told = ", ".join(f"{key}: {_flow(value)}" for key, value in self.mapping.items())
         yield f"columns   {told}"
-        if "label" in self.notes:
-            yield f"          label: {self.notes['label']}"
+        for key in ("text", "label"):
+            if key in self.columns.guessed and key in self.notes:
+                yield f"          {key}: {self.notes[key]}"
 
     def to_json(self) -> dict[str, JsonValue]:
         """Return what `--json` says of the source."""
@@ -142,6 +145,9 @@ def guess_source(data: Path) -> SourceGuess:
     columns = choose_columns(frame)
     if shape.has_messages or (columns is None and "text" in shape.keys):
         columns = ColumnGuess("", id=find_id(frame, ""))
+    nested = find_nested_text(frame) if columns is None else None
+    if nested is not None:
+        columns = ColumnGuess(nested, id=find_id(frame, ""), guessed=("text",))
     if columns is None:
         raise SourceError(f"{data}: no column holds text, it has {', '.join(frame.columns)}")
     inside = [name for name in (columns.text, *shape.columns[-1:]) if name in frame.columns]

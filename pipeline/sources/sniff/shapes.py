@@ -64,6 +64,24 @@ def find_shape(frame: pl.DataFrame) -> Shape:
     return Shape("table of texts")
 
 
+def find_nested_text(frame: pl.DataFrame) -> str | None:
+    """Return the path to the longest texts inside columns that nest; None where none has words."""
+    length: dict[str, int] = {}
+
+    def look(value: object, path: str) -> None:
+        if isinstance(value, Mapping):
+            for name, inner in value.items():
+                look(inner, path + _step(str(name)))
+        elif isinstance(value, str) and " " in value.strip():
+            length[path] = length.get(path, 0) + len(value)
+
+    for record in _read_records(frame.head(LOOKED_AT)):
+        for name, value in record.items():
+            if isinstance(value, Mapping):
+                look(value, name)
+    return max(length, key=lambda path: length[path], default=None)
+
+
 def _read_records(frame: pl.DataFrame) -> Iterator[Record]:
     """Yield rows with what their texts nest."""
     for row in frame.iter_rows(named=True):
