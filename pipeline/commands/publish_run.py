@@ -13,6 +13,7 @@ from siftset.pipeline.gate.prepare import check_kinds
 from siftset.pipeline.notifications.alert import send_run_alert
 from siftset.pipeline.run.context import CurateRun
 from siftset.pipeline.run.progress_file import ProgressFile
+from siftset.pipeline.sources.open import locate_shard
 from siftset.pipeline.stages.dead_run import store_dead_run
 from siftset.pipeline.stages.judgement import Assessment
 from siftset.pipeline.stages.process_shard import ShardResult
@@ -23,6 +24,7 @@ from siftset.pipeline.stages.publish import (
     publish,
     store_refused_run,
 )
+from siftset.pipeline.stages.retractions import keep_retractions
 from siftset.pipeline.stages.run_outcome import RunOutcome
 from siftset.pipeline.stages.verdict import assess_run
 from siftset.pipeline.storage.catalog import PROGRESS
@@ -51,6 +53,9 @@ class BuiltVersion:
 
     def prepare(self, run: CurateRun) -> Addition:
         """Return the files that a commit would name; what they rest on is kept first."""
+        sources = (locate_shard(shard)[0] for shard in run.job.sources.shards)
+        ids = (one.parts.get("ids", ()) for one in self.results)
+        keep_retractions(run, zip(sources, ids, strict=False))
         return Addition(self.outcome.files)
 
     def publish(self, run: CurateRun, assessment: Assessment) -> CurateResult:

@@ -31,6 +31,7 @@ from siftset.pipeline.stages.publish import (
     name_what_stands,
     publish,
 )
+from siftset.pipeline.stages.retractions import keep_retractions
 from siftset.pipeline.stages.run_outcome import draw_balance
 from siftset.pipeline.storage.folder_guard import check_output_folder
 from siftset.pipeline.storage.lock import hold_lock
@@ -199,6 +200,7 @@ class IncrementalVersion(BuiltVersion):
         """Keep what the next refresh needs; a commit that fails, or waits, leaves only waste."""
         if not self.replaces and (run.folder / PROFILE).is_file():
             self._profile_set(run)
+        keep_retractions(run, ((entry.source, entry.ids) for entry in self.book.entries))
         self.ledger.store(run.run_id, self.book)
         return Addition(self.written.committed, self.written.mode, {METADATA: run.run_id})
 

@@ -12,7 +12,8 @@ from pydantic import JsonValue
 
 from siftset.pipeline.refresh.stored_input import StoredShard
 from siftset.pipeline.sources.assemble import FileShard
-from siftset.pipeline.sources.synthesize import SynthesisShard
+from siftset.pipeline.sources.open import locate_shard
+from siftset.pipeline.stages.retractions import read_retractions
 from siftset.pipeline.storage.part_files import Part
 from siftset.pipeline.storage.refresh_ledger import ShardEntry, ShardList
 from siftset.pipeline.storage.run_folder import MEANING, json_digest
@@ -88,7 +89,7 @@ def make_plan(
     present: list[ShardEntry] = []
     for shard in job.sources.shards:
         key = json_digest([shard.fingerprint, sign])
-        entry = ShardEntry(key, *_locate_shard(shard))
+        entry = ShardEntry(key, *locate_shard(shard))
         if entry.key in known:
             entry = replace(known[entry.key], gone=False)
         else:
@@ -148,16 +149,6 @@ def _is_gone(
     return entry.input not in present and (entry.source, entry.file) not in named
 
 
-def _locate_shard(shard: Shard) -> tuple[str, str, str]:
-    """Return the source, the input's identity as row ids have it, and its name as rows have it."""
-    match shard:
-        case FileShard():
-            return shard.plan.source, shard.file.stem, shard.file.name
-        case SynthesisShard():
-            return shard.config.name, shard.config.lexicon, shard.config.lexicon
-    return shard.name, shard.name, shard.name
-
-
 def _find_gone(
     job: Job, store: Store, book: ShardList | None, work: Path
 ) -> Iterable[tuple[ShardEntry, StoredShard]]:
@@ -166,14 +157,18 @@ def _find_gone(
     Under upsert that includes inputs of which no row was kept: their records took out earlier ones.
     """
     upsert = job.recipe.refresh.merge == "upsert"
-    present = {_locate_shard(shard)[:2] for shard in job.sources.shards}
+    present = {locate_shard(shard)[:2] for shard in job.sources.shards}
     named = {(str(one["source"]), str(one["name"])) for one in job.sources.inputs}
     files = [shard for shard in job.sources.shards if isinstance(shard, FileShard)]
     plans = {shard.plan.source: shard.plan for shard in files}
     if book is None:
         known = {origin for _, origin in present} | {name for _, name in named}
         names = [source.config.name for source in job.recipe.source]
-        book = _list_lost_rows(store, known, work, source=names[0] if len(names) == 1 else "")
+        source = names[0] if len(names) == 1 else ""
+        book = _list_lost_rows(store, known, work, source=source)
+        if upsert:
+            lost = _list_retractions(store, known, work)
+            book = ShardList("", (*book.entries, *lost))
     for entry in book.entries:
         retracts = upsert and any(part.rows for part in entry.ids)
         if not _is_gone(entry, present, named) or not (entry.rows or retracts):
@@ -200,6 +195,22 @@ def _list_lost_rows(store: Store, present: set[str], work: Path, *, source: str)
         part = Part(path, rows.height)
         entries.append(ShardEntry(key, source, str(name), str(name), candidates=(part,)))
     return ShardList("", tuple(entries))
+
+
+def _list_retractions(store: Store, present: set[str], work: Path) -> Iterable[ShardEntry]:
+    """Yield what records took out whose input is none of `present`, an entry a file."""
+    taken_out = read_retractions(store)
+    if taken_out is None:
+        return
+    bare = pl.col("file").str.replace(r"@\d+$", "")
+    others = ~pl.col("file").is_in(list(present)) & ~bare.is_in(list(present))
+    parted = taken_out.filter(others).partition_by("source", "file", as_dict=True)
+    for number, ((source, name), ids) in enumerate(parted.items()):
+        path = work / f"retracted-{number:05d}.parquet"
+        ids.drop("source").write_parquet(path)
+        key = json_digest([str(store.path), store.version(), "retracted", str(source), str(name)])
+        part = Part(path, ids.height)
+        yield ShardEntry(key, str(source), str(name), str(name), ids=(part,), gone=True)
 
 
 def _rows_of_others(store: Store, present: Collection[str]) -> pl.LazyFrame:

@@ -16,6 +16,7 @@ from siftset.pipeline.sources.conversations import check_columns
 from siftset.pipeline.sources.extraction import add_extracted, check_extracted, paths_named
 from siftset.pipeline.sources.files import Opened, OpenedFiles, ScanMemory, open_files
 from siftset.pipeline.sources.prepare import final_names
+from siftset.pipeline.sources.synthesize import SynthesisShard
 from siftset.pipeline.sources.types import (
     WIDE_INTEGER,
     FileTypes,
@@ -396,3 +397,13 @@ def combine_sources(
     names = [pair for one in files for pair in one.plan.names.items()]
     renamed = {old: new for old, new in names if old != new}
     return Sources(schema, tuple(shards), inputs, warnings, renamed)
+
+
+def locate_shard(shard: Shard) -> tuple[str, str, str]:
+    """Return the source, the input's identity as row ids have it, and its name as rows have it."""
+    match shard:
+        case FileShard():
+            return shard.plan.source, shard.file.stem, shard.file.name
+        case SynthesisShard():
+            return shard.config.name, shard.config.lexicon, shard.config.lexicon
+    return shard.name, shard.name, shard.name

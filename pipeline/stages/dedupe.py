@@ -163,6 +163,21 @@ def repeated_ids(
     return found.filter(pl.col("place") >= 0)
 
 
+def find_retractions(ids: Sequence[Part]) -> pl.DataFrame:
+    """Return the last record of every id that was not kept, where an earlier record has that id.
+
+    `ids` are as in `repeated_ids`.
+    """
+    columns = ["key", "file", "record", "content", "candidate"]
+    found = [pl.DataFrame(schema={"key": pl.UInt128, "file": pl.String, "record": pl.Int64,
+                                  "content": pl.UInt64, "candidate": pl.Boolean})]  # fmt: skip
+    for frame in _read_in_passes(ids, columns):
+        again = frame.filter(pl.col("key").is_duplicated())
+        last = again.unique("key", keep="last", maintain_order=True)
+        found.append(last.filter(~pl.col("candidate")))
+    return pl.concat(found, how="vertical_relaxed")
+
+
 def split_duplicates(
     parts: Sequence[Part],
     repeated: pl.DataFrame,

@@ -22,6 +22,7 @@ from siftset.pipeline.reports.index import write_index
 from siftset.pipeline.run.job import describe_recipe
 from siftset.pipeline.stages.judgement import Assessment
 from siftset.pipeline.stages.profiles import PROFILE
+from siftset.pipeline.stages.retractions import RETRACTIONS
 from siftset.pipeline.stages.run_gate import FOLDER, move_project
 from siftset.pipeline.stages.run_outcome import RunOutcome
 from siftset.pipeline.storage.atomic_files import atomic_write, disk_full_errors, sync, write_json
@@ -250,7 +251,7 @@ def assemble_run(
     }
     move_project(draft / "gx", run.folder / "set", places[state])
     write_metrics(draft, assessment.metrics)
-    for name in (PROFILE, DIFF_HTML, DIFF_JSON):
+    for name in (PROFILE, RETRACTIONS, DIFF_HTML, DIFF_JSON):
         if (run.folder / name).is_file():
             (run.folder / name).replace(draft / name)
     if assessment.faults:
