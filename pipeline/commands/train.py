@@ -81,6 +81,8 @@ def train_version(
     """Train a recipe that is loaded on a version of its set that is at hand."""
     config = train_section(loaded)
     data = training_data(loaded, store, options.version)
+    if data.lineage.tags:
+        progress.say(f"train on version {data.lineage.named_version} of the set")
     changed = store.find_foreign_change()
     if changed:
         progress.say(

@@ -12,6 +12,7 @@ from siftset.pipeline.storage.atomic_files import read_json
 from siftset.pipeline.storage.remote import public_address
 from siftset.pipeline.storage.run_folder import RUNS, json_digest
 from siftset.pipeline.storage.table import SET, Commit, Store
+from siftset.pipeline.storage.tags import read_tags, tags_of
 from siftset.schemas.errors import OutputError, RecipeError
 from siftset.schemas.recipe.loading import LoadedRecipe
 from siftset.schemas.recipe.train import Compare, Train
@@ -78,6 +79,7 @@ def training_data(loaded: LoadedRecipe, store: Store, version: int | None) -> Tr
         formula_hash=commit.metadata.get("siftset_formula", ""),
         rows=rows,
         leaks=_read_leaks(store.output / RUNS / commit.run_id / "metrics.json"),
+        tags=tuple(tags_of(read_tags(store.output), commit.version)),
     )
     # The set's name of every column that the recipe renames: question: text.
     stored = {old: new for new, old in loaded.recipe.prepare.columns.items()}

@@ -21,6 +21,13 @@ class Lineage:
     """Rows by split."""
     leaks: dict[str, str] = field(default_factory=dict)
     """How many rows of a split another one holds too, as the run that made the set found."""
+    tags: tuple[str, ...] = ()
+    """The names of the version at that time."""
+
+    @property
+    def named_version(self) -> str:
+        """The version with its names, such as `3 (gold)`."""
+        return f"{self.version} ({', '.join(self.tags)})" if self.tags else str(self.version)
 
 
 @dataclass(frozen=True, slots=True)

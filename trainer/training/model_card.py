@@ -175,7 +175,7 @@ def _lineage_rows(facts: CardFacts) -> list[tuple[str, ...]]:
     leaks = "; ".join(f"{split}: {found}" for split, found in lineage.leaks.items())
     return [
         ("Recipe", f"`{_escape(lineage.recipe)}` (hash `{lineage.recipe_hash}`)"),
-        ("Set", f"version {lineage.version}, run `{_escape(lineage.run_id)}`"),
+        ("Set", f"version {_escape(lineage.named_version)}, run `{_escape(lineage.run_id)}`"),
         ("Formula", f"`{_escape(lineage.formula)}` (hash `{lineage.formula_hash}`)"),
         ("Rows", rows),
         ("Rows in two splits", _escape(leaks) or "not counted"),

@@ -8,11 +8,13 @@ import pytest
 
 from siftset.pipeline.commands.resolve_version import resolve_version
 from siftset.pipeline.commands.tag import tag
+from siftset.pipeline.model_registry.inputs import training_data
 from siftset.pipeline.refresh import refresh
 from siftset.pipeline.storage.run_folder import RunFolder
 from siftset.pipeline.storage.table import Store
 from siftset.pipeline.storage.tags import read_tags
 from siftset.schemas.errors import OutputError
+from siftset.schemas.recipe.loading import load_recipe
 
 
 @pytest.fixture
@@ -37,6 +39,7 @@ def test_a_tag_is_a_version_wherever_one_is_asked_for_and_retention_keeps_it(wor
     assert told("export", recipe, "--out", out, "--version", "gold")["rows"] == 1
     assert told("history", recipe)["versions"][-1]["tags"] == ["gold"]
     assert "[gold]" in run("history", recipe).stdout
+    assert training_data(load_recipe(recipe), store, 0).lineage.tags == ("gold",)
     manifest = RunFolder(store.output, store.commit_of(0).run_id).manifest()
     assert manifest["tags"] == ["gold"]
     assert tag(recipe, "gold", 3) == 3

@@ -143,3 +143,9 @@ def test_versions_are_those_installed():
 
     # a wheel says which build it is (+cpu) in its name or only in the library
     assert library_versions()["torch"].split("+")[0] == torch.__version__.split("+")[0]
+
+
+def test_a_version_is_called_by_its_names_too():
+    assert LINEAGE.named_version == str(LINEAGE.version)
+    named = replace(LINEAGE, tags=("gold", "q3")).named_version
+    assert named == f"{LINEAGE.version} (gold, q3)"
