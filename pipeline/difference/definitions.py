@@ -27,6 +27,8 @@ class DefinitionChanges:
     rules: bool = False
     """Whether row rules, suites or duplicates are treated otherwise."""
     dedupe: bool = False
+    has_ids: bool = True
+    """Whether ids name the records, so that a row may keep its id and change its text."""
     same_inputs: frozenset[str] = frozenset()
     """Names of the inputs that are the same on both sides."""
 
@@ -66,6 +68,7 @@ def compare_definitions(
         changed,
         rules=rules[0] != rules[1],
         dedupe=rules[0]["dedupe"] != rules[1]["dedupe"],
+        has_ids=any(_names_ids(document.get("source")) for document in documents),
         same_inputs=frozenset(name for name, _ in inputs[0] & inputs[1]),
     )
 
@@ -98,6 +101,11 @@ def _flatten(value: JsonValue, path: tuple[str, ...] = ()) -> Iterator[tuple[tup
 def _is_number(text: str | None) -> bool:
     """Say whether a leaf is a number, or is not set and stands for its default."""
     return text is None or _NUMBER.fullmatch(text) is not None
+
+
+def _names_ids(source: JsonValue) -> bool:
+    """Say whether any part of a recipe's source has a key `id`."""
+    return any(path[-1:] == ("id",) for path, _ in _flatten(source))
 
 
 def _name_inputs(side: Mapping[str, JsonValue]) -> set[tuple[str, str]]:

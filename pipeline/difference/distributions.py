@@ -11,7 +11,7 @@ from typing import Final
 import polars as pl
 
 from siftset.pipeline.difference.explain_rows import is_plain
-from siftset.pipeline.difference.find_rows import drop_shared, read_schema
+from siftset.pipeline.difference.find_rows import drop_shared, read_schema, scan_set
 from siftset.pipeline.difference.state import SetState
 from siftset.pipeline.profile.languages import count_languages
 from siftset.schemas.results.difference import NULL, Distribution
@@ -29,52 +29,64 @@ Counts = Mapping[str, int]
 def measure_distributions(before: SetState, after: SetState) -> list[Distribution]:
     """Return the rows of both sides by value; files that both share are counted once."""
     parts = drop_shared(before.files, after.files)
-    schema = read_schema(after.files or before.files)
-    scores = schema.get("scores")
-    names = [field.name for field in scores.fields] if isinstance(scores, pl.Struct) else []
-    ranges = _find_ranges([*before.files, *after.files], names)
-    groups = {"split": pl.col("split").cast(pl.String)}
-    if is_plain(schema.get("label")):
-        groups["label"] = pl.col("label").cast(pl.String)
-    groups["source"] = pl.col("source").struct.field("file")
-    if schema.get("text") == pl.String:
-        groups["length"] = _length_bin()
-    for name, (low, high) in ranges.items():
-        groups[f"score of {name}"] = _score_bin(name, low, high)
-    counted = [_count_groups(files, groups) for files in parts]
+    ranges: dict[str, tuple[float, float]] = {}
+    for files in parts:
+        for name, (low, high) in _find_ranges(files).items():
+            known = ranges.get(name, (low, high))
+            ranges[name] = (min(low, known[0]), max(high, known[1]))
+    counted = [_count_groups(files, ranges) for files in parts]
+    names = dict.fromkeys(name for part in counted for name in part)
     found = []
-    for name in groups:
-        sides = [_add(counted[at][name], counted[2][name]) for at in (0, 1)]
-        labels = _label_bins(name, ranges)
-        found.append(_draw(name, sides, labels))
-    return [*found, *_count_languages(before, after, has_text="length" in groups)]
+    for name in sorted(names, key=_place):
+        sides = [_add(counted[at].get(name, {}), counted[2].get(name, {})) for at in (0, 1)]
+        found.append(_draw(name, sides, _label_bins(name, ranges)))
+    return [*found, *_count_languages(before, after, has_text="length" in names)]
 
 
-def _find_ranges(files: Sequence[Path], names: Sequence[str]) -> dict[str, tuple[float, float]]:
-    if not files or not names:
+def _place(name: str) -> tuple[int, str]:
+    """Put distributions in the order in which people ask for them, scores last."""
+    order = ("split", "label", "source", "length")
+    return (order.index(name) if name in order else len(order), name)
+
+
+def _find_ranges(files: Sequence[Path]) -> dict[str, tuple[float, float]]:
+    """Return the least and the largest score of every signal that has any."""
+    held = read_schema(files).get("scores")
+    if not isinstance(held, pl.Struct):
         return {}
-    rows = pl.scan_parquet(list(files), missing_columns="insert", extra_columns="ignore")
-    held = rows.collect_schema().get("scores")
-    known = {field.name for field in held.fields} if isinstance(held, pl.Struct) else set()
-    wanted = [name for name in names if name in known]
-    ends = rows.select(
-        *(
-            end(pl.col("scores").struct.field(name).cast(pl.Float64).drop_nans()).alias(
-                f"{word} {name}"
-            )
-            for name in wanted
-            for word, end in (("low", pl.Expr.min), ("high", pl.Expr.max))
-        )
+    names = [field.name for field in held.fields]
+    scores = {name: pl.col("scores").struct.field(name).cast(pl.Float64) for name in names}
+    ends = scan_set(files).select(
+        *(score.drop_nans().min().alias(f"low {name}") for name, score in scores.items()),
+        *(score.drop_nans().max().alias(f"high {name}") for name, score in scores.items()),
     )
-    if not wanted:
-        return {}
     row = ends.collect(engine="streaming").row(0, named=True)
-    pairs = {name: (row[f"low {name}"], row[f"high {name}"]) for name in wanted}
+    pairs = {name: (row[f"low {name}"], row[f"high {name}"]) for name in names}
     return {
         name: (low, high)
         for name, (low, high) in pairs.items()
         if low is not None and math.isfinite(low) and math.isfinite(high)
     }
+
+
+def _list_groups(
+    schema: pl.Schema, ranges: Mapping[str, tuple[float, float]]
+) -> dict[str, pl.Expr]:
+    """Return what rows are counted by, as far as their files have it."""
+    groups = {
+        "split": pl.col("split").cast(pl.String),
+        "source": pl.col("source").struct.field("file"),
+    }
+    if is_plain(schema.get("label")):
+        groups["label"] = pl.col("label").cast(pl.String)
+    if schema.get("text") == pl.String:
+        groups["length"] = _length_bin()
+    held = schema.get("scores")
+    fields = {field.name for field in held.fields} if isinstance(held, pl.Struct) else set()
+    for name, (low, high) in ranges.items():
+        if name in fields:
+            groups[f"score of {name}"] = _score_bin(name, low, high)
+    return groups
 
 
 def _length_bin() -> pl.Expr:
@@ -106,12 +118,12 @@ def _label_bins(name: str, ranges: Mapping[str, tuple[float, float]]) -> dict[st
 
 
 def _count_groups(
-    files: Sequence[Path], groups: Mapping[str, pl.Expr]
+    files: Sequence[Path], ranges: Mapping[str, tuple[float, float]]
 ) -> dict[str, dict[str, int]]:
     if not files:
-        return {name: {} for name in groups}
-    rows = pl.scan_parquet(list(files), missing_columns="insert")
-    frame = rows.select(**groups).collect(engine="streaming")
+        return {}
+    groups = _list_groups(read_schema(files), ranges)
+    frame = scan_set(files).select(**groups).collect(engine="streaming")
     return {
         name: {
             NULL if value is None else str(value): int(count)

@@ -47,28 +47,34 @@ def explain_rows(
         "before": (before, after, ids.filter(pl.col("kind") != "added"), "removed"),
         "after": (after, before, ids.filter(pl.col("kind") != "removed"), "added"),
     }
-    rows = ids
+    rows, compared = ids, content_columns(before, after) or ["split"]
     own = drop_shared(before.files, after.files)
     for (name, (side, other, wanted, alone)), files in zip(sides.items(), own, strict=False):
-        held = _read_side(side, files, wanted, signals)
+        held = _read_side(side, files, wanted, signals, with_text=changes.has_ids)
         rows = rows.join(_mark(held, name), on=ID, how="left")
+        changed = wanted.filter(pl.col("kind") == "changed")
+        if changed.height:
+            hashes = [pl.col(c).hash(0).alias(f"#{c}") for c in compared]
+            rows = rows.join(_mark(read_rows(files, changed, hashes), name), on=ID, how="left")
         gone = wanted.filter(pl.col("kind") == alone)
         opposite = "after" if name == "before" else "before"
-        records = _mark(find_records(other, gone, signals), f"{opposite} record")
-        rows = rows.join(records, on=ID, how="left")
-    compared = [
-        name for name in content_columns(before, after) if f"before #{name}" in rows.columns
-    ]
+        found = find_records(other, gone, signals, with_text=changes.has_ids)
+        rows = rows.join(_mark(found, f"{opposite} record"), on=ID, how="left")
+    compared = compared if f"before #{compared[0]}" in rows.columns else []
     return _name_reasons(rows, signals, compared, changes)
 
 
 def _read_side(
-    side: SetState, files: Sequence[Path], wanted: pl.DataFrame, signals: Sequence[str]
+    side: SetState,
+    files: Sequence[Path],
+    wanted: pl.DataFrame,
+    signals: Sequence[str],
+    *,
+    with_text: bool,
 ) -> pl.DataFrame:
     if not side.files:
         return pl.DataFrame(schema={ID: pl.UInt64})
     schema = read_schema(side.files)
-    content = [name for name in schema if name not in _OWN]
     columns = [
         pl.col("row_id"),
         pl.col("split").cast(pl.String),
@@ -78,17 +84,13 @@ def _read_side(
             if is_plain(schema.get("label"))
             else pl.lit(None, pl.String)
         ).alias("label"),
-        *(pl.col(name).hash(0).alias(f"#{name}") for name in content),
-        *text_hash(schema),
+        *(text_hash(schema) if with_text else ()),
         *state_columns(schema, signals),
     ]
     if not files or not wanted.height:
         empty = pl.DataFrame(schema=schema).lazy().select(pl.lit(0, pl.UInt64).alias(ID), *columns)
         return empty.collect().clear()
     return read_rows(files, wanted, columns)
-
-
-_OWN: Final = ("row_id", "signals", "scores", "source", "run_id", "formula")
 
 
 def is_plain(dtype: pl.DataType | None) -> bool:

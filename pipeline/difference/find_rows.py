@@ -49,6 +49,14 @@ def _identify(path: Path) -> tuple[int, int]:
     return found.st_dev, found.st_ino
 
 
+def scan_set(files: Sequence[Path]) -> pl.LazyFrame:
+    """Return a lazy frame over files of a set; a column or signal that one lacks is null there."""
+    fit = pl.ScanCastOptions(missing_struct_fields="insert", extra_struct_fields="ignore")
+    return pl.scan_parquet(
+        list(files), missing_columns="insert", extra_columns="ignore", cast_options=fit
+    )
+
+
 def content_columns(before: SetState, after: SetState) -> list[str]:
     """Return the columns of both sides whose content counts: those of the source, and the split."""
     schemas = [read_schema(side.files) for side in (before, after)]
@@ -89,8 +97,7 @@ def _read_keys(
 ) -> pl.DataFrame:
     if not files:
         return pl.DataFrame(schema={ID: pl.UInt64, "content": pl.UInt64})
-    # a column that one file lacks is null there, as readers of the set see it
-    rows = pl.scan_parquet(list(files), missing_columns="insert")
+    rows = scan_set(files)
     content = pl.struct(*columns).hash(0) if columns else pl.lit(0, pl.UInt64)
     keys = rows.select(id_expr(), content=content)
     chosen = keys if passes == 1 else keys.filter(pl.col(ID) % passes == number)
@@ -99,14 +106,16 @@ def _read_keys(
 
 def read_rows(files: Sequence[Path], ids: pl.DataFrame, columns: Sequence[pl.Expr]) -> pl.DataFrame:
     """Return `columns` of the rows whose ids are wanted, with their ids."""
-    rows = pl.scan_parquet(list(files), missing_columns="insert").select(id_expr(), *columns)
+    rows = scan_set(files).select(id_expr(), *columns)
     return rows.join(ids.select(ID).lazy(), on=ID, how="semi").collect(engine="streaming")
 
 
-def find_records(side: SetState, ids: pl.DataFrame, signals: Sequence[str]) -> pl.DataFrame:
+def find_records(
+    side: SetState, ids: pl.DataFrame, signals: Sequence[str], *, with_text: bool
+) -> pl.DataFrame:
     """Return where the rows of `ids` are on a side that does not keep them, and what was said.
 
-    A row that is nowhere is left out.
+    A row that is nowhere is left out. `with_text` adds a hash of the text, where it is recorded.
     """
     found = [pl.DataFrame(schema={ID: pl.UInt64, "place": pl.String, "clause": pl.String})]
     missing = ids.select(ID)
@@ -118,7 +127,7 @@ def find_records(side: SetState, ids: pl.DataFrame, signals: Sequence[str]) -> p
             id_expr(),
             pl.lit(place).alias("place"),
             _REASONS[place].cast(pl.String).alias("clause"),
-            *text_hash(columns),
+            *(text_hash(columns) if with_text else ()),
             *state_columns(columns, signals),
         ).join(missing.lazy(), on=ID, how="semi")
         met = picked.collect(engine="streaming").unique(ID, keep="last")

@@ -129,6 +129,16 @@ def test_the_signal_that_decided_is_named_with_its_states_and_scores(world):
     assert (sum(score.before), sum(score.after)) == (3, 2)
 
 
+def test_signals_that_only_one_side_has_are_counted_for_that_side(world):
+    curate(world.path())
+    loud = {"length": {"max": 400, "unit": "chars"}}
+    world.change(**_signals(loud=loud), keep="nike & size & loud")
+    found = _compare(world)
+    assert not found.changes.any
+    score = next(one for one in found.distributions if one.name == "score of loud")
+    assert (sum(score.before), sum(score.after)) == (0, 3)
+
+
 def test_another_split_is_a_move_and_no_correction(world):
     curate(world.path())
     world.change(split={"train": 0.1, "validation": 0.9})
