@@ -9,8 +9,9 @@ from collections.abc import Callable, Sequence
 import polars as pl
 from pydantic import Field
 
-from siftset.schemas.recipe.section import Share
-from siftset.signals.family import Build, Parameters, Thresholds, family
+from siftset.signals.builtin.datatrove_rules import exceed_gopher_repetition, passes_gopher
+from siftset.signals.builtin.document_limits import GopherQuality, Rules
+from siftset.signals.family import Build, Thresholds, family
 from siftset.signals.signal import Signal
 
 PAPER = "Rae et al. 2021, Scaling Language Models (Gopher), table A1"
@@ -28,20 +29,6 @@ def _share_of_lines(text: pl.Expr, pattern: str) -> pl.Expr:
     return text.str.count_matches(pattern) / lines.clip(lower_bound=1)
 
 
-class GopherQuality(Parameters):
-    """Parameters of `gopher_quality`: the paper's limits, all inclusive."""
-
-    min_words: int = Field(50, ge=0)
-    max_words: int = Field(100_000, ge=1)
-    min_word_chars: float = Field(3, ge=0, description="Least mean length of a word.")
-    max_word_chars: float = Field(10, ge=0, description="Greatest mean length of a word.")
-    max_symbols: float = Field(0.1, ge=0, description="Symbols (# or an ellipsis) for each word.")
-    max_bullets: Share = Field(0.9, description="Share of lines that begin with a bullet.")
-    max_ellipses: Share = Field(0.3, description="Share of lines that end with an ellipsis.")
-    min_alphabetic: Share = Field(0.8, description="Share of words that hold a letter.")
-    min_stop_words: int = Field(2, ge=0, description="How many different stop words at least.")
-
-
 @family(
     GopherQuality,
     definition=f"{PAPER}; a word is a run of anything but white space",
@@ -54,6 +41,8 @@ class GopherQuality(Parameters):
 )
 def gopher_quality(parameters: GopherQuality, build: Build) -> Signal:
     """Whether a document passes the quality rules of Gopher."""
+    if parameters.rules == "datatrove":
+        return build.row(lambda text: passes_gopher(text, parameters))
 
     def passes_limits(text: pl.Expr) -> pl.Expr:
         words = words_of(text)
@@ -135,7 +124,9 @@ def repetition_shares(text: str) -> dict[str, float]:
 
 
 class GopherRepetition(Thresholds):
-    """Parameters of `gopher_repetition`: only limits of the score."""
+    """Parameters of `gopher_repetition`: limits of the score."""
+
+    rules: Rules = Field("paper", description="`datatrove` answers as that library does.")
 
 
 @family(
@@ -150,6 +141,8 @@ class GopherRepetition(Thresholds):
 )
 def gopher_repetition(parameters: GopherRepetition, build: Build) -> Signal:
     """How far a document exceeds the repetition limits of Gopher; up to 1 it passes them all."""
+    if parameters.rules == "datatrove":
+        return build.row(exceed_gopher_repetition, returns="score")
     worst: Callable[[str], float] = lambda text: max(  # noqa: E731
         share / LIMITS[name] for name, share in repetition_shares(text).items()
     )

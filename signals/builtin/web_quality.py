@@ -3,25 +3,15 @@
 from __future__ import annotations
 
 import polars as pl
-from pydantic import Field
 
-from siftset.schemas.recipe.section import Share
+from siftset.signals.builtin.datatrove_rules import passes_c4, passes_fineweb
+from siftset.signals.builtin.document_limits import C4Quality, FinewebQuality
 from siftset.signals.builtin.gopher import duplicate_shares, words_of
-from siftset.signals.family import Build, Parameters, family
+from siftset.signals.family import Build, family
 from siftset.signals.signal import Signal
 
 _LINE = r"(?m)^.*\S.*$"
 _ENDED = r"""(?m)[.!?"\u201d\u2026][^\S\n]*$"""
-
-
-class C4Quality(Parameters):
-    """Parameters of `c4_quality`: the paper's rules for a page."""
-
-    min_sentences: int = Field(5, ge=0)
-    min_ended_lines: Share = Field(
-        0.5, description="Share of lines that end in . ! ? or a quotation mark."
-    )
-    policy: bool = Field(True, description="Whether lines on cookies and JavaScript count against.")
 
 
 @family(
@@ -40,6 +30,8 @@ class C4Quality(Parameters):
 )
 def c4_quality(parameters: C4Quality, build: Build) -> Signal:
     """Whether a document passes the rules of C4."""
+    if parameters.rules == "datatrove":
+        return build.row(lambda text: passes_c4(text, parameters))
     banned = r"(?i)lorem ipsum|[{}]"
     if parameters.policy:
         banned += r"|enable javascript|terms of use|privacy policy|cookie policy|uses cookies"
@@ -56,16 +48,6 @@ def c4_quality(parameters: C4Quality, build: Build) -> Signal:
     return build.expression(passes_rules)
 
 
-class FinewebQuality(Parameters):
-    """Parameters of `fineweb_quality`: the paper's limits, all inclusive."""
-
-    min_ended_lines: Share = Field(0.12, description="Share of lines that end in punctuation.")
-    max_short_lines: Share = Field(0.67, description="Share of lines of at most `short` chars.")
-    short: int = Field(30, ge=1)
-    max_duplicate_chars: Share = Field(0.01, description="Share of characters in repeated lines.")
-    max_newlines: float = Field(0.3, ge=0, description="Line breaks for each word.")
-
-
 @family(
     FinewebQuality,
     definition="Penedo et al. 2024, The FineWeb Datasets, section 3.5",
@@ -77,6 +59,8 @@ class FinewebQuality(Parameters):
 )
 def fineweb_quality(parameters: FinewebQuality, build: Build) -> Signal:
     """Whether a document passes the rules that FineWeb adds to Gopher's and C4's."""
+    if parameters.rules == "datatrove":
+        return build.row(lambda text: passes_fineweb(text, parameters))
 
     def repeated_share(texts: pl.Series) -> pl.Series:
         return pl.Series(
