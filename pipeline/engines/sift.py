@@ -66,6 +66,7 @@ def sift_shards(run: CurateRun, sources: Sources) -> list[ShardResult]:
             folder=run.folder,
             key=run.job.key,
             watch=lambda: SeededSample(sources.records, rows=rows),
+            strata=run.job.strata(),
             stop=stop,
             advance=stage.advance,
             tally=run.progress.add_balance

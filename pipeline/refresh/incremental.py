@@ -13,14 +13,17 @@ from siftset.pipeline.engines.sift import check_engine, forget_answers, sift_sha
 from siftset.pipeline.profile.state import ProfileState
 from siftset.pipeline.refresh.change import SetChange, find_change, list_dropped
 from siftset.pipeline.refresh.file_scans import SCANS, StoredScans
+from siftset.pipeline.refresh.near_published import rows_at
 from siftset.pipeline.refresh.plan import RefreshPlan, keeps_rows, kept_types, make_plan
 from siftset.pipeline.refresh.stored_input import EmptyShard, carry_ids
 from siftset.pipeline.refresh.write_version import VersionFiles, write_change
 from siftset.pipeline.remote_output.open import open_store
 from siftset.pipeline.run.context import CurateOptions, CurateRun
+from siftset.pipeline.run.frozen_split import OWN
 from siftset.pipeline.run.job import SECTIONS, Job, load_job
 from siftset.pipeline.run.work_folder import work_folder
 from siftset.pipeline.sources.assemble import FileShard
+from siftset.pipeline.stages.freeze_split import freeze_split
 from siftset.pipeline.stages.judgement import Assessment
 from siftset.pipeline.stages.lay_plan import find_waiting, remove_scheduled, waiting_result
 from siftset.pipeline.stages.profiles import PROFILE, profile_files
@@ -237,6 +240,8 @@ def build_increment(run: CurateRun, plan: RefreshPlan, ledger: RefreshLedger) ->
         change = find_change(run.job, entries, set(plan.todo), plan.before)
         stage.advance(1, f"{change.repeats.height:,} found")
     replaces = plan.before is None
+    strata = rows_at(change.parts, change.kept, list(OWN))
+    run = replace(run, frozen=freeze_split(run, strata))
     written = write_change(run, change, results[0].parts["candidates"][0], replaces=replaces)
     outcome = draw_balance(
         results,
@@ -246,6 +251,7 @@ def build_increment(run: CurateRun, plan: RefreshPlan, ledger: RefreshLedger) ->
         duplicates=written.duplicates,
         added=written.added,
     )
+    outcome = replace(outcome, frozen=run.frozen)
     moves = replaces or bool(plan.todo) or bool(change.added.any()) or change.removed.height > 0
     book = ShardList(plan.signature, tuple(entries), list_dropped(entries, change.kept))
     return IncrementalVersion(

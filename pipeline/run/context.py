@@ -12,6 +12,7 @@ from siftset.pipeline.storage.run_folder import new_run_id
 from siftset.schemas.progress import Progress
 
 if TYPE_CHECKING:
+    from siftset.pipeline.run.frozen_split import FrozenSplit
     from siftset.pipeline.run.job import Job
     from siftset.pipeline.storage.table import Store
 
@@ -69,6 +70,9 @@ class CurateRun:
     clock: float = field(default_factory=time.perf_counter)
     nodes: dict[str, dict[str, float]] = field(default_factory=dict)
     """What the shards cost on each node of a cluster."""
+
+    frozen: FrozenSplit | None = None
+    """The edges of a stratified split, once the kept rows are known."""
 
     @property
     def seconds(self) -> float:

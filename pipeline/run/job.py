@@ -17,7 +17,7 @@ from siftset.pipeline.profile.custom import load_metrics
 from siftset.pipeline.run.content_key import content_key
 from siftset.pipeline.run.released_rows import QuarantineFixes, read_fixes
 from siftset.pipeline.run.score_store import StoredScores
-from siftset.pipeline.run.split import split_expr
+from siftset.pipeline.run.split import split_expr, stratum_columns
 from siftset.pipeline.storage.address import output_folder
 from siftset.pipeline.storage.ownership import check_output_apart
 from siftset.pipeline.storage.run_folder import json_digest, recipe_hash, run_key
@@ -106,6 +106,10 @@ class Job:
         """Return the expression of the column `split`."""
         return split_expr(self.recipe.split, self.recipe.seed, self.sources.schema)
 
+    def strata(self) -> tuple[pl.Expr, ...]:
+        """Return the columns of candidates that a stratified split needs."""
+        return stratum_columns(self.recipe.split, self.recipe.seed, self.sources.schema)
+
     def fingerprints(self) -> dict[str, JsonValue]:
         """Return the fingerprint of every signal of the formula."""
         asked = self.decider.questions.items()
@@ -165,6 +169,7 @@ def _make_job(loaded: LoadedRecipe, decider: Decider, sources: Sources, suites: 
     asked |= {"integrity.rows": tuple(recipe.integrity.rows)}
     asked |= {"split.column": (recipe.split.column or "text",)}
     asked |= {"split.group": recipe.split.groups}
+    asked |= {"split.stratify": () if recipe.split.stratify is None else (recipe.split.stratify,)}
     for place, columns in asked.items():
         for column in columns:
             now = sources.renamed.get(column)
@@ -186,6 +191,7 @@ def _make_job(loaded: LoadedRecipe, decider: Decider, sources: Sources, suites: 
     )
     rules.check()
     split_expr(recipe.split, recipe.seed, schema)
+    stratum_columns(recipe.split, recipe.seed, schema)
     prints = {name: question.signal.fingerprint for name, question in decider.questions.items()}
     judged = recipe.integrity.model_dump(mode="json", exclude_defaults=True)
     gate = {"(suites)": suites, **hash_gate_inputs(loaded)}

@@ -7,6 +7,7 @@ from typing import Final
 import polars as pl
 import polars_hash as plh
 
+from siftset.pipeline.run.frozen_split import GROUPED, POINT, STRATUM
 from siftset.pipeline.run.text_normalisation import bare_text
 from siftset.pipeline.sources.row_ids import canonical_text
 from siftset.schemas.conversations import COLUMN, MESSAGES, find_column, view
@@ -65,6 +66,29 @@ def split_point(split: Split, seed: int, schema: pl.Schema) -> pl.Expr:
         grouped = plh.concat_str(pl.lit(f"{seed}:g:"), group).nchash.xxh3_64()
         seeded = pl.when(group.is_not_null()).then(grouped).otherwise(seeded)
     return (seeded // 2**11).cast(pl.Float64) / 2**53
+
+
+def stratum_columns(split: Split, seed: int, schema: pl.Schema) -> tuple[pl.Expr, ...]:
+    """Return what a stratified split needs of every row; nothing for another one.
+
+    Raises SourceError where the column of the strata is missing.
+    """
+    if split.stratify is None:
+        return ()
+    stored = f"source_column_{split.stratify}" if split.stratify in OWN_COLUMNS else split.stratify
+    value = find_column(stored, schema)
+    if value is None:
+        raise SourceError(
+            f"split.stratify: the source has no column '{split.stratify}', expected one of, or a "
+            f"path into: {', '.join(schema)}"
+        )
+    text = value.map_batches(canonical_text, return_dtype=pl.String, is_elementwise=True)
+    group = group_text(split, schema)
+    return (
+        split_point(split, seed, schema).alias(POINT),
+        text.alias(STRATUM),
+        (pl.lit(False) if group is None else group.is_not_null()).alias(GROUPED),
+    )
 
 
 def group_text(split: Split, schema: pl.Schema) -> pl.Expr | None:

@@ -15,6 +15,7 @@ import polars as pl
 import polars_hash as plh
 
 from siftset.pipeline.run.content_key import TEXT_KEY
+from siftset.pipeline.run.frozen_split import OWN, FrozenSplit
 from siftset.pipeline.storage.part_files import Part, count_rows, read_parts
 from siftset.schemas.errors import SourceError
 from siftset.signals.labels import label_column
@@ -296,6 +297,10 @@ def refuse_conflicts(ids: Sequence[Part]) -> None:
             )
 
 
-def stamp_frame(frame: pl.DataFrame, run_id: str, formula: str) -> pl.DataFrame:
+def stamp_frame(
+    frame: pl.DataFrame, run_id: str, formula: str, frozen: FrozenSplit | None = None
+) -> pl.DataFrame:
     """Return candidates as rows of the set that a run adds under a formula, given by its hash."""
-    return frame.drop(TEXT_KEY).with_columns(run_id=pl.lit(run_id), formula=pl.lit(formula))
+    placed = frame if frozen is None else frozen.assign(frame)
+    rows = placed.drop(TEXT_KEY).drop(OWN, strict=False)
+    return rows.with_columns(run_id=pl.lit(run_id), formula=pl.lit(formula))

@@ -89,6 +89,8 @@ class ShardContext:
     """Told how many records were done; called from several threads."""
     tally: Callable[[Balance], None]
     """Told where the rows of each batch went; called from several threads."""
+    strata: tuple[pl.Expr, ...] = ()
+    """Further columns of candidates, for a stratified split."""
 
 
 class Stopped(Exception):  # noqa: N818
@@ -262,7 +264,7 @@ def _make_candidates(frame: pl.DataFrame, context: ShardContext) -> pl.DataFrame
     if key is None:
         key = pl.lit(None, pl.UInt128).alias(TEXT_KEY)
     own = ["row_id", "split", "signals", *scores, "source"]
-    return cast_storable(split.select(*context.columns, *own, key))
+    return cast_storable(split.select(*context.columns, *own, key, *context.strata))
 
 
 def _make_rejected(

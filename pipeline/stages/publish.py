@@ -298,6 +298,7 @@ def _make_manifest(
         "duplicates": dict(outcome.kinds),
         "limit": options.limit,
         "sample": options.sample,
+        **({} if outcome.frozen is None else {"strata": outcome.frozen.to_json()}),
     }
 
 

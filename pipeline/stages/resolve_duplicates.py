@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
+from dataclasses import replace
 from typing import TYPE_CHECKING, Protocol
 
+import numpy as np
 import polars as pl
 
+from siftset.pipeline.run.frozen_split import OWN
 from siftset.pipeline.stages.dedupe import (
     exact_duplicates,
     merge_findings,
@@ -19,10 +22,11 @@ from siftset.pipeline.stages.dedupe import (
     split_duplicates,
     stamp_frame,
 )
+from siftset.pipeline.stages.freeze_split import freeze_split
 from siftset.pipeline.stages.prefixes import prefix_repeats
 from siftset.pipeline.stages.process_shard import Outcome, ShardResult
 from siftset.pipeline.stages.run_outcome import RunOutcome, draw_balance
-from siftset.pipeline.storage.part_files import Part, PartWriter, count_rows
+from siftset.pipeline.storage.part_files import Part, PartWriter, count_rows, read_parts
 from siftset.pipeline.storage.table import DataFile
 from siftset.schemas.results.columns import SPLITS
 
@@ -118,10 +122,26 @@ def resolve_duplicates(
         with open_resolver(run, count_rows(candidates)) as resolver:
             ids = _collect_parts(results, "ids")
             repeated = find_repeats(run.job, candidates, ids, resolver=resolver)
+            run = replace(run, frozen=freeze_split(run, _kept_strata(run, candidates, repeated)))
             files, duplicates = resolver.write_rows(run, candidates, repeated)
         stage.advance(count_rows(candidates), f"{repeated.height:,} found")
     kept = sum(file.rows for file in files)
-    return draw_balance(results, repeated, kept=kept, files=files, duplicates=duplicates)
+    outcome = draw_balance(results, repeated, kept=kept, files=files, duplicates=duplicates)
+    return replace(outcome, frozen=run.frozen)
+
+
+def _kept_strata(
+    run: CurateRun, candidates: Sequence[Part], repeated: pl.DataFrame
+) -> Iterator[pl.DataFrame]:
+    """Yield what a stratified split needs of the kept rows."""
+    if run.job.recipe.split.stratify is None:
+        return
+    kept = np.ones(count_rows(candidates), dtype=np.bool_)
+    kept[repeated["place"].to_numpy()] = False
+    start = 0
+    for frame in read_parts(candidates, list(OWN)):
+        yield frame.filter(pl.Series(kept[start : start + frame.height]))
+        start += frame.height
 
 
 def _collect_parts(results: Iterable[ShardResult], outcome: Outcome) -> tuple[Part, ...]:
@@ -162,4 +182,4 @@ def find_repeats(
 
 def stamp_rows(frame: pl.DataFrame, run: CurateRun) -> pl.DataFrame:
     """Return candidates as rows of the set that this run adds."""
-    return stamp_frame(frame, run.run_id, run.job.decider.hash)
+    return stamp_frame(frame, run.run_id, run.job.decider.hash, run.frozen)

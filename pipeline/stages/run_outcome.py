@@ -15,6 +15,7 @@ from siftset.schemas.results.summary import Balance
 if TYPE_CHECKING:
     import polars as pl
 
+    from siftset.pipeline.run.frozen_split import FrozenSplit
     from siftset.pipeline.stages.process_shard import Outcome, ShardResult
 
 
@@ -32,6 +33,8 @@ class RunOutcome:
     """Duplicates by kind."""
     added: tuple[DataFile, ...] | None = None
     """The files with the rows that this run read; None where that is all of them."""
+    frozen: FrozenSplit | None = None
+    """The edges of a stratified split."""
 
     def check(self, *, recorded: bool = True) -> None:
         """Raise BalanceError unless the rows add up, and the files hold as many as they say.

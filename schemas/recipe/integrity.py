@@ -187,6 +187,11 @@ class Split(Section):
         description="Column, path or columns whose equal values stay on one side, such as the "
         "author; a row without one is a group by its text.",
     )
+    stratify: str | None = Field(
+        None,
+        description="Column or path of classes, each of which is split by the same shares: of few "
+        "rows too.",
+    )
 
     @property
     def groups(self) -> tuple[str, ...]:
@@ -198,4 +203,6 @@ class Split(Section):
         total = self.train + self.validation + self.test
         if self.column is None and abs(total - 1) > 1e-9:
             raise ValueError(f"shares must sum to 1, not {total:g}")
+        if self.column is not None and self.stratify is not None:
+            raise ValueError("'column' holds the split already: remove 'stratify'")
         return self

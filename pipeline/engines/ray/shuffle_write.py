@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
+from siftset.pipeline.run.frozen_split import FrozenSplit
 from siftset.pipeline.stages.dedupe import split_duplicates, stamp_frame
 from siftset.pipeline.storage.atomic_files import sync
 from siftset.pipeline.storage.part_files import Part, PartWriter
@@ -74,6 +75,7 @@ class WriteQuery:
     folder: Path
     run_id: str
     formula: str
+    frozen: FrozenSplit | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +102,9 @@ def write_all(
         mine = group.select_rows(repeated)
         wanted = known.join(mine.select(place="keeper").unique(), on="place", how="semi")
         queries.append(
-            WriteQuery(group, mine, wanted, run.folder, run.run_id, run.job.decider.hash)
+            WriteQuery(
+                group, mine, wanted, run.folder, run.run_id, run.job.decider.hash, run.frozen
+            )
         )
     written = nodes.map_tasks(write_group, queries)
     files = [
@@ -151,7 +155,7 @@ def write_group(writing: WriteQuery) -> GroupFiles:
         group.parts, writing.repeated, start=group.start, known=writing.known
     )
     for kept, repeats in settled:
-        rows = stamp_frame(kept, writing.run_id, writing.formula)
+        rows = stamp_frame(kept, writing.run_id, writing.formula, writing.frozen)
         for split, writer in writers.items():
             writer.add(rows.filter(pl.col("split") == split))
         plain = stamp_frame(repeats.drop("duplicate_of", "kind"), writing.run_id, writing.formula)

@@ -29,7 +29,7 @@ from siftset.pipeline.engines.shard_results import (
 )
 from siftset.pipeline.run.content_key import content_key
 from siftset.pipeline.run.score_store import StoredScores
-from siftset.pipeline.run.split import split_expr
+from siftset.pipeline.run.split import split_expr, stratum_columns
 from siftset.pipeline.stages.process_shard import (
     RowSample,
     ShardContext,
@@ -139,6 +139,7 @@ def _run_shard(
             content_key=content_key(recipe.dedupe.on, payload.schema)
             if recipe.dedupe.compares_texts
             else None,
+            strata=stratum_columns(recipe.split, recipe.seed, payload.schema),
             folder=draft,
             watch=lambda: copy.deepcopy(payload.watch),
             stop=threading.Event(),
