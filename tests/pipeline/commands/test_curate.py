@@ -412,8 +412,8 @@ def test_batches_and_threads_change_no_row(tmp_path_factory, rows, batch, worker
     first = curate(path, data, overrides=[f"output={folder / 'one'}"])
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("SIFTSET_WORKERS", workers)
-        patch.setattr("siftset.pipeline.sources.frame.BATCH_ROWS", batch)
-        patch.setattr("siftset.pipeline.sources.frame.PART_ROWS", 2 * batch)
+        patch.setattr("siftset.pipeline.sources.python_data.BATCH_ROWS", batch)
+        patch.setattr("siftset.pipeline.sources.python_data.PART_ROWS", 2 * batch)
         second = curate(path, data, overrides=[f"output={folder / 'two'}"])
     assert second.rows == first.rows
     assert first.output != second.output

@@ -90,7 +90,7 @@ def test_groups_write_what_one_machine_writes(tmp_path):
     ):
         decider = SimpleNamespace(hash="formula")
         run = SimpleNamespace(
-            folder=tmp_path / name, run_id="run", job=SimpleNamespace(decider=decider)
+            folder=tmp_path / name, run_id="run", frozen=None, job=SimpleNamespace(decider=decider)
         )
         files, duplicates = resolver.write_rows(run, parts, repeated)
         assert sum(file.rows for file in files) + sum(part.rows for part in duplicates) == 100
