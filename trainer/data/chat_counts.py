@@ -21,6 +21,8 @@ class ChatCounts:
     edges: int = 0
     endless: int = 0
     """Texts whose answers no special token ends."""
+    preferences: int = 0
+    """Rows that have a rejected answer beside the one that is learned."""
     tokens: int = 0
     plain_tokens: int = 0
     """Tokens where each conversation were written once."""
@@ -42,5 +44,6 @@ class ChatCounts:
 
 
 _NUMBERS: Final = (
-    "shortened", "chats", "answers", "sequences", "edges", "endless", "tokens", "plain_tokens",
+    "shortened", "chats", "answers", "sequences", "edges", "endless", "preferences", "tokens",
+    "plain_tokens",
 )  # fmt: skip

@@ -116,6 +116,8 @@ class CausalTask(LanguageTask):
                 )
             )
         writer.chats = counts
+        if {"chosen", "rejected"} <= set(columns_of(files)):
+            counts.preferences = counts.chats
         if not counts.chats and counts.left_out:
             reason, rows = counts.left_out.most_common(1)[0]
             raise TrainingError(

@@ -44,6 +44,11 @@ def _check_split(split: str, counts: ChatCounts, length: int) -> Iterator[Findin
     if counts.ways["answers"]:
         said += f"; {counts.tokens / max(counts.plain_tokens, 1):.1f} times the tokens"
     yield Finding("answers of conversations", "note", said, float(counts.answers))
+    if counts.preferences:
+        said = (
+            f"preference pairs: of {split}, what is chosen is learned, and what is rejected is not"
+        )
+        yield Finding("preference pairs", "note", said, float(counts.preferences))
     every = max(counts.chats + counts.left_out.total(), 1)
     if counts.shortened:
         share = counts.shortened / every

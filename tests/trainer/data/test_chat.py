@@ -6,11 +6,13 @@ import functools
 import importlib.util
 import json
 import random
+import shutil
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from siftset.pipeline.run.job import load_job
 from siftset.schemas.errors import TrainingError
 from siftset.trainer.data.chat import (
     Chat,
@@ -80,6 +82,29 @@ def test_two_ways_find_the_same_tokens_and_labels(kind: str, template: str) -> N
 @pytest.mark.parametrize("kind", chats.KINDS)
 def test_two_ways_agree_on_a_thousand_conversations(kind: str, template: str) -> None:
     compare_ways(kind, template, 1_000)
+
+
+CASES = Path(__file__).resolve().parents[3] / ".." / "shared" / "cases" / "shapes"
+CALLS = (
+    "{% for m in messages %}{{ '<|im_start|>' + m['role'] + '\n' + m['content'] }}"
+    "{% for c in m['tool_calls'] or [] %}{{ '<tool call ' + c['function']['name'] + '>' }}"
+    "{% endfor %}{{ '<|im_end|>\n' }}{% endfor %}"
+    "{% if add_generation_prompt %}{{ '<|im_start|>assistant\n' }}{% endif %}"
+)
+
+
+@pytest.mark.skipif(not CASES.is_dir(), reason="the shared cases are not there")
+@pytest.mark.parametrize("case", ["01_openai", "02_sharegpt", "03_alpaca", "04_preference"])
+def test_shared_cases_learn_what_is_expected(case: str, tmp_path: Path) -> None:
+    folder = Path(shutil.copytree(CASES / case, tmp_path / case))
+    expected = json.loads((folder / "expect.json").read_text())["learned"]
+    frame = load_job(folder / "recipe.yaml").sources.frame()
+    rows = dict(enumerate(frame.to_dicts()))
+    encoder = make_encoder(template=CALLS)
+    for record, answers in expected.items():
+        [made] = encoder.encode([rows[int(record)]], ChatCounts())
+        found = [encoder.tokenizer.decode(made.ids[a:b]) for a, b in made.spans]
+        assert found == [f"{answer}<|im_end|>" for answer in answers]
 
 
 def turn(role: str, content: str | None, **extra: Any) -> dict[str, Any]:

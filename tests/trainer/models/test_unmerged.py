@@ -15,7 +15,7 @@ from siftset.trainer.train import train
 ASK = Compare(resamples=20, max_new_tokens=4, generated=2, baselines=())
 
 
-@pytest.mark.parametrize("task", ["classification", "causal"])
+@pytest.mark.parametrize("task", ["classification", pytest.param("causal", marks=pytest.mark.slow)])
 def test_adapters_alone_answer_as_the_merged_model(
     task, tiny_bert, tiny_gpt2, small_set, tmp_path, progress
 ):

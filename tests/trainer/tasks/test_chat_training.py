@@ -148,6 +148,12 @@ def test_what_was_shortened_and_left_out_is_said(prepare):
     assert "a content holds a special token of the tokenizer (1)" in said["left out"]
 
 
+def test_of_preference_pairs_the_chosen_answer_is_learned_and_that_is_said(prepare):
+    rows = talks(2) | {"chosen": ["x", "y"], "rejected": ["v", "w"]}
+    said = findings(prepare(rows))["preference pairs"]
+    assert said.endswith("what is chosen is learned, and what is rejected is not")
+
+
 def test_marks_that_are_no_tokens_are_said(prepare):
     source = "{% for m in messages %}{{ m['role'] + m['content'] }}{% endfor %}"
     said = findings(prepare(talks(4), chat_template=source))
