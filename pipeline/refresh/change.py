@@ -43,7 +43,9 @@ def find_change(
     parts = tuple(part for entry in entries for part in entry.candidates)
     published = _mark_published(entries, before)
     ids = [part for entry in entries for part in entry.ids]
-    repeats = find_repeats(job, parts, ids, near=NearPublished(published))
+    repeats = find_repeats(
+        job, parts, ids, near=NearPublished(published), published=published.tolist()
+    )
     kept = np.ones(len(published), dtype=np.bool_)
     kept[repeats["place"].to_numpy()] = False
     read = _repeat_by_rows(entries, [entry.key in todo for entry in entries])

@@ -100,7 +100,11 @@ class Job:
                 "dedupe.prefixes: the source makes no conversations: name their column as "
                 "'messages' in the source, or remove the key"
             )
-        return content_key(dedupe.on, self.sources.schema) if dedupe.compares_texts else None
+        return (
+            content_key(dedupe.on, self.sources.schema)
+            if dedupe.compares_texts or self.recipe.removes_leaks
+            else None
+        )
 
     def split(self) -> pl.Expr:
         """Return the expression of the column `split`."""

@@ -102,6 +102,30 @@ def text_keys(frame: pl.DataFrame, start: int, without: pl.Series | None) -> pl.
     return numbered if without is None else _exclude_places(numbered, without)
 
 
+def side_repeats(
+    parts: Sequence[Part], without: pl.Series, published: Sequence[bool] | None = None
+) -> pl.DataFrame:
+    """Return place, keeper and kind of the rows whose text a row on another side of the split has.
+
+    The keeper is the first row of the text, of those that are `published` where there are any; rows
+    on its side stay. Rows at the places `without` take no part.
+    """
+    frames, start = [no_repeats().select("place")], 0
+    for frame in read_parts(parts, [TEXT_KEY, "split"]):
+        side = frame.select(pl.col("split").cast(pl.String)).to_series()
+        frames.append(text_keys(frame.with_columns(side), start, without))
+        start += frame.height
+    rows = pl.concat(frames, how="diagonal")
+    if "key" not in rows.columns:
+        return no_repeats()
+    known = pl.Series(published if published is not None else [False] * start, dtype=pl.Boolean)
+    again = rows.filter(pl.col("key").is_duplicated()).sort("place")
+    order = again.with_columns(new=~known.gather(again["place"])).sort("new", "place")
+    first = order.unique("key", keep="first").select("key", keeper="place", side="split")
+    met = again.join(first, on="key").filter(pl.col("split") != pl.col("side"))
+    return met.select("place", "keeper", kind=pl.lit("leak")).sort("place")
+
+
 def near_duplicates(
     parts: Sequence[Part], threshold: float, *, without: pl.Series, seed: int
 ) -> pl.DataFrame:

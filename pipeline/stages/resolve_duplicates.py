@@ -19,6 +19,7 @@ from siftset.pipeline.stages.dedupe import (
     point_at_kept,
     relabelled_texts,
     repeated_ids,
+    side_repeats,
     split_duplicates,
     stamp_frame,
 )
@@ -155,10 +156,12 @@ def find_repeats(
     *,
     near: NearFinder | None = None,
     resolver: DuplicateResolver | None = None,
+    published: Sequence[bool] | None = None,
 ) -> pl.DataFrame:
     """Return place, keeper and kind of the candidates that repeat another row, in order.
 
-    `near` takes the place of the settler's way to find near duplicates.
+    `near` takes the place of the settler's way to find near duplicates; `published` marks those
+    that the set holds, which stay where an equal text is on another side of the split.
     """
     recipe = job.recipe
     upsert = recipe.refresh.merge == "upsert"
@@ -177,6 +180,8 @@ def find_repeats(
     if recipe.dedupe.near is not None:
         limit, without, find = recipe.dedupe.near, found["place"], near or finder.find_near
         found = merge_findings(found, find(candidates, limit, without=without, seed=recipe.seed))
+    if recipe.removes_leaks:
+        found = merge_findings(found, side_repeats(candidates, found["place"], published))
     return point_at_kept(found).sort("place")
 
 

@@ -162,6 +162,11 @@ class Dedupe(Section):
         description="Least Jaccard similarity of word 3-grams that makes a near duplicate; in "
         "scripts without spaces a character counts as a word.",
     )
+    across_splits: bool | None = Field(
+        None,
+        description="Without `exact`: of equal texts on two sides of the split those of one side "
+        "stay. Default: with `split.group`, which may part equal texts.",
+    )
     relabelled: Literal["first", "drop", "block"] | None = Field(
         None,
         description="What becomes of equal texts under different labels: only those of the first "

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BeforeValidator, Field, JsonValue, StringConstraints
+from pydantic import BeforeValidator, Field, JsonValue, StringConstraints, model_validator
 
 from siftset.schemas.recipe.cluster import Cluster
 from siftset.schemas.recipe.integrity import Dedupe, Integrity, Split
@@ -65,3 +65,19 @@ class Recipe(Section):
     train: Train | None = None
     compare: Compare = Compare()
     ray: Cluster = Cluster()
+
+    @property
+    def removes_leaks(self) -> bool:
+        """Whether equal texts on two sides of the split are looked for."""
+        asked, split = self.dedupe.across_splits, self.split
+        by_group = bool(split.groups) and split.column is None and split.stratify is None
+        return not self.dedupe.exact and (by_group if asked is None else asked)
+
+    @model_validator(mode="after")
+    def _knows_sides(self) -> Self:
+        if self.dedupe.across_splits and self.split.stratify is not None and self.removes_leaks:
+            raise ValueError(
+                "dedupe.across_splits is not for a stratified split, whose sides are known last: "
+                "set dedupe.exact: true"
+            )
+        return self

@@ -137,7 +137,7 @@ def _run_shard(
             decider=_get_decider(payload),
             split=split_expr(recipe.split, recipe.seed, payload.schema),
             content_key=content_key(recipe.dedupe.on, payload.schema)
-            if recipe.dedupe.compares_texts
+            if recipe.dedupe.compares_texts or recipe.removes_leaks
             else None,
             strata=stratum_columns(recipe.split, recipe.seed, payload.schema),
             folder=draft,

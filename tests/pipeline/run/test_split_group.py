@@ -87,3 +87,29 @@ def test_an_official_split_is_checked_for_groups(tmp_path: Path, monkeypatch: py
     assert list_scalars(metrics)["leaked_groups"] == 1
     claims = [one.claim for one in find_statements(metrics)]
     assert "1 of 1 rows of test have a group (author) that is also in train." in claims
+
+
+def test_equal_texts_of_two_groups_stay_on_one_side(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.chdir(tmp_path)
+    Path("in").mkdir()
+    recipe = {**RECIPE, "dedupe": {"exact": False}}
+
+    def write(day: int) -> None:
+        rows = [{"text": f"same {at % 3}", "meta": {"thread": f"{day} {at}"}} for at in range(30)]
+        Path(f"in/{day}.jsonl").write_text("\n".join(map(json.dumps, rows)))
+
+    write(5)
+    first = kept_rows(refresh_set(recipe).output, 0)
+    assert first.group_by("text").agg(pl.col("split").n_unique())["split"].to_list() == [1] * 3
+    write(1)  # before the rows that are published, which stay all the same
+    result = refresh_set(recipe)
+    second = kept_rows(result.output, 1)
+    assert set(first["row_id"]) <= set(second["row_id"])
+    assert second.group_by("text").agg(pl.col("split").n_unique())["split"].to_list() == [1] * 3
+    assert second.height > first.height
+    manifest = json.loads(result.report.with_name("manifest.json").read_text("utf-8"))
+    assert manifest["duplicates"]["leak"] > 0
+    free = {**recipe, "output": "free", "dedupe": {"exact": False, "across_splits": False}}
+    assert kept_rows(refresh_set(free).output, 0).height == 60
