@@ -26,7 +26,7 @@ from siftset.schemas.errors import RecipeError, SourceError
 from siftset.schemas.recipe.integrity import MessageRules
 from siftset.schemas.recipe.loading import LoadedRecipe, RecipeLike, load_recipe
 from siftset.schemas.recipe.model import Recipe
-from siftset.schemas.recipe.source import Synthesize
+from siftset.schemas.recipe.source import Delta, Files, Frame, Hub, Synthesize
 from siftset.signals.decider import Decider
 from siftset.signals.definition import untracked_lines
 from siftset.signals.formula.formula import parse
@@ -199,7 +199,7 @@ def _make_job(loaded: LoadedRecipe, decider: Decider, sources: Sources, suites: 
     prints = {name: question.signal.fingerprint for name, question in decider.questions.items()}
     judged = recipe.integrity.model_dump(mode="json", exclude_defaults=True)
     gate = {"(suites)": suites, **hash_gate_inputs(loaded)}
-    read = {**prints, "(formula)": decider.formula.canonical, **gate}
+    read = {**prints, "(formula)": decider.formula.canonical, **gate, **_made_texts(recipe)}
     key = run_key(recipe, sources.inputs, read)
     fixes = read_fixes(output_folder(loaded), schema, key)
     job = Job(
@@ -215,6 +215,16 @@ def _make_job(loaded: LoadedRecipe, decider: Decider, sources: Sources, suites: 
     )
     job.content_key()
     return job
+
+
+def _made_texts(recipe: Recipe) -> dict[str, str]:
+    """Say which sources make their text of conversations.
+
+    A source that names its default, `text: text`, does not, and its recipe looks no different.
+    """
+    configs = [source.config for source in recipe.source]
+    mapped = [one for one in configs if isinstance(one, Files | Hub | Delta | Frame)]
+    return {f"(text of {one.name})": "made" for one in mapped if one.makes_text}
 
 
 def _message_rules(config: MessageRules | None, schema: pl.Schema) -> tuple[RowRule, ...]:

@@ -12,6 +12,7 @@ import pytest
 
 from siftset.pipeline.commands.curate import curate
 from siftset.pipeline.commands.explain import explain_recipe
+from siftset.pipeline.refresh import refresh_set
 from siftset.pipeline.run.job import load_job
 from siftset.pipeline.storage.table import Store
 from siftset.schemas.conversations import VIEWS
@@ -316,3 +317,24 @@ def test_conversations_that_begin_longer_ones_are_counted_and_removed(tmp_path: 
         (1, "prefix", 3),
         (4, "exact", 3),
     ]
+
+
+def test_a_text_that_is_named_is_another_set_than_one_that_is_made(tmp_path: Path) -> None:
+    rows = [{"messages": talk(U, A), "text": "mine"}]
+    keys = set()
+    for text in ({}, {"text": "text"}):
+        files = {"paths": ["chat.jsonl"], "messages": "messages", **text}
+        keys.add(load_job(write_recipe(tmp_path, rows, source={"files": files})).key)
+    assert len(keys) == 2
+
+
+def test_a_refresh_replaces_a_conversation_by_the_longer_one(tmp_path: Path) -> None:
+    recipe = write_recipe(tmp_path, [talk(U, A), talk(("user", "x"), A)], dedupe={"prefixes": True})
+    refresh_set(recipe)
+    more = talk(U, A, ("user", "v"), ("assistant", "b"))
+    with (tmp_path / "chat.jsonl").open("a") as file:
+        file.write(json.dumps({"messages": more}) + "\n")
+    result = refresh_set(recipe)
+    assert result.set_rows == 2
+    texts = Store(result.output).scan(None).collect()["text"]
+    assert sorted(texts) == ["u\n\na\n\nv\n\nb", "x\n\na"]
