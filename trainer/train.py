@@ -53,11 +53,11 @@ def train(
     seed = config.seed if config.seed is not None else seed
     check_single(config, int(os.environ.get("WORLD_SIZE", "1")))
     with keep_trials(out) as folder:
-        trial = Trial(data, folder, seed, progress, compare.group)
+        check = functools.partial(check_compare, compare=compare)
+        trial = Trial(data, folder, seed, progress, compare.group, check)
         config, trials = make_trials(config, trial, resume=resume)
         session = Session(config, data, out, seed=seed, progress=progress)
         session.trials = trials
-        check = functools.partial(check_compare, compare=compare)
         try:
             with session.quiet_libraries():
                 session.prepare(resume=resume, check=check)

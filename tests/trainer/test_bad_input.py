@@ -102,6 +102,7 @@ def test_data_that_cannot_be_learned(splits, settings, message, make_data, attem
             {"early_stopping_patience": 2, "eval_strategy": "no"},
             "early_stopping_patience needs evaluations",
         ),
+        ({"max_length": 1}, "train.max_length: 1 leaves no room.*expected 3 or more"),
         ({"max_length": 2}, "train.max_length: 2 leaves no room.*expected 3 or more"),
     ],
 )

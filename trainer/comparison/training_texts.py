@@ -25,7 +25,7 @@ FOLDS, SEARCHED_ROWS, SEARCHED_LABELS = 3, 2_000, 5
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Target:
+class RegressionTarget:
     """What one regression learns: a class of each row, and what each class weighs in its loss."""
 
     classes: Labels
@@ -33,7 +33,7 @@ class Target:
     """How many classes there are, met or not."""
     weights: Mapping[int, float] | None = None
 
-    def fit(self, features: object, strength: float, seed: int) -> Callable[[Array], Array]:
+    def fit_classes(self, features: object, strength: float, seed: int) -> Callable[[Array], Array]:
         """Return a function from features to probabilities (rows, n)."""
         present = np.unique(self.classes)
         if len(present) == 1:
@@ -49,7 +49,7 @@ class Target:
 
         return predict
 
-    def score(self, features: Array, strength: float, seed: int) -> float:
+    def score_strength(self, features: Array, strength: float, seed: int) -> float:
         """Return the mean log-likelihood in stratified cross-validation."""
         from sklearn.model_selection import StratifiedKFold, cross_val_score
 
@@ -79,7 +79,7 @@ class TrainingTexts:
 
     texts: list[str]
     labels: tuple[str, ...]
-    targets: tuple[Target, ...]
+    targets: tuple[RegressionTarget, ...]
     left_out: int = 0
     """Rows beyond MAX_ROWS."""
 
@@ -99,7 +99,7 @@ class TrainingTexts:
         if class_weights:  # scikit-learn takes no class that it does not meet
             present = np.unique(places).tolist()
             weights = {i: class_weights.get(labels[i], 1.0) for i in present}
-        target = Target(places, len(labels), weights)
+        target = RegressionTarget(places, len(labels), weights)
         return cls(taken["text"].to_list(), tuple(labels), (target,), left_out)
 
     @classmethod
@@ -119,7 +119,7 @@ class TrainingTexts:
         weights = [{0: 1.0, 1: class_weights.get(one, 1.0)} if class_weights else None
                    for one in labels]  # fmt: skip
         flags = flag_labels(taken["label"], labels).astype(np.intp)
-        targets = tuple(Target(flags[:, i], 2, weights[i]) for i in range(len(labels)))
+        targets = tuple(RegressionTarget(flags[:, i], 2, weights[i]) for i in range(len(labels)))
         return cls(taken["text"].to_list(), tuple(labels), targets, left_out)
 
     @property
@@ -140,7 +140,7 @@ class TrainingTexts:
         self, features: object, seed: int, *, strength: float = 1.0
     ) -> Callable[[Array], Array]:
         """Return a function from features to probabilities (rows, labels)."""
-        fitted = [target.fit(features, strength, seed) for target in self.targets]
+        fitted = [target.fit_classes(features, strength, seed) for target in self.targets]
         if len(fitted) == 1:
             return fitted[0]
         return lambda wanted: np.column_stack([one(wanted)[:, 1] for one in fitted])
@@ -148,10 +148,10 @@ class TrainingTexts:
     def choose_penalty(self, features: Array, seed: int) -> float:
         """Return the one of PENALTIES that is best in cross-validation."""
         known = [target for target in self.targets if target.count_rarest() >= FOLDS]
-        asked = sorted(known, key=Target.count_rarest, reverse=True)[:SEARCHED_LABELS]
+        asked = sorted(known, key=RegressionTarget.count_rarest, reverse=True)[:SEARCHED_LABELS]
         if not asked:
             return PENALTIES[-1]
-        scores = [np.mean([one.score(features, strength, seed) for one in asked])
+        scores = [np.mean([one.score_strength(features, strength, seed) for one in asked])
                   for strength in PENALTIES]  # fmt: skip
         return PENALTIES[int(np.argmax(scores))]
 

@@ -52,10 +52,10 @@ def from_confusion(table: Array) -> dict[str, Array]:
     Averages as scikit-learn: macro over classes that are true or predicted somewhere, 0 where a
     precision or recall is undefined; balanced accuracy over classes that are true somewhere.
     """
-    return from_margins(*margins(np.asarray(table, dtype=np.float64)))
+    return from_margins(*sum_margins(np.asarray(table, dtype=np.float64)))
 
 
-def margins(table: Array) -> tuple[Array, Array, Array]:
+def sum_margins(table: Array) -> tuple[Array, Array, Array]:
     """Return what of counts (..., true, predicted) lies on the diagonal, in rows and in columns."""
     return np.diagonal(table, axis1=-2, axis2=-1), table.sum(-1), table.sum(-2)
 
@@ -89,7 +89,7 @@ def matthews(hit: Array, support: Array, named: Array) -> Array:
 
 def class_scores(table: Integers, labels: Sequence[str]) -> tuple[ClassScores, ...]:
     """Return precision, recall, F1 and specificity of every class."""
-    scores = per_class(*margins(np.asarray(table, dtype=np.float64)))
+    scores = per_class(*sum_margins(np.asarray(table, dtype=np.float64)))
     return tuple(
         ClassScores(
             label=label,

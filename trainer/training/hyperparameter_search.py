@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from importlib.util import find_spec
 from pathlib import Path
@@ -41,6 +41,8 @@ class Trial:
     progress: Progress
     group: str | None = None
     """The column whose equal values belong together, as in the comparison."""
+    check: Callable[[Session], None] | None = None
+    """Looks at a run before it takes long, for what the training after the trials needs."""
 
     def run(
         self,
@@ -61,7 +63,7 @@ class Trial:
             config, data or self.data, self.folder / name, seed=self.seed, progress=Silent()
         )
         with session.quiet_libraries():
-            session.prepare(resume=True)
+            session.prepare(resume=True, check=self.check)
             session.fit()
             figures = session.measure_files(measured or session.data.files["validation"])
         session.remove_work()

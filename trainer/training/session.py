@@ -9,7 +9,7 @@ import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 from pydantic import JsonValue
 
@@ -60,9 +60,6 @@ from siftset.trainer.training.head_init import fit_head, fit_through, wants_fitt
 from siftset.trainer.training.schedules import check_settings
 from siftset.trainer.training.trainer import Loop
 from siftset.trainer.training.work_folder import last_checkpoint, work_folder
-
-if TYPE_CHECKING:
-    pass
 
 SPLITS = ("train", "validation")
 

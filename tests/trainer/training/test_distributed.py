@@ -289,9 +289,13 @@ def test_the_file_of_accelerate_means_this_machine(text, said, tmp_path):
     ("section", "version", "said"),
     [
         ({}, "1", "asks for FSDP version 1, expected fsdp_version: 2"),
-        ({"method": "frozen"}, "2", "a method other than full does not go with FSDP"),
-        ({"method": {"lora": {"rank": 4}}}, "2", "a method other than full does not go with FSDP"),
-        ({"torch_compile": True}, "2", "torch_compile: true does not go with FSDP"),
+        ({"method": "frozen"}, "2", "a train.method other than full does not go with FSDP"),
+        (
+            {"method": {"lora": {"rank": 4}}},
+            "2",
+            "a train.method other than full does not go with FSDP",
+        ),
+        ({"torch_compile": True}, "2", "train.torch_compile: true does not go with FSDP"),
     ],
 )
 def test_what_cannot_be_shared_out_is_said_first(section, version, said, monkeypatch):

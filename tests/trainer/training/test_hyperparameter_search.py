@@ -11,7 +11,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from siftset.schemas.errors import TrainingError
+from siftset.schemas.errors import RecipeError, TrainingError
 from siftset.schemas.recipe.train import Compare, Search, Train
 from siftset.trainer.train import train
 from siftset.trainer.training.hyperparameter_search import (
@@ -97,7 +97,10 @@ def test_a_search_trains_with_the_best_settings(tiny_bert, small_set, tmp_path, 
 
 @pytest.mark.parametrize(
     ("settings", "processes", "message"),
-    [({"folds": 3}, 2, "run in one process"), ({"folds": 3, "eval_strategy": "no"}, 1, "need  ev")],
+    [
+        ({"folds": 3}, 2, "run in one process"),
+        ({"folds": 3, "eval_strategy": "no"}, 1, "train.eval_s"),
+    ],
 )
 def test_trials_that_cannot_be_made(settings, processes, message):
     with pytest.raises(TrainingError, match=message):
@@ -217,6 +220,17 @@ def test_what_was_tried_outlives_a_kill_of_the_last_training(
     train(config, FEW, small_set, out=tmp_path / "m", seed=1, progress=progress)
     assert fitted == ["fold-0", "fold-1", "m", "m"]
     assert not list(tmp_path.glob(".m.*"))
+
+
+def test_a_typo_in_the_questions_costs_no_trial(
+    tiny_bert, small_set, tmp_path, progress, monkeypatch
+):
+    monkeypatch.setattr(Session, "fit", lambda _: pytest.fail("it trains"))
+    config = Train(task="mlm", model=str(tiny_bert), max_steps=1, line_by_line=True, folds=2)
+    for wrong in ({"slices": ("lenght",)}, {"group": "autor"}):
+        asked = Compare(resamples=10, positive=None, negative=None, **wrong)
+        with pytest.raises(RecipeError, match="the rows have no"):
+            train(config, asked, small_set, out=tmp_path / "m", seed=1, progress=progress)
 
 
 def test_a_trial_that_was_made_is_not_made_again(tiny_bert, small_set, tmp_path, progress):
