@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
@@ -12,8 +13,17 @@ from siftset.pipeline.commands.resolve_version import resolve_version
 from siftset.pipeline.difference.compare import compare_states
 from siftset.pipeline.difference.state import SetState, folder_state, version_state
 from siftset.pipeline.remote_output.open import open_store
-from siftset.pipeline.storage.plan_folder import DIFF_JSON, FILES, PlanFolder, plan_folders
+from siftset.pipeline.reports.index import write_index
+from siftset.pipeline.stages.lay_plan import write_difference
+from siftset.pipeline.storage.plan_folder import (
+    DIFF_HTML,
+    DIFF_JSON,
+    FILES,
+    PlanFolder,
+    plan_folders,
+)
 from siftset.pipeline.storage.remote import fetch_below
+from siftset.pipeline.storage.run_folder import MANIFEST, RunFolder
 from siftset.pipeline.storage.table import Store
 from siftset.schemas.errors import OutputError, first_line
 from siftset.schemas.recipe.environment import hide_values
@@ -35,7 +45,8 @@ def diff(
 
     `before` and `after` are versions: a number, a date or a tag. `after` may be `plan`, the latest
     one, or the id of a plan. By default the current version is compared with the one before it, and
-    a plan with the version that it rests on. Raises OutputError.
+    a plan with the version that it rests on. The page of a version against the one before stays in
+    the folder of its run, where the index links it. Raises OutputError.
     """
     loaded, store = open_store(recipe, overrides=overrides)
     name = hide_values(loaded.recipe.name)
@@ -57,7 +68,22 @@ def diff(
             )
         before = earlier[0]
     states = (version_state(store, version) for version in (_resolve(store, before), number))
-    return compare_states(*states, recipe=name)
+    found = compare_states(*states, recipe=name)
+    _keep_page(store, found)
+    return found
+
+
+def _keep_page(store: Store, found: SetDifference) -> None:
+    """Lay the page of a version against the one before beside its report, for the index."""
+    old, new = found.before.version, found.after.version
+    folder = RunFolder(store.output, found.after.run_id).path
+    if new is None or old is None or not (folder / MANIFEST).is_file():
+        return
+    follows = old == max((one.version for one in store.history() if one.version < new), default=-1)
+    if follows and not (folder / DIFF_HTML).is_file():
+        with suppress(OSError):  # an output that others may read only
+            write_difference(folder, found)
+            write_index(store.output)
 
 
 def read_difference(folder: Path) -> SetDifference:
