@@ -4,7 +4,9 @@
 
 Each corpus has the columns id, text and label. It is curated by a small recipe with duplicates,
 nulls and a held-out file planted; then plain Python, polars, numpy and scipy count again from the
-input and from the published rows. Nothing of siftset's own counting is used.
+input and from the published rows. Nothing of siftset's own counting is used. Left out is what
+random regroupings decide (chance, new words, topic, popularity), what is estimated (distinct words,
+where they are many), languages, and what the plan of the day asked.
 """
 
 from __future__ import annotations
@@ -110,7 +112,14 @@ def _plant(folder: Path, corpus: pl.DataFrame) -> pl.DataFrame:
         id=pl.col("id") + "-spaced", text=" " + pl.col("text") + "\n"
     )
     nulls = rows[200:230].with_columns(id=pl.col("id") + "-null", text=pl.lit(None, pl.String))
-    rows = pl.concat([rows, again, spaced, nulls])
+    labels = rows["label"].drop_nulls().unique().sort()
+    other = rows[240:280].with_columns(
+        id=pl.col("id") + "-other",
+        label=pl.when(pl.col("label") == pl.lit(labels[0]))
+        .then(pl.lit(labels[-1]))
+        .otherwise(pl.lit(labels[0])),
+    )
+    rows = pl.concat([rows, again, spaced, nulls, other])
     rows.write_parquet(folder / "input.parquet")
     texts = corpus["text"].to_list()
     held = [*texts[:20], *(text.upper() + " !" for text in texts[20:40]), *texts[-5:]]
@@ -158,6 +167,19 @@ def _balance(
     for group in metrics["duplicates"]["groups"]:
         key = group["row_id"], group["kind"]
         yield f"duplicates.groups {key}", group["repeats"], groups[key]
+    first = dict(kept.select("row_id", "label").iter_rows())
+    relabelled = sum(
+        label is not None and first[to] is not None and label != first[to]
+        for label, to in aside.select("label", "duplicate_of").iter_rows()
+    )
+    yield "duplicates.relabelled", metrics["duplicates"]["relabelled"], relabelled
+    for check in metrics["checks"]:
+        failing = {
+            "not_null": sum(text is None for text in texts),
+            "max_chars": sum(text is not None and len(text) > 4000 for text in texts),
+        }
+        yield f"check {check['name']}", check["failed"], failing[check["name"]]
+        yield f"check {check['name']} rows", check["rows"], len(texts)
     labels = [label for label in kept["label"].to_list() if label is not None]
     wanted = metrics["label_precision"]["wanted"]
     for which in ("label_precision", "set_label_precision"):
@@ -173,10 +195,19 @@ def _signals(metrics: dict[str, Any], rows: pl.DataFrame) -> Differences:
     yield "funnel.analysed", funnel["analysed"], len(said)
     yield "funnel.analysed_kept", funnel["analysed_kept"], int(said.all(axis=1).sum())
     names = ("long", "word", "shout")
-    told = {one["name"]: one["analysed_true"] for one in funnel["signals"]}
+    told = {one["name"]: one for one in funnel["signals"]}
+    parts = dict(zip(names, funnel["tree"]["children"], strict=True))
     for place, name in enumerate(names):
         true = int(said[:, place].sum())
-        yield f"signal {name}", told[name], len(said) - true if name == "shout" else true
+        yield f"tree {name}", parts[name]["true"], true
+        counts = (true, len(said) - true)
+        found = told[name]["analysed_true"], told[name]["analysed_false"]
+        yield f"signal {name}", found, counts[::-1] if name == "shout" else counts
+        yield f"signal {name} unknown", told[name]["analysed_unknown"], 0
+        asked = told[name]["evaluated"] + told[name]["skipped"]
+        yield f"signal {name} asked or not", asked, len(said)
+    yield "tree", funnel["tree"]["true"], int(said.all(axis=1).sum())
+    yield "funnel.decided", funnel["decided"], len(said)
     for place, step in enumerate(funnel["steps"]):
         left = said[:, :place].all(axis=1).sum(), said[:, : place + 1].all(axis=1).sum()
         yield f"step {step['clause']}", (step["entered"], step["passed"]), tuple(map(int, left))
@@ -240,6 +271,13 @@ def _profile(name: str, told: dict[str, Any], frame: pl.DataFrame) -> Difference
     ):
         count = sum(bool(re.search(pattern, text)) for text in texts)
         yield f"{name}.encoding.{key}", told["encoding"].get(key, 0), count
+    yield f"{name}.labels", sum(map(Counter, told["labels"].values()), Counter()), labels
+    for script, word in (("Latin", "LATIN"), ("Greek", "GREEK"), ("Cyrillic", "CYRILLIC")):
+        count = sum(any(unicodedata.name(c, "").startswith(word + " ") for c in t) for t in texts)
+        yield f"{name}.scripts.{script}", told["scripts"].get(script, 0), count
+    controls = {chr(code) for code in (*range(32), *range(127, 160))} - set("\t\n\r")
+    count = sum(not controls.isdisjoint(text) for text in texts)
+    yield f"{name}.encoding.control", told["encoding"].get("control", 0), count
     not_nfc = sum(unicodedata.normalize("NFC", text) != text for text in texts)
     yield f"{name}.encoding.not_nfc", told["encoding"].get("not_nfc", 0), not_nfc
 
@@ -330,6 +368,10 @@ def _near(rows: list[str], right: list[str]) -> set[int]:
 def _drift(metrics: dict[str, Any], kept: pl.DataFrame, reference: pl.DataFrame) -> Differences:
     told = {(one["key"], one["name"].split(",")[0]): one["value"] for one in metrics["drift"]}
     labels = [Counter(frame["label"].to_list()) for frame in (reference, kept)]
+    for name in ("text", "label"):
+        nulls = [frame[name].null_count() / frame.height for frame in (reference, kept)]
+        value = told.get(("null_share", f"Null share of {name}"), 0)
+        yield f"drift null_share {name}", value, nulls[1] - nulls[0]
     names = sorted({*labels[0], *labels[1]}, key=str)
     p, q = ([counts[name] for name in names] for counts in labels)
     value = next(value for (key, _), value in told.items() if key == "label_js")
