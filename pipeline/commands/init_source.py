@@ -10,7 +10,7 @@ from typing import Final, NamedTuple
 import polars as pl
 from pydantic import JsonValue
 
-from siftset.pipeline.sources.files import open_files
+from siftset.pipeline.sources.files import read_first_block
 from siftset.pipeline.sources.find_files import find_files
 from siftset.pipeline.sources.sniff.columns import ColumnGuess, choose_columns, find_id
 from siftset.pipeline.sources.sniff.confidence import Confidence, least_sure
@@ -134,8 +134,7 @@ def guess_source(data: Path) -> SourceGuess:
     file = look_at_file(sample)
     partitions = tuple(_folder_columns(data, sample)) if data.is_dir() else ()
     files = Files.model_validate({"paths": [str(sample.resolve())], **file.keys})
-    opened = open_files(files, Path.cwd()).files[0]
-    block = next(opened.parts[0].read_records(), None)
+    block = read_first_block(files, Path.cwd())
     frame = pl.DataFrame() if block is None else block.frame.head(LOOKED_AT)
     if not frame.width:
         bad = block.bad if block is not None else ()

@@ -153,6 +153,18 @@ def open_files(
     return OpenedFiles(opened, tuple(warnings))
 
 
+def read_first_block(config: Files, folder: Path) -> RawBlock | None:
+    """Read the first records of a source; of a text file no more than they take.
+
+    None where there are none; raises SourceError, or RecipeError for a key.
+    """
+    file = find_files(config, folder).files[0]
+    check_keys(file, config)
+    if file.format in ("parquet", "arrow", "excel"):
+        return next(_open_file(file, config, None, (), 1.0).parts[0].read_records(), None)
+    return next(_text_reader(file, config).read_records(), None)
+
+
 def _add_partitions(
     opened: tuple[Opened, ...], values: Sequence[dict[str, str | None]], config: Files
 ) -> tuple[tuple[Opened, ...], list[str]]:
