@@ -16,8 +16,8 @@ from __future__ import annotations
 import itertools
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple
 
 from siftset.schemas.conversations import NO_CONTENT
@@ -105,13 +105,10 @@ def read_chat(
         messages.append({**extra, "role": turn["role"], "content": turn["content"] or ""})
         if turn["role"] == "assistant" and weight in (1, None):
             learned.append(at)
+    chat = Chat(tuple(messages), frozenset(learned), _read_tools(tools))
     if learn == "last":
-        learned = [at for at in learned if at == max(_answers(messages), default=-1)]
-    return Chat(tuple(messages), frozenset(learned), _read_tools(tools))
-
-
-def _answers(messages: Sequence[Message]) -> list[int]:
-    return [at for at, one in enumerate(messages) if one["role"] == "assistant"]
+        return replace(chat, learned=chat.learned & set(chat.answers[-1:]))
+    return chat
 
 
 def _read_tools(tools: str | Sequence[Any] | None) -> tuple[Mapping[str, Any], ...] | None:
@@ -153,7 +150,7 @@ class ChatTemplate:
         return self._render(chat, prompt=False, marked=True)
 
     def _render(self, chat: Chat, *, prompt: bool, marked: bool) -> tuple[str, list[Span]]:
-        if self.argument_text is None and _calls(chat.messages):
+        if self.argument_text is None and any(one.get("tool_calls") for one in chat.messages):
             # decided once, on the first conversation that calls a tool
             try:
                 found = self._write(chat, prompt, marked, as_text=False)
@@ -187,10 +184,6 @@ class ChatTemplate:
             raise UnwritableChatError(f"the chat template refuses it: {said}") from None
         [text], spans = written
         return text, [(int(a), int(b)) for a, b in spans[0]] if marked else []
-
-
-def _calls(messages: Sequence[Message]) -> bool:
-    return any(one.get("tool_calls") for one in messages)
 
 
 def _with_arguments(message: Message, *, as_text: bool) -> Message:
@@ -298,16 +291,12 @@ def _begin(template: ChatTemplate, chat: Chat, at: int, text: str | None = None)
     """Return what stands before an answer: with the prompt for it where the template has one."""
     before = chat.first(at)
     whole = text if text is not None else _try_render(template, chat.first(at + 1))
-    for written in _prompts(template, before):
+    for prompt in (True, False):
+        written = _try_render(template, before, prompt=prompt)
         if written is not None and whole is not None and whole.startswith(written):
             return written
     # a conversation that begins with an answer: many templates refuse one without turns
     return "" if at == 0 else None
-
-
-def _prompts(template: ChatTemplate, before: Chat) -> Iterator[str | None]:
-    yield _try_render(template, before, prompt=True)
-    yield _try_render(template, before)
 
 
 def _try_render(template: ChatTemplate, chat: Chat, *, prompt: bool = False) -> str | None:
