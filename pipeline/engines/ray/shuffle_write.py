@@ -158,7 +158,8 @@ def write_group(writing: WriteQuery) -> GroupFiles:
         rows = stamp_frame(kept, writing.run_id, writing.formula, writing.frozen)
         for split, writer in writers.items():
             writer.add(rows.filter(pl.col("split") == split))
-        plain = stamp_frame(repeats.drop("duplicate_of", "kind"), writing.run_id, writing.formula)
+        bare = repeats.drop("duplicate_of", "kind")
+        plain = stamp_frame(bare, writing.run_id, writing.formula, writing.frozen)
         duplicates.add(plain.hstack(repeats.select("duplicate_of", "kind")))
     files = tuple(
         DataFile(part.path, split, part.rows)

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from siftset.pipeline.engines.ray.shuffle import ShuffleResolver
 from siftset.pipeline.run.content_key import TEXT_KEY, text_key
+from siftset.pipeline.run.frozen_split import POINT, STRATUM, FrozenSplit
 from siftset.pipeline.stages.resolve_duplicates import LocalResolver
 from siftset.pipeline.storage.part_files import Part
 from siftset.schemas.errors import SourceError
@@ -69,8 +70,13 @@ def laid(folder: Path, drawn, *, conflicts: bool) -> tuple[list[Part], list[Part
     return write(folder / "candidates", candidates), write(folder / "ids", ids)
 
 
-def test_groups_write_what_one_machine_writes(tmp_path):
+@pytest.mark.parametrize("stratified", [False, True])
+def test_groups_write_what_one_machine_writes(stratified, tmp_path):
     """Rows, their order within a split, and what each duplicate repeats."""
+    frozen = None
+    if stratified:
+        nobody = pl.DataFrame(schema={"key": pl.UInt128, "split": pl.String})
+        frozen = FrozenSplit("x", ("train", "test"), {"a": (0.3,), None: (0.8,)}, nobody)
     frames = []
     for shard in range(5):
         numbers = [shard * 20 + row for row in range(20)]
@@ -80,6 +86,11 @@ def test_groups_write_what_one_machine_writes(tmp_path):
             split=pl.Series(["train" if n % 3 else "test" for n in numbers]),
         )
         frame = frame.with_columns(text_key())
+        if stratified:
+            frame = frame.with_columns(
+                pl.Series(POINT, [n % 10 / 10 for n in numbers]),
+                pl.Series(STRATUM, ["a" if n % 2 else None for n in numbers]),
+            )
         frames.append([frame.head(11), frame.tail(9)])
     parts = write(tmp_path / "candidates", frames)
     repeated = LocalResolver().find_texts(parts, None)
@@ -90,7 +101,10 @@ def test_groups_write_what_one_machine_writes(tmp_path):
     ):
         decider = SimpleNamespace(hash="formula")
         run = SimpleNamespace(
-            folder=tmp_path / name, run_id="run", frozen=None, job=SimpleNamespace(decider=decider)
+            folder=tmp_path / name,
+            run_id="run",
+            frozen=frozen,
+            job=SimpleNamespace(decider=decider),
         )
         files, duplicates = resolver.write_rows(run, parts, repeated)
         assert sum(file.rows for file in files) + sum(part.rows for part in duplicates) == 100
@@ -101,6 +115,10 @@ def test_groups_write_what_one_machine_writes(tmp_path):
             },
             pl.concat([pl.read_parquet(part.path) for part in duplicates]),
         )
+    if stratified:
+        points = {n: (n % 10 / 10 < (0.3 if n % 2 else 0.8)) for n in range(100)}
+        kept = written["one"][0]["train"]["row_id"].to_list()
+        assert all(points[int(row_id, 16)] for row_id in kept)
     for split in ("train", "test"):
         assert written["one"][0][split].equals(written["many"][0][split])
     assert written["one"][1].equals(written["many"][1])

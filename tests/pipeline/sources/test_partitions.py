@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import pickle
 import shutil
 from pathlib import Path
 from typing import Any
@@ -47,6 +48,14 @@ def test_folders_are_columns_and_no_part_of_ids(form: str, tmp_path: Path, opene
         "as columns",
     )
     assert opened("in", partitions="none").warnings == ()
+
+
+def test_shards_are_read_alike_on_another_node(tmp_path: Path, opened: Any):
+    write_folders(tmp_path, "year=2023", "year=2024")
+    sources = opened("in", partitions="hive")
+    moved = [pickle.loads(pickle.dumps(shard)) for shard in sources.shards]
+    found = pl.concat([batch.frame for shard in moved for batch in shard.read_batches()])
+    assert found.equals(rows(sources))
 
 
 def test_hidden_keys_absent_keys_and_types(tmp_path: Path, opened: Any):
