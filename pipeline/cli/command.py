@@ -19,6 +19,7 @@ import typer
 
 from siftset.pipeline.cli.console import Screen
 from siftset.pipeline.model_registry.ranks import is_main_process
+from siftset.pipeline.storage.store_waits import listen_to_waits
 from siftset.schemas.errors import Interrupted, SiftsetError, Terminated, describe_error
 
 INTERRUPTED: Final = 130
@@ -45,7 +46,11 @@ def add_command(
             screen = Screen(
                 flags["json_"] and speaks, flags["quiet"] or not speaks, flags["verbose"]
             )
-            with _keep_stdout(screen), _show_warnings(screen):
+            with (
+                _keep_stdout(screen),
+                _show_warnings(screen),
+                listen_to_waits(screen.note),
+            ):
                 _run_command(screen, lambda: function(screen, **given))
 
         _copy_signature(run, function)

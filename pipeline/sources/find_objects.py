@@ -54,10 +54,10 @@ def match_objects(config: Files) -> Iterator[tuple[str, list[Match]]]:
 def _list_address(address: str) -> _Listed:
     objects, fixed = find_objects(address), without_scheme(address)
     is_folder = False
-    if is_pattern(fixed):
-        fixed = "/".join(takewhile(lambda part: not is_pattern(part), fixed.split("/")))
-    elif [one.address for one in objects] == [address]:
+    if [one.address for one in objects] == [address]:
         fixed = posixpath.dirname(fixed)
+    elif is_pattern(fixed):
+        fixed = "/".join(takewhile(lambda part: not is_pattern(part), fixed.split("/")))
     else:
         is_folder = True
     if is_folder and any(_name_below(one, fixed).startswith("_delta_log/") for one in objects):

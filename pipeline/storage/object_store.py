@@ -17,8 +17,11 @@ from datetime import datetime
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, BinaryIO, Final, Protocol, cast
 
-from siftset.pipeline.storage.object_settings import store_settings
+from siftset.pipeline.storage.object_settings import ROUNDS, store_settings
+from siftset.pipeline.storage.store_advice import advise_on
+from siftset.pipeline.storage.store_waits import tell_wait
 from siftset.schemas.errors import MissingExtraError, SourceError
+from siftset.schemas.recipe.environment import hide_logins
 
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
@@ -28,6 +31,10 @@ STORES: Final = {"s3": "s3", "gs": "gs", "az": "az"}
 READ_AHEAD: Final = 8 * 2**20
 _TAGS: Final = ("ETag", "etag", "md5Hash", "content_md5")
 _TIMES: Final = ("LastModified", "last_modified", "mtime", "updated")
+
+_LIBRARIES: Final = ("botocore", "aiobotocore", "aiohttp", "http", "urllib3", "fsspec", "gcsfs",
+                     "google", "azure")  # fmt: skip
+"""Whose errors are those of a store or of the way to it."""
 
 Info = Mapping[str, object]
 
@@ -175,6 +182,8 @@ def file_system(address: str) -> FileSystem:
         found = fsspec.filesystem(kind, use_listings_cache=False, **store_settings(kind))
     except ImportError:
         raise MissingExtraError(f"reaching {kind}:// addresses", STORES[kind]) from None
+    if kind == "s3":
+        found.retries = ROUNDS  # of the attempts that botocore makes itself
     return cast(FileSystem, found)
 
 
@@ -184,9 +193,14 @@ def find_objects(address: str) -> list[Object]:
     In order of their names; raises SourceError where the store cannot be reached.
     """
     store, kind = file_system(address), address.partition("://")[0]
-    look: _Look = store.glob if is_pattern(address) else store.find
+    place = without_scheme(address)
     with store_errors(address):
-        listed = look(without_scheme(address), detail=True)
+        listed: Mapping[str, Info] | list[str] = {}
+        if "[" in address and "*" not in address:  # brackets may be part of a name
+            listed = [name for name in store.find(place, detail=False) if name == place]
+        if not listed:
+            look: _Look = store.glob if is_pattern(address) else store.find
+            listed = look(place, detail=True)
         infos = listed.values() if isinstance(listed, Mapping) else map(store.info, listed)
     found = [
         Object(
@@ -274,27 +288,30 @@ def remove_objects(addresses: Sequence[str]) -> None:
 def store_errors(address: str) -> Iterator[None]:
     """Raise SourceError in place of what a store or the network says."""
     try:
-        with os_errors():
+        with tell_wait(hide_logins(address)), os_errors():
             yield
     except (OSError, ValueError) as error:
         if isinstance(error, OSError) and error.errno == errno.ENOSPC:
             raise
-        reason = " ".join(str(error).split())[:300] or type(error).__name__
+        reason = hide_logins(" ".join(str(error).split()))[:300] or type(error).__name__
         raise SourceError(
-            f"{address}: the store cannot be reached or refuses ({reason}); check the address and "
-            "the environment (AWS_ENDPOINT_URL, AWS_REGION, keys)"
+            f"{hide_logins(address)}: the store cannot be reached or refuses ({reason}); "
+            f"{advise_on(error)}"
         ) from None
 
 
 @contextmanager
 def os_errors() -> Iterator[None]:
-    """Raise OSError in place of what the S3 library has of its own, such as missing keys."""
+    """Raise OSError in place of what the libraries of stores have of their own."""
     try:
         yield
     except Exception as error:
-        if isinstance(error, OSError) or not type(error).__module__.startswith("botocore"):
+        library = type(error).__module__.partition(".")[0]
+        if isinstance(error, RecursionError):  # aiobotocore follows a redirect that names no region
+            raise OSError("PermanentRedirect: the store names no region to ask") from None
+        if isinstance(error, OSError) or library not in _LIBRARIES:
             raise
-        raise OSError(str(error)) from error
+        raise OSError(f"{type(error).__name__}: {error}") from error
 
 
 def _write_time(info: Info) -> float | None:

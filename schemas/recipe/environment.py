@@ -19,13 +19,32 @@ SHORTEST: Final = 8
 number, stands in too many other places."""
 _FILLED: Final[dict[str, str]] = {}
 """The values that recipes of this process took from the environment, with their names."""
+_SHORT: Final[dict[str, str]] = {}
+"""Those that are short or numbers: hidden where one is a whole part of an address, nowhere else."""
+_ADDRESS: Final = re.compile(r"\w+://[^\s\"'<>]+")
+_LOGIN: Final = re.compile(r"(?<=://)[^/@\s\"'<>]*:[^/@\s\"'<>]*@")
+_BETWEEN: Final = re.compile(r"([/:@?&=#,;]+)")
 
 
 def hide_values(text: str) -> str:
-    """Return a text with the values of environment variables as recipes write them: ${NAME}."""
+    """Return a text with the values of environment variables as recipes write them: ${NAME}.
+
+    What stands before the @ of an address as name and password is hidden too, wherever it is from.
+    """
     for value in sorted(_FILLED, key=len, reverse=True):
         text = text.replace(value, _FILLED[value])
-    return text
+    return hide_logins(_ADDRESS.sub(_hide_parts, text) if _SHORT and "://" in text else text)
+
+
+def hide_logins(text: str) -> str:
+    """Return a text whose addresses show no name and password."""
+    return _LOGIN.sub("***@", text) if "://" in text else text
+
+
+def _hide_parts(address: re.Match[str]) -> str:
+    scheme, _, rest = address[0].partition("://")
+    parts = _BETWEEN.split(rest)
+    return f"{scheme}://" + "".join(_SHORT.get(part, part) for part in parts)
 
 
 def hide_in_json(value: JsonValue) -> JsonValue:
@@ -70,8 +89,9 @@ def _fill_text(text: str, place: str, *, needed: bool) -> str:
         name, default = found.groups()
         value = os.environ.get(name) or default
         if value is not None:
-            if value != default and len(value) >= SHORTEST and not value.isdigit():
-                _FILLED[value] = f"${{{name}}}"
+            if value != default and value:
+                is_telling = len(value) >= SHORTEST and not value.isdigit()
+                (_FILLED if is_telling else _SHORT)[value] = f"${{{name}}}"
             return value
         if name in os.environ or not needed:
             return "" if name in os.environ else found[0]

@@ -7,6 +7,8 @@ import json
 import polars as pl
 import pytest
 
+from siftset.schemas.recipe import environment
+
 SECRETS = {
     "RECIPE_NAME": "hush-the-name",
     "SOURCE_NAME": "hush-the-source",
@@ -71,3 +73,40 @@ def test_short_values_and_numbers_stay(world, run, monkeypatch):
     assert run("curate", world.path()).exit_code == 0
     (metrics,) = (world.folder / "out/runs").glob("*/metrics.json")
     assert "${WORD}" not in metrics.read_text()
+
+
+@pytest.mark.parametrize(
+    ("value", "text", "hidden"),
+    [
+        (
+            "k7",
+            "post to https://hooks.example/k7/x failed",
+            "post to https://hooks.example/${W}/x failed",
+        ),
+        ("4711", "http://h/a?token=4711&b=1", "http://h/a?token=${W}&b=1"),
+        ("4711", "4711 rows at http://h/a", "4711 rows at http://h/a"),
+        ("k7", "http://h/k77/ak7", "http://h/k77/ak7"),
+        ("other-value", "http://me:hush@host/x", "http://***@host/x"),
+        ("other-value", "s3://key:a%2Fb@bucket/x and more", "s3://***@bucket/x and more"),
+        ("other-value", "http://host:80/a@b", "http://host:80/a@b"),
+    ],
+)
+def test_a_short_value_is_hidden_as_a_part_of_an_address(value, text, hidden, monkeypatch):
+    monkeypatch.setattr(environment, "_FILLED", {})
+    monkeypatch.setattr(environment, "_SHORT", {})
+    monkeypatch.setenv("W", value)
+    environment.fill_variables({"name": "${W}"}, uses=None)
+    assert environment.hide_values(text) == hidden
+
+
+def test_addresses_with_a_password_are_written_nowhere(world, run):
+    world.change(refresh={
+        "notify": "http://me:hush-pass@127.0.0.1:1/x",
+        "lineage": "http://me:hush-pass@127.0.0.1:1/y",
+    })  # fmt: skip
+    done = run("curate", world.path())
+    assert done.exit_code == 0, done.stderr
+    assert "hush-pass" not in done.stderr + done.stdout
+    found = [path.name for path in written(world.folder / "out")
+             if "hush-pass" in path.read_text("utf-8", errors="replace")]  # fmt: skip
+    assert found == []

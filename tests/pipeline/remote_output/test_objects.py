@@ -127,6 +127,15 @@ def test_the_command_names_the_address_that_it_wrote(world):
     assert (done.exit_code, done.stderr.count("\n")) == (2, 1)
 
 
+def test_brackets_may_be_part_of_a_name(world):
+    world.lines("in/br[1].jsonl", "the first text")
+    world.lines("in/br1.jsonl", "the second text")
+    curate(world.recipe(world.address("in/br[1].jsonl"), output="named"))
+    assert world.rows("named")["text"].to_list() == ["the first text"]
+    curate(world.recipe(world.address("in/b[qr]1.jsonl"), output="pattern"))
+    assert world.rows("pattern")["text"].to_list() == ["the second text"]
+
+
 REFUSED = [
     (["s3://{bucket}/nothing"], {}, "no object there, none that matches"),
     (["s3://{bucket}/*.csv"], {}, "no object there, none that matches"),
