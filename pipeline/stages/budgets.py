@@ -75,7 +75,8 @@ def _check_faults(
         failed=outcome.faulted,
         rows=outcome.balance.read,
         threshold=f"max_fault_rate {run.job.recipe.max_fault_rate:g}",
-        message=f"(first: signal '{first['signal']}' raised {first['error']})",
+        message=f"signal faults: {outcome.faulted:,} of {outcome.balance.read:,} rows are left "
+        f"open; first: signal '{first['signal']}' raised {first['error']}",
         advice=f"run  siftset explain {run.job.loaded.path} --row {first['row_id']}  for the "
         "traceback; all of them lie in faults.json beside this page",
         examples=tuple(
@@ -102,7 +103,8 @@ def _check_unreadable(run: CurateRun, outcome: RunOutcome) -> Check:
         failed=outcome.balance.unreadable,
         rows=outcome.balance.read,
         threshold=f"max_unreadable_share {run.job.recipe.max_unreadable_share:g}",
-        message=f"(first: {few['place'][0]}: {few['reason'][0]})",
+        message=f"unreadable records: {outcome.balance.unreadable:,} of {outcome.balance.read:,}; "
+        f"first: {few['place'][0]}: {few['reason'][0]}",
         advice="they lie under unreadable/ with file, record and reason; mend them at the source",
         examples=tuple(
             Example(row_id=row_id or "", value=place, reason=reason)
