@@ -2,14 +2,17 @@ from __future__ import annotations
 
 import http.client
 import json
+import re
 import threading
 from pathlib import Path
 
 import pytest
 
 from siftset.pipeline.commands.serve import serve_output
+from siftset.pipeline.reports.difference import difference_page
 from siftset.pipeline.reports.index import write_index
 from siftset.schemas.errors import OutputError
+from siftset.schemas.results.difference import SetDifference
 from siftset.schemas.results.metrics import Rows, Run, RunMetrics
 
 RECIPE = "<img src=x onerror=\"document.title='owned'\">"
@@ -201,3 +204,21 @@ def test_a_port_that_cannot_be_used_is_one_line(tmp_path: Path, port: int, said:
 def test_a_folder_that_is_not_there_is_one_line(tmp_path: Path) -> None:
     with pytest.raises(OutputError, match="is no folder"):
         serve_output(tmp_path / "nowhere", 0)
+
+
+def test_only_the_page_of_a_difference_may_run_the_script_that_searches_it(
+    address: str, output: Path, browser
+) -> None:
+    side = {"name": "version 0", "rows": 1}
+    row = {"row_id": "r", "kind": "added", "reason": "new input", "after": {"text": "shoes"}}
+    found = SetDifference.model_validate({"before": side, "after": side, "samples": [row]})
+    folder = output / "runs/20261121T000000000Z-ab12"
+    (folder / "diff.html").write_text(difference_page(found), encoding="utf-8")
+    answer, _ = _get(address, "/runs/20261121T000000000Z-ab12/diff.html")
+    policy = answer.headers["Content-Security-Policy"]
+    assert re.search(r"script-src 'sha256-[\w+/=]+'; ", policy)
+    assert "script-src" not in _get(address, "/")[0].headers["Content-Security-Policy"]
+    browser.complaints()
+    browser.open(f"{address}runs/20261121T000000000Z-ab12/diff.html")
+    assert browser.complaints() == []
+    assert browser.driver.find_element("css selector", "#search output").text == "1 of 1"
