@@ -12,7 +12,11 @@ from typing import NamedTuple, Protocol
 import polars as pl
 from pydantic import JsonValue
 
-from siftset.pipeline.sources.added_columns import AddedColumns
+from siftset.pipeline.sources.added_columns import (
+    AddedColumns,
+    partition_types,
+    warn_of_partitions,
+)
 from siftset.pipeline.sources.batch import FilePart, RawBlock
 from siftset.pipeline.sources.check_files import check_dtypes, check_keys, warn_of_dialect
 from siftset.pipeline.sources.find_files import InputFile, find_files
@@ -24,7 +28,6 @@ from siftset.pipeline.sources.formats.streams import (
     prefix_digests,
     undecodable_error,
 )
-from siftset.pipeline.sources.partitions import partition_types, warn_of_partitions
 from siftset.pipeline.sources.types import FileTypes, Types, lexeme_type
 from siftset.pipeline.storage.object_store import Object
 from siftset.pipeline.storage.run_folder import MEANING

@@ -9,7 +9,8 @@ from typing import Any
 from siftset.pipeline.sources.batch import Sources
 from siftset.pipeline.sources.files import Opened, OpenedFiles
 from siftset.pipeline.sources.join import open_join
-from siftset.pipeline.sources.open import combine_sources, map_files
+from siftset.pipeline.sources.mapped_files import map_files
+from siftset.pipeline.sources.open import combine_sources
 from siftset.pipeline.sources.python_data import DataTable, read_tables
 from siftset.pipeline.sources.row_ids import content_hashes
 from siftset.pipeline.sources.types import FileTypes
