@@ -24,6 +24,7 @@ from siftset.pipeline.storage.remote import public_address
 from siftset.pipeline.storage.run_folder import software_versions
 from siftset.pipeline.storage.table import SET, Store
 from siftset.schemas.progress import Progress
+from siftset.schemas.recipe.environment import hide_in_json
 from siftset.schemas.recipe.loading import LoadedRecipe
 from siftset.schemas.recipe.source import Delta, Files, Hub, Synthesize
 from siftset.schemas.results.summary import CurateResult
@@ -98,7 +99,7 @@ class LineageEvents:
     def _append_line(self, event: Json) -> str | None:
         """Add one line to a file; lines of runs at the same time do not mix."""
         try:
-            line = json.dumps(event, ensure_ascii=False) + "\n"
+            line = json.dumps(hide_in_json(event), ensure_ascii=False) + "\n"
             path = self.loaded.resolve(self.place)
             path.parent.mkdir(parents=True, exist_ok=True)
             handle = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)

@@ -12,6 +12,7 @@ from typing import Final
 
 from pydantic import JsonValue
 
+from siftset.schemas.recipe.environment import hide_values
 from siftset.schemas.recipe.train import Train
 from siftset.schemas.results.comparison import Change, Comparison, Interval
 from siftset.schemas.results.lineage import Lineage
@@ -52,7 +53,7 @@ def write_card(folder: Path, facts: CardFacts) -> Path:
     """Write README.md into a model's folder; it appears whole. Returns its path."""
     path = folder / "README.md"
     part = folder / ".README.md.part"
-    part.write_text(render_card(facts), encoding="utf-8")
+    part.write_text(hide_values(render_card(facts)), encoding="utf-8")
     os.replace(part, path)  # noqa: PTH105
     return path
 

@@ -104,7 +104,9 @@ def do_shard(
         with _enforce_limits(payload, f"{index:06d}-{attempt}"):
             _run_shard(payload, shard, index, reason, begun)
     except SiftsetError as error:
-        return Refusal(type(error).__name__, str(error))
+        said = str(error)
+        named = said if _node_id() in said else f"node {_node_id()}: {said}"
+        return Refusal(type(error).__name__, named)
     return None
 
 
@@ -162,6 +164,11 @@ def _run_shard(
 
 
 _deciders: dict[str, Decider] = {}
+_TRAVELS: Final = (
+    "to a node travel the files that signals name below the recipe's folder and, from the folder "
+    "of a .py file, the .py, .txt, .json, .yaml and .toml files with those of its packages, "
+    "folders that hold an __init__.py; what else a node needs is installed there"
+)
 
 
 def _get_decider(payload: TaskPayload) -> Decider:
@@ -171,7 +178,10 @@ def _get_decider(payload: TaskPayload) -> Decider:
         _deciders.clear()
         recipe = payload.loaded.recipe
         formula = parse(recipe.keep)
-        signals = build_for(formula, recipe.signals, folder=Path.cwd() / SHIPPED)
+        try:
+            signals = build_for(formula, recipe.signals, folder=Path.cwd() / SHIPPED)
+        except SignalError as error:
+            raise SignalError(f"{error} ({_TRAVELS})") from error
         dear = sum(one.kind != "expression" for one in signals.values())
         cache = StoredScores(payload.output, signals=dear)
         found = Decider(formula, signals, order=recipe.order, seed=recipe.seed, cache=cache)

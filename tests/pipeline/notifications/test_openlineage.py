@@ -126,3 +126,11 @@ def test_a_training_is_told(world, monkeypatch):
     assert [event["eventType"] for event in trained] == ["START", "COMPLETE"]
     assert trained[1]["inputs"][0]["facets"]["version"]["datasetVersion"] == "0"
     assert trained[1]["outputs"] == [{"namespace": "file", "name": model}]
+
+
+def test_an_event_in_a_file_holds_no_value_of_the_environment(world, monkeypatch):
+    monkeypatch.setenv("WHERE", "hush-the-name")
+    world.change(name="${WHERE}")
+    refresh(world.path())
+    assert "hush-the" not in (world.folder / "events/lineage.jsonl").read_text()
+    assert told(world)[0]["job"]["name"] == "${WHERE}.refresh"
