@@ -34,6 +34,7 @@ from siftset.pipeline.storage.plan_folder import (
     FILES,
     PlanFolder,
     read_plans,
+    remove_leftovers,
 )
 from siftset.pipeline.storage.table import Commit
 from siftset.schemas.recipe.environment import hide_in_json, hide_values
@@ -140,6 +141,7 @@ def _remove_older(output: Path, plan: Plan) -> None:
 
     These are what refreshes laid before, and the plans of the same recipe for an earlier input.
     """
+    remove_leftovers(output)
     if plan.scheduled:
         remove_scheduled(output, but=plan.plan_id)
     for found in read_plans(output):

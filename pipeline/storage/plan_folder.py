@@ -93,6 +93,14 @@ def find_plans(names: Iterable[str]) -> list[str]:
     return [one[1] for one in parts if len(one) == 3 and (one[0], one[2]) == (PLANS, PLAN)]
 
 
+def remove_leftovers(output: Path) -> None:
+    """Remove what is left of plans whose removal was cut off."""
+    folder = output / PLANS
+    for path in folder.iterdir() if folder.is_dir() else ():
+        if path.is_dir() and not (path / PLAN).is_file():
+            shutil.rmtree(path, ignore_errors=True)
+
+
 def read_plans(output: Path) -> list[Plan]:
     """Return what the plans under `output` say, latest first; those that say nothing left out."""
     found = []

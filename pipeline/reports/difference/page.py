@@ -147,7 +147,7 @@ def _list_slices(found: SetDifference) -> Child:
             one.column,
             one.value,
             *(f"{n:,}" for n in (one.before, one.after, one.added, one.removed, one.changed)),
-            format_percent(_moved(one), max(one.before, one.after)),
+            format_percent(_count_moved(one), max(one.before, one.after)),
         ]
         for one in moved[:_SLICES]
     ]
@@ -155,7 +155,7 @@ def _list_slices(found: SetDifference) -> Child:
     return [draw_table(columns, rows), note_absence(f"And {more:,} more.") if more > 0 else None]
 
 
-def _moved(one: Slice) -> int:
+def _count_moved(one: Slice) -> int:
     return min(one.added + one.removed + one.changed, max(one.before, one.after))
 
 
@@ -167,7 +167,7 @@ def _surprise(one: Slice, found: SetDifference) -> float:
     expected = rate * max(one.before, one.after)
     few = max(one.before, one.after) < _FEWEST  # a slice of three rows is no finding
     deviation = math.sqrt(max(1.0, expected * (1 - rate)))
-    return (_moved(one) - expected) / deviation - (1000 if few else 0)
+    return (_count_moved(one) - expected) / deviation - (1000 if few else 0)
 
 
 def _draw_distributions(found: SetDifference) -> Child:

@@ -74,6 +74,8 @@ def test_apply_publishes_what_curate_and_refresh_would(new_world, few_or_all):
 
 
 def test_a_plan_is_laid_whole_and_applied_without_the_source(world):
+    (world.folder / "out/plans/cut off/set").mkdir(parents=True)
+    (world.folder / "out/.lock").touch()
     laid = plan(world.path(), options=CurateOptions(by="bo"))
     folder = world.folder / "out/plans" / laid.plan.plan_id
     names = {path.name for path in folder.iterdir()}
@@ -84,6 +86,7 @@ def test_a_plan_is_laid_whole_and_applied_without_the_source(world):
         "added": 2, "removed": 0, "changed": 0, "relabelled": 0, "moved": 0
     }  # fmt: skip
     assert Store(world.folder / "out").version() is None
+    assert not (folder.parent / "cut off").exists()
     again = plan(world.path())
     assert (again.new, again.plan.plan_id) == (False, laid.plan.plan_id)
     world.remove("a")
