@@ -48,7 +48,8 @@ def test_check_finds_a_signal_that_is_wrong(body: str, message: str, tmp_path: P
     ("body", "message"),
     [
         ("import os\nNAME = 'N'\n@signal\ndef s(text: str) -> bool:\n"
-         "    return text == os.environ.get(NAME)\n", "not tracked: the environment variable NAME"),
+         "    return text == os.environ.get(NAME + 'S')\n",
+         "not tracked: the environment variable NAME + 'S'"),
         ("from pathlib import Path\nHERE = Path(__file__).parent\n@signal\n"
          "def s(text: str) -> bool:\n    return text in (HERE / ''.join(['in', '.jsonl']))"
          ".read_text()\n", "in.jsonl while it is asked"),
