@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from huggingface_hub import ModelCard
 
+from siftset.schemas.recipe import environment
 from siftset.schemas.recipe.train import Train
 from siftset.schemas.results.comparison import (
     Change,
@@ -149,3 +150,13 @@ def test_a_version_is_called_by_its_names_too():
     assert LINEAGE.named_version == str(LINEAGE.version)
     named = replace(LINEAGE, tags=("gold", "q3")).named_version
     assert named == f"{LINEAGE.version} (gold, q3)"
+
+
+def test_a_card_shows_no_value_of_the_environment_and_no_password(monkeypatch, tmp_path):
+    monkeypatch.setattr(environment, "_FILLED", {"hush-the-name": "${WHO}"})
+    lineage = replace(LINEAGE, recipe="hush-the-name", formula="s3://k:hush-key@bucket/x")
+    write_card(tmp_path, replace(FACTS, lineage=lineage))
+    (card,) = tmp_path.iterdir()
+    text = card.read_text("utf-8")
+    assert "hush" not in text
+    assert "${WHO}" in text
