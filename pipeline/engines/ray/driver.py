@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from siftset.pipeline.stages.process_shard import ShardContext, ShardResult
 
 NOT_SHIPPED: Final = frozenset(
-    {"decider", "split", "content_key", "folder", "watch", "stop", "advance", "tally"}
+    {"decider", "split", "content_key", "strata", "folder", "watch", "stop", "advance", "tally"}
 )
 NODES_LOST: Final = 10
 """Times that a shard may lose its node: no fault of its own, unless it takes every node along."""
