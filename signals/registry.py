@@ -62,6 +62,7 @@ KINDS: dict[str, str] = {
     "is_null": "siftset.signals.builtin.text",
     "keyword": "siftset.signals.builtin.keyword",
     "label": "siftset.signals.builtin.columns",
+    "label_doubt": "siftset.signals.builtin.label_doubt",
     "language": "siftset.signals.builtin.language",
     "length": "siftset.signals.builtin.text",
     "near_duplicate_of": "siftset.signals.builtin.reference",

@@ -110,7 +110,11 @@ def predict_command(
     ] = None,
     column: Annotated[str, typer.Option(help="The field of --file that holds the text.")] = "text",
     embeddings: Annotated[
-        bool, typer.Option("--embeddings", help="Write vectors of --file to --out (Parquet).")
+        bool,
+        typer.Option(
+            "--embeddings",
+            help="Write vectors of --file to --out (Parquet); the model `static` needs no torch.",
+        ),
     ] = False,
 ) -> None:
     """Fill masks, name classes, or answer, by the model's task."""

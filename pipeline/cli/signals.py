@@ -1,4 +1,4 @@
-"""Commands about signals: list, show, try, test."""
+"""Commands about signals: list, show, try, test; and about labels: doubt."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import typer
 from siftset.pipeline.cli.app import app
 from siftset.pipeline.cli.command import add_command
 from siftset.pipeline.cli.console import Screen
+from siftset.pipeline.cli.options import Overrides, Recipe
 
 group = typer.Typer(
     name="signals", help="List, show, try and test signals.", no_args_is_help=True,
@@ -76,3 +77,21 @@ def check_command(
     if found.broken:
         raise SignalError(f"{file}: {found.broken} of {len(found.laws)} checks fail: see above")
     screen.result(found.facts)
+
+
+@add_command(app, "doubt", example="siftset doubt reviews.yaml")
+def doubt_command(
+    screen: Screen,
+    recipe: Recipe,
+    out: Annotated[
+        Path | None, typer.Option(help="The folder for both files; beside the recipe if not.")
+    ] = None,
+    set_: Overrides = None,
+) -> None:
+    """Find labels that look wrong. Models judge the rows they did not see; nothing is removed."""
+    from siftset.pipeline.commands.doubt import find_doubtful_labels
+
+    found = find_doubtful_labels(recipe, overrides=set_ or (), out=out, progress=screen.progress())
+    for line in found.lines():
+        screen.show(line)
+    screen.result(found.to_json())

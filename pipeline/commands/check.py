@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
@@ -17,6 +18,7 @@ from siftset.schemas.conversations import with_views
 from siftset.schemas.errors import SignalError
 from siftset.schemas.recipe.loading import LoadedRecipe, RecipeLike, load_recipe
 from siftset.signals.definition import Bound
+from siftset.signals.label_doubt.fold_models import FoldModels
 from siftset.signals.laws import FAULT_FREE, check_laws
 from siftset.signals.tracking.files import watch_opened_files
 
@@ -74,6 +76,7 @@ def check_recipe(recipe: RecipeLike, *, overrides: Sequence[str] = ()) -> Checke
     check_owner(Store(job.output), job.recipe.name, take_over=False)
     warnings = list(job.sources.warnings)
     warnings += _check_answers(job)
+    warnings += _check_doubt(job)
     unused = sorted(set(job.recipe.signals) - set(job.decider.questions))
     if unused:
         warnings.append(f"signals that the formula does not ask: {', '.join(unused)}")
@@ -108,6 +111,28 @@ def _check_answers(job: Job) -> list[str]:
             if path not in tracked
         ]
     return warnings
+
+
+def _check_doubt(job: Job) -> Iterator[str]:
+    """Say where a limit of label_doubt takes more rows than the models give reason to doubt."""
+    for name, question in job.decider.questions.items():
+        signal = question.signal
+        if signal.defined != "label_doubt" or signal.bounds is None:
+            continue
+        models = job.loaded.folder / str(signal.parameters["models"])
+        _, quality = FoldModels.load(models)
+        bounds = signal.bounds
+        least = bounds.minimum if bounds.minimum is not None else bounds.maximum
+        if least is None or not quality.rows:
+            continue
+        doubtful = sum(quality.doubt[int(least * len(quality.doubt)) :])
+        # a count of errors is known to about its root
+        if doubtful > quality.wrong + 2 * math.sqrt(quality.wrong):
+            yield (
+                f"signal '{name}' takes {doubtful:,} of {quality.rows:,} labels for doubtful, and "
+                f"the models give reason to doubt {quality.wrong:,}: dropping more of them costs "
+                "good rows; raise the limit, or have people look first"
+            )
 
 
 def _check_model(loaded: LoadedRecipe, warnings: list[str]) -> str | None:

@@ -13,6 +13,7 @@ from siftset.pipeline.model_registry.registry import locate_model
 
 if TYPE_CHECKING:
     from siftset.trainer.inference.predict import Predictor
+    from siftset.trainer.inference.protocols import Encoder
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,18 +82,23 @@ def predict_lines(
 def embed_rows(
     model: str, source: Path, target: Path, options: PredictOptions
 ) -> dict[str, JsonValue]:
-    """Write the vector of every text of a Parquet, CSV or JSON Lines file to a Parquet file."""
+    """Write the vector of every text of a Parquet, CSV or JSON Lines file to a Parquet file.
+
+    The model `static` needs no torch.
+    """
     from siftset.schemas.errors import SourceError
+    from siftset.signals.static_vectors.model import NAME, load_static
     from siftset.trainer.comparison.questions import read_rows
     from siftset.trainer.inference.embeddings import load_encoder, write_embeddings
     from siftset.trainer.train import require_extra
 
-    require_extra()
+    if model != NAME:
+        require_extra()
     frame = read_rows(source, "predict --embeddings")
     if options.column not in frame.columns:
         found = ", ".join(frame.columns)
         raise SourceError(f"{source} has no column '{options.column}', expected one of: {found}")
-    encoder = load_encoder(locate_model(model))
+    encoder: Encoder = load_static() if model == NAME else load_encoder(locate_model(model))
     rows = write_embeddings(encoder, [frame], target, column=options.column)
     return {"rows": rows, "out": str(target)}
 

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
+import polars as pl
 from pydantic import Field
 
+from siftset.schemas.model_files import digest_model_files
 from siftset.signals.builtin.local_model import load_model, model_folder, score_in_batches
 from siftset.signals.family import Build, Thresholds, family
+from siftset.signals.kernels.arrays import to_series
 from siftset.signals.signal import Signal
+from siftset.signals.static_vectors.model import NAME, load_static, static_file
 
 if TYPE_CHECKING:
     import torch
@@ -20,8 +25,14 @@ class Similar(Thresholds):
     """Parameters of `similar`."""
 
     to: tuple[str, ...] = Field(min_length=1, description="Example texts.")
-    model: str = Field("minilm", description="The embedded encoder, or a folder of one.")
-    max_length: int = Field(128, ge=8, description="Tokens; longer texts are cut.")
+    model: str = Field(
+        "minilm",
+        description=(
+            "The embedded encoder, a folder of one, or `static`: vectors of words added up, ten "
+            "thousand times faster, without torch. Scores of one model mean nothing to another."
+        ),
+    )
+    max_length: int = Field(128, ge=8, description="Tokens; longer texts are cut, but by `static`.")
 
 
 def embed_texts(folder: Path, texts: list[str], max_length: int) -> torch.Tensor:
@@ -38,6 +49,12 @@ def embed_texts(folder: Path, texts: list[str], max_length: int) -> torch.Tensor
     return torch.nn.functional.normalize(mean, dim=-1)
 
 
+def _cosine_to_nearest(examples: tuple[str, ...], texts: pl.Series) -> pl.Series:
+    table = load_static()
+    cosines = table.embed(texts) @ table.embed(pl.Series(examples)).T
+    return to_series(texts.name, cosines.max(axis=1).astype(np.float64))
+
+
 @family(
     Similar,
     positional="to",
@@ -47,6 +64,9 @@ def embed_texts(folder: Path, texts: list[str], max_length: int) -> torch.Tensor
 )
 def similar(parameters: Similar, build: Build) -> Signal:
     """How similar a text is to the nearest of the example texts."""
+    if parameters.model == NAME:
+        build.depends(digest_model_files(static_file().parent))
+        return build.batch(partial(_cosine_to_nearest, parameters.to), returns="score")
     folder = model_folder(build, parameters.model)
 
     @cache

@@ -149,6 +149,7 @@ SOURCES: Final = (
     "sentiment_vader/lexicon.py",
     "sentiment_vader/tables.py",
     "sentiment_vader/tokens_kernel.py",
+    "static_vectors/kernel.py",
     "words/kernel.py",
 )
 """The files whose content machine code is made of, below the room of the signals."""

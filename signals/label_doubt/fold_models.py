@@ -1,0 +1,278 @@
+"""Linear models of labels, one a fold, each fitted on the rows of the other folds.
+
+A row's fold is a hash of its group: the rows of a group, and the copies of a text, are never asked
+of a model that saw one of them. What is learned from are static vectors and words, one model each,
+whose probabilities are averaged: they err on different rows.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+import numpy as np
+import polars as pl
+import polars_hash as plh
+from numpy.typing import NDArray
+
+from siftset.schemas.errors import MissingExtraError, SignalError
+from siftset.signals.label_doubt.confident_learning import Labels, find_label_issues
+from siftset.signals.static_vectors.model import load_static
+
+if TYPE_CHECKING:
+    from scipy.sparse import csr_matrix
+
+FOLDS: Final = 5
+SEED: Final = 7
+BLOCK: Final = 20_000
+"""Rows whose features are in memory at a time."""
+MOST_WEIGHTS: Final = 1 << 24
+"""Weights of words, over all classes, of a fold: with many classes words share columns."""
+MOST_COLUMNS: Final = 1 << 17
+_SEEN: Final = 300_000
+"""Rows that a fit should see, over its passes; at least 3 passes and at most 12."""
+_STRENGTH: Final = 10.0
+"""The inverse of the penalty on weights, as in scikit-learn's C."""
+
+Blocks = Callable[[], Iterator[pl.DataFrame]]
+"""Reads all rows again: frames with text, label (text) and group, none of them null."""
+Weights = NDArray[np.float32]
+
+
+class FoldModels(NamedTuple):
+    """Models by fold; class k is `classes[k]`."""
+
+    classes: tuple[str, ...]
+    vectors: Weights
+    """Folds x classes x dimensions and a constant."""
+    words: Weights
+    """Folds x classes x columns and a constant."""
+    rarity: Weights
+    """The weight of each column of words: how rare it is (inverse document frequency)."""
+    thresholds: NDArray[np.float64]
+    """The mean probability of each class over its rows, by models that did not see them."""
+
+    def ask(self, frame: pl.DataFrame) -> NDArray[np.float64]:
+        """Return the probability of each class for each row, by models that did not see it."""
+        folds = fold_of(frame["group"])
+        vectors, words = embed_block(frame["text"], self.rarity)
+        found = np.zeros((frame.height, len(self.classes)))
+        for fold in range(FOLDS):
+            mine = folds == fold
+            for features, weights in ((vectors, self.vectors[fold]), (words, self.words[fold])):
+                scores = features[mine] @ weights[:, :-1].T + weights[:, -1]
+                # one against the rest, each by its own sigmoid, as scikit-learn does
+                odds = 1 / (1 + np.exp(-np.clip(np.asarray(scores, np.float64), -30, 30)))
+                found[mine] += odds / odds.sum(axis=1, keepdims=True) / 2
+        return found
+
+    def save(self, path: Path, quality: LabelQuality) -> None:
+        """Write the models, and what they say of the rows they were fitted on, to safetensors."""
+        from safetensors.numpy import save_file
+
+        held = {name: getattr(self, name) for name in self._fields if name != "classes"}
+        said = {"classes": json.dumps(self.classes), "quality": json.dumps(quality._asdict())}
+        save_file(held, path, metadata=said)
+
+    @classmethod
+    def load(cls, path: Path) -> tuple[FoldModels, LabelQuality]:
+        """Read what `save` wrote; raise SignalError where the file is another."""
+        from safetensors import SafetensorError, safe_open
+
+        try:
+            with safe_open(path, "numpy") as file:
+                said = file.metadata() or {}
+                names, quality = tuple(json.loads(said["classes"])), json.loads(said["quality"])
+                held = {name: file.get_tensor(name) for name in cls._fields if name != "classes"}
+        except (OSError, SafetensorError, KeyError, ValueError) as error:
+            raise SignalError(
+                f"{path} holds no models of labels ({error}): make it with  siftset doubt RECIPE"
+            ) from None
+        pairs = tuple(DoubtfulPair(*pair) for pair in quality.pop("pairs"))
+        doubt = tuple(quality.pop("doubt"))
+        return cls(names, **held), LabelQuality(pairs=pairs, doubt=doubt, **quality)
+
+
+class DoubtfulPair(NamedTuple):
+    """Rows given one label that look like another."""
+
+    label: str
+    other: str
+    rows: int
+
+
+class LabelQuality(NamedTuple):
+    """What the models say of all labels."""
+
+    rows: int
+    wrong: int
+    """Labels that look wrong, by confident learning."""
+    pairs: tuple[DoubtfulPair, ...]
+    """The commonest first."""
+    doubt: tuple[int, ...]
+    """Rows by score: hundredths from 0 to 1."""
+
+
+def fold_of(groups: pl.Series) -> NDArray[np.int64]:
+    """Return the fold of each row, by its group alone."""
+    hashed = groups.to_frame().select(plh.col(groups.name).nchash.xxh3_64() % FOLDS)
+    folds: NDArray[np.int64] = hashed.to_series().cast(pl.Int64).to_numpy()
+    return folds
+
+
+def group_of(text: pl.Expr, group: str | None) -> pl.Expr:
+    """Return what keeps rows in one fold: their group, else their text but for case and space."""
+    folded = text.str.to_lowercase().str.replace_all(r"\s+", " ").str.strip_chars()
+    own = folded if group is None else pl.coalesce(pl.col(group).cast(pl.String), folded)
+    return own.alias("group")
+
+
+def count_columns(classes: int) -> int:
+    """Return how many columns words are hashed to."""
+    columns = MOST_COLUMNS
+    while columns * classes > MOST_WEIGHTS:
+        columns //= 2
+    return columns
+
+
+def count_words(texts: pl.Series, columns: int) -> csr_matrix:
+    """Return rows x columns: how often each word and pair of words stands in a text, hashed."""
+    from scipy.sparse import csr_matrix
+    from sklearn.feature_extraction.text import HashingVectorizer
+
+    if texts.is_empty():  # of which scikit-learn knows nothing to return
+        return csr_matrix(np.zeros((0, columns), np.float32))
+    hashing = HashingVectorizer(
+        n_features=columns, ngram_range=(1, 2), norm=None, alternate_sign=False, dtype=np.float32
+    )
+    counts: csr_matrix = hashing.transform(texts.to_list())
+    return counts
+
+
+def embed_block(texts: pl.Series, rarity: Weights) -> tuple[Weights, csr_matrix]:
+    """Return static vectors, and unit vectors of words: 1 + log of the count, times rarity."""
+    words = count_words(texts, len(rarity))
+    words.data = (1 + np.log(words.data)) * rarity[words.indices]
+    norms = np.sqrt(np.asarray(words.multiply(words).sum(axis=1)).ravel())
+    words.data /= np.repeat(np.maximum(norms, 1e-12), np.diff(words.indptr)).astype(np.float32)
+    return load_static().embed(texts), words
+
+
+def fit_fold_models(blocks: Blocks, *, least: int = 5 * FOLDS) -> FoldModels:
+    """Fit the models by averaged stochastic gradient descent, block by block.
+
+    Memory does not grow with the rows. The same rows in the same order give the same models.
+    Raises MissingExtraError without scikit-learn, SignalError where labels are of one class or on
+    fewer rows than `least`.
+    """
+    try:
+        from sklearn.linear_model import SGDClassifier
+    except ImportError:
+        raise MissingExtraError("label_doubt, which fits models,", "train") from None
+    classes, rows, rarity = _count_rows(blocks)
+    if rows < least or len(classes) < 2:
+        raise SignalError(
+            f"label_doubt: {rows:,} labelled rows of {len(classes)} classes, expected at least "
+            f"{least} rows and 2 classes: name the column of labels with  label:  in the source"
+        )
+    codes = {label: code for code, label in enumerate(classes)}
+    makers: list[tuple[Any, Any]] = [
+        tuple(
+            SGDClassifier(
+                loss="log_loss", alpha=1 / (_STRENGTH * rows), average=True, random_state=SEED
+            )
+            for _ in range(2)
+        )
+        for _ in range(FOLDS)
+    ]
+    every = np.arange(len(classes))
+    # with many classes, each against the rest, a pass costs as many times more
+    passes = -(-_SEEN // (rows * max(1, len(classes) // 10)))
+    for turn in range(int(np.clip(passes, 3, 12))):
+        for number, frame in enumerate(_in_blocks(blocks())):
+            vectors, words = embed_block(frame["text"], rarity)
+            labels = _encode_labels(frame["label"], codes)
+            folds = fold_of(frame["group"])
+            order = np.random.default_rng([SEED, turn, number]).permutation(frame.height)
+            for fold, (by_vectors, by_words) in enumerate(makers):
+                some = order[folds[order] != fold]
+                if len(some):
+                    by_vectors.partial_fit(vectors[some], labels[some], classes=every)
+                    by_words.partial_fit(words[some], labels[some], classes=every)
+    learned = [np.stack([_weights_of(pair[k]) for pair in makers]) for k in range(2)]
+    models = FoldModels(classes, learned[0], learned[1], rarity, np.ones(len(classes)))
+    return models._replace(thresholds=_measure_confidence(models, blocks, codes))
+
+
+def assess_labels(models: FoldModels, blocks: Blocks) -> LabelQuality:
+    """Count the labels that look wrong, by pair of classes, and all rows by their score."""
+    from siftset.signals.label_doubt.confident_learning import score_doubt
+
+    codes = {label: code for code, label in enumerate(models.classes)}
+    size = len(models.classes)
+    pairs, histogram, rows = np.zeros(size * size, np.int64), np.zeros(100, np.int64), 0
+    for frame in _in_blocks(blocks()):
+        probabilities, labels = models.ask(frame), _encode_labels(frame["label"], codes)
+        wrong, other = find_label_issues(probabilities, labels, models.thresholds)
+        pairs += np.bincount(labels[wrong] * size + other[wrong], minlength=size * size)
+        places = np.minimum((score_doubt(probabilities, labels) * 100).astype(np.int64), 99)
+        histogram += np.bincount(places, minlength=100)
+        rows += frame.height
+    found = [
+        DoubtfulPair(models.classes[at // size], models.classes[at % size], int(pairs[at]))
+        for at in np.argsort(-pairs, kind="stable")[:100]
+        if pairs[at]
+    ]
+    return LabelQuality(rows, int(pairs.sum()), tuple(found), tuple(histogram.tolist()))
+
+
+def _count_rows(blocks: Blocks) -> tuple[tuple[str, ...], int, Weights]:
+    """Return the classes, the number of rows, and how rare each column of words is."""
+    labels: set[str] = set()
+    for frame in blocks():
+        labels.update(frame["label"].unique().to_list())
+    classes = tuple(sorted(labels))
+    columns = count_columns(max(2, len(classes)))
+    met, rows = np.zeros(columns, np.int64), 0
+    for frame in _in_blocks(blocks()):
+        met += np.bincount(count_words(frame["text"], columns).indices, minlength=columns)
+        rows += frame.height
+    return classes, rows, (np.log((1 + rows) / (1 + met)) + 1).astype(np.float32)
+
+
+def _measure_confidence(
+    models: FoldModels, blocks: Blocks, codes: Mapping[str, int]
+) -> NDArray[np.float64]:
+    size = len(models.classes)
+    sums, counts = np.zeros(size), np.zeros(size, np.int64)
+    for frame in _in_blocks(blocks()):
+        labels = _encode_labels(frame["label"], codes)
+        own = models.ask(frame)[np.arange(frame.height), labels]
+        sums += np.bincount(labels, own, minlength=size)
+        counts += np.bincount(labels, minlength=size)
+    return np.divide(sums, counts, out=np.ones(size), where=counts > 0)
+
+
+def _encode_labels(labels: pl.Series, codes: Mapping[str, int]) -> Labels:
+    return labels.replace_strict(codes, return_dtype=pl.Int64).to_numpy()
+
+
+def _in_blocks(frames: Iterator[pl.DataFrame]) -> Iterator[pl.DataFrame]:
+    """Yield the rows in frames of BLOCK, so that a fit does not depend on how they come."""
+    waiting: list[pl.DataFrame] = []
+    for frame in frames:
+        waiting.append(frame)
+        while sum(one.height for one in waiting) >= BLOCK:
+            whole = pl.concat(waiting)
+            yield whole[:BLOCK]
+            waiting = [whole[BLOCK:]]
+    if any(one.height for one in waiting):
+        yield pl.concat(waiting)
+
+
+def _weights_of(model: Any) -> Weights:  # noqa: ANN401  scikit-learn has no types
+    """Return classes x columns and a constant; of two classes scikit-learn keeps the second's."""
+    weights = np.hstack([model.coef_, model.intercept_[:, None]]).astype(np.float32)
+    return np.vstack([-weights, weights]) if len(weights) == 1 else weights

@@ -1,0 +1,108 @@
+from __future__ import annotations
+
+import json
+import random
+from pathlib import Path
+
+import polars as pl
+import pytest
+from polars.testing import assert_frame_equal
+
+from siftset.signals.label_doubt.fold_models import MOST_COLUMNS, MOST_WEIGHTS, count_columns
+
+GOOD = ("great", "lovely", "excellent", "wonderful", "superb", "delightful")
+BAD = ("awful", "terrible", "horrid", "dreadful", "poor", "broken")
+THINGS = ("shoe", "film", "hat", "phone", "meal", "book", "coat", "lamp")
+
+
+@pytest.fixture
+def reviews(tmp_path: Path) -> Path:
+    """A recipe over 400 reviews, 20 of which have the other label."""
+    rng = random.Random(0)
+    rows = []
+    for n in range(400):
+        label = rng.choice(("pos", "neg"))
+        words = GOOD if label == "pos" else BAD
+        text = f"A {rng.choice(words)} {rng.choice(THINGS)}, {rng.choice(words)} number {n}."
+        shown = label if n % 20 else {"pos": "neg", "neg": "pos"}[label]
+        rows.append({"id": str(n), "text": text, "label": shown})
+    rows.append({"id": "400", "text": "No label here", "label": None})
+    (tmp_path / "rows.jsonl").write_text("\n".join(map(json.dumps, rows)), encoding="utf-8")
+    recipe = tmp_path / "reviews.yaml"
+    recipe.write_text(
+        "name: reviews\noutput: out\nkeep: long\n"
+        "source: {files: {paths: [rows.jsonl], id: id, label: label}}\n"
+        "signals: {long: {length: {min: 1}}}\n",
+        encoding="utf-8",
+    )
+    return recipe
+
+
+def test_planted_errors_are_found_and_dropped_by_the_signal(reviews: Path, run, told) -> None:
+    found = told("doubt", reviews)
+    assert found["rows"] == 400
+    rows = pl.read_parquet(found["file"])
+    assert rows.height == 400
+    planted = rows["text"].str.extract(r"number (\d+)").cast(pl.Int64) % 20 == 0
+    assert (rows["looks_wrong"] == planted).mean() > 0.98
+    assert set(rows.filter(planted)["label_doubt"] > 0.5) == {True}
+    assert {(pair["label"], pair["other"]) for pair in found["pairs"]} == {
+        ("pos", "neg"),
+        ("neg", "pos"),
+    }
+    doubtful = f"{{label_doubt: {{models: {Path(found['models']).name}, min: 0.5}}}}"
+    given = ("--set", f"signals.doubtful={doubtful}", "--set", "keep=long & ~doubtful")
+    kept = told("curate", reviews, *given)
+    assert kept["rows"]["kept"] == 400 - int((rows["label_doubt"] >= 0.5).sum())
+    # the row without a label is unknown, and not kept
+    assert kept["unknown_rows"] == 1
+
+
+def test_the_same_rows_in_other_files_give_the_same_scores(reviews: Path, told) -> None:
+    whole = pl.read_parquet(told("doubt", reviews)["file"])
+    lines = (reviews.parent / "rows.jsonl").read_text(encoding="utf-8").splitlines()
+    for name, part in (("a", lines[:150]), ("b", lines[150:])):
+        (reviews.parent / f"{name}.jsonl").write_text("\n".join(part), encoding="utf-8")
+    paths = ", ".join(str(reviews.parent / name) for name in ("a.jsonl", "b.jsonl"))
+    given = ("--set", f"source.files.paths=[{paths}]", "--out", reviews.parent / "parts")
+    parts = pl.read_parquet(told("doubt", reviews, *given)["file"])
+    assert_frame_equal(parts.drop("row_id"), whole.drop("row_id"), abs_tol=1e-6)
+
+
+def test_check_warns_where_a_limit_drops_more_than_the_models_support(reviews, run, told) -> None:
+    models = Path(told("doubt", reviews)["models"]).name
+    for least, warned in ((0.02, True), (0.5, False)):
+        doubtful = f"{{label_doubt: {{models: {models}, min: {least}}}}}"
+        given = ("--set", f"signals.doubtful={doubtful}", "--set", "keep=long & ~doubtful")
+        said = " ".join(told("check", reviews, *given)["warnings"])
+        assert ("give reason to doubt" in said) == warned
+
+
+def test_what_cannot_work_is_one_line(reviews: Path, run) -> None:
+    missing = "{label_doubt: {models: nowhere.safetensors, min: 0.5}}"
+    done = run("curate", reviews, "--set", f"signals.long={missing}")
+    assert done.exit_code == 2
+    assert "siftset doubt RECIPE" in done.stderr
+    (reviews.parent / "nowhere.safetensors").write_bytes(b"not one")
+    done = run("curate", reviews, "--set", f"signals.long={missing}")
+    assert done.exit_code == 2
+    assert "holds no models of labels" in done.stderr
+    (reviews.parent / "rows.jsonl").write_text('{"id": "1", "text": "a"}', encoding="utf-8")
+    done = run("doubt", reviews)
+    assert done.exit_code == 2
+    rows = [json.dumps({"id": str(n), "text": f"text {n}", "label": "pos"}) for n in range(100)]
+    (reviews.parent / "rows.jsonl").write_text("\n".join(rows), encoding="utf-8")
+    done = run("doubt", reviews)
+    assert done.exit_code == 2
+    assert "100 labelled rows of 1 classes, expected at least 25 rows and 2 classes" in done.stderr
+
+
+def test_many_classes_share_columns_of_words(reviews: Path, told) -> None:
+    assert count_columns(2) == MOST_COLUMNS
+    assert count_columns(1000) * 1000 <= MOST_WEIGHTS
+    rows = [
+        json.dumps({"id": str(n), "text": f"word{n % 150} tail {n}", "label": f"c{n % 150}"})
+        for n in range(600)
+    ]
+    (reviews.parent / "rows.jsonl").write_text("\n".join(rows), encoding="utf-8")
+    assert told("doubt", reviews)["rows"] == 600
