@@ -250,9 +250,6 @@ CASES = {
         "from parts.outer import f", "f()", "return 10", "return 11",
         files=(("parts/outer.py", "from .inner import f as g\ndef f():\n    return g()\n"),
                ("parts/inner.py", HELPER))),
-    "an import by name": Case("import importlib\ndef f():\n"
-                              "    return importlib.import_module('helper').f()\nimport helper",
-                              "f()", "return 10", "return 11", files=(("helper.py", HELPER),)),
     "eval": Case("import helper\ndef f():\n    return eval('helper.f()')", "f()", "return 10",
                  "return 11", files=(("helper.py", HELPER),)),
     "a part of a package, by getattr": Case(
