@@ -13,7 +13,7 @@ from pydantic import JsonValue
 
 from siftset.pipeline.sources import Sources, open_sources
 from siftset.pipeline.storage.atomic_files import atomic_write
-from siftset.schemas.errors import SourceError
+from siftset.schemas.errors import RecipeError, SourceError
 from siftset.schemas.progress import Progress, Silent
 from siftset.schemas.recipe.loading import LoadedRecipe, RecipeLike, load_recipe
 from siftset.signals.evaluation.faults import excerpt
@@ -92,8 +92,8 @@ def find_doubtful_labels(
 ) -> DoubtResult:
     """Fit models on the labels of a recipe's source, and ask each of rows it did not see.
 
-    Rows of one `split.group`, and copies of a text, stay in one fold. Writes NAME.doubt.parquet,
-    every row with its score, and NAME.doubt.safetensors, which the signal `label_doubt` reads,
+    Rows of one `split.group`, or else copies of a text, stay in one fold. Writes every row with its
+    score to NAME.doubt.parquet, and what the signal `label_doubt` reads to NAME.doubt.safetensors,
     beside the recipe or into the folder `out`. Removes nothing. Raises a SiftsetError.
     """
     shown = progress or Silent()
@@ -106,7 +106,7 @@ def find_doubtful_labels(
         )
     group = _find_group(loaded, sources)
     with shown.stage("fit models of labels"):
-        models = fit_fold_models(lambda: _read_labelled(sources, group))
+        models = fit_fold_models(lambda: _read_labelled(sources, group), group)
     with shown.stage("ask each of rows it did not see"):
         quality = assess_labels(models, lambda: _read_labelled(sources, group))
     folder = out or (loaded.path.parent if loaded.path.is_file() else Path.cwd())
@@ -121,8 +121,13 @@ def find_doubtful_labels(
 
 
 def _find_group(loaded: LoadedRecipe, sources: Sources) -> str | None:
-    named = getattr(loaded.recipe.split, "group", None)
-    return named if isinstance(named, str) and named in sources.schema else None
+    named = loaded.recipe.split.groups
+    if named and (len(named) > 1 or named[0] not in sources.schema):
+        raise RecipeError(
+            f"split.group: doubt knows groups of one column, not {', '.join(named)}: make them one "
+            "in prepare.columns, or leave the group out with  --set split.group=null"
+        )
+    return named[0] if named else None
 
 
 def _read_labelled(sources: Sources, group: str | None) -> Iterator[pl.DataFrame]:

@@ -113,17 +113,11 @@ def _name_reasons(
 ) -> pl.DataFrame:
     have = rows.columns
     # what a side says of a row: as a row of its set, else as one that it put aside
-    states = {
-        f"{side} state {name}": _either(
-            have, f"{side} state {name}", f"{side} record state {name}"
-        ).cast(pl.String)
-        for side in ("before", "after")
-        for name in signals
-    }
-    scores = {
-        f"{side} score {name}": _either(
-            have, f"{side} score {name}", f"{side} record score {name}"
-        ).cast(pl.Float64)
+    answers = {
+        f"{side} {word} {name}": _either(
+            have, f"{side} {word} {name}", f"{side} record {word} {name}"
+        ).cast(kind)
+        for word, kind in (("state", pl.String), ("score", pl.Float64))
         for side in ("before", "after")
         for name in signals
     }
@@ -134,8 +128,7 @@ def _name_reasons(
     columns = pl.concat_list(differ).list.drop_nulls() if differ else pl.lit(None)
     text = [_either(have, f"{s} text_hash", f"{s} record text_hash") for s in ("before", "after")]
     rows = rows.with_columns(
-        **states,
-        **scores,
+        **answers,
         columns=columns.cast(pl.List(pl.String)),
         other_text=(text[0] != text[1]).fill_null(value=False),
         place=_either(have, "before record place", "after record place").cast(pl.String),

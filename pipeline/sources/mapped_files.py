@@ -172,29 +172,34 @@ def map_files(
     names = final_names(types, mapping, prepare, spelled=spelled, made=made)
     schema = stored_schema(types, names, talk, makes_text=config.makes_text)
     fits = None if joined is None else joined.as_types(types)
+    paths = tuple(name for name in named if not any(name in f.types.types for f in opened.files))
+    plan = SourcePlan(
+        source=config.name,
+        types=types,
+        names=names,
+        id=config.id,
+        prepare=prepare,
+        schema=schema,
+        joined=fits,
+        reading=_describe_reading(config, prepare),
+        paths=paths,
+        conversation=talk,
+        makes_text=config.makes_text,
+    )
+    return MappedFiles(config.name, kind, opened, plan)
+
+
+def _describe_reading(config: Files | Hub | Delta | Frame, prepare: Prepare) -> str:
+    """Say what else than the content of files decides how their records are read."""
     reading = ""
     if isinstance(config, Files):
         reading = f"{config.format} {config.delimiter!r} {config.max_record_bytes}"
         # what departs from the default alone: shards that were read before it existed stay known
         written = config.model_dump(include=WRITTEN, exclude_defaults=True)
         reading += f" {written}" if written else ""
-    if talk is not None:
-        reading += f" {talk!r} {config.makes_text} {prepare.messages!r}"
-    paths = tuple(name for name in named if not any(name in f.types.types for f in opened.files))
-    plan = SourcePlan(
-        config.name,
-        types,
-        names,
-        config.id,
-        prepare,
-        schema,
-        fits,
-        reading,
-        paths,
-        talk,
-        config.makes_text,
-    )
-    return MappedFiles(config.name, kind, opened, plan)
+    if config.messages is not None:
+        reading += f" {config.messages!r} {config.makes_text} {prepare.messages!r}"
+    return reading
 
 
 def stored_schema(

@@ -46,7 +46,14 @@ def label_doubt(parameters: LabelDoubt, build: Build) -> Signal:
         raise SignalError(
             f"signal '{build.name}': {path} is not there: make it with  siftset doubt RECIPE"
         )
-    FoldModels.load(path)  # a file of something else is told before a run begins
+    # a file of something else is told before a run begins, and so is another group: its rows would
+    # lie in other folds, and be asked of models that saw them
+    fitted, _ = FoldModels.load(path)
+    if fitted.group != parameters.group:
+        raise SignalError(
+            f"signal '{build.name}': label_doubt.group is {parameters.group!r}, and the models of "
+            f"{path} were fitted with {fitted.group!r}: give that, or run  siftset doubt RECIPE"
+        )
     build.depends(hashlib.sha256(path.read_bytes()).hexdigest())
 
     @cache

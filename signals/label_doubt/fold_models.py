@@ -18,13 +18,19 @@ import polars_hash as plh
 from numpy.typing import NDArray
 
 from siftset.schemas.errors import MissingExtraError, SignalError
-from siftset.signals.label_doubt.confident_learning import Labels, find_label_issues
+from siftset.signals.label_doubt.confident_learning import (
+    Labels,
+    find_label_issues,
+    score_doubt,
+)
 from siftset.signals.static_vectors.model import load_static
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_matrix
 
 FOLDS: Final = 5
+LEAST: Final = 5 * FOLDS
+"""Rows below which nothing is fitted."""
 SEED: Final = 7
 BLOCK: Final = 20_000
 """Rows whose features are in memory at a time."""
@@ -36,6 +42,10 @@ _SEEN: Final = 300_000
 _STRENGTH: Final = 10.0
 """The inverse of the penalty on weights, as in scikit-learn's C."""
 
+_SAID: Final = ("classes", "group", "quality")
+_TENSORS: Final = ("vectors", "words", "rarity", "thresholds")
+"""What a file of models holds: texts, and arrays."""
+
 Blocks = Callable[[], Iterator[pl.DataFrame]]
 """Reads all rows again: frames with text, label (text) and group, none of them null."""
 Weights = NDArray[np.float32]
@@ -45,6 +55,8 @@ class FoldModels(NamedTuple):
     """Models by fold; class k is `classes[k]`."""
 
     classes: tuple[str, ...]
+    group: str | None
+    """The column whose values stay in one fold; the text where there is none."""
     vectors: Weights
     """Folds x classes x dimensions and a constant."""
     words: Weights
@@ -72,8 +84,9 @@ class FoldModels(NamedTuple):
         """Write the models, and what they say of the rows they were fitted on, to safetensors."""
         from safetensors.numpy import save_file
 
-        held = {name: getattr(self, name) for name in self._fields if name != "classes"}
-        said = {"classes": json.dumps(self.classes), "quality": json.dumps(quality._asdict())}
+        held = {name: getattr(self, name) for name in _TENSORS}
+        told = {"classes": self.classes, "group": self.group, "quality": quality._asdict()}
+        said = {name: json.dumps(value) for name, value in told.items()}
         save_file(held, path, metadata=said)
 
     @classmethod
@@ -84,15 +97,15 @@ class FoldModels(NamedTuple):
         try:
             with safe_open(path, "numpy") as file:
                 said = file.metadata() or {}
-                names, quality = tuple(json.loads(said["classes"])), json.loads(said["quality"])
-                held = {name: file.get_tensor(name) for name in cls._fields if name != "classes"}
+                classes, group, quality = (json.loads(said[name]) for name in _SAID)
+                held = {name: file.get_tensor(name) for name in _TENSORS}
         except (OSError, SafetensorError, KeyError, ValueError) as error:
             raise SignalError(
                 f"{path} holds no models of labels ({error}): make it with  siftset doubt RECIPE"
             ) from None
         pairs = tuple(DoubtfulPair(*pair) for pair in quality.pop("pairs"))
         doubt = tuple(quality.pop("doubt"))
-        return cls(names, **held), LabelQuality(pairs=pairs, doubt=doubt, **quality)
+        return cls(tuple(classes), group, **held), LabelQuality(pairs=pairs, doubt=doubt, **quality)
 
 
 class DoubtfulPair(NamedTuple):
@@ -160,22 +173,22 @@ def embed_block(texts: pl.Series, rarity: Weights) -> tuple[Weights, csr_matrix]
     return load_static().embed(texts), words
 
 
-def fit_fold_models(blocks: Blocks, *, least: int = 5 * FOLDS) -> FoldModels:
+def fit_fold_models(blocks: Blocks, group: str | None = None) -> FoldModels:
     """Fit the models by averaged stochastic gradient descent, block by block.
 
     Memory does not grow with the rows. The same rows in the same order give the same models.
     Raises MissingExtraError without scikit-learn, SignalError where labels are of one class or on
-    fewer rows than `least`.
+    fewer rows than LEAST.
     """
     try:
         from sklearn.linear_model import SGDClassifier
     except ImportError:
         raise MissingExtraError("label_doubt, which fits models,", "train") from None
     classes, rows, rarity = _count_rows(blocks)
-    if rows < least or len(classes) < 2:
+    if rows < LEAST or len(classes) < 2:
         raise SignalError(
             f"label_doubt: {rows:,} labelled rows of {len(classes)} classes, expected at least "
-            f"{least} rows and 2 classes: name the column of labels with  label:  in the source"
+            f"{LEAST} rows and 2 classes: name the column of labels with  label:  in the source"
         )
     codes = {label: code for code, label in enumerate(classes)}
     makers: list[tuple[Any, Any]] = [
@@ -202,14 +215,12 @@ def fit_fold_models(blocks: Blocks, *, least: int = 5 * FOLDS) -> FoldModels:
                     by_vectors.partial_fit(vectors[some], labels[some], classes=every)
                     by_words.partial_fit(words[some], labels[some], classes=every)
     learned = [np.stack([_weights_of(pair[k]) for pair in makers]) for k in range(2)]
-    models = FoldModels(classes, learned[0], learned[1], rarity, np.ones(len(classes)))
+    models = FoldModels(classes, group, learned[0], learned[1], rarity, np.ones(len(classes)))
     return models._replace(thresholds=_measure_confidence(models, blocks, codes))
 
 
 def assess_labels(models: FoldModels, blocks: Blocks) -> LabelQuality:
     """Count the labels that look wrong, by pair of classes, and all rows by their score."""
-    from siftset.signals.label_doubt.confident_learning import score_doubt
-
     codes = {label: code for code, label in enumerate(models.classes)}
     size = len(models.classes)
     pairs, histogram, rows = np.zeros(size * size, np.int64), np.zeros(100, np.int64), 0

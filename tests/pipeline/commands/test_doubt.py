@@ -97,6 +97,18 @@ def test_what_cannot_work_is_one_line(reviews: Path, run) -> None:
     assert "100 labelled rows of 1 classes, expected at least 25 rows and 2 classes" in done.stderr
 
 
+def test_rows_of_a_group_are_never_asked_of_a_model_that_saw_one(reviews: Path, run, told) -> None:
+    found = told("doubt", reviews, "--set", "split.group=id")
+    name = Path(found["models"]).name
+    for group, code in (("", 2), (", group: id", 0)):
+        doubtful = f"{{label_doubt: {{models: {name}, min: 0.5{group}}}}}"
+        given = ("--set", f"signals.doubtful={doubtful}", "--set", "keep=long & ~doubtful")
+        assert run("check", reviews, *given).exit_code == code
+    done = run("doubt", reviews, "--set", "split.group=[id, label]")
+    assert done.exit_code == 2
+    assert "doubt knows groups of one column, not id, label" in done.stderr
+
+
 def test_many_classes_share_columns_of_words(reviews: Path, told) -> None:
     assert count_columns(2) == MOST_COLUMNS
     assert count_columns(1000) * 1000 <= MOST_WEIGHTS
