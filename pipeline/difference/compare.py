@@ -34,6 +34,7 @@ from siftset.schemas.results.plan import RowChanges
 SAMPLES: Final = 1_000
 """Rows that are shown; all are counted."""
 _TEXT: Final = 400
+_REASON: Final = ("kind", "reason", "detail")
 _REASONS: Final = 200
 _SLICES: Final = ("source", "label", "split")
 
@@ -87,7 +88,7 @@ def _count_changes(rows: pl.DataFrame) -> RowChanges:
 
 def _count_reasons(rows: pl.DataFrame) -> Iterator[ReasonCount]:
     counted = (
-        rows.group_by("kind", "reason", "detail")
+        rows.group_by(_REASON)
         .len()
         .sort("len", "kind", "reason", "detail", descending=[True, False, False, False])
     )
@@ -120,17 +121,18 @@ def _sample_rows(
     before: SetState, after: SetState, rows: pl.DataFrame, most: int
 ) -> Iterator[RowChange]:
     """Yield rows of every reason; ids are hashes, so the first by id are a fair draw."""
-    groups = rows.partition_by("kind", "reason", "detail") if rows.height else []
+    groups = rows.select(ID, *_REASON).sort(ID).partition_by(_REASON)
     share = most if rows.height <= most else max(3, most // max(1, len(groups)))
     # what is new in the input says least of a change, so that the other reasons stand first
-    ordered = sorted(groups, key=lambda group: (group["reason"][0] == "new input", -group.height))
-    chosen = pl.concat([rows.clear(), *(group.sort("row_id").head(share) for group in ordered)])
-    chosen = chosen.head(most)
+    groups.sort(key=lambda group: (group["reason"][0] == "new input", -group.height))
+    picked = pl.concat([rows.select(ID).clear(), *(group.head(share).select(ID) for group in groups)])
+    chosen = picked.head(most).join(rows, on=ID, how="left", maintain_order="left")
     old, new, _ = drop_shared(before.files, after.files)
-    texts = [_read_texts(files, chosen) for files in (old, new)]
+    there = chosen.filter(pl.col("kind") != "added"), chosen.filter(pl.col("kind") != "removed")
+    texts = [_read_texts(files, ids) for files, ids in zip((old, new), there, strict=True)]
     for row in chosen.iter_rows(named=True):
         yield RowChange(
-            row_id=row["row_id"],
+            row_id=next(side[row[ID]][0] for side in reversed(texts) if row[ID] in side),
             kind=row["kind"],
             reason=row["reason"],
             source=row["file"] or "",
@@ -151,20 +153,25 @@ def _finite(value: float | None) -> float | None:
     )
 
 
-def _read_texts(files: Sequence[Path], rows: pl.DataFrame) -> Mapping[int, str | None]:
-    if not files or not rows.height or "text" not in read_schema(files):
+def _read_texts(files: Sequence[Path], rows: pl.DataFrame) -> Mapping[int, tuple[str, str | None]]:
+    """Return row id and text of rows, by the number of their id."""
+    if not files or not rows.height:
         return {}
-    found = read_rows(files, rows, [pl.col("text").cast(pl.String).str.slice(0, _TEXT)])
-    return dict(found.select(ID, "text").iter_rows())
+    has_text = "text" in read_schema(files)
+    text = pl.col("text").cast(pl.String).str.slice(0, _TEXT) if has_text else pl.lit(None)
+    found = read_rows(files, rows, [pl.col("row_id"), text.alias("text")])
+    return {number: (row_id, text) for number, row_id, text in found.iter_rows()}
 
 
-def _side(row: Mapping[str, object], side: str, texts: Mapping[int, str | None]) -> RowSide | None:
+def _side(
+    row: Mapping[str, object], side: str, texts: Mapping[int, tuple[str, str | None]]
+) -> RowSide | None:
     number = row[ID]
     if not isinstance(number, int) or number not in texts:
         return None
     label, split = row[f"label_{side}"], row[f"split_{side}"]
     return RowSide(
-        text=texts[number],
+        text=texts[number][1],
         label=None if label is None else str(label),
         split=None if split is None else str(split),
     )

@@ -91,17 +91,17 @@ def _list_groups(
 
 def _length_bin() -> pl.Expr:
     length = pl.col("text").str.len_chars()
-    number: pl.Expr = pl.lit(0)
+    number: pl.Expr = pl.lit(0, pl.UInt8)
     for at, edge in enumerate(_EDGES):
-        number = pl.when(length >= edge).then(pl.lit(at)).otherwise(number)
-    return pl.when(pl.col("text").is_null()).then(None).otherwise(number).cast(pl.String)
+        number = pl.when(length >= edge).then(pl.lit(at, pl.UInt8)).otherwise(number)
+    return pl.when(pl.col("text").is_null()).then(None).otherwise(number)
 
 
 def _score_bin(name: str, low: float, high: float) -> pl.Expr:
     score = pl.col("scores").struct.field(name).cast(pl.Float64)
     width = (high - low) / _SCORE_BINS or 1.0
     at = ((score - low) / width).floor().clip(0, _SCORE_BINS - 1)
-    return at.cast(pl.Int64, strict=False).cast(pl.String)
+    return at.cast(pl.UInt8, strict=False)
 
 
 def _label_bins(name: str, ranges: Mapping[str, tuple[float, float]]) -> dict[str, str] | None:

@@ -39,7 +39,7 @@ def explain_rows(
 ) -> pl.DataFrame:
     """Return a line for every row that differs.
 
-    Columns: row_id, kind, reason, detail, file, label and split of both sides, place, clause,
+    Columns: kind, reason, detail, file, label and split of both sides, place, clause,
     signal, its states and scores, and the columns that differ.
     """
     signals = list_signals(before, after, changes)
@@ -76,7 +76,6 @@ def _read_side(
         return pl.DataFrame(schema={ID: pl.UInt64})
     schema = read_schema(side.files)
     columns = [
-        pl.col("row_id"),
         pl.col("split").cast(pl.String),
         pl.col("source").struct.field("file").alias("file"),
         (
@@ -134,7 +133,6 @@ def _name_reasons(
         place=_either(have, "before record place", "after record place").cast(pl.String),
         clause=_either(have, "before record clause", "after record clause").cast(pl.String),
         file=_either(have, "after file", "before file").cast(pl.String),
-        row_id=_either(have, "after row_id", "before row_id"),
     )
     rows = rows.with_columns(signal=_deciding_signal(signals))
     rows = rows.with_columns(reason=_reason(changes))
@@ -158,7 +156,7 @@ def _name_reasons(
         for side in ("before", "after")
     }
     return rows.select(
-        ID, "row_id", "kind", "reason", "file", "place", "clause", "signal", "columns",
+        ID, "kind", "reason", "file", "place", "clause", "signal", "columns",
         detail=detail, **given, **picked,
     )  # fmt: skip
 
