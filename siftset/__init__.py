@@ -18,13 +18,13 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from siftset.pipeline.approval.diff import diff
+    from siftset.pipeline.approval.tag import tag
     from siftset.pipeline.commands.compare import compare_models as compare
     from siftset.pipeline.commands.curate import curate
-    from siftset.pipeline.commands.diff import diff
     from siftset.pipeline.commands.explain import explain_recipe as explain
     from siftset.pipeline.commands.export import export_set
     from siftset.pipeline.commands.predict import predict_texts as predict
-    from siftset.pipeline.commands.tag import tag
     from siftset.pipeline.commands.train import train_recipe as train
     from siftset.pipeline.gate.gx.context import open_gx_project
     from siftset.pipeline.model_registry.options import TrainOptions
@@ -52,7 +52,7 @@ _PUBLIC = {
     "apply": "siftset.pipeline.refresh.plans",
     "compare": "siftset.pipeline.commands.compare:compare_models",
     "curate": "siftset.pipeline.commands.curate",
-    "diff": "siftset.pipeline.commands.diff",
+    "diff": "siftset.pipeline.approval.diff",
     "explain": "siftset.pipeline.commands.explain:explain_recipe",
     "export_set": "siftset.pipeline.commands.export",
     "is_null": "siftset.signals.builtin.text",
@@ -68,7 +68,7 @@ _PUBLIC = {
     "regex": "siftset.signals.builtin.text",
     "sentiment": "siftset.signals.builtin.sentiment",
     "signal": "siftset.signals.decorator",
-    "tag": "siftset.pipeline.commands.tag",
+    "tag": "siftset.pipeline.approval.tag",
     "train": "siftset.pipeline.commands.train:train_recipe",
 }
 

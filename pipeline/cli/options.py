@@ -81,7 +81,7 @@ def version_number(
     """Return the version that a number or a date names; None for the current one."""
     if version is None:
         return None
-    from siftset.pipeline.commands.resolve_version import resolve_version
+    from siftset.pipeline.approval.resolve_version import resolve_version
     from siftset.pipeline.remote_output.open import open_store
 
     return resolve_version(open_store(recipe, overrides=overrides or ())[1], version)

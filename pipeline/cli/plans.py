@@ -63,8 +63,8 @@ def _describe_plan(
 ) -> Iterator[str]:
     import shlex
 
+    from siftset.pipeline.approval.diff import read_difference
     from siftset.pipeline.cli.summary import shorten_path
-    from siftset.pipeline.commands.diff import read_difference
     from siftset.pipeline.reports.difference import describe_difference
 
     plan = result.plan
@@ -177,7 +177,7 @@ def diff_command(
     set_: Overrides = None,
 ) -> None:
     """Show which rows differ between two versions, or a version and a plan. Say why."""
-    from siftset.pipeline.commands.diff import diff as run
+    from siftset.pipeline.approval.diff import diff as run
     from siftset.pipeline.reports.difference import (
         describe_difference,
         difference_markdown,
@@ -209,7 +209,7 @@ def tag_command(
     lock_timeout: LockTimeout = 0.0,
 ) -> None:
     """Name a version of the set. Retention keeps what has a name."""
-    from siftset.pipeline.commands.tag import tag as run
+    from siftset.pipeline.approval.tag import tag as run
 
     number = run(
         recipe, name, version, delete=delete, overrides=set_ or (), lock_timeout=lock_timeout

@@ -89,7 +89,7 @@ def rollback_command(
     lock_timeout: LockTimeout = 0.0,
 ) -> None:
     """Bring an earlier version of the set back. Without --version: the model before."""
-    from siftset.pipeline.commands.resolve_version import resolve_version
+    from siftset.pipeline.approval.resolve_version import resolve_version
     from siftset.pipeline.model_registry.registry import MODELS, roll_back_model
     from siftset.pipeline.refresh.versions import roll_back_set
     from siftset.pipeline.remote_output.open import open_store

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
-from siftset.pipeline.commands.propose_run import propose_run
-from siftset.pipeline.commands.turnover import count_changed_rows, count_turnover
+from siftset.pipeline.approval.propose_run import propose_run
+from siftset.pipeline.approval.turnover import count_changed_rows, count_turnover
 from siftset.pipeline.engines.shard_results import close_shards
 from siftset.pipeline.engines.sift import count_scored
 from siftset.pipeline.gate.prepare import check_kinds

@@ -125,7 +125,9 @@ def _sample_rows(
     share = most if rows.height <= most else max(3, most // max(1, len(groups)))
     # what is new in the input says least of a change, so that the other reasons stand first
     groups.sort(key=lambda group: (group["reason"][0] == "new input", -group.height))
-    picked = pl.concat([rows.select(ID).clear(), *(group.head(share).select(ID) for group in groups)])
+    picked = pl.concat(
+        [rows.select(ID).clear(), *(group.head(share).select(ID) for group in groups)]
+    )
     chosen = picked.head(most).join(rows, on=ID, how="left", maintain_order="left")
     old, new, _ = drop_shared(before.files, after.files)
     there = chosen.filter(pl.col("kind") != "added"), chosen.filter(pl.col("kind") != "removed")

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from siftset.pipeline.approval.turnover import count_turnover
 from siftset.pipeline.commands.publish_run import BuiltVersion, publish_run
-from siftset.pipeline.commands.turnover import count_turnover
 from siftset.pipeline.engines.sift import check_engine, forget_answers, sift_shards
 from siftset.pipeline.profile.state import ProfileState
 from siftset.pipeline.refresh.change import SetChange, find_change, list_dropped

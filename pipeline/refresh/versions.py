@@ -9,7 +9,7 @@ from typing import Final
 import pyarrow.parquet as pq
 from pydantic import JsonValue
 
-from siftset.pipeline.commands.resolve_version import check_available, commit_time
+from siftset.pipeline.approval.resolve_version import check_available, commit_time
 from siftset.pipeline.model_registry.registry import list_models
 from siftset.pipeline.remote_output.open import open_store
 from siftset.pipeline.remote_output.retention import stored_versions, version_folder

@@ -7,8 +7,8 @@ from datetime import UTC, datetime, timedelta
 import polars as pl
 import pytest
 
+from siftset.pipeline.approval.resolve_version import commit_time, resolve_version
 from siftset.pipeline.commands.export import export_set
-from siftset.pipeline.commands.resolve_version import commit_time, resolve_version
 from siftset.pipeline.refresh import refresh
 from siftset.pipeline.refresh.versions import (
     list_history,

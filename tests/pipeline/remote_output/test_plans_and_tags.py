@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from siftset.pipeline.commands.diff import diff
-from siftset.pipeline.commands.tag import tag
+from siftset.pipeline.approval.diff import diff
+from siftset.pipeline.approval.tag import tag
 from siftset.pipeline.refresh import refresh
 from siftset.pipeline.refresh.plans import apply, list_plans, plan
 from siftset.pipeline.remote_output.open import open_store

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
-from siftset.pipeline.commands.resolve_version import resolve_version
+from siftset.pipeline.approval.resolve_version import resolve_version
 from siftset.pipeline.remote_output.open import open_store
 from siftset.pipeline.reports.index import write_index
 from siftset.pipeline.stages.lay_plan import find_user

@@ -6,8 +6,8 @@ import json
 
 import pytest
 
-from siftset.pipeline.commands.resolve_version import resolve_version
-from siftset.pipeline.commands.tag import tag
+from siftset.pipeline.approval.resolve_version import resolve_version
+from siftset.pipeline.approval.tag import tag
 from siftset.pipeline.model_registry.inputs import training_data
 from siftset.pipeline.refresh import refresh
 from siftset.pipeline.storage.run_folder import RunFolder

@@ -9,7 +9,7 @@ from typing import Final
 
 from pydantic import ValidationError
 
-from siftset.pipeline.commands.resolve_version import resolve_version
+from siftset.pipeline.approval.resolve_version import resolve_version
 from siftset.pipeline.difference.compare import compare_states
 from siftset.pipeline.difference.state import SetState, folder_state, version_state
 from siftset.pipeline.remote_output.open import open_store

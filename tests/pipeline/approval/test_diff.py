@@ -8,13 +8,13 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from siftset.pipeline.approval import turnover
+from siftset.pipeline.approval.diff import diff
+from siftset.pipeline.approval.tag import tag
+from siftset.pipeline.approval.turnover import count_turnover
 from siftset.pipeline.cli.summary import curate_summary
-from siftset.pipeline.commands import turnover
 from siftset.pipeline.commands.curate import curate
-from siftset.pipeline.commands.diff import diff
 from siftset.pipeline.commands.explain import explain_difference
-from siftset.pipeline.commands.tag import tag
-from siftset.pipeline.commands.turnover import count_turnover
 from siftset.pipeline.refresh.plans import plan
 from siftset.pipeline.run.context import CurateOptions
 from siftset.pipeline.storage.table import DataFile, Store

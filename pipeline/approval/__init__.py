@@ -1,0 +1,1 @@
+"""What people look at before a set changes: plans, differences, versions and their names."""
