@@ -7,12 +7,13 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, Final
+from typing import IO, Any, Final
 
 from siftset.schemas.errors import Locked
 
 LOCK_NAME: Final = ".lock"
 _POLL_SECONDS: Final = 0.1
+_SHORT_POLL: Final = 0.002
 
 
 @contextmanager
@@ -40,30 +41,47 @@ def hold_lock(folder: Path, *, timeout: float = 0.0) -> Iterator[None]:
             _free_lock(handle)
 
 
+@contextmanager
+def hold_file_lock(handle: IO[bytes], *, timeout: float = 30.0) -> Iterator[None]:
+    """Hold the lock of an open file for the moment of a write; raises Locked after `timeout`."""
+    deadline = time.monotonic() + timeout
+    while not _try_lock(handle):
+        if time.monotonic() >= deadline:
+            raise Locked(
+                f"another process holds {handle.name}: expected it to be free within "
+                f"{timeout:g} seconds; end that process and try again"
+            )
+        time.sleep(_SHORT_POLL)
+    try:
+        yield
+    finally:
+        _free_lock(handle)
+
+
 if os.name == "nt":  # pragma: no cover
     import msvcrt
 
-    def _try_lock(handle: IO[str]) -> bool:
+    def _try_lock(handle: IO[Any]) -> bool:
         try:
-            handle.seek(1 << 20)  # beyond the text, so that the holder stays readable
+            handle.seek(1 << 30)  # beyond the text, so that the holder stays readable
             msvcrt.locking(handle.fileno(), msvcrt.LK_NBLCK, 1)  # type: ignore[attr-defined,unused-ignore]
         except OSError:
             return False
         return True
 
-    def _free_lock(handle: IO[str]) -> None:
-        handle.seek(1 << 20)
+    def _free_lock(handle: IO[Any]) -> None:
+        handle.seek(1 << 30)
         msvcrt.locking(handle.fileno(), msvcrt.LK_UNLCK, 1)  # type: ignore[attr-defined,unused-ignore]
 
 else:
     import fcntl
 
-    def _try_lock(handle: IO[str]) -> bool:
+    def _try_lock(handle: IO[Any]) -> bool:
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             return False
         return True
 
-    def _free_lock(handle: IO[str]) -> None:
+    def _free_lock(handle: IO[Any]) -> None:
         fcntl.flock(handle, fcntl.LOCK_UN)

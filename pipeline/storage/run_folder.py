@@ -23,7 +23,7 @@ MANIFEST: Final = "manifest.json"
 MEANING: Final = 2
 """Raised when the same recipe on the same input gives other rows, ids or splits than before."""
 
-NOT_OF_THE_SET: Final = {"name", "output", "refresh", "train", "compare", "ray"}
+NOT_OF_THE_SET: Final = {"name", "output", "review", "refresh", "train", "compare", "ray"}
 _SOFTWARE: Final = ("siftset", "polars", "polars-hash", "deltalake", "nltk", "numba")
 
 State = Literal["prepared", "published", "refused", "preview", "died"]

@@ -10,6 +10,7 @@ from pydantic import BeforeValidator, Field, JsonValue, StringConstraints, model
 from siftset.schemas.recipe.cluster import Cluster
 from siftset.schemas.recipe.integrity import Dedupe, Integrity, Split
 from siftset.schemas.recipe.refresh import Refresh
+from siftset.schemas.recipe.review import Review
 from siftset.schemas.recipe.section import Identifier, Section, Share
 from siftset.schemas.recipe.source import Prepare, Source
 from siftset.schemas.recipe.train import Compare, Train
@@ -61,6 +62,7 @@ class Recipe(Section):
     integrity: Integrity = Integrity()
     dedupe: Dedupe = Dedupe()
     split: Split = Split()
+    review: Review | None = None
     refresh: Refresh = Refresh()
     train: Train | None = None
     compare: Compare = Compare()
