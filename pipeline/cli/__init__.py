@@ -7,7 +7,6 @@ from siftset.pipeline.cli import (  # noqa: F401  they add their commands
     plans,
     project,
     reports,
-    review,
     sets,
     signals,
     versions,
