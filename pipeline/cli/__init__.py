@@ -7,6 +7,7 @@ from siftset.pipeline.cli import (  # noqa: F401  they add their commands
     plans,
     project,
     reports,
+    review,
     sets,
     signals,
     versions,

@@ -46,7 +46,7 @@ def _main(
 
 _ORDER = (
     "init", "check", "curate", "explain", "train", "compare", "predict", "onnx", "refresh",
-    "plan", "apply", "plans", "diff", "tag",
+    "review", "plan", "apply", "plans", "diff", "tag",
     "synthesize", "export", "report", "serve", "history", "rollback", "doctor", "schema",
 )  # fmt: skip
 
