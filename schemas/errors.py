@@ -1,6 +1,6 @@
 """The tree of errors.
 
-SiftsetError                 exit 2: the user can mend it
+SiftsetError                 exit 2: the user can fix it
 ├── RecipeError              the recipe: a key, a value, its place in the file
 ├── FormulaError             the text of a formula
 ├── SignalError              a signal: definition, parameters, type, length, import

@@ -102,7 +102,7 @@ def untracked_lines(signals: Iterable[SignalSpec]) -> list[str]:
         for body in bodies:
             for name in body.trace.untracked if isinstance(body, Bound) else ():
                 lines[
-                    f"signal '{signal.name}': not tracked: {name}; a change of it is not noticed: "
+                    f"signal '{signal.name}': not tracked: {name}; changes of it go unnoticed: "
                     "name the file it comes from in resources=, or make it a parameter"
                 ] = None
     return list(lines)

@@ -84,8 +84,8 @@ class CpuSeconds:
             f"of all these, or mark them slow",
             red=True,
         )
-        dearest = sorted(self.costs.items(), key=lambda cost: -cost[1])[:NAMED]
-        for name, seconds in dearest:
+        costliest = sorted(self.costs.items(), key=lambda cost: -cost[1])[:NAMED]
+        for name, seconds in costliest:
             terminalreporter.write_line(f"{seconds:8.2f} s  {name}")
 
     def mean(self) -> float:

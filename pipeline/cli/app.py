@@ -22,7 +22,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
-    help="Sift raw text into a curated, versioned retraining set; fine-tune; see what changed.",
+    help="Curate raw text into a versioned retraining set, fine-tune a model, see what changed.",
 )
 
 
@@ -38,10 +38,12 @@ def _show_version(wanted: bool) -> None:
 def _main(
     version: Annotated[
         bool,
-        typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version."),
+        typer.Option(
+            "--version", callback=_show_version, is_eager=True, help="Print the version and exit."
+        ),
     ] = False,
 ) -> None:
-    """Sift raw text into a curated, versioned retraining set; fine-tune; see what changed."""
+    """Curate raw text into a versioned retraining set, fine-tune a model, see what changed."""
 
 
 _ORDER = (

@@ -26,11 +26,13 @@ INTERRUPTED: Final = 130
 TERMINATED: Final = 143
 
 _COMMON: Final[dict[str, object]] = {
-    "json_": Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")],
+    "json_": Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")],
     "quiet": Annotated[
-        bool, typer.Option("--quiet", "-q", help="Only errors and what was asked for.")
+        bool, typer.Option("--quiet", "-q", help="Print errors and the result only.")
     ],
-    "verbose": Annotated[bool, typer.Option("--verbose", "-v", help="Show more; tracebacks too.")],
+    "verbose": Annotated[
+        bool, typer.Option("--verbose", "-v", help="Print more, with tracebacks.")
+    ],
 }
 
 
@@ -126,11 +128,13 @@ def _explain_ending(error: BaseException) -> SiftsetError | None:
             "once (SIFTSET_WORKERS)"
         )
     elif isinstance(error, SystemExit):
-        message = f"your code called sys.exit({error.code!r}): take that out"
+        message = f"your code called sys.exit({error.code!r}): remove that call"
     elif isinstance(error, Exception) or type(error).__module__ == "pyo3_runtime":
         return None  # a panic of polars is nobody's intention
     else:
-        message = f"your code ended the run with {describe_error(error)}: raise an Exception there"
+        message = (
+            f"your code ended the run with {describe_error(error)}: raise an Exception instead"
+        )
     known = SiftsetError(message)
     for note in getattr(error, "__notes__", ()):
         known.add_note(note)

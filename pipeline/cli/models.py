@@ -23,13 +23,19 @@ def train_command(
     recipe: Recipe,
     version: Version = None,
     resume: Annotated[
-        bool, typer.Option("--resume/--fresh", help="Go on where a run was stopped, or start anew.")
+        bool,
+        typer.Option(
+            "--resume/--fresh", help="Resume a run that was stopped, or train from the start."
+        ),
     ] = True,
     yes: Annotated[
-        bool, typer.Option("--yes", help="Fetch the embedded model without asking.")
+        bool, typer.Option("--yes", help="Download the embedded model without asking.")
     ] = False,
     push: Annotated[
-        str | None, typer.Option(metavar="OWNER/NAME", help="Upload the model to the hub, private.")
+        str | None,
+        typer.Option(
+            metavar="OWNER/NAME", help="Upload the model to this private repository of the hub."
+        ),
     ] = None,
     set_: Overrides = None,
 ) -> None:
@@ -59,10 +65,17 @@ def train_command(
 def compare_command(
     screen: Screen,
     recipe: Recipe,
-    before: Annotated[str | None, typer.Option(help="Model before; default: the base.")] = None,
-    after: Annotated[str | None, typer.Option(help="Model after; default: the latest.")] = None,
+    before: Annotated[
+        str | None, typer.Option(help="Model before; default: the base model.")
+    ] = None,
+    after: Annotated[
+        str | None, typer.Option(help="Model after; default: the latest model.")
+    ] = None,
     arms: Annotated[
-        bool, typer.Option("--arms", help="Did the curation help: train on other rows, compare.")
+        bool,
+        typer.Option(
+            "--arms", help="Ablation: also train on a random sample and on all rows, and compare."
+        ),
     ] = False,
     set_: Overrides = None,
 ) -> None:
@@ -93,31 +106,35 @@ def compare_command(
 )
 def predict_command(
     screen: Screen,
-    model: Annotated[str, typer.Argument(help="A model folder, an embedded name, a hub name.")],
+    model: Annotated[
+        str, typer.Argument(help="A model folder, `minilm`, `static`, or a name on the hub.")
+    ],
     texts: Annotated[
-        list[str] | None, typer.Argument(metavar="TEXT...", help="Texts to answer.")
+        list[str] | None, typer.Argument(metavar="TEXT...", help="Texts to predict.")
     ] = None,
-    top_k: Annotated[int, typer.Option(min=1, help="Answers for each mask.")] = 5,
-    max_new_tokens: Annotated[int, typer.Option(min=1, help="Longest generated answer.")] = 64,
+    top_k: Annotated[int, typer.Option(min=1, help="Number of answers for each mask.")] = 5,
+    max_new_tokens: Annotated[
+        int, typer.Option(min=1, help="Maximum length of a generated answer, in tokens.")
+    ] = 64,
     examples: Annotated[
-        Path | None, typer.Option(help="Worked examples before every prompt (JSON Lines).")
+        Path | None, typer.Option(help="Few-shot examples put before every prompt (JSON Lines).")
     ] = None,
     file: Annotated[
-        Path | None, typer.Option(help="Texts to answer: CSV, Parquet, JSON Lines.")
+        Path | None, typer.Option(help="File of texts to predict: CSV, Parquet, JSON Lines.")
     ] = None,
     out: Annotated[
-        Path | None, typer.Option(help="Where the answers to --file go, likewise.")
+        Path | None, typer.Option(help="File for the predictions: CSV, Parquet, JSON Lines.")
     ] = None,
-    column: Annotated[str, typer.Option(help="The field of --file that holds the text.")] = "text",
+    column: Annotated[str, typer.Option(help="Column of --file that holds the text.")] = "text",
     embeddings: Annotated[
         bool,
         typer.Option(
             "--embeddings",
-            help="Write vectors of --file to --out (Parquet); the model `static` needs no torch.",
+            help="Write embeddings of --file to --out (Parquet); with `static`, no torch needed.",
         ),
     ] = False,
 ) -> None:
-    """Fill masks, name classes, or answer, by the model's task."""
+    """Fill masks, classify or generate, depending on the model's task."""
     from siftset.pipeline.commands.predict import (
         PredictOptions,
         embed_rows,
@@ -146,16 +163,20 @@ def predict_command(
 @add_command(app, "onnx", example="siftset onnx out/nike/models/latest --out nike.onnx")
 def onnx_command(
     screen: Screen,
-    model: Annotated[str, typer.Argument(help="A model folder, an embedded name, a hub name.")],
-    out: Annotated[Path, typer.Option(help="The file, ending in .onnx; it is replaced.")],
+    model: Annotated[
+        str, typer.Argument(help="A model folder, `minilm`, `static`, or a name on the hub.")
+    ],
+    out: Annotated[
+        Path, typer.Option(help="File to write, ending in .onnx; an existing one is replaced.")
+    ],
 ) -> None:
-    """Write a model as ONNX, and check that it answers the same."""
+    """Export a model to ONNX, and check that its logits agree."""
     from siftset.pipeline.commands.onnx import write_onnx
 
     with screen.progress().stage("write and check"):
         written = write_onnx(model, out)
     screen.show(
-        f"Written: {written.out}  ({written.size / 1e6:,.1f} MB; {written.task}; logits within "
+        f"Wrote {written.out}  ({written.size / 1e6:,.1f} MB; {written.task}; logits within "
         f"{written.difference:.0e} of the model's)"
     )
     screen.result(written.to_json())
@@ -169,4 +190,4 @@ def _offer_fetch(screen: Screen, loaded: LoadedRecipe) -> bool:
 
     if screen.json or not sys.stdin.isatty() or not lacks_embedded_model(loaded.recipe.train):
         return False
-    return typer.confirm("The embedded model is not in the cache. Fetch it (90 MB)?", err=True)
+    return typer.confirm("The embedded model is not in the cache. Download it (90 MB)?", err=True)

@@ -33,36 +33,35 @@ Version = Annotated[
     typer.Option(
         "--version",
         metavar="N|DATE|TAG",
-        help="A version of the set, a date or a tag; by default the current one.",
+        help="Version of the set: a number, a date or a tag; default: the current one.",
     ),
 ]
 Shape = Annotated[
     Literal["table", "same", "openai", "sharegpt", "trl", "alpaca", "text"],
-    typer.Option(
-        "--as", help="The shape of the rows: as they came in (same), or as chat formats have them."
-    ),
+    typer.Option("--as", help="Format of the rows: as they were read (same), or a chat format."),
 ]
 Split = Annotated[
-    Literal["train", "validation", "test"] | None, typer.Option(help="The rows of one split.")
+    Literal["train", "validation", "test"] | None, typer.Option(help="Write one split only.")
 ]
-Engine = Annotated[Literal["local", "ray"], typer.Option("--engine", help="Who does the work.")]
+Engine = Annotated[Literal["local", "ray"], typer.Option("--engine", help="Where to run.")]
 LockTimeout = Annotated[
-    float, typer.Option("--lock-timeout", help="Seconds to wait for another run to end.")
+    float, typer.Option("--lock-timeout", help="Seconds to wait for another run to finish.")
 ]
 Fresh = Annotated[
     bool,
     typer.Option(
         "--fresh",
-        help="Score every row anew, with nothing that is stored; publish what differs.",
+        help="Ignore stored scores and score every row again; publish if anything differs.",
     ),
 ]
 FreshSet = Annotated[
-    bool, typer.Option("--fresh-set", help="Publish again although nothing is new.")
+    bool, typer.Option("--fresh-set", help="Publish a version even if nothing is new.")
 ]
 TakeOver = Annotated[
     bool,
     typer.Option(
-        "--take-over", help="Go on from a set that another recipe made or another program changed."
+        "--take-over",
+        help="Continue from a set that another recipe made or another program changed.",
     ),
 ]
 Out = Annotated[str, typer.Option("--out", help="The file to write.")]
@@ -70,7 +69,7 @@ ForSpreadsheets = Annotated[
     bool,
     typer.Option(
         "--for-spreadsheets",
-        help="CSV: an apostrophe before text that a spreadsheet would take for a formula.",
+        help="CSV: put an apostrophe before text that a spreadsheet would read as a formula.",
     ),
 ]
 

@@ -21,7 +21,7 @@ CHANGES: Final = 10
 """The exit code of `plan --exit-code` where applying would change a row."""
 
 By = Annotated[
-    str, typer.Option("--by", metavar="NAME", help="Who; by default the user of this process.")
+    str, typer.Option("--by", metavar="NAME", help="Name to record; default: the current user.")
 ]
 
 
@@ -32,10 +32,10 @@ def plan_command(
     screen: Screen,
     recipe: Recipe,
     refresh: Annotated[
-        bool, typer.Option("--refresh", help="Read what is new only, as refresh does.")
+        bool, typer.Option("--refresh", help="Read only what is new, as refresh does.")
     ] = False,
     exit_code: Annotated[
-        bool, typer.Option("--exit-code", help="Exit with 10 where rows would change.")
+        bool, typer.Option("--exit-code", help="Exit with 10 if rows would change.")
     ] = False,
     by: By = "",
     set_: Overrides = None,
@@ -43,7 +43,7 @@ def plan_command(
     lock_timeout: LockTimeout = 0.0,
     take_over: TakeOver = False,
 ) -> None:
-    """Prepare a version and publish nothing. Show which rows it would change, and why."""
+    """Prepare a version without publishing it. Show which rows it would change, and why."""
     from siftset.pipeline.refresh.plans import plan as run
     from siftset.pipeline.run.context import CurateOptions
 
@@ -72,8 +72,8 @@ def _describe_plan(
         yield f"Nothing to plan: version {result.version} is what would be published"
         return
     folder = result.report.parent
-    again = "" if result.new else " (it was laid before)"
-    yield f"Plan {plan.plan_id}: verdict {plan.verdict}; nothing is published{again}"
+    again = "" if result.new else " (it existed already)"
+    yield f"Plan {plan.plan_id}: verdict {plan.verdict}; nothing was published{again}"
     yield ""
     yield from describe_difference(read_difference(folder), rows=10)
     yield ""
@@ -89,17 +89,17 @@ def apply_command(
     recipe: Recipe,
     plan: Annotated[
         str | None,
-        typer.Argument(metavar="ID", help="The plan; may be left out where one waits."),
+        typer.Argument(metavar="ID", help="The plan; not needed if there is only one."),
     ] = None,
     by: By = "",
-    note: Annotated[str, typer.Option("--note", help="Why; kept with the version.")] = "",
+    note: Annotated[str, typer.Option("--note", help="Reason to record with the version.")] = "",
     check_input: Annotated[
-        bool, typer.Option("--check-input", help="Refuse where the source changed since.")
+        bool, typer.Option("--check-input", help="Refuse if the source has changed since.")
     ] = False,
     set_: Overrides = None,
     lock_timeout: LockTimeout = 0.0,
 ) -> None:
-    """Publish a plan as it was looked at. Nothing is read or computed again."""
+    """Publish a plan exactly as it was reviewed. Nothing is read or computed again."""
     from siftset.pipeline.cli.summary import curate_summary, next_command
     from siftset.pipeline.cli.versions import describe_training
     from siftset.pipeline.refresh.plans import apply as run
@@ -125,11 +125,11 @@ def plans_command(
     screen: Screen,
     recipe: Recipe,
     prune: Annotated[
-        bool, typer.Option("--prune", help="Remove those that can no longer be applied.")
+        bool, typer.Option("--prune", help="Remove plans that can no longer be applied.")
     ] = False,
     set_: Overrides = None,
 ) -> None:
-    """List the plans that wait. Say of each what it changes and whether it is stale."""
+    """List the plans that wait for approval. Show what each changes and whether it is stale."""
     from siftset.pipeline.refresh.plans import list_plans
     from siftset.pipeline.reports.difference import describe_changes
 
@@ -142,7 +142,7 @@ def plans_command(
             f"{describe_changes(one.plan.changes)}{f'  ({why})' if why else ''}"
         )
     if not found:
-        screen.show("No plan was removed" if prune else "No plan waits")
+        screen.show("No plan was removed" if prune else "No plan is waiting")
     screen.result(
         {
             "plans": [
@@ -156,7 +156,7 @@ def plans_command(
 
 From = Annotated[
     str | None,
-    typer.Option("--from", metavar="N|DATE|TAG", help="A version; by default the one before."),
+    typer.Option("--from", metavar="N|DATE|TAG", help="A version; default: the previous one."),
 ]
 To = Annotated[
     str | None,
@@ -170,13 +170,13 @@ def diff_command(
     recipe: Recipe,
     from_: From = None,
     to: To = None,
-    html: Annotated[Path | None, typer.Option(help="Write a page to this file.")] = None,
+    html: Annotated[Path | None, typer.Option(help="Write an HTML page to this file.")] = None,
     markdown: Annotated[
-        bool, typer.Option("--markdown", help="Answer in Markdown, for a pull request's comment.")
+        bool, typer.Option("--markdown", help="Print Markdown, for a comment on a pull request.")
     ] = False,
     set_: Overrides = None,
 ) -> None:
-    """Show which rows differ between two versions, or a version and a plan. Say why."""
+    """Show which rows differ between two versions, or a version and a plan, and why."""
     from siftset.pipeline.approval.diff import diff as run
     from siftset.pipeline.reports.difference import (
         describe_difference,
@@ -202,13 +202,13 @@ def diff_command(
 def tag_command(
     screen: Screen,
     recipe: Recipe,
-    name: Annotated[str, typer.Argument(help="A name that every --version takes.")],
+    name: Annotated[str, typer.Argument(help="A name that every --version option accepts.")],
     version: Version = None,
-    delete: Annotated[bool, typer.Option("--delete", help="Take the name away.")] = False,
+    delete: Annotated[bool, typer.Option("--delete", help="Remove the name.")] = False,
     set_: Overrides = None,
     lock_timeout: LockTimeout = 0.0,
 ) -> None:
-    """Name a version of the set. Retention keeps what has a name."""
+    """Name a version of the set. Retention keeps named versions."""
     from siftset.pipeline.approval.tag import tag as run
 
     number = run(

@@ -16,20 +16,20 @@ from siftset.pipeline.cli.console import Screen
 @add_command(app, "init", example="siftset init my-project --template tickets --from tickets.csv")
 def init_command(
     screen: Screen,
-    folder: Annotated[str, typer.Argument(metavar="DIR", help="The folder to make.")],
+    folder: Annotated[str, typer.Argument(metavar="DIR", help="The folder to create.")],
     from_: Annotated[
         str | None,
-        typer.Option("--from", metavar="DATA", help="A file or folder of your own to begin with."),
+        typer.Option("--from", metavar="DATA", help="Your own file or folder to start from."),
     ] = None,
     template: Annotated[
         str | None,
         typer.Option(
             metavar="NAME",
-            help="What to begin with: reviews, tickets, tweets, answers; your data choose if not.",
+            help="Starting point: reviews, tickets, tweets, answers; default: as the data suggest.",
         ),
     ] = None,
 ) -> None:
-    """Start a project. Make a recipe, a signal of your own and sample data, ready to curate."""
+    """Start a project. Write a recipe, a signal of your own and sample data, ready to curate."""
     from siftset.pipeline.commands.init import DEFAULT, init_from, init_project
 
     made = (
@@ -46,13 +46,13 @@ def init_command(
 def doctor_command(
     screen: Screen,
     fetch: Annotated[
-        bool, typer.Option("--fetch", help="Fetch the embedded model into the cache.")
+        bool, typer.Option("--fetch", help="Download the embedded model into the cache.")
     ] = False,
     compile_: Annotated[
-        bool, typer.Option("--compile", help="Compile the kernels that large runs need.")
+        bool, typer.Option("--compile", help="Compile the kernels that large runs use.")
     ] = False,
 ) -> None:
-    """Show the environment. Versions, extras, caches, the embedded model, compiled kernels."""
+    """Show the environment: versions, extras, caches, the embedded model, compiled kernels."""
     from siftset.pipeline.commands.doctor import examine_environment, fetch_model
     from siftset.signals.warm_up import compile_kernels
 

@@ -18,18 +18,18 @@ def explain_command(
     screen: Screen,
     recipe: Recipe,
     analyze: Annotated[
-        bool, typer.Option("--analyze", help="Decide every row, not a sample.")
+        bool, typer.Option("--analyze", help="Decide every row instead of a sample.")
     ] = False,
     row: Annotated[
-        str | None, typer.Option("--row", help="Why this row_id was kept or not.")
+        str | None, typer.Option("--row", help="Explain why this row_id was kept or not.")
     ] = None,
     diff: Annotated[
-        bool, typer.Option("--diff", help="Rows that would enter and leave the set.")
+        bool, typer.Option("--diff", help="List the rows that a new version would add and remove.")
     ] = False,
     version: Version = None,
     set_: Overrides = None,
 ) -> None:
-    """Explain the plan, or a row: measured cost and selectivity, or why rows are kept or not."""
+    """Explain the plan or one row. Measured cost and selectivity, or why a row was kept or not."""
     from siftset.pipeline.commands.explain import explain_difference, explain_one, explain_plan
 
     changes = set_ or ()
@@ -55,11 +55,11 @@ def explain_command(
 def report_command(
     screen: Screen,
     recipe: Recipe,
-    open_: Annotated[bool, typer.Option("--open", help="Open it in the browser.")] = False,
+    open_: Annotated[bool, typer.Option("--open", help="Open the report in the browser.")] = False,
     version: Version = None,
     set_: Overrides = None,
 ) -> None:
-    """Say where everything lies. Show the figures of the set and the model that matter."""
+    """Show where everything is, with the main figures of the set and the model."""
     from siftset.pipeline.commands.report import describe_output
 
     number = version_number(recipe, version, set_)
@@ -74,10 +74,10 @@ def report_command(
 @add_command(app, "serve", example="siftset serve out/nike --port 8000")
 def serve_command(
     screen: Screen,
-    folder: Annotated[str, typer.Argument(metavar="DIR", help="An output folder.")],
-    port: Annotated[int, typer.Option(min=0, max=65535, help="0 takes a free one.")] = 8321,
+    folder: Annotated[str, typer.Argument(metavar="DIR", help="Output folder of a recipe.")],
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Port; 0 takes a free one.")] = 8321,
 ) -> None:
-    """Serve the reports on the loopback address."""
+    """Serve the reports on localhost."""
     from pathlib import Path
 
     from siftset.pipeline.commands.serve import serve_output as run

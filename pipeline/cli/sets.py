@@ -55,28 +55,28 @@ def curate_command(
     set_: Overrides = None,
     engine: Engine = "local",
     limit: Annotated[
-        int | None, typer.Option(min=1, help="Read the first rows only; publishes nothing.")
+        int | None, typer.Option(min=1, help="Read only the first N rows; publishes nothing.")
     ] = None,
     sample: Annotated[
-        int | None, typer.Option(min=1, help="Read a seeded sample; publishes nothing.")
+        int | None, typer.Option(min=1, help="Read a seeded sample of N rows; publishes nothing.")
     ] = None,
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Do everything but publish; lays preview/.")
+        bool, typer.Option("--dry-run", help="Do everything but publish; writes preview/.")
     ] = False,
     fresh: Fresh = False,
     fresh_set: FreshSet = False,
     release_quarantine: Annotated[
         bool,
-        typer.Option("--release-quarantine", help="Put mended rows back through."),
+        typer.Option("--release-quarantine", help="Put fixed rows back into the set."),
     ] = False,
-    mended: Annotated[
+    fixed: Annotated[
         Path | None,
-        typer.Option(help="Parquet with the mended rows; by default the last run's quarantine."),
+        typer.Option(help="Parquet file with the fixed rows; default: the last run's quarantine."),
     ] = None,
     lock_timeout: LockTimeout = 0.0,
     take_over: TakeOver = False,
 ) -> None:
-    """Make a version of the retraining set. Keep the rows that the recipe's formula says yes to."""
+    """Curate a version of the retraining set. Keep the rows that satisfy the recipe's formula."""
     from siftset.pipeline.cli.summary import curate_summary, next_command
     from siftset.pipeline.commands.curate import curate as run
     from siftset.pipeline.run.context import CurateOptions
@@ -87,8 +87,8 @@ def curate_command(
         dry_run=dry_run,
         fresh=fresh,
         fresh_set=fresh_set,
-        release_quarantine=release_quarantine or mended is not None,
-        mended=mended,
+        release_quarantine=release_quarantine or fixed is not None,
+        fixed=fixed,
         lock_timeout=lock_timeout,
         take_over=take_over,
         engine=engine,

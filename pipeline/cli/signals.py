@@ -21,7 +21,7 @@ app.add_typer(group)
 
 @add_command(group, "list", example="siftset signals list")
 def list_command(screen: Screen) -> None:
-    """List the kinds of signals there are."""
+    """List the available kinds of signals."""
     from siftset.pipeline.commands.signals import list_kinds
 
     found = list_kinds()
@@ -31,7 +31,7 @@ def list_command(screen: Screen) -> None:
 
 @add_command(group, "show", example="siftset signals show keyword")
 def show_command(
-    screen: Screen, name: Annotated[str, typer.Argument(help="A kind of signal.")]
+    screen: Screen, name: Annotated[str, typer.Argument(help="The kind of signal.")]
 ) -> None:
     """Show a kind's parameters, examples and the source of its definition."""
     from siftset.pipeline.commands.signals import show_kind
@@ -46,12 +46,12 @@ def show_command(
 )
 def try_command(
     screen: Screen,
-    formula: Annotated[str, typer.Argument(help="A formula with its signals written out.")],
-    data: Annotated[str, typer.Option("--data", help="A file with texts.")],
-    column: Annotated[str, typer.Option(help="The column that holds the text.")] = "text",
-    sample: Annotated[int | None, typer.Option(min=1, help="How many rows to look at.")] = None,
+    formula: Annotated[str, typer.Argument(help="A formula whose signals are written out.")],
+    data: Annotated[str, typer.Option("--data", help="File of texts.")],
+    column: Annotated[str, typer.Option(help="Column that holds the text.")] = "text",
+    sample: Annotated[int | None, typer.Option(min=1, help="Number of rows to look at.")] = None,
 ) -> None:
-    """Decide the rows of a file by a formula and show some of them."""
+    """Apply a formula to the rows of a file and show some of them."""
     from siftset.pipeline.commands.signals import try_formula
 
     found = try_formula(formula, Path(data), column=column, sample=sample)
@@ -65,9 +65,9 @@ def check_command(
     file: Annotated[str, typer.Argument(help="A Python file with @signal functions.")] = (
         "signals_mine.py"
     ),
-    data: Annotated[str | None, typer.Option("--data", help="A file with texts.")] = None,
+    data: Annotated[str | None, typer.Option("--data", help="File of texts.")] = None,
 ) -> None:
-    """Run the examples of your signals and check the laws that every signal keeps."""
+    """Run the examples of your signals and check the laws that every signal obeys."""
     from siftset.pipeline.commands.signals import check_signals
     from siftset.schemas.errors import SignalError
 
@@ -84,11 +84,11 @@ def doubt_command(
     screen: Screen,
     recipe: Recipe,
     out: Annotated[
-        Path | None, typer.Option(help="The folder for both files; beside the recipe if not.")
+        Path | None, typer.Option(help="Folder for both files; default: that of the recipe.")
     ] = None,
     set_: Overrides = None,
 ) -> None:
-    """Find labels that look wrong. Models judge the rows they did not see; nothing is removed."""
+    """Find labels that look wrong. Cross-validated models judge rows they were not fitted on."""
     from siftset.pipeline.commands.doubt import find_doubtful_labels
 
     found = find_doubtful_labels(recipe, overrides=set_ or (), out=out, progress=screen.progress())

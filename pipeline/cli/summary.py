@@ -72,7 +72,7 @@ def shorten_path(path: Path) -> str:
 
 def _head_line(result: CurateResult) -> str:
     if result.plan is not None:
-        again = "" if result.new else " (laid before)"
+        again = "" if result.new else " (it existed already)"
         told = describe_changes(result.plan.changes)
         return f"Plan {result.plan.plan_id} waits for approval{again}, nothing published: {told}"
     if result.version is None:

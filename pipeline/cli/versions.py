@@ -31,14 +31,14 @@ def refresh_command(
     set_: Overrides = None,
     engine: Engine = "local",
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Do everything but publish; lays preview/.")
+        bool, typer.Option("--dry-run", help="Do everything but publish; writes preview/.")
     ] = False,
     fresh: Fresh = False,
     fresh_set: FreshSet = False,
     lock_timeout: LockTimeout = 0.0,
     take_over: TakeOver = False,
 ) -> None:
-    """Curate what is new. Gate it, publish it, and train when that is due."""
+    """Curate what is new. Check it at the gate, publish it, and train when training is due."""
     from siftset.pipeline.cli.summary import curate_summary, next_command
     from siftset.pipeline.refresh import refresh as run
     from siftset.pipeline.run.context import CurateOptions
@@ -61,7 +61,7 @@ def refresh_command(
 
 @add_command(app, "history", example="siftset history nike")
 def history_command(screen: Screen, recipe: Recipe, set_: Overrides = None) -> None:
-    """List the versions of the set. Name the runs that made them and the models trained on them."""
+    """List the versions of the set, the runs that made them and the models trained on them."""
     from siftset.pipeline.refresh.versions import list_history
 
     versions = list_history(recipe, overrides=set_ or ())
@@ -88,7 +88,7 @@ def rollback_command(
     set_: Overrides = None,
     lock_timeout: LockTimeout = 0.0,
 ) -> None:
-    """Bring an earlier version of the set back. Without --version: the model before."""
+    """Bring back an earlier version of the set; without --version, the previous model."""
     from siftset.pipeline.approval.resolve_version import resolve_version
     from siftset.pipeline.model_registry.registry import MODELS, roll_back_model
     from siftset.pipeline.refresh.versions import roll_back_set
@@ -106,7 +106,7 @@ def rollback_command(
     number = roll_back_set(recipe, wanted, overrides=set_ or (), lock_timeout=lock_timeout)
     screen.show(
         f"Version {number} holds the rows of version {wanted}. The next refresh follows the "
-        "source again: mend the source or the recipe first."
+        "source again: fix the source or the recipe first."
     )
     screen.result({"version": number, "of": wanted})
 

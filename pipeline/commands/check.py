@@ -49,7 +49,7 @@ class Checked:
         yield f"output    {here if address is None else f'{address}, worked on in {here}'}"
         yield f"training  {self.model or 'none: the recipe has no train section'}"
         yield from (f"warning   {line}" for line in self.warnings)
-        yield "The recipe is good."
+        yield "The recipe is valid."
 
     def to_json(self) -> dict[str, JsonValue]:
         """Return the JSON object of `--json`."""
@@ -79,7 +79,7 @@ def check_recipe(recipe: RecipeLike, *, overrides: Sequence[str] = ()) -> Checke
     warnings += _check_doubt(job)
     unused = sorted(set(job.recipe.signals) - set(job.decider.questions))
     if unused:
-        warnings.append(f"signals that the formula does not ask: {', '.join(unused)}")
+        warnings.append(f"signals that the formula does not use: {', '.join(unused)}")
     return Checked(job, _check_model(loaded, warnings), tuple(warnings))
 
 

@@ -45,8 +45,8 @@ def curate(
     `data` takes the place of the recipe's source: a pandas, polars or Arrow table, a LazyFrame, a
     RecordBatchReader, a DuckDB relation, a datasets.Dataset or DatasetDict, or a list of dicts.
     A second run of the same recipe on the same input publishes nothing and returns the earlier
-    result with `new` false; `fresh` scores all rows anew first, `fresh_set` publishes all the same.
-    Raises a SiftsetError for what the user can mend.
+    result with `new` false; `fresh` scores all rows again first, `fresh_set` publishes anyway.
+    Raises a SiftsetError for what the user can fix.
     """
     clock = time.perf_counter()
     wanted = options or CurateOptions()
@@ -59,7 +59,7 @@ def curate(
             raise SiftsetError(
                 "--release-quarantine needs the whole source: leave --limit and --sample out"
             )
-        job, said = release_rows(job, wanted.mended)
+        job, said = release_rows(job, wanted.fixed)
         shown.say(said)
     with hold_lock(check_output_folder(job.output), timeout=wanted.lock_timeout):
         store = Store(job.output)

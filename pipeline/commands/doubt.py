@@ -55,7 +55,7 @@ class DoubtResult:
     def lines(self) -> Iterator[str]:
         """Yield what a person wants to know."""
         share = self.quality.wrong / max(1, self.quality.rows)
-        yield f"labels    {self.quality.rows:,} asked by models that did not see them"
+        yield f"labels    {self.quality.rows:,} judged by models that were not fitted on them"
         yield f"wrong     {self.quality.wrong:,} look wrong, {share:.2%}"
         for pair in self.quality.pairs[:SHOWN]:
             yield f"  {pair.label} that looks like {pair.other:<20}{pair.rows:>9,}"
@@ -67,7 +67,7 @@ class DoubtResult:
         yield f"models    {self.models}"
         group = "" if self.group is None else f", group: {self.group}"
         yield (
-            "in a recipe, if you mean to drop by it:  signals: {doubtful: {label_doubt: "
+            "to drop such rows, add to the recipe:  signals: {doubtful: {label_doubt: "
             f"{{models: {self.models.name}{group}, min: 0.9}}}}}}  and  keep: ... & ~doubtful"
         )
 
@@ -90,7 +90,7 @@ def find_doubtful_labels(
     out: Path | None = None,
     progress: Progress | None = None,
 ) -> DoubtResult:
-    """Fit models on the labels of a recipe's source, and ask each of rows it did not see.
+    """Fit models on the labels of a recipe's source and judge the rows that each model did not see.
 
     Rows of one `split.group`, or else copies of a text, stay in one fold. Writes every row with its
     score to NAME.doubt.parquet, and what the signal `label_doubt` reads to NAME.doubt.safetensors,
@@ -105,9 +105,9 @@ def find_doubtful_labels(
             f"the source, one of: {', '.join(sources.schema)}"
         )
     group = _find_group(loaded, sources)
-    with shown.stage("fit models of labels"):
+    with shown.stage("fit models of the labels"):
         models = fit_fold_models(lambda: _read_labelled(sources, group), group)
-    with shown.stage("ask each of rows it did not see"):
+    with shown.stage("judge the rows that each model did not see"):
         quality = assess_labels(models, lambda: _read_labelled(sources, group))
     folder = out or (loaded.path.parent if loaded.path.is_file() else Path.cwd())
     folder.mkdir(parents=True, exist_ok=True)

@@ -91,7 +91,7 @@ def init_from(folder: Path, data: Path, template: str | None = None) -> Project:
     if template is not None:
         _read_template(template)
     if not data.exists():
-        raise SourceError(f"{data}: no such file or folder, expected data such as reviews.csv")
+        raise SourceError(f"{data}: no such file or folder; expected data such as reviews.csv")
     source = guess_source(data)
     if template == "answers" and not source.shape.has_messages:
         raise SourceError(
@@ -164,7 +164,7 @@ def _write_files(folder: Path, files: Mapping[str, str]) -> tuple[str, ...]:
     taken = [name for name in files if (folder / name).exists()]
     if taken:
         raise OutputError(
-            f"{folder / taken[0]} is there already: nothing was written; choose another folder"
+            f"{folder / taken[0]} exists already: nothing was written; choose another folder"
         )
     try:
         folder.mkdir(parents=True, exist_ok=True)

@@ -66,9 +66,9 @@ class SourceGuess(NamedTuple):
         """What is said beside keys of the recipe."""
         notes = dict(self.file.notes)
         if "label" in self.columns.guessed and "label" not in self.shape.keys:
-            notes["label"] = "guess: few values; remove it if it is no label"
+            notes["label"] = "guess: few values; remove it if it is not a label"
         if "text" in self.columns.guessed:
-            notes["text"] = "guess: the longest texts that columns nest"
+            notes["text"] = "guess: the longest nested texts"
         if self.shape.said:
             notes["text" if "messages" not in self.shape.keys else "messages"] = self.shape.said
         return notes

@@ -85,11 +85,11 @@ def publish_run(run: CurateRun, build: Callable[[CurateRun], BuiltVersion]) -> C
 
 
 def _repeats_version(run: CurateRun, built: BuiltVersion) -> bool:
-    """Tell whether rows that were scored anew are those of the current version, answers too."""
+    """Tell whether rows that were scored again are those of the current version, answers too."""
     changed = count_changed_rows(run.store, [file.path for file in built.outcome.files])
     scored = sum(one.ran for one in run.job.decider.statistics().signals.values())
     told = "the current version cannot be read" if changed is None else f"{changed:,} rows differ"
-    run.progress.say(f"scored anew, {scored:,} answers: {told}")
+    run.progress.say(f"scored again, {scored:,} answers: {told}")
     return changed == 0
 
 

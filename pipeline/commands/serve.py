@@ -54,7 +54,7 @@ def serve_output(
     """
     root = directory.expanduser().resolve()
     if not root.is_dir():
-        raise OutputError(f"{directory} is no folder: expected the output folder of a recipe")
+        raise OutputError(f"{directory} is not a folder; expected the output folder of a recipe")
     handler = type("Handler", (_Handler,), {"root": root})
     try:
         server = ThreadingHTTPServer((LOOPBACK, port), handler)

@@ -121,7 +121,7 @@ def check_thresholds(recipe: Recipe, columns: Sequence[str]) -> None:
         if recipe.analysis == "off" and name not in known:
             raise RecipeError(
                 f"integrity.thresholds.{name}: not measured with  analysis: off ; "
-                "set  analysis: sample  or take the threshold out"
+                "set  analysis: sample  or remove the threshold"
             )
 
 

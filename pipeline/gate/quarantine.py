@@ -98,7 +98,7 @@ def suite_reasons(suite: Suite, schema: pl.Schema, *actions: Action) -> pl.Expr:
 def read_quarantine(paths: Sequence[Path], schema: pl.Schema) -> pl.LazyFrame:
     """Read quarantined rows back as they were: the columns of `schema`, without the reasons.
 
-    Takes Parquet files, mended or not; a column that was added in mending is left out. Raises
+    Takes Parquet files, fixed or not; a column that was added while fixing them is left out. Raises
     SourceError for a file that cannot be read or lacks a column.
     """
     try:
@@ -116,7 +116,7 @@ def read_quarantine(paths: Sequence[Path], schema: pl.Schema) -> pl.LazyFrame:
         if not fits and not (found[name].is_integer() and dtype.is_numeric()):
             raise SourceError(
                 f"quarantine: '{name}' holds {found[name]}, but the source has {dtype}: "
-                "keep the type when mending"
+                "keep the type when fixing rows"
             )
     return frame.select([pl.col(name).cast(dtype) for name, dtype in schema.items()])
 
@@ -128,9 +128,13 @@ def _make_rule(suite: Suite, expectation: Expectation, schema: pl.Schema) -> Row
     if metric is None:
         if asked in ("quarantine", "block"):
             close = difflib.get_close_matches(expectation.kind, _METRICS, n=1)
-            hint = f"did you mean '{close[0]}'?" if close else "no expectation of that name does"
+            hint = (
+                f"did you mean '{close[0]}'?"
+                if close
+                else "there is no expectation of that name that does"
+            )
             raise SuiteError(
-                f"{where}: it judges no row by itself ({hint}): remove '{asked}' from its meta"
+                f"{where}: it does not judge single rows ({hint}): remove '{asked}' from its meta"
             )
         return None
     action = next((one for one in ACTIONS if one == asked), _BY_SEVERITY[expectation.severity])

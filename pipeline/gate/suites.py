@@ -98,7 +98,7 @@ class Suite:
 
 
 def suite_path(suite: str, folder: Path, *, shipped: bool = False) -> Path:
-    """Return where a recipe's suite lies; the default one is laid beside it on first use.
+    """Return where a recipe's suite lies; the default one is written beside it on first use.
 
     `folder` is the recipe's. A shipped recipe uses the shipped suite in place.
     """

@@ -42,7 +42,7 @@ def check_accelerate_file(path: Path) -> None:
     """Raise RecipeError unless accelerate's file is there and means this machine alone."""
     if not path.is_file():
         raise RecipeError(
-            f"train.distributed.accelerate: {path} is no file, expected one that  accelerate "
+            f"train.distributed.accelerate: {path} is not a file; expected one that  accelerate "
             f"config --config_file {path}  wrote"
         )
     from siftset.schemas.recipe.yaml_text import read_yaml

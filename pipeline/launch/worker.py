@@ -36,7 +36,7 @@ def join_training(task: Mapping[str, JsonValue]) -> None:
     os.chdir(str(task["folder"]))
     note = Path(str(task["refusals"])) / REFUSAL
     if note.is_file():
-        raise SiftsetError("another process refused")  # a restart cannot mend what a user must
+        raise SiftsetError("another process refused")  # a restart cannot fix what a user must
     try:
         _fit_task(task, LineProgress(_write_line) if is_main_process() else Silent())
     except SiftsetError as error:

@@ -11,7 +11,7 @@ class TrainOptions:
 
     version: int | None = None
     resume: bool = True
-    """Go on where a run was stopped, and do nothing where one is done; False starts anew."""
+    """Resume a stopped run, and do nothing where one is done; False trains from the start."""
     again: bool = False
     """Train although a result is there; with `resume`, go on where that was stopped."""
     fetch: bool = False

@@ -80,7 +80,7 @@ def locate_model(model: str) -> str:
 def read_pending(models: Path) -> tuple[int, str] | None:
     """Return the version that a training is under way for, and why; None where there is none.
 
-    A file that cannot be read counts as none: the next refresh decides anew.
+    A file that cannot be read counts as none: the next refresh decides again.
     """
     with suppress(OutputError, KeyError, ValueError):
         said = read_json(models / PENDING)

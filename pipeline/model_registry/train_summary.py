@@ -29,8 +29,8 @@ def train_summary(result: TrainResult) -> str:
     head = f"Trained {result.task} in {result.seconds:.1f} s, {result.steps:,} steps"
     if not result.new:
         head = (
-            f"Nothing new: this {result.task} model was trained before, and stands as it was "
-            "compared then; siftset compare asks it anew, --fresh trains it again"
+            f"Nothing new: this {result.task} model was trained and compared before; siftset "
+            "compare compares it again, --fresh trains it again"
         )
     old, new = result.metrics.get("before", {}), result.metrics.get("after", {})
     lines = [head, "", f"  {'':<20}{'before':>12}{'after':>12}"]

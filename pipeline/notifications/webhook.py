@@ -68,7 +68,7 @@ def post_json(
         except (OSError, ValueError, HTTPException) as error:
             answer.append(type(error).__name__)
 
-    # A thread, because the timeout of a socket starts anew with every byte that comes.
+    # A thread, because the timeout of a socket starts again with every byte that comes.
     thread = threading.Thread(target=post, daemon=True)
     thread.start()
     thread.join(2 * TIMEOUT)

@@ -49,7 +49,7 @@ def normalised_key(text: pl.Expr) -> pl.Expr:
 def split_leaks(rows: pl.LazyFrame, *, text: str = "text") -> tuple[Leak, ...]:
     """Return the leaks between the splits of a set with columns row_id, split and `text`.
 
-    Near copies are looked for among up to 200,000 rows.
+    Near duplicates are looked for among up to 200,000 rows.
     """
     sides = {
         split: _select_subjects(rows.filter(pl.col("split").cast(pl.String) == split), text)
@@ -72,8 +72,9 @@ def held_out_leaks(
 ) -> tuple[Leak, ...]:
     """Return how many held-out texts the set holds: by text, nearly, and by 13 words in a row.
 
-    `rows` and `held_out` have a column `text`, and `rows` a column row_id. Near copies are looked
-    for where both together have up to 200,000 rows; prompts and answers where both have messages.
+    `rows` and `held_out` have a column `text`, and `rows` a column row_id. Near duplicates are
+    looked for where both together have up to 200,000 rows; prompts and answers where both have
+    messages.
     """
     numbered = held_out.with_row_index("row_id").with_columns(pl.col("row_id").cast(pl.String))
     left, right = _select_subjects(numbered, text), _select_subjects(rows, text)

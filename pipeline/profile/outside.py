@@ -43,7 +43,7 @@ def open_outside(path: Path, key: str, *, talks: bool = False) -> pl.LazyFrame:
         names = rows.collect_schema().names()
     except (pl.exceptions.PolarsError, OSError) as error:
         reason = str(error).splitlines()[0]
-        raise SourceError(f"{key}: {path} cannot be read ({reason}): mend or replace it") from error
+        raise SourceError(f"{key}: {path} cannot be read ({reason}): fix or replace it") from error
     if "text" not in names and not (talks and COLUMN in names):
         raise SourceError(
             f"{key}: {path} has no column 'text', only {', '.join(names[:10])}: rename one to text"

@@ -214,7 +214,7 @@ def with_tokens(
 
 def _profile_columns(frame: pl.DataFrame, names: Sequence[str]) -> dict[str, ColumnState]:
     asked: dict[str, pl.Expr] = {}
-    schema = frame.schema  # which is made anew each time it is asked for
+    schema = frame.schema  # which is made again at every access
     for name in names:
         column = pl.col(name)
         asked[f"{name}\nnull"] = column.null_count()

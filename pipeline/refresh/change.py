@@ -39,7 +39,7 @@ class SetChange:
 def find_change(
     job: Job, entries: Sequence[ShardEntry], todo: set[str], before: ShardList | None
 ) -> SetChange:
-    """Settle all candidates anew, from their keys alone, and compare with the version before."""
+    """Settle all candidates again, from their keys alone, and compare with the version before."""
     parts = tuple(part for entry in entries for part in entry.candidates)
     published = _mark_published(entries, before)
     ids = [part for entry in entries for part in entry.ids]

@@ -38,7 +38,9 @@ def find_metric_drop(
     now, _ = write_comparison(loaded, store, str(model), str(model), progress)
     then = Comparison.model_validate_json(path.read_bytes())
     drop = describe_drop(then, now, refresh.promote_metric, limit)
-    write_json(note, {**asked, "drop": drop})  # once it is known: an asking that is cut off is anew
+    write_json(
+        note, {**asked, "drop": drop}
+    )  # once it is known: an asking that is cut off starts again
     return drop
 
 

@@ -41,7 +41,7 @@ class RefreshPlan:
     before: ShardList | None
     """What the current version rests on, if it was decided in the same way."""
     earlier_ids: Mapping[str, tuple[Part, ...]] = field(default_factory=dict)
-    """For inputs that are gone and are decided anew, by the key of the entry, the ids of all their
+    """For inputs that are gone and are decided again, by the key of the entry, the ids of all their
     records."""
 
 
@@ -99,7 +99,7 @@ def make_plan(
     earlier_ids: dict[str, tuple[Part, ...]] = {}
     if keeps_rows(job.recipe):
         for entry, stored in _find_gone(job, store, book, work):
-            if same is None or stored.is_outdated():  # its rows are decided anew
+            if same is None or stored.is_outdated():  # its rows are decided again
                 about = sign if same is None else job.key
                 key = json_digest(["gone", entry.key, about])
                 if job.recipe.refresh.merge == "upsert":

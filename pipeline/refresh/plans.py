@@ -68,10 +68,10 @@ def plan(
     options: CurateOptions | None = None,
     progress: Progress | None = None,
 ) -> CurateResult:
-    """Do everything that `curate`, or `refresh`, does but the commit, and lay it under plans/.
+    """Do everything that `curate`, or `refresh`, does but the commit, and write it under plans/.
 
-    `plan` of the result is what was laid; None where the current version is what would result.
-    Raises GateFailed for a run that the gate refuses: its plan is laid and cannot be applied.
+    `plan` of the result is the plan that was written; None where nothing would change.
+    Raises GateFailed for a run that the gate refuses: its plan is written but cannot be applied.
     """
     wanted = replace(options or CurateOptions(), plan=True)
     if refresh:
@@ -96,7 +96,7 @@ def apply(
     lock_timeout: float = 0.0,
     progress: Progress | None = None,
 ) -> CurateResult:
-    """Publish a plan as it was laid, in one commit; the source is not read.
+    """Publish a plan as it was written, in one commit; the source is not read.
 
     `plan_id` may be left out where one plan waits. `by` is who approves (default: the user of this
     process). Raises OutputError for a plan that is stale, also in its input with `check_input`, and
@@ -179,7 +179,7 @@ def choose_plan(store: Store, plan_id: str | None, rules: Mapping[str, str]) -> 
 
 
 def find_staleness(store: Store, chosen: Plan, rules: Mapping[str, str]) -> list[str]:
-    """Return what changed since a plan was laid, so that it is no plan of this set any more."""
+    """Return what changed since a plan was written, so that it is no plan of this set any more."""
     version = store.version()
     found = []
     if version != chosen.base_version:

@@ -37,7 +37,7 @@ def refresh(
 ) -> CurateResult:
     """Curate what is new, gate it, publish it, and train and promote a model when that is due.
 
-    Raises a SiftsetError for what the user can mend; the set and the current model then stay.
+    Raises a SiftsetError for what the user can fix; the set and the current model then stay.
     """
     wanted, shown = options or CurateOptions(), progress or Silent()
     loaded = load_recipe(recipe, overrides=overrides, uses={*SECTIONS, "refresh"})

@@ -96,7 +96,7 @@ class StoredShard:
 
 
 def carry_ids(before: Sequence[Part], read: Sequence[Part], folder: Path) -> tuple[Part, ...]:
-    """Write the ids of an input that is gone anew, in `folder`, and return the part.
+    """Write the ids of an input that is gone again, in `folder`, and return the part.
 
     `before` holds those of all its records, `read` those of the rows that were kept of it: the
     others took out what earlier records of their ids said, and go on doing so.

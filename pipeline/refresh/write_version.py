@@ -44,7 +44,7 @@ class VersionFiles:
 def write_change(
     run: CurateRun, change: SetChange, template: Part, *, replaces: bool
 ) -> VersionFiles:
-    """Write what enters, and anew what loses rows; `replaces` replaces the version before.
+    """Write what is added, and rewrite what loses rows; `replaces` replaces the version before.
 
     `template` is a part of candidates, perhaps without rows, that has the columns.
     """

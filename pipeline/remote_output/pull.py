@@ -120,7 +120,7 @@ def _is_complete(folder: Path, name: str | None) -> bool:
 
 
 def _pull_fixes(origin: Origin, there: Listing) -> None:
-    """Fetch the rows that were mended, unless they were changed here since both sides agreed."""
+    """Fetch the rows that were fixed, unless they were changed here since both sides agreed."""
     path = origin.folder / MENDED
     here = path.read_bytes() if path.is_file() else None
     if MENDED in there and (

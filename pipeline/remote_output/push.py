@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 _ADVICE: Final = (
     "nothing of this run is there; run again, it goes on from what lies there and reads the rest "
-    "anew"
+    "again"
 )
 _ENDED: Final = ("published", "refused")
 GRACE: Final = 3600.0
@@ -90,7 +90,7 @@ def _push_runs(origin: Origin, there: Listing) -> None:
 
 
 def _push_models(origin: Origin, there: Listing) -> None:
-    """Upload models that are finished, what says so last; one trained anew replaces the old.
+    """Upload models that are finished, what says so last; one trained again replaces the old.
 
     Of a model that may not be used everything but its weights is sent: another machine then knows
     that this training was made, and does not make it again.

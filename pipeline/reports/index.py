@@ -42,7 +42,7 @@ _WORDS = {"pass": "passed", "warn": "warning", "fail": "failed"}
 
 
 def index_page(catalog: Catalog, *, live: bool = False) -> str:
-    """Return the index; `live` follows a run in progress by loading itself anew."""
+    """Return the index; `live` follows a run in progress by reloading itself."""
     running = catalog.progress if live else None
     parts = [PagePart("now", "In progress", _show_progress(running))] if running else []
     if catalog.plans:

@@ -32,9 +32,9 @@ class CurateOptions:
     fresh_set: bool = False
     """Publish although the current version was made from the same recipe and input."""
     release_quarantine: bool = False
-    """Put quarantined rows that were mended back through; they stay in force for later runs."""
-    mended: Path | None = None
-    """Where the mended rows lie; by default the quarantine of the last run."""
+    """Put quarantined rows that were fixed back into the set; they stay in force for later runs."""
+    fixed: Path | None = None
+    """Where the fixed rows are; by default the quarantine of the last run."""
     plan: bool = False
     """Do everything but the commit, and lay it where `apply` finds it."""
     by: str = ""

@@ -41,9 +41,7 @@ def fingerprint_rules(loaded: LoadedRecipe, decider: Decider | None = None) -> d
             f"the gate's {name.strip('()')}": text
             for name, text in hash_gate_inputs(loaded).items()
         },
-        "the mended rows": "".join(
-            hash_files(path for path in [mended] if path.is_file()).values()
-        ),
+        "the fixed rows": "".join(hash_files(path for path in [mended] if path.is_file()).values()),
         "the version of siftset": str(MEANING),
     }
 

@@ -58,7 +58,7 @@ class Job:
     suites: str = ""
     """Hash of the suites where they set rows aside."""
     fixes: QuarantineFixes | None = None
-    """Rows that take the place of records, None where nobody mended any."""
+    """Rows that take the place of records, None where nobody fixed any."""
     gate: str = ""
     """Hash of what judges the set: rules, suites, limits, held-out and reference texts, metrics."""
 
@@ -79,7 +79,7 @@ class Job:
 
     @property
     def shards(self) -> tuple[Shard, ...]:
-        """The input in parts, with mended rows in their places."""
+        """The input in parts, with fixed rows in their places."""
         shards = self.sources.shards
         return shards if self.fixes is None else self.fixes.apply_to(shards)
 
@@ -150,13 +150,13 @@ def bind_formula(loaded: LoadedRecipe) -> Decider:
     """Return the formula of a recipe with its signals; needs no data."""
     formula = parse(loaded.recipe.keep)
     signals = build_for(formula, loaded.recipe.signals, folder=loaded.folder)
-    dear = sum(signal.kind != "expression" for signal in signals.values())
+    expensive = sum(signal.kind != "expression" for signal in signals.values())
     return Decider(
         formula,
         signals,
         order=loaded.recipe.order,
         seed=loaded.recipe.seed,
-        cache=StoredScores(output_folder(loaded), signals=dear),
+        cache=StoredScores(output_folder(loaded), signals=expensive),
     )
 
 

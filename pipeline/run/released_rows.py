@@ -1,4 +1,4 @@
-"""Rows that people mended: each takes the place of the record that it was read as.
+"""Rows that people fixed: each takes the place of the record that it was read as.
 
 They lie in `mended.parquet` beside the set and stay in force for every later run, until the record
 itself changes or the file is removed.
@@ -31,7 +31,7 @@ KEY: Final = pl.Schema([("row_id", pl.String()), (CONTENT, pl.UInt64())])
 
 @dataclass(frozen=True, slots=True)
 class QuarantineFixes:
-    """The mended rows of an output folder."""
+    """The fixed rows of an output folder."""
 
     rows: pl.DataFrame
     """row_id, the hash of the record that the row was read from, then the source's columns."""
@@ -56,7 +56,7 @@ class QuarantineFixes:
         return json_digest([self.plain_key, self.fingerprint])
 
     def apply_to(self, shards: Sequence[Shard]) -> tuple[Shard, ...]:
-        """Return the shards with every mended row in its place."""
+        """Return the shards with every fixed row in its place."""
         return tuple(_FixedShard(shard, self.rows) for shard in shards)
 
     def save(self, output: Path) -> None:
@@ -101,7 +101,7 @@ def read_fixes(output: Path, schema: Mapping[str, pl.DataType], key: str) -> Qua
         rows = read_released([path], {**KEY, **schema})
     except SourceError as error:
         raise SourceError(
-            f"{path} holds mended rows that no longer fit the source: {error}; remove it to go on "
+            f"{path} holds fixed rows that no longer match the source: {error}; remove it to go on "
             "without them"
         ) from error
     return QuarantineFixes(rows, key)

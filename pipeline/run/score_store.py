@@ -1,11 +1,11 @@
-"""Scores and answers of dear signals under `<output>/scores/`, so that no row is scored twice.
+"""Scores and answers of expensive signals under `<output>/scores/`, so that no row is scored twice.
 
     scores/<fingerprint>/<time>-<checksum>.parquet
 
 The fingerprint covers the signal's function, parameters, resources and the software beneath it, but
-no threshold and no formula. The folder may be deleted at any time. Only what is dearer than looking
-it up is stored: `WORTH` is five times what storing, reading and searching cost together, which is
-0.3 to 0.9 microseconds a row where 100,000 to 8,000,000 answers are stored.
+no threshold and no formula. The folder may be deleted at any time. Only what costs more
+than looking it up is stored: `WORTH` is five times what storing, reading and searching cost
+together, which is 0.3 to 0.9 microseconds a row where 100,000 to 8,000,000 answers are stored.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ from siftset.signals.formula.tree import digest
 
 SCORES: Final = "scores"
 WORTH: Final = 5e-6
-"""Seconds a row from which a body is dear enough to store its answers."""
+"""Seconds a row from which a body is expensive enough to store its answers."""
 SAVES: Final = 1e-3
 """Seconds that a signal must have taken before the first file is written for it."""
 ANSWERS: Final = 8_000_000

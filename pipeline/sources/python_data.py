@@ -122,7 +122,7 @@ def _arrow_frame(table: pa.Table | pa.RecordBatch) -> pl.DataFrame:
     batches = table.to_batches() if isinstance(table, pa.Table) else [table]
     blocks = [raw_block(batch, 0) for batch in batches]
     if any(block.bad for block in blocks):
-        raise SourceError("data: the table holds text that is not UTF-8; mend it first")
+        raise SourceError("data: the table holds text that is not UTF-8; fix it first")
     return pl.concat([block.frame for block in blocks]) if blocks else pl.DataFrame()
 
 

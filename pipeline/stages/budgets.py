@@ -42,13 +42,13 @@ def hold_budgets(
             f"{outcome.faulted:,} of {balance.read:,} rows cannot be decided because a signal "
             f"fails on them, more than max_fault_rate {recipe.max_fault_rate:g} allows; first: "
             f"signal '{first['signal']}' on row {first['row_id']}: {first['error']}; nothing was "
-            "published: mend the signal or raise max_fault_rate"
+            "published: fix the signal or raise max_fault_rate"
         )
     elif is_above(Fraction(balance.unreadable, read), recipe.max_unreadable_share):
         refusal = FaultBudgetExceeded(
             f"{balance.unreadable:,} of {balance.read:,} records are unreadable, more than "
             f"max_unreadable_share {recipe.max_unreadable_share:g} allows; nothing was published: "
-            "mend the input or raise max_unreadable_share"
+            "fix the input or raise max_unreadable_share"
         )
         checks.append(_check_unreadable(run, outcome))
     else:
@@ -105,7 +105,7 @@ def _check_unreadable(run: CurateRun, outcome: RunOutcome) -> Check:
         threshold=f"max_unreadable_share {run.job.recipe.max_unreadable_share:g}",
         message=f"unreadable records: {outcome.balance.unreadable:,} of {outcome.balance.read:,}; "
         f"first: {few['place'][0]}: {few['reason'][0]}",
-        advice="they lie under unreadable/ with file, record and reason; mend them at the source",
+        advice="see unreadable/ for the file, record and reason of each; fix them at the source",
         examples=tuple(
             Example(row_id=row_id or "", value=place, reason=reason)
             for row_id, place, reason in few.iter_rows()

@@ -27,7 +27,7 @@ _ROWS_PER_PASS: Final = 4_000_000
 _SCHEMA: Final = {"place": pl.Int64, "keeper": pl.Int64, "kind": pl.String}
 
 Keys = Callable[[], Iterator[pl.DataFrame]]
-"""Gives, each time anew, frames in order with the columns place and key."""
+"""Gives, each time from the start, frames in order with the columns place and key."""
 
 
 class ResolvedRows(NamedTuple):

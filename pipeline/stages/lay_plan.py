@@ -60,7 +60,7 @@ def lay_plan(
 ) -> CurateResult:
     """Lay a run aside as a plan; its difference lies in the run's folder already.
 
-    A refused run is laid too, so that people see what it would have done; it is never applied.
+    A refused run is written too, so that people see what it would have done; it is never applied.
     """
     assessment = fix_seconds(run, assessment)
     result = make_result(run, outcome, assessment, version=None)
@@ -113,7 +113,7 @@ def write_difference(folder: Path, difference: SetDifference) -> None:
 
 
 def find_waiting(store: Store, key: str) -> Plan | None:
-    """Return the plan that would be laid anew: of the same run on the same version, not refused."""
+    """Return the plan that would be made again: same run, same version, not refused."""
     version = store.version()
     for plan in read_plans(store.output):
         if (plan.key, plan.base_version, plan.refusal) == (key, version, None):

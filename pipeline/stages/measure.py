@@ -219,16 +219,16 @@ def describe_input(entry: dict[str, JsonValue]) -> Input:
 
 
 def _describe_fixes(run: CurateRun) -> tuple[Input, ...]:
-    mended = run.job.fixes
-    if mended is None:
+    fixes = run.job.fixes
+    if fixes is None:
         return ()
     return (
         Input(
-            name="mended rows",
+            name="fixed rows",
             kind="in place of records",
             location=FILE,
-            fingerprint=mended.fingerprint,
-            rows=mended.rows.height,
+            fingerprint=fixes.fingerprint,
+            rows=fixes.rows.height,
         ),
     )
 

@@ -1,4 +1,4 @@
-"""Quarantined rows that people mended, put back through in place of their records."""
+"""Quarantined rows that people fixed, put back in place of their records."""
 
 from __future__ import annotations
 
@@ -20,18 +20,18 @@ if TYPE_CHECKING:
 _STATES: Final = ("published", "refused")
 
 
-def release_rows(job: Job, mended: Path | None) -> tuple[Job, str]:
-    """Return the job with the mended rows of a quarantine, and a line that says how many.
+def release_rows(job: Job, fixed: Path | None) -> tuple[Job, str]:
+    """Return the job with the fixed rows of a quarantine, and a line that says how many.
 
-    `mended` is a Parquet file or a folder of them; without it the quarantine of the last run. A row
+    `fixed` is a Parquet file or a folder of them; without it the quarantine of the last run. A row
     is released where it differs from its record and passes every rule. Raises SourceError for files
     that are not there, do not fit, or hold no row of this source.
     """
-    found = read_released(_find_files(job, mended), {"row_id": pl.String(), **job.sources.schema})
+    found = read_released(_find_files(job, fixed), {"row_id": pl.String(), **job.sources.schema})
     repeated = found.unique().filter(pl.col("row_id").is_duplicated())
     if repeated.height:
         raise SourceError(
-            f"quarantine: row {repeated['row_id'][0]} is mended in two ways: keep one of them"
+            f"quarantine: row {repeated['row_id'][0]} is fixed in two ways: keep one of them"
         )
     original = _read_originals(job, found)
     if found.height and original.is_empty():
@@ -43,9 +43,9 @@ def release_rows(job: Job, mended: Path | None) -> tuple[Job, str]:
     good = changed.filter(~job.rules.failing())
     said = (
         f"{good.height:,} of {found.height:,} quarantined rows released: "
-        f"{original.height - changed.height:,} are as they stood, "
+        f"{original.height - changed.height:,} are unchanged, "
         f"{changed.height - good.height:,} still break a rule, "
-        f"{found.height - original.height:,} are no record of the source"
+        f"{found.height - original.height:,} are not records of the source"
     )
     if good.is_empty():
         return job, said
@@ -57,9 +57,9 @@ def release_rows(job: Job, mended: Path | None) -> tuple[Job, str]:
     return replace(job, fixes=fixes, key=fixes.key), said
 
 
-def _find_files(job: Job, mended: Path | None) -> list[Path]:
+def _find_files(job: Job, fixed: Path | None) -> list[Path]:
     """Return the files to release: those named, or the quarantine of the last run that ended."""
-    if mended is None:
+    if fixed is None:
         ended = (f for f in run_folders(job.output) if f.manifest().get("state") in _STATES)
         last: RunFolder | None = next(ended, None)
         if last is None:
@@ -67,16 +67,16 @@ def _find_files(job: Job, mended: Path | None) -> list[Path]:
                 f"{job.output} holds no run: expected one with a quarantine to release; run  "
                 "siftset curate  first"
             )
-        mended = last.path / "quarantine"
-        fetch_below(job.output, f"{RUNS}/{last.run_id}/{mended.name}")
-    found = [mended] if mended.is_file() else sorted(mended.glob("*.parquet"))
+        fixed = last.path / "quarantine"
+        fetch_below(job.output, f"{RUNS}/{last.run_id}/{fixed.name}")
+    found = [fixed] if fixed.is_file() else sorted(fixed.glob("*.parquet"))
     if not found:
-        raise SourceError(f"quarantine: {mended} holds no Parquet file: expected one, or a folder")
+        raise SourceError(f"quarantine: {fixed} holds no Parquet file: expected one, or a folder")
     return found
 
 
 def _read_originals(job: Job, found: pl.DataFrame) -> pl.DataFrame:
-    """Return the rows that the mended ones replace, with the hash of the record of each."""
+    """Return the rows that the fixed ones replace, with the hash of the record of each."""
     schema = {"row_id": pl.String(), **job.sources.schema, CONTENT: pl.UInt64()}
     empty = pl.DataFrame(schema=schema)
     parts = [
@@ -89,10 +89,10 @@ def _read_originals(job: Job, found: pl.DataFrame) -> pl.DataFrame:
 
 
 def _select_changed(original: pl.DataFrame, found: pl.DataFrame, schema: pl.Schema) -> pl.DataFrame:
-    """Return the records with their mended columns, where any of them differs."""
-    both = original.join(found.unique("row_id"), on="row_id", suffix=":mended")
+    """Return the records with their fixed columns, where any of them differs."""
+    both = original.join(found.unique("row_id"), on="row_id", suffix=":fixed")
     differs = reduce(
-        pl.Expr.__or__, [pl.col(name).ne_missing(pl.col(f"{name}:mended")) for name in schema]
+        pl.Expr.__or__, [pl.col(name).ne_missing(pl.col(f"{name}:fixed")) for name in schema]
     )
-    mended = [pl.col(f"{name}:mended").alias(name) for name in schema]
-    return both.filter(differs).with_columns(mended).select(original.columns)
+    fixed = [pl.col(f"{name}:fixed").alias(name) for name in schema]
+    return both.filter(differs).with_columns(fixed).select(original.columns)

@@ -21,9 +21,9 @@ _CUT: Final = 160
 _SEVERITY: Final[dict[str, Severity]] = {"quarantine": "info", "block": "critical"}
 _DONE: Final = {"quarantine": "such rows are quarantined", "block": "such rows block publishing"}
 _ADVICE: Final = {
-    "quarantine": "look at them under quarantine/; mend the source to get them back",
-    "block": "mend the source, or let the rule quarantine them",
-    "warn": "mend the source, or let the rule quarantine them",
+    "quarantine": "see quarantine/ for these rows; fix the source to get them back",
+    "block": "fix the source, or let the rule quarantine them",
+    "warn": "fix the source, or let the rule quarantine them",
 }
 
 

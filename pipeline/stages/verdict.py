@@ -69,7 +69,7 @@ def _find_lost_shards(results: Sequence[ShardResult]) -> tuple[Check, ...]:
             rows=result.balance.read,
             arguments=fault["text"],
             message=f"({fault['error']})",
-            advice="its rows lie under quarantine/; mend what ended the workers and run again",
+            advice="its rows are in quarantine/; fix what ended the workers and run again",
         )
         for result in results
         for fault in result.faults

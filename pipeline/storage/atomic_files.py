@@ -77,7 +77,7 @@ def make_writable_folder(path: Path) -> Path:
     except OSError as error:
         raise OutputError(
             f"output folder {path} cannot be written ({error.strerror}): "
-            "choose another 'output' in the recipe or mend its permissions"
+            "choose another 'output' in the recipe or fix its permissions"
         ) from error
     return path
 

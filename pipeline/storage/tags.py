@@ -40,7 +40,7 @@ def read_tags(output: Path) -> dict[str, Tag]:
     except (OSError, ValidationError) as error:
         raise OutputError(
             f"{path} cannot be read ({first_line(error)}): expected the names that  siftset tag  "
-            "wrote; mend or remove it"
+            "wrote; fix or remove it"
         ) from error
 
 

@@ -71,8 +71,8 @@ class Refresh(Section):
     )
     approve: bool | Approve = Field(
         False,
-        description="Lay a plan that waits for `siftset apply` instead of publishing: every time, "
-        "or where more changes than `below` says.",
+        description="Write a plan that waits for `siftset apply` instead of publishing: every "
+        "time, or where more changes than `below` says.",
     )
     notify: str | None = Field(None, description="Webhook URL; give it as ${NAME}.")
     lineage: str | None = Field(

@@ -208,7 +208,7 @@ class Train(Section):
     attn_implementation: Literal["auto", "eager", "sdpa"] = "auto"
     packing: bool | Literal["auto"] = Field(
         "auto",
-        description="mlm and causal: rows laid end to end without padding, each attending to "
+        description="mlm and causal: rows joined end to end without padding, each attending to "
         "itself. auto: on CUDA in bf16, for models without dropout of attention.",
     )
     torch_compile: bool = False

@@ -45,7 +45,7 @@ class Plan(PlanPart):
     recipe: str
     command: Literal["curate", "refresh"] = "curate"
     scheduled: bool = Field(
-        False, description="Whether a refresh laid it: the next one replaces it."
+        False, description="Whether a refresh wrote it: the next one replaces it."
     )
     created: str = Field("", description="ISO 8601, UTC.")
     by: str = Field("", description="Who asked for it.")

@@ -74,7 +74,7 @@ class CurateResult:
     model: dict[str, JsonValue] | None = None
     """What a refresh did about the model; None where it was not asked to train."""
     plan: Plan | None = None
-    """The plan that was laid, where this run was to be looked at before it is published."""
+    """The plan that was written, for a run that is reviewed before it is published."""
 
     def to_json(self) -> dict[str, JsonValue]:
         """Return the JSON object of `--json`."""

@@ -83,7 +83,7 @@ def _join_without_each(node: Op, answers: Mapping[Node, Codes]) -> Without:
             others = table[before[place], behind[place + 1]]
             found[name] = others if codes is None else table[others, codes]
         else:
-            # a signal that several terms ask: the others are joined anew
+            # a signal that several terms ask: the others are joined again
             rest = [changed.get(place, codes) for place, codes in enumerate(said)]
             found[name] = join_codes(node.symbol, [one for one in rest if one is not None])[-1]
     return found

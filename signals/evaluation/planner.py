@@ -35,7 +35,7 @@ GATHER = 6e-8
 """Seconds to gather one row, which asking about some rows costs and asking about all does not."""
 MAX_GREEDY = 64
 DRIFT = 4.0
-"""Factor from the measured cost beyond which a plan is made anew: busy machines stay below it."""
+"""Factor from the measured cost beyond which a plan is made again: busy machines stay below it."""
 DRIFT_SECONDS = 0.02
 """Time in one frame below which a wrong cost does not matter."""
 _RANK = {"expression": 0, "batch": 1, "row": 2}

@@ -1,7 +1,7 @@
 """The seam to a store of scores: what was scored once is not scored again.
 
 Scores are known by the signal's `score_fingerprint` and the content of the row, so that a changed
-threshold or formula asks nothing anew, and a changed function, list, parameter or model everything.
+threshold or formula asks nothing again, and a changed function, list, parameter or model all rows.
 """
 
 from __future__ import annotations

@@ -147,9 +147,11 @@ def _explain_syntax(text: str, error: Exception) -> str:
 def _suggest_parentheses(text: str) -> str:
     """Say how a comparison beside & | ^ is written."""
     message = "a comparison beside & | ^ needs parentheses"
-    mended = _COMPARE.sub(_add_parentheses, text.strip())
+    corrected = _COMPARE.sub(_add_parentheses, text.strip())
     try:
-        return f"{message}; write  {parse(mended).text}" if mended != text.strip() else message
+        return (
+            f"{message}; write  {parse(corrected).text}" if corrected != text.strip() else message
+        )
     except FormulaError:
         return f"{message}, as in  nike & (sentiment >= 0.05)"
 

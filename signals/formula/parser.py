@@ -44,7 +44,7 @@ def shorten_text(text: str) -> str:
 
 
 class Reader:
-    """Turns Python's tree into ours, and remembers the words that it had to mend."""
+    """Turns Python's tree into ours, and remembers the words that it had to correct."""
 
     def __init__(self, text: str) -> None:
         self.text = text

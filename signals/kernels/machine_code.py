@@ -83,7 +83,7 @@ def compile_for(
     dispatcher = _compilable_twin(function, inline, {}, nogil=True, no_cpython_wrapper=True)
     dispatcher.compile(tuple(map(numba.typeof, given)))
     (result,) = dispatcher.overloads.values()
-    # numba's own object would refer to its runtime; made anew from the IR it refers to nothing.
+    # numba's own object would refer to its runtime; made again from the IR it refers to nothing.
     module = llvm.parse_assembly(result.library.get_llvm_str())
     return Code(result.fndesc.llvm_func_name, _target_machine().emit_object(module))
 

@@ -77,9 +77,9 @@ REPORTS = [
     # Tokenizers
     Report(TRAINER + "issues/2630", "a decoder without a pad token", "held",
            "test_training.py::test_a_decoder_classifies_alike_alone_and_in_a_batch"),
-    Report(TRAINER + "issues/35909", "classes of decoders are wrong with padding left", "mended",
+    Report(TRAINER + "issues/35909", "classes of decoders are wrong with padding left", "fixed",
            "test_a_decoder_that_pads_left_classifies_elsewhere_as_here"),
-    Report(TRAINER + "issues/4501", "a stock pipeline breaks on long texts", "mended before",
+    Report(TRAINER + "issues/4501", "a stock pipeline breaks on long texts", "fixed before",
            "models/test_saving.py::test_a_tokenizer_cuts_and_pads_as_it_should"),
     Report("run-llama/llama_index/issues/10461", "positions say less than the tokenizer", "held",
            "test_the_longest_input_is_what_positions_and_tokenizer_allow"),
@@ -104,7 +104,7 @@ REPORTS = [
     Report("huggingface/open-r1/issues/648", "columns by other names are plain text", "held",
            "tasks/test_causal.py::test_templates_know_columns_by_the_names_of_the_source"),
     # SetFit
-    Report("huggingface/setfit/issues/145", "150 classes of few rows", "mended: memory",
+    Report("huggingface/setfit/issues/145", "150 classes of few rows", "fixed: memory",
            "tasks/test_labels.py::test_two_hundred_classes_of_three_rows_train"),
     Report("huggingface/setfit/issues/101", "a class without rows is an IndexError", "held",
            "tasks/test_labels.py::test_a_class_that_is_never_in_train_is_named_with_its_split"),
@@ -112,7 +112,7 @@ REPORTS = [
            "test_one_label_a_row_where_several_are_asked_for_is_said"),
     Report("huggingface/setfit/issues/462", "columns of probabilities in another order", "held",
            "comparison/test_classified.py::test_labels_in_another_order_are_aligned"),
-    Report("huggingface/setfit/issues/413", "one label of many: what is a class's weight", "mended",
+    Report("huggingface/setfit/issues/413", "one label of many: what is a class's weight", "fixed",
            "comparison/test_compare_multi_label.py::"
            "test_baselines_and_the_probe_give_several_labels"),
     # Optuna
@@ -121,7 +121,7 @@ REPORTS = [
     Report("optuna/optuna/issues/2638", "a resumed study makes all its trials again", "held",
            "training/test_hyperparameter_search.py::test_search_and_folds_go_on_after_a_kill"),
     Report("optuna/optuna/issues/3255", "a study made again after what follows it was killed",
-           "mended: trials outlive it", "training/test_hyperparameter_search.py::"
+           "fixed: trials outlive it", "training/test_hyperparameter_search.py::"
            "test_what_was_tried_outlives_a_kill_of_the_last_training"),
     Report("optuna/optuna/issues/2915", "settings are tried twice", "held",
            "test_equal_settings_are_tried_once"),

@@ -122,7 +122,7 @@ class CausalTask(LanguageTask):
             reason, rows = counts.left_out.most_common(1)[0]
             raise TrainingError(
                 f"no conversation can be learned: {reason} ({rows:,} of "
-                f"{counts.left_out.total():,} rows): mend the rows, choose another "
+                f"{counts.left_out.total():,} rows): fix the rows, choose another "
                 "train.chat_template, or raise train.max_length"
             )
 

@@ -14,7 +14,7 @@ from siftset.trainer.training.model_card import (
     markdown_table,
 )
 
-HELPED: Final = "## Did the curation help?"
+HELPED: Final = "## Ablation: did the curation help?"
 
 
 def add_arms(folder: Path, arms: ArmsTable) -> None:

@@ -122,7 +122,9 @@ class Driver:
                 found += 1
                 self._accept_record(index, kept)
         if found:
-            self.run.progress.say(f"{found:,} of {len(shards):,} shards were done before: kept")
+            self.run.progress.say(
+                f"{found:,} of {len(shards):,} shards were done earlier and are kept"
+            )
 
     def run_tasks(self, shards: Sequence[tuple[int, Shard]], nodes: Nodes) -> None:
         """Have every shard done or set aside."""
@@ -185,13 +187,13 @@ class Driver:
         why = own or why
         if lost:
             task.lost += 1
-            why = f"its node went ({why})"
+            why = f"its node was lost ({why})"
         else:
             task.tried.add(node)
         told = f"shard {task.index} ({task.shard.name}) on node {node[:8] or 'unknown'}: {why}"
         failed = task.attempts - task.lost
         if failed <= self.config.retries and task.lost <= NODES_LOST:
-            self.run.progress.say(f"warning: {told}; it is tried again")
+            self.run.progress.say(f"warning: {told}; trying again")
         elif task.reason is not None:
             raise SourceError(
                 f"{told}; it cannot even be read to set its rows aside: look at the file, or give "

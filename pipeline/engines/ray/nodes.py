@@ -77,7 +77,7 @@ def check_reachable(address: str, seconds: float) -> None:
                 if is_encrypted:
                     return
                 link.sendall(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + b"\0\0\0\4\0\0\0\0\0")
-                told = "what listens there is no Ray cluster"
+                told = "what listens there is not a Ray cluster"
                 if link.recv(9)[3:4] == b"\4":
                     return
         except OSError as error:
@@ -239,7 +239,7 @@ class Nodes:
         except e.RayTaskError as error:
             if not isinstance(error.cause, MemoryError):
                 raise
-            return None, "its process found no memory"
+            return None, "its process could not allocate memory"
         except e.NodeDiedError:
             return None, NODE_LOST
         except e.OutOfMemoryError:

@@ -84,7 +84,7 @@ class TaskPayload:
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """An error that the user can mend, on its way to the driver."""
+    """An error that the user can fix, on its way to the driver."""
 
     kind: str
     message: str
@@ -182,8 +182,8 @@ def _get_decider(payload: TaskPayload) -> Decider:
             signals = build_for(formula, recipe.signals, folder=Path.cwd() / SHIPPED)
         except SignalError as error:
             raise SignalError(f"{error} ({_TRAVELS})") from error
-        dear = sum(one.kind != "expression" for one in signals.values())
-        cache = StoredScores(payload.output, signals=dear)
+        expensive = sum(one.kind != "expression" for one in signals.values())
+        cache = StoredScores(payload.output, signals=expensive)
         found = Decider(formula, signals, order=recipe.order, seed=recipe.seed, cache=cache)
         if found.hash != payload.formula:
             raise SignalError(

@@ -157,7 +157,7 @@ def _translate_quantiles(column: pl.Expr, values: Kwargs) -> Aggregate:
     shares = [float(share) for share in wanted]
     method = values.get("allow_relative_error") or "nearest"
     if method not in ("linear", "lower", "higher", "midpoint", "nearest"):
-        raise SuiteError(f"allow_relative_error '{method}' is no interpolation of a quantile")
+        raise SuiteError(f"allow_relative_error '{method}' is not an interpolation of a quantile")
     if method != "nearest":
         each = [column.quantile(share, interpolation=method) for share in shares]
         return Aggregate(tuple(each), lambda *found: list(found))

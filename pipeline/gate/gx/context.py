@@ -49,7 +49,9 @@ def open_gx_project(folder: str | Path) -> FileDataContext:
     if find_spec("great_expectations") is None:
         raise MissingExtraError("a Great Expectations project", "gate")
     if not (Path(folder) / "great_expectations.yml").is_file():
-        raise OutputError(f"{folder} is no project of Great Expectations: expected runs/RUN_ID/gx")
+        raise OutputError(
+            f"{folder} is not a project of Great Expectations: expected runs/RUN_ID/gx"
+        )
     return open_context(Path(folder).resolve().parent)
 
 

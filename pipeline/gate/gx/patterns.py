@@ -118,7 +118,7 @@ def has_schema(json_schema: Mapping[str, object]) -> Callable[[str], bool]:
     try:
         kind.check_schema(json_schema)
     except jsonschema.SchemaError as error:
-        raise SuiteError(f"json_schema is no JSON Schema: {error.message}") from error
+        raise SuiteError(f"json_schema is not a JSON Schema: {error.message}") from error
     validator = kind(json_schema)
 
     def holds(value: str) -> bool:

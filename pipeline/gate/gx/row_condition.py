@@ -107,7 +107,7 @@ def _read_condition(condition: object) -> Mapping[str, object]:
         found = to_dict()
         if isinstance(found, Mapping):
             return found
-    raise SuiteError(f"row_condition {condition!r} is of no known form")
+    raise SuiteError(f"row_condition {condition!r} has no known form")
 
 
 def _translate_dict(data: Mapping[str, object], schema: pl.Schema) -> pl.Expr:
@@ -126,7 +126,7 @@ def _translate_dict(data: Mapping[str, object], schema: pl.Schema) -> pl.Expr:
             return value.is_null() if data["is_null"] else value.is_not_null()
         operator = getattr(data["operator"], "value", data["operator"])
         return _compare_value(value, str(operator), data["parameter"])
-    raise SuiteError(f"row_condition {dict(data)!r} is of no known form")
+    raise SuiteError(f"row_condition {dict(data)!r} has no known form")
 
 
 def _compare_value(column: pl.Expr, operator: str, value: object) -> pl.Expr:
@@ -157,7 +157,7 @@ def _translate_query(text: str, schema: pl.Schema) -> pl.Expr:
         tree, quoted = _parse_query(text)
         return _Query(schema, quoted).translate(tree)
     except (SyntaxError, ValueError, TypeError, RecursionError) as error:
-        told = str(error) if isinstance(error, _UntranslatedError) else "it is no such query"
+        told = str(error) if isinstance(error, _UntranslatedError) else "it is not such a query"
         raise SuiteError(
             f"row_condition '{text}' cannot be translated: {told}; use comparisons of columns with "
             "constants, in, isnull(), between(), isin(), str.len(), str.contains(), and, or, not"
@@ -192,7 +192,7 @@ class _Query:
             value, dtype = self._value_of(node)
             if dtype == pl.Boolean:
                 return value.fill_null(False)
-        raise _UntranslatedError(f"'{ast.unparse(node)}' is no condition")
+        raise _UntranslatedError(f"'{ast.unparse(node)}' is not a condition")
 
     def _join_all(self, parts: Sequence[pl.Expr], *, both: bool) -> pl.Expr:
         return reduce(lambda left, right: left & right if both else left | right, parts)
@@ -201,7 +201,7 @@ class _Query:
         if isinstance(left, ast.Constant | ast.UnaryOp):  # 1 < n is n > 1
             turned = _TURNED.get(type(operator))
             if turned is None:
-                raise _UntranslatedError(f"'{ast.unparse(left)}' is compared, and is no column")
+                raise _UntranslatedError(f"'{ast.unparse(left)}' is compared, but is not a column")
             left, operator, right = right, turned(), left
         value, dtype = self._value_of(left)
         if isinstance(operator, ast.In | ast.NotIn):
@@ -281,5 +281,5 @@ def _fit_constant(value: object, dtype: pl.DataType) -> object:
     if isinstance(value, str) != (dtype in (pl.String, pl.Categorical, pl.Enum, pl.Null)):
         raise _UntranslatedError(f"{value!r} is compared with values of type {dtype}")
     if value is None or not isinstance(value, str | int | float):
-        raise _UntranslatedError(f"{value!r} is no constant to compare with")
+        raise _UntranslatedError(f"{value!r} is not a constant to compare with")
     return value

@@ -68,7 +68,9 @@ def compare_report(comparison: Comparison) -> str:
     if comparison.forgetting is not None:
         parts.append(_forgetting_part(comparison.forgetting))
     if comparison.arms is not None:
-        parts.append(PagePart("arms", "Did the curation help?", _ablation_table(comparison.arms)))
+        parts.append(
+            PagePart("arms", "Ablation: did the curation help?", _ablation_table(comparison.arms))
+        )
     parts.append(PagePart("provenance", "Provenance", _show_provenance(comparison)))
     return render_page(_page_header(comparison), parts)
 

@@ -55,8 +55,8 @@ def leakage_part(metrics: RunMetrics) -> Child:
     near = {(leak.left, leak.right) for leak in metrics.leakage if leak.kind == "near"}
     if not_near := [f"{left} in {right}" for left, right in pairs if (left, right) not in near]:
         said.append(
-            f"Near copies were not looked for ({', '.join(not_near)}): there are more than 200,000 "
-            "rows. dedupe.near, such as 0.8, removes near duplicates before the split."
+            f"Near duplicates were not looked for ({', '.join(not_near)}): there are more than "
+            "200,000 rows. dedupe.near, such as 0.8, removes near duplicates before the split."
         )
     return [draw_table(head, rows), shown, [note_absence(one) for one in said]]
 

@@ -22,10 +22,12 @@ _BROKEN: Final = {
     "control": ("control characters", "set integrity.rows.text.encoding: true"),
 }
 _HELD_OUT_TODO: Final = (
-    "figures measured on the held-out file flatter: take these rows out of the set"
+    "metrics measured on the held-out file are too optimistic: remove these rows from the set"
 )
 _SPLIT_TODO: Final = "drop them from one split, or let siftset split: it keeps such rows together"
-_NEAR_TODO: Final = "figures measured on them flatter: set dedupe.near, such as 0.8, to remove them"
+_NEAR_TODO: Final = (
+    "metrics measured on them are too optimistic: set dedupe.near, such as 0.8, to remove them"
+)
 _SPLIT_POINTS, _SPLIT_PART = 0.05, 1 / 3
 """How far a split's share may be from the one that was asked for: in points, and in parts of it."""
 _PERSONAL: Final = {"email": "e-mail addresses", "phone": "telephone numbers"}
@@ -67,7 +69,7 @@ def _judge_balance(metrics: RunMetrics) -> Iterator[ReportFinding]:
         yield ReportFinding("balance", "fail", f"No row of {rows.read:,} was kept.", todo)
     if rows.unreadable:
         claim = f"{rows.unreadable:,} of {rows.read:,} records could not be read."
-        todo = "mend them at the source; they lie under unreadable/ with file and position"
+        todo = "fix them at the source; unreadable/ names the file and position of each"
         yield ReportFinding("balance", "warn", claim, todo)
     if rows.unknown:
         claim = f"For {rows.unknown:,} of {rows.read:,} rows the formula is unknown, so not kept."
@@ -96,7 +98,7 @@ def _judge_signals(metrics: RunMetrics) -> Iterator[ReportFinding]:
         claim = f"The `{out.signal}` signal {does} nothing (leave-one-out: 0 of {rows})."
         todo = "drop it from the formula, or make it stricter"
         if new:
-            todo = "look at the runs before, which read the other rows, before you drop it"
+            todo = "look at earlier runs, which read the other rows, before you drop it"
         if not whole:
             most = format_percent(3, funnel.analysed)  # the rule of three
             claim = f"{claim[:-1]}; by itself it decides at most {most} of all rows, 95 %."
@@ -116,7 +118,7 @@ def _judge_signals(metrics: RunMetrics) -> Iterator[ReportFinding]:
 
 def _judge_faults(metrics: RunMetrics) -> Iterator[ReportFinding]:
     left_open = any(check.name == "signal faults" for check in metrics.checks)
-    todo = "part 3 shows rows that it left open, with the exceptions"
+    todo = "part 3 shows rows that it left undecided, with the exceptions"
     if not left_open:
         todo = "the formula decided these rows without it"
     for signal in metrics.funnel.signals if metrics.funnel else ():
@@ -154,7 +156,7 @@ def _judge_checks(metrics: RunMetrics) -> Iterator[ReportFinding]:
         joint = " " if check.message.startswith("(") or not check.message else ". "
         told = check.message.startswith(check.name)
         claim = check.message if told else f"{what}{joint}{check.message}".strip()
-        todo = check.advice or "look at the examples in part 3; mend the source or the rule"
+        todo = check.advice or "look at the examples in part 3; fix the source or the rule"
         yield ReportFinding("checks", _LEVEL[check.severity], claim, todo)
 
 
@@ -231,7 +233,7 @@ def _judge_answers(metrics: RunMetrics) -> Iterator[ReportFinding]:
                 f"{leak.rows:,} of {leak.of:,} rows of {leak.left} end with an answer that "
                 f"{leak.right} has too."
             )
-            todo = "figures of a model that learned these answers flatter: look at the examples"
+            todo = "a model that learned these answers scores too high: look at the examples"
             yield ReportFinding("leakage", "warn", claim, todo)
 
 
@@ -249,7 +251,7 @@ def _judge_split(metrics: RunMetrics) -> Iterator[ReportFinding]:
         if largest is not None:
             part = f"{largest.rows / facts.rows:.1%}".replace("%", " %")
             claim += f": group {name} '{largest.value}' alone holds {part}"
-        todo = "shares are of groups: split by smaller ones, or live with what these give"
+        todo = "shares are of groups: use smaller groups, or accept these shares"
         yield ReportFinding("leakage", "warn", f"{claim}.", todo)
     for leak in facts.leaks:
         if leak.rows:
@@ -257,7 +259,9 @@ def _judge_split(metrics: RunMetrics) -> Iterator[ReportFinding]:
                 f"{leak.rows:,} of {leak.of:,} rows of {leak.left} have a group ({name}) that is "
                 f"also in {leak.right}."
             )
-            yield ReportFinding("leakage", "warn", claim, "figures measured on them flatter")
+            yield ReportFinding(
+                "leakage", "warn", claim, "metrics measured on them are too optimistic"
+            )
     if facts.ungrouped:
         claim = f"{facts.ungrouped:,} of {facts.rows:,} rows have no group ({name})."
         yield ReportFinding("leakage", "note", claim, "each of them is split by its own text")

@@ -72,7 +72,7 @@ def _step_table(funnel: Funnel) -> Child:
         TableColumn("Rows left after it", "bar"),
         TableColumn("Left", "num"),
         TableColumn("Of what reached it", "num"),
-        TableColumn("True by itself", "num"),
+        TableColumn("True on its own", "num"),
     ]
     note = f"Of {describe_sample(funnel.analysed, funnel.decided)}: every signal was evaluated."
     return [h("h3", "Funnel"), draw_table(columns, rows), h("p", note, class_="small soft")]
@@ -120,7 +120,7 @@ def _signal_table(funnel: Funnel) -> Child:
         TableColumn("True, false, unknown", "bar"),
         TableColumn("True", "num"),
         TableColumn("Unknown", "num"),
-        TableColumn("Decided by it alone", "num"),
+        TableColumn("Leave-one-out effect", "num"),
     ]
     note = (
         "Decided by it alone: rows whose outcome changes when the signal is left out of the "
@@ -201,5 +201,5 @@ def _pair_table(funnel: Funnel) -> Child:
     note = None
     if len(funnel.signals) > PAIRED:
         note = h("p", f"Among the first {PAIRED} signals of the formula.", class_="small soft")
-    title = h("summary", "Signals that say much the same")
+    title = h("summary", "Correlated signals")
     return h("details", title, draw_table(columns, rows), note)

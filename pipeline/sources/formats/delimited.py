@@ -79,7 +79,7 @@ class Delimited:
                 records = records.select(records.ends > records.starts)
             parsed = self._parse(records, header, grammar)
             bad = sort_bad([*bad, *parsed.bad], encoding, skipped=lines.dropped)
-            # numbered anew, so that blank lines do not count
+            # numbered again, so that blank lines do not count
             told_numbers = np.array([record.record for record in bad], dtype=np.int64)
             numbers = np.concatenate([parsed.good.numbers, told_numbers])
             ranks = np.empty(len(numbers), dtype=np.int64)

@@ -89,7 +89,7 @@ OWN = {
     "tickets": {"message": MESSAGES, "team": ["repair", "sales"]},
     "tweets": {"tweet": MESSAGES, "user": ["ann", "tom"]},
     "answers": {
-        "Prompt": ["How do I mend my {thing}?", "What is a good {thing}?"],
+        "Prompt": ["How do I repair my {thing}?", "What is a good {thing}?"],
         "Response": ["Take it to the shop and ask there.", "No idea."],
     },
 }

@@ -146,7 +146,9 @@ def test_an_untrained_head_is_said_once_and_loudly(trained: TrainResult):
 
 def test_training_done_before_says_so(trained: TrainResult):
     again = replace(trained, new=False)
-    assert train_summary(again).startswith("Nothing new: this mlm model was trained before")
+    assert train_summary(again).startswith(
+        "Nothing new: this mlm model was trained and compared before"
+    )
     assert again.to_json()["new"] is False
 
 

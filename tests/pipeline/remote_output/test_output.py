@@ -147,7 +147,7 @@ def test_mended_rows_hold_on_every_machine(machines):
     rows = pl.read_parquet(f"{machines.address}/{kept}")
     mended = machines.world.folder / "mended.parquet"
     rows.with_columns(text=pl.lit("a good text")).write_parquet(mended)
-    curate(machines("two", **rules), options=CurateOptions(release_quarantine=True, mended=mended))
+    curate(machines("two", **rules), options=CurateOptions(release_quarantine=True, fixed=mended))
     assert "mended.parquet" in machines.names()
     assert not refresh(machines("three", **rules)).new
     machines.world.lines("in/b.jsonl", "the third text")

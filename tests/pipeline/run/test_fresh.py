@@ -75,6 +75,6 @@ def test_fresh_publishes_nothing_where_no_answer_differs(recipe: Path, run, caps
     first = run(recipe)
     found = run(recipe, options=CurateOptions(fresh=True), progress=LineProgress(said.append))
     assert (found.new, found.version, found.run_id) == (False, 0, first.run_id)
-    assert any("scored anew, 320 answers: 0 rows differ" in line for line in said)
+    assert any("scored again, 320 answers: 0 rows differ" in line for line in said)
     assert run(recipe).new is False
     assert len(list((recipe.parent / "out" / "runs").iterdir())) == 1

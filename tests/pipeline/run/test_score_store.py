@@ -37,7 +37,7 @@ CALLS: list[str] = []
 
 @signal
 def size(text: str) -> float | None:
-    """Length, and nothing for texts of three letters; dear enough to be stored."""
+    """Length, and nothing for texts of three letters; expensive enough to be stored."""
     CALLS.append(text)
     time.sleep(2e-5)
     return None if len(text) == 3 else float(len(text))

@@ -1,4 +1,4 @@
-"""Quarantined rows that were mended go back through, once, and stay in force."""
+"""Quarantined rows that were fixed go back into the set, once, and stay in force."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def recipe(tmp_path: Path) -> Path:
     return tmp_path / "recipe.yaml"
 
 
-def mend(result: CurateResult, changes: dict[str | None, str]) -> Path:
+def fix_rows(result: CurateResult, changes: dict[str | None, str]) -> Path:
     """Write other texts into the quarantine of a run, as its user would."""
     (path,) = (result.report.parent / "quarantine").glob("*.parquet")
     frame = pl.read_parquet(path)
@@ -59,26 +59,26 @@ LONG = "these shoes are so long that the rule sets the text aside"
 def test_a_mended_row_is_kept_and_the_balance_holds(recipe: Path) -> None:
     before = curate(recipe)
     assert (before.rows.kept, before.rows.quarantined) == (2, 3)
-    mend(before, {LONG: "long shoes"})
+    fix_rows(before, {LONG: "long shoes"})
     after = curate(recipe, options=RELEASE)
     after.rows.check()
     assert (after.version, after.rows.kept, after.rows.quarantined) == (1, 3, 2)
     assert kept(recipe) == ["I love these shoes", "bad shoes", "long shoes"]
     row = Store(after.output).scan().filter(text="long shoes").collect()
     assert row["source"].to_list() == [{"file": "a.csv", "record": 3}]
-    assert "mended rows" in after.report.read_text(encoding="utf-8")
+    assert "fixed rows" in after.report.read_text(encoding="utf-8")
 
 
 def test_no_row_is_released_twice(recipe: Path) -> None:
-    path = mend(curate(recipe), {LONG: "long shoes"})
+    path = fix_rows(curate(recipe), {LONG: "long shoes"})
     first = curate(recipe, options=RELEASE)
-    again = curate(recipe, options=CurateOptions(release_quarantine=True, mended=path))
+    again = curate(recipe, options=CurateOptions(release_quarantine=True, fixed=path))
     assert (first.new, again.new, again.version) == (True, False, 1)
     assert not curate(recipe, options=RELEASE).new
 
 
 def test_a_mended_row_outlives_later_runs_until_its_record_changes(recipe: Path) -> None:
-    mend(curate(recipe), {LONG: "long shoes"})
+    fix_rows(curate(recipe), {LONG: "long shoes"})
     curate(recipe, options=RELEASE)
     assert not curate(recipe).new
     source = recipe.parent / "a.csv"
@@ -96,7 +96,7 @@ def test_a_record_with_an_id_counts_as_changed_too(recipe: Path) -> None:
     text = RECIPE.replace("label: stars", "id: stars")
     recipe.write_text(text, encoding="utf-8")
     first = curate(recipe, overrides=["allow_empty=true"])
-    mend(first, {LONG: "long shoes", None: "shoes"})
+    fix_rows(first, {LONG: "long shoes", None: "shoes"})
     curate(recipe, options=RELEASE)
     assert kept(recipe) == ["long shoes", "shoes"]
     source.write_text("review,stars\n,1\ntheir own shoes,2\n", encoding="utf-8")
@@ -106,17 +106,17 @@ def test_a_record_with_an_id_counts_as_changed_too(recipe: Path) -> None:
 
 def test_rows_that_still_break_a_rule_stay_in_quarantine(recipe: Path) -> None:
     said: list[str] = []
-    mend(curate(recipe), {LONG: LONG + "!"})
+    fix_rows(curate(recipe), {LONG: LONG + "!"})
     result = curate(recipe, options=RELEASE, progress=_Heard(said))
     assert (result.new, result.rows.quarantined) == (False, 3)
     assert said == [
-        "0 of 3 quarantined rows released: 2 are as they stood, 1 still break a rule, "
-        "0 are no record of the source"
+        "0 of 3 quarantined rows released: 2 are unchanged, 1 still break a rule, "
+        "0 are not records of the source"
     ]
 
 
 def test_a_refused_release_leaves_no_mended_row(recipe: Path) -> None:
-    mend(curate(recipe), {LONG: "long shoes"})
+    fix_rows(curate(recipe), {LONG: "long shoes"})
     limit = ["integrity.thresholds={quarantined_share: {critical: 0.0}}"]
     with pytest.raises(GateFailed, match="quarantined_share"):
         curate(recipe, options=RELEASE, overrides=limit)
@@ -126,7 +126,7 @@ def test_a_refused_release_leaves_no_mended_row(recipe: Path) -> None:
 
 
 def test_a_preview_of_a_release_publishes_nothing(recipe: Path) -> None:
-    mend(curate(recipe), {LONG: "long shoes"})
+    fix_rows(curate(recipe), {LONG: "long shoes"})
     options = CurateOptions(release_quarantine=True, dry_run=True)
     assert curate(recipe, options=options).rows.kept == 3
     assert not curate(recipe).new
@@ -136,7 +136,7 @@ def test_a_preview_of_a_release_publishes_nothing(recipe: Path) -> None:
     ("options", "message"),
     [
         (CurateOptions(release_quarantine=True), "holds no run"),
-        (CurateOptions(release_quarantine=True, mended=Path("none")), "none holds no Parquet"),
+        (CurateOptions(release_quarantine=True, fixed=Path("none")), "none holds no Parquet"),
         (CurateOptions(release_quarantine=True, limit=2), "needs the whole source"),
     ],
 )
@@ -146,14 +146,14 @@ def test_what_cannot_be_released_says_so(recipe: Path, options, message: str) ->
 
 
 def test_rows_of_another_source_and_two_ways_to_mend_one_are_named(recipe: Path) -> None:
-    path = mend(curate(recipe), {LONG: "long shoes"})
+    path = fix_rows(curate(recipe), {LONG: "long shoes"})
     rows = pl.read_parquet(path)
-    options = CurateOptions(release_quarantine=True, mended=path)
+    options = CurateOptions(release_quarantine=True, fixed=path)
     rows.with_columns(row_id=pl.lit("0" * 32)).unique("row_id").write_parquet(path)
     with pytest.raises(SourceError, match="none of the 1 quarantined rows is in the source"):
         curate(recipe, options=options)
     pl.concat([rows, rows.with_columns(text=pl.lit("x"))]).write_parquet(path)
-    with pytest.raises(SourceError, match="is mended in two ways"):
+    with pytest.raises(SourceError, match="is fixed in two ways"):
         curate(recipe, options=options)
     rows.with_columns(label=pl.lit("five")).write_parquet(path)
     with pytest.raises(SourceError, match="'label' holds String, but the source has Int64"):

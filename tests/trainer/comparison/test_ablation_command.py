@@ -56,14 +56,14 @@ def test_arms_are_trained_on_other_rows_and_none_is_held_out(
     assert difference["interval"] or difference["value"] == 0
     assert "3 steps" in table["budget"]
     for page in ("README.md", "compare.html"):
-        assert "Did the curation help?" in (model / page).read_text()
+        assert "Ablation: did the curation help?" in (model / page).read_text()
     if task == "mlm":
         losses = {arm["metrics"]["loss"]["value"] for arm in table["arms"]}
         assert len(losses) == 3, "every arm learned something else"
         return
     again = told("compare", "r.yaml", "--arms")
     assert again["arms"] == table["arms"], "trained arms are asked again, not trained again"
-    assert (model / "README.md").read_text().count("## Did the curation help?") == 1
+    assert (model / "README.md").read_text().count("## Ablation: did the curation help?") == 1
 
     # Today's recipe has another budget: the model's own settings count, and its arms are the same.
     trained = {
