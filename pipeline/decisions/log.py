@@ -124,7 +124,7 @@ class DecisionLog:
                         break  # somebody writes it right now, or died doing so
                     raise SourceError(
                         f"decisions {path}, line {number}: {error}: expected a decision as siftset "
-                        "writes it; mend the line or remove it"
+                        "writes it; fix the line or remove it"
                     ) from None
                 self._take(event, path, number, known)
             if not whole:

@@ -141,7 +141,7 @@ def test_init_leaves_what_is_there(project, run):
     (project / "recipe.yaml").write_text("mine")
     done = run("init", str(project))
     assert done.exit_code == 2
-    assert "is there already: nothing was written" in done.stderr
+    assert "exists already: nothing was written" in done.stderr
     assert (project / "recipe.yaml").read_text() == "mine"
 
 

@@ -159,7 +159,7 @@ def test_nothing_is_overwritten(taken, tmp_path, run):
     (tmp_path / taken).write_text("mine", "utf-8")
     done = run("init", str(tmp_path), "--template", "tweets")
     assert done.exit_code == 2
-    assert "is there already: nothing was written" in done.stderr
+    assert "exists already: nothing was written" in done.stderr
     assert [path.name for path in tmp_path.iterdir()] == [taken]
     assert (tmp_path / taken).read_text("utf-8") == "mine"
 

@@ -202,7 +202,7 @@ def test_a_port_that_cannot_be_used_is_one_line(tmp_path: Path, port: int, said:
 
 
 def test_a_folder_that_is_not_there_is_one_line(tmp_path: Path) -> None:
-    with pytest.raises(OutputError, match="is no folder"):
+    with pytest.raises(OutputError, match="is not a folder"):
         serve_output(tmp_path / "nowhere", 0)
 
 

@@ -15,7 +15,7 @@ from siftset.schemas.errors import SiftsetError
 
 @pytest.mark.parametrize(
     ("answer", "said"),
-    [(None, "refused"), (b"", "timed out"), (b"HTTP/1.1 400 Bad\r\n", "is no Ray cluster")],
+    [(None, "refused"), (b"", "timed out"), (b"HTTP/1.1 400 Bad\r\n", "is not a Ray cluster")],
     ids=["nobody", "silence", "another server"],
 )
 @pytest.mark.parametrize("prefix", ["", "ray://"])

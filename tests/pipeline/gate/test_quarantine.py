@@ -77,7 +77,7 @@ def test_actions_come_from_severity_unless_written(tmp_path):
     ("expectation", "message"),
     [
         (expect("expect_column_values_to_be_unique", meta={"action": "quarantine"}, column="text"),
-         "it judges no row by itself"),
+         "it does not judge single rows"),
         (expect("expect_column_values_to_not_be_null", meta={"action": "drop"}, column="text"),
          "action 'drop' is none of quarantine, warn, block"),
         (expect("expect_column_values_to_not_be_null", column="txt"), "did you mean 'text'"),

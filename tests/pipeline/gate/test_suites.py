@@ -157,7 +157,7 @@ def test_what_blocks_leaves_the_published_version_as_it_is(
             {"type": "nullity", "column": {"name": "lable"}, "is_null": True}]}, **URL),
          "'lable' .did you mean"),
         (expect("expect_column_values_to_be_unique", "warning", "quarantine", column="text"),
-         "judges no row by itself"),
+         "does not judge single rows"),
         (expect(NO_URL, "warning", "drop", **URL), "action 'drop' is none of"),
         (expect(NO_URL, column="text", regexp="a"), "unknown argument 'regexp'"),
     ],

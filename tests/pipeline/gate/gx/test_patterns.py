@@ -160,7 +160,7 @@ def test_what_is_no_json_follows_no_schema():
     texts = ['{"a": 1}', '{"b": 1}', "no json", "", DEEP]
     assert [follows(text) for text in texts] == [True, False, False, False, False]
     assert [is_json(text) for text in texts] == [True, True, False, False, False]
-    with pytest.raises(SuiteError, match="json_schema is no JSON Schema"):
+    with pytest.raises(SuiteError, match="json_schema is not a JSON Schema"):
         has_schema({"type": "nonsense"})
 
 

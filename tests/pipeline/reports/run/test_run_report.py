@@ -212,7 +212,7 @@ def test_two_rules_of_a_name_are_told_apart(metrics: RunMetrics) -> None:
         ({"exact": 0, "normalised": 0, "near": 4}, "train",
          "4 of 90 rows of validation are also in train (near 4).", "set dedupe.near"),
         ({"exact": 2, "n-gram": 5}, "the set",
-         "5 of 90 rows of validation are also in the set (exact 2, n-gram 5).", "take these rows"),
+         "5 of 90 rows of validation are also in the set (exact 2, n-gram 5).", "remove these"),
     ],
 )  # fmt: skip
 def test_a_pair_that_leaks_is_said_once(metrics, kinds, right, claim, todo) -> None:
@@ -323,4 +323,4 @@ def test_what_changed_nothing_among_new_rows_is_not_to_be_dropped(metrics: RunMe
     found = find_statements(metrics.model_copy(update={"funnel": funnel, "run": run}))
     (said,) = [one for one in found if "`product` signal" in one.claim]
     assert "new rows" in said.claim
-    assert said.todo.startswith("look at the runs before")
+    assert said.todo.startswith("look at earlier runs")
