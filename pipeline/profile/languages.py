@@ -17,7 +17,7 @@ UNSURE: Final = "unsure"
 
 def count_languages(texts: Sequence[str]) -> dict[str, int] | None:
     """Count the texts by their likeliest language (ISO 639-1); None without the extra."""
-    from siftset.signals.builtin.language import load_identifier
+    from siftset.signals.builtin.language_model import load_identifier
 
     try:
         told = load_identifier()

@@ -2,28 +2,13 @@
 
 from __future__ import annotations
 
-from functools import cache
-from typing import TYPE_CHECKING
-
 from pydantic import Field
 
-from siftset.schemas.errors import MissingExtraError, SignalError
+from siftset.schemas.errors import SignalError
 from siftset.schemas.recipe.section import Share
+from siftset.signals.builtin.language_model import load_identifier
 from siftset.signals.family import Build, Thresholds, family
 from siftset.signals.signal import Signal
-
-if TYPE_CHECKING:
-    from py3langid.langid import LanguageIdentifier
-
-
-@cache
-def load_identifier() -> LanguageIdentifier:
-    """Load the language model of py3langid, once a process."""
-    try:
-        from py3langid.langid import MODEL_FILE, LanguageIdentifier
-    except ModuleNotFoundError:
-        raise MissingExtraError("the signal kind 'language'", "language") from None
-    return LanguageIdentifier.from_model_file(MODEL_FILE, norm_probs=True)
 
 
 class Language(Thresholds):
