@@ -11,10 +11,16 @@ from siftset.schemas.progress import Progress
 from siftset.signals.kernels.compiled import has_numba, is_cached
 
 NEAR: Final = "near duplicates"
+SIMILAR: Final = "leaks between splits"
 _TEXTS: Final = pl.Series(["one good day has more than the ten words that are asked of a text"])
 
 
-_KERNELS: Final = {"sentiment": "compounds", "word lists": "find_entries", NEAR: "match_rows"}
+_KERNELS: Final = {
+    "sentiment": "compounds",
+    "word lists": "find_entries",
+    NEAR: "match_rows",
+    SIMILAR: "find_similar",
+}
 """What a kernel is for, and the function of it that is compiled last."""
 
 
@@ -23,6 +29,7 @@ def compile_kernels(progress: Progress) -> None:
     if not has_numba():
         raise MissingExtraError("compiled kernels", "fast")
     from siftset.signals.near_duplicates.finder import NearDuplicates
+    from siftset.signals.near_duplicates.similar_rows import first_similar
     from siftset.signals.sentiment_vader.scorer import VaderScorer
     from siftset.signals.words.wordset import WordSet
 
@@ -32,6 +39,8 @@ def compile_kernels(progress: Progress) -> None:
         WordSet(["good"]).find_compiled(_TEXTS, every=True)
         stage.advance(1)
         NearDuplicates(0.9).add(_TEXTS)
+        stage.advance(1)
+        first_similar(_TEXTS, _TEXTS, 0.9)
         stage.advance(1)
 
 

@@ -13,6 +13,7 @@ from siftset.pipeline.profile.near_leakage import MOST_ROWS, near_rows
 from siftset.schemas.conversations import COLUMN, MESSAGES, prompt_text, view
 from siftset.schemas.results.columns import SPLITS
 from siftset.schemas.results.metrics import Example, Leak
+from siftset.signals.words.text_normalisation import Fold, bare_text
 
 NGRAM: Final = 13
 """Words in a row that make a contamination (Brown et al. 2020, appendix C)."""
@@ -33,6 +34,7 @@ _NOTES: Final = {
     "answer": f"last answers of {ANSWER} characters or more, without case and punctuation",
 }
 Kind = Literal["any", "exact", "normalised", "near", "n-gram", "prompt", "answer"]
+_TURNS: Final[tuple[Kind, ...]] = ("prompt", "answer")
 
 
 def exact_key(text: pl.Expr) -> pl.Expr:
@@ -81,7 +83,10 @@ def held_out_leaks(
     near = _count_rows(left) + _count_rows(right) <= MOST_ROWS
     grams = _hash_ngrams(right).select("gram").unique()
     met = _hash_ngrams(left).join(grams, on="gram", how="semi").select("row_id").unique()
-    found: dict[Kind, pl.LazyFrame] = {**_find_copies(left, right, near=near), "n-gram": met}
+    found = {
+        **_find_copies(left, right, near=near),
+        "n-gram": met.collect(engine="streaming"),
+    }
     return tuple(_describe_leaks(left, found, (name, "the set")))
 
 
@@ -97,55 +102,76 @@ def _select_subjects(rows: pl.LazyFrame, text: str) -> pl.LazyFrame:
 
 def _find_copies(
     left: pl.LazyFrame, right: pl.LazyFrame, *, near: bool
-) -> dict[Kind, pl.LazyFrame]:
+) -> dict[Kind, pl.DataFrame]:
     """Return row_id, and a reason if there is one, of the rows of `left` that `right` has too."""
     names = set(left.collect_schema()) & set(right.collect_schema())
-    # 128-bit hashes keep the texts out of memory; two of a billion meet with odds below 1e-20.
-    keys: dict[Kind, pl.Expr] = {
-        "exact": plh.concat_str(exact_key(pl.col("text"))).nchash.xxh3_128(),
-        "normalised": plh.concat_str(normalised_key(pl.col("text"))).nchash.xxh3_128(),
-    }
-    turns: dict[Kind, pl.Expr] = {
-        kind: plh.concat_str(normalised_key(pl.col(kind))).nchash.xxh3_128()
-        for kind in ("prompt", "answer")
-        if kind in names
-    }
-    found: dict[Kind, pl.LazyFrame] = {}
-    for kind, key in (keys | turns).items():
-        seen = right.select(_key=key).drop_nulls().unique()
-        again = left.with_columns(_key=key).drop_nulls("_key").join(seen, on="_key", how="semi")
-        found[kind] = again.select("row_id")
+    found = _find_equal(left, right, "text", {"exact": exact_key, "normalised": normalised_key})
+    for kind in _TURNS:
+        if kind in names:
+            found |= _find_equal(left, right, kind, {kind: normalised_key})
     if near:
         one, other = (side.select("row_id", "text") for side in (left, right))
-        found["near"] = near_rows(one, other, NEAR).lazy()
+        found["near"] = near_rows(one, other, NEAR)
+    return found
+
+
+def _find_equal(
+    left: pl.LazyFrame, right: pl.LazyFrame, subject: str, keys: Mapping[Kind, Fold]
+) -> dict[Kind, pl.DataFrame]:
+    """Return by kind the rows of `left` whose subject is equal to one of `right` by a key."""
+    # Texts that are equal by any key have the same letters and digits, which cost a fraction to
+    # compare: only those of the few that do are brought to the form of each key.
+    bare = plh.concat_str(bare_text(pl.col(subject))).nchash.xxh3_64().alias("_bare")
+    asked = left.select("row_id", bare).drop_nulls().collect(engine="streaming")
+    seen = right.select(bare).drop_nulls().unique().collect(engine="streaming")
+    met = asked.lazy().join(seen.lazy(), on="_bare", how="semi").collect()
+    if met.is_empty():
+        return dict.fromkeys(keys, met.select("row_id"))
+    some = left.join(met.lazy(), on="row_id", how="semi")
+    others = right.with_columns(bare).join(met.lazy(), on="_bare", how="semi")
+    found: dict[Kind, pl.DataFrame] = {}
+    for kind, fold in keys.items():
+        # 128-bit hashes keep the texts out of memory; two of a billion meet with odds below 1e-20.
+        key = plh.concat_str(fold(pl.col(subject))).nchash.xxh3_128().alias("_key")
+        again = some.select("row_id", key).join(others.select(key), on="_key", how="semi")
+        found[kind] = again.select("row_id").collect(engine="streaming")
     return found
 
 
 def _describe_leaks(
-    rows: pl.LazyFrame, found: Mapping[Kind, pl.LazyFrame], names: tuple[str, str]
+    rows: pl.LazyFrame, found: Mapping[Kind, pl.DataFrame], names: tuple[str, str]
 ) -> Iterator[Leak]:
     """Yield the rows of all kinds together, then those of each, its first by row_id shown.
 
     An answer that two questions have does not make their rows the same: it counts for itself.
     """
     copies = [met.select("row_id") for kind, met in found.items() if kind != "answer"]
-    together = pl.concat(copies)
-    kinds: dict[Kind, pl.LazyFrame] = {"any": together, **found}
     size = _count_rows(rows)
-    for kind, some in kinds.items():
-        met = some.unique("row_id").collect(engine="streaming")
-        few = met.lazy().bottom_k(0 if kind == "any" else _SHOWN, by="row_id")
-        shown = rows.join(few, on="row_id").sort("row_id").collect(engine="streaming")
+    yield Leak(
+        kind="any",
+        left=names[0],
+        right=names[1],
+        rows=pl.concat(copies).n_unique(),
+        of=size,
+        note=_NOTES["any"],
+    )
+    firsts = {
+        kind: met.unique("row_id").bottom_k(_SHOWN, by="row_id") for kind, met in found.items()
+    }
+    shown = pl.concat([few.select("row_id") for few in firsts.values()]).unique()
+    texts = rows.select("row_id", "text").join(shown.lazy(), on="row_id", how="semi")
+    known = texts.collect(engine="streaming") if shown.height else shown.with_columns(text=None)
+    for kind, few in firsts.items():
         yield Leak(
             kind=kind,
             left=names[0],
             right=names[1],
-            rows=met.height,
+            rows=found[kind]["row_id"].n_unique(),
             of=size,
             note=_NOTES.get(kind, ""),
             examples=tuple(
                 Example(row_id=row["row_id"], value=row["text"][:_CUT], reason=row.get("why", ""))
-                for row in shown.iter_rows(named=True)
+                for row in known.join(few, on="row_id").sort("row_id").iter_rows(named=True)
                 if row["text"]
             ),
         )

@@ -20,17 +20,15 @@ def near_rows(left: pl.LazyFrame, right: pl.LazyFrame, threshold: float) -> pl.D
     Two texts are near when the Jaccard similarity of their word 3-grams reaches the threshold;
     texts under ten words are skipped.
     """
-    from siftset.signals.near_duplicates.finder import NearDuplicates
-    from siftset.signals.warm_up import NEAR, is_compiled
+    from siftset.signals.near_duplicates.similar_rows import first_similar
+    from siftset.signals.warm_up import SIMILAR, is_compiled
 
     asked = left.select("row_id", "text").collect(engine="streaming")
     seen = right.select("text").collect(engine="streaming")["text"]
     rows = len(seen) + asked.height
-    plain = rows < _LOADED_ROWS or (rows <= _PLAIN_ROWS and not is_compiled(NEAR))
-    finder = NearDuplicates(threshold, use_numba=False if plain else None)
-    finder.seed_with(seen)
-    found = asked.select("row_id", like=finder.add(asked["text"]))
-    found = found.filter(pl.col("like") < len(seen))
+    plain = rows < _LOADED_ROWS or (rows <= _PLAIN_ROWS and not is_compiled(SIMILAR))
+    like = first_similar(asked["text"], seen, threshold, use_numba=False if plain else None)
+    found = asked.select("row_id", like=like).drop_nulls("like")
     return found.select(
         "row_id", why="near: " + seen.gather(found["like"]).str.slice(0, _CUT).rename("why")
     )

@@ -11,10 +11,10 @@ from typing import Final
 import polars as pl
 import polars_hash as plh
 
-from siftset.pipeline.run.text_normalisation import same_text
 from siftset.pipeline.sources.row_ids import canonical_text
 from siftset.schemas.conversations import COLUMN, MESSAGES, turns_text
 from siftset.schemas.errors import RecipeError
+from siftset.signals.words.text_normalisation import same_text
 
 TEXT_KEY: Final = "_text_key"
 

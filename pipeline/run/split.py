@@ -8,12 +8,12 @@ import polars as pl
 import polars_hash as plh
 
 from siftset.pipeline.run.frozen_split import GROUPED, POINT, STRATUM
-from siftset.pipeline.run.text_normalisation import bare_text
 from siftset.pipeline.sources.row_ids import canonical_text
 from siftset.schemas.conversations import COLUMN, MESSAGES, find_column, view
 from siftset.schemas.errors import SourceError
 from siftset.schemas.recipe.integrity import Split
 from siftset.schemas.results.columns import OWN_COLUMNS, SPLITS
+from siftset.signals.words.text_normalisation import bare_text
 
 _ALIASES: Final = {
     **{name: name for name in SPLITS},

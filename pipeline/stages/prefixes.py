@@ -8,10 +8,10 @@ from pathlib import Path
 
 import polars as pl
 
-from siftset.pipeline.run.text_normalisation import same_text
 from siftset.pipeline.stages.dedupe import no_repeats
 from siftset.pipeline.storage.part_files import Part, read_parts
 from siftset.schemas.conversations import COLUMN, MESSAGES, turns_text
+from siftset.signals.words.text_normalisation import same_text
 
 _TURNS: pl.DataType = pl.List(pl.UInt64)
 

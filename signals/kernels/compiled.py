@@ -145,6 +145,7 @@ SOURCES: Final = (
     "kernels/machine_code.py",
     "near_duplicates/kernel.py",
     "near_duplicates/minhash.py",
+    "near_duplicates/overlap_kernel.py",
     "sentiment_vader/kernel.py",
     "sentiment_vader/lexicon.py",
     "sentiment_vader/tables.py",

@@ -14,7 +14,6 @@ import mmap
 import tempfile
 import weakref
 from collections.abc import Iterable, Iterator
-from functools import cache
 from typing import Final, NamedTuple, TypeVar
 
 import numpy as np
@@ -22,24 +21,15 @@ import polars as pl
 from numpy.typing import NDArray
 
 from siftset.signals.kernels.arrays import to_series
-from siftset.signals.kernels.arrow_text import text_bytes
 from siftset.signals.kernels.compiled import can_compile, try_kernel
 from siftset.signals.near_duplicates.minhash import MinHash, min_hash
-from siftset.signals.near_duplicates.numpy_finder import (
-    NumpySearch,
-    WordLetters,
-    band_keys,
-    hash_shingles,
-)
-from siftset.signals.words.case_folding import unspaced_points, word_points
-from siftset.signals.words.wordset import letter_tables
+from siftset.signals.near_duplicates.numpy_finder import NumpySearch, band_keys
+from siftset.signals.near_duplicates.shingles import compiled_shingles, plain_shingles
 
 Hashes = NDArray[np.uint64]
 Integers = NDArray[np.int64]
 Item = TypeVar("Item", bound=np.generic)
 
-LEAST_WORDS: Final = 10
-"""Texts of fewer words are never near duplicates."""
 _BLOCK: Final = 4096
 _ALL: Final = 2.0
 _NO_KEYS: Final = pl.DataFrame(schema={"row": pl.Int64, "key": pl.UInt64})
@@ -226,9 +216,7 @@ def _fill_nulls(texts: pl.Series) -> pl.Series:
 
 
 def _plain_keys(texts: pl.Series, made: MinHash) -> KeyedShingles:
-    words, folded = letter_tables(case=False)
-    letters = WordLetters(words, words & unspaced_points(), folded)
-    shingles, offsets = hash_shingles(texts.to_list(), letters, LEAST_WORDS)
+    shingles, offsets = plain_shingles(texts)
     keys = np.zeros((len(texts), made.bands), np.uint64)
     band_keys(shingles, offsets, made, keys)
     return KeyedShingles(shingles, offsets, keys)
@@ -236,32 +224,11 @@ def _plain_keys(texts: pl.Series, made: MinHash) -> KeyedShingles:
 
 def _compiled_keys(texts: pl.Series, made: MinHash) -> KeyedShingles:
     from siftset.signals.near_duplicates import kernel
-    from siftset.signals.words.wordset import letters_of
 
-    text = text_bytes(texts)
-    longest = int(np.diff(text.offsets).max(initial=0))
-    size = int(text.offsets[-1] - text.offsets[0]) // 2 + len(texts)
-    words, shingles = np.empty(longest // 2 + 1, np.uint64), np.empty(size, np.uint64)
-    offsets = np.zeros(len(texts) + 1, np.int64)
-    letters = letters_of(text, case=False)
-    kinds = _kinds_of_words(len(letters.kinds))
-    kernel.hash_shingles(text, letters._replace(kinds=kinds), LEAST_WORDS, words, offsets, shingles)
+    shingles, offsets = compiled_shingles(texts)
     keys = np.zeros((len(texts), made.bands), np.uint64)
     kernel.band_keys(shingles, offsets, made, keys)
     return KeyedShingles(shingles, offsets, keys)
-
-
-@cache
-def _kinds_of_words(size: int) -> NDArray[np.uint8]:
-    """Return the kinds of characters that words.kernel has, and of those that stand alone."""
-    from siftset.signals.near_duplicates.kernel import ALONE
-    from siftset.signals.words.wordset import make_letters
-
-    kinds = make_letters(ascii_only=size == 128, case=False).kinds
-    if size == 128:
-        return kinds
-    alone = word_points() & unspaced_points()
-    return np.where(alone, np.uint8(ALONE), kinds)
 
 
 def _grow_size(have: int, need: int) -> int:

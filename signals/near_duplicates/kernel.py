@@ -74,7 +74,7 @@ def _hash_words(data: Bytes, i: Whole, end: Whole, letters: Letters, words: Hash
 
 
 @inlined_kernel
-def _sort_unique(values: Hashes, start: Whole, end: Whole) -> Whole:
+def sort_unique(values: Hashes, start: Whole, end: Whole) -> Whole:
     """Sort a part of an array (by Shell's method) and drop repeats; return its new end."""
     # A text has tens to hundreds of shingles: Shell's method needs no memory and no recursion,
     # which kernels must not use, and is as fast as a library's sort at that size.
@@ -119,7 +119,7 @@ def hash_shingles(
                 mixed = words[i] * FIRST + words[i + 1] * SECOND + words[i + 2] * THIRD
                 shingles[end] = _mix(mixed)
                 end += 1
-            end = _sort_unique(shingles, start, end)
+            end = sort_unique(shingles, start, end)
         offsets[r + 1] = end
 
 
@@ -171,7 +171,7 @@ def move_slots(old: Integers, new: Integers) -> None:
 
 
 @inlined_kernel
-def _jaccard_similarity(
+def jaccard_similarity(
     a: Hashes, i: Whole, a_end: Whole, b: Hashes, j: Whole, b_end: Whole
 ) -> float:
     """Return the Jaccard similarity of two sorted parts."""
@@ -240,7 +240,7 @@ def match_rows(
                 if k < best and stamps[k] != counts[1]:
                     stamps[k] = counts[1]
                     begin, stop = kept.offsets[k], kept.offsets[k + 1]
-                    alike = _jaccard_similarity(shingles, start, end, kept.shingles, begin, stop)
+                    alike = jaccard_similarity(shingles, start, end, kept.shingles, begin, stop)
                     # A slot holds 31 of a key's 64 bits. Only pairs that are similar anyway are
                     # asked for the rest, so that the answers are those of the numpy twin, which
                     # compares whole keys.
