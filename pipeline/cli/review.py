@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -14,10 +16,23 @@ from siftset.pipeline.cli.options import Overrides, Recipe
 from siftset.schemas.errors import SiftsetError
 
 
-@add_command(app, "review", example="siftset review reviews.yaml --export decisions.jsonl")
+@add_command(app, "review", example="siftset review reviews.yaml --map")
 def review_command(
     screen: Screen,
     recipe: Recipe,
+    port: Annotated[
+        int | None, typer.Option(min=0, max=65535, help="0 takes a free one; by default 8322.")
+    ] = None,
+    open_: Annotated[
+        bool | None,
+        typer.Option("--open/--no-open", help="Open it in the browser; by default on a terminal."),
+    ] = None,
+    by: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Who decides; by default the user.")
+    ] = None,
+    map_: Annotated[
+        bool, typer.Option("--map", help="Draw a map of the rows in the background.")
+    ] = False,
     export: Annotated[
         Path | None, typer.Option("--export", metavar="FILE", help="Write decisions to a file.")
     ] = None,
@@ -26,15 +41,37 @@ def review_command(
     ] = None,
     set_: Overrides = None,
 ) -> None:
-    """Decide about rows by hand. Every run applies what people decided."""
+    """Look at rows in the browser and decide. Every run applies what people decided."""
+    if export is not None or import_ is not None:
+        return _exchange(screen, recipe, export, import_, set_ or ())
+    from siftset.pipeline.review.open import open_review
+    from siftset.pipeline.review.server import open_server, serve_review
+
+    session = open_review(
+        recipe, by=by, overrides=set_ or (), with_map=map_, progress=screen.progress()
+    )
+    server = open_server(session, port)
+    session.preparation.start()
+    screen.answer(f"{server.address}  (Ctrl-C ends it)")
+    screen.result({"address": server.address, "decisions": str(session.hand.path)})
+    if sys.stdout.isatty() if open_ is None else open_:
+        typer.launch(server.address)
+    serve_review(server)
+    screen.note(f"decisions  {session.hand.path}")
+    return None
+
+
+def _exchange(
+    screen: Screen, recipe: str, export: Path | None, import_: Path | None, set_: Sequence[str]
+) -> None:
     from siftset.pipeline.review.exchange import export_decisions, import_decisions
 
-    if (export is None) == (import_ is None):
+    if export is not None and import_ is not None:
         raise SiftsetError("expected one of --export FILE and --import FILE")
     if export is not None:
-        done = export_decisions(recipe, export, overrides=set_ or ())
+        done = export_decisions(recipe, export, overrides=set_)
         screen.show(f"Wrote {done.decisions:,} decisions to {export}")
     elif import_ is not None:
-        done = import_decisions(recipe, import_, overrides=set_ or ())
+        done = import_decisions(recipe, import_, overrides=set_)
         screen.show(f"Took {done.decisions:,} decisions from {import_}; {done.known:,} were known")
     screen.result(done.to_json())
