@@ -188,14 +188,13 @@ def _write_pool(job: Job, path: Path, config: Train) -> pl.Series:
     if TASKS[config.task].labelled:
         usable &= pl.col("label").is_not_null()
     ids, writer = [pl.Series([], dtype=pl.String)], None
-    for shard in job.shards:
-        for batch in shard.read_batches():
-            rows = batch.frame.with_columns(job.split())
-            rows = rows.filter(usable & (pl.col("split").cast(pl.String) == "train"))
-            table = rows.drop("split", "source").to_arrow()
-            writer = writer or pq.ParquetWriter(str(path), table.schema, compression="zstd")
-            writer.write_table(table)
-            ids.append(rows["row_id"])
+    for frame in job.read_frames():
+        rows = frame.with_columns(job.split())
+        rows = rows.filter(usable & (pl.col("split").cast(pl.String) == "train"))
+        table = rows.drop("split", "source").to_arrow()
+        writer = writer or pq.ParquetWriter(str(path), table.schema, compression="zstd")
+        writer.write_table(table)
+        ids.append(rows["row_id"])
     if writer is not None:
         writer.close()
     return pl.concat(ids)

@@ -77,7 +77,7 @@ def check_recipe(recipe: RecipeLike, *, overrides: Sequence[str] = ()) -> Checke
     warnings = list(job.sources.warnings)
     warnings += _check_answers(job)
     warnings += _check_doubt(job)
-    unused = sorted(set(job.recipe.signals) - set(job.decider.questions))
+    unused = sorted(set(job.recipe.signals) - set(job.questions))
     if unused:
         warnings.append(f"signals that the formula does not use: {', '.join(unused)}")
     return Checked(job, _check_model(loaded, warnings), tuple(warnings))
@@ -85,11 +85,12 @@ def check_recipe(recipe: RecipeLike, *, overrides: Sequence[str] = ()) -> Checke
 
 def _check_answers(job: Job) -> list[str]:
     """Ask the user's own signals about a few rows; raise SignalError where one breaks a law."""
-    batches = (batch for shard in job.shards[:1] for batch in shard.read_batches())
-    first = next((batch.frame.head(_SAMPLE) for batch in batches), pl.DataFrame())
-    first = with_views(first, job.decider.columns)
+    frames = job.read_frames(job.shards[:1])
+    first = next((frame.head(_SAMPLE) for frame in frames), pl.DataFrame())
+    asked = {name for question in job.questions.values() for name in question.signal.columns}
+    first = with_views(first, sorted(asked))
     warnings: list[str] = []
-    for question in job.decider.questions.values():
+    for question in job.questions.values():
         signal = question.signal
         function = signal.function
         if not isinstance(function, Bound):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import reduce
 from typing import Final
 
 import polars as pl
@@ -14,8 +15,9 @@ from siftset.pipeline.difference.compare import compare_states
 from siftset.pipeline.difference.state import folder_state, version_state
 from siftset.pipeline.remote_output.open import open_store
 from siftset.pipeline.reports.difference import describe_difference
+from siftset.pipeline.reports.run.votes import list_votes
 from siftset.pipeline.run.context import CurateOptions
-from siftset.pipeline.run.job import SECTIONS, Job, bind_formula, load_job
+from siftset.pipeline.run.job import SECTIONS, bind_formula, load_job
 from siftset.pipeline.run.row_sample import SAMPLE_ROWS
 from siftset.pipeline.stages.publish import FAULTS, PREVIEW
 from siftset.pipeline.storage.atomic_files import read_json
@@ -26,8 +28,10 @@ from siftset.schemas.conversations import COLUMN
 from siftset.schemas.errors import OutputError, SiftsetError
 from siftset.schemas.progress import Progress, Silent
 from siftset.schemas.recipe.loading import LoadedRecipe, RecipeLike
+from siftset.schemas.results.metrics import VoteMetrics
 from siftset.signals.evaluation.explain import explain, explain_row
 from siftset.signals.evaluation.spec import one_cell
+from siftset.signals.label_votes.voters import AGREEMENT, LABEL, VOTES, add_metrics
 
 _ID_DIGITS: Final = 32
 _PLACES: Final = ("rejected", "quarantine", "duplicates", "unreadable")
@@ -69,15 +73,21 @@ def explain_plan(
 ) -> Explained:
     """Decide rows (the first 20,000, or all with `analyze`) and tell how that was done."""
     job = load_job(recipe, overrides=overrides, limit=None if analyze else SAMPLE_ROWS)
+    votes: list[VoteMetrics] = []
     with (progress or Silent()).stage("decide", job.sources.records) as stage:
-        for frame in _read_frames(job):
+        for frame in job.read_frames(votes=votes):
             good = frame.filter(~job.rules.failing()) if job.rules.columns else frame
             job.decider.decide(good)
             stage.advance(frame.height)
     job.decider.close()
     statistics = job.decider.statistics()
     looked = "all rows" if analyze else f"the first {SAMPLE_ROWS:,} rows at most"
-    return Explained(f"{explain(statistics)}\nmeasured on {looked}", statistics.to_json())
+    lines, facts = [explain(statistics)], statistics.to_json()
+    if votes:
+        together = reduce(add_metrics, votes)
+        lines += list_votes(together)
+        facts["votes"] = together.model_dump(mode="json")
+    return Explained("\n".join([*lines, f"measured on {looked}"]), facts)
 
 
 def explain_one(
@@ -106,8 +116,8 @@ def explain_one(
                 facts["faults"] = list(faults)
             return Explained("\n".join(lines), facts)
     job = load_job(loaded)
-    row_id = _complete_row_id(row_id, (frame.lazy() for frame in _read_frames(job)))
-    for frame in _read_frames(job):
+    row_id = _complete_row_id(row_id, (frame.lazy() for frame in job.read_frames()))
+    for frame in job.read_frames():
         found = frame.filter(pl.col("row_id") == row_id)
         if found.height:
             told = explain_row(job.decider.as_written(), found)
@@ -138,10 +148,6 @@ def explain_difference(
     found = compare_states(version_state(store, version), after, recipe=loaded.recipe.name)
     facts: dict[str, JsonValue] = found.model_dump(mode="json")
     return Explained("\n".join(describe_difference(found)), facts)
-
-
-def _read_frames(job: Job) -> Iterator[pl.DataFrame]:
-    return (batch.frame for shard in job.shards for batch in shard.read_batches())
 
 
 def _scan_recorded(
@@ -223,11 +229,25 @@ def _describe_row(where: str, row: dict[str, object]) -> str:
         for name, state in signals.items():
             score = scores.get(name) if isinstance(scores, dict) else None
             lines.append(f"  {name}: {state}" + ("" if score is None else f" (score {score:.4g})"))
+    if isinstance(row.get(VOTES), list):
+        lines.append(f"  {_describe_votes(row)}")
     turns = row.get(COLUMN)
     if isinstance(turns, list) and turns and isinstance(turns[0], dict) and "role" in turns[0]:
         said = [(turn["role"], turn["content"] or turn["extra"] or "") for turn in turns]
         return "\n".join([*lines, *(f"  {role}: {_shorten(text)}" for role, text in said)])
     return "\n".join([*lines, f"  text: {_shorten(row.get('text'))}"])
+
+
+def _describe_votes(row: dict[str, object]) -> str:
+    """Say which label a row got, and who voted for what."""
+    by_label: dict[str, list[str]] = {}
+    votes = row[VOTES]
+    for vote in votes if isinstance(votes, list) else ():
+        by_label.setdefault(str(vote["label"]), []).append(str(vote["voter"]))
+    told = "; ".join(f"{label} by {', '.join(who)}" for label, who in by_label.items())
+    said = f"label: {row.get(LABEL) or 'none'}, votes: {told or 'none'}"
+    share = row.get(AGREEMENT)
+    return f"{said} (agreement {share:.2f})" if isinstance(share, float) else said
 
 
 def _shorten(text: object) -> str:

@@ -135,7 +135,7 @@ def _try_recipe(recipe: Path) -> _Trial:
     from siftset.pipeline.run.job import load_job
 
     job = load_job(recipe, limit=_TRIED)
-    frame = pl.concat([b.frame for shard in job.sources.shards for b in shard.read_batches()])
+    frame = pl.concat(job.read_frames(job.sources.shards))
     good = frame.filter(~job.rules.failing()) if job.rules.columns else frame
     decisions = job.decider.as_written().decide(good)
     keep = decisions.keep.fill_null(False)

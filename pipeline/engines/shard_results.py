@@ -24,6 +24,7 @@ from pydantic import JsonValue
 from siftset.pipeline.stages.process_shard import OUTCOMES, ShardResult
 from siftset.pipeline.storage.atomic_files import sync
 from siftset.pipeline.storage.part_files import Part
+from siftset.schemas.results.metrics import VoteMetrics
 from siftset.schemas.results.summary import Balance
 from siftset.signals.analysis import Analysis, Quality, SignalAnalysis
 from siftset.signals.evaluation.statistics import SignalStatistics, Statistics
@@ -116,6 +117,7 @@ def load_record(place: Path) -> ShardRecord | None:
         asked_out=found["asked_out"],
         analysis=_read_analysis(found["analysis"]),
         clauses=Counter(found["clauses"]),
+        votes=None if found["votes"] is None else VoteMetrics.model_validate(found["votes"]),
     )
     asked = {name: SignalStatistics(**one) for name, one in found["statistics"]["signals"].items()}
     statistics = Statistics(**{**found["statistics"], "signals": asked})
@@ -163,6 +165,7 @@ def _to_json(kept: ShardRecord) -> dict[str, JsonValue]:
         "out_counts": [[list(name), rows] for name, rows in result.out_counts.items()],
         "asked_out": result.asked_out,
         "clauses": dict(result.clauses),
+        "votes": None if result.votes is None else result.votes.model_dump(mode="json"),
         "analysis": _analysis_to_json(result.analysis),
         "statistics": asdict(kept.statistics),
         "cost": asdict(kept.cost),

@@ -33,7 +33,7 @@ def forget_answers(job: Job) -> None:
     """Drop what earlier runs scored for the signals of a job, and shards that they left done."""
     cache = job.decider.cache
     if isinstance(cache, StoredScores):
-        cache.forget(question.signal for question in job.decider.questions.values())
+        cache.forget(question.signal for question in job.questions.values())
     close_shards(job.output)
 
 
@@ -67,6 +67,7 @@ def sift_shards(run: CurateRun, sources: Sources) -> list[ShardResult]:
             key=run.job.key,
             watch=lambda: SeededSample(sources.records, rows=rows),
             strata=run.job.strata(),
+            voters=run.job.voters,
             stop=stop,
             advance=stage.advance,
             tally=run.progress.add_balance

@@ -54,6 +54,7 @@ def hash_rules(job: Job) -> str:
     return json_digest(
         {
             "formula": job.decider.hash,
+            **({} if job.voters is None else {"votes": job.voters.hash}),
             "rules": {
                 name: rule.model_dump(
                     mode="json", exclude=set() if rule.differs_from else {"differs_from"}

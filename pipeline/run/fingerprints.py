@@ -7,6 +7,7 @@ from typing import Final
 
 from siftset.pipeline.gate.prepare import prepare_gate
 from siftset.pipeline.run.job import bind_formula, hash_gate_inputs
+from siftset.pipeline.run.label_votes import bind_voters
 from siftset.pipeline.run.released_rows import FILE as MENDED
 from siftset.pipeline.storage.address import output_folder
 from siftset.pipeline.storage.run_folder import MEANING, NOT_OF_THE_SET, json_digest
@@ -28,10 +29,11 @@ def fingerprint_rules(loaded: LoadedRecipe, decider: Decider | None = None) -> d
     decider = decider or bind_formula(loaded)
     mended = output_folder(loaded) / MENDED
     written = recipe.model_dump(mode="json", exclude=NOT_OF_THE_SET | _NAMED)
-    signals = {
-        f"signal '{name}'": question.signal.fingerprint
-        for name, question in decider.questions.items()
-    }
+    voters = bind_voters(recipe, loaded.folder)
+    asked = {**({} if voters is None else voters.decider.questions), **decider.questions}
+    signals = {f"signal '{name}'": question.signal.fingerprint for name, question in asked.items()}
+    if recipe.label is None:  # as before there was the section
+        del written["label"]
     return {
         **{f"the section '{name}'": json_digest(value) for name, value in written.items()},
         **signals,

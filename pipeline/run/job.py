@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -15,6 +15,7 @@ from siftset.pipeline.gate.prepare import check_thresholds, prepare_gate, suite_
 from siftset.pipeline.gate.row_rules import PlainRules, RowRule, RowRuleSet
 from siftset.pipeline.profile.custom import load_metrics
 from siftset.pipeline.run.content_key import content_key
+from siftset.pipeline.run.label_votes import bind_voters
 from siftset.pipeline.run.released_rows import QuarantineFixes, read_fixes
 from siftset.pipeline.run.score_store import StoredScores
 from siftset.pipeline.run.split import split_expr, stratum_columns
@@ -31,6 +32,7 @@ from siftset.signals.decider import Decider
 from siftset.signals.definition import untracked_lines
 from siftset.signals.formula.formula import parse
 from siftset.signals.formula.tree import digest
+from siftset.signals.label_votes.voters import COLUMNS, Voters
 from siftset.signals.registry import build_for
 from siftset.signals.tracking.files import hash_files
 from siftset.signals.tracking.fingerprint import trace_function
@@ -39,6 +41,9 @@ if TYPE_CHECKING:
     from siftset.pipeline.sources import Shard, Sources
     from siftset.pipeline.sources.files import ScanMemory
     from siftset.pipeline.sources.open import KeptTypes
+    from siftset.pipeline.sources.types import Types
+    from siftset.schemas.results.metrics import VoteMetrics
+    from siftset.signals.evaluation.thresholds import SignalUse
 
 SECTIONS: Final = frozenset(Recipe.model_fields) - {"refresh", "train", "compare"}
 """The sections that curating uses; environment variables of the others may be unset."""
@@ -59,6 +64,8 @@ class Job:
     """Hash of the suites where they set rows aside."""
     fixes: QuarantineFixes | None = None
     """Rows that take the place of records, None where nobody fixed any."""
+    voters: Voters | None = None
+    """Who gives rows their labels, where signals vote on them."""
     gate: str = ""
     """Hash of what judges the set: rules, suites, limits, held-out and reference texts, metrics."""
 
@@ -76,6 +83,34 @@ class Job:
     def columns(self) -> tuple[str, ...]:
         """The source's columns as they are stored."""
         return tuple(self.sources.schema.names())
+
+    @property
+    def read_schema(self) -> pl.Schema:
+        """The source's columns without those that votes add."""
+        schema = self.sources.schema
+        added = () if self.voters is None else COLUMNS
+        return pl.Schema({name: schema[name] for name in schema if name not in added})
+
+    def label_rows(self, frame: pl.DataFrame) -> pl.DataFrame:
+        """Return rows as they were read with the labels that signals vote for, if any do."""
+        return frame if self.voters is None else self.voters.add_labels(frame)[0]
+
+    def read_frames(
+        self, shards: Iterable[Shard] | None = None, *, votes: list[VoteMetrics] | None = None
+    ) -> Iterator[pl.DataFrame]:
+        """Read rows, all of them or those of some shards, as rules and formula see them.
+
+        `votes` takes what the votes on labels come to, if any are held.
+        """
+        for shard in self.shards if shards is None else shards:
+            for batch in shard.read_batches():
+                if self.voters is None:
+                    yield batch.frame
+                    continue
+                frame, counted = self.voters.add_labels(batch.frame)
+                if votes is not None:
+                    votes.append(counted)
+                yield frame
 
     @property
     def shards(self) -> tuple[Shard, ...]:
@@ -114,9 +149,15 @@ class Job:
         """Return the columns of candidates that a stratified split needs."""
         return stratum_columns(self.recipe.split, self.recipe.seed, self.sources.schema)
 
+    @property
+    def questions(self) -> dict[str, SignalUse]:
+        """The signals that are asked, by the formula or for their votes."""
+        voting = {} if self.voters is None else self.voters.decider.questions
+        return {**voting, **self.decider.questions}
+
     def fingerprints(self) -> dict[str, JsonValue]:
-        """Return the fingerprint of every signal of the formula."""
-        asked = self.decider.questions.items()
+        """Return the fingerprint of every signal that is asked."""
+        asked = self.questions.items()
         return {name: question.signal.fingerprint for name, question in asked}
 
 
@@ -161,7 +202,12 @@ def bind_formula(loaded: LoadedRecipe) -> Decider:
 
 
 def _make_job(loaded: LoadedRecipe, decider: Decider, sources: Sources, suites: str) -> Job:
-    recipe, schema = loaded.recipe, sources.schema
+    recipe, read_schema = loaded.recipe, sources.schema
+    voters = bind_voters(recipe, loaded.folder, decider.cache)
+    if voters is not None:
+        voters.check(read_schema)
+        sources = replace(sources, schema=pl.Schema({**read_schema, **COLUMNS}))
+    schema = sources.schema
     if "text" not in schema:
         raise SourceError(
             "the source has no column 'text': name the column that holds the text with  "
@@ -183,7 +229,8 @@ def _make_job(loaded: LoadedRecipe, decider: Decider, sources: Sources, suites: 
                     f"mapped: write '{now}'"
                 )
     decider.check(schema)
-    told = untracked_lines(question.signal for question in decider.questions.values())
+    asked_all = {**({} if voters is None else voters.decider.questions), **decider.questions}
+    told = untracked_lines(question.signal for question in asked_all.values())
     sources = replace(sources, warnings=(*sources.warnings, *told))
     check_thresholds(recipe, schema.names())
     aside = suite_rules(loaded, schema)
@@ -197,11 +244,13 @@ def _make_job(loaded: LoadedRecipe, decider: Decider, sources: Sources, suites: 
     split_expr(recipe.split, recipe.seed, schema)
     stratum_columns(recipe.split, recipe.seed, schema)
     prints = {name: question.signal.fingerprint for name, question in decider.questions.items()}
+    if voters is not None:
+        prints["(votes)"] = voters.hash
     judged = recipe.integrity.model_dump(mode="json", exclude_defaults=True)
     gate = {"(suites)": suites, **hash_gate_inputs(loaded)}
     read = {**prints, "(formula)": decider.formula.canonical, **gate, **_made_texts(recipe)}
     key = run_key(recipe, sources.inputs, read)
-    fixes = read_fixes(output_folder(loaded), schema, key)
+    fixes = read_fixes(output_folder(loaded), read_schema, key)
     job = Job(
         loaded,
         sources,
@@ -211,6 +260,7 @@ def _make_job(loaded: LoadedRecipe, decider: Decider, sources: Sources, suites: 
         output_rules=PlainRules(aside.output_rules),
         suites=suites if any(aside) else "",
         fixes=fixes,
+        voters=voters,
         gate=json_digest({**gate, "integrity": judged}),
     )
     job.content_key()
@@ -263,6 +313,15 @@ def describe_recipe(job: Job) -> dict[str, JsonValue]:
     }
 
 
+def _without_votes(kept: KeptTypes) -> KeptTypes:
+    """Leave out what votes added to the rows that are kept: they vote again."""
+
+    def read_types(places: Collection[tuple[str, str, str]]) -> Types:
+        return {name: dtype for name, dtype in kept(places).items() if name not in COLUMNS}
+
+    return read_types
+
+
 def _open_data(
     loaded: LoadedRecipe,
     data: object | None,
@@ -270,6 +329,8 @@ def _open_data(
     scans: ScanMemory | None,
     kept: KeptTypes | None,
 ) -> Sources:
+    if kept is not None and loaded.recipe.label is not None:
+        kept = _without_votes(kept)
     if data is not None:
         from siftset.pipeline.sources.frame import frame_source
 

@@ -49,8 +49,10 @@ from siftset.schemas.results.metrics import (
     Rows,
     RunMetrics,
     Sample,
+    VoteMetrics,
 )
 from siftset.schemas.results.metrics import Run as RunFacts
+from siftset.signals.label_votes.voters import add_metrics
 from siftset.signals.labels import label_column
 
 if TYPE_CHECKING:
@@ -108,6 +110,7 @@ def measure(
         else (*_drift_from_version(run, kept, outcome), *_drift_from_reference(run, kept)),
         label_precision=precision,
         set_label_precision=of_set if looks else None,
+        votes=_add_votes(results),
         max_length=train.max_length if train else None,
         samples=_take_samples(run, results, outcome, precision),
         links=_make_links(results, outcome, judged),
@@ -116,6 +119,11 @@ def measure(
     )
     found = find_alerts(metrics, read_history(run.store.output, before=run.run_id))
     return metrics.model_copy(update={"alerts": found})
+
+
+def _add_votes(results: Sequence[ShardResult]) -> VoteMetrics | None:
+    votes = [result.votes for result in results if result.votes is not None]
+    return reduce(add_metrics, votes) if votes else None
 
 
 def _prefix_share(run: CurateRun, outcome: RunOutcome) -> dict[str, float]:

@@ -10,7 +10,7 @@ import hashlib
 import threading
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal, NamedTuple, Protocol
 
@@ -23,8 +23,10 @@ from siftset.pipeline.run.split import check_official
 from siftset.pipeline.stages.dedupe import ids_of
 from siftset.pipeline.storage.delta_types import cast_storable
 from siftset.pipeline.storage.part_files import Part, PartWriter
+from siftset.schemas.results.metrics import VoteMetrics
 from siftset.schemas.results.summary import Balance
 from siftset.signals.kernels.arrays import to_series
+from siftset.signals.label_votes.voters import Voters, add_metrics
 
 if TYPE_CHECKING:
     from siftset.pipeline.gate.row_rules import RowRuleSet, Rules
@@ -89,6 +91,8 @@ class ShardContext:
     """Told how many records were done; called from several threads."""
     tally: Callable[[Balance], None]
     """Told where the rows of each batch went; called from several threads."""
+    voters: Voters | None = None
+    """Who gives rows their labels, where signals vote on them."""
     strata: tuple[pl.Expr, ...] = ()
     """Further columns of candidates, for a stratified split."""
 
@@ -115,6 +119,8 @@ class ShardResult:
     analysis: Analysis | None = None
     clauses: Counter[str] = field(default_factory=Counter)
     """Rejected rows by the clause that did not hold."""
+    votes: VoteMetrics | None = None
+    """What the votes on labels came to, of all rows read."""
 
 
 class _RoutedRows(NamedTuple):
@@ -140,7 +146,13 @@ def process_shard(shard: Shard, index: int, context: ShardContext) -> ShardResul
         for o in OUTCOMES
     }
     result = ShardResult(Balance(), {}, context.watch())
-    for batch in shard.read_batches():
+    for read in shard.read_batches():
+        batch = read
+        if context.voters is not None:
+            # before anything else, so that rules, formula and split see the label
+            frame, votes = context.voters.add_labels(read.frame)
+            batch = replace(read, frame=frame)
+            result.votes = votes if result.votes is None else add_metrics(result.votes, votes)
         result.watch.read(batch.frame)
         _count_rules(batch.frame, context.rules, result.rule_counts)
         done = _route_rows(batch, context, result)

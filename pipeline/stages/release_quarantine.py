@@ -27,7 +27,7 @@ def release_rows(job: Job, fixed: Path | None) -> tuple[Job, str]:
     is released where it differs from its record and passes every rule. Raises SourceError for files
     that are not there, do not fit, or hold no row of this source.
     """
-    found = read_released(_find_files(job, fixed), {"row_id": pl.String(), **job.sources.schema})
+    found = read_released(_find_files(job, fixed), {"row_id": pl.String(), **job.read_schema})
     repeated = found.unique().filter(pl.col("row_id").is_duplicated())
     if repeated.height:
         raise SourceError(
@@ -39,8 +39,8 @@ def release_rows(job: Job, fixed: Path | None) -> tuple[Job, str]:
             f"none of the {found.height:,} quarantined rows is in the source of this recipe: "
             "expected the quarantine of one of its runs"
         )
-    changed = _select_changed(original, found, job.sources.schema)
-    good = changed.filter(~job.rules.failing())
+    changed = _select_changed(original, found, job.read_schema)
+    good = job.label_rows(changed).filter(~job.rules.failing())
     said = (
         f"{good.height:,} of {found.height:,} quarantined rows released: "
         f"{original.height - changed.height:,} are unchanged, "
@@ -50,7 +50,7 @@ def release_rows(job: Job, fixed: Path | None) -> tuple[Job, str]:
     if good.is_empty():
         return job, said
     before = job.fixes
-    rows = good.select(*KEY, *job.sources.schema)
+    rows = good.select(*KEY, *job.read_schema)
     if before is not None:
         rows = pl.concat([before.rows.join(rows, on="row_id", how="anti"), rows])
     fixes = QuarantineFixes(rows.sort("row_id"), job.key if before is None else before.plain_key)
@@ -77,7 +77,7 @@ def _find_files(job: Job, fixed: Path | None) -> list[Path]:
 
 def _read_originals(job: Job, found: pl.DataFrame) -> pl.DataFrame:
     """Return the rows that the fixed ones replace, with the hash of the record of each."""
-    schema = {"row_id": pl.String(), **job.sources.schema, CONTENT: pl.UInt64()}
+    schema = {"row_id": pl.String(), **job.read_schema, CONTENT: pl.UInt64()}
     empty = pl.DataFrame(schema=schema)
     parts = [
         batch.frame.with_columns(batch.content.alias(CONTENT)).join(found, on="row_id", how="semi")

@@ -9,6 +9,7 @@ from pydantic import BeforeValidator, Field, JsonValue, StringConstraints, model
 
 from siftset.schemas.recipe.cluster import Cluster
 from siftset.schemas.recipe.integrity import Dedupe, Integrity, Split
+from siftset.schemas.recipe.labels import VotedLabels
 from siftset.schemas.recipe.refresh import Refresh
 from siftset.schemas.recipe.review import Review
 from siftset.schemas.recipe.section import Identifier, Section, Share
@@ -46,6 +47,9 @@ class Recipe(Section):
         default_factory=dict,
         max_length=1_000,
         description="name: {kind: parameters} or {python: file.py:function}",
+    )
+    label: VotedLabels | None = Field(
+        None, description="Signals that vote on the label of each row, before anything else."
     )
     keep: str = Field(description="The formula over signals that a kept row satisfies.")
     order: Literal["auto", "pinned"] = Field(

@@ -355,6 +355,43 @@ class LabelPrecision(Metrics):
     labelled: int
 
 
+class VoterMetrics(Metrics):
+    """One voter: a signal, or a formula over signals, that votes for a class."""
+
+    label: str
+    voter: str
+    votes: int = Field(0, description="Rows that it votes on: its coverage.")
+    alone: int = Field(0, description="Of those, rows on which nothing else votes.")
+    conflicts: int = Field(0, description="Of those, rows on which another class has a vote.")
+    unknown: int = Field(0, description="Rows of which it cannot say, so does not vote.")
+    faults: int = Field(0, description="Of those, rows on which a signal of it raised.")
+    known: int = Field(0, description="Rows that it votes on whose label is known.")
+    right: int = Field(0, description="Of those, rows whose known label is its class.")
+
+
+class VotedClass(Metrics):
+    """One class: how often it was voted, and how that agrees with labels that are known."""
+
+    label: str
+    rows: int = Field(0, description="Rows that got this label.")
+    known: int = Field(0, description="Of those, rows whose label is known.")
+    right: int = Field(0, description="Of those, rows whose known label is this one.")
+    truth: int = Field(0, description="Rows whose known label is this one, voted or not.")
+
+
+class VoteMetrics(Metrics):
+    """What the votes on labels came to, of the rows that were read."""
+
+    rows: int = 0
+    silent: int = Field(0, description="Rows without a vote, so without a label.")
+    tied: int = Field(0, description="Rows whose classes have equally many votes: no label.")
+    disputed: int = Field(0, description="Rows with votes for several classes, the tied included.")
+    overlap: int = Field(0, description="Rows with several votes, of one class or more.")
+    known: int = Field(0, description="Rows whose label is known.")
+    classes: tuple[VotedClass, ...] = ()
+    voters: tuple[VoterMetrics, ...] = ()
+
+
 class RunMetrics(Metrics):
     """The whole of metrics.json."""
 
@@ -377,6 +414,7 @@ class RunMetrics(Metrics):
     set_label_precision: LabelPrecision | None = Field(
         None, description="Of all rows of the version."
     )
+    votes: VoteMetrics | None = None
     samples: dict[str, tuple[Sample, ...]] = Field(default_factory=dict)
     links: dict[str, str] = Field(default_factory=dict, description="Title: path beside the page.")
     custom: dict[str, JsonValue] = Field(default_factory=dict, description="The user's own.")
@@ -384,9 +422,13 @@ class RunMetrics(Metrics):
     warnings: tuple[str, ...] = ()
 
     @model_serializer(mode="wrap")
-    def _leave_out_groups(self, write: SerializerFunctionWrapHandler) -> dict[str, JsonValue]:
-        """Write `split` only where a group decides: the file of other runs stays as it was."""
+    def _leave_out_unused(self, write: SerializerFunctionWrapHandler) -> dict[str, JsonValue]:
+        """Write parts that few recipes ask for only where they do: other files stay as they were.
+
+        Those are `split`, of groups, and `votes`.
+        """
         found: dict[str, JsonValue] = write(self)
-        if self.split is None:
-            found.pop("split", None)
+        for name in ("split", "votes"):
+            if getattr(self, name) is None:
+                found.pop(name, None)
         return found

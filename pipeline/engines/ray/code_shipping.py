@@ -33,8 +33,11 @@ def stage_files(job: Job, folder: Path) -> Path:
     target.mkdir(parents=True)
     travelled = 0
     specs: dict[str, JsonValue] = {name: dict(spec) for name, spec in job.recipe.signals.items()}
+    formulas = [job.decider.formula]
+    if job.voters is not None:
+        formulas.append(job.voters.decider.formula)
     calls: dict[str, JsonValue] = {
-        name: dict(call.spec) for name, call in job.decider.formula.calls.items()
+        name: dict(call.spec) for formula in formulas for name, call in formula.calls.items()
     }
     found: set[Path] = set()
     for text in _walk_texts({**specs, **calls}):

@@ -28,8 +28,11 @@ if TYPE_CHECKING:
     from siftset.pipeline.stages.process_shard import ShardContext, ShardResult
 
 NOT_SHIPPED: Final = frozenset(
-    {"decider", "split", "content_key", "strata", "folder", "watch", "stop", "advance", "tally"}
-)
+    {
+        "decider", "voters", "split", "content_key", "strata",
+        "folder", "watch", "stop", "advance", "tally",
+    }
+)  # fmt: skip
 NODES_LOST: Final = 10
 """Times that a shard may lose its node: no fault of its own, unless it takes every node along."""
 _LOOK_UP: Final = 0.5
@@ -70,6 +73,7 @@ def sift_on_cluster(
         watch=context.watch(),
         schema=run.job.sources.schema,
         formula=run.job.decider.hash,
+        votes=None if run.job.voters is None else run.job.voters.hash,
         output=run.store.output,
         place=place,
         mark=mark,

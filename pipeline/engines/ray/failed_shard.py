@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from typing import TYPE_CHECKING
 
@@ -41,7 +41,10 @@ def quarantine_shard(shard: Shard, index: int, context: ShardContext, reason: st
     }
     result = ShardResult(Balance(), {}, context.watch())
     empty = process_shard(_EmptyShard(shard), index, context).parts if index == 0 else {}
-    for batch in shard.read_batches():
+    for read in shard.read_batches():
+        batch = read
+        if context.voters is not None:
+            batch = replace(read, frame=context.voters.leave_open(read.frame))
         reasons = pl.lit([reason], dtype=pl.List(pl.String))
         frames: dict[Outcome, pl.DataFrame] = {
             "quarantine": cast_storable(batch.frame.with_columns(_reasons=reasons)),

@@ -28,6 +28,7 @@ from siftset.pipeline.engines.shard_results import (
     store_record,
 )
 from siftset.pipeline.run.content_key import content_key
+from siftset.pipeline.run.label_votes import bind_voters
 from siftset.pipeline.run.score_store import StoredScores
 from siftset.pipeline.run.split import split_expr, stratum_columns
 from siftset.pipeline.stages.process_shard import (
@@ -40,6 +41,7 @@ from siftset.pipeline.storage.object_store import is_address
 from siftset.schemas.errors import OutputError, SiftsetError, SignalError
 from siftset.signals.decider import Decider
 from siftset.signals.formula.formula import parse
+from siftset.signals.label_votes.voters import Voters
 from siftset.signals.registry import build_for
 
 if TYPE_CHECKING:
@@ -69,6 +71,8 @@ class TaskPayload:
     """The columns of the source."""
     formula: str
     """Hash of the formula with its signals: theirs must be the same on every node."""
+    votes: str | None
+    """The same of who votes on labels."""
     output: Path
     place: Path
     """The folder of the run's shards."""
@@ -134,9 +138,11 @@ def _run_shard(
     draft.mkdir()
     try:
         recipe = payload.loaded.recipe
+        decider, voters = _bind_signals(payload)
         context = ShardContext(
             **payload.plain,
-            decider=_get_decider(payload),
+            decider=decider,
+            voters=voters,
             split=split_expr(recipe.split, recipe.seed, payload.schema),
             content_key=content_key(recipe.dedupe.on, payload.schema)
             if recipe.dedupe.compares_texts or recipe.removes_leaks
@@ -163,7 +169,7 @@ def _run_shard(
         shutil.rmtree(draft, ignore_errors=True)
 
 
-_deciders: dict[str, Decider] = {}
+_bound: dict[str, tuple[Decider, Voters | None]] = {}
 _TRAVELS: Final = (
     "to a node travel the files that signals name below the recipe's folder and, from the folder "
     "of a .py file, the .py, .txt, .json, .yaml and .toml files with those of its packages, "
@@ -171,26 +177,31 @@ _TRAVELS: Final = (
 )
 
 
-def _get_decider(payload: TaskPayload) -> Decider:
-    """Return the decider of a run, made once in a process; raises SignalError if it is another."""
-    found = _deciders.get(payload.mark)
+def _bind_signals(payload: TaskPayload) -> tuple[Decider, Voters | None]:
+    """Return the decider and the voters of a run, made once in a process.
+
+    Raises SignalError where a signal is another than on the driver.
+    """
+    found = _bound.get(payload.mark)
     if found is None:
-        _deciders.clear()
+        _bound.clear()
         recipe = payload.loaded.recipe
         formula = parse(recipe.keep)
         try:
             signals = build_for(formula, recipe.signals, folder=Path.cwd() / SHIPPED)
+            expensive = sum(one.kind != "expression" for one in signals.values())
+            cache = StoredScores(payload.output, signals=expensive)
+            voters = bind_voters(recipe, Path.cwd() / SHIPPED, cache)
         except SignalError as error:
             raise SignalError(f"{error} ({_TRAVELS})") from error
-        expensive = sum(one.kind != "expression" for one in signals.values())
-        cache = StoredScores(payload.output, signals=expensive)
-        found = Decider(formula, signals, order=recipe.order, seed=recipe.seed, cache=cache)
-        if found.hash != payload.formula:
+        decider = Decider(formula, signals, order=recipe.order, seed=recipe.seed, cache=cache)
+        theirs = None if voters is None else voters.hash
+        if (decider.hash, theirs) != (payload.formula, payload.votes):
             raise SignalError(
                 f"the signals on node {_node_id()} are not those of this machine, expected the "
                 "same code, lists and versions: install the same siftset and packages on every node"
             )
-        _deciders[payload.mark] = found
+        found = _bound[payload.mark] = decider, voters
     return found
 
 

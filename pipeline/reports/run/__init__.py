@@ -11,6 +11,7 @@ from siftset.pipeline.reports.run.findings import (
     find_statements,
     part_status,
 )
+from siftset.pipeline.reports.run.votes import votes_part
 from siftset.schemas.results.metrics import RunMetrics
 
 __all__ = ["find_statements", "run_report"]
@@ -20,7 +21,8 @@ def run_report(metrics: RunMetrics, history: Sequence[RunMetrics] = ()) -> str:
     """Return the page of a run; `history` holds earlier runs of the recipe, the oldest first."""
     found = find_statements(metrics)
     profiled = bool(metrics.profiles)
-    repeats, precision = metrics.duplicates, metrics.label_precision
+    repeats, precision, votes = metrics.duplicates, metrics.label_precision, metrics.votes
+    labels = [texts.labels_part(metrics), votes_part(votes)]
     parts = [
         ("balance", "Balance and signals", funnel.balance_part(metrics), True),
         ("checks", "Checks", checks.checks_part(metrics, history), bool(metrics.checks)),
@@ -29,7 +31,7 @@ def run_report(metrics: RunMetrics, history: Sequence[RunMetrics] = ()) -> str:
         ("lengths", "Lengths", texts.lengths_part(metrics), profiled),
         ("encoding", "Encoding and contents", texts.contents_part(metrics), profiled),
         ("languages", "Languages and scripts", texts.languages_part(metrics), profiled),
-        ("labels", "Labels by source", texts.labels_part(metrics), precision is not None),
+        ("labels", "Labels by source", labels, precision is not None or votes is not None),
         ("leakage", "Leakage between splits", drift.leakage_part(metrics), bool(metrics.leakage)),
         ("drift", "Drift", drift.drift_part(metrics), bool(metrics.drift)),
         ("samples", "Samples", drift.samples_part(metrics), False),

@@ -9,6 +9,7 @@ from typing import Final, Literal
 
 from siftset.pipeline.profile.shares import describe_sample, format_percent
 from siftset.pipeline.reports.page import Status
+from siftset.pipeline.reports.run.votes import describe_accuracy, is_worse_than_chance
 from siftset.schemas.results.columns import SPLITS
 from siftset.schemas.results.metrics import Check, RunMetrics, Severity
 
@@ -139,6 +140,32 @@ def _judge_labels(metrics: RunMetrics) -> Iterator[ReportFinding]:
         return
     claim = f"{wrong:,} of {precision.labelled:,} labelled rows kept are not {wanted} ({of} are)."
     yield ReportFinding("labels", "warn", claim, "read them in part 12 and tighten the formula")
+
+
+def _judge_votes(metrics: RunMetrics) -> Iterator[ReportFinding]:
+    votes = metrics.votes
+    if votes is None or not votes.rows:
+        return
+    without = votes.silent + votes.tied
+    if without:
+        claim = (
+            f"{without:,} of {votes.rows:,} rows read have no label: nothing votes on "
+            f"{votes.silent:,}, and {votes.tied:,} have a tie."
+        )
+        todo = "`~is_null(label)` in the formula leaves them out; they stay in without it"
+        yield ReportFinding("labels", "note", claim, todo)
+    for voter in votes.voters:
+        who = f"`{voter.voter}`, which votes for {voter.label},"
+        if not voter.votes:
+            claim = f"{who} votes on none of {votes.rows:,} rows."
+            yield ReportFinding("labels", "warn", claim, "check its words or its limits")
+        if voter.faults:
+            claim = f"{who} failed on {voter.faults:,} rows, on which it has no vote."
+            yield ReportFinding("labels", "warn", claim, "siftset signals test shows why")
+        if is_worse_than_chance(voter, len(votes.classes)):
+            right = describe_accuracy(voter.right, voter.known)
+            claim = f"{who} is right on {right}: worse than chance."
+            yield ReportFinding("labels", "warn", claim, "leave it out, or let it vote otherwise")
 
 
 def check_level(check: Check) -> Level | Literal["pass"]:
@@ -283,5 +310,6 @@ _RULES: Final[tuple[Callable[[RunMetrics], Iterator[ReportFinding]], ...]] = (
     _judge_balance, _judge_faults, _judge_signals, _judge_checks, _judge_columns,
     _judge_duplicates, _judge_texts, _judge_labels, _judge_leakage, _judge_answers,
     _judge_split,
+    _judge_votes,
     _judge_drift,
 )  # fmt: skip

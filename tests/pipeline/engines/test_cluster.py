@@ -23,11 +23,12 @@ RECIPE = """
 name: many
 output: {output}
 seed: 5
-source: {{files: {{paths: ["in/*.jsonl"], text: text, label: label, id: id}}}}
+source: {{files: {{paths: ["in/*.jsonl"], text: text, id: id}}}}
 signals:
   positive: {{sentiment: {{min: 0.05}}}}
   listed: {{keyword: {{list: words.txt}}}}
   mine: {{python: "signals.py:mine"}}
+label: {{votes: {{good: [positive, mine], made: listed}}, known: mark}}
 keep: (positive | listed) & mine
 order: pinned
 integrity: {{rows: {{text: {{not_null: true, max_chars: 200}}}}}}
@@ -79,7 +80,7 @@ def write_input(folder: Path, special: dict[int, str] | None = None) -> None:
                 number = file * ROWS + row % (ROWS - 1)  # the last record repeats the first
                 text = f"the first of {file} is great" if number % ROWS == 0 else text_of(number)
                 text = (special or {}).get(number, text)
-                out.write(json.dumps({"id": number, "text": text, "label": "a"}) + "\n")
+                out.write(json.dumps({"id": number, "text": text, "mark": "good"}) + "\n")
 
 
 def write_recipe(folder: Path, output: str, *, timeout: float = 60, budget: float = 0) -> Path:

@@ -42,4 +42,4 @@ def test_code_that_did_not_travel_is_told_with_what_does(tmp_path, monkeypatch):
     recipe = {"name": "t", "output": "out", "source": source, "signals": signals, "keep": "mine"}
     payload = SimpleNamespace(mark="t", loaded=load_recipe(recipe))
     with pytest.raises(SignalError, match=r"imports 'plain'.*folders that hold an __init__\.py"):
-        worker._get_decider(payload)
+        worker._bind_signals(payload)

@@ -1,0 +1,117 @@
+"""Votes of signals on labels: what each voter covers, contradicts and gets right."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Final
+
+from siftset.pipeline.profile.shares import format_percent, share_interval
+from siftset.pipeline.reports.charts import draw_bar
+from siftset.pipeline.reports.markup import Child, h
+from siftset.pipeline.reports.page import TableColumn, draw_table, format_share, note_absence
+from siftset.schemas.results.metrics import VoteMetrics, VoterMetrics
+
+_ENDLESS: Final = 1 << 62
+"""Rows of the population that known labels stand for: all that may ever come."""
+
+
+def votes_part(votes: VoteMetrics | None) -> Child:
+    """Return the tables of votes; nothing where labels were not voted on."""
+    if votes is None:
+        return None
+    head = [
+        TableColumn("Voter", "name"),
+        TableColumn("For", "nowrap"),
+        TableColumn("Coverage", "bar"),
+        *(TableColumn(name, "num") for name in ("", "Alone", "Contradicted", "Cannot say")),
+        TableColumn("Right, where the label is known", "num"),
+    ]
+    rows = [
+        [
+            h("code", one.voter),
+            one.label,
+            draw_bar(one.votes, votes.rows, f"{one.votes:,} of {votes.rows:,} rows"),
+            format_percent(one.votes, votes.rows),
+            format_share(one.alone, one.votes) if one.votes else "",
+            format_share(one.conflicts, one.votes) if one.votes else "",
+            f"{one.unknown:,}",
+            describe_accuracy(one.right, one.known),
+        ]
+        for one in votes.voters
+    ]
+    classes = [
+        [
+            one.label,
+            f"{one.rows:,}",
+            describe_accuracy(one.right, one.known),
+            describe_accuracy(one.right, one.truth),
+        ]
+        for one in votes.classes
+    ]
+    named = [
+        TableColumn("Label", "name"),
+        TableColumn("Rows", "num"),
+        TableColumn("Right (precision)", "num"),
+        TableColumn("Found (recall)", "num"),
+    ]
+    return [
+        h("h3", "Votes on labels"),
+        *(h("p", line) for line in summarise_votes(votes)),
+        draw_table(head, rows),
+        draw_table(named, classes),
+        note_absence(
+            "Of all rows read. Intervals are of 95 % (Wilson), by rows: where rows come in copies "
+            "they are wider than this."
+        ),
+    ]
+
+
+def summarise_votes(votes: VoteMetrics) -> Iterator[str]:
+    """Yield in words what the votes came to."""
+    labelled = sum(one.rows for one in votes.classes)
+    share = format_percent(labelled, votes.rows)
+    yield (
+        f"{labelled:,} of {votes.rows:,} rows got a label ({share}); {votes.silent:,} have no vote "
+        f"and {votes.tied:,} a tie: their label is null."
+    )
+    yield (
+        f"{votes.overlap:,} rows have several votes, {votes.disputed:,} of them votes for several "
+        "classes."
+    )
+    if votes.known:
+        right, known = count_right(votes)
+        yield (
+            f"Of {votes.known:,} rows whose label is known {known:,} got one, right on "
+            f"{describe_accuracy(right, known)}."
+        )
+
+
+def count_right(votes: VoteMetrics) -> tuple[int, int]:
+    """Return how many voted labels are the known one, and of how many rows."""
+    right, known = (sum(getattr(one, n) for one in votes.classes) for n in ("right", "known"))
+    return right, known
+
+
+def describe_accuracy(right: int, known: int) -> str:
+    """Return a share with its 95 % interval, or that nothing is known."""
+    if not known:
+        return "not known"
+    low, high = share_interval(right, known, _ENDLESS)
+    return f"{100 * right / known:.1f} % ({100 * low:.1f} to {100 * high:.1f}) of {known:,}"
+
+
+def is_worse_than_chance(voter: VoterMetrics, classes: int) -> bool:
+    """Say whether a voter is right less often than any class named at random."""
+    if not voter.known:
+        return False
+    return share_interval(voter.right, voter.known, _ENDLESS)[1] < 1 / classes
+
+
+def list_votes(votes: VoteMetrics) -> Iterator[str]:
+    """Yield a table of the votes for a terminal."""
+    yield "votes on labels"
+    yield from (f"  {line}" for line in summarise_votes(votes))
+    yield f"  {'voter':<24}{'for':<10}{'votes':>9}{'alone':>9}{'against':>9}{'unknown':>9}  right"
+    for one in votes.voters:
+        counts = "".join(f"{n:>9,}" for n in (one.votes, one.alone, one.conflicts, one.unknown))
+        yield f"  {one.voter:<24}{one.label:<10}{counts}  {describe_accuracy(one.right, one.known)}"

@@ -1,0 +1,139 @@
+"""Labels that signals vote on, from the recipe to the set and its pages."""
+
+from __future__ import annotations
+
+import json
+import threading
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from siftset.pipeline.commands.explain import explain_recipe
+from siftset.pipeline.engines.ray.failed_shard import quarantine_shard
+from siftset.pipeline.engines.shard_results import ShardCost, ShardRecord, load_record, store_record
+from siftset.pipeline.run.job import load_job
+from siftset.pipeline.run.row_sample import SeededSample
+from siftset.pipeline.stages.process_shard import ShardContext, process_shard
+from siftset.schemas.errors import RecipeError
+
+VOTING = {
+    "source": {"files": {"paths": ["in/*.jsonl"]}},
+    "signals": {
+        "long": {"length": {"min": 5}},
+        "great": {"keyword": {"words": ["great"]}},
+        "good": {"keyword": {"words": ["good"]}},
+        "bad": {"keyword": {"words": ["bad"]}},
+    },
+    "label": {"votes": {"pos": ["great", "good"], "neg": ["bad"]}, "known": "gold"},
+    "keep": "long & ~is_null(label)",
+    "split": {"stratify": "label"},
+    "analysis": "sample",
+}
+
+
+def write(world, name: str, *texts: str) -> None:
+    world.write(name, [{"text": text, "gold": "neg" if "bad" in text else "pos"} for text in texts])
+
+
+@pytest.fixture
+def voted(new_world):
+    world = new_world(**VOTING)
+    write(world, "a", *(f"great good thing {n}" for n in range(10)), "good and bad", "nothing here")
+    write(world, "b", *(f"a bad thing {n}" for n in range(6)), "great but bad and good", "good <b>")
+    return world
+
+
+def metrics_of(folder: Path) -> dict:
+    paths = sorted((folder / "out/runs").glob("*/metrics.json"))
+    return json.loads(paths[-1].read_text())["votes"]
+
+
+def test_labels_flow_into_set_split_formula_and_pages(voted):
+    result = voted.refresh()
+    rows = voted.set()
+    # a tie and a row without votes have no label, which the formula asks for
+    assert dict(rows["label"].value_counts().iter_rows()) == {"pos": 12, "neg": 6}
+    assert result.rows.rejected == 2
+    assert rows.filter(pl.col("text").str.contains("but"))["label_agreement"].item() == 2 / 3
+    found = metrics_of(voted.folder)
+    assert (found["rows"], found["tied"], found["silent"], found["disputed"]) == (20, 1, 1, 2)
+    page = result.report.read_text()
+    assert "Votes on labels" in page
+    assert "94.4 %" in page  # 17 of 18 labels are the known one
+    assert "worse than chance" not in page
+    row = rows.filter(pl.col("text").str.contains("but"))["row_id"].item()
+    told = explain_recipe(voted.path(), row).text
+    assert "label: pos, votes: neg by bad; pos by good, great (agreement 0.67)" in told
+    plan = explain_recipe(voted.path())
+    assert plan.facts["votes"]["classes"] == found["classes"]
+    assert "94.4 %" in plan.text
+
+
+def test_a_refresh_gives_what_a_full_run_gives(voted):
+    voted.change(split={})  # where strata meet is fixed once, which a full run elsewhere forgets
+    voted.refresh()
+    write(voted, "c", "great new thing", "bad new thing", "good and bad again")
+    assert voted.refresh().rows.read == 3
+    assert voted.set().equals(voted.full())
+    # another voter decides every row anew
+    votes = {"pos": ["great"], "neg": ["bad"]}
+    voted.change(label={**VOTING["label"], "votes": votes})
+    assert voted.refresh().rows.read == 23
+    assert voted.set().equals(voted.full())
+    assert voted.set().filter(pl.col("text") == "good and bad")["label"].item() == "neg"
+    # the order in which voters are written decides nothing
+    voted.change(label={**VOTING["label"], "votes": dict(reversed(votes.items()))})
+    assert voted.refresh().new is False or voted.set().equals(voted.full())
+
+
+def test_rows_whose_input_is_gone_vote_again(new_world):
+    world = new_world(**VOTING, refresh={"removed": "keep"})
+    write(world, "a", "great good thing", "a bad thing")
+    write(world, "b", "good other thing")
+    world.refresh()
+    world.remove("a")
+    world.change(label={"votes": {"fine": ["great", "good"], "poor": ["bad"]}}, split={})
+    world.refresh()
+    assert sorted(world.set()["label"]) == ["fine", "fine", "poor"]
+
+
+def test_shards_travel_with_their_votes_and_fail_without_labels(voted, tmp_path):
+    voted.path()
+    job = load_job(voted.folder / "recipe.json")
+    context = ShardContext(
+        decider=job.decider, rules=job.rules, output_rules=job.output_rules, columns=job.columns,
+        split=job.split(), official_split=False, record="full", content_key=job.content_key(),
+        track_ids=False, analyse=False, keep_input=True, folder=tmp_path, key=job.key,
+        watch=lambda: SeededSample(100), stop=threading.Event(), advance=lambda done: None,
+        tally=lambda balance: None, voters=job.voters, strata=job.strata(),
+    )  # fmt: skip
+    done = process_shard(job.shards[0], 0, context)
+    assert done.votes is not None
+    assert done.votes.rows == 12
+    record = ShardRecord(done, job.decider.take_statistics(), ShardCost("n", 12, 1, 1, 1))
+    store_record(record, tmp_path, tmp_path.parent / "kept")
+    found = load_record(tmp_path.parent / "kept")
+    assert found is not None
+    assert found.result.votes == done.votes
+    failed = quarantine_shard(job.shards[1], 1, context, "no node did it")
+    aside = pl.read_parquet([part.path for part in failed.parts["quarantine"]])
+    assert aside["label"].null_count() == aside.height == 8
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"label": {"votes": {"pos": ["great"]}}}, "expected at least 2 classes, found pos"),
+        ({"label": {"votes": {"pos": ["great"], "neg": []}}}, "no signal votes for it"),
+        ({"label": {"votes": {"pos": ["wow"], "neg": ["bad"]}}}, "no signal is called 'wow'"),
+        ({"source": {"files": {"paths": ["in/*.jsonl"], "label": "gold"}},
+          "label": {"votes": {"pos": ["great"], "neg": ["bad"]}}},
+         "has a column 'label' already"),
+    ],
+)  # fmt: skip
+def test_what_cannot_be_voted_is_one_line(voted, change, said):
+    voted.change(**change)
+    with pytest.raises(RecipeError, match=said) as caught:
+        load_job(voted.path())
+    assert str(caught.value).count("\n") <= 1
