@@ -112,7 +112,7 @@ function drawFacets({ facets, signals }) {
   const boxes = facets.filter((facet) => facet.values.length).map((facet) => {
     const on = page.filter.facets[facet.name] || [];
     return [
-      make("h3", null, TITLES[facet.name] || facet.name),
+      make("h3", null, TITLES[facet.name] || facet.name[0].toUpperCase() + facet.name.slice(1)),
       facet.values.slice(0, 12).map(({ value, rows }) =>
         facetButton(value === null ? "none" : value, rows, on.includes(value), () =>
           choose({ facets: { ...page.filter.facets, [facet.name]: flip(on, value) } }))),
@@ -386,6 +386,7 @@ function pressField(event) {
 document.addEventListener("keydown", (event) => {
   if (event.key === "Escape" && !$("dialog").open) {
     if (page.editing) leaveEdit();
+    event.preventDefault(); // else a search field would be emptied
     event.target.blur();
     return;
   }

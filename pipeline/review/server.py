@@ -194,6 +194,7 @@ _ASKED: Final[Mapping[str, Callable[[ReviewSession, Query], JsonValue | bytes]]]
     "/api/row": lambda session, query: session.show_row(int(query["row"])),
     "/api/mask": lambda session, query: pack_mask(session, _filter_of(query)),
     "/api/points": lambda session, query: pack_points(session),
+    "/api/brief": lambda session, query: session.list_row(int(query["row"])),
     "/api/alike": lambda session, query: session.find_alike(int(query["row"])),
 }
 _DONE: Final[Mapping[str, Callable[[ReviewSession, bytes], JsonValue | bytes]]] = {

@@ -168,6 +168,10 @@ class ReviewSession:
             )
         return found
 
+    def list_row(self, row: int) -> JsonValue:
+        """Return one row as a list shows it."""
+        return self.list_rows(np.array([self._check_row(row)], np.int64))[0]
+
     def show_row(self, row: int) -> dict[str, JsonValue]:
         """Return all there is to say of one row: why it was kept or not, and what is like it."""
         self.hand.refresh()
