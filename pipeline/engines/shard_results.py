@@ -107,7 +107,7 @@ def load_record(place: Path) -> ShardRecord | None:
         return None
     result = ShardResult(
         balance=Balance(**found["balance"]),
-        parts={outcome: parts[outcome] for outcome in OUTCOMES},
+        parts={outcome: parts.get(outcome, ()) for outcome in OUTCOMES},
         watch=StoredSample(frames),
         unknown=found["unknown"],
         faulted=found["faulted"],

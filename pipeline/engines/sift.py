@@ -68,6 +68,7 @@ def sift_shards(run: CurateRun, sources: Sources) -> list[ShardResult]:
             watch=lambda: SeededSample(sources.records, rows=rows),
             strata=run.job.strata(),
             voters=run.job.voters,
+            review=run.job.review,
             stop=stop,
             advance=stage.advance,
             tally=run.progress.add_balance

@@ -10,6 +10,9 @@ from typing import TYPE_CHECKING, Final
 import polars as pl
 from pydantic import JsonValue
 
+from siftset.pipeline.decisions.files import open_log
+from siftset.pipeline.decisions.log import DecisionLog
+from siftset.pipeline.decisions.table import DecisionTable, make_table
 from siftset.pipeline.gate.message_rules import make_message_rules
 from siftset.pipeline.gate.prepare import check_thresholds, prepare_gate, suite_rules
 from siftset.pipeline.gate.row_rules import PlainRules, RowRule, RowRuleSet
@@ -66,6 +69,10 @@ class Job:
     """Rows that take the place of records, None where nobody fixed any."""
     voters: Voters | None = None
     """Who gives rows their labels, where signals vote on them."""
+    log: DecisionLog | None = None
+    """What people decided, None where the recipe names no decisions."""
+    review: DecisionTable | None = None
+    """What of it is in force."""
     gate: str = ""
     """Hash of what judges the set: rules, suites, limits, held-out and reference texts, metrics."""
 
@@ -250,6 +257,10 @@ def _make_job(loaded: LoadedRecipe, decider: Decider, sources: Sources, suites: 
     gate = {"(suites)": suites, **hash_gate_inputs(loaded)}
     read = {**prints, "(formula)": decider.formula.canonical, **gate, **_made_texts(recipe)}
     key = run_key(recipe, sources.inputs, read)
+    log = None if recipe.review is None else open_log(loaded)
+    review = None if log is None else make_table(log, schema, read_schema)
+    if review is not None and review.fingerprint:
+        key = json_digest([key, "review", review.fingerprint])
     fixes = read_fixes(output_folder(loaded), read_schema, key)
     job = Job(
         loaded,
@@ -261,6 +272,8 @@ def _make_job(loaded: LoadedRecipe, decider: Decider, sources: Sources, suites: 
         suites=suites if any(aside) else "",
         fixes=fixes,
         voters=voters,
+        log=log,
+        review=review,
         gate=json_digest({**gate, "integrity": judged}),
     )
     job.content_key()

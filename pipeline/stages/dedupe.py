@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 import polars as pl
 import polars_hash as plh
 
+from siftset.pipeline.decisions.table import BEFORE
 from siftset.pipeline.run.content_key import TEXT_KEY
 from siftset.pipeline.run.frozen_split import OWN, FrozenSplit
 from siftset.pipeline.storage.part_files import Part, count_rows, read_parts
@@ -326,5 +327,5 @@ def stamp_frame(
 ) -> pl.DataFrame:
     """Return candidates as rows of the set that a run adds under a formula, given by its hash."""
     placed = frame if frozen is None else frozen.assign(frame)
-    rows = placed.drop(TEXT_KEY).drop(OWN, strict=False)
+    rows = placed.drop(TEXT_KEY).drop(*OWN, BEFORE, strict=False)
     return rows.with_columns(run_id=pl.lit(run_id), formula=pl.lit(formula))

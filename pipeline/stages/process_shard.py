@@ -17,10 +17,16 @@ from typing import TYPE_CHECKING, Final, Literal, NamedTuple, Protocol
 import numpy as np
 import polars as pl
 
+from siftset.pipeline.decisions.table import BEFORE, CLAUSE, DecidedRows, DecisionTable
 from siftset.pipeline.profile.funnel import analyse_frame
 from siftset.pipeline.run.content_key import TEXT_KEY
 from siftset.pipeline.run.split import check_official
 from siftset.pipeline.stages.dedupe import ids_of
+from siftset.pipeline.stages.hand_decisions import (
+    Routing,
+    describe_reviewed,
+    route_rows,
+)
 from siftset.pipeline.storage.delta_types import cast_storable
 from siftset.pipeline.storage.part_files import Part, PartWriter
 from siftset.schemas.results.metrics import VoteMetrics
@@ -35,7 +41,7 @@ if TYPE_CHECKING:
     from siftset.signals.decider import Decider
 from siftset.signals.evaluation.decisions import Decisions
 
-Outcome = Literal["candidates", "rejected", "quarantine", "unreadable", "ids", "input"]
+Outcome = Literal["candidates", "rejected", "quarantine", "unreadable", "ids", "input", "reviewed"]
 OUTCOMES: Final[tuple[Outcome, ...]] = (
     "candidates",
     "rejected",
@@ -43,8 +49,9 @@ OUTCOMES: Final[tuple[Outcome, ...]] = (
     "unreadable",
     "ids",
     "input",
+    "reviewed",
 )
-TEMPORARY: Final[tuple[Outcome, ...]] = ("candidates", "ids", "input")
+TEMPORARY: Final[tuple[Outcome, ...]] = ("candidates", "ids", "input", "reviewed")
 """Rows that are read once more by this run, and then gone."""
 FAULTS_KEPT: Final = 100
 FAULT_REASON: Final = "signal fault"
@@ -95,6 +102,8 @@ class ShardContext:
     """Who gives rows their labels, where signals vote on them."""
     strata: tuple[pl.Expr, ...] = ()
     """Further columns of candidates, for a stratified split."""
+    review: DecisionTable | None = None
+    """What people decided of rows."""
 
 
 class Stopped(Exception):  # noqa: N818
@@ -147,15 +156,19 @@ def process_shard(shard: Shard, index: int, context: ShardContext) -> ShardResul
     }
     result = ShardResult(Balance(), {}, context.watch())
     for read in shard.read_batches():
-        batch = read
+        batch, by_hand = read, None
+        if context.review is not None:
+            by_hand = context.review.decide(read.frame)
+            batch = replace(read, frame=by_hand.frame)
         if context.voters is not None:
             # before anything else, so that rules, formula and split see the label
-            frame, votes = context.voters.add_labels(read.frame)
-            batch = replace(read, frame=frame)
+            frame, votes = context.voters.add_labels(batch.frame)
+            by_hand = None if by_hand is None else by_hand.relabel(frame)
+            batch = replace(read, frame=frame if by_hand is None else by_hand.frame)
             result.votes = votes if result.votes is None else add_metrics(result.votes, votes)
         result.watch.read(batch.frame)
         _count_rules(batch.frame, context.rules, result.rule_counts)
-        done = _route_rows(batch, context, result)
+        done = _route_rows(batch, by_hand, context, result)
         if context.stop.is_set():
             raise Stopped
         for outcome, frame in done.frames.items():
@@ -175,15 +188,20 @@ def process_shard(shard: Shard, index: int, context: ShardContext) -> ShardResul
     return result
 
 
-def _route_rows(batch: Batch, context: ShardContext, result: ShardResult) -> _RoutedRows:
+def _route_rows(
+    batch: Batch, by_hand: DecidedRows | None, context: ShardContext, result: ShardResult
+) -> _RoutedRows:
     """Send every row of a batch to where it belongs."""
     failing = _mark_failing(batch.frame, context.rules)
     good = batch.frame if failing is None else batch.frame.filter(~failing)
     decisions = context.decider.decide(good)
-    open_by_fault = decisions.faulted & decisions.keep.is_null()
-    kept = decisions.keep.fill_null(False)
-    refused = ~kept & ~open_by_fault
+    told = pl.DataFrame() if by_hand is None else by_hand.by_hand
+    told = told if failing is None or by_hand is None else told.filter(~failing)
+    routing = route_rows(decisions, None if by_hand is None else told["verdict"])
+    kept, refused, open_by_fault = routing.kept, routing.refused, routing.open_by_fault
     asked = [decisions.signals.alias("signals")]
+    if BEFORE in told.columns:
+        asked.append(told[BEFORE])
     if decisions.scores is not None:
         asked.append(decisions.scores.alias("scores"))
     decided = good.with_columns(asked)
@@ -194,7 +212,7 @@ def _route_rows(batch: Batch, context: ShardContext, result: ShardResult) -> _Ro
     kept = kept.scatter(kept.arg_true().filter(barred), False)
     frames: dict[Outcome, pl.DataFrame] = {
         "candidates": candidates.filter(~barred) if barred.any() else candidates,
-        "rejected": _make_rejected(decided, decisions, refused, context),
+        "rejected": _make_rejected(decided, routing, context),
         "quarantine": pl.concat(
             [
                 _with_reasons(bad, context.rules.reasons()),
@@ -210,16 +228,21 @@ def _route_rows(batch: Batch, context: ShardContext, result: ShardResult) -> _Ro
         frames["input"] = cast_storable(batch.frame)
     if context.track_ids:
         frames["ids"] = _make_ids(batch, failing, kept)
+    if by_hand is not None:
+        routing = replace(routing, kept=kept)
+        frames["reviewed"] = describe_reviewed(
+            by_hand, failing, decisions.keep, routing, context.content_key
+        )
     return _RoutedRows(
         frames,
         rejected=int(refused.sum()),
-        unknown=int((decisions.keep.is_null() & refused).sum()),
+        unknown=int((decisions.keep.is_null() & refused & (routing.clause != CLAUSE)).sum()),
         faulted=int(open_by_fault.sum()),
         faults=_describe_faults(decisions, good),
         clauses=Counter(
             {
                 str(clause): int(rows)
-                for clause, rows in decisions.clause.filter(refused).value_counts().iter_rows()
+                for clause, rows in routing.clause.filter(refused).value_counts().iter_rows()
             }
         ),
         analysis=analyse_frame(context.decider, good) if context.analyse else None,
@@ -276,19 +299,18 @@ def _make_candidates(frame: pl.DataFrame, context: ShardContext) -> pl.DataFrame
     if key is None:
         key = pl.lit(None, pl.UInt128).alias(TEXT_KEY)
     own = ["row_id", "split", "signals", *scores, "source"]
+    own += [BEFORE] if BEFORE in frame.columns else []
     return cast_storable(split.select(*context.columns, *own, key, *context.strata))
 
 
-def _make_rejected(
-    decided: pl.DataFrame, decisions: Decisions, refused: pl.Series, context: ShardContext
-) -> pl.DataFrame:
+def _make_rejected(decided: pl.DataFrame, routing: Routing, context: ShardContext) -> pl.DataFrame:
     scores = ["scores"] if "scores" in decided.columns else []
     text = ["text"] if context.record == "full" and "text" in decided.columns else []
     named = [column for column in ("id", "label") if column in decided.columns]
     columns = ["row_id", *named, "source", "signals", *scores, "clause", *text]
     stored = cast_storable(decided.select(named))
-    rows = decided.with_columns(*stored, clause=decisions.clause).select(columns)
-    return rows.clear() if context.record == "none" else rows.filter(refused)
+    rows = decided.with_columns(*stored, clause=routing.clause).select(columns)
+    return rows.clear() if context.record == "none" else rows.filter(routing.refused)
 
 
 def _make_ids(batch: Batch, failing: pl.Series | None, kept: pl.Series) -> pl.DataFrame:

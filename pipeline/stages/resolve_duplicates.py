@@ -24,6 +24,7 @@ from siftset.pipeline.stages.dedupe import (
     stamp_frame,
 )
 from siftset.pipeline.stages.freeze_split import freeze_split
+from siftset.pipeline.stages.hand_decisions import find_covered
 from siftset.pipeline.stages.prefixes import prefix_repeats
 from siftset.pipeline.stages.process_shard import Outcome, ShardResult
 from siftset.pipeline.stages.run_outcome import RunOutcome, draw_balance
@@ -122,13 +123,14 @@ def resolve_duplicates(
     with run.progress.stage("find duplicates", count_rows(candidates)) as stage:
         with open_resolver(run, count_rows(candidates)) as resolver:
             ids = _collect_parts(results, "ids")
-            repeated = find_repeats(run.job, candidates, ids, resolver=resolver)
+            reviewed = _collect_parts(results, "reviewed")
+            repeated = find_repeats(run.job, candidates, ids, resolver=resolver, reviewed=reviewed)
             run = replace(run, frozen=freeze_split(run, _kept_strata(run, candidates, repeated)))
             files, duplicates = resolver.write_rows(run, candidates, repeated)
         stage.advance(count_rows(candidates), f"{repeated.height:,} found")
     kept = sum(file.rows for file in files)
     outcome = draw_balance(results, repeated, kept=kept, files=files, duplicates=duplicates)
-    return replace(outcome, frozen=run.frozen)
+    return replace(outcome, frozen=run.frozen, reviewed=reviewed)
 
 
 def _kept_strata(
@@ -157,23 +159,27 @@ def find_repeats(
     near: NearFinder | None = None,
     resolver: DuplicateResolver | None = None,
     published: Sequence[bool] | None = None,
+    reviewed: Sequence[Part] = (),
 ) -> pl.DataFrame:
     """Return place, keeper and kind of the candidates that repeat another row, in order.
 
     `near` takes the place of the settler's way to find near duplicates; `published` marks those
-    that the set holds, which stay where an equal text is on another side of the split.
+    that the set holds, which stay where an equal text is on another side of the split; `reviewed`
+    tells which rows people dropped, whose exact duplicates go with them.
     """
     recipe = job.recipe
     upsert = recipe.refresh.merge == "upsert"
     finder = resolver or LocalResolver()
-    found = finder.find_ids(candidates, ids, latest_wins=upsert) if job.has_ids else no_repeats()
+    found = find_covered(candidates, reviewed) if recipe.dedupe.exact else no_repeats()
+    if job.has_ids:
+        found = merge_findings(found, finder.find_ids(candidates, ids, latest_wins=upsert))
     rule = recipe.dedupe.relabelled
     if rule in ("first", "drop") and "label" in job.columns:
         disputed = relabelled_texts(candidates, drop=rule == "drop", without=found["place"])
         found = merge_findings(found, disputed)
     if recipe.dedupe.exact:
         # a row that a later record of its id replaced, or whose text is dropped, keeps none away
-        without = found["place"] if upsert or rule == "drop" else None
+        without = found["place"] if upsert or rule == "drop" or reviewed else None
         found = merge_findings(found, finder.find_texts(candidates, without))
     if recipe.dedupe.prefixes:
         found = merge_findings(found, prefix_repeats(candidates, found["place"]))

@@ -35,6 +35,8 @@ class RunOutcome:
     """The files with the rows that this run read; None where that is all of them."""
     frozen: FrozenSplit | None = None
     """The edges of a stratified split."""
+    reviewed: tuple[Part, ...] = ()
+    """What was said of the rows behind the whole set that people decided about."""
 
     def check(self, *, recorded: bool = True) -> None:
         """Raise BalanceError unless the rows add up, and the files hold as many as they say.

@@ -1,0 +1,94 @@
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from siftset.pipeline.commands.curate import curate
+from siftset.pipeline.decisions.files import open_log
+from siftset.pipeline.decisions.log import append_events
+from siftset.pipeline.decisions.record import Decision
+from siftset.pipeline.decisions.seen import hash_records
+from siftset.pipeline.run.job import load_job
+
+TEXTS = ("good one", "good two", "bad three", "good one", None, "bad five")
+ROWS = [{"id": str(n), "text": text, "label": "a"} for n, text in enumerate(TEXTS)]
+SECTIONS = {
+    "source": {"files": {"paths": ["in/*.jsonl"], "id": "id", "label": "label"}},
+    "review": {},
+}
+
+
+def decide(world, number: str, decision: str, *, by: str = "anna", **more: object) -> Decision:
+    """Decide about the row of an id as it reads now."""
+    job = load_job(world.path())
+    rows = job.sources.frame()
+    row = rows.filter(pl.col("id") == number)
+    seen = hash_records(row, job.columns)[0]
+    given = {"row_id": row["row_id"][0], "seen": seen, "decision": decision, "by": by, **more}
+    made = Decision.model_validate(given)
+    append_events(world.folder / "review" / f"{by}.jsonl", [made])
+    return made
+
+
+@pytest.fixture
+def world(new_world):
+    made = new_world(**SECTIONS)
+    made.write("a", ROWS)
+    return made
+
+
+def kept(world) -> dict[str, tuple[str, str]]:
+    rows = pl.read_parquet(latest(world) / "*.parquet").sort("id")
+    return {row["id"]: (row["text"], row["label"]) for row in rows.iter_rows(named=True)}
+
+
+def latest(world) -> Path:
+    return max((world.folder / "out/versions").iterdir(), key=lambda path: int(path.name))
+
+
+def run_folder(result) -> Path:
+    return result.report.parent
+
+
+def test_without_decisions_nothing_changes(world):
+    before = curate(world.path())
+    assert set(kept(world)) == {"0", "1"}
+    assert not curate(world.path()).new
+    decide(world, "1", "skip")
+    assert not curate(world.path()).new
+    assert before.rows.duplicate == 1
+
+
+def test_every_decision_holds_and_the_balance_closes(world):
+    decide(world, "0", "drop")
+    decide(world, "1", "relabel", label="b")
+    decide(world, "2", "keep")
+    decide(world, "5", "edit", text="a good five")
+    result = curate(world.path())
+    assert kept(world) == {"1": ("good two", "b"), "2": ("bad three", "a"), "5": ("a good five", "a")}
+    # row 3 repeats row 0, which was dropped: it does not take its place
+    assert result.rows.to_json() == {
+        "read": 6, "kept": 3, "rejected": 1, "quarantined": 1, "duplicate": 1, "unreadable": 0
+    }  # fmt: skip
+    rejected = pl.read_parquet(run_folder(result) / "rejected/*.parquet")
+    assert rejected.select("id", pl.col("clause").cast(pl.String)).rows() == [("0", "review")]
+    duplicates = pl.read_parquet(run_folder(result) / "duplicates/*.parquet")
+    assert duplicates.select("id", "kind").rows() == [("3", "review")]
+
+
+def test_quarantine_and_duplicates_win_over_keep(world):
+    decide(world, "3", "keep")
+    decide(world, "4", "keep")
+    result = curate(world.path())
+    assert set(kept(world)) == {"0", "1"}
+    assert (result.rows.quarantined, result.rows.duplicate) == (1, 1)
+
+
+def test_an_edit_releases_a_row_from_quarantine(world):
+    decide(world, "4", "edit", text="now good")
+    assert curate(world.path()).rows.quarantined == 0
+    assert kept(world)["4"] == ("now good", "a")
