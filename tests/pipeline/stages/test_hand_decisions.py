@@ -1,14 +1,11 @@
 from __future__ import annotations
 
-import json
-from collections.abc import Callable
 from pathlib import Path
 
 import polars as pl
 import pytest
 
 from siftset.pipeline.commands.curate import curate
-from siftset.pipeline.decisions.files import open_log
 from siftset.pipeline.decisions.log import append_events
 from siftset.pipeline.decisions.record import Decision
 from siftset.pipeline.decisions.seen import hash_records
@@ -69,7 +66,11 @@ def test_every_decision_holds_and_the_balance_closes(world):
     decide(world, "2", "keep")
     decide(world, "5", "edit", text="a good five")
     result = curate(world.path())
-    assert kept(world) == {"1": ("good two", "b"), "2": ("bad three", "a"), "5": ("a good five", "a")}
+    assert kept(world) == {
+        "1": ("good two", "b"),
+        "2": ("bad three", "a"),
+        "5": ("a good five", "a"),
+    }
     # row 3 repeats row 0, which was dropped: it does not take its place
     assert result.rows.to_json() == {
         "read": 6, "kept": 3, "rejected": 1, "quarantined": 1, "duplicate": 1, "unreadable": 0
