@@ -40,6 +40,10 @@ Shape = Annotated[
     Literal["table", "same", "openai", "sharegpt", "trl", "alpaca", "text"],
     typer.Option("--as", help="Format of the rows: as they were read (same), or a chat format."),
 ]
+RowsOf = Annotated[
+    Literal["kept", "rejected", "quarantined", "duplicates", "unreadable"],
+    typer.Option("--rows", help="The rows of the set, or those that a run left out of it."),
+]
 Split = Annotated[
     Literal["train", "validation", "test"] | None, typer.Option(help="Write one split only.")
 ]

@@ -19,6 +19,7 @@ from siftset.pipeline.cli.options import (
     Out,
     Overrides,
     Recipe,
+    RowsOf,
     Shape,
     Split,
     TakeOver,
@@ -108,6 +109,10 @@ def export_command(
     as_: Shape = "table",
     split: Split = None,
     for_spreadsheets: ForSpreadsheets = False,
+    rows_: RowsOf = "kept",
+    run_: Annotated[
+        str | None, typer.Option("--run", metavar="ID", help="The run of --rows; else the last.")
+    ] = None,
 ) -> None:
     """Write a version of the set to one file. Parquet, JSON Lines or CSV, here or in a store."""
     from siftset.pipeline.commands.export import export_set
@@ -121,6 +126,8 @@ def export_command(
         for_spreadsheets=for_spreadsheets,
         shape=as_,
         split=split,
+        kind=rows_,
+        run_id=run_,
     )
     if out.lower().endswith(".csv") and as_ in ("openai", "trl", "sharegpt"):
         screen.show("A cell of CSV holds text: conversations are written as JSON text")

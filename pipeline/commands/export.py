@@ -17,6 +17,7 @@ from siftset.pipeline.commands.export_values import to_csv_fields, write_json_li
 from siftset.pipeline.remote_output.open import open_store
 from siftset.pipeline.storage.atomic_files import atomic_write
 from siftset.pipeline.storage.object_store import file_system, is_address, upload
+from siftset.pipeline.storage.run_rows import RowKind, scan_row_kind
 from siftset.schemas.errors import OutputError, RecipeError
 from siftset.schemas.progress import Progress, Silent
 from siftset.schemas.recipe.loading import RecipeLike, load_recipe
@@ -37,8 +38,12 @@ def export_set(
     for_spreadsheets: bool = False,
     shape: Shape = "table",
     split: str | None = None,
+    kind: RowKind = "kept",
+    run_id: str | None = None,
 ) -> int:
     """Write a version of the set to one file and return its rows; an existing file is replaced.
+
+    Another `kind` than the kept rows is what a run set aside: the run `run_id`, or the last one.
 
     `out` is a path, or an address in a store. Columns that hold structures are written as JSON
     text in CSV; with `for_spreadsheets`, text there that begins like a formula gets an apostrophe
@@ -50,7 +55,13 @@ def export_set(
     _check_ending(out)
     if version is not None:
         store.commit_of(version)
-    rows = store.scan(version)
+    if kind == "kept" and run_id is not None:
+        raise OutputError("--run names a run that set rows aside: add --rows, or name a --version")
+    if kind != "kept" and (shape != "table" or version is not None):
+        raise OutputError(f"--rows {kind}: rows of a run, so without --as and --version")
+    rows = store.scan(version) if kind == "kept" else scan_row_kind(store.output, kind, run_id)
+    if split is not None and "split" not in rows.collect_schema():
+        raise OutputError(f"--rows {kind}: these rows have no split")
     if split is not None:
         rows = rows.filter(pl.col("split") == split)
     if for_spreadsheets and PurePath(out).suffix.lower() != ".csv":

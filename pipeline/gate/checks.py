@@ -6,8 +6,10 @@ import json
 from collections.abc import Mapping
 from typing import Any, Final, Literal
 
+from siftset.pipeline.gate.check_words import describe_expectation
 from siftset.pipeline.gate.gx.examples import flatten_text
 from siftset.pipeline.gate.suites import join_notes
+from siftset.pipeline.profile.shares import format_figure
 from siftset.schemas.errors import SuiteError
 from siftset.schemas.results.metrics import Check, Example, Severity
 
@@ -53,7 +55,8 @@ def check_of(result: Any, stage: Literal["input", "output"]) -> Check:  # noqa: 
         observed=float(observed) if isinstance(observed, int | float) else None,
         arguments=_describe_arguments(kwargs, rows, config.type),
         threshold=_describe_threshold(kwargs, rows, config.type),
-        advice=join_notes(config.notes),
+        words=flatten_text(describe_expectation(config.type, kwargs)),
+        note=join_notes(config.notes),
         examples=_take_examples(found, column),
     )
     message = "" if check.passed else _describe_failure(check, observed)
@@ -113,7 +116,10 @@ def _describe_failure(check: Check, observed: object) -> str:
         return f"{where}: {check.failed:,} of {check.rows:,} {rows} ({share:.2%}) are unexpected"
     if observed is not None:
         limit = f", allowed {check.threshold}" if check.threshold else ""
-        return f"{where}: observed {flatten_text(str(observed))}{limit}"
+        shown = flatten_text(str(observed))
+        if isinstance(observed, int | float) and not isinstance(observed, bool):
+            shown = format_figure(observed)
+        return f"{where}: observed {shown}{limit}"
     return f"{where}: not met"
 
 

@@ -40,6 +40,13 @@ def format_percent(part: float, whole: float) -> str:
     return f"{value:.{digits}f}%"
 
 
+def format_figure(value: float) -> str:
+    """Return a number as people read it: thousands separated, four significant digits."""
+    if not math.isfinite(value):
+        return str(value)
+    return f"{value:,.0f}" if abs(value) >= 1e4 or value == int(value) else f"{value:,.4g}"
+
+
 def share_interval(part: int, rows: int, of: int) -> tuple[float, float]:
     """Return the 95 % interval of a share that was counted on `rows` rows drawn from `of`.
 

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
-from typing import Literal
+from typing import Final, Literal
 
 from siftset.pipeline.profile.shares import format_percent, share_interval
 from siftset.pipeline.reports.markup import Child, Markup, allow_breaks, h, to_markup
@@ -16,6 +16,10 @@ from siftset.pipeline.reports.markup import Child, Markup, allow_breaks, h, to_m
 Status = Literal["pass", "warn", "fail", "none"]
 """How a part stands; none means that it was not measured."""
 
+Level = Literal["note", "warn", "fail"]
+"""How grave a statement is."""
+
+_LEVELS: Final[dict[Level, str]] = {"note": "note", "warn": "warning", "fail": "failed"}
 WORDS: dict[str, str] = {"pass": "passed", "warn": "warning", "fail": "failed", "none": ""}
 
 
@@ -28,6 +32,8 @@ class PagePart:
     body: Child
     status: Status = "none"
     lede: str = ""
+    badge: str = ""
+    """What stands above about this part, as words of a link to it; its status where empty."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,7 +139,9 @@ def _layout(parts: Sequence[PagePart]) -> Markup:
 def _section(part: PagePart, number: int | None) -> Markup:
     label = h("span", number, class_="n") if number else None
     flagged = part.status in ("warn", "fail") and part.anchor != "summary"
-    badge = label_status(part.status) if flagged else None
+    badge = label_status(part.status, part.badge or None) if flagged else None
+    if badge is not None and part.badge:
+        badge = h("a", badge, href="#summary")
     title = h("h2", label, part.title, " ", badge)
     lede = h("p", part.lede, class_="lede") if part.lede else None
     return h("section", title, lede, part.body, class_="part", id=part.anchor)
@@ -165,11 +173,24 @@ def call_out(status: str, claim: str, todo: str = "") -> Markup:
     return h("p", h("b", set_prose(claim)), action, class_=f"finding {status}")
 
 
-def list_statement(status: str, claim: str, todo: str = "", *, to: str = "") -> Markup:
-    """Return the same as one line of a list, linked to the part it is about."""
+def list_statement(
+    status: Level, claim: str, todo: str = "", *, to: str = "", note: str = "", command: str = ""
+) -> Markup:
+    """Return the same as one entry of a list, linked to the part it is about.
+
+    `note` is what somebody else says of it, `command` what one can type to act on it.
+    """
     said = h("a", set_prose(claim), href=f"#{to}") if to else set_prose(claim)
     action = h("span", set_prose(todo), class_="todo") if todo else None
-    return h("li", h("span", class_=f"dot {status}"), h("div", said, action), class_="brief")
+    quoted = h("p", note, class_="said") if note else None
+    body = h("div", h("p", said, action), quoted, show_command(command))
+    name = h("span", _LEVELS[status], class_=f"pill {status}")
+    return h("li", name, body, class_="brief")
+
+
+def show_command(command: str) -> Markup | None:
+    """Return a command that one click selects; nothing for an empty one."""
+    return h("code", command, class_="command", translate="no") if command else None
 
 
 def note_absence(why: str) -> Markup:
@@ -231,11 +252,6 @@ def draw_table(
     ]
     title = h("caption", caption) if caption else None
     return h("div", h("table", title, head, h("tbody", body)), class_="scroll")
-
-
-def format_number(value: float) -> str:
-    """Return a number with thousands separated, to four digits where it is no whole one."""
-    return f"{value:,.0f}" if abs(value) >= 1e4 or value == int(value) else f"{value:,.4g}"
 
 
 def format_share(part: int, whole: int, of: int = 0) -> Markup:

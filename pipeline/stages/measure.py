@@ -152,6 +152,7 @@ def describe_run(run: CurateRun, *, incremental: bool) -> RunFacts:
         run_id=run.run_id,
         command="preview" if run.options.is_preview else run.command,
         recipe=job.recipe.name,
+        arguments=_name_recipe(job.loaded.arguments),
         recipe_hash=recipe_hash(job.recipe),
         formula=job.decider.formula.text,
         formula_hash=job.decider.hash,
@@ -164,6 +165,16 @@ def describe_run(run: CurateRun, *, incremental: bool) -> RunFacts:
         seconds=round(run.seconds, 3),
         versions=software_versions(),
     )
+
+
+def _name_recipe(arguments: Sequence[str]) -> tuple[str, ...]:
+    """Return the words of a command without `--set` of webhooks and clusters, which may be secret.
+
+    They change no row.
+    """
+    recipe, changes = arguments[:1], arguments[2::2]
+    shown = (change for change in changes if not change.startswith(("refresh", "ray")))
+    return (*recipe, *(word for change in shown for word in ("--set", change)))
 
 
 def _label_precision(run: CurateRun, files: Sequence[DataFile]) -> LabelPrecision | None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 import polars as pl
 
+from siftset.pipeline.gate.check_words import describe_rule
 from siftset.pipeline.storage.part_files import Part, sample_parts
 from siftset.schemas.results.metrics import Check, Example, Severity
 
@@ -48,6 +49,7 @@ def make_checks(
             severity=_SEVERITY.get(action, "warning"),
             failed=failed,
             rows=rows,
+            words=describe_rule(column, rule, reason),
             message=f"({reason.removeprefix(f'{column}: ')}; {_DONE.get(action, action)})",
             advice="" if not failed else _ADVICE.get(action, ""),
             examples=_find_examples(aside, column, reason)

@@ -26,6 +26,8 @@ class LoadedRecipe:
     """The document with `--set` applied and without environment variables: safe to record."""
     folder: Path
     path: Path
+    arguments: tuple[str, ...] = ()
+    """Words that name it on a command line; none for a recipe that was made in Python."""
 
     def resolve(self, path: str) -> Path:
         """Return a path of the recipe as an absolute one."""
@@ -73,7 +75,10 @@ def load_recipe(
         apply_override(raw, override, folder=Path.cwd())
     filled = fill_variables(raw, uses=uses)
     folder = Path.cwd() if shipped else path.resolve().parent
-    return LoadedRecipe(_validate_recipe(filled, document), raw, folder, path)
+    changes = (word for override in overrides for word in ("--set", override))
+    return LoadedRecipe(
+        _validate_recipe(filled, document), raw, folder, path, (str(recipe), *changes)
+    )
 
 
 def restore_recipe(

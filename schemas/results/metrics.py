@@ -33,6 +33,9 @@ class Run(Metrics):
     run_id: str
     command: Literal["curate", "refresh", "preview"] = "curate"
     recipe: str
+    arguments: tuple[str, ...] = Field(
+        (), description="Words that name the recipe on a command line; none where it has no file."
+    )
     recipe_hash: str = ""
     formula: str = ""
     formula_hash: str = ""
@@ -175,7 +178,9 @@ class Check(Metrics):
     arguments: str = Field("", description="What it was asked, beside its column and threshold.")
     threshold: str = ""
     message: str = ""
-    advice: str = ""
+    advice: str = Field("", description="What to do about it.")
+    note: str = Field("", description="What the suite says of it.")
+    words: str = Field("", description="What it asks, as a sentence; empty in older files.")
     examples: tuple[Example, ...] = ()
 
 

@@ -179,6 +179,17 @@ def replace_leaves(node: Node, trees: Mapping[str, Node]) -> Node:
     return replace(node, term=replace_leaves(node.term, trees))
 
 
+def drop_signal(node: Node, name: str) -> Node | None:
+    """Take a signal out of a tree; None where nothing is left."""
+    if isinstance(node, AskSignal):
+        return None if node.signal == name else node
+    if isinstance(node, Op):
+        left = [term for one in node.terms if (term := drop_signal(one, name)) is not None]
+        return join(node.symbol, *left) if left else None
+    inner = drop_signal(node.term, name)
+    return None if inner is None else replace(node, term=inner)
+
+
 def digest(*parts: str) -> str:
     """Hash texts to 32 hex digits; the parts are kept apart."""
     joined = "\0".join(f"{len(part)}:{part}" for part in parts)

@@ -4,13 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from siftset.pipeline.reports.page import PagePart, call_out, render_page
+from siftset.pipeline.reports.page import PagePart, render_page
 from siftset.pipeline.reports.run import checks, drift, funnel, summary, texts
-from siftset.pipeline.reports.run.findings import (
-    WORST_FIRST,
-    find_statements,
-    part_status,
-)
+from siftset.pipeline.reports.run.findings import find_statements
+from siftset.pipeline.reports.run.statement import part_status
 from siftset.pipeline.reports.run.votes import votes_part
 from siftset.schemas.results.metrics import RunMetrics
 
@@ -38,10 +35,8 @@ def run_report(metrics: RunMetrics, history: Sequence[RunMetrics] = ()) -> str:
     ]
     shown = [summary.summary_part(metrics, found, history)]
     for anchor, title, body, measured in parts:
-        here = sorted(
-            (f for f in found if f.part == anchor), key=lambda one: WORST_FIRST[one.level]
-        )
-        said = [call_out(one.level, one.claim, one.todo) for one in here[:20]]
+        points = sum(one.part == anchor and one.level != "note" for one in found)
+        badge = f"{points} finding{'s' if points > 1 else ''}" if points else ""
         status = part_status(found, anchor, measured=measured)
-        shown.append(PagePart(anchor, title, [said, body], status))
+        shown.append(PagePart(anchor, title, body, status, badge=badge))
     return render_page(summary.run_header(metrics, found), [*shown, summary.links_part(metrics)])

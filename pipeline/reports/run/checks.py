@@ -5,19 +5,27 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
+from pydantic import JsonValue
+
 from siftset.pipeline.profile.scalars import PREFIX_SHARE
-from siftset.pipeline.profile.shares import describe_sample
+from siftset.pipeline.profile.shares import describe_sample, format_figure, format_percent
 from siftset.pipeline.reports.charts import draw_bar, draw_sparkline
 from siftset.pipeline.reports.markup import Child, allow_breaks, h
 from siftset.pipeline.reports.page import (
     TableColumn,
     draw_table,
-    format_number,
     format_share,
     label_status,
     note_absence,
 )
-from siftset.pipeline.reports.run.findings import check_level
+from siftset.pipeline.reports.run.actions import link_rows
+from siftset.pipeline.reports.run.check_statements import (
+    check_level,
+    is_share,
+    sets_aside,
+    show_limit,
+    show_observed,
+)
 from siftset.schemas.results.metrics import Check, Example, Profile, RunMetrics
 
 _WORDS = {"note": "info", "warn": "warning", "fail": "critical", "pass": "passed"}
@@ -33,38 +41,57 @@ _EXAMPLES: Final = (
 
 
 def checks_part(metrics: RunMetrics, history: Sequence[RunMetrics]) -> Child:
-    """Return every check, the failed ones first, with its trend and examples."""
-    named = [[name, str(value)[:400]] for name, value in metrics.custom.items()]
+    """Return what failed with its trend and examples, then what holds, folded."""
+    named = [[name, _show_own(name, value)] for name, value in metrics.custom.items()]
     head = [TableColumn("Metric", "name"), TableColumn("Value", "text")]
     title = "Further metrics" if PREFIX_SHARE in metrics.custom else "Your own metrics"
     own = [h("h3", title), draw_table(head, named)] if named else None
     if not metrics.checks:
         return [note_absence("No rule and no suite is set: nothing was checked."), own]
-    ranked = sorted(metrics.checks, key=lambda check: _ORDER[check_level(check)])
-    more = len(ranked) - _MOST
-    rest = (
-        h("p", f"{more:,} more checks stand in metrics.json.", class_="soft") if more > 0 else None
-    )
-    ranked = ranked[:_MOST]
-    rows = [_check_row(check, history) for check in ranked]
+    ranked = sorted(metrics.checks, key=lambda check: _ORDER[check_level(check)])[:_MOST]
+    more = len(metrics.checks) - len(ranked)
+    rest = None
+    if more:
+        rest = h("p", f"{more:,} more checks stand in metrics.json.", class_="soft")
+    failing = [check for check in ranked if not check.passed]
+    passing = [check for check in ranked if check.passed]
+    shown: list[Child] = []
+    for check in [one for one in failing if one.examples][:_MOST_EXAMPLES]:
+        said = check.words or f"{check.column or ''} {check.name}".strip()
+        asked = f" ({check.arguments})" if check.arguments and not check.words else ""
+        examples = draw_table(_EXAMPLES, [example_row(one) for one in check.examples[:8]])
+        title_ = h("summary", f"Rows that fail: {said}{asked}")
+        shown.append(h("details", title_, examples))
+    if any(sets_aside(check) for check in failing):
+        shown.append(link_rows(metrics, "quarantined"))
+    held: Child = None
+    if passing:
+        count = f"{len(passing):,} check{'s hold' if len(passing) > 1 else ' holds'}"
+        held = _check_table(passing, history)
+        # What holds is read when somebody asks for it, unless nothing else is there to read.
+        held = h("details", h("summary", count), held, open=not failing)
+    return [_check_table(failing, history) if failing else None, shown, held, rest, own]
+
+
+def _show_own(name: str, value: JsonValue) -> str:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return str(value)[:400]
+    return format_percent(value, 1) if name.endswith("_share") else format_figure(value)
+
+
+def _check_table(checks: Sequence[Check], history: Sequence[RunMetrics]) -> Child:
     columns = [
         TableColumn("", "nowrap"),
-        TableColumn("Check", "text"),
+        TableColumn("What is asked", "text"),
         TableColumn("Fails on, or value", "num"),
         TableColumn("Limit", "name"),
         TableColumn("Last run", "num"),
         TableColumn("Trend", "nowrap"),
     ]
+    rows = [_check_row(check, history) for check in checks]
     if not history:
         rows, columns = [row[:4] for row in rows], columns[:4]
-    failing = [check for check in ranked if not check.passed and check.examples]
-    shown = []
-    for check in failing[:_MOST_EXAMPLES]:
-        title = f"{check.column}: {check.name}" if check.column else check.name
-        title += f" ({check.arguments})" if check.arguments else ""
-        examples = draw_table(_EXAMPLES, [example_row(one) for one in check.examples[:8]])
-        shown.append(h("details", h("summary", f"Rows that fail: {title}"), examples))
-    return [draw_table(columns, rows), rest, shown, own]
+    return draw_table(columns, rows)
 
 
 def _check_row(check: Check, history: Sequence[RunMetrics]) -> list[Child]:
@@ -75,32 +102,46 @@ def _check_row(check: Check, history: Sequence[RunMetrics]) -> list[Child]:
         if _check_identity(one) == _check_identity(check)
     ]
     level = check_level(check)
-    name = [h("code", check.column), " "] if check.column else []
     status: Child = label_status("none" if level == "note" else level, _WORDS[level])
-    where = f"{check.name} on {check.column}: " if check.column else f"{check.name}: "
-    said = check.message.removeprefix(where).strip("()")
-    figure: Child = "" if check.observed is None else format_number(check.observed)
+    figure: Child = show_observed(check)
     if check.failed is not None and check.rows is not None:
         figure = format_share(check.failed, check.rows)
+    trend: Child = ""
+    if before:
+        values = [*before, _check_value(check)]
+        counted = check.failed is not None or is_share(check)
+        trend = draw_sparkline(values, f"{check.name}: last runs", as_share=counted)
     return [
         status,
-        [
-            name,
-            allow_breaks(check.name),
-            (h("div", h("code", check.arguments), class_="small") if check.arguments else None),
-            h("div", " · ".join(part for part in (check.stage, said) if part), class_="small soft"),
-        ],
+        _name_check(check),
         figure,
-        check.threshold,
+        "" if check.failed == 0 and check.passed else show_limit(check),
         _describe_shift(check, before),
-        draw_sparkline(
-            [*before, _check_value(check)],
-            f"{check.name}: last runs",
-            as_share=check.failed is not None,
-        )
-        if before
-        else "",
+        trend,
     ]
+
+
+def _name_check(check: Check) -> list[Child]:
+    """Return what a check asks in words, and below it its stage, its name and what the suite says.
+
+    Files of an earlier siftset have no words: the name and the arguments stand for them.
+    """
+    if check.words:
+        asked: Child = check.words
+        below: list[Child] = [check.stage, h("code", allow_breaks(check.name))]
+    else:
+        where = f"{check.name} on {check.column}: " if check.column else f"{check.name}: "
+        said = check.message.removeprefix(where).strip("()")
+        said = "" if check.stage == "threshold" and not check.passed else said
+        name = check.name.replace("_", " ") if check.stage == "threshold" else check.name
+        asked = [h("code", check.column), " "] if check.column else []
+        asked = [asked, allow_breaks(name)]
+        if check.arguments:
+            asked = [asked, h("div", h("code", check.arguments), class_="small")]
+        below = [part for part in (check.stage, said) if part]
+    line: list[Child] = [[part, " · "] for part in below[:-1]]
+    note = h("div", check.note, class_="small soft") if check.note and not check.passed else None
+    return [asked, h("div", line, below[-1:], class_="small soft"), note]
 
 
 def _check_value(check: Check) -> float:
@@ -121,9 +162,9 @@ def _describe_shift(check: Check, before: list[float]) -> str:
     change = _check_value(check) - before[-1]
     if not change:
         return "same"
-    if check.failed is not None:
+    if check.failed is not None or is_share(check):
         return f"{100 * change:+.3g} points"
-    return f"+{format_number(change)}" if change > 0 else format_number(change)
+    return f"+{format_figure(change)}" if change > 0 else format_figure(change)
 
 
 def example_row(one: Example) -> list[Child]:
@@ -217,4 +258,10 @@ def duplicates_part(metrics: RunMetrics) -> Child:
         TableColumn("", "num"),
         TableColumn("Kind", "nowrap"),
     ]
-    return [table, h("h3", "The largest groups"), draw_table(head, groups), note_absence(note)]
+    return [
+        table,
+        h("h3", "The largest groups"),
+        draw_table(head, groups),
+        note_absence(note),
+        link_rows(metrics, "duplicates"),
+    ]

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from siftset.pipeline.profile.drift import DEFINITIONS
-from siftset.pipeline.profile.shares import describe_sample
+from siftset.pipeline.profile.shares import describe_sample, format_figure
 from siftset.pipeline.reports.charts import draw_bar
 from siftset.pipeline.reports.markup import Child, h
 from siftset.pipeline.reports.page import (
@@ -13,7 +15,10 @@ from siftset.pipeline.reports.page import (
     label_status,
     note_absence,
 )
+from siftset.pipeline.reports.run.actions import link_kept_rows, link_rows
 from siftset.pipeline.reports.run.checks import example_row
+from siftset.pipeline.reports.run.stop_words import STOP_WORDS
+from siftset.pipeline.storage.run_rows import RowKind
 from siftset.schemas.results.metrics import Profile, RunMetrics, TokenUse
 
 _TITLES = {
@@ -23,6 +28,14 @@ _TITLES = {
     "quarantined": "Quarantined",
     "duplicate": "Duplicate",
     "unreadable": "Unreadable",
+}
+
+
+_KINDS: Final[dict[str, RowKind]] = {
+    "rejected": "rejected",
+    "quarantined": "quarantined",
+    "duplicate": "duplicates",
+    "unreadable": "unreadable",
 }
 
 
@@ -58,7 +71,8 @@ def leakage_part(metrics: RunMetrics) -> Child:
             f"Near duplicates were not looked for ({', '.join(not_near)}): there are more than "
             "200,000 rows. dedupe.near, such as 0.8, removes near duplicates before the split."
         )
-    return [draw_table(head, rows), shown, [note_absence(one) for one in said]]
+    extract = link_kept_rows(metrics) if shown else None
+    return [draw_table(head, rows), shown, extract, [note_absence(one) for one in said]]
 
 
 def _why_not_measured(metrics: RunMetrics) -> str:
@@ -91,8 +105,8 @@ def drift_part(metrics: RunMetrics) -> Child:
                     label_status(one.level, words),
                     one.name,
                     [f"{one.value:.3g} {one.unit}".strip(), interval],
-                    "" if one.before is None else f"{one.before:,.4g}",
-                    "" if one.after is None else f"{one.after:,.4g}",
+                    "" if one.before is None else format_figure(one.before),
+                    "" if one.after is None else format_figure(one.after),
                     "" if one.chance is None else f"{one.chance:.3g}",
                     one.limits,
                 ]
@@ -150,6 +164,9 @@ def _show_popularity(metrics: RunMetrics) -> Child:
         TableColumn("Kept", "num"),
         TableColumn("Against what came in", "num"),
     ]
+    if not rows:
+        return None
+    said += " Words that only join others (the, and, of) are left out below."
     return [
         h("h3", "Popularity: what the selection favours"),
         h("p", said, class_="small soft"),
@@ -169,9 +186,10 @@ def _word_lifts(before: Profile, after: Profile) -> tuple[list[list[Child]], boo
         gain = use.count / whole - earlier.get(use.token, least) / had
         return round(max(0.0, gain), 4), use.count, use.token
 
-    most = max((use.count for use in after.vocabulary.top), default=1)
     rows: list[list[Child]] = []
-    shown = sorted(after.vocabulary.top, key=gain_of, reverse=True)[:12]
+    telling = [use for use in after.vocabulary.top if use.token not in STOP_WORDS]
+    shown = sorted(telling, key=gain_of, reverse=True)[:12]
+    most = max((use.count for use in shown), default=1)
     for use in shown:
         was = earlier.get(use.token)
         lift = f"{(use.count / whole) / (was / had):.2f} times" if was else ""
@@ -197,5 +215,7 @@ def samples_part(metrics: RunMetrics) -> Child:
             why = h("span", row.why, " · " if row.why else None, where, class_="why")
             samples.append(h("div", h("blockquote", text, " ", label), why, class_="sample"))
         if samples:
-            shown.append(h("div", h("h3", _TITLES.get(name, name)), samples))
+            kind = _KINDS.get(name)
+            whole = link_rows(metrics, kind) if kind else link_kept_rows(metrics)
+            shown.append(h("div", h("h3", _TITLES.get(name, name)), samples, whole))
     return h("div", shown, class_="grid2")

@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from typing import Final, Literal
+from collections.abc import Callable, Collection, Iterator
+from typing import Final
 
 from siftset.pipeline.profile.shares import describe_sample, format_percent
-from siftset.pipeline.reports.page import Status
+from siftset.pipeline.reports.page import Level
+from siftset.pipeline.reports.run.actions import (
+    curate_with,
+    explain_example,
+    export_rows,
+    try_without,
+    write_command,
+)
+from siftset.pipeline.reports.run.check_statements import judge_checks
+from siftset.pipeline.reports.run.statement import ReportFinding
 from siftset.pipeline.reports.run.votes import describe_accuracy, is_worse_than_chance
 from siftset.schemas.results.columns import SPLITS
-from siftset.schemas.results.metrics import Check, RunMetrics, Severity
-
-Level = Literal["note", "warn", "fail"]
-
-_LEVEL: Final[dict[Severity, Level]] = {"info": "note", "warning": "warn", "critical": "fail"}
+from siftset.schemas.results.metrics import Funnel, Histogram, RunMetrics
 
 _BROKEN: Final = {
     "replacement": ("U+FFFD", "read the source with its right encoding"),
@@ -34,54 +38,59 @@ _SPLIT_POINTS, _SPLIT_PART = 0.05, 1 / 3
 _PERSONAL: Final = {"email": "e-mail addresses", "phone": "telephone numbers"}
 
 
-WORST_FIRST: Final[dict[Level, int]] = {"fail": 0, "warn": 1, "note": 2}
-
-
-@dataclass(frozen=True, slots=True)
-class ReportFinding:
-    """One statement about a run."""
-
-    part: str
-    level: Level
-    claim: str
-    todo: str = ""
-
-
 def find_statements(metrics: RunMetrics) -> tuple[ReportFinding, ...]:
     """Return what stands out, in the order of the parts."""
     said = [ReportFinding("summary", "warn", warning) for warning in metrics.warnings]
     return (*said, *(finding for rule in _RULES for finding in rule(metrics)))
 
 
-def part_status(found: tuple[ReportFinding, ...], part: str, *, measured: bool) -> Status:
-    """Return how a part stands: its worst finding, or none when nothing was measured."""
-    levels = {one.level for one in found if one.part == part}
-    if "fail" in levels:
-        return "fail"
-    if "warn" in levels:
-        return "warn"
-    return "pass" if measured else "none"
-
-
 def _judge_balance(metrics: RunMetrics) -> Iterator[ReportFinding]:
     rows = metrics.rows
     if not rows.kept:
         todo = "look at part 2 for the clause that removes them, then widen the formula"
-        yield ReportFinding("balance", "fail", f"No row of {rows.read:,} was kept.", todo)
+        claim = f"No row of {rows.read:,} was kept."
+        asked = write_command(metrics, "explain", "--analyze")
+        yield ReportFinding("balance", "fail", claim, todo, command=asked)
     if rows.unreadable:
         claim = f"{rows.unreadable:,} of {rows.read:,} records could not be read."
         todo = "fix them at the source; unreadable/ names the file and position of each"
-        yield ReportFinding("balance", "warn", claim, todo)
+        command = export_rows(metrics, "unreadable")
+        yield ReportFinding("balance", "warn", claim, todo, command=command)
     if rows.unknown:
         claim = f"For {rows.unknown:,} of {rows.read:,} rows the formula is unknown, so not kept."
         todo = "a signal met a null; `.fill(False)` or `.fill(True)` in the formula decides them"
-        yield ReportFinding("balance", "note", claim, todo)
+        command = write_command(metrics, "explain", "--analyze")
+        yield ReportFinding("balance", "note", claim, todo, command=command)
 
 
 def _judge_signals(metrics: RunMetrics) -> Iterator[ReportFinding]:
+    """Yield the signals that are true of no row, then those that change no outcome."""
     funnel = metrics.funnel
     if funnel is None:
         return
+    seen = describe_sample(funnel.analysed, funnel.decided)
+    whole = funnel.analysed >= funnel.decided
+    mute = set()
+    for signal in funnel.signals:
+        true = signal.true if signal.analysed_true is None else signal.analysed_true
+        false = signal.false if signal.analysed_false is None else signal.analysed_false
+        unknown = signal.unknown if signal.analysed_unknown is None else signal.analysed_unknown
+        if not signal.faults and false and not true and not signal.true:
+            mute.add(signal.name)
+            of = f"{true + false + unknown:,} rows" if whole else seen
+            if signal.analysed_true is None:
+                of = f"the {signal.evaluated:,} rows that it was asked about"
+            claim = f"The `{signal.name}` signal is true of none of {of}."
+            command = try_without(metrics, signal.name)
+            todo = "check its words or its limits"
+            yield ReportFinding("balance", "warn", claim, todo, command=command)
+    yield from _find_idle_signals(metrics, funnel, mute)
+
+
+def _find_idle_signals(
+    metrics: RunMetrics, funnel: Funnel, said: Collection[str]
+) -> Iterator[ReportFinding]:
+    """Yield the signals without which the formula keeps the same rows, but for those `said`."""
     seen = describe_sample(funnel.analysed, funnel.decided)
     whole = funnel.analysed >= funnel.decided
     new = "new " if metrics.run.incremental else ""
@@ -90,7 +99,7 @@ def _judge_signals(metrics: RunMetrics) -> Iterator[ReportFinding]:
         # A clause that decided rows is never said to be idle, whatever a sample of them shows.
         asked = re.compile(rf"(?<!\w){re.escape(out.signal)}(?!\w)")
         decides = any(rows and asked.search(clause) for clause, rows in funnel.clauses.items())
-        if out.removed or out.added or not funnel.analysed or decides:
+        if out.removed or out.added or not funnel.analysed or decides or out.signal in said:
             continue
         # A signal that stands by itself between ands can only remove.
         does = "removes" if out.signal in {clause.label for clause in top} else "changes"
@@ -104,28 +113,21 @@ def _judge_signals(metrics: RunMetrics) -> Iterator[ReportFinding]:
             most = format_percent(3, funnel.analysed)  # the rule of three
             claim = f"{claim[:-1]}; by itself it decides at most {most} of all rows, 95 %."
             todo = "look at every row, with analysis: full, before you drop it from the formula"
-        yield ReportFinding("balance", "warn", claim, todo)
-    for signal in funnel.signals:
-        true = signal.true if signal.analysed_true is None else signal.analysed_true
-        false = signal.false if signal.analysed_false is None else signal.analysed_false
-        unknown = signal.unknown if signal.analysed_unknown is None else signal.analysed_unknown
-        if not signal.faults and false and not true and not signal.true:
-            of = f"{true + false + unknown:,} rows" if whole else seen
-            if signal.analysed_true is None:
-                of = f"the {signal.evaluated:,} rows that it was asked about"
-            claim = f"The `{signal.name}` signal is true of none of {of}."
-            yield ReportFinding("balance", "warn", claim, "check its words or its limits")
+        command = try_without(metrics, out.signal)
+        yield ReportFinding("balance", "warn", claim, todo, command=command)
 
 
 def _judge_faults(metrics: RunMetrics) -> Iterator[ReportFinding]:
     left_open = any(check.name == "signal faults" for check in metrics.checks)
+    examples = [one for c in metrics.checks if c.name == "signal faults" for one in c.examples]
+    command = explain_example(metrics, tuple(examples))
     todo = "part 3 shows rows that it left undecided, with the exceptions"
     if not left_open:
         todo = "the formula decided these rows without it"
     for signal in metrics.funnel.signals if metrics.funnel else ():
         if signal.faults:
             claim = f"The `{signal.name}` signal failed on {signal.faults:,} rows."
-            yield ReportFinding("balance", "warn", claim, todo)
+            yield ReportFinding("balance", "warn", claim, todo, command=command)
 
 
 def _judge_labels(metrics: RunMetrics) -> Iterator[ReportFinding]:
@@ -139,7 +141,9 @@ def _judge_labels(metrics: RunMetrics) -> Iterator[ReportFinding]:
         yield ReportFinding("labels", "note", f"Every labelled row kept is {wanted}: {of} rows.")
         return
     claim = f"{wrong:,} of {precision.labelled:,} labelled rows kept are not {wanted} ({of} are)."
-    yield ReportFinding("labels", "warn", claim, "read them in part 12 and tighten the formula")
+    todo = "read them in part 12 and tighten the formula"
+    command = write_command(metrics, "doubt")
+    yield ReportFinding("labels", "warn", claim, todo, command=command)
 
 
 def _judge_votes(metrics: RunMetrics) -> Iterator[ReportFinding]:
@@ -153,38 +157,25 @@ def _judge_votes(metrics: RunMetrics) -> Iterator[ReportFinding]:
             f"{votes.silent:,}, and {votes.tied:,} have a tie."
         )
         todo = "`~is_null(label)` in the formula leaves them out; they stay in without it"
-        yield ReportFinding("labels", "note", claim, todo)
+        command = write_command(metrics, "explain", "--analyze")
+        yield ReportFinding("labels", "note", claim, todo, command=command)
+    command = write_command(metrics, "explain", "--analyze")
     for voter in votes.voters:
         who = f"`{voter.voter}`, which votes for {voter.label},"
         if not voter.votes:
             claim = f"{who} votes on none of {votes.rows:,} rows."
-            yield ReportFinding("labels", "warn", claim, "check its words or its limits")
+            yield ReportFinding(
+                "labels", "warn", claim, "check its words or its limits", command=command
+            )
         if voter.faults:
             claim = f"{who} failed on {voter.faults:,} rows, on which it has no vote."
-            yield ReportFinding("labels", "warn", claim, "siftset signals test shows why")
+            todo = "siftset signals test shows why"
+            yield ReportFinding("labels", "warn", claim, todo, command=command)
         if is_worse_than_chance(voter, len(votes.classes)):
             right = describe_accuracy(voter.right, voter.known)
             claim = f"{who} is right on {right}: worse than chance."
-            yield ReportFinding("labels", "warn", claim, "leave it out, or let it vote otherwise")
-
-
-def check_level(check: Check) -> Level | Literal["pass"]:
-    """Return how a check stands: its severity where it failed."""
-    return "pass" if check.passed else _LEVEL[check.severity]
-
-
-def _judge_checks(metrics: RunMetrics) -> Iterator[ReportFinding]:
-    for check in metrics.checks:
-        if check.passed:
-            continue
-        what = f"{check.column}: {check.name}" if check.column else check.name
-        if check.failed is not None and check.rows:
-            what += f" fails on {check.failed:,} of {check.rows:,} rows"
-        joint = " " if check.message.startswith("(") or not check.message else ". "
-        told = check.message.startswith(check.name)
-        claim = check.message if told else f"{what}{joint}{check.message}".strip()
-        todo = check.advice or "look at the examples in part 3; fix the source or the rule"
-        yield ReportFinding("checks", _LEVEL[check.severity], claim, todo)
+            todo = "leave it out, or let it vote otherwise"
+            yield ReportFinding("labels", "warn", claim, todo, command=command)
 
 
 def _judge_columns(metrics: RunMetrics) -> Iterator[ReportFinding]:
@@ -193,8 +184,10 @@ def _judge_columns(metrics: RunMetrics) -> Iterator[ReportFinding]:
         missing = column.null + column.empty + column.blank
         if kept and missing and column.name == kept.text_column:
             claim = f"{missing:,} of {kept.rows:,} kept rows have no text."
-            todo = f"set integrity.rows.{column.name}.not_null and not_blank"
-            yield ReportFinding("columns", "warn", claim, todo)
+            rule = f"integrity.rows.{column.name}"
+            command = curate_with(metrics, f"{rule}.not_null=true", f"{rule}.not_blank=true")
+            todo = f"set {rule}.not_null and not_blank"
+            yield ReportFinding("columns", "warn", claim, todo, command=command)
 
 
 def _judge_duplicates(metrics: RunMetrics) -> Iterator[ReportFinding]:
@@ -206,13 +199,14 @@ def _judge_duplicates(metrics: RunMetrics) -> Iterator[ReportFinding]:
         todo = (
             "look at duplicates/; dedupe.relabelled says what becomes of them: first, drop or block"
         )
-        yield ReportFinding("duplicates", "warn", claim, todo)
+        command = curate_with(metrics, "dedupe.relabelled=drop")
+        yield ReportFinding("duplicates", "warn", claim, todo, command=command)
     repeated = sum(n or 0 for n in (found.exact, found.near, found.ids, found.labels))
     if 5 * repeated > found.rows:
         claim = f"{repeated:,} of {found.rows:,} rows that the formula kept repeat another."
-        yield ReportFinding(
-            "duplicates", "note", claim, "they are removed; look at the largest groups"
-        )
+        todo = "they are removed; look at the largest groups"
+        command = export_rows(metrics, "duplicates")
+        yield ReportFinding("duplicates", "note", claim, todo, command=command)
 
 
 def _judge_texts(metrics: RunMetrics) -> Iterator[ReportFinding]:
@@ -225,16 +219,38 @@ def _judge_texts(metrics: RunMetrics) -> Iterator[ReportFinding]:
             f"{metrics.max_length or 0:,} tokens: training cuts them."
         )
         todo = "raise train.max_length or set a rule for max_chars"
-        yield ReportFinding("lengths", "warn", claim, todo)
+        command = _train_longer(metrics, kept.tokens)
+        yield ReportFinding("lengths", "warn", claim, todo, command=command)
     for key, (name, todo) in _BROKEN.items():
         if number := kept.encoding.get(key, 0):
             claim = f"{number:,} of {kept.texts:,} kept texts hold {name}."
-            yield ReportFinding("encoding", "warn", claim, todo)
+            # Texts decoded twice hold no wrong character: no rule finds them, the source does.
+            rule = f"integrity.rows.{kept.text_column}.encoding=true"
+            command = "" if key == "mojibake" else curate_with(metrics, rule)
+            yield ReportFinding("encoding", "warn", claim, todo, command=command)
     for key, name in _PERSONAL.items():
         if number := kept.encoding.get(key, 0):
             claim = f"{number:,} of {kept.texts:,} kept texts seem to hold {name}."
             todo = "a model can repeat what it was trained on: remove them unless they are wanted"
-            yield ReportFinding("encoding", "warn", claim, todo)
+            command = write_command(metrics, "explain", "--diff", "--set", _without_pii(metrics))
+            command = command if metrics.run.version is not None else ""
+            yield ReportFinding("encoding", "warn", claim, todo, command=command)
+
+
+def _train_longer(metrics: RunMetrics, tokens: Histogram) -> str:
+    """Return the command that trains on the texts that most are: 95 % of them, uncut."""
+    most = tokens.quantiles.get("p95") or tokens.max or 0
+    now = metrics.max_length or 0
+    limit = max(2 * now, 8)
+    # Few models read more than 512 tokens: one that does is at 512 already.
+    while limit < most and limit < max(512, 2 * now):
+        limit *= 2
+    return write_command(metrics, "train", "--set", f"train.max_length={limit}")
+
+
+def _without_pii(metrics: RunMetrics) -> str:
+    """Return the change of the recipe that keeps no text with an address or a number."""
+    return f"keep=({metrics.run.formula}) & ~pii()"
 
 
 def _judge_leakage(metrics: RunMetrics) -> Iterator[ReportFinding]:
@@ -250,7 +266,11 @@ def _judge_leakage(metrics: RunMetrics) -> Iterator[ReportFinding]:
         if right in SPLITS:
             only_near = leaks.keys() <= {"near"}
             todo = _NEAR_TODO if only_near else _SPLIT_TODO
-        yield ReportFinding("leakage", "warn", claim, todo)
+        examples = tuple(one for leak in leaks.values() for one in leak.examples)
+        command = explain_example(metrics, examples)
+        if todo == _NEAR_TODO:
+            command = curate_with(metrics, "dedupe.near=0.8")
+        yield ReportFinding("leakage", "warn", claim, todo, command=command)
 
 
 def _judge_answers(metrics: RunMetrics) -> Iterator[ReportFinding]:
@@ -261,7 +281,8 @@ def _judge_answers(metrics: RunMetrics) -> Iterator[ReportFinding]:
                 f"{leak.right} has too."
             )
             todo = "a model that learned these answers scores too high: look at the examples"
-            yield ReportFinding("leakage", "warn", claim, todo)
+            command = explain_example(metrics, leak.examples)
+            yield ReportFinding("leakage", "warn", claim, todo, command=command)
 
 
 def _judge_split(metrics: RunMetrics) -> Iterator[ReportFinding]:
@@ -269,6 +290,7 @@ def _judge_split(metrics: RunMetrics) -> Iterator[ReportFinding]:
     if facts is None or not facts.rows:
         return
     name = ", ".join(facts.group)
+    look = write_command(metrics, "export", "--split", "{}", "--out", "{}.csv")
     for split, asked in facts.asked.items():
         share = facts.held.get(split, 0) / facts.rows
         if abs(share - asked) <= min(_SPLIT_POINTS, asked * _SPLIT_PART):
@@ -279,16 +301,17 @@ def _judge_split(metrics: RunMetrics) -> Iterator[ReportFinding]:
             part = f"{largest.rows / facts.rows:.1%}".replace("%", " %")
             claim += f": group {name} '{largest.value}' alone holds {part}"
         todo = "shares are of groups: use smaller groups, or accept these shares"
-        yield ReportFinding("leakage", "warn", f"{claim}.", todo)
+        command = look.replace("{}", split).replace("'", "")
+        yield ReportFinding("leakage", "warn", f"{claim}.", todo, command=command)
     for leak in facts.leaks:
         if leak.rows:
             claim = (
                 f"{leak.rows:,} of {leak.of:,} rows of {leak.left} have a group ({name}) that is "
                 f"also in {leak.right}."
             )
-            yield ReportFinding(
-                "leakage", "warn", claim, "metrics measured on them are too optimistic"
-            )
+            todo = "metrics measured on them are too optimistic"
+            command = explain_example(metrics, leak.examples)
+            yield ReportFinding("leakage", "warn", claim, todo, command=command)
     if facts.ungrouped:
         claim = f"{facts.ungrouped:,} of {facts.rows:,} rows have no group ({name})."
         yield ReportFinding("leakage", "note", claim, "each of them is split by its own text")
@@ -298,16 +321,25 @@ def _judge_drift(metrics: RunMetrics) -> Iterator[ReportFinding]:
     for one in metrics.drift:
         if one.level != "pass":
             value = f"{one.value:.3g} {one.unit}".strip()
-            claim = one.message or f"{one.name} against {one.against} is {value}."
+            claim = one.message or f"{one.name}: {value} against {one.against}."
             other = "the reference" if "reference" in one.against else "the earlier version"
             todo = f"limits: {one.limits}; compare samples with {other}"
-            yield ReportFinding("drift", "fail" if one.level == "fail" else "warn", claim, todo)
+            level: Level = "fail" if one.level == "fail" else "warn"
+            yield ReportFinding("drift", level, claim, todo, command=_compare_versions(metrics))
     for alert in metrics.alerts:
-        yield ReportFinding("drift", "warn", alert, "see whether the source or the recipe changed")
+        todo = "see whether the source or the recipe changed"
+        yield ReportFinding("drift", "warn", alert, todo, command=_compare_versions(metrics))
+
+
+def _compare_versions(metrics: RunMetrics) -> str:
+    before, now = metrics.run.base_version, metrics.run.version
+    if before is None or now is None:
+        return write_command(metrics, "history")
+    return write_command(metrics, "diff", "--from", str(before), "--to", str(now))
 
 
 _RULES: Final[tuple[Callable[[RunMetrics], Iterator[ReportFinding]], ...]] = (
-    _judge_balance, _judge_faults, _judge_signals, _judge_checks, _judge_columns,
+    _judge_balance, _judge_faults, _judge_signals, judge_checks, _judge_columns,
     _judge_duplicates, _judge_texts, _judge_labels, _judge_leakage, _judge_answers,
     _judge_split,
     _judge_votes,

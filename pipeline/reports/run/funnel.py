@@ -11,7 +11,7 @@ from siftset.pipeline.reports.page import (
     format_share,
     note_absence,
 )
-from siftset.schemas.results.metrics import Funnel, RunMetrics, Tree
+from siftset.schemas.results.metrics import Funnel, LeaveOneOut, RunMetrics, SignalMetrics, Tree
 from siftset.signals.analysis import PAIRED
 
 _FILLS = {
@@ -82,39 +82,7 @@ def _signal_table(funnel: Funnel) -> Child:
     if not funnel.signals:
         return None
     alone = {out.signal: out for out in funnel.leave_one_out}
-    rows = []
-    for signal in funnel.signals:
-        analysed = signal.analysed_true is not None
-        true = signal.analysed_true or 0 if analysed else signal.true
-        false = signal.analysed_false or 0 if analysed else signal.false
-        unknown = signal.analysed_unknown or 0 if analysed else signal.unknown
-        asked = true + false + unknown
-        of = funnel.decided if analysed else 0
-        about = ": ".join(part for part in (signal.kind, signal.description) if part)
-        states = f"{signal.name}: {true:,} true, {false:,} false, {unknown:,} unknown"
-        out = alone.get(signal.name)
-        decides: Child = ""
-        if out is not None:
-            moved = [f"{out.removed:,} out"] * bool(out.removed) + [f"{out.added:,} in"] * bool(
-                out.added
-            )
-            decides = ", ".join(moved) or h("span", "none", class_="pill")
-        rows.append(
-            [
-                [h("code", signal.name), h("div", about, class_="small soft")],
-                draw_split_bar(
-                    [
-                        ("true", true, "fgood"),
-                        ("false", false, "ftrack"),
-                        ("unknown", unknown, "fwarn"),
-                    ],
-                    states,
-                ),
-                format_share(true, asked, of) if asked else "not asked",
-                f"{unknown:,}",
-                decides,
-            ]
-        )
+    rows = [_signal_row(one, funnel, alone.get(one.name)) for one in funnel.signals]
     columns = [
         TableColumn("Signal", "name"),
         TableColumn("True, false, unknown", "bar"),
@@ -129,6 +97,30 @@ def _signal_table(funnel: Funnel) -> Child:
     )
     said = h("p", note, class_="small soft") if funnel.analysed else None
     return [h("h3", "Signals"), draw_table(columns, rows), said]
+
+
+def _signal_row(signal: SignalMetrics, funnel: Funnel, out: LeaveOneOut | None) -> list[Child]:
+    """Return what a signal said, of the analysed rows where there are any, and what it decides."""
+    analysed = signal.analysed_true is not None
+    true = signal.analysed_true or 0 if analysed else signal.true
+    false = signal.analysed_false or 0 if analysed else signal.false
+    unknown = signal.analysed_unknown or 0 if analysed else signal.unknown
+    asked = true + false + unknown
+    of = funnel.decided if analysed else 0
+    about = ": ".join(part for part in (signal.kind, signal.description) if part)
+    parts = [("true", true, "fgood"), ("false", false, "ftrack"), ("unknown", unknown, "fwarn")]
+    states = f"{signal.name}: {true:,} true, {false:,} false, {unknown:,} unknown"
+    decides: Child = ""
+    if out is not None:
+        moved = [f"{n:,} {way}" for n, way in ((out.removed, "out"), (out.added, "in")) if n]
+        decides = ", ".join(moved) or h("span", "none", class_="pill")
+    return [
+        [h("code", signal.name), h("div", about, class_="small soft")],
+        draw_split_bar(parts, states),
+        format_share(true, asked, of) if asked else "not asked",
+        f"{unknown:,}",
+        decides,
+    ]
 
 
 def _plan_table(funnel: Funnel) -> Child:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from siftset.pipeline.profile.history import like_runs
 from siftset.pipeline.profile.shares import format_percent
@@ -20,10 +20,11 @@ from siftset.pipeline.reports.page import (
     note_absence,
     show_figures,
 )
-from siftset.pipeline.reports.run.findings import WORST_FIRST, ReportFinding
+from siftset.pipeline.reports.run.statement import ReportFinding, rank_statements
+from siftset.schemas.results.columns import SPLITS
 from siftset.schemas.results.metrics import Input, RunMetrics
 
-_MOST_FINDINGS = 12
+_MOST_FINDINGS, _MOST_LISTED = 12, 100
 _MOST_INPUTS = 50
 
 VERDICTS = {
@@ -31,6 +32,12 @@ VERDICTS = {
     "warn": "Passed with warnings",
     "fail": "Failed: nothing was published",
 }
+
+
+def order_splits(splits: Mapping[str, int]) -> list[tuple[str, int]]:
+    """Return the rows of each split: training, validation and test first, then others."""
+    known = [name for name in SPLITS if name in splits]
+    return [(name, splits[name]) for name in dict.fromkeys([*known, *splits])]
 
 
 def run_header(metrics: RunMetrics, found: tuple[ReportFinding, ...]) -> Header:
@@ -79,18 +86,28 @@ def summary_part(
     return PagePart("summary", "Verdict", body, metrics.verdict)
 
 
-def _list_findings(found: Sequence[ReportFinding]) -> Markup:
-    """List the worst statements, each with a link to the part that it is about."""
+def _list_findings(found: Sequence[ReportFinding]) -> Child:
+    """List every statement once, the most severe first, the rest of many folded."""
     if not found:
         return call_out("pass", "Nothing stands out: every check passed.")
-    shown = sorted(found, key=lambda one: WORST_FIRST[one.level])[:_MOST_FINDINGS]
     items = [
-        list_statement(one.level, one.claim, one.todo, to="" if one.part == "summary" else one.part)
-        for one in shown
+        list_statement(
+            one.level,
+            one.claim,
+            one.todo,
+            to="" if one.part == "summary" else one.part,
+            note=one.note,
+            command=one.command,
+        )
+        for one in rank_statements(found)[:_MOST_LISTED]
     ]
-    said = h("ul", items, class_="briefs")
-    more = len(found) - len(shown)
-    return h("div", said, h("p", f"{more} more stand below.", class_="soft")) if more else said
+    first, rest = items[:_MOST_FINDINGS], items[_MOST_FINDINGS:]
+    title = h("h3", f"{len(found):,} finding{'s' if len(found) > 1 else ''}, most severe first")
+    more = h("summary", f"{len(found) - len(first):,} more findings")
+    left = len(found) - len(items)
+    cut = h("p", f"{left:,} of them are in metrics.json alone.", class_="soft") if left else None
+    folded = h("details", more, h("ul", rest, class_="briefs"), cut) if rest else None
+    return [title, h("ul", first, class_="briefs"), folded]
 
 
 def _list_inputs(inputs: Sequence[Input]) -> Child:
@@ -132,7 +149,7 @@ def _main_figures(metrics: RunMetrics) -> Markup:
         (
             format_percent(sound, rows.read),
             "integrity share of this run",
-            f"{sound:,} of {rows.read:,}",
+            f"{sound:,} of {rows.read:,} could be read and broke no row rule",
         ),
     ]
     of_run, of_set = metrics.label_precision, metrics.set_label_precision
@@ -145,7 +162,7 @@ def _main_figures(metrics: RunMetrics) -> Markup:
             items.append((format_percent(found.right, found.labelled), name, of))
     if rows.set is not None:
         name = "rows in the set" if metrics.verdict != "fail" else "rows the set would hold"
-        splits = ", ".join(f"{split} {number:,}" for split, number in rows.splits.items())
+        splits = ", ".join(f"{split} {number:,}" for split, number in order_splits(rows.splits))
         items.append((f"{rows.set:,}", name, splits))
     return show_figures(items)
 

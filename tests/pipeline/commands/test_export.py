@@ -110,3 +110,37 @@ def test_cells_that_begin_like_formulas_are_made_harmless_on_demand(tmp_path: Pa
     assert found == sorted(["'=1+1", "'+1", "'-1", "'@x", "'\t=1", "plain", "a=b"])
     with pytest.raises(OutputError, match="only CSV"):
         export_set(recipe, tmp_path / "safe.jsonl", for_spreadsheets=True)
+
+
+def test_rows_that_a_run_left_out_are_exported_by_kind(tmp_path: Path):
+    texts = ["good shoe", "good shoe", "bad", None, "fine"]
+    pl.DataFrame({"text": texts}).write_parquet(tmp_path / "in.parquet")
+    recipe = {
+        "name": "export",
+        "output": "out",
+        "source": {"files": {"paths": ["in.parquet"]}},
+        "signals": {"good": {"keyword": {"words": ["good", "fine"]}}},
+        "keep": "good",
+        "integrity": {"rows": {"text": {"not_null": True}}},
+    }
+    run = curate(recipe_file := write_recipe(tmp_path, recipe))
+    out = tmp_path / "rows.csv"
+    told = {}
+    for kind in ("rejected", "quarantined", "duplicates", "unreadable"):
+        assert export_set(recipe_file, out, kind=kind, run_id=run.run_id) == len(read_csv(out))
+        told[kind] = [row.get("text") for row in read_csv(out)]
+    assert told == {
+        "rejected": ["bad"], "quarantined": [""], "duplicates": ["good shoe"], "unreadable": [],
+    }  # fmt: skip
+    with pytest.raises(OutputError, match="has not the run 'nope'; its latest runs: "):
+        export_set(recipe_file, out, kind="rejected", run_id="nope")
+    with pytest.raises(OutputError, match="add --rows"):
+        export_set(recipe_file, out, run_id=run.run_id)
+    with pytest.raises(OutputError, match="these rows have no split"):
+        export_set(recipe_file, out, kind="rejected", split="train")
+
+
+def write_recipe(folder: Path, recipe: dict[str, object]) -> Path:
+    path = folder / "recipe.json"
+    path.write_text(json.dumps(recipe), encoding="utf-8")
+    return path

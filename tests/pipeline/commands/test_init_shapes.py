@@ -139,7 +139,7 @@ def test_a_saved_dataset_keeps_its_splits(tmp_path, told):
 
 
 REFUSED = [
-    ("a.warc.gz", gzip.compress(b"WARC/1.0\r\nWARC-Type: response\r\n"),
+    ("a.warc.gz", gzip.compress(b"WARC/1.0\r\nWARC-Type: response\r\n", mtime=0),
      "this is a WARC file: convert to JSONL first"),
     ("a.db", b"SQLite format 3\0" + b"\0" * 90, "this is a SQLite database: export the table"),
     ("a.xml", b"<?xml version='1.0'?><a/>", "this is XML: convert to JSONL first"),
@@ -149,7 +149,8 @@ REFUSED = [
     ("a.csv", b"", "the file is empty"),
     ("a.csv", b"id,text\r1,a\r2,b\r", "lines end with carriage returns alone"),
     ("a.csv", b"\n\n", "the file is empty"),
-    ("a.csv", gzip.compress(b"a,b\n1,2\n"), "this is gzip without the ending .gz: rename it"),
+    ("a.csv", gzip.compress(b"a,b\n1,2\n", mtime=0),
+     "this is gzip without the ending .gz: rename it"),
     ("a.json", b'{"data": [{"text": "a"}], "version": 1}',
      "one JSON object with 'data', 'version': write 'data', a list, as the file"),
     ("a.json", b'{\n"text": "a"', "a JSON object over several lines"),

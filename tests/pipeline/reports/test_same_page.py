@@ -66,6 +66,7 @@ def _masked(report: Path) -> str:
     """Return a page without its times, the id of its run, and what its plan asked."""
     page = report.read_text(encoding="utf-8")
     page = page.replace(report.parent.name, "RUN")
+    page = re.sub(r"siftset (\w+) \S+\.yaml", r"siftset \1 RECIPE", page)
     page = re.sub(r'<details class="plan">.*?</details>', "", page, flags=re.DOTALL)
     return re.sub(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC, [\d.,]+ s", "TIME", page)
 
