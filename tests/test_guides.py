@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-GUIDES = ("docs/gpu.md", "docs/label-review.md")
+GUIDES = ("docs/gpu.md", "docs/label-review.md", "docs/selection.md")
 
 
 def pages():

@@ -10,6 +10,7 @@ import polars as pl
 from pydantic import JsonValue
 
 from siftset.pipeline.gate.prepare import check_kinds
+from siftset.pipeline.run.examples import describe_selection
 from siftset.pipeline.run.job import Job, load_job
 from siftset.pipeline.storage.address import output_address
 from siftset.pipeline.storage.ownership import check_owner
@@ -44,6 +45,9 @@ class Checked:
         for name, question in job.decider.questions.items():
             signal = question.signal
             yield f"  {name:<16}{signal.defined} on {', '.join(signal.columns)}"
+        select, examples = job.recipe.select, job.examples
+        if select is not None and examples is not None:
+            yield f"select    {describe_selection(select, examples)}"
         address = output_address(self.job.loaded)
         here = str(self.job.output)
         yield f"output    {here if address is None else f'{address}, worked on in {here}'}"

@@ -17,6 +17,7 @@ from siftset.pipeline.remote_output.open import open_store
 from siftset.pipeline.reports.difference import describe_difference
 from siftset.pipeline.reports.run.votes import list_votes
 from siftset.pipeline.run.context import CurateOptions
+from siftset.pipeline.run.examples import UNSELECTED, describe_selection
 from siftset.pipeline.run.job import SECTIONS, bind_formula, load_job
 from siftset.pipeline.run.row_sample import SAMPLE_ROWS
 from siftset.pipeline.stages.publish import FAULTS, PREVIEW
@@ -28,6 +29,7 @@ from siftset.schemas.conversations import COLUMN
 from siftset.schemas.errors import OutputError, SiftsetError
 from siftset.schemas.progress import Progress, Silent
 from siftset.schemas.recipe.loading import LoadedRecipe, RecipeLike
+from siftset.schemas.results.columns import SELECT
 from siftset.schemas.results.metrics import VoteMetrics
 from siftset.signals.evaluation.explain import explain, explain_row
 from siftset.signals.evaluation.spec import one_cell
@@ -87,7 +89,13 @@ def explain_plan(
         together = reduce(add_metrics, votes)
         lines += list_votes(together)
         facts["votes"] = together.model_dump(mode="json")
-    return Explained("\n".join([*lines, f"measured on {looked}"]), facts)
+    lines.append(f"measured on {looked}")
+    select, examples = job.recipe.select, job.examples
+    if select is not None and examples is not None:
+        chosen = describe_selection(select, examples)
+        lines.append(f"then, of what the formula keeps and repeats no other row: {chosen}")
+        facts["select"] = {**select.model_dump(mode="json"), "examples": len(examples.texts)}
+    return Explained("\n".join(lines), facts)
 
 
 def explain_one(
@@ -174,11 +182,14 @@ def _attribute_rejection(
     else the clause of the record stands and is called what it is.
     """
     recorded: dict[str, object] = {"clause_is": "the first that the run asked"}
+    manifest = RunFolder(store.output, str(row["run_id"])).manifest()
+    if row["clause"] == SELECT and manifest.get("select") is not None:
+        return {"clause_is": UNSELECTED}
     try:
         decider = bind_formula(loaded).as_written()
     except SiftsetError:  # a signal's file may have changed, or gone
         return recorded
-    formula = RunFolder(store.output, str(row["run_id"])).manifest().get("formula")
+    formula = manifest.get("formula")
     same = isinstance(formula, dict) and formula.get("hash") == decider.hash
     if not same or "text" not in row or set(decider.columns) != {"text"}:
         return recorded

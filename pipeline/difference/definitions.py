@@ -27,6 +27,8 @@ class DefinitionChanges:
     rules: bool = False
     """Whether row rules, suites or duplicates are treated otherwise."""
     dedupe: bool = False
+    selects: bool = False
+    """Whether either side takes only so many of the rows that the formula keeps."""
     has_ids: bool = True
     """Whether ids name the records, so that a row may keep its id and change its text."""
     same_inputs: frozenset[str] = frozenset()
@@ -68,6 +70,7 @@ def compare_definitions(
         changed,
         rules=rules[0] != rules[1],
         dedupe=rules[0]["dedupe"] != rules[1]["dedupe"],
+        selects=any(side.get("select") is not None for side in documents),
         has_ids=any(_names_ids(document.get("source")) for document in documents),
         same_inputs=frozenset(name for name, _ in inputs[0] & inputs[1]),
     )

@@ -20,6 +20,7 @@ from siftset.pipeline.difference.find_rows import (
     text_hash,
 )
 from siftset.pipeline.difference.state import SetState
+from siftset.schemas.results.columns import SELECT
 
 _SHOWN: Final = 64
 """Signals that are looked at; a formula of more names the clause alone."""
@@ -134,7 +135,8 @@ def _name_reasons(
         clause=_either(have, "before record clause", "after record clause").cast(pl.String),
         file=_either(have, "after file", "before file").cast(pl.String),
     )
-    rows = rows.with_columns(signal=_deciding_signal(signals))
+    chosen = changes.selects & (pl.col("clause") == SELECT).fill_null(value=False)
+    rows = rows.with_columns(signal=pl.when(~chosen).then(_deciding_signal(signals)))
     rows = rows.with_columns(reason=_reason(changes))
     detail = (
         pl.when(pl.col("kind") == "changed")
@@ -203,10 +205,11 @@ def _reason(changes: DefinitionChanges) -> pl.Expr:
     bare = pl.col("file").str.replace(r"@\d+$", "")
     same_input = pl.col("file").is_in(inputs) | bare.is_in(inputs)
     # Of an input that is as it was, a row comes or goes only because of what decides, or because
-    # another copy of its text did; of the latter only the run that read the row has a record.
+    # another copy of its text, or rows more like the examples, did; of these two only the run that
+    # read the row has a record.
     unrecorded = (
         pl.when(same_input)
-        .then(pl.lit(changes.main or "duplicate"))
+        .then(pl.lit(changes.main or ("selection" if changes.selects else "duplicate")))
         .when(added)
         .then(pl.lit("new input"))
         .otherwise(pl.lit("gone input"))
@@ -216,6 +219,8 @@ def _reason(changes: DefinitionChanges) -> pl.Expr:
         .then(pl.lit("split"))
         .when(pl.col("kind") == "changed")
         .then(pl.lit("correction"))
+        .when((place == "rejected") & (pl.col("clause") == SELECT) & changes.selects)
+        .then(pl.lit("selection"))
         .when(place == "rejected")
         .then(rejected)
         .when(place == "duplicates")

@@ -13,7 +13,6 @@ from siftset.pipeline.engines.sift import check_engine, forget_answers, sift_sha
 from siftset.pipeline.profile.state import ProfileState
 from siftset.pipeline.refresh.change import SetChange, find_change, list_dropped
 from siftset.pipeline.refresh.file_scans import SCANS, StoredScans
-from siftset.pipeline.refresh.near_published import rows_at
 from siftset.pipeline.refresh.plan import RefreshPlan, keeps_rows, kept_types, make_plan
 from siftset.pipeline.refresh.stored_input import EmptyShard, carry_ids
 from siftset.pipeline.refresh.write_version import VersionFiles, write_change
@@ -40,6 +39,7 @@ from siftset.pipeline.storage.folder_guard import check_output_folder
 from siftset.pipeline.storage.lock import hold_lock
 from siftset.pipeline.storage.object_store import is_address
 from siftset.pipeline.storage.ownership import check_owner
+from siftset.pipeline.storage.part_files import rows_at
 from siftset.pipeline.storage.refresh_ledger import METADATA, RefreshLedger, ShardList
 from siftset.pipeline.storage.remote import origin_of
 from siftset.pipeline.storage.table import Store
@@ -237,7 +237,7 @@ def build_increment(run: CurateRun, plan: RefreshPlan, ledger: RefreshLedger) ->
         for entry in entries
     ]
     with run.progress.stage("find duplicates") as stage:
-        change = find_change(run.job, entries, set(plan.todo), plan.before)
+        change = find_change(run, entries, set(plan.todo), plan.before)
         stage.advance(1, f"{change.repeats.height:,} found")
     replaces = plan.before is None
     strata = rows_at(change.parts, change.kept, list(OWN))
@@ -249,9 +249,11 @@ def build_increment(run: CurateRun, plan: RefreshPlan, ledger: RefreshLedger) ->
         kept=int((change.kept & change.read).sum()),
         files=written.files,
         duplicates=written.duplicates,
+        unselected=written.unselected,
+        left=int((change.unselected & change.read).sum()),
         added=written.added,
     )
-    outcome = replace(outcome, frozen=run.frozen)
+    outcome = replace(outcome, frozen=run.frozen, selection=change.selection)
     moves = replaces or bool(plan.todo) or bool(change.added.any()) or change.removed.height > 0
     book = ShardList(plan.signature, tuple(entries), list_dropped(entries, change.kept))
     return IncrementalVersion(

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import polars as pl
-from numpy.typing import NDArray
 
 from siftset.pipeline.stages.dedupe import no_repeats
-from siftset.pipeline.storage.part_files import Part
-
-Mask = NDArray[np.bool_]
+from siftset.pipeline.storage.part_files import Mask, Part, rows_at
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,17 +36,3 @@ class NearPublished:
                 found.append(rows.select("place", keeper=number, kind=pl.lit("near")).drop_nulls())
         met = pl.concat(found)
         return met.with_columns(keeper=pl.concat(places).gather(met["keeper"]))
-
-
-def rows_at(
-    parts: Sequence[Part], wanted: Mask, columns: list[str] | None = None
-) -> Iterator[pl.DataFrame]:
-    """Yield the wanted rows of parts with their place; parts without any are not read."""
-    start = 0
-    for part in parts:
-        here = wanted[start : start + part.rows]
-        if here.any():
-            places = pl.int_range(start, start + part.rows, dtype=pl.Int64, eager=True)
-            frame = pl.read_parquet(part.path, columns=columns)
-            yield frame.with_columns(place=places).filter(pl.Series(here))
-        start += part.rows

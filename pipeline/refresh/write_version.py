@@ -13,10 +13,10 @@ import polars as pl
 import pyarrow.parquet as pq
 
 from siftset.pipeline.refresh.change import SetChange
-from siftset.pipeline.refresh.near_published import Mask, rows_at
 from siftset.pipeline.stages.resolve_duplicates import stamp_rows
+from siftset.pipeline.stages.select_rows import reject_unselected
 from siftset.pipeline.storage.atomic_files import link_or_copy
-from siftset.pipeline.storage.part_files import ROWS_PER_PART, Part, PartWriter
+from siftset.pipeline.storage.part_files import ROWS_PER_PART, Mask, Part, PartWriter, rows_at
 from siftset.pipeline.storage.table import DataFile, Mode, split_of
 from siftset.schemas.results.columns import SPLITS
 
@@ -39,6 +39,8 @@ class VersionFiles:
     """Those that the commit names."""
     mode: Mode
     duplicates: tuple[Part, ...]
+    unselected: tuple[Part, ...]
+    """Rows that this run read and that a selection does not take."""
 
 
 def write_change(
@@ -51,7 +53,7 @@ def write_change(
     columns = pl.read_parquet(template.path, n_rows=0).with_columns(place=pl.lit(0, pl.Int64))
     added = _write_rows(run, change, change.added & change.read, "new", columns)
     back = _write_rows(run, change, change.added & ~change.read, "back", None)
-    duplicates = _write_duplicates(run, change, columns)
+    apart = _write_duplicates(run, change, columns), _write_unselected(run, change)
     new = (*added, *back)
     current = run.store.current()
     old = [] if replaces or current is None else run.store.files(current.version)
@@ -64,10 +66,10 @@ def write_change(
     )
     if not linked:
         staying = tuple(DataFile(path, split_of(path), _count_file_rows(path)) for path in old)
-        return VersionFiles(added, (*staying, *new), new, "append", duplicates)
+        return VersionFiles(added, (*staying, *new), new, "append", *apart)
     files = (*_rewrite_files(run, old, change.removed, crowded), *new)
     filled = tuple(file for file in files if file.rows) or added[:1]
-    return VersionFiles(added, filled, filled, "overwrite", duplicates)
+    return VersionFiles(added, filled, filled, "overwrite", *apart)
 
 
 def _write_rows(
@@ -102,11 +104,21 @@ def _write_duplicates(run: CurateRun, change: SetChange, columns: pl.DataFrame) 
     named = repeats.join(
         keepers.rename({"row_id": "duplicate_of", "place": "keeper"}), on="keeper", how="left"
     )
-    for frame in chain((columns,), rows_at(change.parts, change.read & ~change.kept)):
+    repeated = change.read & ~change.kept & ~change.unselected
+    for frame in chain((columns,), rows_at(change.parts, repeated)):
         met = frame.join(named, on="place", how="left", maintain_order="left")
         rows = stamp_rows(met.drop("place", "keeper", "duplicate_of", "kind"), run)
         pointer = met.select(pl.col("duplicate_of").fill_null(pl.col("row_id")), "kind")
         writer.add(rows.hstack(pointer))
+    return writer.close()
+
+
+def _write_unselected(run: CurateRun, change: SetChange) -> tuple[Part, ...]:
+    """Write the rows that this run read and that the selection does not take as rejected ones."""
+    writer = PartWriter(run.folder / "rejected", "unselected")
+    if change.selection is not None:
+        for frame in rows_at(change.parts, change.read & change.unselected):
+            writer.add(reject_unselected(frame, run.job.clauses(), run.job.recipe.record))
     return writer.close()
 
 

@@ -12,16 +12,18 @@ from pydantic import JsonValue
 
 from siftset.pipeline.decisions.files import open_log
 from siftset.pipeline.decisions.log import DecisionLog
+from siftset.pipeline.decisions.table import CLAUSE as REVIEW
 from siftset.pipeline.decisions.table import DecisionTable, make_table
 from siftset.pipeline.gate.message_rules import make_message_rules
 from siftset.pipeline.gate.prepare import check_thresholds, prepare_gate, suite_rules
 from siftset.pipeline.gate.row_rules import PlainRules, RowRule, RowRuleSet
 from siftset.pipeline.profile.custom import load_metrics
 from siftset.pipeline.run.content_key import content_key
+from siftset.pipeline.run.examples import Examples, read_examples
 from siftset.pipeline.run.label_votes import bind_voters
 from siftset.pipeline.run.released_rows import QuarantineFixes, read_fixes
 from siftset.pipeline.run.score_store import StoredScores
-from siftset.pipeline.run.split import split_expr, stratum_columns
+from siftset.pipeline.run.split import class_text, split_expr, stratum_columns
 from siftset.pipeline.storage.address import output_folder
 from siftset.pipeline.storage.ownership import check_output_apart
 from siftset.pipeline.storage.run_folder import json_digest, recipe_hash, run_key
@@ -31,6 +33,7 @@ from siftset.schemas.recipe.integrity import MessageRules
 from siftset.schemas.recipe.loading import LoadedRecipe, RecipeLike, load_recipe
 from siftset.schemas.recipe.model import Recipe
 from siftset.schemas.recipe.source import Delta, Files, Frame, Hub, Synthesize
+from siftset.schemas.results.columns import SELECT
 from siftset.signals.decider import Decider
 from siftset.signals.definition import untracked_lines
 from siftset.signals.formula.formula import parse
@@ -75,6 +78,8 @@ class Job:
     """What of it is in force."""
     gate: str = ""
     """Hash of what judges the set: rules, suites, limits, held-out and reference texts, metrics."""
+    examples: Examples | None = None
+    """The texts that rows are selected by; None where all are taken."""
 
     @property
     def recipe(self) -> Recipe:
@@ -147,6 +152,13 @@ class Job:
             if dedupe.compares_texts or self.recipe.removes_leaks
             else None
         )
+
+    def clauses(self) -> pl.Enum:
+        """Return the type of what rejects rows: a clause of the formula, people, or a selection."""
+        found = [*self.decider.clauses]
+        found += [] if self.review is None else [REVIEW]
+        found += [] if self.examples is None else [SELECT]
+        return pl.Enum(list(dict.fromkeys(found)))
 
     def split(self) -> pl.Expr:
         """Return the expression of the column `split`."""
@@ -222,19 +234,7 @@ def _make_job(loaded: LoadedRecipe, decider: Decider, sources: Sources, suites: 
         )
     if schema["text"] not in (pl.String, pl.Null):
         raise SourceError(f"column 'text' holds {schema['text']}, expected text")
-    asked = {f"signal '{n}'": q.signal.columns for n, q in decider.questions.items()}
-    asked |= {"integrity.rows": tuple(recipe.integrity.rows)}
-    asked |= {"split.column": (recipe.split.column or "text",)}
-    asked |= {"split.group": recipe.split.groups}
-    asked |= {"split.stratify": () if recipe.split.stratify is None else (recipe.split.stratify,)}
-    for place, columns in asked.items():
-        for column in columns:
-            now = sources.renamed.get(column)
-            if column not in schema and now is not None:
-                raise RecipeError(
-                    f"{place}: the source's column '{column}' is called '{now}' after it was "
-                    f"mapped: write '{now}'"
-                )
+    _refuse_old_names(recipe, decider, sources)
     decider.check(schema)
     asked_all = {**({} if voters is None else voters.decider.questions), **decider.questions}
     told = untracked_lines(question.signal for question in asked_all.values())
@@ -256,6 +256,9 @@ def _make_job(loaded: LoadedRecipe, decider: Decider, sources: Sources, suites: 
     judged = recipe.integrity.model_dump(mode="json", exclude_defaults=True)
     gate = {"(suites)": suites, **hash_gate_inputs(loaded)}
     read = {**prints, "(formula)": decider.formula.canonical, **gate, **_made_texts(recipe)}
+    examples = _check_selection(loaded, decider, schema)
+    if examples is not None:
+        read["(select)"] = examples.fingerprint
     key = run_key(recipe, sources.inputs, read)
     log = None if recipe.review is None else open_log(loaded)
     review = None if log is None else make_table(log, schema, read_schema)
@@ -275,9 +278,42 @@ def _make_job(loaded: LoadedRecipe, decider: Decider, sources: Sources, suites: 
         log=log,
         review=review,
         gate=json_digest({**gate, "integrity": judged}),
+        examples=examples,
     )
     job.content_key()
     return job
+
+
+def _refuse_old_names(recipe: Recipe, decider: Decider, sources: Sources) -> None:
+    """Raise RecipeError for a column that is called otherwise once it is mapped."""
+    asked = {f"signal '{n}'": q.signal.columns for n, q in decider.questions.items()}
+    split, per = recipe.split, None if recipe.select is None else recipe.select.per
+    asked |= {"integrity.rows": tuple(recipe.integrity.rows), "split.group": split.groups}
+    asked |= {"split.column": (split.column or "text",), "select.per": (per or "text",)}
+    asked |= {"split.stratify": (split.stratify or "text",)}
+    for place, columns in asked.items():
+        for column in columns:
+            now = sources.renamed.get(column)
+            if column not in sources.schema and now is not None:
+                raise RecipeError(
+                    f"{place}: the source's column '{column}' is called '{now}' after it was "
+                    f"mapped: write '{now}'"
+                )
+
+
+def _check_selection(loaded: LoadedRecipe, decider: Decider, schema: pl.Schema) -> Examples | None:
+    """Return the example texts, once the rest of the selection is known to fit."""
+    select = loaded.recipe.select
+    if select is None:
+        return None
+    if select.per is not None:
+        class_text(select.per, schema, "select.per")
+    if SELECT in decider.clauses:
+        raise RecipeError(
+            f"signal '{SELECT}': rows that the selection does not take are recorded under that "
+            "name: give the signal another one"
+        )
+    return read_examples(loaded)
 
 
 def _made_texts(recipe: Recipe) -> dict[str, str]:

@@ -75,20 +75,28 @@ def stratum_columns(split: Split, seed: int, schema: pl.Schema) -> tuple[pl.Expr
     """
     if split.stratify is None:
         return ()
-    stored = f"source_column_{split.stratify}" if split.stratify in OWN_COLUMNS else split.stratify
-    value = find_column(stored, schema)
-    if value is None:
-        raise SourceError(
-            f"split.stratify: the source has no column '{split.stratify}', expected one of, or a "
-            f"path into: {', '.join(schema)}"
-        )
-    text = value.map_batches(canonical_text, return_dtype=pl.String, is_elementwise=True)
+    text = class_text(split.stratify, schema, "split.stratify")
     group = group_text(split, schema)
     return (
         split_point(split, seed, schema).alias(POINT),
         text.alias(STRATUM),
         (pl.lit(False) if group is None else group.is_not_null()).alias(GROUPED),
     )
+
+
+def class_text(name: str, schema: pl.Schema, key: str) -> pl.Expr:
+    """Return the values of a column, or of a path into one, as text.
+
+    `key` is where the recipe names it. Raises SourceError where it is missing.
+    """
+    stored = f"source_column_{name}" if name in OWN_COLUMNS else name
+    value = find_column(stored, schema)
+    if value is None:
+        raise SourceError(
+            f"{key}: the source has no column '{name}', expected one of, or a path into: "
+            + ", ".join(schema)
+        )
+    return value.map_batches(canonical_text, return_dtype=pl.String, is_elementwise=True)
 
 
 def group_text(split: Split, schema: pl.Schema) -> pl.Expr | None:

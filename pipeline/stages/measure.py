@@ -29,6 +29,7 @@ from siftset.pipeline.profile.rows import (
 from siftset.pipeline.profile.scalars import PREFIX_SHARE
 from siftset.pipeline.profile.state import ProfileState, profile_batches
 from siftset.pipeline.run.content_key import content_key
+from siftset.pipeline.run.examples import UNSELECTED
 from siftset.pipeline.run.released_rows import FILE
 from siftset.pipeline.stages.measure_split import measure_split, open_held_out
 from siftset.pipeline.stages.prefixes import count_prefixes
@@ -38,6 +39,7 @@ from siftset.pipeline.storage.part_files import Part, sample_parts
 from siftset.pipeline.storage.run_folder import recipe_hash, software_versions
 from siftset.schemas.conversations import COLUMN, MESSAGES, scan_with_views
 from siftset.schemas.recipe.source import Synthesize
+from siftset.schemas.results.columns import SELECT
 from siftset.schemas.results.metrics import (
     Drift,
     Duplicates,
@@ -105,6 +107,7 @@ def measure(
         duplicates=_duplicates(run, outcome),
         leakage=(*_find_leakage(run, outcome), *_find_contamination(run, outcome)),
         split=measure_split(run, outcome),
+        selection=outcome.selection,
         drift=()
         if run.job.recipe.analysis == "off"
         else (*_drift_from_version(run, kept, outcome), *_drift_from_reference(run, kept)),
@@ -352,7 +355,7 @@ def _take_samples(
         "kept": (kept, pl.lit("")),
         "rejected": (
             outcome.parts["rejected"],
-            pl.col("clause").cast(pl.String) + " does not hold",
+            _say_clause(selects=outcome.selection is not None),
         ),
         "quarantined": (outcome.parts["quarantine"], pl.col("_reasons").list.join(", ")),
         "duplicate": (outcome.duplicates, "repeats " + pl.col("duplicate_of")),
@@ -368,6 +371,13 @@ def _take_samples(
         files = pl.scan_parquet([part.path for part in kept])
         shown["mislabelled"] = sample_mislabelled(files, wrong.wanted)
     return shown
+
+
+def _say_clause(*, selects: bool) -> pl.Expr:
+    """Return why a row is rejected; a formula may have a clause of the selection's name."""
+    clause = pl.col("clause").cast(pl.String)
+    held = clause + " does not hold"
+    return pl.when(clause == SELECT).then(pl.lit(UNSELECTED)).otherwise(held) if selects else held
 
 
 def _make_links(

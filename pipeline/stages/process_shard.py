@@ -104,6 +104,8 @@ class ShardContext:
     """Further columns of candidates, for a stratified split."""
     review: DecisionTable | None = None
     """What people decided of rows."""
+    clauses: pl.Enum | None = None
+    """The type of what rejects rows, where more than clauses of the formula does."""
 
 
 class Stopped(Exception):  # noqa: N818
@@ -304,13 +306,23 @@ def _make_candidates(frame: pl.DataFrame, context: ShardContext) -> pl.DataFrame
 
 
 def _make_rejected(decided: pl.DataFrame, routing: Routing, context: ShardContext) -> pl.DataFrame:
-    scores = ["scores"] if "scores" in decided.columns else []
-    text = ["text"] if context.record == "full" and "text" in decided.columns else []
-    named = [column for column in ("id", "label") if column in decided.columns]
+    clause = routing.clause
+    if context.clauses is not None:  # Parquet files are read together by one type
+        clause = clause.cast(pl.String).cast(context.clauses)
+    refused = routing.refused
+    return rejected_rows(decided.filter(refused), clause.filter(refused), context.record)
+
+
+def rejected_rows(
+    frame: pl.DataFrame, clause: pl.Series | pl.Expr, record: Literal["full", "decisions", "none"]
+) -> pl.DataFrame:
+    """Return what is recorded of rows that something rejects."""
+    scores = ["scores"] if "scores" in frame.columns else []
+    text = ["text"] if record == "full" and "text" in frame.columns else []
+    named = [column for column in ("id", "label") if column in frame.columns]
     columns = ["row_id", *named, "source", "signals", *scores, "clause", *text]
-    stored = cast_storable(decided.select(named))
-    rows = decided.with_columns(*stored, clause=routing.clause).select(columns)
-    return rows.clear() if context.record == "none" else rows.filter(routing.refused)
+    rows = frame.with_columns(*cast_storable(frame.select(named)), clause=clause).select(columns)
+    return rows.clear() if record == "none" else rows
 
 
 def _make_ids(batch: Batch, failing: pl.Series | None, kept: pl.Series) -> pl.DataFrame:

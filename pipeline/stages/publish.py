@@ -299,6 +299,7 @@ def _make_manifest(
         "limit": options.limit,
         "sample": options.sample,
         **({} if outcome.frozen is None else {"strata": outcome.frozen.to_json()}),
+        **({} if outcome.selection is None else {"select": outcome.selection.model_dump()}),
     }
 
 

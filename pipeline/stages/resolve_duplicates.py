@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import replace
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 import numpy as np
 import polars as pl
@@ -28,7 +28,8 @@ from siftset.pipeline.stages.hand_decisions import find_covered
 from siftset.pipeline.stages.prefixes import prefix_repeats
 from siftset.pipeline.stages.process_shard import Outcome, ShardResult
 from siftset.pipeline.stages.run_outcome import RunOutcome, draw_balance
-from siftset.pipeline.storage.part_files import Part, PartWriter, count_rows, read_parts
+from siftset.pipeline.stages.select_rows import reject_unselected, select_rows
+from siftset.pipeline.storage.part_files import Mask, Part, PartWriter, count_rows, rows_at
 from siftset.pipeline.storage.table import DataFile
 from siftset.schemas.results.columns import SPLITS
 
@@ -44,6 +45,14 @@ class NearFinder(Protocol):
         self, parts: Sequence[Part], threshold: float, *, without: pl.Series, seed: int
     ) -> pl.DataFrame:
         """Return place, keeper and kind; the rows at the places `without` take no part."""
+
+
+class WrittenRows(NamedTuple):
+    """The files of the set, of duplicates, and of rows that a selection does not take."""
+
+    files: tuple[DataFile, ...]
+    duplicates: tuple[Part, ...]
+    unselected: tuple[Part, ...] = ()
 
 
 class DuplicateResolver(Protocol):
@@ -63,9 +72,13 @@ class DuplicateResolver(Protocol):
         """Return place, keeper and kind of the rows that nearly repeat an earlier kept one."""
 
     def write_rows(
-        self, run: CurateRun, candidates: Sequence[Part], repeated: pl.DataFrame
-    ) -> tuple[tuple[DataFile, ...], tuple[Part, ...]]:
-        """Write kept rows and duplicates; return the files of the set, then the others."""
+        self,
+        run: CurateRun,
+        candidates: Sequence[Part],
+        repeated: pl.DataFrame,
+        taken: Mask | None = None,
+    ) -> WrittenRows:
+        """Write kept rows, duplicates and rows that are not `taken`, each to files of their own."""
 
 
 class LocalResolver:
@@ -88,26 +101,32 @@ class LocalResolver:
         return near_duplicates(parts, threshold, without=without, seed=seed)
 
     def write_rows(
-        self, run: CurateRun, candidates: Sequence[Part], repeated: pl.DataFrame
-    ) -> tuple[tuple[DataFile, ...], tuple[Part, ...]]:
-        """Write kept rows and duplicates; return the files of the set, then the others."""
+        self,
+        run: CurateRun,
+        candidates: Sequence[Part],
+        repeated: pl.DataFrame,
+        taken: Mask | None = None,
+    ) -> WrittenRows:
+        """Write kept rows, duplicates and rows that are not `taken`, each to files of their own."""
         nothing = count_rows(candidates) == repeated.height
         folder = run.folder / "set"
         writers = {s: PartWriter(folder, s, even_empty=nothing and s == SPLITS[0]) for s in SPLITS}
         duplicates = PartWriter(run.folder / "duplicates", "part", even_empty=True)
-        for kept, repeats in split_duplicates(candidates, repeated):
+        unselected = PartWriter(run.folder / "rejected", "unselected")
+        for kept, repeats, left in split_duplicates(candidates, repeated, taken=taken):
             rows = stamp_rows(kept, run)
             for split, writer in writers.items():
                 writer.add(rows.filter(pl.col("split") == split))
             pointers = repeats.select("duplicate_of", "kind")
             duplicates.add(stamp_rows(repeats.drop("duplicate_of", "kind"), run).hstack(pointers))
-        others = duplicates.close()
+            if taken is not None:
+                unselected.add(reject_unselected(left, run.job.clauses(), run.job.recipe.record))
         files = (
             DataFile(part.path, split, part.rows)
             for split, writer in writers.items()
             for part in writer.close()
         )
-        return tuple(files), others
+        return WrittenRows(tuple(files), duplicates.close(), unselected.close())
 
 
 def resolve_duplicates(
@@ -125,26 +144,31 @@ def resolve_duplicates(
             ids = _collect_parts(results, "ids")
             reviewed = _collect_parts(results, "reviewed")
             repeated = find_repeats(run.job, candidates, ids, resolver=resolver, reviewed=reviewed)
-            run = replace(run, frozen=freeze_split(run, _kept_strata(run, candidates, repeated)))
-            files, duplicates = resolver.write_rows(run, candidates, repeated)
+            kept = np.ones(count_rows(candidates), dtype=np.bool_)
+            kept[repeated["place"].to_numpy()] = False
+            selection = select_rows(run, candidates, kept)
+            taken = None if selection is None else selection.taken
+            strata = _read_strata(run, candidates, kept if taken is None else taken)
+            run = replace(run, frozen=freeze_split(run, strata))
+            written = resolver.write_rows(run, candidates, repeated, taken)
         stage.advance(count_rows(candidates), f"{repeated.height:,} found")
-    kept = sum(file.rows for file in files)
-    outcome = draw_balance(results, repeated, kept=kept, files=files, duplicates=duplicates)
-    return replace(outcome, frozen=run.frozen, reviewed=reviewed)
+    outcome = draw_balance(
+        results,
+        repeated,
+        kept=sum(file.rows for file in written.files),
+        files=written.files,
+        duplicates=written.duplicates,
+        unselected=written.unselected,
+        left=0 if taken is None else int((kept & ~taken).sum()),
+    )
+    facts = None if selection is None else selection.facts
+    return replace(outcome, frozen=run.frozen, reviewed=reviewed, selection=facts)
 
 
-def _kept_strata(
-    run: CurateRun, candidates: Sequence[Part], repeated: pl.DataFrame
-) -> Iterator[pl.DataFrame]:
+def _read_strata(run: CurateRun, candidates: Sequence[Part], kept: Mask) -> Iterator[pl.DataFrame]:
     """Yield what a stratified split needs of the kept rows."""
-    if run.job.recipe.split.stratify is None:
-        return
-    kept = np.ones(count_rows(candidates), dtype=np.bool_)
-    kept[repeated["place"].to_numpy()] = False
-    start = 0
-    for frame in read_parts(candidates, list(OWN)):
-        yield frame.filter(pl.Series(kept[start : start + frame.height]))
-        start += frame.height
+    if run.job.recipe.split.stratify is not None:
+        yield from rows_at(candidates, kept, list(OWN))
 
 
 def _collect_parts(results: Iterable[ShardResult], outcome: Outcome) -> tuple[Part, ...]:

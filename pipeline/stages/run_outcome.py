@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from siftset.pipeline.run.frozen_split import FrozenSplit
     from siftset.pipeline.stages.process_shard import Outcome, ShardResult
+    from siftset.schemas.results.metrics import Selection
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +38,8 @@ class RunOutcome:
     """The edges of a stratified split."""
     reviewed: tuple[Part, ...] = ()
     """What was said of the rows behind the whole set that people decided about."""
+    selection: Selection | None = None
+    """Which of the rows were taken; None where all are."""
 
     def check(self, *, recorded: bool = True) -> None:
         """Raise BalanceError unless the rows add up, and the files hold as many as they say.
@@ -80,21 +83,27 @@ def draw_balance(
     kept: int,
     files: tuple[DataFile, ...],
     duplicates: tuple[Part, ...],
+    unselected: tuple[Part, ...] = (),
+    left: int = 0,
     added: tuple[DataFile, ...] | None = None,
 ) -> RunOutcome:
     """Return where every row of a run is, from what its shards counted and its files hold.
 
-    `repeats` are the rows that repeat another one, with their kind. `RunOutcome.check` holds the
-    counts of the shards against those of the files.
+    `repeats` are the rows that repeat another one, with their kind; `left` rows were not selected,
+    and lie in `unselected`. `RunOutcome.check` holds the counts of the shards against those of the
+    files.
     """
     balance = sum((result.balance for result in results), Balance())
     names: tuple[Outcome, ...] = ("rejected", "quarantine", "unreadable")
+    parts = {name: tuple(p for r in results for p in r.parts.get(name, ())) for name in names}
+    parts["rejected"] += unselected
+    rejected = balance.rejected + left
     return RunOutcome(
-        balance=replace(balance, kept=kept, duplicate=count_rows(duplicates)),
+        balance=replace(balance, kept=kept, duplicate=count_rows(duplicates), rejected=rejected),
         unknown=sum(result.unknown for result in results),
         faulted=sum(result.faulted for result in results),
         files=files,
-        parts={name: tuple(p for r in results for p in r.parts.get(name, ())) for name in names},
+        parts=parts,
         duplicates=duplicates,
         kinds={str(kind): int(rows) for kind, rows in repeats["kind"].value_counts().iter_rows()},
         added=added,

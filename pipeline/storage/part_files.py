@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 from siftset.pipeline.storage.compact import compact
 
@@ -18,6 +20,10 @@ COPIED: Final = 8_192
 
 _MOST_SAMPLED: Final = 1_000_000
 """Rows up to which all are looked through, so that files and workers change no sample."""
+
+
+Mask = NDArray[np.bool_]
+"""Of the rows of some parts, in order, the ones that are meant."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,3 +103,17 @@ def read_parts(parts: Sequence[Part], columns: list[str] | None = None) -> Itera
 def count_rows(parts: Sequence[Part]) -> int:
     """Return how many rows `parts` hold together."""
     return sum(part.rows for part in parts)
+
+
+def rows_at(
+    parts: Sequence[Part], wanted: Mask, columns: list[str] | None = None
+) -> Iterator[pl.DataFrame]:
+    """Yield the wanted rows of parts with their place; parts without any are not read."""
+    start = 0
+    for part in parts:
+        here = wanted[start : start + part.rows]
+        if here.any():
+            places = pl.int_range(start, start + part.rows, dtype=pl.Int64, eager=True)
+            frame = pl.read_parquet(part.path, columns=columns)
+            yield frame.with_columns(place=places).filter(pl.Series(here))
+        start += part.rows

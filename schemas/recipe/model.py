@@ -13,6 +13,7 @@ from siftset.schemas.recipe.labels import VotedLabels
 from siftset.schemas.recipe.refresh import Refresh
 from siftset.schemas.recipe.review import Review
 from siftset.schemas.recipe.section import Identifier, Section, Share
+from siftset.schemas.recipe.selection import Select
 from siftset.schemas.recipe.source import Prepare, Source
 from siftset.schemas.recipe.train import Compare, Train
 
@@ -65,6 +66,9 @@ class Recipe(Section):
     allow_empty: bool = Field(False, description="Whether a set of no rows may be published.")
     integrity: Integrity = Integrity()
     dedupe: Dedupe = Dedupe()
+    select: Select | None = Field(
+        None, description="How many of the kept rows are taken; all of them without it."
+    )
     split: Split = Split()
     review: Review | None = None
     refresh: Refresh = Refresh()

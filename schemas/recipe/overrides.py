@@ -18,6 +18,7 @@ PATHS: Final = frozenset(
         ("source", "delta", "path"),
         ("integrity", "reference"),
         ("integrity", "held_out"),
+        ("select", "near"),
         ("compare", "golden"),
     }
 )

@@ -18,3 +18,6 @@ SOURCE: Final = pl.Struct({"file": pl.String, "record": pl.Int64})
 """Where a row was read: the file as named in the source and the record's number, from 0."""
 
 SPLITS: Final = ("train", "validation", "test")
+
+SELECT: Final = "select"
+"""What a row is rejected by, in place of a clause, that a selection does not take."""

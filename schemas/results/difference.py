@@ -28,6 +28,7 @@ Reason = Literal[
     "split",
     "correction",
     "duplicate",
+    "selection",
 ]
 """Why a row differs: what came or went, what was decided otherwise, or which copy is kept."""
 
@@ -42,6 +43,7 @@ REASON_WORDS: dict[str, str] = {
     "split": "another split",
     "correction": "the input says something else of it",
     "duplicate": "another copy of its text is kept",
+    "selection": "another choice of the rows most like the examples",
 }
 
 

@@ -284,6 +284,36 @@ class Duplicates(Metrics):
     groups: tuple[Group, ...] = ()
 
 
+class ClassShare(Metrics):
+    """One class of a selection by shares."""
+
+    name: str
+    rows: int = Field(description="Rows to choose from.")
+    taken: int
+
+
+class Selection(Metrics):
+    """Which of the kept rows were taken: of the whole version, whatever this run read."""
+
+    asked: int
+    rows: int = Field(description="Rows to choose from: kept by the formula, duplicates aside.")
+    taken: int
+    method: str
+    model: str
+    near: str = Field(description="The file of the example texts.")
+    examples: int
+    fingerprint: str = Field("", description="Hash of the examples and of what compares them.")
+    likeness_taken: float | None = Field(
+        None,
+        description="Mean cosine to the nearest example, by the static model; of 20,000 rows at "
+        "most.",
+    )
+    likeness_all: float | None = Field(None, description="The same of all rows to choose from.")
+    per: str | None = None
+    unclassed: int = Field(0, description="Rows without a class, where classes get shares.")
+    classes: tuple[ClassShare, ...] = ()
+
+
 LeakKind = Literal["any", "exact", "normalised", "near", "n-gram", "prompt", "answer", "group"]
 
 
@@ -412,6 +442,7 @@ class RunMetrics(Metrics):
     duplicates: Duplicates | None = None
     leakage: tuple[Leak, ...] = ()
     split: SplitFacts | None = None
+    selection: Selection | None = None
     drift: tuple[Drift, ...] = ()
     label_precision: LabelPrecision | None = Field(
         None, description="Of the rows that this run kept."
@@ -430,10 +461,10 @@ class RunMetrics(Metrics):
     def _leave_out_unused(self, write: SerializerFunctionWrapHandler) -> dict[str, JsonValue]:
         """Write parts that few recipes ask for only where they do: other files stay as they were.
 
-        Those are `split`, of groups, and `votes`.
+        Those are `split`, of groups, `votes` and `selection`.
         """
         found: dict[str, JsonValue] = write(self)
-        for name in ("split", "votes"):
+        for name in ("split", "votes", "selection"):
             if getattr(self, name) is None:
                 found.pop(name, None)
         return found

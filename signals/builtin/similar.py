@@ -4,14 +4,21 @@ from __future__ import annotations
 
 from functools import cache, partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 from pydantic import Field
 
+from siftset.schemas.cache import embedded_model
 from siftset.schemas.model_files import digest_model_files
-from siftset.signals.builtin.local_model import load_model, model_folder, score_in_batches
+from siftset.signals.builtin.local_model import (
+    by_length,
+    load_model,
+    model_folder,
+    score_in_batches,
+)
 from siftset.signals.family import Build, Thresholds, family
 from siftset.signals.kernels.arrays import to_series
 from siftset.signals.signal import Signal
@@ -19,6 +26,10 @@ from siftset.signals.static_vectors.model import NAME, load_static, static_file
 
 if TYPE_CHECKING:
     import torch
+
+
+MINILM_SIZE: Final = 384
+"""Dimensions of the embedded model's vectors."""
 
 
 class Similar(Thresholds):
@@ -47,6 +58,20 @@ def embed_texts(folder: Path, texts: list[str], max_length: int) -> torch.Tensor
     mask = given["attention_mask"][..., None]
     mean = (states * mask).sum(1) / mask.sum(1).clamp_min(1)
     return torch.nn.functional.normalize(mean, dim=-1)
+
+
+def embed_minilm(texts: pl.Series) -> NDArray[np.float32]:
+    """Return unit vectors of texts, a null as if it were empty, by the embedded model.
+
+    A vector depends a little, as sums of floats do, on the texts of its batch.
+    """
+    import torch
+
+    vectors = np.zeros((len(texts), MINILM_SIZE), np.float32)
+    with torch.inference_mode():
+        for places, batch in by_length(texts.fill_null("").to_list()):
+            vectors[places] = embed_texts(embedded_model(), batch, 128).cpu().numpy()
+    return vectors
 
 
 def _cosine_to_nearest(examples: tuple[str, ...], texts: pl.Series) -> pl.Series:

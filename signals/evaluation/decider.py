@@ -66,8 +66,8 @@ class FormulaDecider:
         }
         self.root: Node = formula.root
         clauses = _clause_texts(self.root)
-        self._clause_texts = list(dict.fromkeys(clauses))
-        self._clause_of = [self._clause_texts.index(clause) for clause in clauses]
+        self.clauses = list(dict.fromkeys(clauses))
+        self._clause_of = [self.clauses.index(clause) for clause in clauses]
         self._plan = plan_as_written(self.root, self.questions, pinned=order == "pinned")
         self.minimum_rows = MINIMUM_ROWS
         self._lock = threading.Lock()
@@ -174,7 +174,7 @@ class FormulaDecider:
             if terms[position].size:
                 index[terms[position] == codes] = self._clause_of[position]
         chosen = to_series("clause", index).set(to_series("true", codes == TRUE), None)
-        return chosen.cat.to(pl.Enum(self._clause_texts))
+        return chosen.cat.to(pl.Enum(self.clauses))
 
     def _plan_for(self, frame: pl.DataFrame) -> FormulaPlan:
         with self._lock:

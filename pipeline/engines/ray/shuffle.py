@@ -36,11 +36,11 @@ from siftset.pipeline.stages.dedupe import (
     repeats_in,
     text_keys,
 )
-from siftset.pipeline.storage.part_files import Part, count_rows
+from siftset.pipeline.storage.part_files import Mask, Part, count_rows
 
 if TYPE_CHECKING:
     from siftset.pipeline.run.context import CurateRun
-    from siftset.pipeline.storage.table import DataFile
+    from siftset.pipeline.stages.resolve_duplicates import WrittenRows
 
 ROWS: Final = 4_000_000
 """Rows of a bucket, and rows whose keys one task parts."""
@@ -115,10 +115,14 @@ class ShuffleResolver:
         return exchange.find_duplicates(parts, NearDuplicateQuery(threshold, seed), without)
 
     def write_rows(
-        self, run: CurateRun, candidates: Sequence[Part], repeated: pl.DataFrame
-    ) -> tuple[tuple[DataFile, ...], tuple[Part, ...]]:
-        """Write kept rows and duplicates; return the files of the set, then the others."""
-        return write_all(run, self.nodes, candidates, repeated, rows=self.rows)
+        self,
+        run: CurateRun,
+        candidates: Sequence[Part],
+        repeated: pl.DataFrame,
+        taken: Mask | None = None,
+    ) -> WrittenRows:
+        """Write kept rows, duplicates and rows that are not `taken`, each to files of their own."""
+        return write_all(run, self.nodes, candidates, repeated, taken, rows=self.rows)
 
     def _group_keys(
         self,

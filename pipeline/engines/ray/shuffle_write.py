@@ -10,14 +10,16 @@ import uuid
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import polars as pl
 
 from siftset.pipeline.run.frozen_split import FrozenSplit
 from siftset.pipeline.stages.dedupe import split_duplicates, stamp_frame
+from siftset.pipeline.stages.resolve_duplicates import WrittenRows
+from siftset.pipeline.stages.select_rows import reject_unselected
 from siftset.pipeline.storage.atomic_files import sync
-from siftset.pipeline.storage.part_files import Part, PartWriter
+from siftset.pipeline.storage.part_files import Mask, Part, PartWriter
 from siftset.pipeline.storage.table import DataFile
 from siftset.schemas.results.columns import SPLITS
 
@@ -76,19 +78,21 @@ class WriteQuery:
     run_id: str
     formula: str
     frozen: FrozenSplit | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class GroupFiles:
-    """The files that a task wrote."""
-
-    files: tuple[DataFile, ...]
-    duplicates: tuple[Part, ...]
+    taken: Mask | None = None
+    """Of the rows of the group, those that a selection takes."""
+    clauses: pl.Enum | None = None
+    record: Literal["full", "decisions", "none"] = "full"
 
 
 def write_all(
-    run: CurateRun, nodes: Nodes, candidates: Sequence[Part], repeated: pl.DataFrame, *, rows: int
-) -> tuple[tuple[DataFile, ...], tuple[Part, ...]]:
+    run: CurateRun,
+    nodes: Nodes,
+    candidates: Sequence[Part],
+    repeated: pl.DataFrame,
+    taken: Mask | None = None,
+    *,
+    rows: int,
+) -> WrittenRows:
     """Write the candidates by split, duplicates apart, in the order of one machine."""
     groups = group_parts(candidates, rows)
     keepers = repeated.select(place="keeper").unique()
@@ -103,7 +107,16 @@ def write_all(
         wanted = known.join(mine.select(place="keeper").unique(), on="place", how="semi")
         queries.append(
             WriteQuery(
-                group, mine, wanted, run.folder, run.run_id, run.job.decider.hash, run.frozen
+                group,
+                mine,
+                wanted,
+                run.folder,
+                run.run_id,
+                run.job.decider.hash,
+                run.frozen,
+                None if taken is None else taken[group.start : group.end],
+                None if taken is None else run.job.clauses(),
+                run.job.recipe.record,
             )
         )
     written = nodes.map_tasks(write_group, queries)
@@ -114,7 +127,11 @@ def write_all(
         for file in one.files
         if file.split == split
     ]
-    return tuple(files), tuple(part for one in written for part in one.duplicates)
+    return WrittenRows(
+        tuple(files),
+        tuple(part for one in written for part in one.duplicates),
+        tuple(part for one in written for part in one.unselected),
+    )
 
 
 def _lift_file(path: Path) -> Path:
@@ -139,7 +156,7 @@ def name_rows(named: RowIdQuery) -> pl.DataFrame:
     return pl.concat(found)
 
 
-def write_group(writing: WriteQuery) -> GroupFiles:
+def write_group(writing: WriteQuery) -> WrittenRows:
     """Write the rows of a group; each attempt has a folder of its own."""
     group = writing.group
     # A task that is thought lost may still run beside the one that replaces it: neither may write
@@ -151,25 +168,31 @@ def write_group(writing: WriteQuery) -> GroupFiles:
     duplicates = _open_writer(
         writing, "duplicates", place, f"part-{group.number:06d}", even_empty=first
     )
+    unselected = _open_writer(writing, "rejected", place, f"unselected-{group.number:06d}")
     settled = split_duplicates(
-        group.parts, writing.repeated, start=group.start, known=writing.known
+        group.parts, writing.repeated, start=group.start, known=writing.known, taken=writing.taken
     )
-    for kept, repeats in settled:
+    for kept, repeats, left in settled:
         rows = stamp_frame(kept, writing.run_id, writing.formula, writing.frozen)
         for split, writer in writers.items():
             writer.add(rows.filter(pl.col("split") == split))
         bare = repeats.drop("duplicate_of", "kind")
         plain = stamp_frame(bare, writing.run_id, writing.formula, writing.frozen)
         duplicates.add(plain.hstack(repeats.select("duplicate_of", "kind")))
+        if writing.clauses is not None:
+            unselected.add(reject_unselected(left, writing.clauses, writing.record))
     files = tuple(
         DataFile(part.path, split, part.rows)
         for split, writer in writers.items()
         for part in writer.close()
     )
-    apart = duplicates.close()
-    for path in (*(file.path for file in files), *(part.path for part in apart)):
+    written = WrittenRows(files, duplicates.close(), unselected.close())
+    for path in (
+        *(file.path for file in files),
+        *(part.path for part in (*written.duplicates, *written.unselected)),
+    ):
         sync(path)
-    return GroupFiles(files, apart)
+    return written
 
 
 def _open_writer(

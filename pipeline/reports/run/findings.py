@@ -16,6 +16,7 @@ from siftset.pipeline.reports.run.actions import (
     write_command,
 )
 from siftset.pipeline.reports.run.check_statements import judge_checks
+from siftset.pipeline.reports.run.selection import judge_selection
 from siftset.pipeline.reports.run.statement import ReportFinding
 from siftset.pipeline.reports.run.votes import describe_accuracy, is_worse_than_chance
 from siftset.schemas.results.columns import SPLITS
@@ -339,7 +340,7 @@ def _compare_versions(metrics: RunMetrics) -> str:
 
 
 _RULES: Final[tuple[Callable[[RunMetrics], Iterator[ReportFinding]], ...]] = (
-    _judge_balance, _judge_faults, _judge_signals, judge_checks, _judge_columns,
+    _judge_balance, judge_selection, _judge_faults, _judge_signals, judge_checks, _judge_columns,
     _judge_duplicates, _judge_texts, _judge_labels, _judge_leakage, _judge_answers,
     _judge_split,
     _judge_votes,

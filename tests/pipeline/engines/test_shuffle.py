@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from types import SimpleNamespace
 
+import numpy as np
 import polars as pl
 import pytest
 from hypothesis import given, settings
@@ -70,9 +71,10 @@ def laid(folder: Path, drawn, *, conflicts: bool) -> tuple[list[Part], list[Part
     return write(folder / "candidates", candidates), write(folder / "ids", ids)
 
 
+@pytest.mark.parametrize("selects", [False, True])
 @pytest.mark.parametrize("stratified", [False, True])
-def test_groups_write_what_one_machine_writes(stratified, tmp_path):
-    """Rows, their order within a split, and what each duplicate repeats."""
+def test_groups_write_what_one_machine_writes(stratified, selects, tmp_path):
+    """Rows, their order within a split, what each duplicate repeats, and what is not selected."""
     frozen = None
     if stratified:
         nobody = pl.DataFrame(schema={"key": pl.UInt128, "split": pl.String})
@@ -81,6 +83,7 @@ def test_groups_write_what_one_machine_writes(stratified, tmp_path):
     for shard in range(5):
         numbers = [shard * 20 + row for row in range(20)]
         frame = pl.DataFrame({"row_id": [f"{n:032x}" for n in numbers]})
+        frame = frame.with_columns(source=pl.lit("f"), signals=pl.struct(long=pl.lit("true")))
         frame = frame.with_columns(
             text=pl.Series([f"text {n % 37}" for n in numbers]),
             split=pl.Series(["train" if n % 3 else "test" for n in numbers]),
@@ -94,6 +97,9 @@ def test_groups_write_what_one_machine_writes(stratified, tmp_path):
         frames.append([frame.head(11), frame.tail(9)])
     parts = write(tmp_path / "candidates", frames)
     repeated = LocalResolver().find_texts(parts, None)
+    taken = np.arange(100) % 4 > 0 if selects else None
+    if taken is not None:
+        taken[repeated["place"].to_numpy()] = False
     written = {}
     for name, resolver in (
         ("one", LocalResolver()),
@@ -104,16 +110,22 @@ def test_groups_write_what_one_machine_writes(stratified, tmp_path):
             folder=tmp_path / name,
             run_id="run",
             frozen=frozen,
-            job=SimpleNamespace(decider=decider),
+            job=SimpleNamespace(
+                decider=decider,
+                clauses=lambda: pl.Enum(["long", "select"]),
+                recipe=SimpleNamespace(record="full"),
+            ),
         )
-        files, duplicates = resolver.write_rows(run, parts, repeated)
-        assert sum(file.rows for file in files) + sum(part.rows for part in duplicates) == 100
+        files, duplicates, unselected = resolver.write_rows(run, parts, repeated, taken)
+        assert sum(one.rows for one in (*files, *duplicates, *unselected)) == 100
+        assert bool(unselected) is selects
         written[name] = (
             {
                 split: pl.concat([pl.read_parquet(f.path) for f in files if f.split == split])
                 for split in ("train", "test")
             },
             pl.concat([pl.read_parquet(part.path) for part in duplicates]),
+            [pl.read_parquet(part.path).rows() for part in unselected],
         )
     if stratified:
         points = {n: (n % 10 / 10 < (0.3 if n % 2 else 0.8)) for n in range(100)}
@@ -122,6 +134,9 @@ def test_groups_write_what_one_machine_writes(stratified, tmp_path):
     for split in ("train", "test"):
         assert written["one"][0][split].equals(written["many"][0][split])
     assert written["one"][1].equals(written["many"][1])
+    rejected = [[row for part in written[name][2] for row in part] for name in written]
+    assert rejected[0] == rejected[1]
+    assert all("select" in row for row in rejected[0])
     assert written["one"][1].height == repeated.height > 50
 
 

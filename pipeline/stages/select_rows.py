@@ -1,0 +1,190 @@
+"""So many of the kept rows, those most like example texts; the others are rejected by `select`.
+
+What is taken is a function of the kept rows and the examples: not of files, shards or threads. So a
+refresh, which has all candidates at hand, takes what a full run would take. Rows are read once to
+count classes and to draw a sample, and once for every search; what is remembered of each are its
+class and whether it is taken.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final, Literal
+
+import numpy as np
+import polars as pl
+
+from siftset.pipeline.stages.process_shard import rejected_rows
+from siftset.pipeline.stages.selection_pool import Pool, RowBlock, sample_texts, survey_pool
+from siftset.pipeline.storage.part_files import Mask, Part, rows_at
+from siftset.schemas.errors import RecipeError
+from siftset.schemas.results.columns import SELECT, STATE
+from siftset.schemas.results.metrics import ClassShare, Selection
+from siftset.signals.builtin.similar import embed_minilm
+from siftset.signals.selection.domain import fit_direction
+from siftset.signals.selection.turns import (
+    BestRows,
+    Grid,
+    rank_rows,
+    round_vectors,
+    share_equally,
+)
+from siftset.signals.static_vectors.model import load_static
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from siftset.pipeline.run.context import CurateRun
+    from siftset.schemas.recipe.selection import Select
+
+MOST_CLASSES: Final = 1_000
+CANDIDATES: Final = 4
+"""Rows that MiniLM looks at for each one that it takes."""
+MINILM_SAMPLE: Final = 2_000
+_SCORES: Final = 4_000_000
+"""Scores that are held at once: rows times examples."""
+
+
+@dataclass(frozen=True, slots=True)
+class RowSelection:
+    """Which candidates are taken, and what is told of it."""
+
+    taken: Mask
+    facts: Selection
+
+
+def select_rows(run: CurateRun, parts: Sequence[Part], kept: Mask) -> RowSelection | None:
+    """Choose among the candidates that repeat no other row; None where the recipe takes all.
+
+    Raises RecipeError where there are more classes than rows to take, or than MOST_CLASSES.
+    """
+    select, examples = run.job.recipe.select, run.job.examples
+    if select is None or examples is None:
+        return None
+    pool = survey_pool(run.job, parts, kept)
+    shares = _share_rows(select, pool)
+    texts = pl.Series(examples.texts, dtype=pl.String)
+    taken = pool.classes >= 0
+    if sum(shares) < taken.sum():
+        taken = _take_rows(select, pool, shares, texts)
+    of_taken = sample_texts(frame["text"] for frame in rows_at(parts, taken, ["text"]))
+    facts = Selection(
+        asked=select.rows,
+        rows=int(kept.sum()),
+        taken=int(taken.sum()),
+        method=select.method,
+        model=select.model,
+        near=examples.name,
+        examples=len(texts),
+        fingerprint=examples.fingerprint,
+        likeness_taken=_measure_likeness(of_taken, texts),
+        likeness_all=_measure_likeness(pool.sample, texts),
+        per=select.per,
+        unclassed=int(kept.sum()) - sum(pool.sizes),
+        classes=tuple(
+            ClassShare(name=name, rows=size, taken=share)
+            for name, size, share in zip(pool.names, pool.sizes, shares, strict=True)
+            if select.per is not None
+        ),
+    )
+    run.progress.say(
+        f"{facts.taken:,} of {facts.rows:,} rows are selected, those most like "
+        f"{facts.examples:,} texts of {facts.near}"
+    )
+    return RowSelection(taken, facts)
+
+
+def reject_unselected(
+    frame: pl.DataFrame, clauses: pl.Enum, record: Literal["full", "decisions", "none"]
+) -> pl.DataFrame:
+    """Return candidates that a selection does not take as rejected rows."""
+    # candidates hold what a Delta table can; the records that shards wrote have types of their own
+    states = {field.name: STATE for field in frame.schema["signals"].fields}  # type: ignore[attr-defined]
+    rows = frame.with_columns(pl.col("signals").cast(pl.Struct(states)))
+    return rejected_rows(rows, pl.lit(SELECT, clauses), record)
+
+
+def _share_rows(select: Select, pool: Pool) -> list[int]:
+    most = min(MOST_CLASSES, select.rows)
+    if len(pool.names) > most:
+        raise RecipeError(
+            f"select.per: '{select.per}' has {len(pool.names):,} values, expected at most {most:,} "
+            f"where {select.rows:,} rows are taken: name a column of classes, or take more rows"
+        )
+    return share_equally(select.rows, pool.sizes)
+
+
+def _take_rows(select: Select, pool: Pool, shares: Sequence[int], examples: pl.Series) -> Mask:
+    """Return which rows are taken: those that the model of the recipe finds best."""
+    static = load_static().embed
+    directions = _find_directions(select, static(examples), lambda: static(pool.sample))
+    if select.model == "static":
+        return _choose(pool.classes, pool.read_static, directions, shares)
+    many = [min(CANDIDATES * share, size) for share, size in zip(shares, pool.sizes, strict=True)]
+    candidates = _choose(pool.classes, pool.read_static, directions, many)
+    directions = _find_directions(
+        select, embed_minilm(examples), lambda: embed_minilm(pool.sample[:MINILM_SAMPLE])
+    )
+    block = pool.read_minilm(candidates)  # once, however often it is searched
+    classes = np.where(candidates, pool.classes, np.int32(-1))
+    return _choose(classes, lambda _: [block], directions, shares)
+
+
+def _find_directions(
+    select: Select, examples: NDArray[np.floating], others: Callable[[], NDArray[np.floating]]
+) -> Grid:
+    """Return what rows are compared with: each example, or all of them against other rows."""
+    if select.method == "round_robin":
+        return round_vectors(examples)
+    found = fit_direction(examples.astype(np.float64), others().astype(np.float64))
+    return round_vectors(found[None])
+
+
+def _choose(
+    classes: NDArray[np.int32],
+    read: Callable[[Mask], Iterable[RowBlock]],
+    directions: Grid,
+    shares: Sequence[int],
+) -> Mask:
+    """Return which rows are taken: so many of each class, by turns of the directions.
+
+    `classes` are as in a pool; `read` gives the rows of a mask, and may give more.
+    """
+    taken = np.zeros(len(classes), np.bool_)
+    depth = 64 + 4 * -(-max(shares, default=0) // len(directions))
+    waiting = [at for at, share in enumerate(shares) if share]
+    while waiting:
+        best = {at: BestRows(len(directions), min(depth, shares[at])) for at in waiting}
+        for block in _cut(read(np.isin(classes, waiting)), len(directions)):
+            ranks = rank_rows(block.vectors, directions, block.ids)
+            codes = classes[block.places]
+            for at in np.intersect1d(codes, waiting).tolist():
+                some = codes == at
+                best[at].show(ranks[:, some], block.places[some])
+        found = {at: best[at].take_by_turns(shares[at]) for at in waiting}
+        for rows in found.values():
+            taken[rows or []] = True
+        # what one search remembers is too little where many examples want the same rows
+        waiting = [at for at, rows in found.items() if rows is None]
+        depth *= 8
+    return taken
+
+
+def _cut(blocks: Iterable[RowBlock], directions: int) -> Iterator[RowBlock]:
+    size = max(256, _SCORES // directions)
+    for vectors, ids, places in blocks:
+        for start in range(0, len(ids), size):
+            cut = slice(start, start + size)
+            yield RowBlock(vectors[cut], ids[cut], places[cut])
+
+
+def _measure_likeness(texts: pl.Series, examples: pl.Series) -> float | None:
+    """Return the mean cosine of static vectors to the nearest example."""
+    embed = load_static().embed
+    nearest, size = embed(examples).T, max(1, _SCORES // len(examples))
+    found = [
+        (embed(texts[start : start + size]) @ nearest).max(axis=1)
+        for start in range(0, len(texts), size)
+    ]
+    return round(float(np.concatenate(found).mean()), 6) if found else None

@@ -1,0 +1,1 @@
+"""Which rows of many are most like some example texts."""
