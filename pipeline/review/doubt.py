@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from siftset.pipeline.review.cache import content_hash, read_arrays, write_arrays
 from siftset.pipeline.review.queues import Queue
-from siftset.pipeline.review.rows import ReviewRows
+from siftset.pipeline.review.rows import LABEL, ReviewRows
 from siftset.signals.label_doubt.confident_learning import score_doubt
 from siftset.signals.label_doubt.fold_models import fit_fold_models, group_of
 
@@ -53,7 +53,9 @@ def assess_labels(rows: ReviewRows, cache: Path) -> LabelDoubt:
     groups = rows.job.recipe.split.groups
     group = groups[0] if len(groups) == 1 else None
     labelled = (
-        rows.frame.select("text", "label", group=group_of(pl.col("text"), group))
+        rows.frame.select(
+            "text", pl.col(LABEL).alias("label"), group=group_of(pl.col("text"), group)
+        )
         .with_row_index("at")
         .drop_nulls()
     )

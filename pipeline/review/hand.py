@@ -10,6 +10,7 @@ from typing import Final, NamedTuple
 
 import numpy as np
 import polars as pl
+from pydantic import JsonValue
 
 from siftset.pipeline.decisions.files import open_log, reviewer_file
 from siftset.pipeline.decisions.log import DecisionLog, StandingDecision
@@ -17,7 +18,7 @@ from siftset.pipeline.decisions.record import Decision, Undo
 from siftset.pipeline.profile.shares import share_interval
 from siftset.pipeline.review.columns import CodedColumn
 from siftset.pipeline.review.queues import Queue
-from siftset.pipeline.review.rows import ReviewRows
+from siftset.pipeline.review.rows import SEEN, ReviewRows
 
 STALE: Final = "stale"
 DISPUTED: Final = "disputed"
@@ -77,7 +78,14 @@ class HandDecisions:
     def standing(self, row: int) -> StandingDecision | None:
         """Return what holds for a row, None where nothing was said of it."""
         row_id = self.rows.frame["row_id"][row]
-        return self.log.standing(row_id, self.rows.frame["seen"][row])
+        return self.log.standing(row_id, self.rows.frame[SEEN][row])
+
+    def describe(self, row: int) -> dict[str, JsonValue] | None:
+        """Return the decision about a row as a page shows it, None where nothing was said."""
+        found = self.standing(row)
+        if found is None or found.decision is None:
+            return None
+        return {**describe_decision(found.decision), "state": found.state}
 
     def decide(self, rows: Sequence[int], decisions: Sequence[Decision]) -> None:
         """Write a decision for each row; they are on the disk when this returns."""
@@ -152,3 +160,17 @@ class HandDecisions:
 def is_right(decision: Decision) -> bool:
     """Tell whether a person would keep a row as it is, neither relabelled nor edited."""
     return decision.decision == "keep" and decision.label is None and decision.text is None
+
+
+def describe_decision(decision: Decision) -> dict[str, JsonValue]:
+    """Return a decision as a page shows it."""
+    label = decision.label
+    shown = ", ".join(map(str, label)) if isinstance(label, tuple) else label
+    return {
+        "decision": decision.decision,
+        "label": None if shown is None else str(shown),
+        "text": decision.text,
+        "reason": decision.reason,
+        "by": decision.by,
+        "at": decision.model_dump(mode="json")["at"],
+    }

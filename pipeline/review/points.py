@@ -56,8 +56,7 @@ def pack_points(session: ReviewSession) -> bytes:
 
 def pack_mask(session: ReviewSession, asked: Filter) -> bytes:
     """Return a bit for each row: whether it meets a filter."""
-    session.queues()
-    return np.packbits(session.matcher.mask(asked), bitorder="little").tobytes()
+    return np.packbits(session.choose(asked), bitorder="little").tobytes()
 
 
 def _to_bytes(column: CodedColumn) -> NDArray[np.uint8]:

@@ -35,7 +35,9 @@ FACET_VALUES: Final = 40
 _FACET_TYPES: Final = (pl.String, pl.Boolean, pl.Categorical, pl.Enum)
 _LONGEST: Final = 60
 """A value of a facet has at most so many characters."""
-_OWN: Final = ("row_id", "seen", "file", "record", "text", "label", "id", "part", "why", "repeats")
+SEEN, FILE, RECORD, LABEL, ID = ":seen", ":file", ":record", ":label", ":id"
+PART, WHY, REPEATS = ":part", ":why", ":repeats"
+"""Columns of ours, beside those of the source, which may have any name but these."""
 SIGNAL: Final = "signal:"
 SCORE: Final = "score:"
 
@@ -47,8 +49,8 @@ class ReviewRows:
     loaded: LoadedRecipe
     job: Job
     frame: pl.DataFrame
-    """row_id, seen, file, record, text, label (text), id, part, why, repeats, a column for each
-    signal's state and score, and the columns that facets and signals read."""
+    """row_id, text, our columns (label and id as text), a column for each signal's state and
+    score, and the columns that facets and signals read."""
     version: int
     run_id: str
     signals: tuple[str, ...]
@@ -83,7 +85,7 @@ def read_review_rows(recipe: RecipeLike, overrides: tuple[str, ...] = ()) -> Rev
     job = load_job(loaded)
     outcomes = _read_outcomes(store)
     frame = _read_source(job).join(outcomes, on="row_id", how="left", maintain_order="left")
-    frame = frame.with_columns(pl.col("part").fill_null(UNREAD).cast(pl.Enum(PARTS)))
+    frame = frame.with_columns(pl.col(PART).fill_null(UNREAD).cast(pl.Enum(PARTS)))
     named = [name.removeprefix(SIGNAL) for name in outcomes.columns if name.startswith(SIGNAL)]
     scored = [name.removeprefix(SCORE) for name in outcomes.columns if name.startswith(SCORE)]
     return ReviewRows(
@@ -101,38 +103,35 @@ def read_review_rows(recipe: RecipeLike, overrides: tuple[str, ...] = ()) -> Rev
 
 def _read_source(job: Job) -> pl.DataFrame:
     schema = job.sources.schema
-    asked = set(job.decider.columns) | set(job.recipe.split.groups)
+    asked = {"text", *job.decider.columns, *job.recipe.split.groups}
     if not asked <= set(schema):  # a view of conversations is computed from them
-        asked.add(COLUMN)
-    wanted = [
-        name
-        for name, dtype in schema.items()
-        if name not in _OWN and (name in asked or dtype in _FACET_TYPES)
-    ]
+        asked = (asked & set(schema)) | {COLUMN}
+    wanted = [name for name, dtype in schema.items() if name in asked or dtype in _FACET_TYPES]
+    none = pl.lit(None, pl.String)
     parts = []
     for shard in job.shards:
         for batch in shard.read_batches():
             frame = batch.frame
-            own: list[str | pl.Expr | pl.Series] = [
-                "row_id",
-                hash_records(frame, schema.names()),
-                pl.col("source").struct.field("file"),
-                pl.col("source").struct.field("record"),
-                pl.col("text").cast(pl.String),
-                (label_column(frame) if "label" in schema else pl.lit(None, pl.String)).alias(
-                    "label"
-                ),
-                (pl.col("id").cast(pl.String) if "id" in schema else pl.lit(None, pl.String)).alias(
-                    "id"
-                ),
-            ]
-            parts.append(frame.select(*own, *wanted))
+            parts.append(
+                frame.select(
+                    "row_id",
+                    hash_records(frame, schema.names()).alias(SEEN),
+                    pl.col("source").struct.field("file").alias(FILE),
+                    pl.col("source").struct.field("record").alias(RECORD),
+                    (label_column(frame) if "label" in schema else none).alias(LABEL),
+                    (pl.col("id").cast(pl.String) if "id" in schema else none).alias(ID),
+                    *wanted,
+                ).with_columns(pl.col("text").cast(pl.String))
+            )
     frame = pl.concat(parts) if parts else pl.DataFrame(schema={"row_id": pl.String})
-    needless = [name for name in wanted if name not in asked and not _is_facet(frame[name])]
+    needless = [name for name in wanted if name not in asked and not _is_facet(name, frame)]
     return frame.drop(needless)
 
 
-def _is_facet(values: pl.Series) -> bool:
+def _is_facet(name: str, frame: pl.DataFrame) -> bool:
+    values = frame[name]
+    if name in ("row_id", "text", "label", "id") or name.startswith((":", SIGNAL, SCORE)):
+        return False
     if values.dtype not in _FACET_TYPES or not 1 < values.n_unique() <= FACET_VALUES:
         return False
     return bool((values.cast(pl.String).str.len_chars() <= _LONGEST).all())
@@ -140,16 +139,14 @@ def _is_facet(values: pl.Series) -> bool:
 
 def _find_facets(frame: pl.DataFrame) -> dict[str, CodedColumn]:
     """Return what rows can be filtered by, in the order in which a page shows it."""
-    found = {"part": encode_column(frame["part"])}
-    if frame["label"].null_count() < frame.height:
-        found["label"] = encode_column(frame["label"])
-    for name in frame.columns:
-        if name not in _OWN and not name.startswith((SIGNAL, SCORE)) and _is_facet(frame[name]):
-            found[name] = encode_column(frame[name])
-    if "file" not in found and frame["file"].n_unique() > 1:
-        found["file"] = encode_column(frame["file"])
-    if frame["why"].null_count() < frame.height:
-        found["why"] = encode_column(frame["why"])
+    found = {"part": encode_column(frame[PART])}
+    if frame[LABEL].null_count() < frame.height:
+        found["label"] = encode_column(frame[LABEL])
+    found |= {name: encode_column(frame[name]) for name in frame.columns if _is_facet(name, frame)}
+    if "file" not in found and frame[FILE].n_unique() > 1:
+        found["file"] = encode_column(frame[FILE])
+    if frame[WHY].null_count() < frame.height:
+        found["why"] = encode_column(frame[WHY])
     return found
 
 
@@ -178,12 +175,12 @@ _PLACES: Final = (
 
 
 def _flatten(rows: pl.DataFrame, part: str, why: pl.Expr) -> pl.DataFrame:
-    repeats = "duplicate_of" if part == DUPLICATE else None
+    repeats = pl.col("duplicate_of") if part == DUPLICATE else pl.lit(None, pl.String)
     return rows.select(
         "row_id",
-        pl.lit(part).alias("part"),
-        why.alias("why"),
-        pl.col(repeats).alias("repeats") if repeats else pl.lit(None, pl.String).alias("repeats"),
+        pl.lit(part).alias(PART),
+        why.alias(WHY),
+        repeats.alias(REPEATS),
         *_fields(rows, "signals", SIGNAL, pl.Enum(STATES)),
         *_fields(rows, "scores", SCORE, pl.Float64()),
     )

@@ -18,7 +18,8 @@ from pydantic import JsonValue, ValidationError
 from siftset.pipeline.review.assets import SERVED_POLICY, served_files
 from siftset.pipeline.review.filters import Filter
 from siftset.pipeline.review.points import pack_mask, pack_points
-from siftset.pipeline.review.session import Ask, ReviewSession
+from siftset.pipeline.review.requests import Ask, AskRules, AskWrite
+from siftset.pipeline.review.session import ReviewSession
 from siftset.schemas.errors import OutputError, SiftsetError
 
 LOOPBACK: Final = "127.0.0.1"
@@ -185,6 +186,10 @@ def _filter_of(query: Query) -> Filter:
     return Filter.model_validate_json(query.get("filter") or "{}")
 
 
+def _write_rule(session: ReviewSession, ask: AskWrite) -> JsonValue:
+    return session.rules.write(ask.id, ask.before)
+
+
 _ASKED: Final[Mapping[str, Callable[[ReviewSession, Query], JsonValue | bytes]]] = {
     "/api/state": lambda session, query: session.state(),
     "/api/facets": lambda session, query: session.facets(_filter_of(query)),
@@ -200,5 +205,9 @@ _ASKED: Final[Mapping[str, Callable[[ReviewSession, Query], JsonValue | bytes]]]
 _DONE: Final[Mapping[str, Callable[[ReviewSession, bytes], JsonValue | bytes]]] = {
     "/api/decide": lambda session, body: session.decide(Ask.model_validate_json(body)),
     "/api/undo": lambda session, body: session.undo(),
+    "/api/propose": lambda session, body: session.rules.propose(
+        session.choose(AskRules.model_validate_json(body).filter)
+    ),
+    "/api/rule": lambda session, body: _write_rule(session, AskWrite.model_validate_json(body)),
     "/api/select": lambda session, body: session.select_rows(body),
 }

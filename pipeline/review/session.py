@@ -8,15 +8,29 @@ from collections.abc import Sequence
 from typing import Final, Literal
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field, JsonValue
+from pydantic import JsonValue
 
-from siftset.pipeline.decisions.record import Decision, Verb, new_step
-from siftset.pipeline.review.columns import Places
+from siftset.pipeline.decisions.record import Decision, new_step
+from siftset.pipeline.review.columns import Mask, Places
 from siftset.pipeline.review.filters import Filter, Matcher
-from siftset.pipeline.review.hand import DISPUTED, STALE, HandDecisions
+from siftset.pipeline.review.hand import DISPUTED, STALE, HandDecisions, describe_decision
 from siftset.pipeline.review.preparation import Preparation
 from siftset.pipeline.review.queues import Queue, answer_clauses, order_queues
-from siftset.pipeline.review.rows import KEPT, REJECTED, ReviewRows
+from siftset.pipeline.review.requests import Ask
+from siftset.pipeline.review.rows import (
+    FILE,
+    ID,
+    KEPT,
+    LABEL,
+    PART,
+    RECORD,
+    REJECTED,
+    REPEATS,
+    SEEN,
+    WHY,
+    ReviewRows,
+)
+from siftset.pipeline.review.rule_book import RuleBook
 from siftset.schemas.results.columns import STATES
 from siftset.signals.formula.tree import Node, Op, show
 
@@ -31,21 +45,6 @@ _REASONS: Final = 8
 _SAMPLES: Final = {"random_kept": KEPT, "random_rejected": REJECTED}
 
 
-class Ask(BaseModel):
-    """A decision as the page sends it: about one row, or about all that meet a filter."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    row: int | None = Field(None, ge=0)
-    filter: Filter = Filter()
-    rows: int | None = None
-    """How many rows the person was told that the filter means."""
-    decision: Verb
-    label: str | None = None
-    text: str | None = None
-    reason: str | None = None
-
-
 class ReviewSession:
     """The rows of a recipe, what was decided, and what is being prepared."""
 
@@ -54,6 +53,7 @@ class ReviewSession:
         self.hand = hand
         self.preparation = preparation
         self.matcher = Matcher(rows, hand.states)
+        self.rules = RuleBook(rows)
         self.labels = sorted(value for value in getattr(rows.facets.get("label"), "values", ()))
 
     def queues(self) -> list[Queue]:
@@ -153,7 +153,7 @@ class ReviewSession:
 
     def list_rows(self, places: Places) -> list[JsonValue]:
         """Return rows as a list shows them: texts cut short."""
-        frame = self.rows.frame.select("row_id", "text", "label", "part")[places]
+        frame = self.rows.frame.select("row_id", "text", LABEL, PART)[places]
         found: list[JsonValue] = []
         for row, held in zip(places.tolist(), frame.iter_rows(named=True), strict=True):
             text = held["text"]
@@ -161,9 +161,9 @@ class ReviewSession:
                 {
                     "row": row,
                     "text": text if text is None else text[:_LISTED],
-                    "label": held["label"],
-                    "part": held["part"],
-                    "decision": self._describe_decision(row),
+                    "label": held[LABEL],
+                    "part": held[PART],
+                    "decision": self.hand.describe(row),
                 }
             )
         return found
@@ -186,13 +186,13 @@ class ReviewSession:
         return {
             "row": row,
             "row_id": held["row_id"],
-            "id": held["id"],
-            "place": f"{held['file']}:{held['record']}",
+            "id": held[ID],
+            "place": f"{held[FILE]}:{held[RECORD]}",
             "text": held["text"],
-            "label": held["label"],
-            "part": held["part"],
-            "why": held["why"],
-            "repeats": held["repeats"],
+            "label": held[LABEL],
+            "part": held[PART],
+            "why": held[WHY],
+            "repeats": held[REPEATS],
             "columns": {
                 name: None if held[name] is None else str(held[name])
                 for name in self.rows.facets
@@ -202,8 +202,8 @@ class ReviewSession:
             "signals": signals,
             "doubt": self._describe_doubt(row),
             "notes": notes,
-            "decision": self._describe_decision(row),
-            "said": [_describe(one) for one in said],
+            "decision": self.hand.describe(row),
+            "said": [describe_decision(one) for one in said],
         }
 
     def find_alike(self, row: int) -> list[JsonValue]:
@@ -227,14 +227,14 @@ class ReviewSession:
         places = self._meant(ask)
         how: Literal["row", "bulk"] = "bulk" if ask.row is None else "row"
         step = new_step()
-        frame = self.rows.frame.select("row_id", "seen", "file", "record")[places]
+        frame = self.rows.frame.select("row_id", SEEN, FILE, RECORD)[places]
         decisions = [
             Decision.model_validate(
                 {
                     "event": f"{step}-{number}",
                     "row_id": held["row_id"],
-                    "source": {"file": held["file"], "record": held["record"]},
-                    "seen": held["seen"],
+                    "source": {"file": held[FILE], "record": held[RECORD]},
+                    "seen": held[SEEN],
                     "decision": ask.decision,
                     "label": ask.label,
                     "text": ask.text,
@@ -254,6 +254,11 @@ class ReviewSession:
         """Take back the last step; return the rows that it was about."""
         undone = self.hand.undo()
         return {"undone": [*undone[:1_000]], "count": len(undone), **self.tally()}
+
+    def choose(self, asked: Filter) -> Mask:
+        """Mark the rows that meet a filter, as queues are now."""
+        self.queues()
+        return self.matcher.mask(asked)
 
     def select_rows(self, bits: bytes) -> dict[str, JsonValue]:
         """Remember rows chosen on the map, a bit for each row; return a name for them."""
@@ -309,22 +314,3 @@ class ReviewSession:
         if doubt is None or not doubt.doubt[row] > 0.5:
             return None
         return {"own": float(doubt.own[row]), "likelier": doubt.classes[doubt.likelier[row]]}
-
-    def _describe_decision(self, row: int) -> dict[str, JsonValue] | None:
-        found = self.hand.standing(row)
-        if found is None or found.decision is None:
-            return None
-        return {**_describe(found.decision), "state": found.state}
-
-
-def _describe(decision: Decision) -> dict[str, JsonValue]:
-    label = decision.label
-    return {
-        "decision": decision.decision,
-        "label": ", ".join(map(str, label)) if isinstance(label, tuple) else
-        None if label is None else str(label),
-        "text": decision.text,
-        "reason": decision.reason,
-        "by": decision.by,
-        "at": decision.model_dump(mode="json")["at"],
-    }  # fmt: skip

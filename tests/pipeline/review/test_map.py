@@ -54,4 +54,4 @@ def test_points_hold_a_code_for_each_row(session, tmp_path: Path, monkeypatch) -
     assert len(packed) == 4 + length + rows * (4 + len(head["columns"]))
     codes = packed[4 + length + 4 * rows :][:rows]
     column = head["columns"][0]
-    assert [column["values"][code] for code in codes] == session.rows.frame["part"].to_list()
+    assert [column["values"][code] for code in codes] == session.rows.frame[":part"].to_list()
