@@ -2,29 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import tempfile
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-import numpy as np
 import polars as pl
 from pydantic import JsonValue
 
+from siftset.pipeline.profile.history import METRICS, read_history, read_metrics
+from siftset.pipeline.run.doubt_findings import describe_quality, doubt_key, store_findings
+from siftset.pipeline.run.job import SECTIONS, load_job
+from siftset.pipeline.run.label_votes import bind_voters
 from siftset.pipeline.sources import Sources, open_sources
+from siftset.pipeline.stages.publish import render_report, write_metrics
+from siftset.pipeline.storage.address import output_folder
 from siftset.pipeline.storage.atomic_files import atomic_write
-from siftset.schemas.errors import RecipeError, SourceError
+from siftset.pipeline.storage.run_folder import RunFolder
+from siftset.pipeline.storage.table import Store
+from siftset.schemas.conversations import schema_with_views, with_views
+from siftset.schemas.errors import RecipeError, SiftsetError, SourceError
 from siftset.schemas.progress import Progress, Silent
 from siftset.schemas.recipe.loading import LoadedRecipe, RecipeLike, load_recipe
+from siftset.schemas.results.metrics import LabelDoubts
 from siftset.signals.evaluation.faults import excerpt
-from siftset.signals.label_doubt.confident_learning import find_label_issues, score_doubt
-from siftset.signals.label_doubt.fold_models import (
-    FoldModels,
-    LabelQuality,
-    assess_labels,
-    fit_fold_models,
-    group_of,
-)
+from siftset.signals.label_doubt.confident_learning import LabelQuality
+from siftset.signals.label_doubt.fold_models import fit_fold_models, group_of
+from siftset.signals.label_doubt.judged_labels import JudgedLabels
+from siftset.signals.label_votes.voters import Voters
 from siftset.signals.labels import labels_as_text
 
 SHOWN: Final = 10
@@ -50,7 +56,7 @@ class DoubtResult:
     """The most doubtful rows, with the columns of the file of rows."""
     models: Path
     rows: Path
-    group: str | None
+    group: tuple[str, ...]
 
     def lines(self) -> Iterator[str]:
         """Yield what a person wants to know."""
@@ -65,7 +71,7 @@ class DoubtResult:
             yield f"  {row['label_doubt']:.2f}  {told:<26}{excerpt(row['text'], 90)}"
         yield f"rows      {self.rows}"
         yield f"models    {self.models}"
-        group = "" if self.group is None else f", group: {self.group}"
+        group = f", group: [{', '.join(self.group)}]" if self.group else ""
         yield (
             "to drop such rows, add to the recipe:  signals: {doubtful: {label_doubt: "
             f"{{models: {self.models.name}{group}, min: 0.9}}}}}}  and  keep: ... & ~doubtful"
@@ -90,77 +96,111 @@ def find_doubtful_labels(
     out: Path | None = None,
     progress: Progress | None = None,
 ) -> DoubtResult:
-    """Fit models on the labels of a recipe's source and judge the rows that each model did not see.
+    """Fit models on the labels of a recipe's source, and ask each of rows it did not see.
 
     Rows of one `split.group`, or else copies of a text, stay in one fold. Writes every row with its
     score to NAME.doubt.parquet, and what the signal `label_doubt` reads to NAME.doubt.safetensors,
-    beside the recipe or into the folder `out`. Removes nothing. Raises a SiftsetError.
+    beside the recipe or into the folder `out`. The report of the current version, and those of
+    later runs on the same input, say what was found. Removes nothing. Raises a SiftsetError.
     """
     shown = progress or Silent()
-    loaded = load_recipe(recipe, overrides=overrides, uses={"source", "prepare", "split"})
+    loaded = load_recipe(recipe, overrides=overrides, uses=SECTIONS)
     sources = open_sources(loaded.recipe, loaded.folder)
-    if "label" not in sources.schema:
+    voters = bind_voters(loaded.recipe, loaded.folder)
+    if voters is not None:
+        voters.check(sources.schema)
+    elif "label" not in sources.schema:
         raise SourceError(
             "the source has no column 'label': name the column of labels with  label: COLUMN  in "
             f"the source, one of: {', '.join(sources.schema)}"
         )
     group = _find_group(loaded, sources)
-    with shown.stage("fit models of the labels"):
-        models = fit_fold_models(lambda: _read_labelled(sources, group), group)
-    with shown.stage("judge the rows that each model did not see"):
-        quality = assess_labels(models, lambda: _read_labelled(sources, group))
+    labelled = _LabelledRows(sources, voters, group)
+    with shown.stage("fit models of labels"):
+        models = fit_fold_models(labelled.read, group)
     folder = out or (loaded.path.parent if loaded.path.is_file() else Path.cwd())
     folder.mkdir(parents=True, exist_ok=True)
     place = folder / f"{loaded.recipe.name}.doubt.safetensors"
     rows = place.with_suffix(".parquet")
-    with shown.stage("write the rows"), atomic_write(rows) as draft:
-        first = _write_rows(models, _read_labelled(sources, group), draft)
+    with tempfile.TemporaryFile(dir=folder, prefix=".doubt-") as file:
+        judged = JudgedLabels(models, file)
+        with shown.stage("ask each of rows it did not see"):
+            judged.ask(labelled.read())
+        with shown.stage("write the rows"), atomic_write(rows) as draft:
+            first = _write_rows(judged.judge(labelled.read()), draft)
     with atomic_write(place) as draft:
-        models.save(draft, quality)
-    return DoubtResult(quality, first, place, rows, group)
+        models.save(draft, judged.quality)
+    found = describe_quality(
+        judged.quality, of="this input", file=str(rows), examples=judged.examples
+    )
+    key = doubt_key(loaded.recipe, sources.inputs, voters)
+    store_findings(output_folder(loaded), key, found)
+    _tell_report(loaded, found)
+    return DoubtResult(judged.quality, first, place, rows, group)
 
 
-def _find_group(loaded: LoadedRecipe, sources: Sources) -> str | None:
+def _find_group(loaded: LoadedRecipe, sources: Sources) -> tuple[str, ...]:
     named = loaded.recipe.split.groups
-    if named and (len(named) > 1 or named[0] not in sources.schema):
-        raise RecipeError(
-            f"split.group: doubt knows groups of one column, not {', '.join(named)}: make them one "
-            "in prepare.columns, or leave the group out with  --set split.group=null"
-        )
-    return named[0] if named else None
+    known = schema_with_views(sources.schema, named)
+    for name in named:
+        if name not in known or known[name].is_nested():
+            raise RecipeError(
+                f"split.group: doubt needs a column or a path to one value, and '{name}' is none: "
+                "make it one in prepare.columns, or leave the group out with  --set "
+                "split.group=null"
+            )
+    return named
 
 
-def _read_labelled(sources: Sources, group: str | None) -> Iterator[pl.DataFrame]:
-    for batch in sources.read_batches():
-        yield batch.frame.select(
-            "row_id",
-            "text",
-            label=labels_as_text(pl.col("label")),
-            group=group_of(pl.col("text"), group),
-        ).drop_nulls()
+@dataclass(frozen=True, slots=True)
+class _LabelledRows:
+    """The rows of a source that have a text and a label, given or voted."""
+
+    sources: Sources
+    voters: Voters | None
+    group: tuple[str, ...]
+
+    def read(self) -> Iterator[pl.DataFrame]:
+        """Read all of them, in the source's order."""
+        for batch in self.sources.read_batches():
+            frame = batch.frame if self.voters is None else self.voters.add_labels(batch.frame)[0]
+            yield (
+                with_views(frame, self.group)
+                .select(
+                    "row_id",
+                    "text",
+                    label=labels_as_text(pl.col("label")),
+                    group=group_of(pl.col("text"), self.group),
+                )
+                .drop_nulls()
+            )
 
 
-def _write_rows(models: FoldModels, frames: Iterator[pl.DataFrame], path: Path) -> pl.DataFrame:
+def _write_rows(frames: Iterable[pl.DataFrame], path: Path) -> pl.DataFrame:
     """Write every row with its score, in the source's order; return the most doubtful ones."""
     import pyarrow.parquet as pq
 
     first = pl.DataFrame(schema=_ROWS)
-    codes = {label: code for code, label in enumerate(models.classes)}
     with pq.ParquetWriter(path, first.to_arrow().schema, compression="zstd") as writer:
         for frame in frames:
-            probabilities = models.ask(frame)
-            labels = frame["label"].replace_strict(codes, return_dtype=pl.Int64).to_numpy()
-            wrong, _ = find_label_issues(probabilities, labels, models.thresholds)
-            others = probabilities.copy()
-            others[np.arange(len(labels)), labels] = -1
-            told = frame.select(
-                "row_id",
-                "label",
-                likelier=pl.Series([models.classes[at] for at in others.argmax(axis=1)]),
-                label_doubt=pl.Series(score_doubt(probabilities, labels)),
-                looks_wrong=pl.Series(wrong),
-                text="text",
-            ).cast(_ROWS)
+            told = frame.select(_ROWS.names()).cast(_ROWS)
             writer.write_table(told.to_arrow())
             first = pl.concat([first, told]).sort("label_doubt", descending=True).head(SHOWN)
     return first
+
+
+def _tell_report(loaded: LoadedRecipe, found: LabelDoubts) -> None:
+    """Let the report of the current version say what was found, if this recipe would make it."""
+    try:
+        job = load_job(loaded)
+    except SiftsetError:  # the rest of the recipe may not be ready yet
+        return
+    store = Store(job.output)
+    current = store.current() if job.output.is_dir() else None
+    if current is None or current.key != job.key:
+        return
+    folder = RunFolder(job.output, current.run_id)
+    metrics = read_metrics(folder.path / METRICS)
+    if metrics is not None:
+        write_metrics(folder.path, metrics.model_copy(update={"label_doubts": found}))
+        render_report(folder.path, history=read_history(job.output, before=current.run_id))

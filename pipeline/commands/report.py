@@ -86,6 +86,13 @@ def _set_figures(metrics: RunMetrics) -> Iterator[tuple[str, str]]:
             yield f"labelled {' or '.join(precision.wanted)}", f"{share} ({of})"
     new = "new " if run.incremental else ""
     yield "kept by its run", f"{rows.kept:,} of {rows.read:,} {new}rows read"
+    if metrics.label_doubts is not None:
+        found = metrics.label_doubts
+        share = format_percent(found.wrong, found.rows)
+        yield "labels that look wrong", f"{found.wrong:,} of {found.rows:,} ({share})"
+    if metrics.votes is not None:
+        given = sum(one.rows for one in metrics.votes.classes)
+        yield "labels by votes", f"{given:,} of {metrics.votes.rows:,} rows read"
     between = [one for one in metrics.leakage if one.right in SPLITS and one.kind == "exact"]
     if between:
         of = " of the new rows" if run.incremental else ""

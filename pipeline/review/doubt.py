@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -50,8 +51,7 @@ def assess_labels(rows: ReviewRows, cache: Path) -> LabelDoubt:
     Raises SignalError where there is too little to learn from, MissingExtraError without
     scikit-learn.
     """
-    groups = rows.job.recipe.split.groups
-    group = groups[0] if len(groups) == 1 else None
+    group = rows.job.recipe.split.groups
     labelled = (
         rows.frame.select(
             "text", pl.col(LABEL).alias("label"), group=group_of(pl.col("text"), group)
@@ -74,7 +74,7 @@ def assess_labels(rows: ReviewRows, cache: Path) -> LabelDoubt:
 
 
 def _ask_models(
-    labelled: pl.DataFrame, count: int, group: str | None
+    labelled: pl.DataFrame, count: int, group: Sequence[str]
 ) -> dict[str, NDArray[np.generic]]:
     fitted = labelled.gather_every(max(1, -(-labelled.height // FITTED)))
     models = fit_fold_models(lambda: iter([fitted.drop("at")]), group)

@@ -19,6 +19,7 @@ from siftset.pipeline.gate.prepare import check_thresholds, prepare_gate, suite_
 from siftset.pipeline.gate.row_rules import PlainRules, RowRule, RowRuleSet
 from siftset.pipeline.profile.custom import load_metrics
 from siftset.pipeline.run.content_key import content_key
+from siftset.pipeline.run.doubt_findings import doubt_key
 from siftset.pipeline.run.examples import Examples, read_examples
 from siftset.pipeline.run.label_votes import bind_voters
 from siftset.pipeline.run.released_rows import QuarantineFixes, read_fixes
@@ -173,6 +174,11 @@ class Job:
         """The signals that are asked, by the formula or for their votes."""
         voting = {} if self.voters is None else self.voters.decider.questions
         return {**voting, **self.decider.questions}
+
+    @property
+    def doubt_key(self) -> str:
+        """What findings about the labels of this input are known by."""
+        return doubt_key(self.recipe, self.sources.inputs, self.voters)
 
     def fingerprints(self) -> dict[str, JsonValue]:
         """Return the fingerprint of every signal that is asked."""

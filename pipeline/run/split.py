@@ -11,6 +11,7 @@ from siftset.pipeline.run.frozen_split import GROUPED, POINT, STRATUM
 from siftset.pipeline.sources.row_ids import canonical_text
 from siftset.schemas.conversations import COLUMN, MESSAGES, find_column, view
 from siftset.schemas.errors import SourceError
+from siftset.schemas.group_keys import join_group
 from siftset.schemas.recipe.integrity import Split
 from siftset.schemas.results.columns import OWN_COLUMNS, SPLITS
 from siftset.signals.words.text_normalisation import bare_text
@@ -115,10 +116,7 @@ def group_text(split: Split, schema: pl.Schema) -> pl.Expr | None:
                 + ", ".join(schema)
             )
         parts.append(value.map_batches(canonical_text, return_dtype=pl.String, is_elementwise=True))
-    if len(parts) < 2:
-        return parts[0] if parts else None
-    whole = pl.concat_str([part.fill_null("\0") for part in parts], separator="\x1f")
-    return pl.when(pl.any_horizontal([part.is_not_null() for part in parts])).then(whole)
+    return join_group(parts)
 
 
 def check_official(found: pl.Series) -> pl.Series:

@@ -29,6 +29,7 @@ from siftset.pipeline.profile.rows import (
 from siftset.pipeline.profile.scalars import PREFIX_SHARE
 from siftset.pipeline.profile.state import ProfileState, profile_batches
 from siftset.pipeline.run.content_key import content_key
+from siftset.pipeline.run.doubt_findings import find_label_doubts
 from siftset.pipeline.run.examples import UNSELECTED
 from siftset.pipeline.run.released_rows import FILE
 from siftset.pipeline.stages.measure_split import measure_split, open_held_out
@@ -45,6 +46,7 @@ from siftset.schemas.results.metrics import (
     Duplicates,
     Funnel,
     Input,
+    LabelDoubts,
     LabelPrecision,
     Leak,
     Profile,
@@ -59,6 +61,7 @@ from siftset.signals.labels import label_column
 
 if TYPE_CHECKING:
     from siftset.pipeline.run.context import CurateRun
+    from siftset.pipeline.run.job import Job
     from siftset.pipeline.stages.judgement import Judgement
     from siftset.pipeline.stages.process_shard import ShardResult
     from siftset.pipeline.stages.run_outcome import RunOutcome
@@ -114,6 +117,7 @@ def measure(
         label_precision=precision,
         set_label_precision=of_set if looks else None,
         votes=_add_votes(results),
+        label_doubts=_find_label_doubts(run.job),
         max_length=train.max_length if train else None,
         samples=_take_samples(run, results, outcome, precision),
         links=_make_links(results, outcome, judged),
@@ -127,6 +131,13 @@ def measure(
 def _add_votes(results: Sequence[ShardResult]) -> VoteMetrics | None:
     votes = [result.votes for result in results if result.votes is not None]
     return reduce(add_metrics, votes) if votes else None
+
+
+def _find_label_doubts(job: Job) -> LabelDoubts | None:
+    if "label" not in job.columns:
+        return None
+    asked = [question.signal for question in job.questions.values()]
+    return find_label_doubts(job.output, job.doubt_key, asked, job.loaded.folder)
 
 
 def _prefix_share(run: CurateRun, outcome: RunOutcome) -> dict[str, float]:

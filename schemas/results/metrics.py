@@ -427,6 +427,25 @@ class VoteMetrics(Metrics):
     voters: tuple[VoterMetrics, ...] = ()
 
 
+class DoubtfulLabels(Metrics):
+    """Rows that are given one label and look like another."""
+
+    label: str
+    other: str
+    rows: int
+    examples: tuple[Example, ...] = Field((), description="The most doubtful; `reason`: how much.")
+
+
+class LabelDoubts(Metrics):
+    """Which labels look wrong to models that did not see the rows, by confident learning."""
+
+    rows: int = Field(description="Labelled rows that were asked about: the denominator.")
+    wrong: int = Field(description="Labels that look wrong.")
+    pairs: tuple[DoubtfulLabels, ...] = Field((), description="The commonest first, at most 10.")
+    file: str = Field("", description="Where every row lies with its score.")
+    of: str = Field("", description="Whose labels: of this input, or those that models learned.")
+
+
 class RunMetrics(Metrics):
     """The whole of metrics.json."""
 
@@ -451,6 +470,7 @@ class RunMetrics(Metrics):
         None, description="Of all rows of the version."
     )
     votes: VoteMetrics | None = None
+    label_doubts: LabelDoubts | None = None
     samples: dict[str, tuple[Sample, ...]] = Field(default_factory=dict)
     links: dict[str, str] = Field(default_factory=dict, description="Title: path beside the page.")
     custom: dict[str, JsonValue] = Field(default_factory=dict, description="The user's own.")
@@ -461,10 +481,10 @@ class RunMetrics(Metrics):
     def _leave_out_unused(self, write: SerializerFunctionWrapHandler) -> dict[str, JsonValue]:
         """Write parts that few recipes ask for only where they do: other files stay as they were.
 
-        Those are `split`, of groups, `votes` and `selection`.
+        Those are `split`, of groups, `votes`, `label_doubts` and `selection`.
         """
         found: dict[str, JsonValue] = write(self)
-        for name in ("split", "votes", "selection"):
+        for name in ("split", "votes", "label_doubts", "selection"):
             if getattr(self, name) is None:
                 found.pop(name, None)
         return found

@@ -23,9 +23,16 @@ class LabelDoubt(Thresholds):
 
     models: str = Field(description="The file beside the recipe that `siftset doubt` wrote.")
     label: str = Field("label", description="The column of labels.")
-    group: str | None = Field(
-        None, description="Rows of one value are never asked of a model that saw one of them."
+    group: tuple[str, ...] | str | None = Field(
+        None,
+        description="A column, or several: rows of one value are never asked of a model that saw "
+        "one of them.",
     )
+
+    @property
+    def groups(self) -> tuple[str, ...]:
+        """The columns of the group."""
+        return (self.group,) if isinstance(self.group, str) else self.group or ()
 
 
 @family(
@@ -49,10 +56,11 @@ def label_doubt(parameters: LabelDoubt, build: Build) -> Signal:
     # a file of something else is told before a run begins, and so is another group: its rows would
     # lie in other folds, and be asked of models that saw them
     fitted, _ = FoldModels.load(path)
-    if fitted.group != parameters.group:
+    if fitted.group != parameters.groups:
+        given, used = (", ".join(names) or "none" for names in (parameters.groups, fitted.group))
         raise SignalError(
-            f"signal '{build.name}': label_doubt.group is {parameters.group!r}, and the models of "
-            f"{path} were fitted with {fitted.group!r}: give that, or run  siftset doubt RECIPE"
+            f"signal '{build.name}': label_doubt.group is {given}, and the models of {path} were "
+            f"fitted with {used}: give that, or run  siftset doubt RECIPE"
         )
     build.depends(hashlib.sha256(path.read_bytes()).hexdigest())
 
@@ -60,16 +68,21 @@ def label_doubt(parameters: LabelDoubt, build: Build) -> Signal:
     def load_models() -> FoldModels:
         return FoldModels.load(path)[0]
 
-    def doubt(texts: pl.Series, labels: pl.Series, *groups: pl.Series) -> pl.Series:
+    # a column may be both the label and part of the group
+    named = dict.fromkeys((parameters.column, parameters.label, *parameters.groups))
+
+    def doubt(*values: pl.Series) -> pl.Series:
         models = load_models()
         codes = {label: code for code, label in enumerate(models.classes)}
-        given = dict(zip(("text", "label", "group"), (texts, labels, *groups), strict=False))
-        asked = pl.DataFrame(given).select(
+        given = dict(zip(named, values, strict=True))
+        groups = {f"group {at}": given[name] for at, name in enumerate(parameters.groups)}
+        texts, labels = given[parameters.column], given[parameters.label]
+        asked = pl.DataFrame({"text": texts, "label": labels, **groups}).select(
             "text",
             label=labels_as_text(pl.col("label")).replace_strict(
                 codes, default=None, return_dtype=pl.Int64
             ),
-            group=group_of(pl.col("text"), "group" if groups else None),
+            group=group_of(pl.col("text"), [*groups]),
         )
         known = asked.select(pl.all_horizontal(pl.all().is_not_null())).to_series()
         some = asked.filter(known)
@@ -77,5 +90,4 @@ def label_doubt(parameters: LabelDoubt, build: Build) -> Signal:
         scores[known.to_numpy()] = score_doubt(models.ask(some), some["label"].to_numpy())
         return to_series("label_doubt", scores).fill_nan(None)
 
-    named = (parameters.column, parameters.label, *filter(None, [parameters.group]))
-    return build.batch(doubt, returns="score", columns=named, accepts="any")
+    return build.batch(doubt, returns="score", columns=tuple(named), accepts="any")

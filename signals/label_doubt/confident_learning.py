@@ -6,6 +6,8 @@ labels are the numbers of the classes given, (rows,).
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -14,6 +16,26 @@ Labels = NDArray[np.int64]
 
 _ROUNDING = 1e-6
 """A probability that reaches a threshold but for rounding counts as reaching it."""
+
+
+class DoubtfulPair(NamedTuple):
+    """Rows given one label that look like another."""
+
+    label: str
+    other: str
+    rows: int
+
+
+class LabelQuality(NamedTuple):
+    """What the models say of all labels."""
+
+    rows: int
+    wrong: int
+    """Labels that look wrong, by confident learning."""
+    pairs: tuple[DoubtfulPair, ...]
+    """The commonest first."""
+    doubt: tuple[int, ...]
+    """Rows by score: hundredths from 0 to 1."""
 
 
 def score_doubt(probabilities: Probabilities, labels: Labels) -> NDArray[np.float64]:

@@ -8,7 +8,7 @@ whose probabilities are averaged: they err on different rows.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
@@ -18,11 +18,8 @@ import polars_hash as plh
 from numpy.typing import NDArray
 
 from siftset.schemas.errors import MissingExtraError, SignalError
-from siftset.signals.label_doubt.confident_learning import (
-    Labels,
-    find_label_issues,
-    score_doubt,
-)
+from siftset.schemas.group_keys import join_group
+from siftset.signals.label_doubt.confident_learning import DoubtfulPair, LabelQuality, Labels
 from siftset.signals.static_vectors.model import load_static
 
 if TYPE_CHECKING:
@@ -43,7 +40,7 @@ _STRENGTH: Final = 10.0
 """The inverse of the penalty on weights, as in scikit-learn's C."""
 
 _SAID: Final = ("classes", "group", "quality")
-_TENSORS: Final = ("vectors", "words", "rarity", "thresholds")
+_TENSORS: Final = ("vectors", "words", "rarity")
 """What a file of models holds: texts, and arrays."""
 
 Blocks = Callable[[], Iterator[pl.DataFrame]]
@@ -55,29 +52,27 @@ class FoldModels(NamedTuple):
     """Models by fold; class k is `classes[k]`."""
 
     classes: tuple[str, ...]
-    group: str | None
-    """The column whose values stay in one fold; the text where there is none."""
+    group: tuple[str, ...]
+    """The columns whose values stay in one fold; the text where there are none."""
     vectors: Weights
     """Folds x classes x dimensions and a constant."""
     words: Weights
     """Folds x classes x columns and a constant."""
     rarity: Weights
     """The weight of each column of words: how rare it is (inverse document frequency)."""
-    thresholds: NDArray[np.float64]
-    """The mean probability of each class over its rows, by models that did not see them."""
 
-    def ask(self, frame: pl.DataFrame) -> NDArray[np.float64]:
+    def ask(self, frame: pl.DataFrame) -> NDArray[np.float32]:
         """Return the probability of each class for each row, by models that did not see it."""
         folds = fold_of(frame["group"])
         vectors, words = embed_block(frame["text"], self.rarity)
-        found = np.zeros((frame.height, len(self.classes)))
+        found = np.zeros((frame.height, len(self.classes)), np.float32)
         for fold in range(FOLDS):
             mine = folds == fold
             for features, weights in ((vectors, self.vectors[fold]), (words, self.words[fold])):
                 scores = features[mine] @ weights[:, :-1].T + weights[:, -1]
                 # one against the rest, each by its own sigmoid, as scikit-learn does
                 odds = 1 / (1 + np.exp(-np.clip(np.asarray(scores, np.float64), -30, 30)))
-                found[mine] += odds / odds.sum(axis=1, keepdims=True) / 2
+                found[mine] += (odds / odds.sum(axis=1, keepdims=True) / 2).astype(np.float32)
         return found
 
     def save(self, path: Path, quality: LabelQuality) -> None:
@@ -105,27 +100,10 @@ class FoldModels(NamedTuple):
             ) from None
         pairs = tuple(DoubtfulPair(*pair) for pair in quality.pop("pairs"))
         doubt = tuple(quality.pop("doubt"))
-        return cls(tuple(classes), group, **held), LabelQuality(pairs=pairs, doubt=doubt, **quality)
-
-
-class DoubtfulPair(NamedTuple):
-    """Rows given one label that look like another."""
-
-    label: str
-    other: str
-    rows: int
-
-
-class LabelQuality(NamedTuple):
-    """What the models say of all labels."""
-
-    rows: int
-    wrong: int
-    """Labels that look wrong, by confident learning."""
-    pairs: tuple[DoubtfulPair, ...]
-    """The commonest first."""
-    doubt: tuple[int, ...]
-    """Rows by score: hundredths from 0 to 1."""
+        # files of earlier versions name one column, or none
+        columns = (group,) if isinstance(group, str) else tuple(group or ())
+        told = LabelQuality(pairs=pairs, doubt=doubt, **quality)
+        return cls(tuple(classes), columns, **held), told
 
 
 def fold_of(groups: pl.Series) -> NDArray[np.int64]:
@@ -135,10 +113,11 @@ def fold_of(groups: pl.Series) -> NDArray[np.int64]:
     return folds
 
 
-def group_of(text: pl.Expr, group: str | None) -> pl.Expr:
+def group_of(text: pl.Expr, columns: Sequence[str]) -> pl.Expr:
     """Return what keeps rows in one fold: their group, else their text but for case and space."""
     folded = text.str.to_lowercase().str.replace_all(r"\s+", " ").str.strip_chars()
-    own = folded if group is None else pl.coalesce(pl.col(group).cast(pl.String), folded)
+    shared = join_group([pl.col(name).cast(pl.String) for name in columns])
+    own = folded if shared is None else pl.coalesce(shared, folded)
     return own.alias("group")
 
 
@@ -173,7 +152,7 @@ def embed_block(texts: pl.Series, rarity: Weights) -> tuple[Weights, csr_matrix]
     return load_static().embed(texts), words
 
 
-def fit_fold_models(blocks: Blocks, group: str | None = None) -> FoldModels:
+def fit_fold_models(blocks: Blocks, group: Sequence[str] = ()) -> FoldModels:
     """Fit the models by averaged stochastic gradient descent, block by block.
 
     Memory does not grow with the rows. The same rows in the same order give the same models.
@@ -190,7 +169,6 @@ def fit_fold_models(blocks: Blocks, group: str | None = None) -> FoldModels:
             f"label_doubt: {rows:,} labelled rows of {len(classes)} classes, expected at least "
             f"{LEAST} rows and 2 classes: name the column of labels with  label:  in the source"
         )
-    codes = {label: code for code, label in enumerate(classes)}
     makers: list[tuple[Any, Any]] = [
         tuple(
             SGDClassifier(
@@ -204,9 +182,9 @@ def fit_fold_models(blocks: Blocks, group: str | None = None) -> FoldModels:
     # with many classes, each against the rest, a pass costs as many times more
     passes = -(-_SEEN // (rows * max(1, len(classes) // 10)))
     for turn in range(int(np.clip(passes, 3, 12))):
-        for number, frame in enumerate(_in_blocks(blocks())):
+        for number, frame in enumerate(in_blocks(blocks())):
             vectors, words = embed_block(frame["text"], rarity)
-            labels = _encode_labels(frame["label"], codes)
+            labels = encode_labels(frame["label"], classes)
             folds = fold_of(frame["group"])
             order = np.random.default_rng([SEED, turn, number]).permutation(frame.height)
             for fold, (by_vectors, by_words) in enumerate(makers):
@@ -215,28 +193,7 @@ def fit_fold_models(blocks: Blocks, group: str | None = None) -> FoldModels:
                     by_vectors.partial_fit(vectors[some], labels[some], classes=every)
                     by_words.partial_fit(words[some], labels[some], classes=every)
     learned = [np.stack([_weights_of(pair[k]) for pair in makers]) for k in range(2)]
-    models = FoldModels(classes, group, learned[0], learned[1], rarity, np.ones(len(classes)))
-    return models._replace(thresholds=_measure_confidence(models, blocks, codes))
-
-
-def assess_labels(models: FoldModels, blocks: Blocks) -> LabelQuality:
-    """Count the labels that look wrong, by pair of classes, and all rows by their score."""
-    codes = {label: code for code, label in enumerate(models.classes)}
-    size = len(models.classes)
-    pairs, histogram, rows = np.zeros(size * size, np.int64), np.zeros(100, np.int64), 0
-    for frame in _in_blocks(blocks()):
-        probabilities, labels = models.ask(frame), _encode_labels(frame["label"], codes)
-        wrong, other = find_label_issues(probabilities, labels, models.thresholds)
-        pairs += np.bincount(labels[wrong] * size + other[wrong], minlength=size * size)
-        places = np.minimum((score_doubt(probabilities, labels) * 100).astype(np.int64), 99)
-        histogram += np.bincount(places, minlength=100)
-        rows += frame.height
-    found = [
-        DoubtfulPair(models.classes[at // size], models.classes[at % size], int(pairs[at]))
-        for at in np.argsort(-pairs, kind="stable")[:100]
-        if pairs[at]
-    ]
-    return LabelQuality(rows, int(pairs.sum()), tuple(found), tuple(histogram.tolist()))
+    return FoldModels(classes, tuple(group), learned[0], learned[1], rarity)
 
 
 def _count_rows(blocks: Blocks) -> tuple[tuple[str, ...], int, Weights]:
@@ -247,30 +204,19 @@ def _count_rows(blocks: Blocks) -> tuple[tuple[str, ...], int, Weights]:
     classes = tuple(sorted(labels))
     columns = count_columns(max(2, len(classes)))
     met, rows = np.zeros(columns, np.int64), 0
-    for frame in _in_blocks(blocks()):
+    for frame in in_blocks(blocks()):
         met += np.bincount(count_words(frame["text"], columns).indices, minlength=columns)
         rows += frame.height
     return classes, rows, (np.log((1 + rows) / (1 + met)) + 1).astype(np.float32)
 
 
-def _measure_confidence(
-    models: FoldModels, blocks: Blocks, codes: Mapping[str, int]
-) -> NDArray[np.float64]:
-    size = len(models.classes)
-    sums, counts = np.zeros(size), np.zeros(size, np.int64)
-    for frame in _in_blocks(blocks()):
-        labels = _encode_labels(frame["label"], codes)
-        own = models.ask(frame)[np.arange(frame.height), labels]
-        sums += np.bincount(labels, own, minlength=size)
-        counts += np.bincount(labels, minlength=size)
-    return np.divide(sums, counts, out=np.ones(size), where=counts > 0)
-
-
-def _encode_labels(labels: pl.Series, codes: Mapping[str, int]) -> Labels:
+def encode_labels(labels: pl.Series, classes: Sequence[str]) -> Labels:
+    """Return the number of each label's class."""
+    codes = {label: code for code, label in enumerate(classes)}
     return labels.replace_strict(codes, return_dtype=pl.Int64).to_numpy()
 
 
-def _in_blocks(frames: Iterator[pl.DataFrame]) -> Iterator[pl.DataFrame]:
+def in_blocks(frames: Iterator[pl.DataFrame]) -> Iterator[pl.DataFrame]:
     """Yield the rows in frames of BLOCK, so that a fit does not depend on how they come."""
     waiting: list[pl.DataFrame] = []
     for frame in frames:

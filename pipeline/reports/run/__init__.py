@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from siftset.pipeline.reports.page import PagePart, render_page
 from siftset.pipeline.reports.run import checks, drift, funnel, summary, texts
 from siftset.pipeline.reports.run.findings import find_statements
+from siftset.pipeline.reports.run.label_doubts import label_doubts_part
 from siftset.pipeline.reports.run.statement import part_status
 from siftset.pipeline.reports.run.votes import votes_part
 from siftset.schemas.results.metrics import RunMetrics
@@ -19,7 +20,8 @@ def run_report(metrics: RunMetrics, history: Sequence[RunMetrics] = ()) -> str:
     found = find_statements(metrics)
     profiled = bool(metrics.profiles)
     repeats, precision, votes = metrics.duplicates, metrics.label_precision, metrics.votes
-    labels = [texts.labels_part(metrics), votes_part(votes)]
+    doubts = label_doubts_part(metrics.label_doubts)
+    labels = [texts.labels_part(metrics), votes_part(votes), doubts]
     parts = [
         ("balance", "Balance and signals", funnel.balance_part(metrics), True),
         ("checks", "Checks", checks.checks_part(metrics, history), bool(metrics.checks)),

@@ -16,6 +16,7 @@ from siftset.pipeline.reports.run.actions import (
     write_command,
 )
 from siftset.pipeline.reports.run.check_statements import judge_checks
+from siftset.pipeline.reports.run.label_doubts import describe_doubts
 from siftset.pipeline.reports.run.selection import judge_selection
 from siftset.pipeline.reports.run.statement import ReportFinding
 from siftset.pipeline.reports.run.votes import describe_accuracy, is_worse_than_chance
@@ -177,6 +178,19 @@ def _judge_votes(metrics: RunMetrics) -> Iterator[ReportFinding]:
             claim = f"{who} is right on {right}: worse than chance."
             todo = "leave it out, or let it vote otherwise"
             yield ReportFinding("labels", "warn", claim, todo, command=command)
+
+
+def _judge_doubts(metrics: RunMetrics) -> Iterator[ReportFinding]:
+    found = metrics.label_doubts
+    if found is None or not found.wrong:
+        return
+    claim = describe_doubts(found)
+    if found.pairs:
+        first = found.pairs[0]
+        claim += f", most often {first.label} that looks like {first.other}: {first.rows:,} rows"
+    todo = "look at the most doubtful first, in siftset review or in the file of rows"
+    command = write_command(metrics, "review")
+    yield ReportFinding("labels", "note", f"{claim}.", todo, command=command)
 
 
 def _judge_columns(metrics: RunMetrics) -> Iterator[ReportFinding]:
@@ -344,5 +358,6 @@ _RULES: Final[tuple[Callable[[RunMetrics], Iterator[ReportFinding]], ...]] = (
     _judge_duplicates, _judge_texts, _judge_labels, _judge_leakage, _judge_answers,
     _judge_split,
     _judge_votes,
+    _judge_doubts,
     _judge_drift,
 )  # fmt: skip

@@ -104,17 +104,84 @@ def test_rows_of_a_group_are_never_asked_of_a_model_that_saw_one(reviews: Path, 
         doubtful = f"{{label_doubt: {{models: {name}, min: 0.5{group}}}}}"
         given = ("--set", f"signals.doubtful={doubtful}", "--set", "keep=long & ~doubtful")
         assert run("check", reviews, *given).exit_code == code
-    done = run("doubt", reviews, "--set", "split.group=[id, label]")
+    # of several columns the values together, as split.group has them
+    found = told("doubt", reviews, "--set", "split.group=[id, label]")
+    for group, code in (("id", 2), ("[id, label]", 0)):
+        doubtful = f"{{label_doubt: {{models: {name}, min: 0.5, group: {group}}}}}"
+        given = ("--set", f"signals.doubtful={doubtful}", "--set", "keep=long & ~doubtful")
+        assert run("curate", reviews, "--dry-run", *given).exit_code == code
+    done = run("doubt", reviews, "--set", "split.group=[id, author]")
     assert done.exit_code == 2
-    assert "doubt knows groups of one column, not id, label" in done.stderr
+    assert "'author' is none: make it one in prepare.columns" in done.stderr
 
 
-def test_many_classes_share_columns_of_words(reviews: Path, told) -> None:
+def test_the_report_says_what_was_found_of_this_very_input(reviews: Path, run, told) -> None:
+    def doubts_of(place: str) -> dict | None:
+        return json.loads(Path(place).with_name("metrics.json").read_text()).get("label_doubts")
+
+    first = told("curate", reviews)
+    assert doubts_of(first["report"]) is None
+    found = told("doubt", reviews)
+    # the current version was made of these rows: its page is told
+    said = doubts_of(first["report"])
+    assert (said["rows"], said["wrong"]) == (400, found["wrong"])
+    assert {(pair["label"], pair["other"]) for pair in said["pairs"]} == {
+        ("pos", "neg"),
+        ("neg", "pos"),
+    }
+    page = Path(first["report"]).read_text()
+    assert f"{found['wrong']} of 400 labels look wrong" in page
+    assert found["file"] in page
+    shown = said["pairs"][0]["examples"][0]
+    assert shown["row_id"] in page
+    rows = pl.read_parquet(found["file"]).filter(row_id=shown["row_id"])
+    assert rows["looks_wrong"].item()
+    assert f"{rows['label_doubt'].item():.2f}" == shown["reason"]
+    assert "labels that look wrong" in run("report", reviews).stdout
+    # a run of the same rows says so too, whatever it keeps; one of other rows does not
+    again = told("curate", reviews, "--set", "signals.long.length.min=5")
+    assert doubts_of(again["report"]) == said
+    with (reviews.parent / "rows.jsonl").open("a") as file:
+        file.write('\n{"id": "900", "text": "A great new one", "label": "pos"}\n')
+    assert doubts_of(told("curate", reviews)["report"]) is None
+    # by the signal, what its models learned from is told
+    models = Path(found["models"]).name
+    doubtful = f"{{label_doubt: {{models: {models}, min: 0.9}}}}"
+    given = ("--set", f"signals.doubtful={doubtful}", "--set", "keep=long & ~doubtful")
+    said = doubts_of(told("curate", reviews, *given)["report"])
+    assert said["of"] == f"the rows of {models}"
+    assert said["wrong"] == found["wrong"]
+
+
+def test_votes_can_be_doubted(reviews: Path, told) -> None:
+    votes = {
+        "pos": ["keyword(words=['great','lovely','superb'])"],
+        "neg": ["keyword(words=['awful','poor'])"],
+    }
+    given = ("--set", "source.files.label=null", "--set", "prepare.columns={gold: label}")
+    found = told("doubt", reviews, *given, "--set", f"label.votes={json.dumps(votes)}")
+    assert 100 < found["rows"] < 300
+
+
+def test_labels_missing_on_most_rows_are_no_labels(reviews: Path, told) -> None:
+    lines = (reviews.parent / "rows.jsonl").read_text().splitlines()
+    rows = [json.loads(line) for line in lines]
+    bare = [{**row, "label": row["label"] if n % 8 == 0 else None} for n, row in enumerate(rows)]
+    (reviews.parent / "rows.jsonl").write_text("\n".join(map(json.dumps, bare)))
+    found = told("doubt", reviews)
+    assert found["rows"] == 50
+    assert pl.read_parquet(found["file"]).height == 50
+
+
+@pytest.mark.parametrize("classes", [pytest.param(60), pytest.param(1000, marks=pytest.mark.slow)])
+def test_many_classes_share_columns_of_words(classes: int, reviews: Path, told) -> None:
     assert count_columns(2) == MOST_COLUMNS
     assert count_columns(1000) * 1000 <= MOST_WEIGHTS
     rows = [
-        json.dumps({"id": str(n), "text": f"word{n % 150} tail {n}", "label": f"c{n % 150}"})
-        for n in range(600)
+        json.dumps(
+            {"id": str(n), "text": f"word{n % classes} tail {n}", "label": f"c{n % classes}"}
+        )
+        for n in range(4 * classes)
     ]
     (reviews.parent / "rows.jsonl").write_text("\n".join(rows), encoding="utf-8")
-    assert told("doubt", reviews)["rows"] == 600
+    assert told("doubt", reviews)["rows"] == 4 * classes
