@@ -103,6 +103,19 @@ def _change_column(frame: pl.DataFrame, found: pl.DataFrame, name: str) -> pl.Da
     return joined.with_columns(new).select(frame.columns)
 
 
+def restore_records(candidates: pl.DataFrame) -> pl.DataFrame:
+    """Return candidates as their records were before any decision."""
+    dtype = candidates.schema.get(BEFORE)
+    if not isinstance(dtype, pl.Struct):
+        return candidates
+    record = pl.col(BEFORE)
+    said = [
+        pl.when(record.is_null()).then(name).otherwise(record.struct.field(name)).alias(name)
+        for name in (field.name for field in dtype.fields)
+    ]
+    return candidates.with_columns(said)
+
+
 def make_table(
     log: DecisionLog, schema: Mapping[str, pl.DataType], record: Collection[str] | None = None
 ) -> DecisionTable:
@@ -162,9 +175,9 @@ def make_table(
 
 
 def _hash_effects(lines: Iterable[tuple[str, str, str, Effect]]) -> str:
-    """Hash what may change a row: neither reasons nor who agreed count."""
-    told = sorted(json.dumps([row, seen, effect]) for row, seen, state, effect in lines
-                  if state == "applied")  # fmt: skip
+    """Hash what may change a row, or be told of one: neither reasons nor who agreed count."""
+    told = sorted(json.dumps([row, seen, state, effect]) for row, seen, state, effect in lines
+                  if state in ("applied", "disputed"))  # fmt: skip
     return hashlib.sha256("\n".join(told).encode()).hexdigest()[:32] if told else ""
 
 

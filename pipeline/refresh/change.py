@@ -60,7 +60,12 @@ def find_change(
     published = _mark_published(entries, before)
     ids = [part for entry in entries for part in entry.ids]
     repeats = find_repeats(
-        job, parts, ids, near=NearPublished(published), published=published.tolist()
+        job,
+        parts,
+        ids,
+        near=NearPublished(published),
+        published=published.tolist(),
+        reviewed=[part for entry in entries for part in entry.reviewed],
     )
     kept = np.ones(len(published), dtype=np.bool_)
     kept[repeats["place"].to_numpy()] = False

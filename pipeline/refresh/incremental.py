@@ -223,7 +223,12 @@ def build_increment(run: CurateRun, plan: RefreshPlan, ledger: RefreshLedger) ->
         results = sift_shards(replace(run, options=replace(run.options, engine="local")), nothing)
     read = {key: result.parts for key, result in zip(plan.todo, results, strict=False)}
     entries = [
-        replace(entry, candidates=read[entry.key]["candidates"], ids=read[entry.key]["ids"])
+        replace(
+            entry,
+            candidates=read[entry.key]["candidates"],
+            ids=read[entry.key]["ids"],
+            reviewed=read[entry.key]["reviewed"],
+        )
         if entry.key in read
         else entry
         for entry in plan.entries
@@ -253,7 +258,8 @@ def build_increment(run: CurateRun, plan: RefreshPlan, ledger: RefreshLedger) ->
         left=int((change.unselected & change.read).sum()),
         added=written.added,
     )
-    outcome = replace(outcome, frozen=run.frozen, selection=change.selection)
+    reviewed = tuple(part for entry in entries for part in entry.reviewed)
+    outcome = replace(outcome, frozen=run.frozen, selection=change.selection, reviewed=reviewed)
     moves = replaces or bool(plan.todo) or bool(change.added.any()) or change.removed.height > 0
     book = ShardList(plan.signature, tuple(entries), list_dropped(entries, change.kept))
     return IncrementalVersion(

@@ -69,6 +69,7 @@ def hash_rules(job: Job) -> str:
             "ids": job.has_ids,
             "columns": repr(job.sources.schema),
             "mended": None if job.fixes is None else job.fixes.fingerprint,
+            **({"review": job.review.fingerprint} if job.review and job.review.fingerprint else {}),
             "suites": job.suites,
             "meaning": MEANING,
         }

@@ -10,6 +10,7 @@ from typing import Final
 
 import polars as pl
 
+from siftset.pipeline.decisions.table import restore_records
 from siftset.pipeline.sources.assemble import SourcePlan
 from siftset.pipeline.sources.batch import BATCH_ROWS, UNREADABLE, Batch
 from siftset.pipeline.sources.row_ids import content_hashes
@@ -80,7 +81,7 @@ class StoredShard:
         for part in self.rows:
             frame = pl.read_parquet(part.path)
             wanted = [name for name in (*_OWN, *self.schema) if name in frame.columns]
-            yield frame.select(wanted)
+            yield restore_records(frame).select(wanted)
 
     def _read_hashes(self) -> Iterator[pl.Series | None]:
         """Yield the hashes of the raw records where they are known, part by part."""

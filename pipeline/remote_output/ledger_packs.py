@@ -39,7 +39,7 @@ _SENT: Final = "sent"
 _SCANS: Final = "scans"
 _LISTS: Final = ("list.json", "dropped.parquet", _STATE)
 _SCAN: Final = re.compile(r"scans/[\w-]+\.arrow")
-_PART: Final = re.compile(r"(\w+)/(candidates|ids)-\d+\.parquet")
+_PART: Final = re.compile(r"(\w+)/(candidates|ids|reviewed)-\d+\.parquet")
 
 
 def index_name(name: str) -> str:
@@ -86,7 +86,7 @@ def _push_list(
     book = ledger.read_list(name)
     if book is None:
         return {}
-    rows = {entry.key: (*entry.candidates, *entry.ids) for entry in book.entries}
+    rows = {entry.key: entry.parts for entry in book.entries}
     wanted = {key for key, parts in rows.items() if parts}
     packs = {pack: keys for pack, keys in known.items() if wanted.intersection(keys)}
     held = {key for keys in packs.values() for key in keys}

@@ -111,9 +111,7 @@ def _is_complete(folder: Path, name: str | None) -> bool:
     from siftset.pipeline.storage.refresh_ledger import RefreshLedger
 
     book = RefreshLedger(folder).read(name)
-    parts = (
-        [part for entry in book.entries for part in (*entry.candidates, *entry.ids)] if book else []
-    )
+    parts = [part for entry in book.entries for part in entry.parts] if book else []
     # polars counts them: pyarrow cannot open a file with 128-bit hashes
     counts = (pl.scan_parquet(part.path).select(pl.len()).collect().item() for part in parts)
     return all(rows == part.rows for rows, part in zip(counts, parts, strict=True))

@@ -14,13 +14,14 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
+from pydantic import JsonValue
 
 from siftset.pipeline.storage.atomic_files import read_json, sync, write_json
 from siftset.pipeline.storage.part_files import Part
@@ -33,6 +34,7 @@ ROWS: Final = "rows"
 _LIST: Final = "list.json"
 _DROPPED: Final = "dropped.parquet"
 _FORMAT: Final = 1
+_NAMES: Final = ("key", "source", "origin", "file")
 
 Places = NDArray[np.int64]
 
@@ -51,8 +53,15 @@ class ShardEntry:
     """The input's name as rows have it."""
     candidates: tuple[Part, ...] = ()
     ids: tuple[Part, ...] = ()
+    reviewed: tuple[Part, ...] = ()
+    """What is said of its rows that people decided about."""
     gone: bool = False
     """Whether the input is no longer there and its rows are kept."""
+
+    @property
+    def parts(self) -> tuple[Part, ...]:
+        """All files of the entry."""
+        return (*self.candidates, *self.ids, *self.reviewed)
 
     @property
     def rows(self) -> int:
@@ -94,7 +103,7 @@ class RefreshLedger:
 
     def has_rows(self, book: ShardList) -> bool:
         """Return whether all candidates of a book lie here."""
-        return all(part.path.is_file() for e in book.entries for part in (*e.candidates, *e.ids))
+        return all(part.path.is_file() for entry in book.entries for part in entry.parts)
 
     def read_list(self, name: str | None) -> ShardList | None:
         """Return the book that a commit names, whose rows may lie in a store alone."""
@@ -133,10 +142,12 @@ class RefreshLedger:
                 "format": _FORMAT,
                 "signature": book.signature,
                 "entries": [
-                    asdict(replace(entry, candidates=(), ids=()))
-                    | {
+                    {
+                        **{name: getattr(entry, name) for name in _NAMES},
                         "candidates": [part.rows for part in entry.candidates],
                         "ids": [part.rows for part in entry.ids],
+                        "gone": entry.gone,
+                        **_count_reviewed(entry),
                     }
                     for entry in entries
                 ],
@@ -163,20 +174,26 @@ class RefreshLedger:
         folder = self.path / ROWS / str(said["key"])
 
         def parts(name: str) -> tuple[Part, ...]:
-            found = said[name]
+            found = said.get(name, [])
             assert isinstance(found, list)
             return tuple(Part(folder / f"{name}-{at:05d}.parquet", n) for at, n in enumerate(found))
 
-        named = {key: str(said[key]) for key in ("key", "source", "origin", "file")}
+        key, source, origin, file = (str(said[name]) for name in _NAMES)
         return ShardEntry(
-            **named, candidates=parts("candidates"), ids=parts("ids"), gone=bool(said["gone"])
+            key,
+            source,
+            origin,
+            file,
+            candidates=parts("candidates"),
+            ids=parts("ids"),
+            reviewed=parts("reviewed"),
+            gone=bool(said["gone"]),
         )
 
     def _keep_parts(self, entry: ShardEntry) -> ShardEntry:
         """Move the parts of an entry to where they stay, unless they are there."""
         folder = self.path / ROWS / entry.key
-        parts = (*entry.candidates, *entry.ids)
-        if folder.is_dir() and all(part.path.parent == folder for part in parts):
+        if folder.is_dir() and all(part.path.parent == folder for part in entry.parts):
             return entry
         draft = folder.with_name(f".{entry.key}.part")
         for path in (draft, folder):
@@ -184,10 +201,16 @@ class RefreshLedger:
         draft.mkdir(parents=True)
         candidates = _move_parts(entry.candidates, draft, folder, "candidates")
         ids = _move_parts(entry.ids, draft, folder, "ids")
+        reviewed = _move_parts(entry.reviewed, draft, folder, "reviewed")
         sync(draft)
         draft.replace(folder)
         sync(folder.parent)
-        return replace(entry, candidates=candidates, ids=ids)
+        return replace(entry, candidates=candidates, ids=ids, reviewed=reviewed)
+
+
+def _count_reviewed(entry: ShardEntry) -> dict[str, JsonValue]:
+    """Return the entry of a list for these rows; none without any, so that lists stay as before."""
+    return {"reviewed": [part.rows for part in entry.reviewed]} if entry.reviewed else {}
 
 
 def _move_parts(parts: Sequence[Part], draft: Path, folder: Path, name: str) -> tuple[Part, ...]:
