@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from siftset.pipeline.commands.train import train_recipe as train
     from siftset.pipeline.gate.gx.context import open_gx_project
     from siftset.pipeline.model_registry.options import TrainOptions
+    from siftset.pipeline.proof.verb import proof
     from siftset.pipeline.refresh.plans import apply, list_plans, plan
     from siftset.pipeline.refresh.set_and_model import refresh
     from siftset.pipeline.run.context import CurateOptions
@@ -64,6 +65,7 @@ _PUBLIC = {
     "plan": "siftset.pipeline.refresh.plans",
     "predict": "siftset.pipeline.commands.predict:predict_texts",
     "preprocessor": "siftset.signals.decorator",
+    "proof": "siftset.pipeline.proof.verb",
     "refresh": "siftset.pipeline.refresh.set_and_model",
     "regex": "siftset.signals.builtin.text",
     "sentiment": "siftset.signals.builtin.sentiment",
@@ -96,6 +98,7 @@ __all__ = [
     "plan",
     "predict",
     "preprocessor",
+    "proof",
     "refresh",
     "regex",
     "sentiment",

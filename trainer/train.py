@@ -18,6 +18,7 @@ from siftset.schemas.results.summary import TrainResult
 if TYPE_CHECKING:
     import polars as pl
 
+    from siftset.trainer.metrics.bootstrap import Array
     from siftset.trainer.training.session import Session
 
 
@@ -118,29 +119,40 @@ def finish(session: Session, compare: Compare, began: float) -> TrainResult:
     return result
 
 
-def train_arm(
-    config: Train, data: TrainingData, *, out: Path, seed: int = 0, progress: Progress
-) -> Path:
-    """Fine-tune on other rows for a comparison of arms: the model alone, without its own report.
+def fit_and_score(
+    config: Train,
+    data: TrainingData,
+    questions: pl.DataFrame,
+    *,
+    out: Path,
+    seed: int = 0,
+    progress: Progress,
+) -> Array:
+    """Fine-tune a model that is thrown away; return its score of each question.
 
-    Raises TrainingError, ModelError or OutputError.
+    What cannot be asked, such as a pair without an answer, scores 0, as it does for every model.
+    `questions` have text, row_id and what the task needs; `out` names the folder beside which the
+    work lies meanwhile. Raises TrainingError, ModelError or OutputError.
     """
     require_extra()
-    from siftset.trainer.models.saving import atomic_folder, save_model
+    from siftset.trainer.comparison.after_training import write_session_questions
+    from siftset.trainer.comparison.row_scores import score_rows
+    from siftset.trainer.inference.load_model import load_side
     from siftset.trainer.training.hyperparameter_search import without_trials
     from siftset.trainer.training.session import Session
 
-    seed = config.seed if config.seed is not None else seed
     session = Session(without_trials(config), data, out, seed=seed, progress=progress)
     with session.quiet_libraries():
-        session.prepare(resume=True)
-        session.fit()
-        trained = session.take_trained()
-        with atomic_folder(out) as folder:
-            save_model(trained, folder, max_length=session.task.length)
-            _save_usage(session, folder)
-    session.remove_work()
-    return out
+        try:
+            session.prepare(resume=False)
+            session.fit()
+            side = load_side(session.take_trained(), config.task, session.task.length)
+        finally:
+            session.remove_work()
+        asked = write_session_questions(session, questions)
+        scored = asked.rows.select("row_id", score=score_rows(config.task, side, asked))
+    found = questions.select("row_id").join(scored, on="row_id", how="left", maintain_order="left")
+    return found["score"].fill_null(0.0).to_numpy()
 
 
 def _save_usage(session: Session, folder: Path) -> None:

@@ -6,6 +6,7 @@ from siftset.pipeline.cli import (  # noqa: F401  they add their commands
     models,
     plans,
     project,
+    proof,
     reports,
     review,
     sets,

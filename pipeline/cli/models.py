@@ -72,32 +72,24 @@ def compare_command(
         str | None, typer.Option(help="Model after; default: the latest model.")
     ] = None,
     arms: Annotated[
-        bool,
-        typer.Option(
-            "--arms", help="Ablation: also train on a random sample and on all rows, and compare."
-        ),
+        bool, typer.Option("--arms", help="Did the curation help: the same as `siftset proof`.")
     ] = False,
     set_: Overrides = None,
 ) -> None:
     """Compare two models on prompts and held-out rows."""
-    from siftset.pipeline.commands.ablation import run_ablation
-    from siftset.pipeline.commands.compare import (
-        compare_models,
-        describe_ablation,
-        describe_comparison,
-    )
+    from siftset.pipeline.cli.proof import show_proof
+    from siftset.pipeline.commands.compare import compare_models, describe_comparison
+    from siftset.pipeline.proof.prove import ProofOptions
 
     if arms and (before or after):
-        raise SiftsetError("--arms compares the latest model: leave out --before and --after")
+        raise SiftsetError("--arms compares sets of rows: leave out --before and --after")
     if arms:
-        result = run_ablation(recipe, overrides=set_ or (), progress=screen.progress())
-        lines = describe_ablation(Path(str(result["report"])))
-    else:
-        result = compare_models(
-            recipe, before=before, after=after, overrides=set_ or (), progress=screen.progress()
-        )
-        lines = describe_comparison(Path(str(result["report"])))
-    screen.show("\n".join(lines))
+        show_proof(screen, recipe, ProofOptions(), set_ or ())
+        return
+    result = compare_models(
+        recipe, before=before, after=after, overrides=set_ or (), progress=screen.progress()
+    )
+    screen.show("\n".join(describe_comparison(Path(str(result["report"])))))
     screen.result(result)
 
 

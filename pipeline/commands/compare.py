@@ -103,19 +103,3 @@ def describe_comparison(report: Path) -> Iterator[str]:
     yield from (f"  {one.level}: {one.message}" for one in found.findings if one.level != "note")
     yield from (f"  {note}" for note in found.notes)
     yield f"  report    {report}"
-
-
-def describe_ablation(report: Path) -> Iterator[str]:
-    """Yield the lines that a person wants to read of an ablation, given the model's page."""
-    table = Comparison.model_validate_json(report.with_name(COMPARE_JSON).read_bytes()).arms
-    if table is not None:
-        yield f"Trained on, {table.budget}; asked {table.n:,} held-out rows of the curated set:"
-        yield f"  {'':<20}{'rows':>12}{table.main:>12}{'difference':>12}"
-        for arm in table.arms:
-            of = arm.metrics[table.main].value
-            away = None if arm.difference is None else arm.difference.value
-            shown = "".join(f"{'' if v is None else f'{v:.4g}':>12}" for v in (of, away))
-            rows = "" if arm.rows is None else f"{arm.rows:,}"
-            judged = "" if arm.difference is None else f"  {arm.verdict}"
-            yield f"  {arm.name:<20}{rows:>12}{shown}{judged}"
-    yield f"  report    {report}"

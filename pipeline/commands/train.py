@@ -7,11 +7,10 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
-from siftset.pipeline.commands.ablation import AblationRun, compare_with_ablation
 from siftset.pipeline.launch.task import (
     Launch,
-    check_ablation,
     check_processes,
+    check_proof,
     starts_processes,
 )
 from siftset.pipeline.launch.torchrun import launch_training
@@ -30,8 +29,9 @@ from siftset.pipeline.model_registry.result import (
     REFUSED,
     RESULT,
     read_result,
-    render_comparison,
 )
+from siftset.pipeline.proof.prove import prove
+from siftset.pipeline.proof.publish import show_in_model
 from siftset.pipeline.remote_output.open import open_store
 from siftset.pipeline.remote_output.push import push_output
 from siftset.pipeline.reports.index import write_index
@@ -93,7 +93,7 @@ def train_version(
     if options.resume and not options.again and (out / RESULT).is_file():
         fetch_model(out)
         return read_result(out)
-    check_ablation(loaded, config)
+    check_proof(loaded, config)
     starts = starts_processes(config)
     if not starts:
         check_processes(config)
@@ -110,8 +110,8 @@ def train_version(
         else:
             result = fit_model(loaded, store, data, out, options, progress)
         if loaded.recipe.compare.arms:
-            compare_with_ablation(AblationRun.read_model(loaded, store, out), progress)
-        report = render_comparison(out)
+            prove(loaded, progress=progress)
+        report = show_in_model(store.output, out)
         write_index(store.output)
         if result.find(*REFUSED) is None:
             point_latest(models, out.name)

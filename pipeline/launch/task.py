@@ -63,11 +63,11 @@ def check_processes(config: Train) -> None:
         )
 
 
-def check_ablation(loaded: LoadedRecipe, config: Train) -> None:
-    """Raise TrainingError where several processes train and other arms are to be compared."""
+def check_proof(loaded: LoadedRecipe, config: Train) -> None:
+    """Raise TrainingError where several processes train and a proof is to follow."""
     several = starts_processes(config) or int(os.environ.get("WORLD_SIZE", "1")) > 1
     if several and loaded.recipe.compare.arms:
         raise TrainingError(
-            "compare.arms trains the other arms in one process, which several cannot wait for: "
-            "leave compare.arms out, or train in one process"
+            "compare.arms makes a proof in one process, which several cannot wait for: leave "
+            "compare.arms out and run  siftset proof  after it"
         )

@@ -11,6 +11,7 @@ from pydantic import JsonValue
 
 from siftset.pipeline.storage.atomic_files import atomic_write, read_json
 from siftset.schemas.recipe.environment import hide_values
+from siftset.schemas.results.proof import Proof
 from siftset.schemas.results.summary import Finding, TrainResult
 
 RESULT: Final = "training.json"
@@ -58,14 +59,14 @@ def _read_findings(result: Mapping[str, JsonValue]) -> tuple[Finding, ...]:
     )
 
 
-def render_comparison(folder: Path) -> Path:
-    """Write compare.html from compare.json and return where it lies."""
+def render_comparison(folder: Path, proof: Proof | None = None) -> Path:
+    """Write compare.html from compare.json, and from a proof; return where it lies."""
     from siftset.pipeline.reports.compare import compare_report
     from siftset.schemas.results.comparison import Comparison
 
     comparison = Comparison.model_validate_json((folder / COMPARE_JSON).read_bytes())
     with atomic_write(folder / COMPARE_HTML) as draft:
-        draft.write_text(hide_values(compare_report(comparison)), encoding="utf-8")
+        draft.write_text(hide_values(compare_report(comparison, proof)), encoding="utf-8")
     return folder / COMPARE_HTML
 
 

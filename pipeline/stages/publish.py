@@ -39,6 +39,7 @@ from siftset.pipeline.storage.run_folder import (
 from siftset.schemas.errors import OutputError, OvertakenError, SiftsetError
 from siftset.schemas.recipe.environment import hide_in_json, hide_values
 from siftset.schemas.results.metrics import RunMetrics
+from siftset.schemas.results.proof import Proof
 from siftset.schemas.results.summary import Balance, CurateResult
 
 if TYPE_CHECKING:
@@ -213,14 +214,16 @@ def finish_commit(store: Store) -> None:
         folder.amend(state="published", version=commit.version)
 
 
-def render_report(folder: Path, history: Sequence[RunMetrics] = ()) -> None:
-    """Write report.html from metrics.json."""
+def render_report(
+    folder: Path, history: Sequence[RunMetrics] = (), proof: Proof | None = None
+) -> None:
+    """Write report.html from metrics.json, and from a proof of the run's rows."""
     from siftset.pipeline.reports.run import run_report
 
     metrics = read_metrics(folder / METRICS)
     if metrics is not None:
         with atomic_write(folder / REPORT) as draft:
-            draft.write_text(run_report(metrics, history), encoding="utf-8")
+            draft.write_text(run_report(metrics, history, proof), encoding="utf-8")
 
 
 def fix_seconds(run: CurateRun, assessment: Assessment) -> Assessment:

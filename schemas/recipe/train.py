@@ -293,8 +293,7 @@ class Compare(Section):
     )
     arms: bool = Field(
         False,
-        description="Did the curation help: train as many steps on a random sample of the same "
-        "size and on everything that was read, and compare.",
+        description="Did the curation help: after training make the proof of `siftset proof`.",
     )
     examples: NonNegativeInt = Field(20, description="Fixed and newly broken rows shown of each.")
     generated: NonNegativeInt = Field(100, description="Held-out questions answered and measured.")

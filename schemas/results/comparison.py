@@ -307,26 +307,6 @@ class Golden(Section):
     wins: tuple[WinRate, ...] = ()
 
 
-class Arm(Section):
-    """One arm of a comparison with the same budget."""
-
-    name: str
-    rows: int | None = None
-    metrics: dict[str, Estimate]
-    verdict: Verdict = Field("not judged", description="Main metric against the first arm.")
-    difference: Estimate | None = Field(None, description="Main metric less the first arm's.")
-
-
-class ArmsTable(Section):
-    """Did the curation help: arms trained with the same budget, asked the same questions."""
-
-    main: str
-    higher_is_better: bool
-    budget: str = ""
-    n: int
-    arms: tuple[Arm, ...]
-
-
 class TrainingCurve(Section):
     """Steps of the training and what was measured at each."""
 
@@ -351,7 +331,6 @@ class Comparison(Section):
     causal: CausalComparison | None = None
     forgetting: Forgetting | None = None
     golden: Golden | None = None
-    arms: ArmsTable | None = None
     trials: Trials = Trials()
     curves: tuple[TrainingCurve, ...] = ()
     findings: tuple[Finding, ...] = ()

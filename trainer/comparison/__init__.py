@@ -2,28 +2,18 @@
 
 from __future__ import annotations
 
-from siftset.trainer.comparison.ablation import AblationModel, compare_ablation
 from siftset.trainer.comparison.compare import compare_models
 from siftset.trainer.comparison.context import ComparisonSetting
-from siftset.trainer.comparison.folders import (
-    AblationFolder,
-    ComparisonRequest,
-    compare_ablation_folders,
-    compare_folders,
-)
+from siftset.trainer.comparison.folders import ComparisonRequest, compare_folders
 from siftset.trainer.comparison.questions import Prompt, QuestionSet, gather_questions, write_pairs
 from siftset.trainer.inference.load_model import ModelSide
 
 __all__ = [
-    "AblationFolder",
-    "AblationModel",
     "ComparisonRequest",
     "ComparisonSetting",
     "ModelSide",
     "Prompt",
     "QuestionSet",
-    "compare_ablation",
-    "compare_ablation_folders",
     "compare_folders",
     "compare_models",
     "gather_questions",

@@ -131,6 +131,15 @@ def gather_session_questions(session: Session, compare: Compare, held: str) -> Q
     questions = replace(questions, class_weights=_find_weights(session))
     if classes and questions.golden is not None:
         questions = replace(questions, golden=name_labels(questions.golden, session.config))
+    return _write_questions(session, questions)
+
+
+def write_session_questions(session: Session, rows: pl.DataFrame) -> QuestionSet:
+    """Return rows as questions, written as the session's task was trained."""
+    return _write_questions(session, QuestionSet(rows, seed=session.seed))
+
+
+def _write_questions(session: Session, questions: QuestionSet) -> QuestionSet:
     chat = getattr(session.task, "chat", None)
     if chat is not None:
         tokenizer = session.task.loaded.tokenizer

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import functools
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final
@@ -16,10 +15,9 @@ from siftset.schemas.conversations import COLUMN, MESSAGES
 from siftset.schemas.errors import ModelError, TrainingError
 from siftset.schemas.recipe.section import label_text
 from siftset.schemas.recipe.train import Compare, Train
-from siftset.schemas.results.comparison import ArmsTable, BeforeKind, Comparison
+from siftset.schemas.results.comparison import BeforeKind, Comparison
 from siftset.schemas.results.lineage import TrainingData
 from siftset.schemas.tasks import TASKS, TaskName
-from siftset.trainer.comparison.ablation import AblationModel, compare_ablation
 from siftset.trainer.comparison.chat_questions import ChatQuestions, write_chats
 from siftset.trainer.comparison.compare import compare_models
 from siftset.trainer.comparison.context import ComparisonSetting
@@ -133,35 +131,6 @@ def _load_side(name: str, task: TaskName, ask: ComparisonRequest) -> ModelSide:
     from siftset.trainer.inference.load_model import load_side, load_trained
 
     return load_side(load_trained(name, task), task, ask.max_length(name))
-
-
-@dataclass(frozen=True, slots=True)
-class AblationFolder:
-    """An arm whose model lies in a folder, and the rows that it was trained on."""
-
-    model: str
-    rows: int | None = None
-
-
-def compare_ablation_folders(
-    arms: Mapping[str, AblationFolder],
-    data: TrainingData,
-    ask: ComparisonRequest,
-    *,
-    budget: str = "",
-) -> ArmsTable:
-    """Compare the models of several arms, by name of the arm; the first one is the reference."""
-    from siftset.trainer.inference.usage_snippets import read_usage
-
-    task = read_usage(next(iter(arms.values())).model).task
-    split = _choose_split(data)
-    contenders = [
-        AblationModel(name, functools.partial(_load_side, arm.model, task, ask), arm.rows)
-        for name, arm in arms.items()
-    ]
-    questions = _gather_questions(data, split, task, ask, next(iter(arms.values())).model)
-    setting = ComparisonSetting(ask.compare)
-    return compare_ablation(task, contenders, questions, setting=setting, budget=budget)
 
 
 def _choose_split(data: TrainingData) -> str:

@@ -99,7 +99,7 @@ def gather_questions(
     return QuestionSet(
         rows=asked,
         prompts=read_prompts(compare, folder),
-        golden=_read_golden(compare, folder),
+        golden=read_golden(compare, folder),
         general=tuple(_read_general(compare, folder)),
         outside=compare.outside,
         train=train,
@@ -186,7 +186,8 @@ def _parse_prompt(line: str, place: str) -> Prompt:
     return Prompt(**read)
 
 
-def _read_golden(compare: Compare, folder: Path) -> pl.DataFrame | None:
+def read_golden(compare: Compare, folder: Path) -> pl.DataFrame | None:
+    """Return the golden rows that a recipe names, None where it names none."""
     if compare.golden is None:
         return None
     frame = read_rows(folder / compare.golden, "compare.golden")

@@ -12,7 +12,6 @@ from siftset.pipeline.reports.compare.figures import (
     changes_table,
     format_number,
     short_name,
-    show_estimate,
     wins_table,
 )
 from siftset.pipeline.reports.compare.training import show_curves, show_findings
@@ -21,21 +20,20 @@ from siftset.pipeline.reports.page import (
     Header,
     PagePart,
     Status,
-    TableColumn,
     call_out,
-    draw_table,
     label_status,
     list_facts,
     note_absence,
     render_page,
     show_figures,
 )
+from siftset.pipeline.reports.proof import proof_part
 from siftset.schemas.results.comparison import (
     MIN_UNITS,
-    ArmsTable,
     Comparison,
     Forgetting,
 )
+from siftset.schemas.results.proof import Proof
 from siftset.schemas.tasks import TASKS
 
 __all__ = ["compare_report"]
@@ -49,8 +47,8 @@ _DEFINITIONS: Final[dict[str, str]] = {
 }
 
 
-def compare_report(comparison: Comparison) -> str:
-    """Return the page of a comparison."""
+def compare_report(comparison: Comparison, proof: Proof | None = None) -> str:
+    """Return the page of a comparison, with the proof of the set where there is one."""
     parts = [PagePart("summary", "What changed", _show_summary(comparison))]
     parts += _answer_parts(comparison)
     parts.append(
@@ -67,10 +65,8 @@ def compare_report(comparison: Comparison) -> str:
         parts.append(PagePart("golden", "Golden set", body, lede=lede))
     if comparison.forgetting is not None:
         parts.append(_forgetting_part(comparison.forgetting))
-    if comparison.arms is not None:
-        parts.append(
-            PagePart("arms", "Ablation: did the curation help?", _ablation_table(comparison.arms))
-        )
+    if proof is not None:
+        parts.append(proof_part(proof))
     parts.append(PagePart("provenance", "Provenance", _show_provenance(comparison)))
     return render_page(_page_header(comparison), parts)
 
@@ -170,31 +166,6 @@ def _forgetting_part(found: Forgetting) -> PagePart:
     status: Status = "fail" if found.verdict == "fail" else "none"
     body = [said, changes_table(changes), h("p", found.note, class_="small soft")]
     return PagePart("forgetting", "Forgetting", body, status)
-
-
-def _ablation_table(found: ArmsTable) -> Child:
-    columns = [
-        TableColumn("Trained on", "name"),
-        TableColumn("Rows", "num"),
-        TableColumn(found.main.replace("_", " "), "num"),
-        TableColumn("Difference from the first", "num"),
-        TableColumn("", "nowrap"),
-    ]
-    rows = [
-        [
-            arm.name,
-            "" if arm.rows is None else f"{arm.rows:,}",
-            show_estimate(arm.metrics.get(found.main)),
-            "" if arm.difference is None else show_estimate(arm.difference),
-            "" if arm.verdict == "not judged" else label_status(VERDICTS[arm.verdict], arm.verdict),
-        ]
-        for arm in found.arms
-    ]
-    lede = (
-        f"Same budget ({found.budget}), asked the same {found.n:,} rows, which are held-out "
-        "rows of the curated set: the question is who learned that text best."
-    )
-    return [h("p", lede, class_="soft"), draw_table(columns, rows)]
 
 
 def _show_provenance(found: Comparison) -> Markup:

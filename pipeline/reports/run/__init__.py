@@ -5,18 +5,25 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from siftset.pipeline.reports.page import PagePart, render_page
+from siftset.pipeline.reports.proof import proof_part
 from siftset.pipeline.reports.run import checks, drift, funnel, summary, texts
 from siftset.pipeline.reports.run.findings import find_statements
 from siftset.pipeline.reports.run.label_doubts import label_doubts_part
 from siftset.pipeline.reports.run.statement import part_status
 from siftset.pipeline.reports.run.votes import votes_part
 from siftset.schemas.results.metrics import RunMetrics
+from siftset.schemas.results.proof import Proof
 
 __all__ = ["find_statements", "run_report"]
 
 
-def run_report(metrics: RunMetrics, history: Sequence[RunMetrics] = ()) -> str:
-    """Return the page of a run; `history` holds earlier runs of the recipe, the oldest first."""
+def run_report(
+    metrics: RunMetrics, history: Sequence[RunMetrics] = (), proof: Proof | None = None
+) -> str:
+    """Return the page of a run; `history` holds earlier runs of the recipe, the oldest first.
+
+    `proof` says whether the rows of this run teach more than others, once that was measured.
+    """
     found = find_statements(metrics)
     profiled = bool(metrics.profiles)
     repeats, precision, votes = metrics.duplicates, metrics.label_precision, metrics.votes
@@ -41,4 +48,6 @@ def run_report(metrics: RunMetrics, history: Sequence[RunMetrics] = ()) -> str:
         badge = f"{points} finding{'s' if points > 1 else ''}" if points else ""
         status = part_status(found, anchor, measured=measured)
         shown.append(PagePart(anchor, title, body, status, badge=badge))
+    if proof is not None:
+        shown.append(proof_part(proof))
     return render_page(summary.run_header(metrics, found), [*shown, summary.links_part(metrics)])

@@ -4,13 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from siftset.pipeline.commands.compare import describe_ablation, describe_comparison
+from siftset.pipeline.commands.compare import describe_comparison
 from siftset.schemas.results.comparison import (
-    Arm,
-    ArmsTable,
     Change,
     Comparison,
-    Estimate,
     Interval,
     ModelInfo,
     Questions,
@@ -62,27 +59,5 @@ def test_a_comparison_is_told_with_figures_and_verdicts(tmp_path):
         "  warning: the head is new",
         "  warning: TF-IDF does better",
         "  source: fewer than 10 rows, not measured: a (1)",
-        f"  report    {report}",
-    ]
-
-
-def test_an_ablation_is_told_arm_by_arm(tmp_path):
-    arms = (
-        Arm(name="curated", rows=1200, metrics={"macro_f1": Estimate(value=0.75)}),
-        Arm(
-            name="random sample",
-            rows=1200,
-            metrics={"macro_f1": Estimate(value=0.7)},
-            difference=Estimate(value=-0.05),
-            verdict="worse",
-        ),
-    )
-    table = ArmsTable(main="macro_f1", higher_is_better=True, budget="3 steps", n=120, arms=arms)
-    report = write(tmp_path, arms=table)
-    assert list(describe_ablation(report)) == [
-        "Trained on, 3 steps; asked 120 held-out rows of the curated set:",
-        "                              rows    macro_f1  difference",
-        "  curated                    1,200        0.75            ",
-        "  random sample              1,200         0.7       -0.05  worse",
         f"  report    {report}",
     ]

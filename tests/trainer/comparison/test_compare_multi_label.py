@@ -13,14 +13,13 @@ from siftset.schemas.errors import TrainingError
 from siftset.schemas.recipe.train import Compare
 from siftset.schemas.results.comparison import Comparison, ModelInfo
 from siftset.trainer.comparison import (
-    AblationModel,
     ComparisonSetting,
     ModelSide,
     QuestionSet,
-    compare_ablation,
     compare_models,
 )
 from siftset.trainer.comparison.compare_multi_label import measure_multi_label
+from siftset.trainer.comparison.row_scores import score_rows
 from siftset.trainer.metrics.bootstrap import Bootstrap
 
 
@@ -109,12 +108,12 @@ def test_baselines_and_the_probe_give_several_labels():
     assert rows["scores"].struct.unnest().to_numpy() == pytest.approx(expected)
 
 
-def test_models_trained_on_other_rows_give_several_labels():
-    arms = [AblationModel("all", lambda: side(Words("food", "price"))),
-            AblationModel("half", lambda: side(Words("food")))]  # fmt: skip
-    table = compare_ablation("classification", arms, QuestionSet(ROWS))
-    assert [arm.metrics["accuracy"].value for arm in table.arms] == [1, 0.5]
-    assert table.arms[1].difference.value < 0
+def test_a_row_scores_where_all_its_labels_are_given_and_no_other():
+    scored = [
+        score_rows("classification", side(Words(*words)), QuestionSet(ROWS)).mean()
+        for words in (("food", "price"), ("food",))
+    ]
+    assert scored == [1, 0.5]
 
 
 def test_one_model_alone_and_a_strange_label():

@@ -7,9 +7,7 @@ from siftset.schemas.errors import TrainingError
 from siftset.schemas.recipe.train import Compare, Train
 from siftset.schemas.results.lineage import Lineage, TrainingData
 from siftset.trainer.comparison import (
-    AblationFolder,
     ComparisonRequest,
-    compare_ablation_folders,
     compare_folders,
 )
 
@@ -91,30 +89,6 @@ def test_causal_models_on_disk_are_asked_with_the_template(
         "Question: what is a good film\nAnswer: ",
         "Question: what is a bad film\nAnswer: ",
     ]
-
-
-def test_arms_are_compared_with_the_first(data, save, masked_model, wordpiece):
-    names = {f"arm {i}": AblationFolder(save(f"m{i}", masked_model(i), wordpiece)) for i in (1, 2)}
-    names["again"] = names["arm 1"]
-    table = compare_ablation_folders(names, data, ComparisonRequest(Compare(resamples=50)))
-    assert [arm.name for arm in table.arms] == ["arm 1", "arm 2", "again"]
-    first, second, third = table.arms
-    assert first.difference is None
-    difference = second.metrics["loss"].value - first.metrics["loss"].value
-    assert second.difference.value == pytest.approx(difference)
-    assert (third.difference.value, third.verdict) == (0, "not judged")  # five different texts
-    assert table.n == 40
-
-
-def test_arms_of_classifiers(data, save, classifier_model, wordpiece):
-    names = {
-        f"arm {i}": AblationFolder(save(f"c{i}", classifier_model(i), wordpiece)) for i in (1, 2)
-    }
-    train = Train(task="classification", labels={"0": "neg", "1": "pos"})
-    table = compare_ablation_folders(names, data, ComparisonRequest(Compare(resamples=50), train))
-    assert (table.main, table.higher_is_better) == ("macro_f1", True)
-    with pytest.raises(TrainingError, match="needs two"):
-        compare_ablation_folders({"one": names["arm 1"]}, data, ComparisonRequest(train=train))
 
 
 def test_a_set_without_held_out_rows_is_an_error(data, save, masked_model, wordpiece):

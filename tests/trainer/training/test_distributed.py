@@ -20,8 +20,8 @@ import pytest
 from siftset.pipeline.commands.curate import curate
 from siftset.pipeline.launch.task import (
     LAUNCHED,
-    check_ablation,
     check_processes,
+    check_proof,
     starts_processes,
 )
 from siftset.pipeline.launch.torchrun import check_accelerate_file, run_under_torchrun
@@ -87,16 +87,16 @@ def test_the_world_has_the_size_of_the_recipe(world, said, monkeypatch):
     check_processes(config_of(processes=2))
 
 
-def test_arms_are_trained_by_one_process(monkeypatch):
+def test_a_proof_is_made_by_one_process(monkeypatch):
     for name in ("RANK", "WORLD_SIZE", LAUNCHED):
         monkeypatch.delenv(name, raising=False)
     loaded = SimpleNamespace(recipe=SimpleNamespace(compare=Compare(arms=True)))
-    check_ablation(loaded, Train(task="mlm"))
-    with pytest.raises(TrainingError, match="trains the other arms in one process"):
-        check_ablation(loaded, config_of(processes=2))
+    check_proof(loaded, Train(task="mlm"))
+    with pytest.raises(TrainingError, match="makes a proof in one process"):
+        check_proof(loaded, config_of(processes=2))
     monkeypatch.setenv("WORLD_SIZE", "2")
-    with pytest.raises(TrainingError, match="trains the other arms in one process"):
-        check_ablation(loaded, Train(task="mlm"))
+    with pytest.raises(TrainingError, match="makes a proof in one process"):
+        check_proof(loaded, Train(task="mlm"))
 
 
 def write(folder: Path, model: Path, output: str, *, size: int = 8, steps: int = 5, **how) -> Path:

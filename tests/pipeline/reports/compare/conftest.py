@@ -180,22 +180,6 @@ def build_comparison(task: str, **more) -> c.Comparison:
             general=_change("perplexity", 9.1, 10.4), increase=0.14, limit=0.1, verdict="fail"
         ),
         golden=c.Golden(source="golden.csv", n=60, changes=(_change("accuracy", 0.5, 0.8),)),
-        arms=c.ArmsTable(
-            main="loss",
-            higher_is_better=False,
-            budget="400 steps",
-            n=690,
-            arms=(
-                c.Arm(name="curated", rows=6290, metrics={"loss": c.Estimate(value=0.7)}),
-                c.Arm(
-                    name="random",
-                    rows=6290,
-                    metrics={"loss": c.Estimate(value=1.1)},
-                    verdict="worse",
-                    difference=c.Estimate(value=0.4),
-                ),
-            ),
-        ),
         trials=Trials(
             search=SearchFound(
                 metric="macro_f1",
