@@ -52,7 +52,7 @@ def _score_labels(side: ModelSide, frame: pl.DataFrame) -> Array:
     if isinstance(frame.schema["label"], pl.List):
         right = [
             set(names[row >= 0.5]) == set(label or ())
-            for row, label in zip(said, frame["label"], strict=True)
+            for row, label in zip(said, frame["label"].to_list(), strict=True)
         ]
         return np.array(right, dtype=np.float64)
     named = names[said.argmax(axis=1)] == frame["label"].cast(pl.String).to_numpy()
