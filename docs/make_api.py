@@ -34,8 +34,8 @@ wanted("I love these shoes!")     # True
 
 GROUPS = {
     "Commands": (
-        "curate", "refresh", "CurateOptions", "train", "TrainOptions", "compare", "predict",
-        "explain", "plan", "list_plans", "apply", "diff", "tag", "export_set", "open_gx_project",
+        "curate", "refresh", "CurateOptions", "train", "TrainOptions", "compare", "proof",
+        "predict", "explain", "plan", "list_plans", "apply", "diff", "tag", "export_set", "open_gx_project",
     ),
     "Recipes": ("Recipe",),
     "Signals": (

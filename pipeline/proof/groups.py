@@ -8,9 +8,9 @@ import numpy as np
 import polars as pl
 
 from siftset.pipeline.proof.statistics import Integers
-from siftset.pipeline.run.text_normalisation import bare_text
 from siftset.signals.near_duplicates.finder import NearDuplicates
 from siftset.signals.warm_up import NEAR, is_compiled
+from siftset.signals.words.text_normalisation import bare_text
 
 _PLAIN_ROWS: Final = 20_000
 """Rows up to which plain Python takes less time than compiling the kernel."""
