@@ -35,7 +35,8 @@ wanted("I love these shoes!")     # True
 GROUPS = {
     "Commands": (
         "curate", "refresh", "CurateOptions", "train", "TrainOptions", "compare", "proof",
-        "predict", "explain", "plan", "list_plans", "apply", "diff", "tag", "export_set", "open_gx_project",
+        "predict", "explain", "plan", "list_plans", "apply", "diff", "tag", "export_set",
+        "open_gx_project",
     ),
     "Recipes": ("Recipe",),
     "Signals": (
