@@ -56,6 +56,23 @@ function decideAll(decision) {
       decision !== "relabel" && make("button", { class: "primary", autofocus: true, onclick: () => send() }, `${word} them`)));
 }
 
+// A page that was mailed hands its decisions over as a file.
+function saveDecisions() {
+  const name = make("input", { class: "reason", "aria-label": "Your name", placeholder: "Your name", value: page.state.by, maxlength: 100 });
+  const save = () => {
+    const by = name.value.trim();
+    if (!by) return name.focus();
+    page.state.by = by;
+    const file = backEnd.save(by);
+    openDialog("slim", make("h2", null, "Saved"),
+      make("p", { class: "soft" }, `Send ${file} back. The recipe takes it in with  siftset review RECIPE --import ${file}`),
+      ending(make("button", { class: "primary", onclick: closeDialog }, "Done")));
+  };
+  openDialog("slim", make("h2", null, "Save decisions"),
+    make("p", { class: "soft" }, `${count(page.state.decided)} decided. They are written to a file, with the name of who decided.`), name,
+    ending(make("button", { onclick: closeDialog }, "Leave it"), make("button", { class: "primary", onclick: save }, "Save")));
+}
+
 async function proposeRules() {
   const title = make("h2", null, "What sets these rows apart");
   openDialog("", title, make("p", { class: "soft" }, "Asking words, columns, labels, signals and vectors …"));

@@ -46,7 +46,7 @@ async function start() {
   const { name, version, rows, by, queues } = page.state;
   $("name").textContent = visible(name);
   document.title = `Review · ${visible(name)}`;
-  $("about").textContent = visible(`version ${version} · ${count(rows)} rows read · ${by}`);
+  $("about").textContent = visible([`version ${version}`, `${count(rows)} rows`, by].filter(Boolean).join(" · "));
   if (queues.some((queue) => queue.name === "doubt")) page.filter.queue = "doubt";
   drawTally();
   drawNotes();
@@ -404,6 +404,7 @@ document.addEventListener("keydown", (event) => {
 for (const button of document.querySelectorAll("nav.tabs button")) {
   button.addEventListener("click", () => showTab(button.dataset.tab));
 }
+if (backEnd.save) $("undo").before(make("button", { class: "primary", id: "save", onclick: saveDecisions }, "Save"));
 $("undo").addEventListener("click", undo);
 $("help").addEventListener("click", showKeys);
 $("list").addEventListener("scroll", ({ currentTarget: list }) => {

@@ -109,7 +109,7 @@ function labelButtons(row, doubt, labels, act) {
 function saidBefore(row) {
   return row.said.map((one) =>
     make("p", { class: "was" }, decisionPill({ ...one, state: row.said.length > 1 ? null : row.decision.state }),
-      ` by ${one.by}, ${new Date(one.at).toLocaleString("en", { dateStyle: "medium", timeStyle: "short" })}`,
+      ` by ${one.by || "you"}, ${new Date(one.at).toLocaleString("en", { dateStyle: "medium", timeStyle: "short" })}`,
       one.reason && make("span", { class: "soft" }, ` · ${one.reason}`),
       one.text != null && row.text != null && make("span", { class: "before" }, row.text)));
 }

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -14,6 +14,9 @@ from siftset.pipeline.cli.command import add_command
 from siftset.pipeline.cli.console import Screen
 from siftset.pipeline.cli.options import Overrides, Recipe
 from siftset.schemas.errors import SiftsetError
+
+if TYPE_CHECKING:
+    from siftset.pipeline.review.session import ReviewSession
 
 
 @add_command(app, "review", example="siftset review reviews.yaml --map")
@@ -39,6 +42,9 @@ def review_command(
     import_: Annotated[
         Path | None, typer.Option("--import", metavar="FILE", help="Take decisions from a file.")
     ] = None,
+    static: Annotated[
+        Path | None, typer.Option("--static", metavar="FILE", help="Write the page as one file.")
+    ] = None,
     set_: Overrides = None,
 ) -> None:
     """Look at rows in the browser and decide. Every run applies what people decided."""
@@ -50,6 +56,8 @@ def review_command(
     session = open_review(
         recipe, by=by, overrides=set_ or (), with_map=map_, progress=screen.progress()
     )
+    if static is not None:
+        return _write_static(screen, session, static)
     server = open_server(session, port)
     session.preparation.start()
     screen.answer(f"{server.address}  (Ctrl-C ends it)")
@@ -59,6 +67,18 @@ def review_command(
     serve_review(server)
     screen.note(f"decisions  {session.hand.path}")
     return None
+
+
+def _write_static(screen: Screen, session: ReviewSession, path: Path) -> None:
+    from siftset.pipeline.review.static_file import write_static
+
+    with screen.progress().stage("look for rows worth a look"):
+        session.preparation.make()
+    done = write_static(session, path)
+    screen.show(f"Wrote {done.rows:,} of {done.of:,} rows to {path} ({done.size / 2**20:.1f} MiB)")
+    for note in session.preparation.notes:
+        screen.note(note)
+    screen.result({"file": str(done.path), "rows": done.rows, "of": done.of, "bytes": done.size})
 
 
 def _exchange(

@@ -10,6 +10,7 @@ FOLDER: Final = "review"
 STYLE: Final = "review.css"
 SCRIPTS: Final = ("dom.js", "server.js", "map.js", "row.js", "dialogs.js", "page.js")
 """In the order in which they run; each uses what those before it define."""
+STATIC_SCRIPTS: Final = tuple("local.js" if name == "server.js" else name for name in SCRIPTS)
 PAGE: Final = "page.html"
 _NOBODY: Final = "base-uri 'none'; form-action 'none'"
 _TYPED: Final = "require-trusted-types-for 'script'; trusted-types 'none'"
@@ -18,6 +19,10 @@ SERVED_POLICY: Final = (
     f"{_NOBODY}; frame-ancestors 'none'; {_TYPED}"
 )
 """No script but ours, no address but this server's, and no text that becomes markup."""
+STATIC_POLICY: Final = (
+    f"default-src 'none'; script-src {{scripts}}; style-src {{style}}; {_NOBODY}; {_TYPED}"
+)
+"""Of a file: the scripts and the style that it holds, by their hashes, and no address at all."""
 
 
 class Asset(NamedTuple):

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import JsonValue
 
-from siftset.pipeline.review.columns import CodedColumn
+from siftset.pipeline.review.columns import CodedColumn, Places
 from siftset.pipeline.review.filters import BY_HAND, Filter
 from siftset.pipeline.review.session import ReviewSession
 
@@ -19,29 +19,31 @@ NOTHING: Final = 255
 _COLOURED: Final = 254
 
 
-def pack_points(session: ReviewSession) -> bytes:
+def pack_points(session: ReviewSession, places: Places | None = None) -> bytes:
     """Return a header as JSON after its length (4 bytes), then x, y (2 bytes each), then codes.
 
     Each column of codes has a byte for each row: a place among its values, or 255; that of doubt
-    goes from 0 for a sure label to 254. Raises ValueError where there is no map.
+    goes from 0 for a sure label to 254. `places` are the rows that are meant, by default all.
+    Raises ValueError where there is no map.
     """
     drawn = session.preparation.map
+    meant = slice(None) if places is None else places
     if drawn is None:
         raise ValueError("there is no map: start the review with  --map")
     columns: list[JsonValue] = []
-    blocks = [drawn.x.astype("<u2").tobytes(), drawn.y.astype("<u2").tobytes()]
+    blocks = [drawn.x[meant].astype("<u2").tobytes(), drawn.y[meant].astype("<u2").tobytes()]
     for name, column in session.matcher.facets.items():
         if name == "why" or (name != "part" and len(column.values) > _COLOURED):
             continue
         columns.append({"name": name, "values": [*column.values[:_COLOURED]]})
-        blocks.append(_to_bytes(column).tobytes())
+        blocks.append(_to_bytes(column)[meant].tobytes())
     doubt = session.preparation.doubt
     if doubt is not None:
         columns.append({"name": DOUBT, "values": []})
         scaled = np.nan_to_num(doubt.doubt, nan=0.0) * _COLOURED
-        blocks.append(scaled.astype(np.uint8).tobytes())
+        blocks.append(scaled.astype(np.uint8)[meant].tobytes())
     head: JsonValue = {
-        "rows": session.rows.count,
+        "rows": len(drawn.x[meant]),
         "layout": drawn.layout,
         "columns": columns,
         "hand": BY_HAND,

@@ -42,7 +42,8 @@ _LISTED: Final = 400
 ALIKE: Final = 8
 _SELECTIONS: Final = 20
 _REASONS: Final = 8
-_SAMPLES: Final = {"random_kept": KEPT, "random_rejected": REJECTED}
+SAMPLES: Final = {"random_kept": KEPT, "random_rejected": REJECTED}
+"""Queues of rows drawn at random, and the outcome that they were drawn from."""
 
 
 class ReviewSession:
@@ -101,8 +102,8 @@ class ReviewSession:
         parts = dict(self.rows.facets["part"].count(None))
         estimates: dict[str, JsonValue] = {}
         for queue in queues:
-            if queue.name in _SAMPLES:
-                found = self.hand.estimate(queue, parts.get(_SAMPLES[queue.name], 0))
+            if queue.name in SAMPLES:
+                found = self.hand.estimate(queue, parts.get(SAMPLES[queue.name], 0))
                 if found is not None:
                     estimates[queue.name] = dict(found._asdict())
         return {

@@ -6,12 +6,14 @@ import json
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 import pytest
 
 from siftset.pipeline.commands.curate import curate
 from siftset.pipeline.review.open import open_review
+from siftset.pipeline.review.static_file import write_static
 
 pytestmark = pytest.mark.slow
 
@@ -32,7 +34,7 @@ class Person:
         self.driver = browser.driver
         browser.requests()
         browser.complaints()
-        browser.open(page.server.address)
+        browser.open(page if isinstance(page, Path) else page.server.address)
         self.wait("return page.detail !== null && $('list').children.length > 1")
 
     def wait(self, script: str) -> None:
@@ -161,6 +163,45 @@ def test_without_the_key_there_is_nothing_to_see(page, browser) -> None:
     assert browser.driver.execute_script("return $('list').children.length") == 0
 
 
+def test_a_file_is_reviewed_from_disk_saved_and_taken_in(
+    session, recipe: Path, tmp_path: Path, browser, told
+) -> None:
+    file = tmp_path / "review.html"
+    write_static(session, file)
+    browser.driver.execute_cdp_cmd(
+        "Browser.setDownloadBehavior", {"behavior": "allow", "downloadPath": str(tmp_path)}
+    )
+    person = Person(browser, file)
+    assert person.script("page.filter.queue") == "doubt"
+    doubtful = {person.decide("d")["row"], person.script("page.detail.row")}
+    assert doubtful == {11, 30}
+    person.press("1")
+    person.wait("return page.state.decided === 2")
+    person.press("z")
+    person.wait("return page.state.decided === 1")
+    person.script("choose({queue: '', facets: {origin: ['shop']}})")
+    person.wait("return page.total === 20")
+    person.script("decideAll('keep')")
+    person.script("document.querySelector('dialog .primary').click()")
+    person.wait("return page.state.decided >= 20")
+    decided = person.script("page.state.decided")
+    person.script("saveDecisions()")
+    person.script("document.querySelector('dialog input').value = 'Otto'")
+    person.script("document.querySelector('dialog .primary').click()")
+    saved = tmp_path / "Otto.jsonl"
+    person.wait("return document.querySelector('dialog h2').textContent === 'Saved'")
+    for _ in range(100):
+        if saved.exists():
+            break
+        time.sleep(0.05)
+    told("review", recipe, "--import", saved)
+    assert open_review(recipe).state()["decided"] == decided
+    assert browser.complaints() == []
+    assert {url for url in browser.requests() if not url.startswith("blob:")} == {
+        file.resolve().as_uri()
+    }
+
+
 def _hostile(folder: Path, payloads: tuple[str, ...]) -> Path:
     texts = [f"{payload} row {number}" for number in range(3) for payload in payloads]
     clean = [text.encode("utf-8", "replace").decode() for text in texts]
@@ -187,13 +228,18 @@ def _hostile(folder: Path, payloads: tuple[str, ...]) -> Path:
     return path
 
 
+@pytest.mark.parametrize("kind", ["served", "file"])
 def test_hostile_rows_are_text(
-    tmp_path: Path, payloads: tuple[str, ...], serve: Callable, browser
+    tmp_path: Path, payloads: tuple[str, ...], serve: Callable, browser, kind: str
 ) -> None:
     session = open_review(_hostile(tmp_path, payloads), by=payloads[0])
     session.preparation.make()
-    page = serve(session)
-    person = Person(browser, page)
+    place: Any = tmp_path / "review.html"
+    if kind == "file":
+        write_static(session, place)
+    else:
+        place = serve(session)
+    person = Person(browser, place)
     attack = "<img src=x onerror=document.title=`owned`>"
     steps = (
         "choose({queue: ''})",
@@ -219,5 +265,5 @@ def test_hostile_rows_are_text(
     refused = "(() => { try { document.body.innerHTML = 'x'; } catch { return true; } })()"
     assert person.script(refused) is True
     assert all("Trusted" in said or "trusted" in said for said in browser.complaints())
-    base = f"http://127.0.0.1:{page.server.server_port}/"
+    base = place.as_uri() if kind == "file" else place.server.address.partition("#")[0]
     assert all(url.startswith(base) for url in browser.requests())
