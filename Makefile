@@ -22,7 +22,7 @@ $(READY): pyproject.toml constraints.txt
 		{ echo "siftset needs Python 3.11 or newer; set PYTHON=/path/to/python3.11" >&2; exit 2; }
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@$(PIP) install --upgrade "pip>=25.1"
-	@$(PIP) install --constraint constraints.txt --editable ".[all]"
+	@$(PIP) install --constraint constraints.txt --editable ".[local]"
 	@touch $@
 
 $(READY_DEV): $(READY)
@@ -55,7 +55,7 @@ wheel: $(READY_DEV) ## Build the wheel and the sdist into dist/.
 	@rm -rf dist && $(BIN)/python -m build --outdir dist .
 
 docs: $(READY_DEV)  ## Build the documentation site into site/, without a network.
-	@for page in kinds recipe api notebook; do $(BIN)/python docs/make_$$page.py || exit 1; done
+	@for page in kinds recipe commands messages api notebook; do $(BIN)/python docs/make_$$page.py || exit 1; done
 	@$(BIN)/python -m mkdocs build --quiet
 
 bench: $(READY_DEV) ## Measure against the peers (see benchmarks/README.md).

@@ -56,7 +56,7 @@ def test_what_the_page_of_clusters_hands_to_others_can_be_read():
         assert mounted == {volume["name"] for volume in pod["volumes"]}
 
 
-@pytest.mark.parametrize("page", ["api", "notebook"])
+@pytest.mark.parametrize("page", ["api", "commands", "notebook"])
 def test_made_pages_are_those_of_their_source(page):
     code = f"import runpy; print(runpy.run_path('make_{page}.py')['page'](), end='')"
     made = pages().run([sys.executable, "-c", code], ROOT / "docs")

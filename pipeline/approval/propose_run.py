@@ -74,7 +74,7 @@ def compare_outcome(run: CurateRun, outcome: RunOutcome, assessment: Assessment)
             recipe=hide_values(run.job.recipe.name),
             verdict="fail" if assessment.refusal is not None else assessment.metrics.verdict,
         )
-        stage.advance(1, describe_changes(found.changes))
+        stage.advance(found.before.rows + found.after.rows, describe_changes(found.changes))
     return found
 
 

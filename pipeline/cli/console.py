@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, TextIO
 
 from siftset.pipeline.reports.markup import show_controls
-from siftset.schemas.errors import OutputError, SiftsetError
+from siftset.schemas.errors import OutputError, RecipeError, SiftsetError
 from siftset.schemas.progress import LineProgress, Silent
 from siftset.schemas.recipe.environment import hide_values
 
@@ -69,6 +69,8 @@ class Screen:
         known = isinstance(error, SiftsetError)
         stands = "; ".join(reversed(getattr(error, "__notes__", [])))
         message = str(error) if known else f"{type(error).__name__}: {error}"
+        if known and not isinstance(error, RecipeError):  # which has a line for each mistake
+            message = message.replace("\n", "\N{SYMBOL FOR LINE FEED}")
         message = hide_values(f"{message} ({stands})" if stands else message)
         if not self.broken:
             self.result({"error": message, "exit_code": code})

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import shlex
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from siftset.pipeline.profile.shares import format_percent
@@ -16,31 +16,10 @@ from siftset.schemas.results.summary import CurateResult
 
 def curate_summary(result: CurateResult, following: str) -> str:
     """Return the verdict, the closing balance, where everything lies, and the command to follow."""
-    balance = result.rows.to_json()
-    read = balance.pop("read")
-    lines = [_head_line(result), "", f"  read        {read:>12,}"]
-    for name, count in balance.items():
-        share = f"{format_percent(count, read):>8}" if read else ""
-        note = (
-            f"  ({result.unknown_rows:,} of them unknown)"
-            if name == "rejected" and result.unknown_rows
-            else ""
-        )
-        lines.append(f"  {name:<12}{count:>12,}  {share}{note}")
-    lines.append("")
-    lines += [
-        f"  scores    {name}: {rows['scored']:,} rows scored, {rows['cached']:,} known from equal "
-        "rows or earlier runs"
-        for name, rows in result.scores.items()
-    ]
-    if result.turnover is not None:
-        moved = result.turnover
-        lines.append(
-            f"  changes   {moved.entered:,} rows enter, {moved.left:,} leave "
-            f"against version {moved.against}"
-        )
-    if result.notes:
-        lines += [*(f"  note      {note}" for note in result.notes), ""]
+    lines = [_head_line(result), ""]
+    # The balance of an earlier run would read as if this one had read those rows.
+    if result.new or result.plan is not None or result.version is None:
+        lines += [*_describe_run(result)]
     if result.plan is not None:
         lines += [f"  plan      {shorten_path(result.report.parent)}"]
     elif result.version is None:
@@ -59,6 +38,36 @@ def curate_summary(result: CurateResult, following: str) -> str:
         f"  next      {following}",
     ]
     return "\n".join(lines)
+
+
+def _describe_run(result: CurateResult) -> Iterator[str]:
+    """Yield the balance, the scores, the change against the version before, and the notes."""
+    balance = result.rows.to_json()
+    read = balance.pop("read")
+    yield f"  read        {read:>12,}"
+    for name, count in balance.items():
+        share = f"{format_percent(count, read):>8}" if read else ""
+        note = (
+            f"  ({result.unknown_rows:,} of them unknown)"
+            if name == "rejected" and result.unknown_rows
+            else ""
+        )
+        yield f"  {name:<12}{count:>12,}  {share}{note}"
+    yield ""
+    for name, rows in result.scores.items():
+        yield (
+            f"  scores    {name}: {rows['scored']:,} rows scored, {rows['cached']:,} known from "
+            "equal rows or earlier runs"
+        )
+    if result.turnover is not None:
+        moved = result.turnover
+        yield (
+            f"  changes   {moved.entered:,} rows added, {moved.left:,} removed "
+            f"since version {moved.against}"
+        )
+    if result.notes:
+        yield from (f"  note      {note}" for note in result.notes)
+        yield ""
 
 
 def shorten_path(path: Path) -> str:

@@ -33,11 +33,16 @@ class Overview:
     report: Path
     places: dict[str, Path]
     figures: dict[str, str]
+    notes: tuple[str, ...] = ()
+    """What `siftset curate` warned of when it made the set."""
 
     def lines(self) -> Iterator[str]:
         """Yield what a person wants to know."""
         yield from (f"  {name:<28}{figure}" for name, figure in self.figures.items())
         if self.figures:
+            yield ""
+        yield from (f"  note      {note}" for note in self.notes)
+        if self.notes:
             yield ""
         yield from (f"  {name:<28}{path}" for name, path in self.places.items())
 
@@ -47,6 +52,7 @@ class Overview:
             "report": str(self.report),
             "places": {name: str(path) for name, path in self.places.items()},
             "figures": dict(self.figures),
+            "notes": list(self.notes),
         }
 
 
@@ -57,6 +63,8 @@ def describe_output(
 
     Raises OutputError where there is no report yet.
     """
+    from siftset.pipeline.reports.run import list_warnings
+
     _, store = open_store(recipe, overrides=overrides)
     made = None if version is None else store.commit_of(version).run_id
     runs = (run for run in run_folders(store.output) if made in (None, run.run_id))
@@ -72,7 +80,8 @@ def describe_output(
         places |= {"model": model, "before and after": model / COMPARE_HTML}
         figures |= _model_figures(model)
     places["everything"] = store.output / INDEX
-    return Overview(run.report, places, figures)
+    notes = () if metrics is None else list_warnings(metrics)
+    return Overview(run.report, places, figures, notes)
 
 
 def _set_figures(metrics: RunMetrics) -> Iterator[tuple[str, str]]:

@@ -241,16 +241,18 @@ def build_increment(run: CurateRun, plan: RefreshPlan, ledger: RefreshLedger) ->
         else entry
         for entry in entries
     ]
-    with run.progress.stage("find duplicates") as stage:
+    candidates = sum(entry.rows for entry in entries)
+    with run.progress.stage("find duplicates", candidates) as stage:
         change = find_change(run, entries, set(plan.todo), plan.before)
-        stage.advance(1, f"{change.repeats.height:,} found")
+        repeats = change.repeats.filter(change.read[change.repeats["place"].to_numpy()])
+        stage.advance(candidates, f"{repeats.height:,} found among what is new")
     replaces = plan.before is None
     strata = rows_at(change.parts, change.kept, list(OWN))
     run = replace(run, frozen=freeze_split(run, strata))
     written = write_change(run, change, results[0].parts["candidates"][0], replaces=replaces)
     outcome = draw_balance(
         results,
-        change.repeats.filter(change.read[change.repeats["place"].to_numpy()]),
+        repeats,
         kept=int((change.kept & change.read).sum()),
         files=written.files,
         duplicates=written.duplicates,

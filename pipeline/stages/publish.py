@@ -310,14 +310,8 @@ def make_result(
     run: CurateRun, outcome: RunOutcome, assessment: Assessment, *, version: int | None
 ) -> CurateResult:
     """Return what a run says of itself, with what a reader must not miss."""
-    from siftset.pipeline.reports.run import find_statements
+    from siftset.pipeline.reports.run import list_warnings
 
-    notes = []
-    for found in find_statements(assessment.metrics):
-        claim, todo = found.claim, found.todo
-        if found.level != "note":
-            end = "." if todo and not claim.endswith((".", "!", "?")) else ""
-            notes.append(f"{claim}{end} {todo[:1].upper()}{todo[1:]}".strip())
     return CurateResult(
         run_id=run.run_id,
         version=version,
@@ -330,7 +324,7 @@ def make_result(
         verdict=assessment.metrics.verdict,
         output=run.store.output,
         splits=outcome.splits,
-        notes=tuple(notes),
+        notes=list_warnings(assessment.metrics),
     )
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from siftset.pipeline.storage.part_files import Part, count_rows
 from siftset.pipeline.storage.table import DataFile
 from siftset.schemas.errors import BalanceError
+from siftset.schemas.results.columns import SPLITS
 from siftset.schemas.results.summary import Balance
 
 if TYPE_CHECKING:
@@ -69,11 +70,11 @@ class RunOutcome:
 
     @property
     def splits(self) -> dict[str, int]:
-        """Kept rows by split."""
+        """Kept rows by split, in the order train, validation, test."""
         counted = Counter[str]()
         for file in self.files:
             counted[file.split] += file.rows
-        return dict(counted)
+        return {split: counted[split] for split in SPLITS if split in counted}
 
 
 def draw_balance(

@@ -5,6 +5,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -145,10 +146,16 @@ def test_what_a_run_costs_is_said_before_it_starts(fit, progress):
     made = fit(max_steps=1, eval_strategy="no")
     line = next(line for line in progress.lines if line.startswith("model: "))
     assert "100.0% trained" in line
-    assert "GFLOPs a full batch" in line
+    assert "FLOPs a full batch" in line
     estimate = made.estimate
     assert estimate.parameters == sum(p.numel() for p in made.loop.model.parameters())
     assert estimate.state_bytes == 16 * estimate.parameters
+    assert f"model: {estimate.parameters:,} parameters" in line  # a tiny model is not 0.0M
+    assert "KiB" in line
+    assert " 0.0" not in line
+    large = replace(estimate, parameters=124_439_808, model_bytes=497_759_232)
+    assert large.describe().startswith("model: 124.4M parameters (")
+    assert "474.70 MiB" in large.describe()
 
 
 def peak_of(work: Callable[[], object]) -> float:

@@ -38,17 +38,33 @@ class CostEstimate:
     def describe(self) -> str:
         """Return one line for the user."""
         share = self.trained_parameters / max(self.parameters, 1)
-        need = (self.state_bytes + self.activation_bytes) / 2**30
         return (
-            f"model: {self.parameters / 1e6:,.1f}M parameters ({share:.1%} trained), "
-            f"{self.model_bytes / 2**30:.3f} GiB, about {need:.2f} GiB to train, "
-            f"{self.flops_per_batch / 1e9:,.1f} GFLOPs a full batch, "
+            f"model: {_format_count(self.parameters)} parameters ({share:.1%} trained), "
+            f"{_format_bytes(self.model_bytes)}, about "
+            f"{_format_bytes(self.state_bytes + self.activation_bytes)} to train, "
+            f"{_format_flops(self.flops_per_batch)} a full batch, "
             f"{self.tokens:,} tokens an epoch"
         )
 
     def to_json(self) -> dict[str, JsonValue]:
         """Return the fields by name."""
         return dict(asdict(self))
+
+
+def _format_count(number: int) -> str:
+    return f"{number:,}" if number < 1e6 else f"{number / 1e6:,.1f}M"
+
+
+def _format_bytes(number: float) -> str:
+    """Write bytes in the largest binary unit of which there is one, so that none shows as 0.00."""
+    for unit, size in (("GiB", 2**30), ("MiB", 2**20)):
+        if number >= size:
+            return f"{number / size:,.2f} {unit}"
+    return f"{number / 2**10:,.1f} KiB"
+
+
+def _format_flops(number: float) -> str:
+    return f"{number / 1e9:,.1f} GFLOPs" if number >= 1e9 else f"{number / 1e6:,.1f} MFLOPs"
 
 
 def estimate_cost(

@@ -46,6 +46,17 @@ def find_statements(metrics: RunMetrics) -> tuple[ReportFinding, ...]:
     return (*said, *(finding for rule in _RULES for finding in rule(metrics)))
 
 
+def list_warnings(metrics: RunMetrics) -> tuple[str, ...]:
+    """Return the findings that are more than a note, a line each, with what to do about it."""
+    lines = []
+    for found in find_statements(metrics):
+        if found.level != "note":
+            claim, todo = found.claim, found.todo
+            end = "." if todo and not claim.endswith((".", "!", "?")) else ""
+            lines.append(f"{claim}{end} {todo[:1].upper()}{todo[1:]}".strip())
+    return tuple(lines)
+
+
 def _judge_balance(metrics: RunMetrics) -> Iterator[ReportFinding]:
     rows = metrics.rows
     if not rows.kept:

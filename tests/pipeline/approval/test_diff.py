@@ -66,7 +66,7 @@ def test_the_difference_foretells_what_curate_does(recipe):
     assert second.turnover is not None
     moved = (second.turnover.entered, second.turnover.left)
     assert moved == (told["added"], told["removed"]) == (3, 0)
-    assert "changes   3 rows enter, 0 leave against version 0" in curate_summary(second, "r")
+    assert "changes   3 rows added, 0 removed since version 0" in curate_summary(second, "r")
     assert second.to_json()["turnover"] == {"against": 0, "entered": 3, "left": 0}
     assert diff(recipe).reasons == diff(recipe, 0, 1).reasons
     assert {(one.kind, one.reason, one.detail) for one in diff(recipe).reasons} == {

@@ -111,7 +111,11 @@ def test_what_a_person_reads(project, run):
     for word in ("read", "kept", "rejected", "quarantined", "duplicate", "unreadable", "report"):
         assert f"  {word}" in shown.stdout
     assert following(shown.stdout) == f"siftset train {recipe}"
-    assert "Nothing new: version 0" in run("curate", recipe).stdout
+    nothing = run("curate", recipe).stdout
+    assert "Nothing new: version 0" in nothing
+    assert "report" in nothing
+    for word in ("read", "kept", "rejected", "duplicate"):  # no balance of a run that read nothing
+        assert f"  {word}  " not in nothing
     quiet = run("curate", recipe, "--fresh-set", "-q")
     assert (quiet.stdout, quiet.stderr) == ("", "")
 

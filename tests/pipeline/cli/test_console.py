@@ -20,6 +20,7 @@ from typer.testing import CliRunner
 from siftset.pipeline.cli.command import add_command
 from siftset.pipeline.cli.console import Screen
 from siftset.pipeline.storage.table import Store
+from siftset.schemas.errors import RecipeError, SourceError
 
 HOSTILE = "\x1b[31mred\x1b]0;title\x07 \x9b2J \u202egnp.exe \x7f\x08\udce9"
 RAW = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
@@ -46,6 +47,16 @@ def test_no_way_of_writing_lets_a_control_character_through(capsys) -> None:
     assert [RAW.findall(one) for one in written] == [[], []]
     last = [json.loads(line) for line in out.getvalue().splitlines() if line.startswith("{")]
     assert last[0] == {HOSTILE: HOSTILE}
+
+
+def test_an_error_that_names_a_column_with_a_line_break_is_one_line(capsys) -> None:
+    out = io.StringIO()
+    Screen(json=True, out=out).failure(SourceError("no column 'a'; it has b\nc, d\r\ne"), 2)
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line == "error: no column 'a'; it has b␊c, d␍␊e"
+    assert "\n" not in json.loads(out.getvalue())["error"]
+    Screen().failure(RecipeError("line 1: one\nline 2: two"), 2)  # a line for each mistake
+    assert len(capsys.readouterr().err.splitlines()) == 2
 
 
 @pytest.mark.filterwarnings("always")

@@ -14,6 +14,7 @@ from siftset.pipeline.profile.history import METRICS, find_alerts, like_runs, re
 from siftset.pipeline.profile.state import ProfileState
 from siftset.pipeline.refresh import refresh
 from siftset.pipeline.reports.index import write_index
+from siftset.schemas.results.columns import SPLITS
 from siftset.schemas.results.metrics import RunMetrics
 from siftset.schemas.results.summary import CurateResult
 
@@ -81,6 +82,21 @@ def test_report_says_whose_rows_it_counts(days) -> None:
     assert figures["rows in version 2"] == "700"
     assert figures["labelled pos"] == "71.4% (500 of 700 labelled rows)"
     assert figures["kept by its run"] == "60 of 60 new rows read"
+
+
+def test_splits_come_in_one_order(days) -> None:
+    for result in days[1]:
+        assert list(result.splits) == [split for split in SPLITS if split in result.splits]
+
+
+def test_report_warns_as_its_run_did(days) -> None:
+    folder, made = days
+    found = describe_output(folder / "recipe.yaml")
+    assert made[-1].notes
+    assert set(made[-1].notes) == set(found.notes)
+    assert [line for line in found.lines() if line.startswith("  note ")] == [
+        f"  note      {note}" for note in found.notes
+    ]
 
 
 def test_runs_of_new_rows_are_held_against_each_other_only(days) -> None:
