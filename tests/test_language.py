@@ -27,7 +27,7 @@ PAGES = sorted(
     path
     for pattern in ("*.md", "docs/**/*.md", "mkdocs.yml", "data/**/*.yaml", "data/**/*.json")
     for path in ROOT.glob(pattern)
-    if "node_modules" not in path.parts
+    if path.name != "messages.md"  # whose words are those of the code
 )
 CODE = sorted(
     path
