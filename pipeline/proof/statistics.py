@@ -85,7 +85,7 @@ def estimate_blocks(differences: Array, groups: Integers) -> Gain:
 def estimate_draws(differences: Array, groups: Integers, seed: int) -> Gain:
     """Return the mean difference over draws and its percentile bootstrap interval.
 
-    Draws and groups of questions are drawn anew together.
+    Draws and groups of questions are drawn again together.
     """
     generator = np.random.default_rng([seed, 17])
     sums, sizes = sum_groups(differences, groups)
@@ -106,7 +106,7 @@ def find_saving(rows: int, curated: Array, sizes: Array, random: Array, seed: in
 
     `curated` holds the scores of draws of curated rows; `random` (sizes, draws) those of as many
     rows drawn of everything as `sizes` says, in ascending order. Between sizes the curve is read
-    on a scale of doublings; scores that fall with more rows count as level. Draws are drawn anew
+    on a scale of doublings; scores that fall with more rows count as level. Draws are drawn again
     for the interval.
     """
     generator = np.random.default_rng([seed, 19])

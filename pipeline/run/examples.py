@@ -51,7 +51,7 @@ def read_examples(loaded: LoadedRecipe) -> Examples | None:
         texts = found.cast(pl.String).drop_nulls()
     except (pl.exceptions.PolarsError, OSError) as error:
         raise SourceError(
-            f"{_KEY}: {path} cannot be read ({first_line(error)}): mend or replace it"
+            f"{_KEY}: {path} cannot be read ({first_line(error)}): fix or replace it"
         ) from error
     texts = texts.filter(texts.str.strip_chars() != "").unique()
     if texts.is_empty():
