@@ -52,12 +52,15 @@ def review_command(
         return _exchange(screen, recipe, export, import_, set_ or ())
     from siftset.pipeline.review.open import open_review
     from siftset.pipeline.review.server import open_server, serve_review
+    from siftset.pipeline.review.session import UNNAMED
 
     session = open_review(
         recipe, by=by, overrides=set_ or (), with_map=map_, progress=screen.progress()
     )
     if static is not None:
         return _write_static(screen, session, static)
+    if session.rows.loaded.recipe.review is None:
+        screen.note(UNNAMED)
     server = open_server(session, port)
     session.preparation.start()
     screen.answer(f"{server.address}  (Ctrl-C ends it)")

@@ -111,11 +111,12 @@ def _read_source(job: Job) -> pl.DataFrame:
     parts = []
     for shard in job.shards:
         for batch in shard.read_batches():
-            frame = batch.frame
+            seen = hash_records(batch.frame, job.read_schema.names())
+            frame = job.label_rows(batch.frame)
             parts.append(
                 frame.select(
                     "row_id",
-                    hash_records(frame, schema.names()).alias(SEEN),
+                    seen.alias(SEEN),
                     pl.col("source").struct.field("file").alias(FILE),
                     pl.col("source").struct.field("record").alias(RECORD),
                     (label_column(frame) if "label" in schema else none).alias(LABEL),

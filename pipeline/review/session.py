@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import math
 import secrets
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Final, Literal
 
 import numpy as np
+import polars as pl
 from pydantic import JsonValue
 
 from siftset.pipeline.decisions.record import Decision, new_step
@@ -37,6 +38,9 @@ from siftset.signals.formula.tree import Node, Op, show
 BULK: Final = 10_000
 """Rows that are decided at once at most: what is more is a rule, and belongs into the recipe."""
 PAGE: Final = 60
+UNNAMED: Final = (
+    "The recipe does not name decisions yet: write  review: {}  into it, so that runs apply them"
+)
 _LISTED: Final = 400
 """Characters of a text that a list shows."""
 ALIKE: Final = 8
@@ -90,10 +94,16 @@ class ReviewSession:
             "orphaned": self.hand.orphaned,
             "warnings": [*self.hand.log.warnings[:3]],
             "preparing": self.preparation.progress(),
-            "notes": [*self.preparation.notes],
+            "notes": [*self._notes()],
             "has_map": self.preparation.map is not None,
             **self.tally(),
         }
+
+    def _notes(self) -> Iterator[str]:
+        """Yield what a person should know: what could not be made, what no run will apply."""
+        yield from self.preparation.notes
+        if self.rows.loaded.recipe.review is None:
+            yield UNNAMED
 
     def tally(self) -> dict[str, JsonValue]:
         """Return the figures that every decision changes."""
@@ -298,7 +308,7 @@ class ReviewSession:
     def _ask_signals(self, row: int) -> tuple[list[JsonValue], list[JsonValue]]:
         """Ask every clause and signal about one row, also those that its run could skip."""
         root = self.rows.job.decider.root
-        answers, space = answer_clauses(self.rows, self.rows.frame[[row]])
+        answers, space = answer_clauses(self.rows, self._as_decided(row))
         terms: Sequence[Node] = root.terms if isinstance(root, Op) else (root,)
         clauses: list[JsonValue] = [
             {"text": show(term), "says": STATES[int(answers[term][0])]} for term in terms
@@ -309,6 +319,19 @@ class ReviewSession:
             told = None if score is None or math.isnan(score) else score
             signals.append({"name": name, "says": STATES[int(codes[0])], "score": told})
         return clauses, signals
+
+    def _as_decided(self, row: int) -> pl.DataFrame:
+        """Return a row as a run would see it: with the text and the label that a person gave it."""
+        frame, found = self.rows.frame[[row]], self.hand.standing(row)
+        if found is None or found.state != "applied" or found.decision is None:
+            return frame
+        given = found.decision
+        if given.text is not None:
+            frame = frame.with_columns(text=pl.lit(given.text))
+        if given.label is not None and "label" in frame.columns:
+            label = pl.Series("label", [given.label], strict=False)
+            frame = frame.with_columns(label.cast(frame.schema["label"], strict=False))
+        return frame
 
     def _describe_doubt(self, row: int) -> dict[str, JsonValue] | None:
         doubt = self.preparation.doubt

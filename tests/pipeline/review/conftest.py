@@ -31,6 +31,7 @@ signals:
 keep: some & (film | (strong >= 0.3))
 integrity:
   rows: {text: {not_null: true, max_chars: 90}}
+review: {}
 """
 GOOD = "A {} film, a wonderful and moving story, number {}."
 BAD = "A {} bore, dull and awful from end to end, number {}."

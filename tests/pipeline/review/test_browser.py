@@ -118,6 +118,17 @@ def test_a_person_reviews_fifty_rows_by_keyboard_alone(polarity: Path, serve, br
     assert browser.complaints() == []
     base = f"http://127.0.0.1:{page.server.server_port}/"
     assert all(url.startswith(base) for url in browser.requests())
+    before = page.server.session.rows.frame
+    assert curate(polarity).rows.read == before.height
+    kept = pl.read_delta(str(polarity.parent / "out" / "set"))
+    expected = {}
+    for row_id, text, label in before.select("row_id", "text", ":label").iter_rows():
+        verb, relabelled, edited = meant.get(row_id, ("", None, None))
+        text, label = edited or text, relabelled or label
+        if verb == "keep" or (verb != "drop" and len(text) >= 40):
+            expected[row_id] = (text, label)
+    found = {r: (t, b) for r, t, b in kept.select("row_id", "text", "label").iter_rows()}
+    assert found == expected
 
 
 def test_search_facets_and_help_work_by_keyboard(page, browser) -> None:

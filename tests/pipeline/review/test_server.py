@@ -127,6 +127,15 @@ def test_decisions_are_written_shown_and_taken_back(page) -> None:
     assert page.ask("row", row="60")["decision"] is None
 
 
+def test_a_changed_row_is_asked_as_a_run_would_see_it(page) -> None:
+    assert page.ask("row", row="0")["clauses"][1]["says"] == "false"
+    page.tell("decide", row=0, decision="edit", text="A film after all.")
+    row = page.ask("row", row="0")
+    assert [clause["says"] for clause in row["clauses"]] == ["true", "true"]
+    assert row["text"].startswith("A quiet bore")
+    assert row["decision"]["text"] == "A film after all."
+
+
 def test_many_rows_are_one_step_whose_count_must_still_be_true(page) -> None:
     asked = {"facets": {"origin": ["shop"]}}
     total = page.ask("rows", filter=asked)["total"]
