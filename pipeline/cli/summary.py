@@ -9,6 +9,7 @@ from pathlib import Path
 
 from siftset.pipeline.profile.shares import format_percent
 from siftset.pipeline.reports.difference.lines import describe_changes
+from siftset.pipeline.reports.run.by_hand import describe_by_hand
 from siftset.pipeline.storage.remote import origin_of
 from siftset.schemas.recipe.loading import load_recipe
 from siftset.schemas.results.summary import CurateResult
@@ -53,6 +54,8 @@ def _describe_run(result: CurateResult) -> Iterator[str]:
             else ""
         )
         yield f"  {name:<12}{count:>12,}  {share}{note}"
+    if result.by_hand:
+        yield f"  by hand       {describe_by_hand(result.by_hand)}"
     yield ""
     for name, rows in result.scores.items():
         yield (

@@ -14,6 +14,11 @@ from siftset.pipeline.model_registry.result import COMPARE_HTML, COMPARE_JSON, R
 from siftset.pipeline.profile.history import METRICS, read_metrics, set_precision
 from siftset.pipeline.profile.shares import format_percent
 from siftset.pipeline.remote_output.open import open_store
+from siftset.pipeline.reports.run.by_hand import (
+    describe_by_hand,
+    describe_estimate,
+    list_estimates,
+)
 from siftset.pipeline.storage.catalog import INDEX
 from siftset.pipeline.storage.run_folder import run_folders
 from siftset.schemas.errors import OutputError
@@ -95,6 +100,10 @@ def _set_figures(metrics: RunMetrics) -> Iterator[tuple[str, str]]:
             yield f"labelled {' or '.join(precision.wanted)}", f"{share} ({of})"
     new = "new " if run.incremental else ""
     yield "kept by its run", f"{rows.kept:,} of {rows.read:,} {new}rows read"
+    if metrics.review is not None:
+        yield "by hand", describe_by_hand(metrics.review.by_hand) or "nothing"
+        for name, estimate in list_estimates(metrics.review):
+            yield name.lower(), describe_estimate(estimate)
     if metrics.label_doubts is not None:
         found = metrics.label_doubts
         share = format_percent(found.wrong, found.rows)

@@ -18,6 +18,7 @@ from siftset.schemas.errors import SourceError
 
 CLAUSE: Final = "review"
 """What rejects a row that was dropped by hand, in place of a clause of the formula."""
+DROPPED: Final = "dropped by hand"
 BEFORE: Final = "_before"
 """Column of candidates: label and text of the record where a decision changed the row."""
 MET: Final = pl.Schema(

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final, Literal
 import polars as pl
 from pydantic import JsonValue
 
+from siftset.pipeline.decisions.table import CLAUSE, DROPPED
 from siftset.pipeline.profile.chance import even_gini
 from siftset.pipeline.profile.custom import ask_metrics, load_metrics
 from siftset.pipeline.profile.drift import measure_drift
@@ -32,6 +33,7 @@ from siftset.pipeline.run.content_key import content_key
 from siftset.pipeline.run.doubt_findings import find_label_doubts
 from siftset.pipeline.run.examples import UNSELECTED
 from siftset.pipeline.run.released_rows import FILE
+from siftset.pipeline.stages.measure_review import measure_review
 from siftset.pipeline.stages.measure_split import measure_split, open_held_out
 from siftset.pipeline.stages.prefixes import count_prefixes
 from siftset.pipeline.stages.profiles import PROFILE, profiles, with_languages
@@ -117,6 +119,7 @@ def measure(
         label_precision=precision,
         set_label_precision=of_set if looks else None,
         votes=_add_votes(results),
+        review=measure_review(run, outcome),
         label_doubts=_find_label_doubts(run.job),
         max_length=train.max_length if train else None,
         samples=_take_samples(run, results, outcome, precision),
@@ -349,7 +352,7 @@ def _with_clauses_as_written(
     named = dict(zip(rows["row_id"].to_list(), clause.to_list(), strict=True))
     return tuple(
         sample.model_copy(update={"why": f"{named[sample.row_id]} does not hold"})
-        if named.get(sample.row_id)
+        if named.get(sample.row_id) and sample.why != DROPPED
         else sample
         for sample in samples
     )
@@ -366,7 +369,7 @@ def _take_samples(
         "kept": (kept, pl.lit("")),
         "rejected": (
             outcome.parts["rejected"],
-            _say_clause(selects=outcome.selection is not None),
+            _say_clause(selects=outcome.selection is not None, by_hand=run.job.review is not None),
         ),
         "quarantined": (outcome.parts["quarantine"], pl.col("_reasons").list.join(", ")),
         "duplicate": (outcome.duplicates, "repeats " + pl.col("duplicate_of")),
@@ -384,11 +387,13 @@ def _take_samples(
     return shown
 
 
-def _say_clause(*, selects: bool) -> pl.Expr:
-    """Return why a row is rejected; a formula may have a clause of the selection's name."""
+def _say_clause(*, selects: bool, by_hand: bool) -> pl.Expr:
+    """Return why a row is rejected; a formula may have clauses of our own names."""
     clause = pl.col("clause").cast(pl.String)
-    held = clause + " does not hold"
-    return pl.when(clause == SELECT).then(pl.lit(UNSELECTED)).otherwise(held) if selects else held
+    why = clause + " does not hold"
+    if selects:
+        why = pl.when(clause == SELECT).then(pl.lit(UNSELECTED)).otherwise(why)
+    return pl.when(clause == CLAUSE).then(pl.lit(DROPPED)).otherwise(why) if by_hand else why
 
 
 def _make_links(

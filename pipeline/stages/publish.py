@@ -303,7 +303,17 @@ def _make_manifest(
         "sample": options.sample,
         **({} if outcome.frozen is None else {"strata": outcome.frozen.to_json()}),
         **({} if outcome.selection is None else {"select": outcome.selection.model_dump()}),
+        **_describe_decisions(run, result),
     }
+
+
+def _describe_decisions(run: CurateRun, result: CurateResult) -> dict[str, JsonValue]:
+    log, table = run.job.log, run.job.review
+    if log is None or table is None:
+        return {}
+    files: list[JsonValue] = [path.name for path in log.files]
+    by_hand: dict[str, JsonValue] = dict(result.by_hand)
+    return {"review": {"files": files, "fingerprint": table.fingerprint, "by_hand": by_hand}}
 
 
 def make_result(
@@ -325,6 +335,7 @@ def make_result(
         output=run.store.output,
         splits=outcome.splits,
         notes=list_warnings(assessment.metrics),
+        by_hand={} if assessment.metrics.review is None else assessment.metrics.review.by_hand,
     )
 
 
@@ -344,6 +355,7 @@ def result_of_commit(store: Store, commit: Commit) -> CurateResult:
         output=store.output,
         splits={split: int(rows) for split, rows in said["splits"].items()},
         notes=tuple(map(str, said.get("notes", ()))),
+        by_hand={name: int(rows) for name, rows in said.get("by_hand", {}).items()},
     )
 
 

@@ -17,6 +17,8 @@ from pydantic import (
     model_serializer,
 )
 
+from siftset.schemas.results.review import ReviewMetrics
+
 Verdict = Literal["pass", "warn", "fail"]
 Severity = Literal["info", "warning", "critical"]
 
@@ -471,6 +473,7 @@ class RunMetrics(Metrics):
     )
     votes: VoteMetrics | None = None
     label_doubts: LabelDoubts | None = None
+    review: ReviewMetrics | None = None
     samples: dict[str, tuple[Sample, ...]] = Field(default_factory=dict)
     links: dict[str, str] = Field(default_factory=dict, description="Title: path beside the page.")
     custom: dict[str, JsonValue] = Field(default_factory=dict, description="The user's own.")
@@ -481,10 +484,10 @@ class RunMetrics(Metrics):
     def _leave_out_unused(self, write: SerializerFunctionWrapHandler) -> dict[str, JsonValue]:
         """Write parts that few recipes ask for only where they do: other files stay as they were.
 
-        Those are `split`, of groups, `votes`, `label_doubts` and `selection`.
+        Those are `split`, of groups, `votes`, `label_doubts`, `selection` and `review`.
         """
         found: dict[str, JsonValue] = write(self)
-        for name in ("split", "votes", "label_doubts", "selection"):
+        for name in ("split", "votes", "label_doubts", "selection", "review"):
             if getattr(self, name) is None:
                 found.pop(name, None)
         return found

@@ -73,14 +73,18 @@ class CurateResult:
     """Shards, rows, CPU seconds and peak memory of each node of a cluster."""
     model: dict[str, JsonValue] | None = None
     """What a refresh did about the model; None where it was not asked to train."""
+    by_hand: dict[str, int] = field(default_factory=dict)
+    """Rows of the whole set by what people did to them."""
     plan: Plan | None = None
     """The plan that was written, for a run that is reviewed before it is published."""
 
     def to_json(self) -> dict[str, JsonValue]:
         """Return the JSON object of `--json`."""
         waiting = {} if self.plan is None else {"plan": self.plan.to_json()}
+        by_hand: dict[str, JsonValue] = {"by_hand": dict(self.by_hand)} if self.by_hand else {}
         return {
             **waiting,
+            **by_hand,
             "run_id": self.run_id,
             "version": self.version,
             "rows": dict(self.rows.to_json()),

@@ -15,6 +15,7 @@ from siftset.pipeline.reports.run.actions import (
     try_without,
     write_command,
 )
+from siftset.pipeline.reports.run.by_hand import judge_review
 from siftset.pipeline.reports.run.check_statements import judge_checks
 from siftset.pipeline.reports.run.label_doubts import describe_doubts
 from siftset.pipeline.reports.run.selection import judge_selection
@@ -365,7 +366,8 @@ def _compare_versions(metrics: RunMetrics) -> str:
 
 
 _RULES: Final[tuple[Callable[[RunMetrics], Iterator[ReportFinding]], ...]] = (
-    _judge_balance, judge_selection, _judge_faults, _judge_signals, judge_checks, _judge_columns,
+    _judge_balance, judge_selection, judge_review, _judge_faults, _judge_signals, judge_checks,
+    _judge_columns,
     _judge_duplicates, _judge_texts, _judge_labels, _judge_leakage, _judge_answers,
     _judge_split,
     _judge_votes,

@@ -11,6 +11,7 @@ from siftset.pipeline.reports.page import (
     format_share,
     note_absence,
 )
+from siftset.pipeline.reports.run.by_hand import review_table
 from siftset.pipeline.reports.run.selection import selection_table
 from siftset.schemas.results.metrics import Funnel, LeaveOneOut, RunMetrics, SignalMetrics, Tree
 from siftset.signals.analysis import PAIRED
@@ -30,7 +31,10 @@ def balance_part(metrics: RunMetrics) -> Child:
     parts = [(name, float(getattr(rows, name)), fill) for name, fill in _FILLS.items()]
     line = f"{rows.read:,} read = " + " + ".join(f"{name} {int(n):,}" for name, n, _ in parts)
     shown = [draw_stack(parts, f"Closing balance: {line}"), h("p", line, ".", class_="small soft")]
-    chosen = None if metrics.selection is None else selection_table(metrics.selection)
+    chosen = [
+        None if metrics.review is None else review_table(metrics.review),
+        None if metrics.selection is None else selection_table(metrics.selection),
+    ]
     if funnel is None:
         return [*shown, chosen, note_absence("The signals of this run were not analysed.")]
     tree = h("ul", _show_node(funnel.tree, funnel.analysed), class_="tree") if funnel.tree else None

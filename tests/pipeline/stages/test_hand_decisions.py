@@ -9,6 +9,7 @@ from siftset.pipeline.commands.curate import curate
 from siftset.pipeline.decisions.log import append_events
 from siftset.pipeline.decisions.record import Decision
 from siftset.pipeline.decisions.seen import hash_records
+from siftset.pipeline.profile.history import read_metrics
 from siftset.pipeline.run.job import load_job
 
 TEXTS = ("good one", "good two", "bad three", "good one", None, "bad five")
@@ -93,3 +94,56 @@ def test_an_edit_releases_a_row_from_quarantine(world):
     decide(world, "4", "edit", text="now good")
     assert curate(world.path()).rows.quarantined == 0
     assert kept(world)["4"] == ("now good", "a")
+
+
+def test_the_summary_and_the_pages_say_what_was_decided_by_hand(world, run):
+    decide(world, "0", "drop")
+    decide(world, "2", "keep")
+    decide(world, "1", "keep")
+    done = run("curate", world.path())
+    assert "by hand       2 kept, 1 dropped" in done.stdout
+    report = run("report", world.path())
+    assert "2 kept, 1 dropped" in report.stdout
+    page = max((world.folder / "out/runs").iterdir()).joinpath("report.html").read_text("utf-8")
+    assert "By hand" in page
+    assert "whatever the formula says" in page
+    assert "dropped by hand" in page  # why a rejected row of the samples is rejected
+
+
+def test_stale_orphaned_and_disputed_are_counted_and_told(world):
+    decide(world, "0", "drop")
+    decide(world, "1", "drop")
+    decide(world, "1", "keep", by="ben")
+    decide(world, "2", "keep")
+    decide(world, "5", "skip")
+    rows = [{**row, "text": "bad changed"} if row["id"] == "2" else row for row in ROWS[1:]]
+    world.write("a", rows)
+    result = curate(world.path())
+    assert result.by_hand == {"stale": 1, "orphaned": 1, "disputed": 1}
+    assert set(kept(world)) == {"1", "3"}
+    assert sum("disagree" in note or "otherwise" in note for note in result.notes) == 2
+    # a repeated run says the same of the version that stands
+    assert curate(world.path()).by_hand == result.by_hand
+
+
+def test_rows_drawn_at_random_say_how_right_the_set_is(world):
+    first = curate(world.path())
+    for number, verb in (("0", "keep"), ("1", "drop")):
+        decide(world, number, verb, queue="random_kept", run_id=first.run_id)
+    decide(world, "2", "drop", queue="random_rejected", run_id=first.run_id)
+    decide(world, "5", "keep", queue="random_rejected", run_id=first.run_id, how="bulk")
+    metrics = read_metrics(run_folder(curate(world.path())) / "metrics.json")
+    assert metrics is not None
+    assert metrics.review is not None
+    right, rejected = metrics.review.kept_right, metrics.review.rejected_right
+    assert right is not None
+    assert rejected is not None
+    assert (right.right, right.judged, right.reviewers) == (1, 2, ("anna",))
+    assert 0 <= right.low < 0.5 < right.high <= 1
+    assert (rejected.right, rejected.judged) == (1, 1)  # bulk does not count
+    # under another formula these rows were not drawn from what is kept
+    other = curate(world.path(), overrides=["keep=long"])
+    metrics = read_metrics(run_folder(other) / "metrics.json")
+    assert metrics is not None
+    assert metrics.review is not None
+    assert metrics.review.kept_right is None
