@@ -11,6 +11,10 @@ import polars as pl
 from pydantic import JsonValue
 
 from siftset.pipeline.commands.curate import curate
+from siftset.pipeline.decisions.files import open_log
+from siftset.pipeline.decisions.seen import hash_records
+from siftset.pipeline.decisions.table import CLAUSE, DROPPED
+from siftset.pipeline.decisions.tell import describe_row_decisions
 from siftset.pipeline.difference.compare import compare_states
 from siftset.pipeline.difference.state import folder_state, version_state
 from siftset.pipeline.remote_output.open import open_store
@@ -118,8 +122,12 @@ def explain_one(
             if where == "rejected":
                 row |= _attribute_rejection(loaded, store, row)
             faults = _find_faults(store, str(row["run_id"]), row_id)
-            lines = [_describe_row(where, row), *(f"  {fault['traceback']}" for fault in faults)]
+            by_hand, decisions = _tell_decisions(loaded, row_id)
+            lines = [_describe_row(where, row), *by_hand]
+            lines += [f"  {fault['traceback']}" for fault in faults]
             facts: dict[str, JsonValue] = {"where": where, "row": _to_json(row)}
+            if decisions:
+                facts["decisions"] = decisions
             if faults:
                 facts["faults"] = list(faults)
             return Explained("\n".join(lines), facts)
@@ -129,12 +137,31 @@ def explain_one(
         found = frame.filter(pl.col("row_id") == row_id)
         if found.height:
             told = explain_row(job.decider.as_written(), found)
-            text = f"in no run yet; decided now\n{told}"
-            return Explained(text, {"where": "source", "row": _to_json(found.row(0, named=True))})
+            by_hand, decisions = _tell_decisions(loaded, row_id)
+            text = "\n".join([f"in no run yet; decided now\n{told}", *by_hand])
+            facts = {"where": "source", "row": _to_json(found.row(0, named=True))}
+            return Explained(text, facts | ({"decisions": decisions} if decisions else {}))
     raise OutputError(
         f"row {row_id}: neither the set, the runs under {store.output} nor the source has it: "
         "take a row_id from the set or from a run's rejected/ folder"
     )
+
+
+def _tell_decisions(loaded: LoadedRecipe, row_id: str) -> tuple[list[str], list[JsonValue]]:
+    """Return what people said of a row, held against its record as it reads now."""
+    if loaded.recipe.review is None:
+        return [], []
+    log = open_log(loaded)
+    if not describe_row_decisions(log, row_id, None)[0]:
+        return [], []
+    job = load_job(loaded)
+    for shard in job.shards:
+        for batch in shard.read_batches():
+            found = batch.frame.filter(pl.col("row_id") == row_id)
+            if found.height:
+                seen = hash_records(found, job.read_schema)[-1]
+                return describe_row_decisions(log, row_id, seen)
+    return describe_row_decisions(log, row_id, None)
 
 
 def explain_difference(
@@ -183,6 +210,8 @@ def _attribute_rejection(
     """
     recorded: dict[str, object] = {"clause_is": "the first that the run asked"}
     manifest = RunFolder(store.output, str(row["run_id"])).manifest()
+    if row["clause"] == CLAUSE and manifest.get("review") is not None:
+        return {"clause_is": DROPPED}
     if row["clause"] == SELECT and manifest.get("select") is not None:
         return {"clause_is": UNSELECTED}
     try:

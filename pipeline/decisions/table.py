@@ -6,12 +6,12 @@ import hashlib
 import json
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
-from typing import Final
+from typing import Final, NamedTuple
 
 import polars as pl
 
 from siftset.pipeline.decisions.log import DecisionLog, decide_row
-from siftset.pipeline.decisions.record import Decision, Effect
+from siftset.pipeline.decisions.record import Decision, DecisionState, Effect
 from siftset.pipeline.decisions.seen import hash_records
 from siftset.schemas.conversations import COLUMN, MESSAGES
 from siftset.schemas.errors import SourceError
@@ -31,6 +31,22 @@ MET: Final = pl.Schema(
     ]
 )
 """What is said of every row read that somebody decided about."""
+
+
+_NOTHING: Final = Effect(None, None, None)
+
+
+class _Line(NamedTuple):
+    """What holds for a row as somebody saw it."""
+
+    row_id: str
+    seen: str
+    state: DecisionState
+    effect: Effect
+    otherwise: DecisionState
+    """The state of the row where it reads otherwise."""
+    decision: Decision | None
+    """What applies."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,21 +141,10 @@ def make_table(
     `record` names those of the input, where others are made later. Raises SourceError where a
     decision changes what the source does not have.
     """
-    lines: list[tuple[str, str, str, Effect]] = []
-    otherwise: dict[str, str] = {}
-    nothing = Effect(None, None, None)
-    for row_id in log.row_ids:
-        said = log.said(row_id)
-        is_decided = any(one.effect is not None for one in said)
-        otherwise[row_id] = "stale" if is_decided else "skip"
-        for seen in {one.seen for one in said}:
-            found = decide_row(said, seen)
-            effect = nothing
-            if found.state == "applied" and found.decision is not None:
-                effect = found.decision.effect or nothing
-                _check_effect(found.decision, schema)
-            lines.append((row_id, seen, found.state, effect))
-    effects = [line[3] for line in lines]
+    lines = _list_lines(log)
+    for line in lines:
+        _check_effect(line, schema)
+    effects = [line.effect for line in lines]
     changes = [
         name
         for name, used in (
@@ -150,9 +155,9 @@ def make_table(
     ]
     rows = pl.DataFrame(
         {
-            "row_id": [line[0] for line in lines],
-            "seen": [line[1] for line in lines],
-            "state": [line[2] for line in lines],
+            "row_id": [line.row_id for line in lines],
+            "seen": [line.seen for line in lines],
+            "state": [line.state for line in lines],
             "verdict": [effect.verdict for effect in effects],
             "has_label": [effect.label is not None for effect in effects],
             "has_text": [effect.text is not None for effect in effects],
@@ -168,46 +173,68 @@ def make_table(
             "text": pl.String,
         },
     ).with_columns(_fit_labels(lines, schema))
+    otherwise = {line.row_id: line.otherwise for line in lines}
     ids = pl.DataFrame(
         {"row_id": list(otherwise), "otherwise": list(otherwise.values())},
         schema={"row_id": pl.String, "otherwise": pl.String},
     )
-    return DecisionTable(rows, ids, tuple(record or schema), tuple(changes), _hash_effects(lines))
+    return DecisionTable(rows, ids, tuple(record or schema), tuple(changes), _hash_lines(lines))
 
 
-def _hash_effects(lines: Iterable[tuple[str, str, str, Effect]]) -> str:
+def hash_decisions(log: DecisionLog) -> str:
     """Hash what may change a row, or be told of one: neither reasons nor who agreed count."""
-    told = sorted(json.dumps([row, seen, state, effect]) for row, seen, state, effect in lines
-                  if state in ("applied", "disputed"))  # fmt: skip
+    return _hash_lines(_list_lines(log))
+
+
+def _hash_lines(lines: Iterable[_Line]) -> str:
+    told = sorted(json.dumps([line.row_id, line.seen, line.state, line.effect]) for line in lines
+                  if line.state in ("applied", "disputed"))  # fmt: skip
     return hashlib.sha256("\n".join(told).encode()).hexdigest()[:32] if told else ""
 
 
-def _check_effect(decision: Decision, schema: Mapping[str, pl.DataType]) -> None:
-    if decision.text is not None and schema.get(COLUMN) == MESSAGES:
-        raise SourceError(
-            f"decision '{decision.event}' of {decision.by}: it changes the text, which is made of "
-            "the conversation: expected keep, drop or relabel there; undo it"
+def _list_lines(log: DecisionLog) -> list[_Line]:
+    """Return what holds for each record that somebody saw."""
+    lines: list[_Line] = []
+    for row_id in log.row_ids:
+        said = log.said(row_id)
+        otherwise: DecisionState = (
+            "stale" if any(one.effect is not None for one in said) else "skip"
         )
-    if decision.label is not None and "label" not in schema:
+        for seen in dict.fromkeys(one.seen for one in said):
+            found = decide_row(said, seen)
+            applied = found.decision if found.state == "applied" else None
+            effect = None if applied is None else applied.effect
+            lines.append(_Line(row_id, seen, found.state, effect or _NOTHING, otherwise, applied))
+    return lines
+
+
+def _check_effect(line: _Line, schema: Mapping[str, pl.DataType]) -> None:
+    if line.decision is None:
+        return
+    named = f"decision '{line.decision.event}' of {line.decision.by}"
+    if line.effect.text is not None and schema.get(COLUMN) == MESSAGES:
         raise SourceError(
-            f"decision '{decision.event}' of {decision.by}: it changes the label, and the source "
-            "has no column 'label': name it with  label: COLUMN  in the source, or undo it"
+            f"{named}: it changes the text, which is made of the conversation: expected keep, drop "
+            "or relabel there; undo it"
+        )
+    if line.effect.label is not None and "label" not in schema:
+        raise SourceError(
+            f"{named}: it changes the label, and the source has no column 'label': name it with  "
+            "label: COLUMN  in the source, or undo it"
         )
 
 
-def _fit_labels(
-    lines: Iterable[tuple[str, str, str, Effect]], schema: Mapping[str, pl.DataType]
-) -> pl.Series:
+def _fit_labels(lines: Iterable[_Line], schema: Mapping[str, pl.DataType]) -> pl.Series:
     """Return the labels in the type of the source's column."""
     dtype = schema.get("label", pl.String())
     listed = isinstance(dtype, pl.List | pl.Array)
     values: list[object] = []
-    for row_id, _, _, effect in lines:
-        label = effect.label
+    for line in lines:
+        label = line.effect.label
         if label is not None and not listed and not isinstance(label, str):
             raise SourceError(
-                f"row {row_id} is relabelled with {len(label)} labels, but a row of this source "
-                "has one: expected one label"
+                f"row {line.row_id} is relabelled with {len(label)} labels, but a row of this "
+                "source has one: expected one label"
             )
         several = (label,) if listed and isinstance(label, str) else label
         values.append(list(several) if isinstance(several, tuple) else several)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
+from siftset.pipeline.decisions.files import open_log
+from siftset.pipeline.decisions.table import hash_decisions
 from siftset.pipeline.gate.prepare import prepare_gate
 from siftset.pipeline.run.job import bind_formula, hash_gate_inputs
 from siftset.pipeline.run.label_votes import bind_voters
@@ -44,6 +46,7 @@ def fingerprint_rules(loaded: LoadedRecipe, decider: Decider | None = None) -> d
             for name, text in hash_gate_inputs(loaded).items()
         },
         "the fixed rows": "".join(hash_files(path for path in [mended] if path.is_file()).values()),
+        **({} if recipe.review is None else {"the decisions": hash_decisions(open_log(loaded))}),
         "the version of siftset": str(MEANING),
     }
 

@@ -18,6 +18,7 @@ from siftset.pipeline.gate.message_rules import make_message_rules
 from siftset.pipeline.gate.prepare import check_thresholds, prepare_gate, suite_rules
 from siftset.pipeline.gate.row_rules import PlainRules, RowRule, RowRuleSet
 from siftset.pipeline.profile.custom import load_metrics
+from siftset.pipeline.run.changed_rows import change_rows
 from siftset.pipeline.run.content_key import content_key
 from siftset.pipeline.run.doubt_findings import doubt_key
 from siftset.pipeline.run.examples import Examples, read_examples
@@ -117,13 +118,10 @@ class Job:
         """
         for shard in self.shards if shards is None else shards:
             for batch in shard.read_batches():
-                if self.voters is None:
-                    yield batch.frame
-                    continue
-                frame, counted = self.voters.add_labels(batch.frame)
-                if votes is not None:
-                    votes.append(counted)
-                yield frame
+                changed = change_rows(batch.frame, self.review, self.voters)
+                if votes is not None and changed.votes is not None:
+                    votes.append(changed.votes)
+                yield changed.frame
 
     @property
     def shards(self) -> tuple[Shard, ...]:

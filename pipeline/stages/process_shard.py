@@ -19,6 +19,7 @@ import polars as pl
 
 from siftset.pipeline.decisions.table import BEFORE, CLAUSE, DecidedRows, DecisionTable
 from siftset.pipeline.profile.funnel import analyse_frame
+from siftset.pipeline.run.changed_rows import change_rows
 from siftset.pipeline.run.content_key import TEXT_KEY
 from siftset.pipeline.run.split import check_official
 from siftset.pipeline.stages.dedupe import ids_of
@@ -158,15 +159,10 @@ def process_shard(shard: Shard, index: int, context: ShardContext) -> ShardResul
     }
     result = ShardResult(Balance(), {}, context.watch())
     for read in shard.read_batches():
-        batch, by_hand = read, None
-        if context.review is not None:
-            by_hand = context.review.decide(read.frame)
-            batch = replace(read, frame=by_hand.frame)
-        if context.voters is not None:
-            # before anything else, so that rules, formula and split see the label
-            frame, votes = context.voters.add_labels(batch.frame)
-            by_hand = None if by_hand is None else by_hand.relabel(frame)
-            batch = replace(read, frame=frame if by_hand is None else by_hand.frame)
+        # before anything else, so that rules, formula and split see text and label
+        changed = change_rows(read.frame, context.review, context.voters)
+        batch, by_hand, votes = replace(read, frame=changed.frame), changed.by_hand, changed.votes
+        if votes is not None:
             result.votes = votes if result.votes is None else add_metrics(result.votes, votes)
         result.watch.read(batch.frame)
         _count_rules(batch.frame, context.rules, result.rule_counts)

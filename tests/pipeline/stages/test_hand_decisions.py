@@ -7,7 +7,7 @@ import pytest
 
 from siftset.pipeline.commands.curate import curate
 from siftset.pipeline.decisions.log import append_events
-from siftset.pipeline.decisions.record import Decision
+from siftset.pipeline.decisions.record import Decision, Undo
 from siftset.pipeline.decisions.seen import hash_records
 from siftset.pipeline.profile.history import read_metrics
 from siftset.pipeline.run.job import load_job
@@ -147,3 +147,47 @@ def test_rows_drawn_at_random_say_how_right_the_set_is(world):
     assert metrics is not None
     assert metrics.review is not None
     assert metrics.review.kept_right is None
+
+
+def test_explain_says_who_decided_what_when_and_why(world, run):
+    made = decide(world, "0", "drop", reason="spam")
+    curate(world.path())
+    said = run("explain", world.path(), "--row", made.row_id).stdout
+    assert "rejected, because of  review  (dropped by hand)" in said
+    assert f"by hand: drop: anna, {made.at:%Y-%m-%d %H:%M} UTC: spam" in said
+    assert "by hand: it holds" in said
+    world.write("a", [{**ROWS[0], "text": "good other"}])
+    assert "stale" in run("explain", world.path(), "--row", made.row_id).stdout
+    world.write("a", ROWS[1:])
+    assert "orphaned" in run("explain", world.path(), "--row", made.row_id).stdout
+    append_events(world.folder / "review/anna.jsonl", [Undo(undo=(made.event,), by="ben")])
+    said = run("explain", world.path(), "--row", made.row_id).stdout
+    assert "(undone by ben)" in said
+    assert "by hand: undone" in said
+
+
+def test_a_plan_is_out_of_date_once_somebody_decides(world, run):
+    curate(world.path())
+    decide(world, "0", "drop")
+    assert run("plan", world.path()).exit_code == 0
+    decide(world, "1", "drop")
+    done = run("apply", world.path())
+    assert done.exit_code == 2
+    assert "the decisions changed" in done.stderr
+    assert run("plan", world.path()).exit_code == 0
+    assert run("apply", world.path()).exit_code == 0
+    assert set(kept(world)) == set()  # row 3 repeats row 0
+
+
+@pytest.mark.parametrize(
+    ("verb", "more", "said"),
+    [
+        ("relabel", {"label": ["a", "b"]}, "relabelled with 2 labels"),
+        ("relabel", {"label": "many"}, "no Int64, the type of the column 'label'"),
+    ],
+)
+def test_a_label_that_no_row_can_have_is_one_line(world, run, verb, more, said):
+    world.write("a", [{**row, "label": 3} for row in ROWS])
+    decide(world, "0", verb, **more)
+    done = run("curate", world.path())
+    assert (done.exit_code, said in done.stderr) == (2, True), done.stderr
