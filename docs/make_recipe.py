@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from siftset.schemas.recipe.model import Recipe
+from siftset.schemas.recipe.loading import recipe_json_schema
 
 HEAD = """# The recipe
 
@@ -28,13 +30,14 @@ def kind(schema: dict[str, Any]) -> str:
         return ", ".join(f"`{one}`" for one in schema.get("enum", [schema.get("const")]))
     for several in ("anyOf", "oneOf"):
         if several in schema:
-            return " or ".join(dict.fromkeys(kind(one) for one in schema[several]))
+            given = [one for one in schema[several] if one.get("type") != "null"]
+            return " or ".join(dict.fromkeys(map(kind, given)))
     if schema.get("type") == "array":
         return f"list of {kind(schema.get('items', {}))}"
     if schema.get("type") == "object":
         inner = schema.get("additionalProperties")
         return f"mapping to {kind(inner)}" if isinstance(inner, dict) else "mapping"
-    names = {"string": "text", "null": "nothing", "boolean": "true or false"}
+    names = {"string": "text", "boolean": "true or false"}
     plain = str(schema.get("type", "anything"))
     return names.get(plain, plain)
 
@@ -45,8 +48,22 @@ def rows(model: dict[str, Any]) -> Iterator[str]:
     for key, schema in model.get("properties", {}).items():
         default = "required" if key in required else f"`{_written(schema.get('default'))}`"
         told = " ".join(schema.get("description", "").split())
-        cells = (f"`{key}`", kind(schema), "" if _section(schema) else default, told)
-        yield "| " + " | ".join(cell.replace("|", "&#124;") for cell in cells) + " |"
+        example = f"`{_flow(schema['examples'][0])}`".replace("|", "\\|")
+        cells = [f"`{key}`", kind(schema), "" if _section(schema) else default, told]
+        cells = [cell.replace("|", "&#124;") for cell in cells]
+        yield "| " + " | ".join([*cells[:3], example, cells[3]]) + " |"
+
+
+def _flow(value: object) -> str:
+    """Write a value as YAML in one line."""
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{_flow(key)}: {_flow(one)}" for key, one in value.items()) + "}"
+    if isinstance(value, list):
+        return "[" + ", ".join(map(_flow, value)) + "]"
+    if isinstance(value, bool) or not isinstance(value, str):
+        return str(value).lower() if isinstance(value, bool) else f"{value}"
+    plain = re.fullmatch(r"[A-Za-z_][\w./ &~-]*|\$\{\w+\}", value) and not value.endswith(" ")
+    return value if plain else json.dumps(value)
 
 
 def _section(schema: dict[str, Any]) -> bool:
@@ -61,7 +78,7 @@ def _written(value: object) -> str:
 
 def page() -> str:
     """Return the page: the recipe's keys, then every section's."""
-    schema = Recipe.model_json_schema()
+    schema: Any = recipe_json_schema()
     sections = {"Recipe": schema, **schema["$defs"]}
     parts = [HEAD]
     for name, model in sections.items():
@@ -70,8 +87,8 @@ def page() -> str:
         parts += [
             f"\n## {name}\n",
             " ".join(model.get("description", "").split()) + "\n",
-            "| key | value | default | |",
-            "| --- | --- | --- | --- |",
+            "| key | value | default | example | |",
+            "| --- | --- | --- | --- | --- |",
             *rows(model),
         ]
     return "\n".join(parts) + "\n"

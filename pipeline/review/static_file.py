@@ -80,7 +80,7 @@ def _choose_rows(session: ReviewSession) -> Places:
 
 
 def _gather(session: ReviewSession, places: Places) -> dict[str, JsonValue]:
-    """Lay everything that the page asks for out by row, the rows numbered anew."""
+    """Lay everything that the page asks for out by row, the rows numbered again."""
     rows = session.rows
     frame = rows.frame[places]
     number = {row: at for at, row in enumerate(places.tolist())}

@@ -12,6 +12,11 @@ Action = Literal["quarantine", "warn", "block"]
 """What happens to a row that fails: set aside, counted only, or nothing is published at all."""
 
 
+_ACTION = (
+    "What happens to a row that fails: it goes to quarantine, the run is marked with a warning, or "
+    "nothing is published."
+)
+
 RuleName = Literal[
     "not_null",
     "not_blank",
@@ -31,21 +36,21 @@ RuleName = Literal[
 class RowRules(Section):
     """Rules for one column; a row that fails any of them is quarantined, with its reasons."""
 
-    not_null: bool = False
+    not_null: bool = Field(False, description="The value is not null.")
     not_blank: bool = Field(False, description="Not empty and not only white space.")
-    min_chars: NonNegativeInt | None = None
-    max_chars: PositiveInt | None = None
+    min_chars: NonNegativeInt | None = Field(None, description="Fewest characters of a value.")
+    max_chars: PositiveInt | None = Field(None, description="Most characters of a value.")
     encoding: bool = Field(
         False, description="No U+FFFD, no control characters but tab and line ends."
     )
     matches: str | None = Field(None, description="A regular expression found in every value.")
     one_of: tuple[Label, ...] | None = Field(None, description="The only values allowed.")
-    min: float | None = None
-    max: float | None = None
+    min: float | None = Field(None, description="Smallest number that is allowed.")
+    max: float | None = Field(None, description="Largest number that is allowed.")
     differs_from: str | None = Field(
         None, description="A column that must hold something else, such as rejected for chosen."
     )
-    action: Action = "quarantine"
+    action: Action = Field("quarantine", description=_ACTION)
     actions: dict[RuleName, Action] = Field(
         default_factory=dict, description="Exceptions by rule, such as {max_chars: warn}."
     )
@@ -85,10 +90,12 @@ class MessageRules(Section):
     starts_with: Literal["user"] | None = Field(
         None, description="Who speaks first, after the system."
     )
-    min_turns: PositiveInt | None = Field(None, description="Turns, the system's not counted.")
-    max_turns: PositiveInt | None = None
+    min_turns: PositiveInt | None = Field(
+        None, description="Fewest turns, the system's not counted."
+    )
+    max_turns: PositiveInt | None = Field(None, description="Most turns, the system's not counted.")
     max_chars: PositiveInt | None = Field(None, description="Characters of all contents.")
-    action: Action = "quarantine"
+    action: Action = Field("quarantine", description=_ACTION)
     actions: dict[MessageReason, Action] = Field(
         default_factory=dict, description="Exceptions by reason, such as {control_token: warn}."
     )
@@ -101,9 +108,11 @@ class MessageRules(Section):
 class Limits(Section):
     """Limits of one metric by level."""
 
-    info: float | None = Field(None, ge=0)
-    warning: float | None = Field(None, ge=0)
-    critical: float | None = Field(None, ge=0)
+    info: float | None = Field(None, ge=0, description="Beyond it the report shows a note.")
+    warning: float | None = Field(None, ge=0, description="Beyond it the verdict is a warning.")
+    critical: float | None = Field(
+        None, ge=0, description="Beyond it the gate refuses: nothing is published."
+    )
 
 
 class Threshold(Limits):
@@ -183,9 +192,9 @@ class Dedupe(Section):
 class Split(Section):
     """Shares of the splits, or the column that holds an official one."""
 
-    train: Share = 0.9
-    validation: Share = 0.1
-    test: Share = 0.0
+    train: Share = Field(0.9, description="Share of the rows that models are trained on.")
+    validation: Share = Field(0.1, description="Share that training is evaluated on.")
+    test: Share = Field(0.0, description="Share that only the comparison asks.")
     column: str | None = Field(None, description="Column with train, validation or test.")
     group: str | tuple[str, ...] | None = Field(
         None,

@@ -99,8 +99,10 @@ def shipped_recipes() -> tuple[str, ...]:
 
 
 def recipe_json_schema() -> dict[str, JsonValue]:
-    """Return the JSON Schema of a recipe, for editors."""
-    schema = Recipe.model_json_schema()
+    """Return the JSON Schema of a recipe, for editors: each key is described, with an example."""
+    from siftset.schemas.recipe.examples import add_examples
+
+    schema = add_examples(Recipe.model_json_schema())
     # a file without a source can run on rows of Python only: editors ask for one
     schema["required"] = [*schema["required"], "source"]
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}

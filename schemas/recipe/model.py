@@ -27,7 +27,7 @@ def _as_list(value: Any) -> Any:  # noqa: ANN401  raw YAML
 class Recipe(Section):
     """Where text comes from, which rows are kept, what integrity means, what is trained."""
 
-    name: Name
+    name: Name = Field(description="Name of the recipe: letters, digits, `.`, `_` and `-`.")
     output: str = Field(
         description="Folder of the set, the runs and the models, or an address in a store, such as "
         "s3://bucket/nike; the work is then done in out/NAME beside the recipe, or in NAME under "
@@ -38,16 +38,23 @@ class Recipe(Section):
         description="Address in a store, such as s3://bucket/nike/set, where the set is copied to: "
         "the same Delta table with the same versions; for an output that is a folder.",
     )
-    seed: int = Field(0, ge=0, lt=2**63)
+    seed: int = Field(
+        0,
+        ge=0,
+        lt=2**63,
+        description="Seed of everything that is drawn: synthesis, splits, samples.",
+    )
     source: Annotated[tuple[Source, ...], BeforeValidator(_as_list)] = Field(
         (),
         description="What is read, one or several; none where Python hands the rows over.",
     )
-    prepare: Prepare = Prepare()
+    prepare: Prepare = Field(
+        Prepare(), description="Mechanical changes to every row, before the rules."
+    )
     signals: dict[Identifier, dict[str, JsonValue]] = Field(
         default_factory=dict,
         max_length=1_000,
-        description="name: {kind: parameters} or {python: file.py:function}",
+        description="The signals by name: {kind: parameters} or {python: file.py:function}.",
     )
     label: VotedLabels | None = Field(
         None, description="Signals that vote on the label of each row, before anything else."
@@ -57,24 +64,39 @@ class Recipe(Section):
         "auto",
         description="'pinned' evaluates as written, for signals that guard others.",
     )
-    analysis: Literal["full", "sample", "off"] = "sample"
+    analysis: Literal["full", "sample", "off"] = Field(
+        "sample",
+        description="Rows on which every signal is evaluated, for its leave-one-out effect: all, "
+        "20,000, or none.",
+    )
     record: Literal["full", "decisions", "none"] = Field(
-        "full", description="What is kept of rejected rows."
+        "full",
+        description="What is stored of rejected rows: the rows, their decisions alone, or nothing.",
     )
     max_fault_rate: Share = Field(0.0, description="Share of rows a faulty signal may leave open.")
-    max_unreadable_share: Share = 0.01
+    max_unreadable_share: Share = Field(
+        0.01, description="Share of records that may be unreadable; above it the run ends with 4."
+    )
     allow_empty: bool = Field(False, description="Whether a set of no rows may be published.")
-    integrity: Integrity = Integrity()
-    dedupe: Dedupe = Dedupe()
+    integrity: Integrity = Field(
+        Integrity(), description="What must hold before a set is published."
+    )
+    dedupe: Dedupe = Field(Dedupe(), description="Which duplicates are removed.")
     select: Select | None = Field(
         None, description="How many of the kept rows are taken; all of them without it."
     )
-    split: Split = Split()
-    review: Review | None = None
-    refresh: Refresh = Refresh()
-    train: Train | None = None
-    compare: Compare = Compare()
-    ray: Cluster = Cluster()
+    split: Split = Field(Split(), description="How rows are divided into splits.")
+    review: Review | None = Field(
+        None, description="What people decided of single rows, and what the review page shows."
+    )
+    refresh: Refresh = Field(
+        Refresh(), description="When and how the set and the model are renewed."
+    )
+    train: Train | None = Field(None, description="Which model is trained, and how.")
+    compare: Compare = Field(
+        Compare(), description="What the model before and the model after are compared on."
+    )
+    ray: Cluster = Field(Cluster(), description="The cluster of `--engine ray`.")
 
     @property
     def removes_leaks(self) -> bool:

@@ -10,11 +10,13 @@ from siftset.schemas.recipe.delimited import DelimitedText
 from siftset.schemas.recipe.messages import GivenMessages
 from siftset.schemas.recipe.section import Section, Share
 
+_NAMED = "Name of the source in row ids and in the report; two sources need two names."
+
 
 class Synthesize(Section):
     """Sentences made from a lexicon; a row depends on (seed, row number) only."""
 
-    name: str = "synthesize"
+    name: str = Field("synthesize", description=_NAMED)
     lexicon: str = Field(description="A shipped lexicon, or the path of one (YAML).")
     rows: PositiveInt = Field(25_000, description="How many rows to make.")
     null_share: Share = Field(0.0, description="Share of rows whose text is null, exact.")
@@ -61,7 +63,7 @@ class Columns(Section):
 class Files(DelimitedText, Columns):
     """Files by path, folder or glob; plain, gzip or zstd."""
 
-    name: str = "files"
+    name: str = Field("files", description=_NAMED)
     paths: tuple[str, ...] = Field(
         min_length=1,
         description="Paths, folders or globs, in order; or addresses s3://, gs://, az://.",
@@ -94,15 +96,15 @@ class Hub(Columns):
 
     name: str = Field(description="The dataset's name on the hub.")
     revision: str | None = Field(None, description="Commit, tag or branch; resolved and recorded.")
-    config: str | None = None
-    split: str = "train"
+    config: str | None = Field(None, description="Configuration of the dataset, if it has several.")
+    split: str = Field("train", description="The split of the dataset that is read.")
     label_names: bool = Field(True, description="Labels are read as their names, not as numbers.")
 
 
 class Delta(Columns):
     """A Delta table."""
 
-    name: str = "delta"
+    name: str = Field("delta", description=_NAMED)
     path: str = Field(description="A folder, or an address s3://, gs://, az://.")
     version: NonNegativeInt | None = Field(None, description="Default: the latest.")
 
@@ -110,17 +112,17 @@ class Delta(Columns):
 class Frame(Columns):
     """Rows that Python hands over: `curate(recipe, data)`."""
 
-    name: str = "frame"
+    name: str = Field("frame", description=_NAMED)
 
 
 class Source(Section):
     """One source: exactly one of its keys is given."""
 
-    synthesize: Synthesize | None = None
-    files: Files | None = None
-    hub: Hub | None = None
-    delta: Delta | None = None
-    frame: Frame | None = None
+    synthesize: Synthesize | None = Field(None, description="Sentences made from a lexicon.")
+    files: Files | None = Field(None, description="Files by path, folder or glob.")
+    hub: Hub | None = Field(None, description="A dataset of the Hugging Face hub.")
+    delta: Delta | None = Field(None, description="A Delta table.")
+    frame: Frame | None = Field(None, description="Rows that Python hands over.")
 
     @model_validator(mode="after")
     def _exactly_one(self) -> Source:
@@ -148,10 +150,18 @@ class MessageRepairs(Section):
 class Prepare(Section):
     """Mechanical changes to every row before the integrity rules."""
 
-    columns: dict[str, str] = Field(default_factory=dict, description="Renames, new: old.")
+    columns: dict[str, str] = Field(
+        default_factory=dict, description="Columns to rename, as new: old."
+    )
     collapse_space: bool = Field(False, description="Runs of white space become one space.")
-    strip_prefix: str | None = Field(None, description="A prefix, not a set of characters.")
-    unicode: Literal["NFC", "NFD", "NFKC", "NFKD"] | None = None
+    strip_prefix: str | None = Field(
+        None, description="Removed from the start of texts that have it."
+    )
+    unicode: Literal["NFC", "NFD", "NFKC", "NFKD"] | None = Field(
+        None, description="Unicode form that every text is brought into."
+    )
     # left out of what a shard of text is known by
-    messages: MessageRepairs = Field(MessageRepairs(), repr=False)
+    messages: MessageRepairs = Field(
+        MessageRepairs(), repr=False, description="Mechanical changes to every conversation."
+    )
     take: PositiveInt | None = Field(None, description="Only the first N rows.")
