@@ -23,6 +23,7 @@ from siftset.pipeline.reports.run.votes import list_votes
 from siftset.pipeline.run.context import CurateOptions
 from siftset.pipeline.run.examples import UNSELECTED, describe_selection
 from siftset.pipeline.run.job import SECTIONS, bind_formula, load_job
+from siftset.pipeline.run.label_votes import CONTRADICTED
 from siftset.pipeline.run.row_sample import SAMPLE_ROWS
 from siftset.pipeline.stages.publish import FAULTS, PREVIEW
 from siftset.pipeline.storage.atomic_files import read_json
@@ -33,7 +34,7 @@ from siftset.schemas.conversations import COLUMN
 from siftset.schemas.errors import OutputError, SiftsetError
 from siftset.schemas.progress import Progress, Silent
 from siftset.schemas.recipe.loading import LoadedRecipe, RecipeLike
-from siftset.schemas.results.columns import SELECT
+from siftset.schemas.results.columns import CUT, SELECT
 from siftset.schemas.results.metrics import VoteMetrics
 from siftset.signals.evaluation.explain import explain, explain_row
 from siftset.signals.evaluation.spec import one_cell
@@ -212,6 +213,8 @@ def _attribute_rejection(
     manifest = RunFolder(store.output, str(row["run_id"])).manifest()
     if row["clause"] == CLAUSE and manifest.get("review") is not None:
         return {"clause_is": DROPPED}
+    if row["clause"] == CUT:
+        return {"clause_is": CONTRADICTED}
     if row["clause"] == SELECT and manifest.get("select") is not None:
         return {"clause_is": UNSELECTED}
     try:

@@ -28,7 +28,7 @@ class DefinitionChanges:
     """Whether row rules, suites or duplicates are treated otherwise."""
     dedupe: bool = False
     selects: bool = False
-    """Whether either side takes only so many of the rows that the formula keeps."""
+    """Whether either side takes only some of the rows that the formula keeps."""
     has_ids: bool = True
     """Whether ids name the records, so that a row may keep its id and change its text."""
     same_inputs: frozenset[str] = frozenset()
@@ -70,7 +70,7 @@ def compare_definitions(
         changed,
         rules=rules[0] != rules[1],
         dedupe=rules[0]["dedupe"] != rules[1]["dedupe"],
-        selects=any(side.get("select") is not None for side in documents),
+        selects=any(_chooses_rows(side) for side in documents),
         has_ids=any(_names_ids(document.get("source")) for document in documents),
         same_inputs=frozenset(name for name, _ in inputs[0] & inputs[1]),
     )
@@ -120,3 +120,9 @@ def _name_inputs(side: Mapping[str, JsonValue]) -> set[tuple[str, str]]:
 def _section(value: Mapping[str, JsonValue], name: str) -> Mapping[str, JsonValue]:
     found = value.get(name)
     return found if isinstance(found, dict) else {}
+
+
+def _chooses_rows(document: Mapping[str, JsonValue]) -> bool:
+    label = document.get("label")
+    cuts = isinstance(label, dict) and label.get("keep_share") is not None
+    return cuts or document.get("select") is not None

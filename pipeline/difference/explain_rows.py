@@ -20,7 +20,7 @@ from siftset.pipeline.difference.find_rows import (
     text_hash,
 )
 from siftset.pipeline.difference.state import SetState
-from siftset.schemas.results.columns import SELECT
+from siftset.schemas.results.columns import CUT, SELECT
 
 _SHOWN: Final = 64
 """Signals that are looked at; a formula of more names the clause alone."""
@@ -135,7 +135,7 @@ def _name_reasons(
         clause=_either(have, "before record clause", "after record clause").cast(pl.String),
         file=_either(have, "after file", "before file").cast(pl.String),
     )
-    chosen = changes.selects & (pl.col("clause") == SELECT).fill_null(value=False)
+    chosen = changes.selects & _is_choice().fill_null(value=False)
     rows = rows.with_columns(signal=pl.when(~chosen).then(_deciding_signal(signals)))
     rows = rows.with_columns(reason=_reason(changes))
     detail = (
@@ -188,6 +188,10 @@ def _of_signal(signals: Sequence[str], prefix: str) -> pl.Expr:
     return pl.coalesce(chosen) if chosen else pl.lit(None)
 
 
+def _is_choice() -> pl.Expr:
+    return pl.col("clause").is_in([CUT, SELECT])
+
+
 def _reason(changes: DefinitionChanges) -> pl.Expr:
     """Return the class of the reason, from where the row was and what changed since."""
     added = pl.col("kind") == "added"
@@ -219,7 +223,7 @@ def _reason(changes: DefinitionChanges) -> pl.Expr:
         .then(pl.lit("split"))
         .when(pl.col("kind") == "changed")
         .then(pl.lit("correction"))
-        .when((place == "rejected") & (pl.col("clause") == SELECT) & changes.selects)
+        .when((place == "rejected") & _is_choice() & changes.selects)
         .then(pl.lit("selection"))
         .when(place == "rejected")
         .then(rejected)

@@ -69,7 +69,7 @@ def sift_shards(run: CurateRun, sources: Sources) -> list[ShardResult]:
             strata=run.job.strata(),
             voters=run.job.voters,
             review=run.job.review,
-            clauses=run.job.clauses() if run.job.examples else None,
+            clauses=run.job.clauses() if run.job.examples or run.job.cuts_labels else None,
             stop=stop,
             advance=stage.advance,
             tally=run.progress.add_balance

@@ -10,15 +10,14 @@ import numpy as np
 import polars as pl
 
 from siftset.pipeline.refresh.near_published import NearPublished
+from siftset.pipeline.stages.choose_rows import RowChoice, choose_rows
 from siftset.pipeline.stages.resolve_duplicates import find_repeats
-from siftset.pipeline.stages.select_rows import select_rows
 from siftset.pipeline.storage.part_files import Mask, Part, rows_at
 from siftset.pipeline.storage.refresh_ledger import ShardEntry, ShardList
 
 if TYPE_CHECKING:
     from siftset.pipeline.run.context import CurateRun
     from siftset.pipeline.run.job import Job
-    from siftset.schemas.results.metrics import Selection
 
 _ROW: Final = ("row_id", "file", "record")
 
@@ -31,8 +30,8 @@ class SetChange:
     repeats: pl.DataFrame
     """Place, keeper and kind of those that repeat another row."""
     kept: Mask
-    selection: Selection | None
-    """What is told of a selection; rows that it does not take are neither kept nor repeats."""
+    choice: RowChoice | None
+    """Which rows are left out; those are neither kept nor repeats."""
     published: Mask
     read: Mask
     """Those that this run read."""
@@ -41,11 +40,11 @@ class SetChange:
     """row_id, file and record of rows of the set that it loses."""
 
     @property
-    def unselected(self) -> Mask:
+    def left(self) -> Mask:
         """The rows that repeat no other one and are not kept."""
-        alone = np.ones(len(self.kept), dtype=np.bool_)
-        alone[self.repeats["place"].to_numpy()] = False
-        return alone & ~self.kept
+        if self.choice is None:
+            return np.zeros(len(self.kept), dtype=np.bool_)
+        return self.choice.reasons > 0
 
 
 def find_change(
@@ -53,7 +52,7 @@ def find_change(
 ) -> SetChange:
     """Settle all candidates again, from their keys alone, and compare with the version before.
 
-    A selection reads their texts too: it chooses among all of them, as a full run would.
+    A choice of rows reads their texts too: it is made among all of them, as a full run would.
     """
     job = run.job
     parts = tuple(part for entry in entries for part in entry.candidates)
@@ -69,9 +68,9 @@ def find_change(
     )
     kept = np.ones(len(published), dtype=np.bool_)
     kept[repeats["place"].to_numpy()] = False
-    selection = select_rows(run, parts, kept)
-    if selection is not None:
-        kept = selection.taken
+    choice = choose_rows(run, parts, kept)
+    if choice is not None:
+        kept &= choice.reasons == 0
     read = _repeat_by_rows(entries, [entry.key in todo for entry in entries])
     removed = _find_removed(job, entries, before, parts, published & ~kept)
     added = kept & ~published
@@ -82,8 +81,7 @@ def find_change(
         on = [*_ROW, "content"]
         added[new.join(removed, on=on, how="semi")["place"].to_numpy()] = False
         removed = removed.join(new, on=on, how="anti")
-    facts = None if selection is None else selection.facts
-    return SetChange(parts, repeats, kept, facts, published, read, added, removed.select(_ROW))
+    return SetChange(parts, repeats, kept, choice, published, read, added, removed.select(_ROW))
 
 
 def list_dropped(

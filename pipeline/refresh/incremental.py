@@ -256,12 +256,13 @@ def build_increment(run: CurateRun, plan: RefreshPlan, ledger: RefreshLedger) ->
         kept=int((change.kept & change.read).sum()),
         files=written.files,
         duplicates=written.duplicates,
-        unselected=written.unselected,
-        left=int((change.unselected & change.read).sum()),
+        unselected=written.left,
+        left=int((change.left & change.read).sum()),
+        choice=change.choice,
         added=written.added,
     )
     reviewed = tuple(part for entry in entries for part in entry.reviewed)
-    outcome = replace(outcome, frozen=run.frozen, selection=change.selection, reviewed=reviewed)
+    outcome = replace(outcome, frozen=run.frozen, reviewed=reviewed)
     moves = replaces or bool(plan.todo) or bool(change.added.any()) or change.removed.height > 0
     book = ShardList(plan.signature, tuple(entries), list_dropped(entries, change.kept))
     return IncrementalVersion(

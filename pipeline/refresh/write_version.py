@@ -13,12 +13,13 @@ import polars as pl
 import pyarrow.parquet as pq
 
 from siftset.pipeline.refresh.change import SetChange
+from siftset.pipeline.stages.choose_rows import reject_left
 from siftset.pipeline.stages.resolve_duplicates import stamp_rows
-from siftset.pipeline.stages.select_rows import reject_unselected
 from siftset.pipeline.storage.atomic_files import link_or_copy
 from siftset.pipeline.storage.part_files import ROWS_PER_PART, Mask, Part, PartWriter, rows_at
 from siftset.pipeline.storage.table import DataFile, Mode, split_of
-from siftset.schemas.results.columns import SPLITS
+from siftset.schemas.results.columns import LEFT_BY, SPLITS
+from siftset.signals.kernels.arrays import to_series
 
 if TYPE_CHECKING:
     from siftset.pipeline.run.context import CurateRun
@@ -39,8 +40,8 @@ class VersionFiles:
     """Those that the commit names."""
     mode: Mode
     duplicates: tuple[Part, ...]
-    unselected: tuple[Part, ...]
-    """Rows that this run read and that a selection does not take."""
+    left: tuple[Part, ...]
+    """Rows that this run read and that a choice leaves out."""
 
 
 def write_change(
@@ -53,7 +54,7 @@ def write_change(
     columns = pl.read_parquet(template.path, n_rows=0).with_columns(place=pl.lit(0, pl.Int64))
     added = _write_rows(run, change, change.added & change.read, "new", columns)
     back = _write_rows(run, change, change.added & ~change.read, "back", None)
-    apart = _write_duplicates(run, change, columns), _write_unselected(run, change)
+    apart = _write_duplicates(run, change, columns), _write_left(run, change)
     new = (*added, *back)
     current = run.store.current()
     old = [] if replaces or current is None else run.store.files(current.version)
@@ -104,7 +105,7 @@ def _write_duplicates(run: CurateRun, change: SetChange, columns: pl.DataFrame) 
     named = repeats.join(
         keepers.rename({"row_id": "duplicate_of", "place": "keeper"}), on="keeper", how="left"
     )
-    repeated = change.read & ~change.kept & ~change.unselected
+    repeated = change.read & ~change.kept & ~change.left
     for frame in chain((columns,), rows_at(change.parts, repeated)):
         met = frame.join(named, on="place", how="left", maintain_order="left")
         rows = stamp_rows(met.drop("place", "keeper", "duplicate_of", "kind"), run)
@@ -113,12 +114,14 @@ def _write_duplicates(run: CurateRun, change: SetChange, columns: pl.DataFrame) 
     return writer.close()
 
 
-def _write_unselected(run: CurateRun, change: SetChange) -> tuple[Part, ...]:
-    """Write the rows that this run read and that the selection does not take as rejected ones."""
+def _write_left(run: CurateRun, change: SetChange) -> tuple[Part, ...]:
+    """Write the rows that this run read and that a choice leaves out as rejected ones."""
     writer = PartWriter(run.folder / "rejected", "unselected")
-    if change.selection is not None:
-        for frame in rows_at(change.parts, change.read & change.unselected):
-            writer.add(reject_unselected(frame, run.job.clauses(), run.job.recipe.record))
+    if change.choice is not None:
+        for frame in rows_at(change.parts, change.read & change.left):
+            why = to_series(LEFT_BY, change.choice.reasons[frame["place"].to_numpy()])
+            rows = frame.with_columns(why)
+            writer.add(reject_left(rows, run.job.clauses(), run.job.recipe.record))
     return writer.close()
 
 

@@ -35,7 +35,7 @@ from siftset.schemas.recipe.integrity import MessageRules
 from siftset.schemas.recipe.loading import LoadedRecipe, RecipeLike, load_recipe
 from siftset.schemas.recipe.model import Recipe
 from siftset.schemas.recipe.source import Delta, Files, Frame, Hub, Synthesize
-from siftset.schemas.results.columns import SELECT
+from siftset.schemas.results.columns import CUT, SELECT
 from siftset.signals.decider import Decider
 from siftset.signals.definition import untracked_lines
 from siftset.signals.formula.formula import parse
@@ -152,10 +152,16 @@ class Job:
             else None
         )
 
+    @property
+    def cuts_labels(self) -> bool:
+        """Whether a share of the voted labels is left out."""
+        return self.recipe.label is not None and self.recipe.label.keep_share is not None
+
     def clauses(self) -> pl.Enum:
-        """Return the type of what rejects rows: a clause of the formula, people, or a selection."""
+        """Return the type of what rejects rows: a clause of the formula, people, or a choice."""
         found = [*self.decider.clauses]
         found += [] if self.review is None else [REVIEW]
+        found += [CUT] if self.cuts_labels else []
         found += [] if self.examples is None else [SELECT]
         return pl.Enum(list(dict.fromkeys(found)))
 

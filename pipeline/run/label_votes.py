@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Final
 
 from siftset.schemas.recipe.model import Recipe
 from siftset.signals.evaluation.score_cache import ScoreCache
 from siftset.signals.label_votes.voters import Voters, join_voters, read_voters
 from siftset.signals.registry import build_for
+
+CONTRADICTED: Final = "the texts nearby agree more with other rows of its label"
+"""Why a row is rejected whose voted label is not among those that stay."""
 
 
 def bind_voters(recipe: Recipe, folder: Path, cache: ScoreCache | None = None) -> Voters | None:

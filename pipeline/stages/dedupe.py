@@ -17,8 +17,9 @@ import polars_hash as plh
 from siftset.pipeline.decisions.table import BEFORE
 from siftset.pipeline.run.content_key import TEXT_KEY
 from siftset.pipeline.run.frozen_split import OWN, FrozenSplit
-from siftset.pipeline.storage.part_files import Mask, Part, count_rows, read_parts
+from siftset.pipeline.storage.part_files import Part, Reasons, count_rows, read_parts
 from siftset.schemas.errors import SourceError
+from siftset.schemas.results.columns import LEFT_BY
 from siftset.signals.kernels.arrays import to_series
 from siftset.signals.labels import label_column
 
@@ -33,11 +34,11 @@ Keys = Callable[[], Iterator[pl.DataFrame]]
 
 
 class ResolvedRows(NamedTuple):
-    """The rows of one part: those that stay, those that repeat another row, those not selected."""
+    """The rows of one part: those that stay, those that repeat another row, those left out."""
 
     kept: pl.DataFrame
     duplicates: pl.DataFrame
-    unselected: pl.DataFrame
+    left: pl.DataFrame
 
 
 def id_key() -> pl.Expr:
@@ -212,13 +213,13 @@ def split_duplicates(
     *,
     start: int = 0,
     known: pl.DataFrame | None = None,
-    taken: Mask | None = None,
+    reasons: Reasons | None = None,
 ) -> Iterator[ResolvedRows]:
     """Part the kept rows from their duplicates, in order; these get duplicate_of and kind.
 
     The first row has the place `start`; where keepers may lie in other parts, `known` has place and
-    duplicate_of, the row_id, of every keeper. `taken` marks the rows of the parts that a selection
-    takes.
+    duplicate_of, the row_id, of every keeper. `reasons` says for each row of the parts why it is
+    left out, 0 where it is not; rows that are get it as LEFT_BY.
     """
     if known is None:
         # A keeper may lie before or after what repeats it.
@@ -238,15 +239,15 @@ def split_duplicates(
         pointed = found.join(known, left_on="keeper", right_on="place", how="left",
                              maintain_order="left")  # fmt: skip
         alone = numbered.join(repeated, on="place", how="anti", maintain_order="left")
-        here = pl.repeat(True, alone.height, eager=True)
-        if taken is not None:
-            here = to_series("taken", taken[alone["place"].to_numpy() - start])
+        left = pl.repeat(0, alone.height, dtype=pl.UInt8, eager=True).alias(LEFT_BY)
+        if reasons is not None:
+            left = to_series(LEFT_BY, reasons[alone["place"].to_numpy() - start])
         yield ResolvedRows(
-            alone.filter(here).drop("place"),
+            alone.filter(left == 0).drop("place"),
             pointed.with_columns(pl.col("duplicate_of").fill_null(pl.col("row_id"))).drop(
                 "place", "keeper"
             ),
-            alone.filter(~here).drop("place"),
+            alone.with_columns(left).filter(left > 0).drop("place"),
         )
 
 

@@ -32,6 +32,7 @@ from siftset.pipeline.profile.state import ProfileState, profile_batches
 from siftset.pipeline.run.content_key import content_key
 from siftset.pipeline.run.doubt_findings import find_label_doubts
 from siftset.pipeline.run.examples import UNSELECTED
+from siftset.pipeline.run.label_votes import CONTRADICTED
 from siftset.pipeline.run.released_rows import FILE
 from siftset.pipeline.stages.measure_review import measure_review
 from siftset.pipeline.stages.measure_split import measure_split, open_held_out
@@ -42,7 +43,7 @@ from siftset.pipeline.storage.part_files import Part, sample_parts
 from siftset.pipeline.storage.run_folder import recipe_hash, software_versions
 from siftset.schemas.conversations import COLUMN, MESSAGES, scan_with_views
 from siftset.schemas.recipe.source import Synthesize
-from siftset.schemas.results.columns import SELECT
+from siftset.schemas.results.columns import CUT, SELECT
 from siftset.schemas.results.metrics import (
     Drift,
     Duplicates,
@@ -119,6 +120,7 @@ def measure(
         label_precision=precision,
         set_label_precision=of_set if looks else None,
         votes=_add_votes(results),
+        label_cut=outcome.cut,
         review=measure_review(run, outcome),
         label_doubts=_find_label_doubts(run.job),
         max_length=train.max_length if train else None,
@@ -391,6 +393,7 @@ def _say_clause(*, selects: bool, by_hand: bool) -> pl.Expr:
     """Return why a row is rejected; a formula may have clauses of our own names."""
     clause = pl.col("clause").cast(pl.String)
     why = clause + " does not hold"
+    why = pl.when(clause == CUT).then(pl.lit(CONTRADICTED)).otherwise(why)
     if selects:
         why = pl.when(clause == SELECT).then(pl.lit(UNSELECTED)).otherwise(why)
     return pl.when(clause == CLAUSE).then(pl.lit(DROPPED)).otherwise(why) if by_hand else why

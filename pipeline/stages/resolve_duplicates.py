@@ -11,6 +11,7 @@ import numpy as np
 import polars as pl
 
 from siftset.pipeline.run.frozen_split import OWN
+from siftset.pipeline.stages.choose_rows import choose_rows, reject_left
 from siftset.pipeline.stages.dedupe import (
     exact_duplicates,
     merge_findings,
@@ -28,8 +29,7 @@ from siftset.pipeline.stages.hand_decisions import find_covered
 from siftset.pipeline.stages.prefixes import prefix_repeats
 from siftset.pipeline.stages.process_shard import Outcome, ShardResult
 from siftset.pipeline.stages.run_outcome import RunOutcome, draw_balance
-from siftset.pipeline.stages.select_rows import reject_unselected, select_rows
-from siftset.pipeline.storage.part_files import Mask, Part, PartWriter, count_rows, rows_at
+from siftset.pipeline.storage.part_files import Mask, Part, PartWriter, Reasons, count_rows, rows_at
 from siftset.pipeline.storage.table import DataFile
 from siftset.schemas.results.columns import SPLITS
 
@@ -48,11 +48,11 @@ class NearFinder(Protocol):
 
 
 class WrittenRows(NamedTuple):
-    """The files of the set, of duplicates, and of rows that a selection does not take."""
+    """The files of the set, of duplicates, and of rows that are left out."""
 
     files: tuple[DataFile, ...]
     duplicates: tuple[Part, ...]
-    unselected: tuple[Part, ...] = ()
+    left: tuple[Part, ...] = ()
 
 
 class DuplicateResolver(Protocol):
@@ -76,9 +76,9 @@ class DuplicateResolver(Protocol):
         run: CurateRun,
         candidates: Sequence[Part],
         repeated: pl.DataFrame,
-        taken: Mask | None = None,
+        reasons: Reasons | None = None,
     ) -> WrittenRows:
-        """Write kept rows, duplicates and rows that are not `taken`, each to files of their own."""
+        """Write kept rows, duplicates and rows left out, each to files of their own."""
 
 
 class LocalResolver:
@@ -105,28 +105,28 @@ class LocalResolver:
         run: CurateRun,
         candidates: Sequence[Part],
         repeated: pl.DataFrame,
-        taken: Mask | None = None,
+        reasons: Reasons | None = None,
     ) -> WrittenRows:
-        """Write kept rows, duplicates and rows that are not `taken`, each to files of their own."""
+        """Write kept rows, duplicates and rows left out, each to files of their own."""
         nothing = count_rows(candidates) == repeated.height
         folder = run.folder / "set"
         writers = {s: PartWriter(folder, s, even_empty=nothing and s == SPLITS[0]) for s in SPLITS}
         duplicates = PartWriter(run.folder / "duplicates", "part", even_empty=True)
-        unselected = PartWriter(run.folder / "rejected", "unselected")
-        for kept, repeats, left in split_duplicates(candidates, repeated, taken=taken):
+        apart = PartWriter(run.folder / "rejected", "unselected")
+        for kept, repeats, left in split_duplicates(candidates, repeated, reasons=reasons):
             rows = stamp_rows(kept, run)
             for split, writer in writers.items():
                 writer.add(rows.filter(pl.col("split") == split))
             pointers = repeats.select("duplicate_of", "kind")
             duplicates.add(stamp_rows(repeats.drop("duplicate_of", "kind"), run).hstack(pointers))
-            if taken is not None:
-                unselected.add(reject_unselected(left, run.job.clauses(), run.job.recipe.record))
+            if reasons is not None:
+                apart.add(reject_left(left, run.job.clauses(), run.job.recipe.record))
         files = (
             DataFile(part.path, split, part.rows)
             for split, writer in writers.items()
             for part in writer.close()
         )
-        return WrittenRows(tuple(files), duplicates.close(), unselected.close())
+        return WrittenRows(tuple(files), duplicates.close(), apart.close())
 
 
 def resolve_duplicates(
@@ -146,11 +146,12 @@ def resolve_duplicates(
             repeated = find_repeats(run.job, candidates, ids, resolver=resolver, reviewed=reviewed)
             kept = np.ones(count_rows(candidates), dtype=np.bool_)
             kept[repeated["place"].to_numpy()] = False
-            selection = select_rows(run, candidates, kept)
-            taken = None if selection is None else selection.taken
-            strata = _read_strata(run, candidates, kept if taken is None else taken)
+            choice = choose_rows(run, candidates, kept)
+            reasons = None if choice is None else choice.reasons
+            taken = kept if reasons is None else kept & (reasons == 0)
+            strata = _read_strata(run, candidates, taken)
             run = replace(run, frozen=freeze_split(run, strata))
-            written = resolver.write_rows(run, candidates, repeated, taken)
+            written = resolver.write_rows(run, candidates, repeated, reasons)
         stage.advance(count_rows(candidates), f"{repeated.height:,} found")
     outcome = draw_balance(
         results,
@@ -158,11 +159,11 @@ def resolve_duplicates(
         kept=sum(file.rows for file in written.files),
         files=written.files,
         duplicates=written.duplicates,
-        unselected=written.unselected,
-        left=0 if taken is None else int((kept & ~taken).sum()),
+        unselected=written.left,
+        left=int((kept & ~taken).sum()),
+        choice=choice,
     )
-    facts = None if selection is None else selection.facts
-    return replace(outcome, frozen=run.frozen, reviewed=reviewed, selection=facts)
+    return replace(outcome, frozen=run.frozen, reviewed=reviewed)
 
 
 def _read_strata(run: CurateRun, candidates: Sequence[Part], kept: Mask) -> Iterator[pl.DataFrame]:

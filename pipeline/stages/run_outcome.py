@@ -17,8 +17,9 @@ if TYPE_CHECKING:
     import polars as pl
 
     from siftset.pipeline.run.frozen_split import FrozenSplit
+    from siftset.pipeline.stages.choose_rows import RowChoice
     from siftset.pipeline.stages.process_shard import Outcome, ShardResult
-    from siftset.schemas.results.metrics import Selection
+    from siftset.schemas.results.metrics import LabelCut, Selection
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +42,8 @@ class RunOutcome:
     """What was said of the rows behind the whole set that people decided about."""
     selection: Selection | None = None
     """Which of the rows were taken; None where all are."""
+    cut: LabelCut | None = None
+    """Which labels that signals voted for stay; None where all do."""
 
     def check(self, *, recorded: bool = True) -> None:
         """Raise BalanceError unless the rows add up, and the files hold as many as they say.
@@ -86,13 +89,14 @@ def draw_balance(
     duplicates: tuple[Part, ...],
     unselected: tuple[Part, ...] = (),
     left: int = 0,
+    choice: RowChoice | None = None,
     added: tuple[DataFile, ...] | None = None,
 ) -> RunOutcome:
     """Return where every row of a run is, from what its shards counted and its files hold.
 
-    `repeats` are the rows that repeat another one, with their kind; `left` rows were not selected,
-    and lie in `unselected`. `RunOutcome.check` holds the counts of the shards against those of the
-    files.
+    `repeats` are the rows that repeat another one, with their kind; `left` rows were left out by a
+    `choice`, and lie in `unselected`. `RunOutcome.check` holds the counts of the shards against
+    those of the files.
     """
     balance = sum((result.balance for result in results), Balance())
     names: tuple[Outcome, ...] = ("rejected", "quarantine", "unreadable")
@@ -108,4 +112,6 @@ def draw_balance(
         duplicates=duplicates,
         kinds={str(kind): int(rows) for kind, rows in repeats["kind"].value_counts().iter_rows()},
         added=added,
+        selection=None if choice is None else choice.selection,
+        cut=None if choice is None else choice.cut,
     )

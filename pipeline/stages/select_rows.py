@@ -10,16 +10,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, Literal
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 import polars as pl
 
-from siftset.pipeline.stages.process_shard import rejected_rows
 from siftset.pipeline.stages.selection_pool import Pool, RowBlock, sample_texts, survey_pool
 from siftset.pipeline.storage.part_files import Mask, Part, rows_at
 from siftset.schemas.errors import RecipeError
-from siftset.schemas.results.columns import SELECT, STATE
 from siftset.schemas.results.metrics import ClassShare, Selection
 from siftset.signals.builtin.similar import embed_minilm
 from siftset.signals.selection.domain import fit_direction
@@ -93,16 +91,6 @@ def select_rows(run: CurateRun, parts: Sequence[Part], kept: Mask) -> RowSelecti
         f"{facts.examples:,} texts of {facts.near}"
     )
     return RowSelection(taken, facts)
-
-
-def reject_unselected(
-    frame: pl.DataFrame, clauses: pl.Enum, record: Literal["full", "decisions", "none"]
-) -> pl.DataFrame:
-    """Return candidates that a selection does not take as rejected rows."""
-    # candidates hold what a Delta table can; the records that shards wrote have types of their own
-    states = {field.name: STATE for field in frame.schema["signals"].fields}  # type: ignore[attr-defined]
-    rows = frame.with_columns(pl.col("signals").cast(pl.Struct(states)))
-    return rejected_rows(rows, pl.lit(SELECT, clauses), record)
 
 
 def _share_rows(select: Select, pool: Pool) -> list[int]:

@@ -24,6 +24,8 @@ _MOST_SAMPLED: Final = 1_000_000
 
 Mask = NDArray[np.bool_]
 """Of the rows of some parts, in order, the ones that are meant."""
+Reasons = NDArray[np.uint8]
+"""Of the rows of some parts, in order, why each is left out: a place in LEFT_OUT, 0 where not."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,6 +31,15 @@ class VotedLabels(Section):
         "votes and never take part in them.",
     )
 
+    keep_share: float | None = Field(
+        None,
+        gt=0,
+        lt=1,
+        description="The share of every class that stays, such as 0.5: the rows whose label their "
+        "10 nearest texts agree with most, by static vectors. Rows without a label all stay. "
+        "Default: every row.",
+    )
+
     @model_validator(mode="after")
     def _can_be_voted(self) -> Self:
         if len(self.votes) < 2:

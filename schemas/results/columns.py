@@ -19,5 +19,14 @@ SOURCE: Final = pl.Struct({"file": pl.String, "record": pl.Int64})
 
 SPLITS: Final = ("train", "validation", "test")
 
+CUT: Final = "label.keep_share"
+"""What a row is rejected by, in place of a clause, if the texts nearby contradict its label."""
+
+LEFT_BY: Final = "_left_by"
+"""By row, why it is left out of what the formula keeps: a place in LEFT_OUT, 0 where it is not."""
+
 SELECT: Final = "select"
 """What a row is rejected by, in place of a clause, that a selection does not take."""
+
+LEFT_OUT: Final = ("", CUT, SELECT)
+"""Why rows are left out that the formula keeps and that repeat no other one."""

@@ -448,6 +448,29 @@ class LabelDoubts(Metrics):
     of: str = Field("", description="Whose labels: of this input, or those that models learned.")
 
 
+class KeptClass(Metrics):
+    """One class of voted labels, before and after the share of it that is kept."""
+
+    label: str
+    rows: int
+    taken: int = Field(description="Rows that stay.")
+    known: int = Field(0, description="Rows whose label is known.")
+    right: int = Field(0, description="Of those, rows whose known label is this one.")
+    taken_known: int = Field(0, description="Rows that stay whose label is known.")
+    taken_right: int = Field(0, description="Of those, rows whose known label is this one.")
+
+
+class LabelCut(Metrics):
+    """The share of every class of voted labels that the texts nearby agree with most."""
+
+    share: float
+    rows: int = Field(description="Kept rows with a label that repeat no other one.")
+    taken: int = Field(description="Of those, rows that stay.")
+    unlabelled: int = Field(0, description="Rows without a label: all of them stay.")
+    reference: int = Field(0, description="Rows among which neighbours were looked for.")
+    classes: tuple[KeptClass, ...] = ()
+
+
 class RunMetrics(Metrics):
     """The whole of metrics.json."""
 
@@ -472,6 +495,7 @@ class RunMetrics(Metrics):
         None, description="Of all rows of the version."
     )
     votes: VoteMetrics | None = None
+    label_cut: LabelCut | None = None
     label_doubts: LabelDoubts | None = None
     review: ReviewMetrics | None = None
     samples: dict[str, tuple[Sample, ...]] = Field(default_factory=dict)
@@ -484,10 +508,11 @@ class RunMetrics(Metrics):
     def _leave_out_unused(self, write: SerializerFunctionWrapHandler) -> dict[str, JsonValue]:
         """Write parts that few recipes ask for only where they do: other files stay as they were.
 
-        Those are `split`, of groups, `votes`, `label_doubts`, `selection` and `review`.
+        Those are `split`, of groups, `votes`, `label_cut`, `label_doubts`, `selection` and
+        `review`.
         """
         found: dict[str, JsonValue] = write(self)
-        for name in ("split", "votes", "label_doubts", "selection", "review"):
+        for name in ("split", "votes", "label_cut", "label_doubts", "selection", "review"):
             if getattr(self, name) is None:
                 found.pop(name, None)
         return found

@@ -36,7 +36,7 @@ from siftset.pipeline.stages.dedupe import (
     repeats_in,
     text_keys,
 )
-from siftset.pipeline.storage.part_files import Mask, Part, count_rows
+from siftset.pipeline.storage.part_files import Part, Reasons, count_rows
 
 if TYPE_CHECKING:
     from siftset.pipeline.run.context import CurateRun
@@ -119,10 +119,10 @@ class ShuffleResolver:
         run: CurateRun,
         candidates: Sequence[Part],
         repeated: pl.DataFrame,
-        taken: Mask | None = None,
+        reasons: Reasons | None = None,
     ) -> WrittenRows:
         """Write kept rows, duplicates and rows that are not `taken`, each to files of their own."""
-        return write_all(run, self.nodes, candidates, repeated, taken, rows=self.rows)
+        return write_all(run, self.nodes, candidates, repeated, reasons, rows=self.rows)
 
     def _group_keys(
         self,

@@ -15,11 +15,11 @@ from typing import TYPE_CHECKING, Literal
 import polars as pl
 
 from siftset.pipeline.run.frozen_split import FrozenSplit
+from siftset.pipeline.stages.choose_rows import reject_left
 from siftset.pipeline.stages.dedupe import split_duplicates, stamp_frame
 from siftset.pipeline.stages.resolve_duplicates import WrittenRows
-from siftset.pipeline.stages.select_rows import reject_unselected
 from siftset.pipeline.storage.atomic_files import sync
-from siftset.pipeline.storage.part_files import Mask, Part, PartWriter
+from siftset.pipeline.storage.part_files import Part, PartWriter, Reasons
 from siftset.pipeline.storage.table import DataFile
 from siftset.schemas.results.columns import SPLITS
 
@@ -78,8 +78,8 @@ class WriteQuery:
     run_id: str
     formula: str
     frozen: FrozenSplit | None = None
-    taken: Mask | None = None
-    """Of the rows of the group, those that a selection takes."""
+    reasons: Reasons | None = None
+    """Of the rows of the group, why each is left out."""
     clauses: pl.Enum | None = None
     record: Literal["full", "decisions", "none"] = "full"
 
@@ -89,7 +89,7 @@ def write_all(
     nodes: Nodes,
     candidates: Sequence[Part],
     repeated: pl.DataFrame,
-    taken: Mask | None = None,
+    reasons: Reasons | None = None,
     *,
     rows: int,
 ) -> WrittenRows:
@@ -114,8 +114,8 @@ def write_all(
                 run.run_id,
                 run.job.decider.hash,
                 run.frozen,
-                None if taken is None else taken[group.start : group.end],
-                None if taken is None else run.job.clauses(),
+                None if reasons is None else reasons[group.start : group.end],
+                None if reasons is None else run.job.clauses(),
                 run.job.recipe.record,
             )
         )
@@ -130,7 +130,7 @@ def write_all(
     return WrittenRows(
         tuple(files),
         tuple(part for one in written for part in one.duplicates),
-        tuple(part for one in written for part in one.unselected),
+        tuple(part for one in written for part in one.left),
     )
 
 
@@ -168,9 +168,13 @@ def write_group(writing: WriteQuery) -> WrittenRows:
     duplicates = _open_writer(
         writing, "duplicates", place, f"part-{group.number:06d}", even_empty=first
     )
-    unselected = _open_writer(writing, "rejected", place, f"unselected-{group.number:06d}")
+    apart = _open_writer(writing, "rejected", place, f"unselected-{group.number:06d}")
     settled = split_duplicates(
-        group.parts, writing.repeated, start=group.start, known=writing.known, taken=writing.taken
+        group.parts,
+        writing.repeated,
+        start=group.start,
+        known=writing.known,
+        reasons=writing.reasons,
     )
     for kept, repeats, left in settled:
         rows = stamp_frame(kept, writing.run_id, writing.formula, writing.frozen)
@@ -180,16 +184,16 @@ def write_group(writing: WriteQuery) -> WrittenRows:
         plain = stamp_frame(bare, writing.run_id, writing.formula, writing.frozen)
         duplicates.add(plain.hstack(repeats.select("duplicate_of", "kind")))
         if writing.clauses is not None:
-            unselected.add(reject_unselected(left, writing.clauses, writing.record))
+            apart.add(reject_left(left, writing.clauses, writing.record))
     files = tuple(
         DataFile(part.path, split, part.rows)
         for split, writer in writers.items()
         for part in writer.close()
     )
-    written = WrittenRows(files, duplicates.close(), unselected.close())
+    written = WrittenRows(files, duplicates.close(), apart.close())
     for path in (
         *(file.path for file in files),
-        *(part.path for part in (*written.duplicates, *written.unselected)),
+        *(part.path for part in (*written.duplicates, *written.left)),
     ):
         sync(path)
     return written

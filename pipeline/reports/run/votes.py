@@ -9,13 +9,13 @@ from siftset.pipeline.profile.shares import format_percent, share_interval
 from siftset.pipeline.reports.charts import draw_bar
 from siftset.pipeline.reports.markup import Child, h
 from siftset.pipeline.reports.page import TableColumn, draw_table, format_share, note_absence
-from siftset.schemas.results.metrics import VoteMetrics, VoterMetrics
+from siftset.schemas.results.metrics import LabelCut, VoteMetrics, VoterMetrics
 
 _ENDLESS: Final = 1 << 62
 """Rows of the population that known labels stand for: all that may ever come."""
 
 
-def votes_part(votes: VoteMetrics | None) -> Child:
+def votes_part(votes: VoteMetrics | None, cut: LabelCut | None) -> Child:
     """Return the tables of votes; nothing where labels were not voted on."""
     if votes is None:
         return None
@@ -63,6 +63,47 @@ def votes_part(votes: VoteMetrics | None) -> Child:
             "Of all rows read. Intervals are of 95 % (Wilson), by rows: where rows come in copies "
             "they are wider than this."
         ),
+        None if cut is None else _draw_cut(cut),
+    ]
+
+
+def _draw_cut(cut: LabelCut) -> Child:
+    head = [
+        TableColumn("Label", "name"),
+        TableColumn("Rows", "num"),
+        TableColumn("Stay", "num"),
+        TableColumn("Right before", "num"),
+        TableColumn("Right of those that stay", "num"),
+    ]
+    rows = [
+        [
+            one.label,
+            f"{one.rows:,}",
+            f"{one.taken:,}",
+            describe_accuracy(one.right, one.known),
+            describe_accuracy(one.taken_right, one.taken_known),
+        ]
+        for one in cut.classes
+    ]
+    names = ("right", "known", "taken_right", "taken_known")
+    before, known, after, after_known = (sum(getattr(c, n) for c in cut.classes) for n in names)
+    total = [
+        "all",
+        f"{cut.rows:,}",
+        f"{cut.taken:,}",
+        describe_accuracy(before, known),
+        describe_accuracy(after, after_known),
+    ]
+    return [
+        h("h3", "Labels that the texts nearby agree with"),
+        h(
+            "p",
+            f"Of every class the {cut.share:.0%} stay whose label the 10 nearest of "
+            f"{cut.reference:,} texts agree with most (cut statistic, static vectors); the others "
+            f"are rejected by label.keep_share. {cut.unlabelled:,} rows without a label stay.",
+        ),
+        draw_table(head, [*rows, total]),
+        note_absence("Of the rows that the formula keeps and that repeat no other one."),
     ]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import threading
 from pathlib import Path
 
@@ -137,3 +138,79 @@ def test_what_cannot_be_voted_is_one_line(voted, change, said):
     with pytest.raises(RecipeError, match=said) as caught:
         load_job(voted.path())
     assert str(caught.value).count("\n") <= 1
+
+
+@pytest.fixture
+def cut(new_world):
+    """Texts that vote, a third of which votes against what the others of its kind say."""
+    world = new_world(**{**VOTING, "split": {}, "analysis": "off"})
+    world.change(label={**VOTING["label"], "keep_share": 0.5})
+    write(world, "a", *(f"great {thing} that I love" for thing in ("shoe", "film", "hat", "meal")))
+    write(
+        world, "b", *(f"bad {thing} that broke" for thing in ("shoe", "film", "hat", "meal", "pen"))
+    )
+    write(
+        world, "c", "good engine oil", "bad shoe that I love", "nothing to say", "great shoe broke"
+    )
+    return world
+
+
+def test_the_share_of_each_class_stays_that_the_texts_nearby_agree_with(cut):
+    result = cut.refresh()
+    rows = cut.set()
+    found = json.loads((result.report.parent / "metrics.json").read_text())["label_cut"]
+    # of six and six; the row without a label is rejected by the formula
+    assert {one["label"]: (one["rows"], one["taken"]) for one in found["classes"]} == {
+        "pos": (6, 3),
+        "neg": (6, 3),
+    }
+    assert dict(rows["label"].value_counts().iter_rows()) == {"pos": 3, "neg": 3}
+    assert "good engine oil" not in rows["text"]
+    assert "bad shoe that I love" not in rows["text"]
+    assert (result.rows.kept, result.rows.rejected) == (6, 7)
+    rejected = pl.concat(
+        [
+            pl.read_parquet(path).select("text", clause=pl.col("clause").cast(pl.String))
+            for path in (result.report.parent / "rejected").glob("*.parquet")
+        ]
+    )
+    assert rejected["clause"].value_counts(sort=True).rows()[0] == ("label.keep_share", 6)
+    assert "Labels that the texts nearby agree with" in result.report.read_text()
+    oil = pl.scan_parquet(result.report.parent / "rejected/*.parquet")
+    row = oil.filter(pl.col("text") == "good engine oil").collect()["row_id"].item()
+    told = explain_recipe(cut.path(), row).text
+    assert "label.keep_share  (the texts nearby agree more with other rows of its label)" in told
+
+
+def test_a_refresh_cuts_as_a_full_run_does(cut):
+    cut.refresh()
+    before = cut.set()
+    assert before.equals(cut.full())
+    # new rows change what stays of the old ones
+    write(cut, "d", *(f"good {thing} oil" for thing in ("fry", "olive", "lamp", "fish")))
+    cut.refresh()
+    assert cut.set().equals(cut.full())
+    assert set(before["text"]) - set(cut.set()["text"])
+    cut.change(refresh={"removed": "delete"})
+    cut.remove("a")
+    cut.refresh()
+    assert cut.set().equals(cut.full())
+    cut.change(label={**VOTING["label"], "keep_share": 0.7})
+    cut.refresh()
+    assert cut.set().equals(cut.full())
+    assert cut.set().height == sum(math.ceil(0.7 * n) for n in (6, 6))
+
+
+def test_rows_are_cut_before_a_selection_takes_of_them(cut):
+    (cut.folder / "like.jsonl").write_text('{"text": "a film that broke"}\n')
+    cut.change(select={"rows": 2, "near": "like.jsonl", "method": "round_robin"})
+    result = cut.refresh()
+    assert "good engine oil" not in cut.set()["text"]
+    assert (result.rows.kept, result.rows.rejected) == (2, 11)
+    assert cut.set().equals(cut.full())
+    clauses = pl.read_parquet(result.report.parent / "rejected/*.parquet")["clause"]
+    assert dict(clauses.cast(pl.String).value_counts().iter_rows()) == {
+        "~is_null(label)": 1,
+        "label.keep_share": 6,
+        "select": 4,
+    }

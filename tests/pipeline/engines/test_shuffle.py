@@ -17,6 +17,7 @@ from siftset.pipeline.run.frozen_split import POINT, STRATUM, FrozenSplit
 from siftset.pipeline.stages.resolve_duplicates import LocalResolver
 from siftset.pipeline.storage.part_files import Part
 from siftset.schemas.errors import SourceError
+from siftset.schemas.results.columns import LEFT_OUT
 
 
 class OneByOne:
@@ -97,9 +98,9 @@ def test_groups_write_what_one_machine_writes(stratified, selects, tmp_path):
         frames.append([frame.head(11), frame.tail(9)])
     parts = write(tmp_path / "candidates", frames)
     repeated = LocalResolver().find_texts(parts, None)
-    taken = np.arange(100) % 4 > 0 if selects else None
-    if taken is not None:
-        taken[repeated["place"].to_numpy()] = False
+    reasons = np.where(np.arange(100) % 4 > 0, 0, LEFT_OUT.index("select")) if selects else None
+    if reasons is not None:
+        reasons = reasons.astype(np.uint8)
     written = {}
     for name, resolver in (
         ("one", LocalResolver()),
@@ -116,7 +117,7 @@ def test_groups_write_what_one_machine_writes(stratified, selects, tmp_path):
                 recipe=SimpleNamespace(record="full"),
             ),
         )
-        files, duplicates, unselected = resolver.write_rows(run, parts, repeated, taken)
+        files, duplicates, unselected = resolver.write_rows(run, parts, repeated, reasons)
         assert sum(one.rows for one in (*files, *duplicates, *unselected)) == 100
         assert bool(unselected) is selects
         written[name] = (
