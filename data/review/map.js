@@ -13,7 +13,7 @@ const mapView = (() => {
   async function open() {
     points = unpack(await backEnd.ask("points"));
     $("mapcard").hidden = $("maptab").hidden = false;
-    fill($("colour"), points.columns.map(({ name }) => make("option", { value: name }, name)));
+    fill($("colour"), points.columns.map(({ name }) => make("option", { value: name }, (TITLES[name] || name).toLowerCase())));
     $("mapcard").querySelector("h2").title = points.layout === "PCA"
       ? "Two principal components: install siftset[review] for a map that keeps neighbours together"
       : "Alike texts lie close together (t-SNE of static vectors)";

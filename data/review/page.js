@@ -20,6 +20,7 @@ const query = () => {
   return asked;
 };
 const filtered = () => JSON.stringify(query());
+const chosenQueue = () => page.state.queues.find((one) => one.name === page.filter.queue);
 const current = () => page.lone || page.rows[page.at];
 const tell = (words) => { $("told").textContent = words; };
 const isPhone = () => getComputedStyle(document.querySelector("nav.tabs")).display !== "none";
@@ -80,7 +81,7 @@ function takeTally(answer) {
 function drawTally() {
   const { decided, counts, queues, rows, preparing } = page.state;
   $("decided").textContent = count(decided);
-  const queue = queues.find((one) => one.name === page.filter.queue);
+  const queue = chosenQueue();
   const share = queue ? queue.done / Math.max(1, queue.rows) : decided / Math.max(1, rows);
   $("meter").style.width = `${100 * share}%`;
   const words = Object.entries(counts).map(([word, number]) => `${count(number)} ${word}`);
@@ -104,7 +105,7 @@ function drawQueue(queue) {
     }, make("span", null, queue.title), make("span", { class: "n" }, done)),
     found && make("p", { class: "estimate", title: `${found.right} of ${found.seen} seen; 95 % interval` },
       make("b", null, percent(found.right / found.seen)),
-      ` ${word}, ${percent(found.low, "")} to ${percent(found.high)} (${count(found.seen)} seen)`),
+      ` ${word}, ${percent(found.low, "")} to ${percent(found.high)}`),
   ];
 }
 
@@ -193,12 +194,13 @@ function listItem(row, at) {
 }
 
 function drawList() {
-  const queue = page.state.queues.find((one) => one.name === page.filter.queue);
+  const queue = chosenQueue();
   $("what").textContent = queue ? queue.title : "Rows";
   $("total").textContent = count(page.total) + (queue ? ` · ${queue.about}` : "");
   fill($("list"), page.rows.length ? page.rows.map(listItem) : make("li", { class: "none" }, "No row is like that."));
   $("list").scrollTop = 0;
   keepInView();
+  if ($("list").scrollTop) $("list").scrollTop += $("list").clientHeight / 2; // what comes next is seen too
 }
 
 function drawChips() {
@@ -298,7 +300,7 @@ function drawOne() {
   if (writing) page.reason = $("reason").value;
   fill(box, drawRow(row, {
     detail: page.detail, editing: page.editing, sought: page.filter.q, labels: page.state.labels,
-    reason: page.reason, act: { decide, edit: startEdit, save: saveEdit, leave: leaveEdit },
+    reason: page.reason, queue: (chosenQueue() || {}).title, act: { decide, edit: startEdit, save: saveEdit, leave: leaveEdit },
   }));
   if (writing) $("reason").focus();
 }

@@ -22,7 +22,7 @@ function decisionPill(decision) {
 const labelOf = (row) => (row.decision && row.decision.label != null ? row.decision.label : row.label);
 const textOf = (row) => (row.decision && row.decision.text != null ? row.decision.text : row.text);
 
-function drawRow(row, { detail, editing, sought, labels, reason, act }) {
+function drawRow(row, { detail, editing, sought, labels, reason, queue, act }) {
   const whole = detail || row;
   const doubt = detail && detail.doubt;
   return [
@@ -33,8 +33,9 @@ function drawRow(row, { detail, editing, sought, labels, reason, act }) {
     doubt && make("p", { class: "doubt" }, "Labelled ", make("b", null, whole.label),
       `, which a model that has not seen the row gives ${percent(doubt.own)}. It says `,
       make("b", null, doubt.likelier), "."),
-    detail && Object.values(detail.notes).filter((note) => !note.startsWith("only ")).map((note) =>
-      make("p", { class: "doubt" }, note[0].toUpperCase() + note.slice(1), ".")),
+    // why it is in the queue that is looked at; what the clauses below say by themselves is left out
+    detail && detail.notes[queue] && !detail.notes[queue].startsWith("only ") &&
+      make("p", { class: "doubt" }, detail.notes[queue], "."),
     editing ? editButtons(whole, act) : verdictButtons(row, act),
     !editing && labelButtons(row, doubt, labels, act),
     !editing && make("div", { class: "acts more" },

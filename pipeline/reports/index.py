@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
@@ -21,6 +22,7 @@ from siftset.pipeline.reports.page import (
     label_status,
     note_absence,
     render_page,
+    show_command,
     show_figures,
 )
 from siftset.pipeline.reports.run.summary import format_moment
@@ -53,6 +55,8 @@ def index_page(catalog: Catalog, *, live: bool = False) -> str:
         PagePart("models", "Models", _list_models(catalog.models)),
         PagePart("versions", "Versions of the set", _list_versions(catalog)),
     ]
+    if live and catalog.recipe:
+        parts.append(PagePart("review", "Look at rows and decide", _offer_review(catalog.recipe)))
     if catalog.others:
         items = [h("li", link_file(f"{name}/", name)) for name in catalog.others]
         parts.append(PagePart("others", "Other outputs", h("ul", items)))
@@ -60,6 +64,11 @@ def index_page(catalog: Catalog, *, live: bool = False) -> str:
         name_set(catalog), "siftset · runs, versions and models", describe_standing(catalog)
     )
     return render_page(header, parts, refresh=REFRESH if running else None)
+
+
+def _offer_review(recipe: str) -> Child:
+    said = "Every row with what the signals said of it, the doubtful ones first; this serves it:"
+    return h("p", said), show_command(f"siftset review {shlex.quote(recipe)}")
 
 
 def write_index(output: Path) -> Path:

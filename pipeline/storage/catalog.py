@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -15,7 +15,7 @@ from siftset.pipeline.profile.history import METRICS, read_metrics
 from siftset.pipeline.storage.atomic_files import read_json
 from siftset.pipeline.storage.plan_folder import DIFF_HTML, read_plans
 from siftset.pipeline.storage.remote import NOTE
-from siftset.pipeline.storage.run_folder import MANIFEST
+from siftset.pipeline.storage.run_folder import MANIFEST, RunFolder
 from siftset.pipeline.storage.tags import Tag, read_tags
 from siftset.schemas.errors import OutputError
 from siftset.schemas.results.metrics import RunMetrics
@@ -65,6 +65,8 @@ class Catalog:
     tags: Mapping[str, Tag] = field(default_factory=dict)
     others: tuple[str, ...] = ()
     """Output folders that lie directly under this one."""
+    recipe: str = ""
+    """The file of the recipe that made the current version, where it is known."""
 
     @property
     def published(self) -> tuple[RunEntry, ...]:
@@ -102,7 +104,21 @@ def read_catalog(output: Path) -> Catalog:
         plans=tuple(read_plans(output)),
         tags=_read_tags(output),
         others=tuple(others),
+        recipe=_find_recipe(output, runs),
     )
+
+
+def _find_recipe(output: Path, runs: Sequence[RunEntry]) -> str:
+    """Return the recipe's file of the last run that published; empty where it is not there."""
+    published = [one.metrics.run.run_id for one in runs if one.metrics.run.version is not None]
+    if not published:
+        return ""
+    try:
+        recipe = RunFolder(output, published[-1]).manifest().get("recipe")
+    except OutputError:
+        return ""
+    named = recipe.get("file") if isinstance(recipe, dict) else None
+    return named if isinstance(named, str) and Path(named).is_file() else ""
 
 
 def is_output(folder: Path) -> bool:

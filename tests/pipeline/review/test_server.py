@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 
 import pytest
 
+from siftset.pipeline.reports.index import index_page
 from siftset.pipeline.review.open import open_review
 from siftset.pipeline.review.server import open_server
+from siftset.pipeline.storage.catalog import read_catalog
 from siftset.schemas.errors import OutputError
 
 ONE = json.dumps({"row": 1, "decision": "drop"})
@@ -192,3 +195,13 @@ def test_two_servers_see_each_other(recipe, serve) -> None:
 def test_a_busy_port_is_refused_where_it_was_named(session, page) -> None:
     with pytest.raises(OutputError, match="give another one with  --port N"):
         open_server(session, page.server.server_port)
+
+
+def test_the_served_index_tells_how_to_review(recipe) -> None:
+    catalog = read_catalog(recipe.parent / "out")
+    catalog = replace(catalog, recipe=str(recipe))
+    assert f"siftset review {recipe}" in index_page(catalog, live=True)
+    # the page on disk may be read on another machine
+    assert "siftset review" not in index_page(catalog)
+    moved = read_catalog(recipe.parent / "out").recipe
+    assert moved == "" or moved.endswith("recipe.yaml")
