@@ -11,7 +11,7 @@ export PYTHONSAFEPATH := 1
 export TOKENIZERS_PARALLELISM := false
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-slow test-all lint types docs wheel bench clean
+.PHONY: help demo test test-slow test-all lint types docs wheel lock bench clean
 
 help:            ## List the commands.
 	@sed -n 's/^\([a-z-]*\):[^#]*## /  make \1\t/p' $(MAKEFILE_LIST)
@@ -57,6 +57,10 @@ wheel: $(READY_DEV) ## Build the wheel and the sdist into dist/.
 docs: $(READY_DEV)  ## Build the documentation site into site/, without a network.
 	@for page in kinds recipe commands messages api notebook; do $(BIN)/python docs/make_$$page.py || exit 1; done
 	@$(BIN)/python -m mkdocs build --quiet
+
+lock:            ## Write pylock.toml, the dependencies of siftset[local] with their hashes (needs uv).
+	@uv pip compile pyproject.toml --extra local --constraint constraints.txt --universal --python-version 3.11 \
+		--format pylock.toml --custom-compile-command "make lock" --output-file pylock.toml --quiet
 
 bench: $(READY_DEV) ## Measure against the peers (see benchmarks/README.md).
 	@$(BIN)/python benchmarks/against_peers.py

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import re
 import subprocess
 import sys
 import time
@@ -60,3 +61,21 @@ def test_the_search_works_from_disk(tmp_path):
             time.sleep(0.2)
         assert any("integrity.html" in one.get_attribute("href") for one in found)
         assert all(one.startswith(("file:", "about:", "blob:")) for one in opened.requests())
+
+
+def test_the_workflow_builds_the_site_by_make_and_says_where_it_is_served():
+    import yaml
+
+    path = ROOT / ".github/workflows/docs.yml"
+    if not path.is_file():
+        pytest.skip("only the wheel is here")
+    jobs = yaml.safe_load(path.read_text("utf-8"))["jobs"]
+    (build,) = (step for step in jobs["build"]["steps"] if "run" in step)
+    assert build["run"] == "make docs"
+    assert re.search(r"^docs:", (ROOT / "Makefile").read_text("utf-8"), re.MULTILINE)
+    (setting,) = build["env"]
+    assert f"!ENV [{setting}," in (ROOT / "mkdocs.yml").read_text("utf-8")
+    (uploaded,) = (
+        one["with"]["path"] for one in jobs["build"]["steps"] if "path" in one.get("with", {})
+    )
+    assert f"site_dir: {uploaded}" in (ROOT / "mkdocs.yml").read_text("utf-8")

@@ -5,8 +5,10 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import tomllib
 from importlib import metadata
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -86,3 +88,26 @@ def test_an_installed_package_has_one_name_at_the_top():
     shipped = {str(file) for file in files}
     assert "siftset/data/recipes/nike.yaml" in shipped
     assert all(f"siftset/{room}/__init__.py" in shipped for room in ROOMS)
+
+
+def test_the_lock_file_holds_the_tested_versions_with_their_hashes():
+    path = Path(__file__).parents[1] / "pylock.toml"
+    if not path.is_file():
+        pytest.skip("only the wheel is here")
+    packages = tomllib.loads(path.read_text("utf-8"))["packages"]
+    tested = dict(
+        line.partition(";")[0].strip().split("==")
+        for line in path.with_name("constraints.txt").read_text("utf-8").splitlines()
+        if "==" in line and not line.startswith("#")
+    )
+    for package in packages:
+        files = [*package.get("wheels", ()), *filter(None, [package.get("sdist")])]
+        assert files, package["name"]
+        assert all(one["hashes"]["sha256"] for one in files)
+        # from the public index alone: another machine finds the same files
+        assert {urlsplit(one["url"]).hostname for one in files} == {"files.pythonhosted.org"}
+    names = {package["name"]: package["version"] for package in packages}
+    assert {"polars", "torch", "transformers", "great-expectations"} <= names.keys()
+    known = {name: version for name, version in tested.items() if name in names}
+    assert len(known) > 20
+    assert {name: names[name] for name in known} == known
