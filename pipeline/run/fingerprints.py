@@ -8,6 +8,7 @@ from typing import Final
 from siftset.pipeline.decisions.files import open_log
 from siftset.pipeline.decisions.table import hash_decisions
 from siftset.pipeline.gate.prepare import prepare_gate
+from siftset.pipeline.run.examples import read_examples
 from siftset.pipeline.run.job import bind_formula, hash_gate_inputs
 from siftset.pipeline.run.label_votes import bind_voters
 from siftset.pipeline.run.released_rows import FILE as MENDED
@@ -34,12 +35,15 @@ def fingerprint_rules(loaded: LoadedRecipe, decider: Decider | None = None) -> d
     voters = bind_voters(recipe, loaded.folder)
     asked = {**({} if voters is None else voters.decider.questions), **decider.questions}
     signals = {f"signal '{name}'": question.signal.fingerprint for name, question in asked.items()}
-    if recipe.label is None:  # as before there was the section
-        del written["label"]
+    for name in ("label", "select"):
+        if written[name] is None:  # as before there was the section
+            del written[name]
+    examples = read_examples(loaded)
     return {
         **{f"the section '{name}'": json_digest(value) for name, value in written.items()},
         **signals,
         "the formula": decider.formula.hash,
+        **({} if examples is None else {"the example texts": examples.fingerprint}),
         "the suites": json_digest(prepare_gate(loaded)),
         **{
             f"the gate's {name.strip('()')}": text

@@ -8,31 +8,23 @@ class and whether it is taken.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
 import polars as pl
 
-from siftset.pipeline.stages.selection_pool import Pool, RowBlock, sample_texts, survey_pool
+from siftset.pipeline.stages.selection_pool import Pool, sample_texts, survey_pool
 from siftset.pipeline.storage.part_files import Mask, Part, rows_at
 from siftset.schemas.errors import RecipeError
 from siftset.schemas.results.metrics import ClassShare, Selection
 from siftset.signals.builtin.similar import embed_minilm
-from siftset.signals.selection.domain import fit_direction
-from siftset.signals.selection.turns import (
-    BestRows,
-    Grid,
-    rank_rows,
-    round_vectors,
-    share_equally,
-)
+from siftset.signals.selection.choice import SCORES, choose_rows, find_directions
+from siftset.signals.selection.turns import share_equally
 from siftset.signals.static_vectors.model import load_static
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
     from siftset.pipeline.run.context import CurateRun
     from siftset.schemas.recipe.selection import Select
 
@@ -40,8 +32,6 @@ MOST_CLASSES: Final = 1_000
 CANDIDATES: Final = 4
 """Rows that MiniLM looks at for each one that it takes."""
 MINILM_SAMPLE: Final = 2_000
-_SCORES: Final = 4_000_000
-"""Scores that are held at once: rows times examples."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,71 +96,23 @@ def _share_rows(select: Select, pool: Pool) -> list[int]:
 def _take_rows(select: Select, pool: Pool, shares: Sequence[int], examples: pl.Series) -> Mask:
     """Return which rows are taken: those that the model of the recipe finds best."""
     static = load_static().embed
-    directions = _find_directions(select, static(examples), lambda: static(pool.sample))
+    directions = find_directions(select.method, static(examples), lambda: static(pool.sample))
     if select.model == "static":
-        return _choose(pool.classes, pool.read_static, directions, shares)
+        return choose_rows(pool.classes, pool.read_static, directions, shares)
     many = [min(CANDIDATES * share, size) for share, size in zip(shares, pool.sizes, strict=True)]
-    candidates = _choose(pool.classes, pool.read_static, directions, many)
-    directions = _find_directions(
-        select, embed_minilm(examples), lambda: embed_minilm(pool.sample[:MINILM_SAMPLE])
+    candidates = choose_rows(pool.classes, pool.read_static, directions, many)
+    directions = find_directions(
+        select.method, embed_minilm(examples), lambda: embed_minilm(pool.sample[:MINILM_SAMPLE])
     )
     block = pool.read_minilm(candidates)  # once, however often it is searched
     classes = np.where(candidates, pool.classes, np.int32(-1))
-    return _choose(classes, lambda _: [block], directions, shares)
-
-
-def _find_directions(
-    select: Select, examples: NDArray[np.floating], others: Callable[[], NDArray[np.floating]]
-) -> Grid:
-    """Return what rows are compared with: each example, or all of them against other rows."""
-    if select.method == "round_robin":
-        return round_vectors(examples)
-    found = fit_direction(examples.astype(np.float64), others().astype(np.float64))
-    return round_vectors(found[None])
-
-
-def _choose(
-    classes: NDArray[np.int32],
-    read: Callable[[Mask], Iterable[RowBlock]],
-    directions: Grid,
-    shares: Sequence[int],
-) -> Mask:
-    """Return which rows are taken: so many of each class, by turns of the directions.
-
-    `classes` are as in a pool; `read` gives the rows of a mask, and may give more.
-    """
-    taken = np.zeros(len(classes), np.bool_)
-    depth = 64 + 4 * -(-max(shares, default=0) // len(directions))
-    waiting = [at for at, share in enumerate(shares) if share]
-    while waiting:
-        best = {at: BestRows(len(directions), min(depth, shares[at])) for at in waiting}
-        for block in _cut(read(np.isin(classes, waiting)), len(directions)):
-            ranks = rank_rows(block.vectors, directions, block.ids)
-            codes = classes[block.places]
-            for at in np.intersect1d(codes, waiting).tolist():
-                some = codes == at
-                best[at].show(ranks[:, some], block.places[some])
-        found = {at: best[at].take_by_turns(shares[at]) for at in waiting}
-        for rows in found.values():
-            taken[rows or []] = True
-        # what one search remembers is too little where many examples want the same rows
-        waiting = [at for at, rows in found.items() if rows is None]
-        depth *= 8
-    return taken
-
-
-def _cut(blocks: Iterable[RowBlock], directions: int) -> Iterator[RowBlock]:
-    size = max(256, _SCORES // directions)
-    for vectors, ids, places in blocks:
-        for start in range(0, len(ids), size):
-            cut = slice(start, start + size)
-            yield RowBlock(vectors[cut], ids[cut], places[cut])
+    return choose_rows(classes, lambda _: [block], directions, shares)
 
 
 def _measure_likeness(texts: pl.Series, examples: pl.Series) -> float | None:
     """Return the mean cosine of static vectors to the nearest example."""
     embed = load_static().embed
-    nearest, size = embed(examples).T, max(1, _SCORES // len(examples))
+    nearest, size = embed(examples).T, max(1, SCORES // len(examples))
     found = [
         (embed(texts[start : start + size]) @ nearest).max(axis=1)
         for start in range(0, len(texts), size)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 import polars as pl
@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from siftset.pipeline.run.split import class_text
 from siftset.pipeline.storage.part_files import Mask, Part, rows_at
 from siftset.signals.builtin.similar import embed_minilm
+from siftset.signals.selection.choice import RowBlock
 from siftset.signals.selection.turns import ID_BITS, Grid, round_vectors
 from siftset.signals.static_vectors.model import load_static
 
@@ -24,14 +25,6 @@ SAMPLE: Final = 20_000
 """Texts that stand for all rows: examples are told from them, and likeness is measured on them."""
 BLOCK: Final = 16_384
 _COLUMNS: Final = ["text", "row_id"]
-
-
-class RowBlock(NamedTuple):
-    """Some rows: their vectors on the grid, the first bits of their ids, their places."""
-
-    vectors: Grid
-    ids: NDArray[np.int64]
-    places: NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,8 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from siftset.pipeline.approval.diff import diff
+from siftset.pipeline.refresh.plans import apply, plan
+from siftset.schemas.errors import OutputError
 
 SELECT = {"rows": 4, "near": "examples.jsonl"}
 WORDS = ("wool", "shirt", "film", "plot", "actor", "coat", "river", "engine", "soup", "garden")
@@ -135,3 +137,30 @@ def test_rows_of_files_that_are_gone_stay_in_the_choice(new_shop):
     world.remove("a")
     world.refresh()
     assert world.set()["text"].to_list() == ["a coat of wool"]
+
+
+def test_a_plan_holds_the_examples_that_it_was_made_with(new_shop):
+    world = new_shop(select={**SELECT, "rows": 1})
+    write(world, "a", ["a coat of wool", "the engine of a car"])
+    plan(world.path())
+    examples = world.folder / "examples.jsonl"
+    before = examples.read_text()
+    examples.write_text(json.dumps({"text": "a machine with an engine"}))
+    with pytest.raises(OutputError, match="is stale: the example texts changed"):
+        apply(world.path())
+    examples.write_text(before)
+    assert apply(world.path()).version == 0
+    assert world.set()["text"].to_list() == ["a coat of wool"]
+
+
+def test_the_file_of_a_later_record_may_go_without_a_trace(new_shop):
+    """The later record took the earlier one out, though the selection did not take it."""
+    source = {"files": {"paths": ["in/*.jsonl"], "id": "id"}}
+    world = new_shop(source=source, refresh={"merge": "upsert"}, select={**SELECT, "rows": 1})
+    world.write("a", [{"id": 1, "text": "a coat of wool"}])
+    world.write("b", [{"id": 1, "text": "an engine"}, {"id": 2, "text": "a warm shirt"}])
+    world.refresh()
+    assert world.set()["id"].to_list() == [2]
+    world.remove("b")
+    world.refresh()
+    assert world.set()["id"].to_list() == [2]

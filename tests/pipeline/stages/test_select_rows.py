@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import random
 from collections import Counter
+from contextlib import nullcontext
 
 import polars as pl
 import pytest
@@ -12,15 +13,24 @@ import pytest
 from siftset.pipeline.commands.check import check_recipe
 from siftset.pipeline.commands.curate import curate
 from siftset.pipeline.commands.explain import explain_one, explain_plan
+from siftset.pipeline.engines.ray.shuffle import ShuffleResolver
 from siftset.pipeline.profile.history import METRICS, read_metrics
 from siftset.pipeline.run.context import CurateOptions
 from siftset.schemas.errors import RecipeError, SourceError
+from siftset.trainer.models.embedded import is_fetched
 
 SHIRTS = [f"the {c} shirt is {a} and fits {b}" for c in ("red", "blue", "old", "thin")
           for a in ("warm", "soft", "cheap") for b in ("well", "badly")]  # fmt: skip
 FILMS = [f"a {a} film with {b} actors and a {c} plot" for a in ("slow", "fine", "grim")
          for b in ("young", "famous", "wooden") for c in ("thin", "clever")]  # fmt: skip
 SELECT = {"rows": 12, "near": "examples.jsonl"}
+
+
+class OneByOne:
+    """Does what a cluster does, in this process."""
+
+    def map_tasks(self, function, items):
+        return [function(item) for item in items]
 
 
 def write_examples(world, *texts, name="examples.jsonl"):
@@ -101,6 +111,51 @@ def test_records_without_rows_still_balance(shop):
     result = run(shop)
     result.rows.check()
     assert not list((result.report.parent / "rejected").glob("unselected*"))
+
+
+def test_many_machines_take_what_one_does(shop, monkeypatch):
+    shop.change(select={**SELECT, "per": "label"})
+    expected = run(shop)
+    here = shop.set(), rejected_by(expected)
+
+    def open_exchange(live, rows):
+        return nullcontext(ShuffleResolver(OneByOne(), live.folder / "exchange", rows=7))
+
+    monkeypatch.setattr("siftset.pipeline.commands.curate.open_resolver", open_exchange)
+    again = run(shop, fresh_set=True)
+    assert shop.set().equals(here[0])
+    assert rejected_by(again) == here[1]
+    assert again.rows == expected.rows
+
+
+def rejected_by(result):
+    rows = pl.read_parquet(result.report.parent / "rejected" / "*.parquet")
+    return sorted(rows.select("row_id", pl.col("clause").cast(pl.String), "text").rows())
+
+
+@pytest.mark.parametrize("method", ["domain", "round_robin"])
+def test_minilm_takes_of_what_the_static_vectors_propose(shop, method):
+    pytest.importorskip("torch")
+    if not is_fetched():
+        pytest.skip("the embedded model is not in the cache")
+    shop.change(select={**SELECT, "rows": 4, "method": method, "model": "minilm"})
+    first = run(shop)
+    assert set(shop.set()["text"]) <= set(SHIRTS)
+    manifest = json.loads((first.report.parent / "manifest.json").read_text())
+    assert manifest["select"]["model"] == "minilm"
+    chosen = shop.set()
+    shop.change(source={"files": {"paths": ["in/b.jsonl", "in/a.jsonl"]}})
+    assert sorted(shop.full()["text"]) == sorted(chosen["text"])
+
+
+def test_one_class_and_as_many_classes_as_rows(shop):
+    shop.write("b", [{"text": text, "label": "same"} for text in SHIRTS])
+    shop.remove("a")
+    shop.change(select={**SELECT, "per": "label", "rows": 3})
+    assert run(shop).rows.kept == 3
+    shop.write("b", [{"text": text, "label": text} for text in SHIRTS])
+    shop.change(select={**SELECT, "per": "label", "rows": len(SHIRTS)})
+    assert run(shop).rows.kept == len(SHIRTS)
 
 
 @pytest.mark.parametrize(
