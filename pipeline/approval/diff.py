@@ -48,6 +48,19 @@ def diff(
     a plan with the version that it rests on. The page of a version against the one before stays in
     the folder of its run, where the index links it. Raises OutputError.
     """
+    found = compare_versions(recipe, before, after, overrides=overrides)
+    _keep_page(open_store(recipe, overrides=overrides)[1], found)
+    return found
+
+
+def compare_versions(
+    recipe: RecipeLike,
+    before: int | str | None = None,
+    after: int | str | None = None,
+    *,
+    overrides: Sequence[str] = (),
+) -> SetDifference:
+    """Do what `diff` does and write nothing."""
     loaded, store = open_store(recipe, overrides=overrides)
     name = hide_values(loaded.recipe.name)
     chosen = _find_plan(store, after)
@@ -68,9 +81,7 @@ def diff(
             )
         before = earlier[0]
     states = (version_state(store, version) for version in (_resolve(store, before), number))
-    found = compare_states(*states, recipe=name)
-    _keep_page(store, found)
-    return found
+    return compare_states(*states, recipe=name)
 
 
 def _keep_page(store: Store, found: SetDifference) -> None:

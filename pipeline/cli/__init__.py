@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from siftset.pipeline.cli import (  # noqa: F401  they add their commands
     models,
+    monitoring,
     plans,
     project,
     proof,

@@ -49,7 +49,8 @@ def _main(
 _ORDER = (
     "init", "check", "curate", "explain", "train", "compare", "predict", "onnx", "refresh",
     "review", "plan", "apply", "plans", "diff", "tag",
-    "synthesize", "export", "report", "serve", "history", "rollback", "doctor", "schema",
+    "synthesize", "export", "report", "serve", "history", "rollback",
+    "metrics", "mcp", "doctor", "schema",
 )  # fmt: skip
 
 

@@ -9,12 +9,12 @@ from siftset.pipeline.reports.proof import proof_part
 from siftset.pipeline.reports.run import checks, drift, funnel, summary, texts
 from siftset.pipeline.reports.run.findings import find_statements, list_warnings
 from siftset.pipeline.reports.run.label_doubts import label_doubts_part
-from siftset.pipeline.reports.run.statement import part_status
+from siftset.pipeline.reports.run.statement import part_status, rank_statements
 from siftset.pipeline.reports.run.votes import votes_part
 from siftset.schemas.results.metrics import RunMetrics
 from siftset.schemas.results.proof import Proof
 
-__all__ = ["find_statements", "list_warnings", "run_report"]
+__all__ = ["find_statements", "list_warnings", "rank_statements", "run_report"]
 
 
 def run_report(
