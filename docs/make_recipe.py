@@ -1,4 +1,4 @@
-"""Write docs/recipe.md from the recipe's models: python docs/make_recipe.py"""
+"""Write docs/recipe.md and the JSON Schema from the recipe's models: python docs/make_recipe.py"""
 
 from __future__ import annotations
 
@@ -94,5 +94,12 @@ def page() -> str:
     return "\n".join(parts) + "\n"
 
 
+def schema_text() -> str:
+    """Return the JSON Schema that is published for editors and ships in the wheel."""
+    return json.dumps(recipe_json_schema(), indent=1, ensure_ascii=False) + "\n"
+
+
 if __name__ == "__main__":
+    shipped = Path(__file__).parents[1] / "data" / "recipe.schema.json"
+    shipped.write_text(schema_text(), encoding="utf-8")
     (Path(__file__).parent / "recipe.md").write_text(page(), encoding="utf-8")

@@ -24,6 +24,14 @@ Recipe = Annotated[
         autocompletion=_complete_recipe,
     ),
 ]
+Recipes = Annotated[
+    list[str],
+    typer.Argument(
+        metavar="RECIPE...",
+        help="Recipe files, or names of shipped ones.",
+        autocompletion=_complete_recipe,
+    ),
+]
 Overrides = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="A.B=C", help="Change a key of the recipe; may be repeated."),

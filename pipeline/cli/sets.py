@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from pydantic import JsonValue
 
 from siftset.pipeline.cli.app import app
 from siftset.pipeline.cli.command import add_command
@@ -19,6 +20,7 @@ from siftset.pipeline.cli.options import (
     Out,
     Overrides,
     Recipe,
+    Recipes,
     RowsOf,
     Shape,
     Split,
@@ -26,17 +28,31 @@ from siftset.pipeline.cli.options import (
     Version,
     version_number,
 )
+from siftset.schemas.errors import SiftsetError
 
 
 @add_command(app, "check", example="siftset check recipe.yaml")
-def check_command(screen: Screen, recipe: Recipe, set_: Overrides = None) -> None:
+def check_command(screen: Screen, recipes: Recipes, set_: Overrides = None) -> None:
     """Check a recipe before a long run. Look at its source, its formula and what training needs."""
     from siftset.pipeline.commands.check import check_recipe
 
-    found = check_recipe(recipe, overrides=set_ or ())
-    for line in found.lines():
-        screen.answer(line)
-    screen.result(found.to_json())
+    if len(recipes) == 1:
+        found = check_recipe(recipes[0], overrides=set_ or ())
+        for line in found.lines():
+            screen.answer(line)
+        return screen.result(found.to_json())
+    failed = 0
+    checked: dict[str, JsonValue] = {}
+    for recipe in recipes:
+        try:
+            checked[recipe] = check_recipe(recipe, overrides=set_ or ()).to_json()
+            screen.show(f"{recipe}: in order")
+        except SiftsetError as error:
+            failed += 1
+            screen.note(f"{recipe}: {error}")
+    if failed:
+        raise SiftsetError(f"{failed} of {len(recipes)} recipes are not in order: see above")
+    screen.result({"recipes": checked})
 
 
 @add_command(app, "synthesize", example="siftset synthesize nike --out sentences.parquet")

@@ -27,6 +27,7 @@ EXTRAS: Final = {
     "train": "transformers",
     "search": "optuna",
     "onnx": "onnxscript",
+    "mcp": "mcp",
     "ray": "ray",
     "s3": "s3fs",
     "gs": "gcsfs",

@@ -13,7 +13,9 @@ def _as_list(value: Any) -> Any:  # noqa: ANN401  raw YAML
     return [value] if isinstance(value, str) else value
 
 
-Voters = Annotated[tuple[str, ...], BeforeValidator(_as_list)]
+Voters = Annotated[
+    tuple[str, ...], BeforeValidator(_as_list, json_schema_input_type=str | tuple[str, ...])
+]
 
 
 class VotedLabels(Section):

@@ -44,7 +44,10 @@ class Recipe(Section):
         lt=2**63,
         description="Seed of everything that is drawn: synthesis, splits, samples.",
     )
-    source: Annotated[tuple[Source, ...], BeforeValidator(_as_list)] = Field(
+    source: Annotated[
+        tuple[Source, ...],
+        BeforeValidator(_as_list, json_schema_input_type=Source | tuple[Source, ...]),
+    ] = Field(
         (),
         description="What is read, one or several; none where Python hands the rows over.",
     )

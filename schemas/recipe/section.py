@@ -39,5 +39,7 @@ def _read_label(value: Any) -> Any:  # noqa: ANN401  raw YAML
     return label_text(value) if isinstance(value, str | int | float) else value
 
 
-Label = Annotated[str, BeforeValidator(_read_label)]
+Label = Annotated[
+    str, BeforeValidator(_read_label, json_schema_input_type=str | bool | int | float)
+]
 """A label, which may be written as a number or a boolean."""

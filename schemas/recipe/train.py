@@ -279,7 +279,9 @@ class Train(Section):
         None, description="Hyperparameter search before the training (`siftset[search]`)."
     )
 
-    @field_validator("labels", mode="before")
+    @field_validator(
+        "labels", mode="before", json_schema_input_type=dict[str, str | bool | int | float]
+    )
     @classmethod
     def _names_as_text(cls, value: object) -> object:
         if isinstance(value, dict):
