@@ -88,6 +88,7 @@ def test_a_client_reads_runs_reports_rows_and_versions(recipe: Path) -> None:
     assert folder == sorted(p.read_bytes() for p in (recipe.parent / "out").rglob("*.json"))
 
 
+@pytest.mark.slow
 def test_texts_of_rows_are_cut_and_show_what_they_hide(recipe: Path) -> None:
     import polars as pl
 
@@ -100,6 +101,7 @@ def test_texts_of_rows_are_cut_and_show_what_they_hide(recipe: Path) -> None:
     assert all(one.isprintable() for one in text)
 
 
+@pytest.mark.slow
 def test_a_plan_is_applied_by_its_whole_id_where_that_is_allowed(recipe: Path) -> None:
     curate(recipe)
     found = plan(recipe, overrides=("keep=good & bag",)).plan
