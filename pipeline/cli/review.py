@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -42,6 +42,14 @@ def review_command(
     import_: Annotated[
         Path | None, typer.Option("--import", metavar="FILE", help="Take decisions from a file.")
     ] = None,
+    as_: Annotated[
+        Literal["label-studio", "argilla"],
+        typer.Option("--as", help="The tool that an exported .json file is for."),
+    ] = "label-studio",
+    part: Annotated[
+        str | None,
+        typer.Option(help="Export these rows alone: decided, kept, rejected, quarantined, ..."),
+    ] = None,
     static: Annotated[
         Path | None, typer.Option("--static", metavar="FILE", help="Write the page as one file.")
     ] = None,
@@ -49,7 +57,11 @@ def review_command(
 ) -> None:
     """Look at rows in the browser and decide. Every run applies what people decided."""
     if export is not None or import_ is not None:
-        return _exchange(screen, recipe, export, import_, set_ or ())
+        if export is not None and import_ is not None:
+            raise SiftsetError("expected one of --export FILE and --import FILE")
+        if export is not None:
+            return _export(screen, recipe, export, as_, part, set_ or ())
+        return _import(screen, recipe, import_ or Path(), by, set_ or ())
     from siftset.pipeline.review.open import open_review
     from siftset.pipeline.review.server import open_server, serve_review
     from siftset.pipeline.review.session import UNNAMED
@@ -84,17 +96,28 @@ def _write_static(screen: Screen, session: ReviewSession, path: Path) -> None:
     screen.result({"file": str(done.path), "rows": done.rows, "of": done.of, "bytes": done.size})
 
 
-def _exchange(
-    screen: Screen, recipe: str, export: Path | None, import_: Path | None, set_: Sequence[str]
+def _export(
+    screen: Screen,
+    recipe: str,
+    file: Path,
+    tool: Literal["label-studio", "argilla"],
+    part: str | None,
+    overrides: Sequence[str],
 ) -> None:
-    from siftset.pipeline.review.exchange import export_decisions, import_decisions
+    from siftset.pipeline.review.exchange import export_decisions
 
-    if export is not None and import_ is not None:
-        raise SiftsetError("expected one of --export FILE and --import FILE")
-    if export is not None:
-        done = export_decisions(recipe, export, overrides=set_)
-        screen.show(f"Wrote {done.decisions:,} decisions to {export}")
-    elif import_ is not None:
-        done = import_decisions(recipe, import_, overrides=set_)
-        screen.show(f"Took {done.decisions:,} decisions from {import_}; {done.known:,} were known")
+    done = export_decisions(recipe, file, overrides=overrides, tool=tool, part=part)
+    rows = f"{done.rows:,} rows with " if done.rows else ""
+    screen.show(f"Wrote {rows}{done.decisions:,} decisions to {file}")
+    screen.result(done.to_json())
+
+
+def _import(
+    screen: Screen, recipe: str, file: Path, by: str | None, overrides: Sequence[str]
+) -> None:
+    from siftset.pipeline.review.exchange import import_decisions
+    from siftset.pipeline.review.open import name_reviewer
+
+    done = import_decisions(recipe, file, overrides=overrides, by=by or name_reviewer())
+    screen.show(f"Took {done.decisions:,} decisions from {file}; {done.known:,} were known")
     screen.result(done.to_json())

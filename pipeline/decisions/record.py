@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import secrets
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Final, Literal, NamedTuple, Self
 
@@ -148,9 +149,13 @@ def read_event(line: bytes) -> Event:
         raise ValueError(f"it is no JSON ({error})") from None
     if not isinstance(found, dict):
         raise ValueError(f"it holds a {type(found).__name__}, expected a JSON object")
-    kind = Undo if "undo" in found else Decision
+    return check_event(found)
+
+
+def check_event(fields: Mapping[str, object]) -> Event:
+    """Return the event with these fields; raises ValueError, one line, where they make none."""
     try:
-        return kind.model_validate(found)
+        return (Undo if "undo" in fields else Decision).model_validate(fields)
     except ValidationError as error:
         first = error.errors(include_url=False, include_context=False)[0]
         where = ".".join(str(part) for part in first["loc"])
