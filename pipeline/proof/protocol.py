@@ -7,7 +7,7 @@ has measured that.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -38,7 +38,7 @@ from siftset.pipeline.proof.statistics import (
     find_saving,
 )
 from siftset.pipeline.proof.verdict import Evidence
-from siftset.schemas.progress import Progress, Silent, Stage
+from siftset.schemas.progress import Progress, Silent
 from siftset.schemas.results.comparison import Estimate, Interval
 from siftset.schemas.results.proof import CurvePoint, ProofLine
 
@@ -75,7 +75,7 @@ class Protocol:
         self,
         rows: ProofRows,
         learner: Learner,
-        scores: ScoreFolder,
+        scores: ScoreFolder | None = None,
         *,
         loss: bool = False,
         most_blocks: int = 10,
@@ -91,25 +91,21 @@ class Protocol:
         )
         self.budget, self.progress = budget or Budget(None), progress or Silent()
         self.found = Measured()
+        self._advance: Callable[[int], None] = lambda _: None
 
     def measure_all(self) -> Measured:
         """Measure everything, or what the minutes are enough for."""
         rows, seed = self.rows, self.rows.seed
-        random = cut_blocks(rows.chosen, rows.pool, self.blocks, seed)
-        halves = draw_halves(rows.chosen, rows.pool, seed)
         lengths = rows.frame["text"].str.len_chars().to_numpy().astype(np.int64)
         matched = cut_matched_blocks(rows.chosen, rows.pool, lengths, self.blocks, seed)
-        self.found.block_rows, self.found.block_count = len(random[0].curated), len(random)
         own, more = choose_sizes(len(rows.chosen), len(rows.pool))
-        total = 4 * (len(random) + len(matched) + len(halves)) + DRAWS * (len(own) + len(more) - 3)
+        total = 4 * (2 * self.blocks + DRAWS) + DRAWS * (len(own) + len(more) - 3) + 1
         with self.progress.stage(f"train {self.learner.title}", total) as stage:
-            self._stage = stage
+            self._advance = stage.advance
             try:
-                for strength in (0, 1):
-                    self.found.blocks.append(self._compare(random, strength, "random"))
-                for strength in (0, 1):
-                    self.found.halves.append(self._compare(halves, strength, "random", halves=True))
-                if len(matched[0].curated) * 2 >= len(random[0].curated):
+                self.measure_evidence()
+                # too few rows have a match of their length where it is the length that decides
+                if len(matched[0].curated) * 2 >= self.found.block_rows:
                     for strength in (0, 1):
                         gain = self._compare(matched, strength, "length-matched")
                         self.found.matched = self.found.matched or gain
@@ -117,6 +113,18 @@ class Protocol:
             except BudgetSpentError:
                 self.found.spent = True
         return self.found
+
+    def measure_evidence(self) -> Evidence:
+        """Measure what the verdict rests on: blocks and halves, at both strengths."""
+        rows, seed = self.rows, self.rows.seed
+        blocks = cut_blocks(rows.chosen, rows.pool, self.blocks, seed)
+        self.found.block_rows, self.found.block_count = len(blocks[0].curated), len(blocks)
+        for strength in (0, 1):
+            self.found.blocks.append(self._compare(blocks, strength, "random"))
+        halves = draw_halves(rows.chosen, rows.pool, seed)
+        for strength in (0, 1):
+            self.found.halves.append(self._compare(halves, strength, "random", halves=True))
+        return self.found.evidence
 
     def _compare(
         self, pairs: Sequence[Pair], strength: int, opponent: Opponent, *, halves: bool = False
@@ -190,19 +198,18 @@ class Protocol:
     def _score(self, rows: Integers, strength: int) -> Array:
         """Return the scores of a model trained on rows, measured now or before."""
         name = self.learner.strengths[strength]
-        kept = self.scores.read(rows, name)
+        kept = None if self.scores is None else self.scores.read(rows, name)
         if kept is None:
             made: list[Array] = []
             self.budget.time_training(
                 len(rows), lambda: made.append(self.learner.score_questions(rows, strength))
             )
             (kept,) = made
-            self.scores.write(rows, name, kept)
+            if self.scores is not None:
+                kept = self.scores.write(rows, name, kept)
             self.found.trained += 1
-        self._stage.advance(1)
+        self._advance(1)
         return kept
-
-    _stage: Stage
 
 
 def to_estimate(gain: Gain) -> Estimate:

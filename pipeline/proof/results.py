@@ -34,12 +34,13 @@ class ScoreFolder:
         path = self.find_path(rows, strength)
         return np.load(path).astype(np.float64) if path.is_file() else None
 
-    def write(self, rows: Integers, strength: str, scores: Array) -> None:
-        """Keep scores, whole or not at all."""
+    def write(self, rows: Integers, strength: str, scores: Array) -> Array:
+        """Keep scores, whole or not at all; return them as they will be read."""
         path = self.find_path(rows, strength)
         path.parent.mkdir(parents=True, exist_ok=True)
         with atomic_write(path) as draft, draft.open("wb") as file:
-            np.save(file, scores.astype(np.float32))
+            np.save(file, kept := scores.astype(np.float32))
+        return kept.astype(np.float64)
 
     def remove_others(self, keep: int = 3) -> None:
         """Remove the scores of other rows and models but for those that were used last."""

@@ -92,7 +92,8 @@ def estimate_draws(differences: Array, groups: Integers, seed: int) -> Gain:
     drawn, count = [], len(sizes)
     for start in range(0, RESAMPLES, 100):
         some = min(100, RESAMPLES - start)
-        chosen = generator.multinomial(count, np.full(count, 1 / count), some).astype(np.float64)
+        places = generator.integers(0, count, (some, count)) + count * np.arange(some)[:, None]
+        chosen = np.bincount(places.ravel(), minlength=some * count).reshape(some, count)
         draws = len(differences)
         weights = generator.multinomial(draws, np.full(draws, 1 / draws), some) / draws
         drawn.append(((weights @ sums) * chosen).sum(axis=1) / (chosen @ sizes))

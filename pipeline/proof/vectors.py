@@ -20,6 +20,8 @@ MINILM: Final = "minilm"
 MAX_LENGTH: Final = 256
 """Tokens of a text that MiniLM reads, as its makers do."""
 _BLOCK: Final = 256
+_MEASURED: Final = 1024
+"""Texts after which it is known how long all take."""
 _SAVED: Final = 4096
 """Texts after which vectors are kept on disk."""
 
@@ -83,9 +85,12 @@ def _embed_missing(
                 some = rows[start : start + _BLOCK]
                 waiting.append((keys[some], embed(some)))
                 stage.advance(len(some))
-                done, taken = start + len(some), time.monotonic() - began
-                if seconds is not None and taken / done * len(rows) > seconds:
-                    raise TooSlowError(len(rows), done / taken)
+                if start == 0:  # which also readies the model, and tells little of the rest
+                    began = time.monotonic()
+                elif seconds is not None and start >= _MEASURED:
+                    rate = start / (time.monotonic() - began)
+                    if len(rows) / rate > seconds:
+                        raise TooSlowError(len(rows), rate)
                 if len(waiting) * _BLOCK >= _SAVED:
                     _keep(folder, waiting)
                     waiting = []

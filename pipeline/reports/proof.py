@@ -103,12 +103,12 @@ def _tabulate_lines(proof: Proof) -> Child:
     columns = [
         TableColumn("Questions", "name"),
         TableColumn("Against", "name"),
+        TableColumn(f"Difference, {UNITS[proof.unit]}", "num"),
         TableColumn("Method", "nowrap"),
         TableColumn("Rows", "num"),
         TableColumn("Strength", "nowrap"),
         TableColumn("Curated", "num"),
         TableColumn("Others", "num"),
-        TableColumn(f"Difference, {UNITS[proof.unit]}", "num"),
     ]
     order = {one.name: at for at, one in enumerate(proof.question_sets)}
     lines = sorted(proof.lines, key=lambda one: order.get(one.questions, 9))
@@ -116,7 +116,8 @@ def _tabulate_lines(proof: Proof) -> Child:
         "Differences are of the scores of models trained on as many curated rows as others, in "
         "brackets their 95 % intervals. The first line decides; those of the same questions must "
         "agree in sign. “Its own kind” asks curated held-out rows alone, which favours the rows "
-        "that are like them."
+        "that are like them. The strength is the regression's C, the inverse of its penalty, or "
+        "the learning rate."
     )
     return [h("p", lede, class_="soft"), draw_table(columns, [_show_line(o, proof) for o in lines])]
 
@@ -126,12 +127,12 @@ def _show_line(line: ProofLine, proof: Proof) -> list[Child]:
     return [
         line.questions,
         line.opponent,
+        _show_difference(line),
         f"{line.pairs} {line.method}",
         f"{line.rows:,}",
         line.strength,
         _format_score(sign * line.curated, proof),
         _format_score(sign * line.other, proof),
-        _show_difference(line),
     ]
 
 
