@@ -20,7 +20,6 @@ from siftset.pipeline.sources.added_columns import (
 from siftset.pipeline.sources.batch import FilePart, RawBlock
 from siftset.pipeline.sources.check_files import check_dtypes, check_keys, warn_of_dialect
 from siftset.pipeline.sources.find_files import InputFile, find_files
-from siftset.pipeline.sources.formats.columnar import open_arrow, open_parquet, read_label_names
 from siftset.pipeline.sources.formats.encodings import undecodable_reason
 from siftset.pipeline.sources.formats.streams import (
     FileStamp,
@@ -221,10 +220,14 @@ def _open_file(
     undecodable = 0
     stamp = FileStamp.take(file.path) if isinstance(file.path, Path) else None
     if file.format == "parquet":
+        from siftset.pipeline.sources.formats.columnar import open_parquet
+
         types, found = open_parquet(file, longest=config.max_record_bytes)
         parts, ends = found, tuple(part.end for part in found) if len(found) > 1 else ()
     digest, marks = _digest_file(file, ends, scans)
     if file.format == "arrow":
+        from siftset.pipeline.sources.formats.columnar import open_arrow
+
         types, parts = open_arrow(file, longest=config.max_record_bytes)
     elif file.format == "excel":
         from siftset.pipeline.sources.formats.excel import open_excel
@@ -257,6 +260,8 @@ def _open_file(
 
 def _find_added(file: InputFile, config: Files) -> AddedColumns:
     """Return the name of a saved dataset's split, and the names that its labels stand for."""
+    from siftset.pipeline.sources.formats.columnar import read_label_names
+
     constants = {} if file.split is None else {"dataset_split": file.split}
     return AddedColumns(constants, read_label_names(file) if config.label_names else {})
 

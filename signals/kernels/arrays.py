@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 import polars as pl
-import pyarrow as pa
 from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 
 def to_series(name: str, values: NDArray[np.generic] | pa.Array) -> pl.Series:
@@ -14,6 +18,8 @@ def to_series(name: str, values: NDArray[np.generic] | pa.Array) -> pl.Series:
     They come over Arrow's C interface: pl.Series imports numpy.ma for an array of numpy, and
     pyarrow.compute for one of Arrow, and either costs as much as sifting some 10,000 rows.
     """
+    import pyarrow as pa  # half of what polars takes to start, and nothing new needs none of it
+
     if not isinstance(values, pa.Array):
         kind = pa.from_numpy_dtype(values.dtype)
         bits = values.dtype == np.bool_

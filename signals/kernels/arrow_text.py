@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple, TypeVar
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 import numpy as np
 import polars as pl
-import pyarrow as pa
 from numpy.typing import NDArray
 
 from siftset.signals.kernels.arrays import to_series
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 Item = TypeVar("Item", bound=np.generic)
 

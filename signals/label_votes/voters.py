@@ -8,7 +8,6 @@ from typing import Final, NamedTuple
 
 import numpy as np
 import polars as pl
-import pyarrow as pa
 from numpy.typing import NDArray
 
 from siftset.schemas.conversations import with_views
@@ -204,6 +203,8 @@ class Voters:
 
     def _list(self, cast: NDArray[np.bool_]) -> pl.Series:
         """Return who voted for what, a list a row, sorted by class and voter."""
+        import pyarrow as pa
+
         _, who = np.nonzero(cast)
         ends = np.concatenate([[0], np.cumsum(cast.sum(axis=1))])
         names = pa.array([voter.text for voter in self.voters], pa.large_string())

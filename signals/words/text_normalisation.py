@@ -7,7 +7,6 @@ from typing import Final
 
 import numpy as np
 import polars as pl
-import pyarrow as pa
 
 from siftset.signals.kernels.arrow_text import text_bytes, with_nulls_of
 
@@ -42,6 +41,8 @@ def _fold_space(text: pl.Expr) -> pl.Expr:
 
 def _bare_ascii(texts: pl.Series) -> pl.Series:
     """Drop and fold the bytes of all texts at once, which takes a third of a pattern's time."""
+    import pyarrow as pa
+
     offsets, data = text_bytes(texts)
     data = data[offsets[0] : offsets[-1]]
     bare = data.tobytes().translate(_SMALL, _DROPPED)

@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 from siftset.pipeline.sources.batch import BATCH_ROWS, EXCERPT, PART_ROWS, BadRecord, RawBlock
 from siftset.pipeline.sources.find_files import InputFile
 from siftset.pipeline.sources.formats.arrow import to_frame
-from siftset.pipeline.sources.formats.streams import BROKEN, broken_file_error, open_bytes
+from siftset.pipeline.sources.formats.streams import broken_errors, broken_file_error, open_bytes
 from siftset.pipeline.sources.row_ids import nested_text
 from siftset.pipeline.sources.types import Types
 from siftset.pipeline.storage.delta_types import delta_type
@@ -52,7 +52,7 @@ class ParquetPart:
                 for batch in parquet.iter_batches(size, self.groups, use_threads=False):
                     yield raw_block(batch, number, longest=self.longest)
                     number += batch.num_rows
-        except BROKEN as error:
+        except broken_errors() as error:
             raise broken_file_error(self.file, error, f"after record {number:,}") from None
 
 
@@ -73,7 +73,7 @@ class ArrowPart:
                     batch = whole.slice(start, BATCH_ROWS)
                     yield raw_block(batch, number + start, longest=self.longest)
                 number += whole.num_rows
-        except BROKEN as error:
+        except broken_errors() as error:
             raise broken_file_error(self.file, error, f"after record {number:,}") from None
 
 
@@ -85,7 +85,7 @@ def open_parquet(
         with _parquet_file(file) as parquet:
             schema, metadata = parquet.schema_arrow, parquet.metadata
             sizes = [metadata.row_group(at).num_rows for at in range(metadata.num_row_groups)]
-    except BROKEN as error:
+    except broken_errors() as error:
         raise broken_file_error(file, error, "at its footer") from None
     types = _types_of_file(file, schema)
     parts: list[ParquetPart] = []
@@ -119,7 +119,7 @@ def open_arrow(
         for batch in _arrow_batches(file):
             rows += batch.num_rows
             schema = batch.schema
-    except BROKEN as error:
+    except broken_errors() as error:
         raise broken_file_error(file, error, f"after record {rows:,}") from None
     types = _types_of_file(file, schema) if schema is not None else {}
     return types, (ArrowPart(file, rows, longest),)

@@ -11,8 +11,6 @@ from itertools import chain
 from pathlib import Path
 from typing import BinaryIO, Final, NamedTuple, cast
 
-import pyarrow as pa
-
 from siftset.pipeline.sources.find_files import InputFile
 from siftset.pipeline.sources.formats.encodings import (
     describe_undecodable,
@@ -23,9 +21,15 @@ from siftset.pipeline.storage.object_store import Object
 from siftset.schemas.errors import SourceError
 
 BLOCK_BYTES: Final = 4 * 2**20
-BROKEN: Final = (EOFError, gzip.BadGzipFile, zlib.error, OSError, pa.ArrowException)
 MARK: Final = b"\xef\xbb\xbf"
 MARKS: Final = {b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16", MARK: "utf-8"}
+
+
+def broken_errors() -> tuple[type[Exception], ...]:
+    """Return what readers raise for a file that is cut off or corrupt."""
+    import pyarrow as pa
+
+    return (EOFError, gzip.BadGzipFile, zlib.error, OSError, pa.ArrowException)
 
 
 def read_blocks(file: InputFile, *, size: int = BLOCK_BYTES) -> Iterator[bytes]:
@@ -36,7 +40,7 @@ def read_blocks(file: InputFile, *, size: int = BLOCK_BYTES) -> Iterator[bytes]:
             while block := stream.read(size):
                 position += len(block)
                 yield block
-    except BROKEN as error:
+    except broken_errors() as error:
         raise broken_file_error(file, error, f"after byte {position:,} of its text") from None
 
 
@@ -76,6 +80,8 @@ def open_bytes(file: InputFile) -> BinaryIO:
     if file.compression == "gzip":
         return cast(BinaryIO, gzip.open(path if isinstance(path, Path) else path.open(), "rb"))
     if file.compression == "zstd":
+        import pyarrow as pa
+
         whole = pa.OSFile(str(path)) if isinstance(path, Path) else pa.PythonFile(path.open())
         return cast(BinaryIO, pa.CompressedInputStream(whole, "zstd"))
     return path.open("rb") if isinstance(path, Path) else path.open()
