@@ -8,8 +8,6 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from siftset.pipeline.profile.shares import format_percent
-from siftset.pipeline.reports.difference.lines import describe_changes
-from siftset.pipeline.reports.run.by_hand import describe_by_hand
 from siftset.pipeline.storage.remote import origin_of
 from siftset.schemas.recipe.loading import load_recipe
 from siftset.schemas.results.summary import CurateResult
@@ -55,6 +53,8 @@ def _describe_run(result: CurateResult) -> Iterator[str]:
         )
         yield f"  {name:<12}{count:>12,}  {share}{note}"
     if result.by_hand:
+        from siftset.pipeline.reports.run.by_hand import describe_by_hand
+
         yield f"  by hand       {describe_by_hand(result.by_hand)}"
     yield ""
     for name, rows in result.scores.items():
@@ -84,6 +84,8 @@ def shorten_path(path: Path) -> str:
 
 def _head_line(result: CurateResult) -> str:
     if result.plan is not None:
+        from siftset.pipeline.reports.difference.lines import describe_changes
+
         again = "" if result.new else " (it existed already)"
         told = describe_changes(result.plan.changes)
         return f"Plan {result.plan.plan_id} waits for approval{again}, nothing published: {told}"

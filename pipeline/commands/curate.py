@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from siftset.pipeline.commands.publish_run import BuiltVersion, publish_run
-from siftset.pipeline.engines.sift import check_engine, forget_answers, open_resolver, sift_shards
+from siftset.pipeline.engines.sift import forget_answers, open_resolver, sift_shards
 from siftset.pipeline.remote_output.open import open_store
 from siftset.pipeline.run.context import CurateOptions, CurateRun
 from siftset.pipeline.run.job import SECTIONS, load_job
@@ -50,7 +50,7 @@ def curate(
     """
     clock = time.perf_counter()
     wanted = options or CurateOptions()
-    check_engine(wanted)
+    wanted.check_engine()
     shown = progress or Silent()
     loaded, _ = open_store(recipe, overrides=overrides, uses=SECTIONS, progress=shown)
     job = load_job(loaded, data, limit=wanted.limit)

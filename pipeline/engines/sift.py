@@ -8,25 +8,16 @@ from typing import TYPE_CHECKING
 
 from siftset.pipeline.engines.local import map_ordered
 from siftset.pipeline.engines.shard_results import close_shards
-from siftset.pipeline.run.context import CurateOptions, CurateRun
+from siftset.pipeline.run.context import CurateRun
 from siftset.pipeline.run.progress_file import ProgressFile
 from siftset.pipeline.run.row_sample import SAMPLE_ROWS, SeededSample
 from siftset.pipeline.run.score_store import StoredScores
 from siftset.pipeline.stages.process_shard import ShardContext, ShardResult, process_shard
 from siftset.pipeline.stages.resolve_duplicates import DuplicateResolver, LocalResolver
-from siftset.schemas.errors import MissingExtraError
 
 if TYPE_CHECKING:
     from siftset.pipeline.run.job import Job
     from siftset.pipeline.sources import Sources
-
-
-def check_engine(options: CurateOptions) -> None:
-    """Raise MissingExtraError for an engine that is not installed."""
-    from importlib.util import find_spec
-
-    if options.engine == "ray" and find_spec("ray") is None:
-        raise MissingExtraError("the engine ray", "ray")
 
 
 def forget_answers(job: Job) -> None:

@@ -18,7 +18,6 @@ from uuid import uuid4
 import polars as pl
 from pydantic import JsonValue
 
-from siftset.pipeline.notifications.webhook import post_json
 from siftset.pipeline.storage.object_store import is_address, without_scheme
 from siftset.pipeline.storage.remote import public_address
 from siftset.pipeline.storage.run_folder import software_versions
@@ -82,6 +81,8 @@ class LineageEvents:
         if is_address(self.place):
             key = os.environ.get("OPENLINEAGE_API_KEY")
             headers = {"Authorization": f"Bearer {key}"} if key else {}
+            from siftset.pipeline.notifications.webhook import post_json
+
             failed = post_json(self.place, event, headers)
         else:
             failed = self._append_line(event)

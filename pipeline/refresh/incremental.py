@@ -4,51 +4,31 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from siftset.pipeline.approval.turnover import count_turnover
-from siftset.pipeline.commands.publish_run import BuiltVersion, publish_run
-from siftset.pipeline.engines.sift import check_engine, forget_answers, sift_shards
-from siftset.pipeline.profile.state import ProfileState
-from siftset.pipeline.refresh.change import SetChange, find_change, list_dropped
 from siftset.pipeline.refresh.file_scans import SCANS, StoredScans
-from siftset.pipeline.refresh.plan import RefreshPlan, keeps_rows, kept_types, make_plan
-from siftset.pipeline.refresh.stored_input import EmptyShard, carry_ids
-from siftset.pipeline.refresh.write_version import VersionFiles, write_change
+from siftset.pipeline.refresh.plan import keeps_rows, kept_types, make_plan
 from siftset.pipeline.remote_output.open import open_store
 from siftset.pipeline.run.context import CurateOptions, CurateRun
-from siftset.pipeline.run.frozen_split import OWN
 from siftset.pipeline.run.job import SECTIONS, Job, load_job
 from siftset.pipeline.run.work_folder import work_folder
 from siftset.pipeline.sources.assemble import FileShard
-from siftset.pipeline.stages.freeze_split import freeze_split
-from siftset.pipeline.stages.judgement import Assessment
-from siftset.pipeline.stages.lay_plan import find_waiting, remove_scheduled, waiting_result
-from siftset.pipeline.stages.profiles import PROFILE, profile_files
-from siftset.pipeline.stages.publish import (
-    Addition,
-    existing_result,
-    finish_commit,
-    name_what_stands,
-    publish,
-)
-from siftset.pipeline.stages.retractions import keep_retractions
-from siftset.pipeline.stages.run_outcome import draw_balance
+from siftset.pipeline.stages.publish import existing_result, finish_commit, name_what_stands
 from siftset.pipeline.storage.folder_guard import check_output_folder
 from siftset.pipeline.storage.lock import hold_lock
 from siftset.pipeline.storage.object_store import is_address
 from siftset.pipeline.storage.ownership import check_owner
-from siftset.pipeline.storage.part_files import rows_at
 from siftset.pipeline.storage.refresh_ledger import METADATA, RefreshLedger, ShardList
 from siftset.pipeline.storage.remote import origin_of
 from siftset.pipeline.storage.table import Store
 from siftset.schemas.progress import Progress, Silent
 from siftset.schemas.recipe.loading import LoadedRecipe, RecipeLike
-from siftset.schemas.results.summary import CurateResult, Turnover
+from siftset.schemas.results.summary import CurateResult
 
 if TYPE_CHECKING:
-    pass
+    from siftset.pipeline.refresh.increment import IncrementalVersion
+    from siftset.pipeline.refresh.plan import RefreshPlan
 
 
 def refresh_set(
@@ -65,7 +45,7 @@ def refresh_set(
     """
     clock = time.perf_counter()
     wanted, shown = options or CurateOptions(), progress or Silent()
-    check_engine(wanted)
+    wanted.check_engine()
     loaded, store = open_store(recipe, overrides=overrides, uses=SECTIONS, progress=shown)
     ledger = RefreshLedger(store.output)
     _pull_ledger(loaded, store)
@@ -82,6 +62,8 @@ def refresh_set(
                 book = _read_shard_list(store, ledger)
                 job = _load_job(loaded, store, book, scans)
             if wanted.fresh:
+                from siftset.pipeline.engines.sift import forget_answers
+
                 forget_answers(job)
             # A plan holds what a joined file says now against the rows; else it needs none of them.
             if book is not None and _joins_files(job) and not _have_rows(loaded, store, book):
@@ -91,8 +73,14 @@ def refresh_set(
             approve = job.recipe.refresh.approve is not False and not wanted.is_preview
             if done is not None:
                 if approve:  # what waits was for an input that is no longer there
+                    from siftset.pipeline.stages.lay_plan import remove_scheduled
+
                     remove_scheduled(store.output)
                 return done
+            # From here on rows are read: a refresh that finds nothing new needs none of this.
+            from siftset.pipeline.commands.publish_run import publish_run
+            from siftset.pipeline.stages.lay_plan import find_waiting, waiting_result
+
             waiting = find_waiting(store, plan.key) if wanted.plan or approve else None
             if waiting is not None:
                 return waiting_result(store, waiting)
@@ -107,6 +95,8 @@ def refresh_set(
 def _build(
     run: CurateRun, plan: RefreshPlan, ledger: RefreshLedger, scans: StoredScans
 ) -> IncrementalVersion:
+    from siftset.pipeline.refresh.increment import build_increment
+
     built = build_increment(run, plan, ledger)
     scans.keep()  # before a version is sent, so that another machine need not read the files
     return built
@@ -170,119 +160,3 @@ def _read_shard_list(store: Store, ledger: RefreshLedger) -> ShardList | None:
     name = commit.metadata.get(METADATA)
     # from a store the rows come once they are needed
     return ledger.read(name) if origin_of(store.output) is None else ledger.read_list(name)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class IncrementalVersion(BuiltVersion):
-    """The version before, and what is added to and removed from it."""
-
-    change: SetChange
-    written: VersionFiles
-    book: ShardList
-    ledger: RefreshLedger
-    replaces: bool
-    """Whether the rows before are replaced, because they were decided in another way."""
-
-    def count_turnover(self, run: CurateRun) -> Turnover | None:
-        """Count the rows that are added and removed; where none is removed, without the set."""
-        version = run.store.version()
-        if version is None or self.written.mode == "overwrite":
-            return count_turnover(run.store, [file.path for file in self.written.files])
-        return Turnover(version, int(self.change.added.sum()), 0)
-
-    def _profile_set(self, run: CurateRun) -> None:
-        """Make of the profile of the new rows that of the set: later runs compare with it."""
-        came_back = bool((self.change.added & ~self.change.read).any())
-        if self.change.removed.height or came_back:
-            # what has left cannot be taken out of a profile, whose samples of words hold no rows
-            profile_files(run, self.written.files)
-        else:
-            _add_profile(run)
-
-    def prepare(self, run: CurateRun) -> Addition:
-        """Keep what the next refresh needs; a commit that fails, or waits, leaves only waste."""
-        if not self.replaces and (run.folder / PROFILE).is_file():
-            self._profile_set(run)
-        keep_retractions(run, ((entry.source, entry.ids) for entry in self.book.entries))
-        self.ledger.store(run.run_id, self.book)
-        return Addition(self.written.committed, self.written.mode, {METADATA: run.run_id})
-
-    def publish(self, run: CurateRun, assessment: Assessment) -> CurateResult:
-        """Keep what the next refresh needs, then commit."""
-        result = publish(run, self.outcome, assessment, self.prepare(run))
-        self.ledger.sweep(run.run_id, self.book)
-        return result
-
-
-def build_increment(run: CurateRun, plan: RefreshPlan, ledger: RefreshLedger) -> IncrementalVersion:
-    """Read the shards that are new, find what is added and removed, and write the files."""
-    if plan.todo:
-        results = sift_shards(run, replace(run.job.sources, shards=tuple(plan.todo.values())))
-    else:  # at least one shard, so that there are columns
-        nothing = replace(run.job.sources, shards=(EmptyShard(run.job.sources.schema),))
-        results = sift_shards(replace(run, options=replace(run.options, engine="local")), nothing)
-    read = {key: result.parts for key, result in zip(plan.todo, results, strict=False)}
-    entries = [
-        replace(
-            entry,
-            candidates=read[entry.key]["candidates"],
-            ids=read[entry.key]["ids"],
-            reviewed=read[entry.key]["reviewed"],
-        )
-        if entry.key in read
-        else entry
-        for entry in plan.entries
-    ]
-    entries = [
-        replace(
-            entry, ids=carry_ids(plan.earlier_ids[entry.key], entry.ids, run.folder / "carried")
-        )
-        if entry.key in plan.earlier_ids
-        else entry
-        for entry in entries
-    ]
-    candidates = sum(entry.rows for entry in entries)
-    with run.progress.stage("find duplicates", candidates) as stage:
-        change = find_change(run, entries, set(plan.todo), plan.before)
-        repeats = change.repeats.filter(change.read[change.repeats["place"].to_numpy()])
-        stage.advance(candidates, f"{repeats.height:,} found among what is new")
-    replaces = plan.before is None
-    strata = rows_at(change.parts, change.kept, list(OWN))
-    run = replace(run, frozen=freeze_split(run, strata))
-    written = write_change(run, change, results[0].parts["candidates"][0], replaces=replaces)
-    outcome = draw_balance(
-        results,
-        repeats,
-        kept=int((change.kept & change.read).sum()),
-        files=written.files,
-        duplicates=written.duplicates,
-        unselected=written.left,
-        left=int((change.left & change.read).sum()),
-        choice=change.choice,
-        added=written.added,
-    )
-    reviewed = tuple(part for entry in entries for part in entry.reviewed)
-    outcome = replace(outcome, frozen=run.frozen, reviewed=reviewed)
-    moves = replaces or bool(plan.todo) or bool(change.added.any()) or change.removed.height > 0
-    book = ShardList(plan.signature, tuple(entries), list_dropped(entries, change.kept))
-    return IncrementalVersion(
-        results,
-        outcome,
-        moves,
-        change=change,
-        written=written,
-        book=book,
-        ledger=ledger,
-        replaces=replaces,
-    )
-
-
-def _add_profile(run: CurateRun) -> None:
-    """Add the profile of the set before to that of the new rows."""
-    current, path = run.store.current(), run.folder / PROFILE
-    if current is None:
-        return
-    before = run.store.output / "runs" / current.run_id / PROFILE
-    if before.is_file():
-        states = [ProfileState.model_validate_json(one.read_bytes()) for one in (before, path)]
-        path.write_text((states[0] + states[1]).model_dump_json(), encoding="utf-8")

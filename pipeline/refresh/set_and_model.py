@@ -7,15 +7,9 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from siftset.pipeline.notifications.openlineage import open_events, send_training_events
-from siftset.pipeline.notifications.plan_notice import plan_message, send_notice
-from siftset.pipeline.notifications.webhook import send_alert
-from siftset.pipeline.profile.history import METRICS, read_metrics
 from siftset.pipeline.refresh.incremental import refresh_set
-from siftset.pipeline.refresh.promotion import check_triggers, renew_model
-from siftset.pipeline.remote_output.retention import remove_old_versions
 from siftset.pipeline.run.context import CurateOptions
 from siftset.pipeline.run.job import SECTIONS
-from siftset.pipeline.stages.lay_plan import remove_scheduled
 from siftset.pipeline.stages.publish import sync_remote
 from siftset.pipeline.storage.address import output_folder
 from siftset.pipeline.storage.atomic_files import disk_full_errors
@@ -41,7 +35,10 @@ def refresh(
     """
     wanted, shown = options or CurateOptions(), progress or Silent()
     loaded = load_recipe(recipe, overrides=overrides, uses={*SECTIONS, "refresh"})
-    check_triggers(loaded)
+    if loaded.recipe.refresh.may_train:
+        from siftset.pipeline.refresh.promotion import check_triggers
+
+        check_triggers(loaded)
     with (
         disk_full_errors(output_folder(loaded)),
         open_events(loaded, shown, silent=wanted.is_preview) as events,
@@ -77,6 +74,8 @@ def _announce_plan(
         sync_remote(loaded, Store(result.output))
     url, plan = loaded.recipe.refresh.notify, result.plan
     if result.new and url and plan is not None:
+        from siftset.pipeline.notifications.plan_notice import plan_message, send_notice
+
         changes = [part for change in overrides for part in ("--set", change)]
         command = shlex.join(["siftset", "apply", str(loaded.path), plan.plan_id, *changes])
         failed = send_notice(url, plan_message(plan, command, page=str(result.report.parent)))
@@ -87,6 +86,8 @@ def _announce_plan(
 def finish_refresh(result: CurateResult, loaded: LoadedRecipe, progress: Progress) -> CurateResult:
     """Do what follows from the set: its copy, retention, the model, the alert."""
     if result.new and loaded.recipe.refresh.approve is not False:
+        from siftset.pipeline.stages.lay_plan import remove_scheduled
+
         remove_scheduled(result.output)  # they rest on the version before
     store, keep = Store(result.output), loaded.recipe.refresh.keep_versions
     # What an earlier run published and could not send is finished here, all that follows included.
@@ -95,9 +96,15 @@ def finish_refresh(result: CurateResult, loaded: LoadedRecipe, progress: Progres
         progress.say(f"sent what an earlier run had published: version {result.version}")
     is_news = result.new or sent > 0
     if keep is not None and is_news:
+        from siftset.pipeline.remote_output.retention import remove_old_versions
+
         for version in remove_old_versions(store, keep):
             progress.say(f"version {version} removed: refresh.keep_versions is {keep}")
-    model = renew_model(loaded, store, progress)
+    model = None
+    if loaded.recipe.refresh.may_train:
+        from siftset.pipeline.refresh.promotion import renew_model
+
+        model = renew_model(loaded, store, progress)
     if is_address(loaded.recipe.output):
         sync_remote(loaded, store)
     refused = model is not None and model.get("promoted") is False
@@ -112,8 +119,13 @@ def _send_alert(
 ) -> None:
     """Send an alert about a run, where the recipe names a webhook."""
     url = loaded.recipe.refresh.notify
-    metrics = None if folder is None else read_metrics(folder.path / METRICS)
-    if url and metrics is not None:
+    if url is None or folder is None:
+        return
+    from siftset.pipeline.notifications.webhook import send_alert
+    from siftset.pipeline.profile.history import METRICS, read_metrics
+
+    metrics = read_metrics(folder.path / METRICS)
+    if metrics is not None:
         failed = send_alert(url, metrics, lines)
         if failed:
             progress.say(f"warning: {failed}")

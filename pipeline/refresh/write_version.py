@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 import polars as pl
-import pyarrow.parquet as pq
 
 from siftset.pipeline.refresh.change import SetChange
 from siftset.pipeline.stages.choose_rows import reject_left
@@ -168,4 +167,6 @@ def _drop_removed(path: Path, removed: pl.DataFrame) -> pl.DataFrame:
 
 
 def _count_file_rows(path: Path) -> int:
+    import pyarrow.parquet as pq
+
     return int(pq.read_metadata(path).num_rows)

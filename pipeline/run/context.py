@@ -5,10 +5,12 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from siftset.pipeline.storage.run_folder import new_run_id
+from siftset.schemas.errors import MissingExtraError
 from siftset.schemas.progress import Progress
 
 if TYPE_CHECKING:
@@ -43,6 +45,11 @@ class CurateOptions:
     """Go on from a set that is another recipe's, or that another program changed."""
     lock_timeout: float = 0.0
     engine: Literal["local", "ray"] = "local"
+
+    def check_engine(self) -> None:
+        """Raise MissingExtraError for an engine that is not installed."""
+        if self.engine == "ray" and find_spec("ray") is None:
+            raise MissingExtraError("the engine ray", "ray")
 
     @property
     def always_runs(self) -> bool:

@@ -20,7 +20,6 @@ from siftset.pipeline.gate.row_rules import PlainRules, RowRule, RowRuleSet
 from siftset.pipeline.profile.custom import load_metrics
 from siftset.pipeline.run.changed_rows import change_rows
 from siftset.pipeline.run.content_key import content_key
-from siftset.pipeline.run.doubt_findings import doubt_key
 from siftset.pipeline.run.examples import Examples, read_examples
 from siftset.pipeline.run.label_votes import bind_voters
 from siftset.pipeline.run.released_rows import QuarantineFixes, read_fixes
@@ -182,6 +181,8 @@ class Job:
     @property
     def doubt_key(self) -> str:
         """What findings about the labels of this input are known by."""
+        from siftset.pipeline.run.doubt_findings import doubt_key
+
         return doubt_key(self.recipe, self.sources.inputs, self.voters)
 
     def fingerprints(self) -> dict[str, JsonValue]:

@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Final
 
 import polars as pl
 
-from siftset.pipeline.gate.quarantine import read_quarantine
 from siftset.pipeline.sources.batch import ShardView
 from siftset.pipeline.storage.atomic_files import atomic_write
 from siftset.pipeline.storage.run_folder import json_digest
@@ -109,6 +108,8 @@ def read_fixes(output: Path, schema: Mapping[str, pl.DataType], key: str) -> Qua
 
 def read_released(paths: Sequence[Path], schema: Mapping[str, pl.DataType]) -> pl.DataFrame:
     """Read quarantined rows as the columns of `schema`; raises SourceError where none fit."""
+    from siftset.pipeline.gate.quarantine import read_quarantine
+
     try:
         return read_quarantine(paths, pl.Schema(schema)).collect()
     except pl.exceptions.PolarsError as error:

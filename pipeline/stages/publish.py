@@ -17,14 +17,7 @@ from typing import TYPE_CHECKING, Final
 
 from pydantic import JsonValue
 
-from siftset.pipeline.profile.history import METRICS, read_history, read_metrics
-from siftset.pipeline.reports.index import write_index
 from siftset.pipeline.run.job import describe_recipe
-from siftset.pipeline.stages.judgement import Assessment
-from siftset.pipeline.stages.profiles import PROFILE
-from siftset.pipeline.stages.retractions import RETRACTIONS
-from siftset.pipeline.stages.run_gate import FOLDER, move_project
-from siftset.pipeline.stages.run_outcome import RunOutcome
 from siftset.pipeline.storage.atomic_files import atomic_write, disk_full_errors, sync, write_json
 from siftset.pipeline.storage.object_store import is_address
 from siftset.pipeline.storage.ownership import OWNER
@@ -38,14 +31,16 @@ from siftset.pipeline.storage.run_folder import (
 )
 from siftset.schemas.errors import OutputError, OvertakenError, SiftsetError
 from siftset.schemas.recipe.environment import hide_in_json, hide_values
-from siftset.schemas.results.metrics import RunMetrics
-from siftset.schemas.results.proof import Proof
 from siftset.schemas.results.summary import Balance, CurateResult
 
 if TYPE_CHECKING:
     from siftset.pipeline.run.context import CurateRun
+    from siftset.pipeline.stages.judgement import Assessment
+    from siftset.pipeline.stages.run_outcome import RunOutcome
     from siftset.pipeline.storage.table import Commit, DataFile, Mode, Store
     from siftset.schemas.recipe.loading import LoadedRecipe
+    from siftset.schemas.results.metrics import RunMetrics
+    from siftset.schemas.results.proof import Proof
 
 PREVIEW: Final = "preview"
 FAULTS: Final = "faults.json"
@@ -170,6 +165,9 @@ def preview(run: CurateRun, outcome: RunOutcome, assessment: Assessment) -> Cura
 
 def store_refused_run(run: CurateRun, outcome: RunOutcome, assessment: Assessment) -> Path:
     """Keep the folder of a run that was refused, so that the user sees why; return it."""
+    from siftset.pipeline.profile.history import read_history
+    from siftset.pipeline.reports.index import write_index
+
     draft = assemble_run(
         run, outcome, fix_seconds(run, assessment), state="refused", base=run.store.version()
     )
@@ -205,6 +203,9 @@ def finish_commit(store: Store) -> None:
         # again.
         if not (folder.path / MANIFEST).is_file() or folder.manifest().get("state") == "published":
             return
+        from siftset.pipeline.profile.history import METRICS, read_history, read_metrics
+        from siftset.pipeline.reports.index import write_index
+
         metrics = read_metrics(folder.path / METRICS)
         if metrics is not None:
             facts = metrics.run.model_copy(update={"version": commit.version})
@@ -218,6 +219,7 @@ def render_report(
     folder: Path, history: Sequence[RunMetrics] = (), proof: Proof | None = None
 ) -> None:
     """Write report.html from metrics.json, and from a proof of the run's rows."""
+    from siftset.pipeline.profile.history import METRICS, read_metrics
     from siftset.pipeline.reports.run import run_report
 
     metrics = read_metrics(folder / METRICS)
@@ -236,6 +238,10 @@ def assemble_run(
     run: CurateRun, outcome: RunOutcome, assessment: Assessment, *, state: State, base: int | None
 ) -> Path:
     """Put the folder of the run together, aside."""
+    from siftset.pipeline.stages.profiles import PROFILE
+    from siftset.pipeline.stages.retractions import RETRACTIONS
+    from siftset.pipeline.stages.run_gate import FOLDER, move_project
+
     draft = run.folder / "run"
     draft.mkdir()
     # Files are moved, not copied, and synced before the folder that names them is put in place.
@@ -371,6 +377,8 @@ def _place_run(run: CurateRun, draft: Path) -> RunFolder:
 
 def write_metrics(folder: Path, metrics: RunMetrics) -> None:
     """Write metrics.json, without the values of environment variables."""
+    from siftset.pipeline.profile.history import METRICS
+
     text = metrics.model_dump_json(indent=1)
     found = json.loads(text)
     hidden = hide_in_json(found)

@@ -14,14 +14,16 @@ import shutil
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from pydantic import ValidationError
 
 from siftset.pipeline.storage.atomic_files import atomic_write, sync
 from siftset.pipeline.storage.refresh_ledger import LEDGER
 from siftset.schemas.errors import OutputError
-from siftset.schemas.results.plan import Plan
+
+if TYPE_CHECKING:
+    from siftset.schemas.results.plan import Plan
 
 PLANS: Final = "plans"
 PLAN: Final = "plan.json"
@@ -44,6 +46,8 @@ class PlanFolder:
 
     def read(self) -> Plan:
         """Return what it says; raises OutputError where it cannot be read."""
+        from siftset.schemas.results.plan import Plan
+
         try:
             return Plan.model_validate_json((self.path / PLAN).read_bytes())
         except (OSError, ValidationError) as error:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from pydantic import JsonValue
 
 from siftset.schemas.errors import BalanceError
-from siftset.schemas.results.plan import Plan
+
+if TYPE_CHECKING:
+    from siftset.schemas.results.plan import Plan
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from itertools import pairwise
-from typing import Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 import numpy as np
 import polars as pl
@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 from siftset.schemas.conversations import with_views
 from siftset.schemas.errors import FormulaError, RecipeError
 from siftset.schemas.recipe.section import label_text
-from siftset.schemas.results.metrics import VotedClass, VoteMetrics, VoterMetrics
 from siftset.signals.evaluation.bodies import TRUE, UNKNOWN
 from siftset.signals.evaluation.decider import FormulaDecider
 from siftset.signals.evaluation.kleene import answer_node
@@ -24,6 +23,9 @@ from siftset.signals.formula.formula import Formula, parse
 from siftset.signals.formula.tree import Node, Op, digest, join, leaves
 from siftset.signals.kernels.arrays import to_series
 from siftset.signals.labels import labels_as_text
+
+if TYPE_CHECKING:
+    from siftset.schemas.results.metrics import VoteMetrics
 
 LABEL: Final = "label"
 AGREEMENT: Final = "label_agreement"
@@ -217,6 +219,8 @@ class Voters:
         return series.alias(VOTES)
 
     def _measure(self, frame: pl.DataFrame, ballot: Ballot, outcome: Outcome) -> VoteMetrics:
+        from siftset.schemas.results.metrics import VotedClass, VoteMetrics, VoterMetrics
+
         cast, label, counts = ballot.cast, outcome.label, outcome.counts
         truth = np.full(len(cast), NO_LABEL)
         has_truth = np.zeros(len(cast), bool)
@@ -265,6 +269,8 @@ class Voters:
 
 def add_metrics(one: VoteMetrics, two: VoteMetrics) -> VoteMetrics:
     """Add what the same voters came to on some rows and on others."""
+    from siftset.schemas.results.metrics import VoteMetrics
+
     return VoteMetrics.model_validate(_add_counts(one.model_dump(), two.model_dump()))
 
 

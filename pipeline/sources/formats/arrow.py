@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import polars as pl
-import pyarrow as pa
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 
 def to_frame(data: pa.RecordBatch | pa.Table) -> pl.DataFrame:
@@ -14,6 +18,8 @@ def to_frame(data: pa.RecordBatch | pa.Table) -> pl.DataFrame:
     """
     if not data.num_columns:
         return pl.DataFrame(height=data.num_rows)
+    import pyarrow as pa
+
     if any(pa.types.is_nested(field.type) for field in data.schema):
         frame = pl.from_arrow(data)
         assert isinstance(frame, pl.DataFrame)

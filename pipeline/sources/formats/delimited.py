@@ -9,12 +9,10 @@ import io
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 import numpy as np
 import polars as pl
-import pyarrow as pa
-import pyarrow.csv
 from numpy.typing import NDArray
 
 from siftset.pipeline.sources.batch import BadRecord, RawBlock
@@ -26,6 +24,9 @@ from siftset.pipeline.sources.formats.streams import text_blocks, undecodable_er
 from siftset.pipeline.sources.types import DTYPES, lexeme_type, parse_texts
 from siftset.schemas.errors import SourceError
 from siftset.schemas.recipe.delimited import DelimitedText, DTypeName
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 LONE_RETURN: Final = re.compile(rb"\r(?!\n)")
 """pyarrow takes it for a line end."""
@@ -195,6 +196,9 @@ class Delimited:
 
     def _parse_fast(self, data: bytes, records: Records, header: Sequence[str]) -> _Parsed | None:
         """Parse with pyarrow; None where it counts other records than were split."""
+        import pyarrow as pa
+        import pyarrow.csv
+
         wrong: dict[int, int] = {}
 
         def misfit(row: pa.csv.InvalidRow) -> str:

@@ -8,12 +8,10 @@ import math
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 import polars as pl
-import pyarrow as pa
-import pyarrow.json
 
 from siftset.pipeline.sources.batch import RawBlock
 from siftset.pipeline.sources.find_files import InputFile
@@ -28,6 +26,9 @@ from siftset.pipeline.sources.formats.records import (
 from siftset.pipeline.sources.formats.streams import text_blocks
 from siftset.pipeline.sources.row_ids import EXACT, number_text
 from siftset.pipeline.sources.types import WIDE_INTEGER, integer_type, wider_type
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 PLAIN: Final = (pl.Null, pl.Boolean, pl.Int64, pl.Float64, pl.String)
 INT64: Final = 2**63
@@ -73,6 +74,8 @@ class JsonRecords:
 
 def _parse_fast(records: Records) -> pl.DataFrame | None:
     """Parse with pyarrow; None where a record is broken or a column mixes kinds or nests."""
+    import pyarrow as pa
+
     array = np.frombuffer(records.data, dtype=np.uint8)
     if not len(records) or not (array[records.starts] == ord("{")).all():
         return None
@@ -102,6 +105,9 @@ def _parse_fast(records: Records) -> pl.DataFrame | None:
 
 
 def _read_json(data: bytes, texts: dict[str, pa.DataType]) -> pa.Table | None:
+    import pyarrow as pa
+    import pyarrow.json
+
     reading = pa.json.ReadOptions(use_threads=False, block_size=len(data) + 2)
     schema = pa.schema(list(texts.items())) if texts else None
     parsing = pa.json.ParseOptions(explicit_schema=schema, newlines_in_values=False)

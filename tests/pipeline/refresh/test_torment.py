@@ -193,19 +193,19 @@ PUBLISHING = [
     "siftset.pipeline.storage.table.Store._commit_files",
     "siftset.pipeline.storage.table.Store.lay_version",
     "siftset.pipeline.stages.publish.render_report",
-    "siftset.pipeline.stages.publish.write_index",
+    "siftset.pipeline.reports.index.write_index",
 ]
 STEPS = [
     "siftset.pipeline.refresh.incremental.make_plan",
-    "siftset.pipeline.refresh.incremental.sift_shards",
-    "siftset.pipeline.refresh.incremental.find_change",
-    "siftset.pipeline.refresh.incremental.write_change",
+    "siftset.pipeline.refresh.increment.sift_shards",
+    "siftset.pipeline.refresh.increment.find_change",
+    "siftset.pipeline.refresh.increment.write_change",
     "siftset.pipeline.commands.publish_run.assess_run",
     "siftset.pipeline.storage.refresh_ledger.RefreshLedger.store",
     *PUBLISHING,
     "siftset.pipeline.storage.refresh_ledger.RefreshLedger.sweep",
-    "siftset.pipeline.refresh.set_and_model.remove_old_versions",
-    "siftset.pipeline.refresh.set_and_model.renew_model",
+    "siftset.pipeline.remote_output.retention.remove_old_versions",
+    "siftset.pipeline.refresh.promotion.renew_model",
 ]
 """What a refresh does, in order."""
 CURATE_STEPS = [
