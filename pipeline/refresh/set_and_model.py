@@ -6,6 +6,8 @@ import shlex
 from collections.abc import Sequence
 from dataclasses import replace
 
+from pydantic import JsonValue
+
 from siftset.pipeline.notifications.openlineage import open_events, send_training_events
 from siftset.pipeline.refresh.incremental import refresh_set
 from siftset.pipeline.run.context import CurateOptions
@@ -100,11 +102,7 @@ def finish_refresh(result: CurateResult, loaded: LoadedRecipe, progress: Progres
 
         for version in remove_old_versions(store, keep):
             progress.say(f"version {version} removed: refresh.keep_versions is {keep}")
-    model = None
-    if loaded.recipe.refresh.may_train:
-        from siftset.pipeline.refresh.promotion import renew_model
-
-        model = renew_model(loaded, store, progress)
+    model = renew_model(loaded, store, progress)
     if is_address(loaded.recipe.output):
         sync_remote(loaded, store)
     refused = model is not None and model.get("promoted") is False
@@ -112,6 +110,17 @@ def finish_refresh(result: CurateResult, loaded: LoadedRecipe, progress: Progres
     if is_news or lines:
         _send_alert(loaded, RunFolder(store.output, result.run_id), progress, lines)
     return replace(result, model=model)
+
+
+def renew_model(
+    loaded: LoadedRecipe, store: Store, progress: Progress
+) -> dict[str, JsonValue] | None:
+    """Train and promote a model where that is due; None where nobody asked for it."""
+    if not loaded.recipe.refresh.may_train:
+        return None
+    from siftset.pipeline.refresh import promotion
+
+    return promotion.renew_model(loaded, store, progress)
 
 
 def _send_alert(

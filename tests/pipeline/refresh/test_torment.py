@@ -205,7 +205,7 @@ STEPS = [
     *PUBLISHING,
     "siftset.pipeline.storage.refresh_ledger.RefreshLedger.sweep",
     "siftset.pipeline.remote_output.retention.remove_old_versions",
-    "siftset.pipeline.refresh.promotion.renew_model",
+    "siftset.pipeline.refresh.set_and_model.renew_model",
 ]
 """What a refresh does, in order."""
 CURATE_STEPS = [
