@@ -35,8 +35,8 @@ from siftset.pipeline.stages.select_rows import CANDIDATES, MINILM_SAMPLE  # noq
 from siftset.signals.selection.choice import (  # noqa: E402
     Method,
     RowBlock,
-    choose_rows,
     find_directions,
+    take_best_rows,
 )
 from siftset.signals.selection.turns import round_vectors  # noqa: E402
 from siftset.signals.static_vectors.model import load_static  # noqa: E402
@@ -106,7 +106,7 @@ def select(
     classes[places] = 0
     block = RowBlock(round_vectors(vectors[places]), places, places)
     directions = find_directions(method, examples, lambda: vectors[:sample])
-    return np.flatnonzero(choose_rows(classes, lambda _: [block], directions, [rows]))
+    return np.flatnonzero(take_best_rows(classes, lambda _: [block], directions, [rows]))
 
 
 def select_twice(pool: Rows, examples: Rows, method: Method, rows: int) -> Places:

@@ -15,7 +15,7 @@ from siftset.schemas.model_files import digest_model_files
 from siftset.schemas.recipe.loading import LoadedRecipe
 from siftset.schemas.recipe.selection import Select
 from siftset.signals.formula.tree import digest
-from siftset.signals.static_vectors.model import static_file
+from siftset.signals.static_vectors.model import load_static, static_file
 
 MOST: Final = 10_000
 UNSELECTED: Final = "other rows are more like the examples"
@@ -60,6 +60,11 @@ def read_examples(loaded: LoadedRecipe) -> Examples | None:
         raise RecipeError(
             f"{_KEY}: {path} holds {len(texts):,} texts, expected at most {MOST:,}: give some of "
             "them, such as every tenth"
+        )
+    if not load_static().embed(texts).any():
+        raise RecipeError(
+            f"{_KEY}: no text of {path} holds a word that the static model knows, which is of "
+            "English: give English examples"
         )
     ordered = sorted(texts)
     models = [digest_model_files(static_file().parent)]

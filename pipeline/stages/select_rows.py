@@ -20,7 +20,7 @@ from siftset.pipeline.storage.part_files import Mask, Part, rows_at
 from siftset.schemas.errors import RecipeError
 from siftset.schemas.results.metrics import ClassShare, Selection
 from siftset.signals.builtin.similar import embed_minilm
-from siftset.signals.selection.choice import SCORES, choose_rows, find_directions
+from siftset.signals.selection.choice import SCORES, find_directions, take_best_rows
 from siftset.signals.selection.turns import share_equally
 from siftset.signals.static_vectors.model import load_static
 
@@ -98,15 +98,15 @@ def _take_rows(select: Select, pool: Pool, shares: Sequence[int], examples: pl.S
     static = load_static().embed
     directions = find_directions(select.method, static(examples), lambda: static(pool.sample))
     if select.model == "static":
-        return choose_rows(pool.classes, pool.read_static, directions, shares)
+        return take_best_rows(pool.classes, pool.read_static, directions, shares)
     many = [min(CANDIDATES * share, size) for share, size in zip(shares, pool.sizes, strict=True)]
-    candidates = choose_rows(pool.classes, pool.read_static, directions, many)
+    candidates = take_best_rows(pool.classes, pool.read_static, directions, many)
     directions = find_directions(
         select.method, embed_minilm(examples), lambda: embed_minilm(pool.sample[:MINILM_SAMPLE])
     )
     block = pool.read_minilm(candidates)  # once, however often it is searched
     classes = np.where(candidates, pool.classes, np.int32(-1))
-    return choose_rows(classes, lambda _: [block], directions, shares)
+    return take_best_rows(classes, lambda _: [block], directions, shares)
 
 
 def _measure_likeness(texts: pl.Series, examples: pl.Series) -> float | None:

@@ -42,7 +42,7 @@ def find_directions(
     return round_vectors(found[None])
 
 
-def choose_rows(
+def take_best_rows(
     classes: NDArray[np.int32],
     read: Callable[[Marks], Iterable[RowBlock]],
     directions: Grid,

@@ -21,6 +21,8 @@ def fit_direction(examples: Floats, others: Floats) -> Floats:
     Both are rows x dimensions. Each side weighs one half however many rows it has. Newton's method
     on the penalised mean loss, which is convex: the same rows give the same direction.
     """
+    if not len(others):  # then the examples are told from no text at all
+        others = np.zeros((1, examples.shape[1]))
     rows = np.vstack([examples, others])
     rows = np.hstack([rows, np.ones((len(rows), 1))])
     sides = np.repeat([1.0, -1.0], [len(examples), len(others)])

@@ -31,9 +31,11 @@ def round_vectors(vectors: NDArray[np.floating]) -> Grid:
 def rank_rows(rows: Grid, directions: Grid, ids: NDArray[np.int64]) -> Ranks:
     """Return directions x rows of whole numbers, greater for a better row.
 
-    `ids` are the first ID_BITS bits of the rows' ids: of equal scores the lower id is better.
+    `ids` are the first ID_BITS bits of the rows' ids: of equal scores the lower id is better. A row
+    of zeros, which says nothing, comes last: its score, 0, may be above that of most other rows.
     """
     scores = (directions @ rows.T).astype(np.int64)
+    scores[:, ~rows.any(axis=1)] = -(1 << (63 - ID_BITS))
     return (scores << ID_BITS) + ((1 << ID_BITS) - 1 - ids)
 
 

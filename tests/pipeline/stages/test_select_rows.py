@@ -183,6 +183,7 @@ def test_examples_are_read_in_other_formats(shop, name, content):
         ({}, '{"text": null}\n{"text": "  "}\n', "holds no text"),
         ({}, '{"words": "a"}\n', "has no column 'text', only words"),
         ({}, '{"text": "a"}\n{"text', "cannot be read"),
+        ({}, '{"text": "\\u2764\\u2764"}', "holds a word that the static model knows"),
         ({"near": "gone.jsonl"}, "", "is not there or of no known kind"),
         ({"rows": 0}, "", "greater than 0"),
         ({"per": "colour"}, '{"text": "a"}', "the source has no column 'colour'"),
@@ -198,6 +199,17 @@ def test_what_cannot_be_selected_is_said_in_one_line(shop, select, content, said
         run(shop)
     assert said in str(caught.value)
     assert not (shop.folder / "out/set").exists()
+
+
+def test_rows_without_a_text_are_the_least_alike(shop):
+    shop.remove("b")
+    shop.write("a", [{"text": None, "label": at} for at in range(20)] + [{"text": "a shirt"}])
+    shop.change(select={**SELECT, "rows": 5}, integrity={}, keep="known")
+    shop.change(signals={"known": {"number": {"column": "label", "min": 0}}})
+    shop.write("b", [{"text": "a coat", "label": 1}])
+    run(shop)
+    assert shop.set()["text"].null_count() == 4
+    assert "a coat" in shop.set()["text"]
 
 
 def test_a_signal_may_not_have_the_name_of_the_clause(shop):

@@ -68,6 +68,15 @@ def test_a_score_is_a_whole_number_whatever_stands_beside_the_row():
     assert np.abs(exact / 2048**2 - aims @ rows.T).max() < 2e-3
 
 
+def test_a_row_that_says_nothing_comes_last():
+    rows = unit_vectors(0, 40)
+    rows[7] = 0
+    away = -rows[[0]]
+    (ranks,) = rank_rows(round_vectors(rows), round_vectors(away), np.arange(40))
+    assert ranks.argmin() == 7
+    assert (away @ rows.T).argmin() == 0
+
+
 @pytest.mark.parametrize(
     ("rows", "held", "expected"),
     [
@@ -95,7 +104,10 @@ def test_the_direction_tells_examples_from_other_rows():
     assert np.allclose(direction, fit_direction(examples, others))
 
 
-@pytest.mark.parametrize("rows", [1, 2])
-def test_a_direction_of_few_or_equal_rows_is_finite(rows):
+@pytest.mark.parametrize(("rows", "others"), [(1, 1), (2, 2), (1, 0), (9, 0)])
+def test_a_direction_of_few_or_equal_rows_is_finite(rows, others):
     same = np.repeat(unit_vectors(3, 1), rows, axis=0)
-    assert np.isfinite(fit_direction(same, same)).all()
+    direction = fit_direction(same, np.repeat(same[:1], others, axis=0))
+    assert np.isfinite(direction).all()
+    if not others:
+        assert direction @ same[0] == pytest.approx(1)
