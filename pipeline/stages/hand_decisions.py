@@ -78,7 +78,8 @@ def describe_reviewed(
     ).otherwise(pl.lit("quarantine"))
     key = pl.lit(None, pl.UInt128) if content_key is None else content_key
     places = decided.found["_at"]
-    keys = decided.frame[places].select(key.alias(TEXT_KEY))
+    # not select(), which makes one row of a literal
+    keys = decided.frame[places].with_columns(key.alias(TEXT_KEY)).select(TEXT_KEY)
     told = rows[places].select("formula", ended.alias("ended"))
     return decided.found.select(MET.names()).hstack(told).hstack(keys.to_series().to_frame())
 
