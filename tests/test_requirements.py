@@ -18,7 +18,7 @@ ROWS = [line.strip("| ").split(" | ") for line in PAGE.splitlines() if re.match(
 MISSPELT = "deduplicate.exact=true"
 COMMANDS = sorted(set(re.findall(r"`siftset ([^`]+)`", PAGE)))
 KNOWN = get_command(app).commands
-NO_RECIPE = ("predict", "synthesize", "serve", "signals", "doctor")
+NO_RECIPE = ("predict", "synthesize", "serve", "signals", "doctor", "examples")
 
 
 def test_every_line_says_what_and_how_once():

@@ -50,7 +50,7 @@ _ORDER = (
     "init", "check", "curate", "explain", "train", "compare", "predict", "onnx", "refresh",
     "review", "plan", "apply", "plans", "diff", "tag",
     "synthesize", "export", "report", "serve", "history", "rollback",
-    "metrics", "mcp", "doctor", "schema",
+    "metrics", "mcp", "examples", "doctor", "schema",
 )  # fmt: skip
 
 

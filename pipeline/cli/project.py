@@ -1,4 +1,4 @@
-"""Commands to start with: init, doctor, schema."""
+"""Commands to start with: init, examples, doctor, schema."""
 
 from __future__ import annotations
 
@@ -40,6 +40,22 @@ def init_command(
     for line in made.lines():
         screen.show(line)
     screen.result(made.to_json())
+
+
+@add_command(app, "examples", example="siftset examples")
+def examples_command(
+    screen: Screen,
+    folder: Annotated[
+        str, typer.Argument(metavar="DIR", help="Folder to write to; default: this one.")
+    ] = ".",
+) -> None:
+    """Download the open data of the examples: tweets, film and product reviews, editorials."""
+    from siftset.pipeline.commands.examples import fetch_open_data
+
+    found = fetch_open_data(Path(folder), screen.progress())
+    for path, rows in found.rows.items():
+        screen.show(f"{path}  {rows:,} rows")
+    screen.result(found.to_json())
 
 
 @add_command(app, "doctor", example="siftset doctor --fetch")
