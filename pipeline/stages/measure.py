@@ -110,7 +110,7 @@ def measure(
         funnel=_make_funnel(run, results),
         checks=make_checks(results, judged, outcome),
         profiles=shown,
-        duplicates=_duplicates(run, outcome),
+        duplicates=_duplicates(run, results, outcome),
         leakage=(*_find_leakage(run, outcome), *_find_contamination(run, outcome)),
         split=measure_split(run, outcome),
         selection=outcome.selection,
@@ -288,7 +288,7 @@ def _make_funnel(run: CurateRun, results: Sequence[ShardResult]) -> Funnel:
     return describe_funnel(decider, sifted, analyse_frame(decider, sound))
 
 
-def _duplicates(run: CurateRun, outcome: RunOutcome) -> Duplicates:
+def _duplicates(run: CurateRun, results: Sequence[ShardResult], outcome: RunOutcome) -> Duplicates:
     """Tell duplicates by kind; None where a kind was not looked for."""
     dedupe, kinds = run.job.recipe.dedupe, outcome.kinds
     repeats = pl.scan_parquet([part.path for part in outcome.duplicates])
@@ -303,7 +303,7 @@ def _duplicates(run: CurateRun, outcome: RunOutcome) -> Duplicates:
         exact=kinds.get("exact", 0) if dedupe.exact else None,
         near=kinds.get("near", 0) if dedupe.near is not None else None,
         ids=kinds.get("id", 0) if run.job.has_ids else None,
-        rows=outcome.balance.kept + outcome.balance.duplicate,
+        rows=sum(result.balance.kept for result in results),
         labels=kinds.get("label", 0) if dedupe.relabelled in ("first", "drop") else None,
         relabelled=relabelled,
         groups=duplicate_groups(repeats, kept),

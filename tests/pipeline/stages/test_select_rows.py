@@ -232,6 +232,7 @@ def test_every_answer_about_a_row_names_the_selection(shop):
     found = metrics.selection
     assert (found.asked, found.rows, found.taken) == (12, len(SHIRTS) + len(FILMS), 12)
     assert found.likeness_taken > found.likeness_all
+    assert metrics.duplicates.rows == len(SHIRTS) + len(FILMS) + 1, "all that the formula kept"
     said = {one.why for one in metrics.samples["rejected"]}
     assert "other rows are more like the examples" in said
     assert "select does not hold" not in said
