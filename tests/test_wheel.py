@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 import tomllib
@@ -111,3 +112,23 @@ def test_the_lock_file_holds_the_tested_versions_with_their_hashes():
     known = {name: version for name, version in tested.items() if name in names}
     assert len(known) > 20
     assert {name: names[name] for name in known} == known
+
+
+def test_the_extra_all_is_all_and_each_extra_is_in_the_table_of_the_quickstart():
+    path = Path(__file__).parents[1] / "pyproject.toml"
+    extras = tomllib.loads(path.read_text("utf-8"))["project"]["optional-dependencies"]
+
+    def named(extra: str) -> set[str]:
+        inner = {
+            name
+            for one in extras[extra]
+            if one.startswith("siftset[")
+            for name in one.removeprefix("siftset[").rstrip("]").split(",")
+        }
+        return inner | {name for one in inner for name in named(one)}
+
+    assert named("all") | {"all"} == extras.keys()
+    assert named("local") < named("all")
+    page = (path.parent / "docs/index.md").read_text("utf-8")
+    rows = [line.split("|")[1] for line in page.splitlines() if line.startswith("| `")]
+    assert set(re.findall(r"`(\w+)`", " ".join(rows))) >= extras.keys()
