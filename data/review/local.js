@@ -162,9 +162,13 @@ const backEnd = (() => {
     for (const code of hand) if (code < HAND.length) counts[HAND[code]] = (counts[HAND[code]] || 0) + 1;
     for (const name of ["random_kept", "random_rejected"]) {
       const queue = queueOf(name);
-      const seen = (queue ? queue.places : []).map((row) => decided.get(row)).filter((one) => one && one.how === "row" && one.state === "applied" && one.decision !== "skip");
-      const right = seen.filter((one) => one.decision === "keep" && one.label == null && one.text == null).length;
-      if (seen.length) estimates[name] = { right, seen: seen.length, ...interval(right, seen.length, data.drawn[name]) };
+      const seen = (queue ? queue.places : []).map((row) => decided.get(row)).filter((one) =>
+        one && one.how === "row" && one.queue === name && one.state === "applied" && one.decision !== "skip");
+      const is = name === "random_kept"
+        ? (one) => one.decision === "keep" && one.label == null && one.text == null
+        : (one) => one.decision !== "drop";
+      const part = seen.filter(is).length;
+      if (seen.length) estimates[name] = { part, seen: seen.length, ...interval(part, seen.length, Math.max(data.drawn[name], seen.length + 1)) };
     }
     return {
       decided: decided.size, counts, estimates,

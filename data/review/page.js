@@ -103,8 +103,8 @@ function drawQueue(queue) {
       class: "queue", "aria-pressed": String(chosen), title: queue.about,
       onclick: () => choose({ queue: chosen ? "" : queue.name }),
     }, make("span", null, queue.title), make("span", { class: "n" }, done)),
-    found && make("p", { class: "estimate", title: `${found.right} of ${found.seen} seen; 95 % interval` },
-      make("b", null, percent(found.right / found.seen)),
+    found && make("p", { class: "estimate", title: `${found.part} of ${found.seen} seen; 95 % interval` },
+      make("b", null, percent(found.part / found.seen)),
       ` ${word}, ${percent(found.low, "")} to ${percent(found.high)}`),
   ];
 }

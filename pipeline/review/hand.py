@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Final, NamedTuple
@@ -12,10 +11,10 @@ import numpy as np
 import polars as pl
 from pydantic import JsonValue
 
+from siftset.pipeline.decisions.estimate import estimate_share
 from siftset.pipeline.decisions.files import open_log, reviewer_file
 from siftset.pipeline.decisions.log import DecisionLog, StandingDecision
-from siftset.pipeline.decisions.record import Decision, Undo
-from siftset.pipeline.profile.shares import share_interval
+from siftset.pipeline.decisions.record import RANDOM_REJECTED, Decision, Undo
 from siftset.pipeline.review.columns import CodedColumn
 from siftset.pipeline.review.queues import Queue
 from siftset.pipeline.review.rows import SEEN, ReviewRows
@@ -34,9 +33,9 @@ _VALUES: Final = (*WORDS.values(), STALE, DISPUTED)
 
 
 class Estimate(NamedTuple):
-    """The share of right rows among those drawn at random that a person looked at."""
+    """A share of the rows drawn at random that a person looked at, with its 95 % interval."""
 
-    right: int
+    part: int
     seen: int
     low: float
     high: float
@@ -124,22 +123,23 @@ class HandDecisions:
         return np.flatnonzero(self.states.mask([state]))
 
     def estimate(self, queue: Queue, among: int) -> Estimate | None:
-        """Return how many of the rows drawn at random are right, of those looked at one by one.
+        """Return the share that rows drawn at random have, of those looked at one by one.
 
-        A row is right where a person would keep it as it is; `among` is how many rows the sample
-        was drawn from. None where nobody looked yet.
+        Of kept rows it is those that are right as they stand; of rejected ones those that somebody
+        wants. `among` is how many rows the sample was drawn from. None where nobody looked yet.
         """
-        said: Counter[bool] = Counter()
-        for row in queue.rows.tolist():
-            found = self.standing(row)
-            if found is None or found.state != "applied" or found.decision is None:
-                continue
-            if found.decision.how == "row":
-                said[is_right(found.decision)] += 1
-        seen = said.total()
-        return (
-            Estimate(said[True], seen, *share_interval(said[True], seen, among)) if seen else None
+        judged = (
+            found.decision
+            for found in map(self.standing, queue.rows.tolist())
+            if found is not None and found.state == "applied" and found.decision is not None
         )
+        found = estimate_share(judged, queue.name, among=among)
+        if found is None:
+            return None
+        if queue.name == RANDOM_REJECTED:
+            wanted = found.judged - found.right
+            return Estimate(wanted, found.judged, 1 - found.high, 1 - found.low)
+        return Estimate(found.right, found.judged, found.low, found.high)
 
     def _settle(self, row_ids: Iterable[str]) -> None:
         self._known = len(self.log)
@@ -157,11 +157,6 @@ class HandDecisions:
         return list(WORDS).index(verb)
 
 
-def is_right(decision: Decision) -> bool:
-    """Tell whether a person would keep a row as it is, neither relabelled nor edited."""
-    return decision.decision == "keep" and decision.label is None and decision.text is None
-
-
 def describe_decision(decision: Decision) -> dict[str, JsonValue]:
     """Return a decision as a page shows it."""
     label = decision.label
@@ -171,6 +166,8 @@ def describe_decision(decision: Decision) -> dict[str, JsonValue]:
         "label": None if shown is None else str(shown),
         "text": decision.text,
         "reason": decision.reason,
+        "how": decision.how,
+        "queue": decision.queue,
         "by": decision.by,
         "at": decision.model_dump(mode="json")["at"],
     }

@@ -165,11 +165,12 @@ def test_the_rows_of_a_lasso_are_chosen_by_bits(page) -> None:
 def test_only_rows_drawn_at_random_and_looked_at_say_how_right_the_set_is(page) -> None:
     queue = {"queue": "random_kept"}
     rows = [row["row"] for row in page.ask("rows", filter=queue)["rows"]]
-    page.tell("decide", row=rows[0], decision="drop")
+    page.tell("decide", row=rows[0], decision="drop", filter=queue)
     for row in rows[1:4]:
-        page.tell("decide", row=row, decision="keep")
+        page.tell("decide", row=row, decision="keep", filter=queue)
+    page.tell("decide", row=rows[5], decision="drop")  # met elsewhere, which is no random draw
     found = page.ask("state")["estimates"]["random_kept"]
-    assert (found["right"], found["seen"]) == (3, 4)
+    assert (found["part"], found["seen"]) == (3, 4)
     assert 0.3 < found["low"] < 0.75 < found["high"] < 1
     total = page.ask("rows", filter=queue)["total"]
     page.tell("decide", filter=queue, rows=total, decision="keep")
