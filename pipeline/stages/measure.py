@@ -36,6 +36,7 @@ from siftset.pipeline.run.label_votes import CONTRADICTED
 from siftset.pipeline.run.released_rows import FILE
 from siftset.pipeline.stages.measure_review import measure_review
 from siftset.pipeline.stages.measure_split import measure_split, open_held_out
+from siftset.pipeline.stages.measure_votes import add_votes, measure_label_worth
 from siftset.pipeline.stages.prefixes import count_prefixes
 from siftset.pipeline.stages.profiles import PROFILE, profiles, with_languages
 from siftset.pipeline.stages.rule_checks import make_checks
@@ -56,10 +57,8 @@ from siftset.schemas.results.metrics import (
     Rows,
     RunMetrics,
     Sample,
-    VoteMetrics,
 )
 from siftset.schemas.results.metrics import Run as RunFacts
-from siftset.signals.label_votes.voters import add_metrics
 from siftset.signals.labels import label_column
 
 if TYPE_CHECKING:
@@ -119,8 +118,9 @@ def measure(
         else (*_drift_from_version(run, kept, outcome), *_drift_from_reference(run, kept)),
         label_precision=precision,
         set_label_precision=of_set if looks else None,
-        votes=_add_votes(results),
+        votes=add_votes(results),
         label_cut=outcome.cut,
+        label_worth=measure_label_worth(run.job.voters, outcome.files, looks=looks),
         review=measure_review(run, outcome),
         label_doubts=_find_label_doubts(run.job),
         max_length=train.max_length if train else None,
@@ -131,11 +131,6 @@ def measure(
     )
     found = find_alerts(metrics, read_history(run.store.output, before=run.run_id))
     return metrics.model_copy(update={"alerts": found})
-
-
-def _add_votes(results: Sequence[ShardResult]) -> VoteMetrics | None:
-    votes = [result.votes for result in results if result.votes is not None]
-    return reduce(add_metrics, votes) if votes else None
 
 
 def _find_label_doubts(job: Job) -> LabelDoubts | None:

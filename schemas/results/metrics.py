@@ -471,6 +471,27 @@ class LabelCut(Metrics):
     classes: tuple[KeptClass, ...] = ()
 
 
+class CurvePoint(Metrics):
+    """What a small model answers that learned from so many known labels."""
+
+    labels: int
+    right: int = Field(description="Questions answered rightly, over all draws.")
+    asked: int = Field(description="Questions asked, over all draws.")
+
+
+class LabelWorth(Metrics):
+    """How many known labels teach a small model as much as the voted ones of the set."""
+
+    voted: int = Field(description="Rows with a voted label that it learned from.")
+    known: int = Field(description="Rows with a known label that it learned from at most.")
+    questions: int = Field(description="Rows with a known label that it was asked.")
+    right: int = Field(description="Of those, answered rightly by what learned from votes.")
+    curve: tuple[CurvePoint, ...] = ()
+    worth: int | None = Field(
+        None, description="Known labels that do as well; null where all of them do worse."
+    )
+
+
 class RunMetrics(Metrics):
     """The whole of metrics.json."""
 
@@ -496,6 +517,7 @@ class RunMetrics(Metrics):
     )
     votes: VoteMetrics | None = None
     label_cut: LabelCut | None = None
+    label_worth: LabelWorth | None = None
     label_doubts: LabelDoubts | None = None
     review: ReviewMetrics | None = None
     samples: dict[str, tuple[Sample, ...]] = Field(default_factory=dict)
@@ -508,11 +530,19 @@ class RunMetrics(Metrics):
     def _leave_out_unused(self, write: SerializerFunctionWrapHandler) -> dict[str, JsonValue]:
         """Write parts that few recipes ask for only where they do: other files stay as they were.
 
-        Those are `split`, of groups, `votes`, `label_cut`, `label_doubts`, `selection` and
-        `review`.
+        Those are `split`, of groups, `votes`, `label_cut`, `label_worth`, `label_doubts`,
+        `selection` and `review`.
         """
         found: dict[str, JsonValue] = write(self)
-        for name in ("split", "votes", "label_cut", "label_doubts", "selection", "review"):
+        for name in (
+            "split",
+            "votes",
+            "label_cut",
+            "label_worth",
+            "label_doubts",
+            "selection",
+            "review",
+        ):
             if getattr(self, name) is None:
                 found.pop(name, None)
         return found

@@ -28,7 +28,7 @@ def run_report(
     profiled = bool(metrics.profiles)
     repeats, precision, votes = metrics.duplicates, metrics.label_precision, metrics.votes
     doubts = label_doubts_part(metrics.label_doubts)
-    labels = [texts.labels_part(metrics), votes_part(votes, metrics.label_cut), doubts]
+    labels = [texts.labels_part(metrics), votes_part(metrics), doubts]
     parts = [
         ("balance", "Balance and signals", funnel.balance_part(metrics), True),
         ("checks", "Checks", checks.checks_part(metrics, history), bool(metrics.checks)),

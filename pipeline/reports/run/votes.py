@@ -9,14 +9,21 @@ from siftset.pipeline.profile.shares import format_percent, share_interval
 from siftset.pipeline.reports.charts import draw_bar
 from siftset.pipeline.reports.markup import Child, h
 from siftset.pipeline.reports.page import TableColumn, draw_table, format_share, note_absence
-from siftset.schemas.results.metrics import LabelCut, VoteMetrics, VoterMetrics
+from siftset.schemas.results.metrics import (
+    LabelCut,
+    LabelWorth,
+    RunMetrics,
+    VoteMetrics,
+    VoterMetrics,
+)
 
 _ENDLESS: Final = 1 << 62
 """Rows of the population that known labels stand for: all that may ever come."""
 
 
-def votes_part(votes: VoteMetrics | None, cut: LabelCut | None) -> Child:
+def votes_part(metrics: RunMetrics) -> Child:
     """Return the tables of votes; nothing where labels were not voted on."""
+    votes, cut = metrics.votes, metrics.label_cut
     if votes is None:
         return None
     head = [
@@ -64,7 +71,27 @@ def votes_part(votes: VoteMetrics | None, cut: LabelCut | None) -> Child:
             "they are wider than this."
         ),
         None if cut is None else _draw_cut(cut),
+        None if metrics.label_worth is None else h("p", say_worth(metrics.label_worth)),
     ]
+
+
+def say_worth(found: LabelWorth) -> str:
+    """Say how many known labels do as well as the votes."""
+    right = describe_accuracy(found.right, found.questions)
+    best = found.curve[-1] if found.curve else None
+    if found.worth is None:
+        does = f"more than all {found.known:,} known labels that there are"
+    elif found.curve and found.worth <= found.curve[0].labels:
+        does = f"no more than {found.worth:,} known ones"
+    else:
+        does = f"as much as about {found.worth:,} known ones"
+    most = (
+        "" if best is None else f"; from {best.labels:,} known ones {best.right / best.asked:.1%}"
+    )
+    return (
+        f"{found.voted:,} voted labels of the set teach a small model {does}: it answers {right} "
+        f"questions rightly{most} (logistic regression on static vectors)."
+    )
 
 
 def _draw_cut(cut: LabelCut) -> Child:

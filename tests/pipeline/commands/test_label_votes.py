@@ -214,3 +214,23 @@ def test_rows_are_cut_before_a_selection_takes_of_them(cut):
         "label.keep_share": 6,
         "select": 4,
     }
+
+
+def test_known_labels_say_what_the_votes_are_worth(new_world):
+    pytest.importorskip("sklearn")
+    world = new_world(**{**VOTING, "split": {}})
+    things = ("shoe", "film", "hat", "meal", "pen", "lamp", "book", "coat", "road", "song")
+    rows = [
+        {"text": f"{word} {one} with {two} number {n}", "gold": label}
+        for word, label in (("great", "pos"), ("bad", "neg"))
+        for n, (one, two) in enumerate((a, b) for a in things for b in things)
+    ]
+    world.write("a", rows[:-1])
+    result = world.refresh()
+    assert "label_worth" not in json.loads((result.report.parent / "metrics.json").read_text())
+    world.write("b", [*rows[-1:], {**rows[0], "text": "a bad great good thing"}])
+    result = world.refresh()
+    found = json.loads((result.report.parent / "metrics.json").read_text())["label_worth"]
+    assert found["known"] + found["questions"] == 201
+    assert found["worth"] is not None
+    assert "known ones" in result.report.read_text()

@@ -1,0 +1,84 @@
+"""What votes on labels came to, and how many known labels they are worth."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import reduce
+from typing import TYPE_CHECKING, Final
+
+import polars as pl
+import polars_hash as plh
+
+from siftset.schemas.recipe.section import label_text
+from siftset.schemas.results.metrics import LabelWorth, VoteMetrics
+from siftset.signals.label_votes.voters import LABEL, VOTES, Voters, add_metrics
+from siftset.signals.label_votes.worth import LabelledVectors, measure_worth
+from siftset.signals.labels import labels_as_text
+from siftset.signals.static_vectors.model import load_static
+
+if TYPE_CHECKING:
+    from siftset.pipeline.stages.process_shard import ShardResult
+    from siftset.pipeline.storage.table import DataFile
+
+LEAST_KNOWN: Final = 200
+"""Rows with a known label below which nothing is said of what votes are worth."""
+MOST_KNOWN: Final = 4_000
+MOST_VOTED: Final = 5_000
+
+
+def add_votes(results: Sequence[ShardResult]) -> VoteMetrics | None:
+    """Add up what the votes of all shards came to; None where labels were not voted on."""
+    votes = [result.votes for result in results if result.votes is not None]
+    return reduce(add_metrics, votes) if votes else None
+
+
+def measure_label_worth(
+    voters: Voters | None, files: Sequence[DataFile], *, looks: bool
+) -> LabelWorth | None:
+    """Return how many known labels do as well as the voted ones of a set.
+
+    None where none are known, or fewer than LEAST_KNOWN, and without scikit-learn. Half of the
+    texts whose label is known are asked, by a hash of the text; the others are learned from.
+    """
+    if voters is None or voters.known is None or not files or not looks:
+        return None
+    codes = {label_text(name): at for at, name in enumerate(voters.classes)}
+
+    def number(column: str) -> pl.Expr:
+        text = labels_as_text(pl.col(column))
+        return text.replace_strict(codes, default=None, return_dtype=pl.Int64)
+
+    hashed = plh.col("text").nchash.xxh3_64()
+    rows = (
+        pl.scan_parquet([file.path for file in files])
+        .filter(pl.col("text").is_not_null())
+        .select(
+            "text",
+            hash=hashed,
+            known=number(voters.known),
+            # a label that people gave in a review is no vote
+            voted=pl.when(pl.col(VOTES).list.len() > 0).then(number(LABEL)),
+        )
+        .filter(pl.col("known").is_not_null() | pl.col("voted").is_not_null())
+    )
+    some = rows.filter(pl.col("known").is_not_null()).bottom_k(MOST_KNOWN, by="hash").collect()
+    if some.height < LEAST_KNOWN:
+        return None
+    asked = pl.col("hash") // 2**32 % 2 == 0
+    questions, learned = some.filter(asked), some.filter(~asked)
+    voted = rows.filter(pl.col("voted").is_not_null()).join(
+        questions.lazy().select("hash"), on="hash", how="anti"
+    )
+    try:
+        return measure_worth(
+            _embed(voted.bottom_k(MOST_VOTED, by="hash").collect(), "voted"),
+            _embed(learned, "known"),
+            _embed(questions, "known"),
+        )
+    except ImportError:
+        return None
+
+
+def _embed(rows: pl.DataFrame, label: str) -> LabelledVectors:
+    ordered = rows.sort("hash", "text")
+    return LabelledVectors(load_static().embed(ordered["text"]), ordered[label].to_numpy())
