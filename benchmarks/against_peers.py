@@ -1,12 +1,17 @@
 """Run the peers' job with siftset and with the tools people use today, in one interleaved run.
 
-python benchmarks/against_peers.py [--rows 300000] [--rounds 5] [--only siftset,daft_job]
+python benchmarks/against_peers.py [--sizes 100000,300000,1000000] [--corpora few,most] [--rounds 5]
+    [--only siftset,lean,daft_job,duckdb_job]
+
+`siftset` is the run that people start: duplicates are removed, every row's decision is recorded
+with its text, and the report is drawn up. `lean` leaves all that out, as the peers do, but for the
+decision of every row. In the corpus `few` few rows reach the sentiment, in `most` most do.
 
 Each tool runs in a process of its own (start included). Peers get an environment of their own in
 .bench/, made on first use. Reported: the median CPU seconds of the process and its children, wall
-seconds, the peak memory of the whole process tree, and the ratio to siftset. Every tool must keep
-exactly the same ids, else the run fails. siftset records every row's decision; the peers do not.
-Its kernels are compiled before, as the peers are installed before: a run of 20 MB of text does so.
+seconds, the peak memory of the whole process tree, and the ratio to the default run. Every tool
+must keep exactly the same ids, and `siftset` those of the first row of each text, else the run
+fails. Kernels are compiled before, as the peers are installed before.
 """
 
 from __future__ import annotations
@@ -31,10 +36,12 @@ from corpus import corpus, write  # noqa: E402
 from peers.job import PRODUCTS, THRESHOLD  # noqa: E402
 
 BENCH = HERE.parent / ".bench"
-PEERS = ("polars_plain", "daft_job", "hf_datasets", "datatrove_job")
+PEERS = ("polars_plain", "daft_job", "duckdb_job", "hf_datasets", "datatrove_job")
+OURS = ("siftset", "lean")
+LEAN = {"dedupe": {"exact": False}, "record": "decisions", "analysis": "off"}
 SIFTSET = (str(Path(sys.executable).parent / "siftset"),)
 TRIES = 4
-PACKAGES = ["daft", "datatrove[io]", "datasets", "polars", "pyarrow", "nltk", "vaderSentiment"]
+PACKAGES = "daft datatrove[io] datasets duckdb numpy polars pyarrow nltk vaderSentiment".split()
 
 
 @dataclass(frozen=True)
@@ -113,8 +120,8 @@ def measure(command: list[str]) -> Cost | None:
     return Cost(cpu, time.perf_counter() - began, max(peak, used.ru_maxrss / 1024))
 
 
-def recipe(source: Path, out: Path) -> Path:
-    """Write the same job as a recipe; suite off, duplicates kept as the peers keep them."""
+def recipe(source: Path, out: Path, *, lean: bool) -> Path:
+    """Write the same job as a recipe, with all that is on by default or without."""
     path = BENCH / "job.json"
     document = {
         "name": "peers-job",
@@ -126,12 +133,17 @@ def recipe(source: Path, out: Path) -> Path:
             "mood": {"sentiment": {}},
         },
         "keep": f"nike & product & (mood > {THRESHOLD})",
-        "dedupe": {"exact": False},
-        "record": "decisions",
-        "analysis": "off",
+        **(LEAN if lean else {}),
     }
     path.write_text(json.dumps(document))
     return path
+
+
+def first_of_each_text(source: Path, ids: set[int]) -> set[int]:
+    """Return the ids that stay where only the first row of each text does."""
+    rows = pl.read_parquet(source / "*.parquet").filter(pl.col("id").is_in(list(ids)))
+    text = pl.col("text").str.normalize("NFC").str.replace_all(r"\s+", " ").str.strip_chars(" ")
+    return set(rows.with_columns(text).unique("text", keep="first", maintain_order=True)["id"])
 
 
 def kept_ids(out: Path) -> set[int]:
@@ -144,14 +156,14 @@ def kept_ids(out: Path) -> set[int]:
 
 
 def command(tool: str, source: Path, out: Path, scorer: str) -> list[str]:
-    if tool == "siftset":
-        return [*SIFTSET, "curate", str(recipe(source, out)), "--json"]
+    if tool in OURS:
+        return [*SIFTSET, "curate", str(recipe(source, out, lean=tool == "lean")), "--json"]
     return [str(environment()), str(HERE / "peers" / f"{tool}.py"), str(source), str(out), scorer]
 
 
 def run(tools: list[tuple[str, str]], source: Path, rounds: int) -> dict[str, list[Cost]]:
     costs: dict[str, list[Cost]] = {}
-    reference: set[int] | None = None
+    kept: dict[str, set[int]] = {}
     for number in range(rounds):
         for tool, scorer in tools:
             out = BENCH / "out"
@@ -159,12 +171,15 @@ def run(tools: list[tuple[str, str]], source: Path, rounds: int) -> dict[str, li
                 shutil.rmtree(old, ignore_errors=True)
             cost = measure_again(command(tool, source, out, scorer), out)
             ids = kept_ids(out)
-            reference = reference or ids
-            if scorer == "nltk" and ids != reference:
-                sys.exit(f"{tool} kept {len(ids):,} rows, siftset {len(reference):,}")
-            name = tool if tool == "siftset" else f"{tool} ({scorer})"
+            if tool == "siftset":
+                kept["first"] = ids
+            elif scorer == "nltk" and ids != kept.setdefault("all", ids):
+                sys.exit(f"{tool} kept {len(ids):,} rows, others {len(kept['all']):,}")
+            name = tool if tool in OURS else f"{tool} ({scorer})"
             costs.setdefault(name, []).append(cost)
             print(f"round {number + 1}: {name} {cost.cpu:.2f} CPU s, {len(ids):,} kept", flush=True)
+    if len(kept) == 2 and kept["first"] != first_of_each_text(source, kept["all"]):
+        sys.exit("siftset kept other rows than the first of each text")
     return costs
 
 
@@ -186,23 +201,27 @@ def table(costs: dict[str, list[Cost]]) -> str:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--rows", type=int, default=300_000)
+    parser.add_argument("--sizes", default="100000,300000,1000000")
+    parser.add_argument("--corpora", default="few,most")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--only", default="")
-    parser.add_argument("--corpora", type=Path, default=HERE.parents[1] / "shared" / "corpora")
+    parser.add_argument("--texts", type=Path, default=HERE.parents[1] / "shared" / "corpora")
     given = parser.parse_args()
     BENCH.mkdir(exist_ok=True)
-    source = BENCH / f"corpus-{given.rows}"
-    if not source.is_dir():
-        write(corpus(given.rows, given.corpora), source)
     subprocess.run(
         [*SIFTSET, "doctor", "--compile", "--json"], check=True, stdout=subprocess.DEVNULL
     )
-    tools = [("siftset", "nltk")]
+    tools = [(tool, "nltk") for tool in OURS]
     tools += [(peer, scorer) for peer in PEERS for scorer in ("nltk", "vaderSentiment")]
     wanted = given.only.split(",") if given.only else None
     tools = [pair for pair in tools if wanted is None or pair[0] in wanted]
-    print(table(run(tools, source, given.rounds)))
+    for name in given.corpora.split(","):
+        for rows in map(int, given.sizes.split(",")):
+            source = BENCH / f"corpus-{name}-{rows}"
+            if not source.is_dir():
+                write(corpus(rows, given.texts, most=name == "most"), source)
+            print(f"corpus {name}, {rows:,} rows", flush=True)
+            print(table(run(tools, source, given.rounds)), flush=True)
 
 
 if __name__ == "__main__":

@@ -1,8 +1,10 @@
 """Make the corpus of the peers' job: real snippets, template sentences and traps, in Parquet files.
 
-python benchmarks/corpus.py OUT --rows 300000 --corpora ../shared/corpora
+python benchmarks/corpus.py OUT --rows 300000 --corpora ../shared/corpora [--most]
 
-Without the corpora folder the snippets are template sentences too, and the output says so.
+With --most the brand and the product of the job stand in 85 % of the rows, so that most reach the
+sentiment, which costs most. Without the corpora folder the snippets are template sentences too, and
+the output says so.
 """
 
 from __future__ import annotations
@@ -41,8 +43,11 @@ def snippets(corpora: Path, rng: np.random.Generator) -> list[str]:
     return [t for f in files for t in pl.read_parquet(f, columns=["text"])["text"] if t]
 
 
-def corpus(rows: int, corpora: Path, seed: int = 7) -> pl.DataFrame:
-    """Return `rows` rows of (id, text): 60 % snippets, 30 % templates, the rest traps."""
+def corpus(rows: int, corpora: Path, seed: int = 7, *, most: bool = False) -> pl.DataFrame:
+    """Return `rows` rows of (id, text): 60 % snippets, 30 % templates, the rest traps.
+
+    With `most` a snippet and a sentence about a product of Nike take the place of 85 % of them.
+    """
     rng = np.random.default_rng(seed)
     pool = snippets(corpora, rng)
     kind = rng.random(rows)
@@ -63,6 +68,12 @@ def corpus(rows: int, corpora: Path, seed: int = 7) -> pl.DataFrame:
         else:
             many = [pool[j] for j in rng.integers(len(pool), size=int(rng.integers(15, 45)))]
             texts.append(" ".join([*many, made[i]]))
+    if most:
+        wanted = rng.random(rows) < 0.85
+        brands = rng.choice(BRANDS[:3], rows)
+        products, verdicts = rng.choice(PRODUCTS, rows), rng.choice(VERDICTS, rows)
+        for i in wanted.nonzero()[0].tolist():
+            texts[i] = f"{pool[first[i]]} My {brands[i]} {products[i]} {verdicts[i]}"
     return pl.DataFrame({"id": np.arange(rows), "text": texts}, schema_overrides={"id": pl.Int64})
 
 
@@ -78,7 +89,8 @@ if __name__ == "__main__":
     parser.add_argument("out", type=Path)
     parser.add_argument("--rows", type=int, default=300_000)
     parser.add_argument("--corpora", type=Path, default=Path("../shared/corpora"))
+    parser.add_argument("--most", action="store_true")
     given = parser.parse_args()
-    frame = corpus(given.rows, given.corpora)
+    frame = corpus(given.rows, given.corpora, most=given.most)
     write(frame, given.out)
     print(f"{frame.height:,} rows, {frame['text'].str.len_bytes().sum() / 1e6:.0f} MB of text")

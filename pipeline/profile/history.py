@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Sequence
 from fractions import Fraction
 from pathlib import Path
@@ -14,6 +15,7 @@ from siftset.schemas.results.metrics import LabelPrecision, RunMetrics
 
 METRICS: Final = "metrics.json"
 LAST: Final = 20
+_LISTED: Final = ("verdict", "run", "rows", "label_precision", "set_label_precision")
 
 _WINDOW: Final = 10
 _FEWEST: Final = 3
@@ -26,6 +28,18 @@ def read_metrics(path: Path) -> RunMetrics | None:
     try:
         return RunMetrics.model_validate_json(path.read_bytes())
     except (OSError, ValidationError):
+        return None
+
+
+def read_overview(path: Path) -> RunMetrics | None:
+    """Read of metrics.json what a list of runs shows; the other parts are as if not measured.
+
+    A list is made anew with every version, so that a run in it must cost next to nothing.
+    """
+    try:
+        found = json.loads(path.read_bytes())
+        return RunMetrics.model_validate({key: found[key] for key in _LISTED if key in found})
+    except (OSError, ValueError, TypeError):
         return None
 
 

@@ -17,7 +17,7 @@ import polars_hash as plh
 from siftset.pipeline.decisions.table import BEFORE
 from siftset.pipeline.run.content_key import TEXT_KEY
 from siftset.pipeline.run.frozen_split import OWN, FrozenSplit
-from siftset.pipeline.storage.part_files import Part, Reasons, count_rows, read_parts
+from siftset.pipeline.storage.part_files import Part, Reasons, count_rows, group_parts, read_parts
 from siftset.schemas.errors import SourceError
 from siftset.schemas.results.columns import LEFT_BY
 from siftset.signals.kernels.arrays import to_series
@@ -60,7 +60,8 @@ def exact_duplicates(parts: Sequence[Part], without: pl.Series | None = None) ->
 
     def keys() -> Iterator[pl.DataFrame]:
         place = 0
-        for frame in read_parts(parts, [TEXT_KEY]):
+        for some in group_parts(parts):
+            frame = pl.read_parquet([part.path for part in some], columns=[TEXT_KEY])
             yield text_keys(frame, place, without)
             place += frame.height
 

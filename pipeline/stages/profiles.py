@@ -30,7 +30,8 @@ PROFILE: Final = "profile.json"
 KEPT_ROWS: Final = 1_000_000
 """Kept rows that are profiled; of more, a sample by row_id, whose size the page states."""
 
-WORD_ROWS: Final = 200_000
+WORD_ROWS: Final = 50_000
+"""Kept texts whose words are counted; of more, a sample by hash: metrics.json says of how many."""
 
 
 def profiles(

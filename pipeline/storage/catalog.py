@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 from pydantic import JsonValue, ValidationError
 
-from siftset.pipeline.profile.history import METRICS, read_metrics
+from siftset.pipeline.profile.history import METRICS, read_overview
 from siftset.pipeline.storage.atomic_files import read_json
 from siftset.pipeline.storage.plan_folder import DIFF_HTML, read_plans
 from siftset.pipeline.storage.remote import NOTE
@@ -32,7 +32,7 @@ _LARGEST: Final = 1_000_000
 
 @dataclass(frozen=True, slots=True)
 class RunEntry:
-    """One run: its metrics and where its page is, relative to the output folder."""
+    """One run: what lists show of its metrics, and its page, relative to the output folder."""
 
     metrics: RunMetrics
     page: str | None
@@ -81,7 +81,7 @@ def read_catalog(output: Path) -> Catalog:
     others = [one.name for one in _list_folders(output) if is_output(one)]
     runs = []
     for folder in _list_folders(output / "runs")[-_MOST_RUNS:]:
-        metrics = read_metrics(folder / METRICS)
+        metrics = read_overview(folder / METRICS)
         if metrics is not None:
             runs.append(
                 RunEntry(
@@ -164,9 +164,12 @@ def _read_comparison(path: Path) -> Comparison | None:
 def _read_approval(folder: Path) -> Approval | None:
     """Return who approved a run, where somebody did."""
     try:
+        # most manifests name none, and hold the inputs of a year
+        if b'"approval"' not in (folder / MANIFEST).read_bytes():
+            return None
         said = read_json(folder / MANIFEST).get("approval")
         return Approval.model_validate(said) if said is not None else None
-    except (OutputError, ValidationError):
+    except (OSError, OutputError, ValidationError):
         return None
 
 

@@ -102,6 +102,18 @@ def read_parts(parts: Sequence[Part], columns: list[str] | None = None) -> Itera
         yield pl.read_parquet(part.path, columns=columns)
 
 
+def group_parts(parts: Sequence[Part]) -> Iterator[tuple[Part, ...]]:
+    """Yield parts in order, small ones together: a year of days costs few reads then."""
+    some: list[Part] = []
+    for part in parts:
+        if some and count_rows(some) + part.rows > ROWS_PER_PART:
+            yield tuple(some)
+            some = []
+        some.append(part)
+    if some:
+        yield tuple(some)
+
+
 def count_rows(parts: Sequence[Part]) -> int:
     """Return how many rows `parts` hold together."""
     return sum(part.rows for part in parts)

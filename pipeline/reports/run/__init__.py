@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from siftset.pipeline.reports.page import PagePart, render_page
-from siftset.pipeline.reports.proof import proof_part
 from siftset.pipeline.reports.run import checks, drift, funnel, summary, texts
 from siftset.pipeline.reports.run.findings import find_statements, list_warnings
 from siftset.pipeline.reports.run.label_doubts import label_doubts_part
 from siftset.pipeline.reports.run.statement import part_status, rank_statements
 from siftset.pipeline.reports.run.votes import votes_part
 from siftset.schemas.results.metrics import RunMetrics
-from siftset.schemas.results.proof import Proof
+
+if TYPE_CHECKING:
+    from siftset.schemas.results.proof import Proof
 
 __all__ = ["find_statements", "list_warnings", "rank_statements", "run_report"]
 
@@ -49,5 +51,7 @@ def run_report(
         status = part_status(found, anchor, measured=measured)
         shown.append(PagePart(anchor, title, body, status, badge=badge))
     if proof is not None:
+        from siftset.pipeline.reports.proof import proof_part
+
         shown.append(proof_part(proof))
     return render_page(summary.run_header(metrics, found), [*shown, summary.links_part(metrics)])

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from siftset.pipeline.profile.history import find_alerts, read_history
+from siftset.pipeline.profile.history import find_alerts, read_history, read_overview
 from siftset.schemas.results.metrics import LabelPrecision, Rows, Run, RunMetrics
 
 
@@ -56,3 +56,14 @@ def test_label_precision_has_its_alert() -> None:
     found = find_alerts(_run(9, 40, right=30), [_run(i, 40) for i in range(4)])
     (line,) = found
     assert line.startswith("The label precision fell by 40.0 points to 60.0%; the median of the")
+
+
+def test_an_overview_holds_what_lists_show_and_nothing_of_a_broken_file(tmp_path: Path) -> None:
+    path = tmp_path / "metrics.json"
+    whole = _run(1, 7)
+    path.write_text(whole.model_copy(update={"warnings": ("one",)}).model_dump_json())
+    assert read_overview(path) == whole
+    for broken in ("", "[]", '{"verdict": "pass"}', '{"verdict": 3'):
+        path.write_text(broken)
+        assert read_overview(path) is None
+    assert read_overview(tmp_path / "none.json") is None
