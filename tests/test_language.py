@@ -35,8 +35,8 @@ CODE = sorted(
     for path in ROOT.glob(f"{room}/**/*.py")
 )
 FORBIDDEN = re.compile("|".join(rf"\b(?:{one})\b" for one in WORDS), re.IGNORECASE)
-KEPT_NAMES = re.compile(r"mended\.parquet|MENDED")
-"""Names of files on users' disks, which stay."""
+KEPT_NAMES = re.compile(r"mended\.parquet|MENDED|--mended|CurateOptions\.mended")
+"""Names on users' disks, which stay, and former names that the changelog tells."""
 
 
 def find_texts(path: Path) -> Iterator[tuple[int, str]]:
