@@ -141,7 +141,7 @@ def test_types_given_win_and_what_does_not_fit_is_unreadable(tmp_path: Path, ope
     sources = opened("a.xlsx", dtypes={"n": "integer"})
     assert rows(sources).select("text", "n").rows() == [("a", 7), ("c", 8)]
     [batch] = sources.read_batches()
-    assert batch.unreadable["reason"].to_list() == ["column 'n' holds 'x', which is not an integer"]
+    assert batch.unreadable["reason"].to_list() == ["column 'n' holds 'x', which is no integer"]
     assert rows(opened("a.xlsx", dtypes={"n": "string"}))["n"].to_list() == ["7", "x", "8"]
 
 
