@@ -11,11 +11,15 @@ from typing import Final
 import polars as pl
 from pydantic import JsonValue
 
+from siftset.pipeline.decisions.files import open_log
+from siftset.pipeline.decisions.table import DecisionTable, make_table
 from siftset.pipeline.profile.history import METRICS, read_history, read_metrics
+from siftset.pipeline.run.changed_rows import change_rows
 from siftset.pipeline.run.doubt_findings import describe_quality, doubt_key, store_findings
 from siftset.pipeline.run.job import SECTIONS, load_job
 from siftset.pipeline.run.label_votes import bind_voters
-from siftset.pipeline.sources import Sources, open_sources
+from siftset.pipeline.run.released_rows import read_fixes
+from siftset.pipeline.sources import Shard, Sources, open_sources
 from siftset.pipeline.stages.publish import render_report, write_metrics
 from siftset.pipeline.storage.address import output_folder
 from siftset.pipeline.storage.atomic_files import atomic_write
@@ -30,7 +34,7 @@ from siftset.signals.evaluation.faults import excerpt
 from siftset.signals.label_doubt.confident_learning import LabelQuality
 from siftset.signals.label_doubt.fold_models import fit_fold_models, group_of
 from siftset.signals.label_doubt.judged_labels import JudgedLabels
-from siftset.signals.label_votes.voters import Voters
+from siftset.signals.label_votes.voters import COLUMNS, Voters
 from siftset.signals.labels import labels_as_text
 
 SHOWN: Final = 10
@@ -115,7 +119,13 @@ def find_doubtful_labels(
             f"the source, one of: {', '.join(sources.schema)}"
         )
     group = _find_group(loaded, sources)
-    labelled = _LabelledRows(sources, voters, group)
+    schema = pl.Schema({**sources.schema, **({} if voters is None else COLUMNS)})
+    review = None
+    if loaded.recipe.review is not None:
+        review = make_table(open_log(loaded), schema, sources.schema)
+    fixes = read_fixes(output_folder(loaded), sources.schema, "")
+    shards = sources.shards if fixes is None else fixes.apply_to(sources.shards)
+    labelled = _LabelledRows(shards, review, voters, group)
     with shown.stage("fit models of labels"):
         models = fit_fold_models(labelled.read, group)
     folder = out or (loaded.path.parent if loaded.path.is_file() else Path.cwd())
@@ -133,7 +143,8 @@ def find_doubtful_labels(
     found = describe_quality(
         judged.quality, of="this input", file=str(rows), examples=judged.examples
     )
-    key = doubt_key(loaded.recipe, sources.inputs, voters)
+    changes = [one.fingerprint for one in (review, fixes) if one is not None]
+    key = doubt_key(loaded.recipe, sources.inputs, voters, changes)
     store_findings(output_folder(loaded), key, found)
     _tell_report(loaded, found)
     return DoubtResult(judged.quality, first, place, rows, group)
@@ -154,16 +165,17 @@ def _find_group(loaded: LoadedRecipe, sources: Sources) -> tuple[str, ...]:
 
 @dataclass(frozen=True, slots=True)
 class _LabelledRows:
-    """The rows of a source that have a text and a label, given or voted."""
+    """The rows of a source that have a text and a label, given, voted or changed by people."""
 
-    sources: Sources
+    shards: Sequence[Shard]
+    review: DecisionTable | None
     voters: Voters | None
     group: tuple[str, ...]
 
     def read(self) -> Iterator[pl.DataFrame]:
         """Read all of them, in the source's order."""
-        for batch in self.sources.read_batches():
-            frame = batch.frame if self.voters is None else self.voters.add_labels(batch.frame)[0]
+        for batch in (batch for shard in self.shards for batch in shard.read_batches()):
+            frame = change_rows(batch.frame, self.review, self.voters).frame
             yield (
                 with_views(frame, self.group)
                 .select(

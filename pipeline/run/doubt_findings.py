@@ -27,9 +27,15 @@ _MEANING: Final = 1
 
 
 def doubt_key(
-    recipe: Recipe, inputs: Sequence[Mapping[str, JsonValue]], voters: Voters | None
+    recipe: Recipe,
+    inputs: Sequence[Mapping[str, JsonValue]],
+    voters: Voters | None,
+    changes: Sequence[str],
 ) -> str:
-    """Return what equal findings share: the input, how it is read, its labels and its groups."""
+    """Return what equal findings share: the input, how it is read, its labels and its groups.
+
+    `changes` are fingerprints of what people changed: decisions of a review, fixed rows.
+    """
     read = recipe.model_dump(mode="json", include={"source", "prepare"}, exclude_defaults=True)
     return json_digest(
         {
@@ -37,6 +43,7 @@ def doubt_key(
             "read": read,
             "votes": None if voters is None else voters.hash,
             "group": list(recipe.split.groups),
+            "changes": [one for one in changes if one],
             "meaning": _MEANING,
         }
     )

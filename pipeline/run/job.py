@@ -183,7 +183,9 @@ class Job:
         """What findings about the labels of this input are known by."""
         from siftset.pipeline.run.doubt_findings import doubt_key
 
-        return doubt_key(self.recipe, self.sources.inputs, self.voters)
+        review = "" if self.review is None else self.review.fingerprint
+        fixes = "" if self.fixes is None else self.fixes.fingerprint
+        return doubt_key(self.recipe, self.sources.inputs, self.voters, [review, fixes])
 
     def fingerprints(self) -> dict[str, JsonValue]:
         """Return the fingerprint of every signal that is asked."""

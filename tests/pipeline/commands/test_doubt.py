@@ -8,6 +8,10 @@ import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 
+from siftset.pipeline.decisions.log import append_events
+from siftset.pipeline.decisions.record import Decision
+from siftset.pipeline.decisions.seen import hash_records
+from siftset.pipeline.run.job import load_job
 from siftset.signals.label_doubt.fold_models import MOST_COLUMNS, MOST_WEIGHTS, count_columns
 
 GOOD = ("great", "lovely", "excellent", "wonderful", "superb", "delightful")
@@ -151,6 +155,29 @@ def test_the_report_says_what_was_found_of_this_very_input(reviews: Path, run, t
     said = doubts_of(told("curate", reviews, *given)["report"])
     assert said["of"] == f"the rows of {models}"
     assert said["wrong"] == found["wrong"]
+
+
+def test_a_label_that_people_changed_is_the_changed_one(reviews: Path, run, told) -> None:
+    def doubts_of(place: str) -> dict | None:
+        return json.loads(Path(place).with_name("metrics.json").read_text()).get("label_doubts")
+
+    found = told("doubt", reviews)
+    row = pl.read_parquet(found["file"]).filter("looks_wrong").row(0, named=True)
+    assert doubts_of(told("curate", reviews)["report"]) is not None
+    job = load_job(reviews)
+    record = job.sources.frame().filter(row_id=row["row_id"])
+    made = Decision(
+        row_id=row["row_id"], seen=hash_records(record, job.columns)[0], decision="relabel",
+        label=row["likelier"], by="ann",
+    )  # fmt: skip
+    append_events(reviews.parent / "review/ann.jsonl", [made])
+    given = ("--set", "review={}")
+    # what was found is of labels that are no longer these
+    assert doubts_of(told("curate", reviews, *given)["report"]) is None
+    again = told("doubt", reviews, *given)
+    rows = pl.read_parquet(again["file"]).filter(row_id=row["row_id"])
+    assert rows["label"].item() == row["likelier"]
+    assert not rows["looks_wrong"].item()
 
 
 def test_votes_can_be_doubted(reviews: Path, told) -> None:
