@@ -126,7 +126,7 @@ def put_aside(output: Path, what: str) -> list[tuple[object, ...]]:
 
 TIMES = {
     "run_id", "started", "seconds", "microseconds_per_row", "planning",
-    "cached", "ran", "cpu_seconds",
+    "cached", "ran", "cpu_seconds", "arguments",
 }  # fmt: skip
 
 
