@@ -112,15 +112,20 @@ def asked(**filter_: object) -> str:
 
 def measure_speed(count: int, corpora: Path, work: Path) -> None:
     recipe = publish(work, make_rows(count, corpora))
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    start = time.perf_counter()
+    print(f"{count:,} rows")
+    start, spent_before = time.perf_counter(), time.process_time()
+
+    def tell(name: str) -> None:
+        nonlocal start, spent_before
+        wall, spent = time.perf_counter() - start, time.process_time() - spent_before
+        print(f"{name:<44}{wall:>8.1f} s {spent:>7.1f} CPU s", flush=True)
+        start, spent_before = time.perf_counter(), time.process_time()
+
     session = open_review(recipe, by="bench")
-    print(f"{count:,} rows; peak memory of making them {before / 2**20:.2f} GiB")
-    print(f"{'read the rows and what became of them':<44}{time.perf_counter() - start:>8.1f} s")
-    for _, make in session.preparation._steps:
-        start = time.perf_counter()
+    tell("read the rows and what became of them")
+    for name, make in session.preparation._steps:
         make()
-        print(f"  {make.__name__.strip('_'):<42}{time.perf_counter() - start:>8.1f} s")
+        tell(f"  look for {name}")
     now = int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize()
     print(f"{'memory of the server with everything made':<44}{now / 2**30:>8.2f} GiB")
     page = Page(session)
@@ -177,7 +182,7 @@ def measure_doubt(corpora: Path, seeds: int, most: int, work: Path) -> None:
         print(f"{name:<20}{size:>7,.0f}{planted:>9,.0f}{met:>8,.0f}{met / planted:>8.0%}"
               f"{clean:>9.3f}{before:>9.3f}{after:>11.3f}"
               f"{gains.mean():>10.4f} ({gains.mean() - half:+.4f}"
-              f" to {gains.mean() + half:+.4f})")  # fmt: skip
+              f" to {gains.mean() + half:+.4f})", flush=True)  # fmt: skip
 
 
 def read_labelled(path: Path) -> pl.DataFrame:
@@ -212,7 +217,7 @@ def plant_and_review(
     read = read[wrong[read]]
     corrected = planted.with_columns(
         pl.when(pl.Series(np.isin(np.arange(len(train)), read)))
-        .then(other)
+        .then(train["label"])
         .otherwise("label")
         .alias("label")
     )
