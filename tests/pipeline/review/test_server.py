@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import json
 import re
+import threading
+import urllib.request
 from dataclasses import replace
 
 import pytest
 
 from siftset.pipeline.reports.index import index_page
 from siftset.pipeline.review.open import open_review
-from siftset.pipeline.review.server import open_server
+from siftset.pipeline.review.server import KEY, open_server
 from siftset.pipeline.storage.catalog import read_catalog
 from siftset.schemas.errors import OutputError
 
@@ -206,3 +208,33 @@ def test_the_served_index_tells_how_to_review(recipe) -> None:
     assert "siftset review" not in index_page(catalog)
     moved = read_catalog(recipe.parent / "out").recipe
     assert moved == "" or moved.endswith("recipe.yaml")
+
+
+def test_too_many_rows_are_a_rule_and_no_decision(page, monkeypatch) -> None:
+    monkeypatch.setattr("siftset.pipeline.review.session.BULK", 10)
+    asked = {"facets": {"origin": ["shop"]}}
+    body = json.dumps({"filter": asked, "rows": 20, "decision": "drop"})
+    status, said, _ = page.send("POST", "/api/decide", body)
+    assert (status, _decisions(page)) == (400, [])
+    assert "write a rule into the recipe" in json.loads(said)["error"]
+
+
+def test_the_command_serves_until_it_is_ended(recipe, run, monkeypatch) -> None:
+    met = []
+
+    def look_once(server) -> None:
+        threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
+        met.append(server.session.hand.by)
+        address, _, key = server.address.partition("#")
+        link = urllib.request.Request(f"{address}api/state", headers={KEY: key})
+        with urllib.request.urlopen(link, timeout=20) as answer:
+            met.append(json.load(answer)["name"])
+        server.shutdown()
+        server.server_close()
+
+    monkeypatch.setattr("siftset.pipeline.review.server.serve_review", look_once)
+    done = run("review", recipe, "--port", 0, "--by", "otto")
+    assert done.exit_code == 0
+    assert met == ["otto", "opinions"]
+    assert re.search(r"http://127\.0\.0\.1:\d+/#\S{32}", done.stdout)
+    assert "otto.jsonl" in done.stderr
