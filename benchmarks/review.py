@@ -2,7 +2,7 @@
 
 python benchmarks/review.py speed [--rows 1000000]
 python benchmarks/review.py static [--rows 20000]
-python benchmarks/review.py doubt [--corpora FOLDER] [--seeds 5] [--most 10000]
+python benchmarks/review.py doubt [--corpora FOLDER] [--seeds 5] [--most 5000]
 
 `speed` serves rows over HTTP and asks as the page does, in this process; medians of nine. `doubt`
 plants wrong labels in rows of a corpus, lets a person who knows the truth read the first 500 rows
@@ -36,6 +36,7 @@ from siftset.pipeline.review.session import ReviewSession  # noqa: E402
 from siftset.pipeline.review.static_file import write_static  # noqa: E402
 
 CORPORA = HERE.parents[1] / "shared" / "corpora"
+NAMES = ["sentence_polarity", "pros_cons", "movie_snippets", "tweets"]
 REPEATS = 9
 PLANTED = 0.05
 READ = 500
@@ -164,12 +165,12 @@ def measure_static(count: int, corpora: Path, work: Path) -> None:
           f"written in {seconds:.1f} s")  # fmt: skip
 
 
-def measure_doubt(corpora: Path, seeds: int, most: int, work: Path) -> None:
+def measure_doubt(corpora: Path, names: list[str], seeds: int, most: int, work: Path) -> None:
     from scipy.stats import t
 
     print(f"{'corpus':<20}{'rows':>7}{'planted':>9}{'found':>8}{'share':>8}"
           f"{'clean':>9}{'planted':>9}{'corrected':>11}{'gain, 95 %':>22}")  # fmt: skip
-    for name in ("sentence_polarity", "pros_cons", "tweets"):
+    for name in names:
         rows = read_labelled(corpora / f"{name}.parquet")
         found = [
             plant_and_review(rows, seed, most, work / f"{name}{seed}") for seed in range(seeds)
@@ -241,8 +242,9 @@ def main() -> None:
     parser.add_argument("what", choices=["speed", "static", "doubt"])
     parser.add_argument("--rows", type=int)
     parser.add_argument("--corpora", type=Path, default=CORPORA)
+    parser.add_argument("--names", nargs="+", default=NAMES, help="corpora of `doubt`")
     parser.add_argument("--seeds", type=int, default=5)
-    parser.add_argument("--most", type=int, default=10_000)
+    parser.add_argument("--most", type=int, default=5_000)
     given = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         work = Path(folder)
@@ -251,7 +253,7 @@ def main() -> None:
         elif given.what == "static":
             measure_static(given.rows or 20_000, given.corpora, work)
         else:
-            measure_doubt(given.corpora, given.seeds, given.most, work)
+            measure_doubt(given.corpora, given.names, given.seeds, given.most, work)
 
 
 if __name__ == "__main__":
