@@ -1,13 +1,16 @@
 """What a selection by example texts teaches, against as many random rows and against all rows.
 
 python benchmarks/selection.py [--corpora FOLDER] [--seeds 15] [--sizes 500,1000,2000]
+python benchmarks/selection.py --only films --leave-out news
+python benchmarks/selection.py taken
 python benchmarks/selection.py memory [--rows 1000000]
 
 Sentiment of one kind of text, learned from a pool of other kinds: 50 texts of the kind, without
 labels, choose the rows. A logistic regression on MiniLM's vectors of the chosen rows answers
 questions of the kind. Each seed draws examples, questions, pool and random rows anew; the figures
 are points of accuracy over random rows, the mean of five draws, with the 95 % t interval over the
-seeds. `memory` selects from so many rows by `siftset curate` and prints the peak of the process.
+seeds. `taken` prints of what kinds and mood the chosen rows are; `memory` selects from so
+many rows by `siftset curate` and prints the peak of the process.
 """
 
 from __future__ import annotations
@@ -168,17 +171,17 @@ def play(kinds: dict[str, Rows], target: str, share: float, sizes: list[int], se
     return gains, len(pool.labels), len(questions.labels)
 
 
-def compare(corpora: Path, seeds: int, sizes: list[int]) -> None:
+def compare(corpora: Path, seeds: int, sizes: list[int], only: str, leave_out: str) -> None:
     """Print the table."""
     from scipy import stats
 
     kinds = {}
-    for name in KINDS:
+    for name in [kind for kind in KINDS if kind != leave_out]:
         begin = time.process_time()
         kinds[name] = read_kind(corpora, name)
         print(f"{name}: {len(kinds[name].labels):,} rows, {time.process_time() - begin:.0f} CPU s",
               flush=True)  # fmt: skip
-    for target, share in SETTINGS:
+    for target, share in [one for one in SETTINGS if only in ("", one[0])]:
         draws = [play(kinds, target, share, sizes, seed) for seed in range(seeds)]
         _, pool, asked = draws[0]
         print(f"\n{target}, {share:.0%} in the pool: {pool:,} rows, {asked:,} questions")
@@ -189,6 +192,24 @@ def compare(corpora: Path, seeds: int, sizes: list[int]) -> None:
                 half = stats.t.ppf(0.975, seeds - 1) * gains.std(ddof=1) / np.sqrt(seeds)
                 cells.append(f"{gains.mean():+.1f} ± {half:.1f}")
             print(f"| {name} | " + " | ".join(cells) + " |", flush=True)
+
+
+def show_taken(corpora: Path, rows: int = 1_000) -> None:
+    """Print of what kinds and mood the rows are that are most like one draw of examples."""
+    kinds = {name: read_kind(corpora, name) for name in KINDS}
+    for target, _ in SETTINGS:
+        others = {name: found for name, found in kinds.items() if name != target}
+        names = np.concatenate([np.repeat(name, len(r.labels)) for name, r in others.items()])
+        order = np.random.default_rng(0).permutation(len(names))
+        pool, names = join([*others.values()]).take(order), names[order]
+        examples = kinds[target].static[:EXAMPLES]
+        methods: tuple[Method, ...] = ("domain", "round_robin")
+        for method in methods:
+            taken = select(pool.static, examples, method, rows)
+            parts = (f"{name} {(names[taken] == name).mean():.0%}" for name in others)
+            good, of = pool.labels[taken].mean(), pool.labels.mean()
+            told = f"{', '.join(parts)}; of good mood {good:.0%}, of all {of:.0%}"
+            print(f"{target}, {method}: {told}", flush=True)
 
 
 def measure_memory(rows: int) -> None:
@@ -224,16 +245,21 @@ def measure_memory(rows: int) -> None:
 def main() -> None:
     """Read the command line."""
     ask = argparse.ArgumentParser()
-    ask.add_argument("what", nargs="?", choices=("quality", "memory"), default="quality")
+    ask.add_argument("what", nargs="?", choices=("quality", "taken", "memory"), default="quality")
     ask.add_argument("--corpora", type=Path, default=HERE.parent.parent / "shared" / "corpora")
     ask.add_argument("--seeds", type=int, default=15)
     ask.add_argument("--sizes", default="500,1000,2000")
+    ask.add_argument("--only", choices=KINDS, default="", help="the one kind that is asked about")
+    ask.add_argument("--leave-out", choices=KINDS, default="", help="a kind that the pool lacks")
     ask.add_argument("--rows", type=int, default=1_000_000)
     given = ask.parse_args()
     if given.what == "memory":
         measure_memory(given.rows)
+    elif given.what == "taken":
+        show_taken(given.corpora)
     else:
-        compare(given.corpora, given.seeds, [int(size) for size in given.sizes.split(",")])
+        sizes = [int(size) for size in given.sizes.split(",")]
+        compare(given.corpora, given.seeds, sizes, given.only, given.leave_out)
 
 
 if __name__ == "__main__":

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 import polars as pl
 
-from siftset.pipeline.stages.selection_pool import Pool, sample_texts, survey_pool
+from siftset.pipeline.stages.selection_pool import Pool, count_labels, sample_texts, survey_pool
 from siftset.pipeline.storage.part_files import Mask, Part, rows_at
 from siftset.schemas.errors import RecipeError
 from siftset.schemas.results.metrics import ClassShare, Selection
@@ -75,6 +75,9 @@ def select_rows(run: CurateRun, parts: Sequence[Part], kept: Mask) -> RowSelecti
             for name, size, share in zip(pool.names, pool.sizes, shares, strict=True)
             if select.per is not None
         ),
+        labels=count_labels(parts, kept, taken)
+        if select.per is None and "label" in run.job.columns
+        else (),
     )
     run.progress.say(
         f"{facts.taken:,} of {facts.rows:,} rows are selected, those most like "

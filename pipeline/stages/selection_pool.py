@@ -13,7 +13,10 @@ from numpy.typing import NDArray
 
 from siftset.pipeline.run.split import class_text
 from siftset.pipeline.storage.part_files import Mask, Part, rows_at
+from siftset.schemas.results.metrics import ClassShare
 from siftset.signals.builtin.similar import embed_minilm
+from siftset.signals.kernels.arrays import to_series
+from siftset.signals.labels import label_column
 from siftset.signals.selection.choice import RowBlock
 from siftset.signals.selection.turns import ID_BITS, Grid, round_vectors
 from siftset.signals.static_vectors.model import load_static
@@ -23,6 +26,7 @@ if TYPE_CHECKING:
 
 SAMPLE: Final = 20_000
 """Texts that stand for all rows: examples are told from them, and likeness is measured on them."""
+MOST_LABELS: Final = 50
 BLOCK: Final = 16_384
 _COLUMNS: Final = ["text", "row_id"]
 
@@ -90,6 +94,24 @@ def survey_pool(job: Job, parts: Sequence[Part], kept: Mask) -> Pool:
     renumber = np.array([order.index(name) for name in names] or [0], np.int32)
     codes = np.where(codes >= 0, renumber[codes], -1).astype(np.int32)
     return Pool(parts, codes, tuple(order), sample)
+
+
+def count_labels(parts: Sequence[Part], kept: Mask, taken: Mask) -> tuple[ClassShare, ...]:
+    """Count the kept rows and those taken by label; nothing where there are many labels."""
+    counts: dict[str, tuple[int, int]] = {}
+    for frame in rows_at(parts, kept, ["label"]):
+        mark = to_series("taken", taken[frame["place"].to_numpy()])
+        named = frame.select(label_column(frame).alias("label"), mark).drop_nulls("label")
+        found = named.group_by("label").agg(pl.len().alias("rows"), pl.col("taken").sum())
+        for name, rows, some in found.iter_rows():
+            before = counts.get(name, (0, 0))
+            counts[name] = before[0] + rows, before[1] + some
+        if len(counts) > MOST_LABELS:
+            return ()
+    return tuple(
+        ClassShare(name=name, rows=rows, taken=some)
+        for name, (rows, some) in sorted(counts.items())
+    )
 
 
 def sample_texts(series: Iterable[pl.Series]) -> pl.Series:

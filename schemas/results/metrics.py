@@ -314,6 +314,9 @@ class Selection(Metrics):
     per: str | None = None
     unclassed: int = Field(0, description="Rows without a class, where classes get shares.")
     classes: tuple[ClassShare, ...] = ()
+    labels: tuple[ClassShare, ...] = Field(
+        (), description="Rows by label, where no classes get shares; none beyond 50 labels."
+    )
 
 
 LeakKind = Literal["any", "exact", "normalised", "near", "n-gram", "prompt", "answer", "group"]

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from typing import Final
 
+from siftset.pipeline.profile.shares import format_percent
 from siftset.pipeline.reports.markup import Child, h
 from siftset.pipeline.reports.page import TableColumn, draw_table
 from siftset.pipeline.reports.run.statement import ReportFinding
 from siftset.schemas.results.metrics import RunMetrics, Selection
 
 _MOST_CLASSES: Final = 50
+_TILT: Final = 0.1
+"""How much more of a label than in all rows is told, in points of its share."""
 
 
 def judge_selection(metrics: RunMetrics) -> Iterator[ReportFinding]:
@@ -27,10 +31,26 @@ def judge_selection(metrics: RunMetrics) -> Iterator[ReportFinding]:
         claim = f"{found.unclassed:,} of {found.rows:,} rows have no `{found.per}` and no share."
         todo = f"fill in `{found.per}`, or leave `select.per` out, to have them in the choice"
         yield ReportFinding("balance", "warn", claim, todo)
+    for one, taken, rows in _find_tilts(found):
+        claim = f"{taken} of the selected rows have the label {one}, and {rows} of all."
+        todo = "for equal shares of all labels set  select: {per: label}"
+        yield ReportFinding("balance", "warn", claim, todo)
     if found.taken < able:
         claim = f"{found.taken:,} of {found.rows:,} rows are selected."
         todo = "a selection saves training; where all rows can be trained on, compare with them"
         yield ReportFinding("balance", "note", claim, todo)
+
+
+def _find_tilts(found: Selection) -> Iterator[tuple[str, str, str]]:
+    """Yield the label that a selection favours most, with its shares; none within chance."""
+    taken, rows = (sum(getattr(one, name) for one in found.labels) for name in ("taken", "rows"))
+    if not taken or taken == rows:
+        return
+    best = max(found.labels, key=lambda one: one.taken / taken - one.rows / rows)
+    share = best.rows / rows
+    chance = 3 * math.sqrt(share * (1 - share) / taken)
+    if best.taken / taken - share > max(_TILT, chance):
+        yield best.name, format_percent(best.taken, taken), format_percent(best.rows, rows)
 
 
 def selection_table(found: Selection) -> Child:
@@ -38,7 +58,8 @@ def selection_table(found: Selection) -> Child:
     rows: list[list[Child]] = [["all classes", f"{found.rows:,}", f"{found.taken:,}"]]
     if found.per is None:
         rows[0][0] = "rows"
-    rows += [[h("code", one.name), f"{one.rows:,}", f"{one.taken:,}"] for one in found.classes]
+    listed = found.classes or found.labels
+    rows += [[h("code", one.name), f"{one.rows:,}", f"{one.taken:,}"] for one in listed]
     columns = [
         TableColumn("Selection", "name"),
         TableColumn("To choose from", "num"),

@@ -99,6 +99,22 @@ def test_fewer_rows_than_asked_are_all_taken(shop):
     assert any("1,000" in note for note in result.notes)
 
 
+def test_labels_that_a_selection_tilts_are_told(shop):
+    shop.remove("b")
+    kinds = (("wear", SHIRTS), ("see", FILMS))
+    shop.write("a", [{"text": text, "label": kind} for kind, texts in kinds for text in texts])
+    shop.change(select={**SELECT, "rows": 20})
+    result = run(shop)
+    (said,) = [note for note in result.notes if "select" in note]
+    assert "95.0% of the selected rows have the label wear, and 57.1% of all." in said
+    metrics = read_metrics(result.report.parent / METRICS)
+    assert [(one.name, one.rows, one.taken) for one in metrics.selection.labels] == [
+        ("see", len(FILMS), 1), ("wear", len(SHIRTS), 19),
+    ]  # fmt: skip
+    shop.change(select={**SELECT, "rows": 20, "per": "label"})
+    assert not any("select" in note for note in run(shop).notes)
+
+
 def test_rows_without_a_class_are_not_taken(shop):
     shop.write("c", [{"text": text.replace("shirt", "coat")} for text in SHIRTS])
     shop.change(select={**SELECT, "per": "label", "rows": 1_000})
