@@ -9,7 +9,7 @@ from __future__ import annotations
 import glob
 import os
 import threading
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -100,19 +100,10 @@ class DecisionLog:
     def _read_file(self, path: Path) -> bool:
         """Take the new lines of a file; return False where it was replaced by another."""
         known = self._files.setdefault(path, _ReadFile())
-        try:
-            size = path.stat().st_size
-            if size == known.size:
-                return True
-            with path.open("rb") as handle:
-                if size < known.size or handle.read(len(known.first)) != known.first:
-                    return False
-                handle.seek(known.size - len(known.last))
-                if handle.read(len(known.last)) != known.last:
-                    return False
-                new = handle.read()
-        except OSError as error:
-            raise SourceError(f"decisions {path} cannot be read: {error.strerror}") from error
+        new = _read_new(path, known)
+        if new is None:
+            return False
+        soon = datetime.now(UTC) + SKEW
         for line in new.splitlines(keepends=True):
             whole = line.endswith(b"\n")
             number = known.lines + 1
@@ -126,6 +117,12 @@ class DecisionLog:
                         f"decisions {path}, line {number}: {error}: expected a decision as siftset "
                         "writes it; fix the line or remove it"
                     ) from None
+                if event.at > soon:
+                    self.warnings.append(
+                        f"decisions {path}, line {number}: made at {event.at:%Y-%m-%d %H:%M} UTC, "
+                        "which is yet to come: it wins over what its reviewer says elsewhere until "
+                        "then"
+                    )
                 self._take(event, path, number, known)
             if not whole:
                 break
@@ -135,11 +132,6 @@ class DecisionLog:
 
     def _take(self, event: Event, path: Path, line: int, known: _ReadFile) -> None:
         known.latest = max(known.latest, event.at)
-        if event.at > datetime.now(UTC) + SKEW:
-            self.warnings.append(
-                f"decisions {path}, line {line}: made at {event.at:%Y-%m-%d %H:%M} UTC, which is "
-                "yet to come: it wins over what its reviewer says elsewhere until then"
-            )
         turn = _Turn(known.latest, line, event.event)
         before = self._events.get(event.event)
         if before is not None:
@@ -154,7 +146,8 @@ class DecisionLog:
             self._undone.update(event.undo)
         else:
             said = self._rows.setdefault(event.row_id, [])
-            said[:] = [one for one in said if one[1].event != event.event]
+            if before is not None:
+                said[:] = [one for one in said if one[1].event != event.event]
             said.append((turn, event))
 
     def __len__(self) -> int:
@@ -171,17 +164,30 @@ class DecisionLog:
     def row_ids(self) -> tuple[str, ...]:
         """The rows about which something is said that was not undone."""
         with self._lock:
-            return tuple(row_id for row_id in self._rows if self.said(row_id))
+            return tuple(
+                row_id
+                for row_id, said in self._rows.items()
+                if any(one.event not in self._undone for _, one in said)
+            )
 
     def said(self, row_id: str) -> tuple[Decision, ...]:
         """Return what every reviewer said last about a row, earliest first."""
         with self._lock:
             open_ = [one for one in self._rows.get(row_id, ()) if one[1].event not in self._undone]
+        if len(open_) < 2:  # as of nearly all rows
+            return tuple(decision for _, decision in open_)
         last: dict[str, Decision] = {}
         for _, decision in sorted(open_, key=lambda one: one[0]):
             last.pop(decision.by, None)
             last[decision.by] = decision
         return tuple(last.values())
+
+    def list_said(self) -> Iterator[tuple[str, tuple[Decision, ...]]]:
+        """Yield every row about which something holds, with what every reviewer said last."""
+        for row_id in tuple(self._rows):
+            said = self.said(row_id)
+            if said:
+                yield row_id, said
 
     def standing(self, row_id: str, seen: str | None) -> StandingDecision | None:
         """Return what holds for a row that reads `seen` now, None where nothing was said.
@@ -213,6 +219,21 @@ class DecisionLog:
             self.update()
 
 
+def _read_new(path: Path, known: _ReadFile) -> bytes | None:
+    """Return what was appended to a file; None where it is no longer the one that was read."""
+    try:
+        size = path.stat().st_size
+        if size == known.size:
+            return b""
+        with path.open("rb") as handle:
+            if size < known.size or handle.read(len(known.first)) != known.first:
+                return None
+            handle.seek(known.size - len(known.last))
+            return None if handle.read(len(known.last)) != known.last else handle.read()
+    except OSError as error:
+        raise SourceError(f"decisions {path} cannot be read: {error.strerror}") from error
+
+
 def decide_row(said: Sequence[Decision], seen: str | None) -> StandingDecision:
     """Return what comes of what every reviewer said last about a row.
 
@@ -223,6 +244,10 @@ def decide_row(said: Sequence[Decision], seen: str | None) -> StandingDecision:
     latest = everyone[-1]
     if seen is None:
         return StandingDecision("orphaned", latest, everyone)
+    if len(everyone) == 1 and latest.seen == seen:
+        return StandingDecision(
+            "skip" if latest.decision == "skip" else "applied", latest, everyone
+        )
     fresh = [one for one in everyone if one.seen == seen]
     decided = [one for one in fresh if one.effect is not None]
     if not decided:

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Final, NamedTuple
 
 import polars as pl
+from pydantic import JsonValue
 
 from siftset.pipeline.decisions.log import DecisionLog, decide_row
-from siftset.pipeline.decisions.record import Decision, DecisionState, Effect
+from siftset.pipeline.decisions.record import Decision, DecisionState, Effect, shown_label
 from siftset.pipeline.decisions.seen import hash_records
+from siftset.pipeline.storage.run_folder import json_digest
 from siftset.schemas.conversations import COLUMN, MESSAGES
 from siftset.schemas.errors import SourceError
 
@@ -187,19 +187,20 @@ def hash_decisions(log: DecisionLog) -> str:
 
 
 def _hash_lines(lines: Iterable[_Line]) -> str:
-    told = sorted(json.dumps([line.row_id, line.seen, line.state, line.effect]) for line in lines
-                  if line.state in ("applied", "disputed"))  # fmt: skip
-    return hashlib.sha256("\n".join(told).encode()).hexdigest()[:32] if told else ""
+    told = sorted(line[:4] for line in lines if line.state in ("applied", "disputed"))
+    plain: list[JsonValue] = [
+        [row, seen, state, effect.verdict, [*shown_label(effect.label)], effect.text]
+        for row, seen, state, effect in told
+    ]
+    return json_digest(plain) if plain else ""
 
 
 def _list_lines(log: DecisionLog) -> list[_Line]:
     """Return what holds for each record that somebody saw."""
     lines: list[_Line] = []
-    for row_id in log.row_ids:
-        said = log.said(row_id)
-        otherwise: DecisionState = (
-            "stale" if any(one.effect is not None for one in said) else "skip"
-        )
+    for row_id, said in log.list_said():
+        is_decided = any(one.decision != "skip" for one in said)
+        otherwise: DecisionState = "stale" if is_decided else "skip"
         for seen in dict.fromkeys(one.seen for one in said):
             found = decide_row(said, seen)
             applied = found.decision if found.state == "applied" else None

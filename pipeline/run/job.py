@@ -275,6 +275,8 @@ def _make_job(loaded: LoadedRecipe, decider: Decider, sources: Sources, suites: 
     key = run_key(recipe, sources.inputs, read)
     log = None if recipe.review is None else open_log(loaded)
     review = None if log is None else make_table(log, schema, read_schema)
+    if log is not None:
+        sources = replace(sources, warnings=(*sources.warnings, *log.warnings))
     if review is not None and review.fingerprint:
         key = json_digest([key, "review", review.fingerprint])
     fixes = read_fixes(output_folder(loaded), read_schema, key)

@@ -37,8 +37,9 @@ def measure_review(run: CurateRun, outcome: RunOutcome) -> ReviewMetrics | None:
     overruled += dropped.filter(pl.col("formula").fill_null(False)).height
     lost = table.ids.filter(pl.col("otherwise") == "stale").join(met, on="row_id", how="anti")
     partly = run.options.limit is not None or run.options.sample is not None
-    last = [log.said(row_id)[-1] for row_id in applied["row_id"]]
-    judged = [one for row_id in applied["row_id"] for one in log.said(row_id)]
+    said = [log.said(row_id) for row_id in applied["row_id"]]
+    last = [decisions[-1] for decisions in said]
+    judged = [one for decisions in said for one in decisions if one.queue is not None]
     incremental = outcome.added is not None
     return ReviewMetrics(
         kept=kept.height,

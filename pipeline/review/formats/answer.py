@@ -9,7 +9,7 @@ from typing import get_args
 
 from pydantic import JsonValue
 
-from siftset.pipeline.decisions.record import Decision, ReviewLabel, Verb, check_event
+from siftset.pipeline.decisions.record import Decision, ReviewLabel, Verb, check_event, shown_label
 from siftset.pipeline.storage.run_folder import json_digest
 from siftset.schemas.errors import SourceError
 from siftset.schemas.recipe.section import label_text
@@ -139,8 +139,3 @@ def read_seen(value: object) -> str | None:
 def as_mapping(value: object) -> Mapping[str, object]:
     """Return a JSON object, one without entries in place of anything else."""
     return value if isinstance(value, Mapping) else {}
-
-
-def shown_label(label: ReviewLabel | None) -> list[str]:
-    """Return a label as the list that tools hold choices in."""
-    return [] if label is None else [label] if isinstance(label, str) else list(label)

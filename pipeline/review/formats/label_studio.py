@@ -9,7 +9,7 @@ import json
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from siftset.pipeline.decisions.record import write_moment
+from siftset.pipeline.decisions.record import shown_label, write_moment
 from siftset.pipeline.review.formats.answer import (
     Answer,
     ShownRow,
@@ -19,7 +19,6 @@ from siftset.pipeline.review.formats.answer import (
     read_moment,
     read_seen,
     read_verb,
-    shown_label,
 )
 
 

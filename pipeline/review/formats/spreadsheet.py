@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import Final
 
-from siftset.pipeline.decisions.record import write_moment
+from siftset.pipeline.decisions.record import shown_label, write_moment
 from siftset.pipeline.review.formats.answer import (
     Answer,
     ShownRow,
@@ -20,7 +20,6 @@ from siftset.pipeline.review.formats.answer import (
     read_moment,
     read_seen,
     read_verb,
-    shown_label,
 )
 from siftset.schemas.errors import SourceError
 

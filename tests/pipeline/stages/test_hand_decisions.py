@@ -4,13 +4,17 @@ from pathlib import Path
 
 import polars as pl
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from siftset.pipeline.commands.curate import curate
+from siftset.pipeline.decisions.files import open_log
 from siftset.pipeline.decisions.log import append_events
 from siftset.pipeline.decisions.record import Decision, Undo
 from siftset.pipeline.decisions.seen import hash_records
 from siftset.pipeline.profile.history import read_metrics
 from siftset.pipeline.run.job import load_job
+from siftset.schemas.recipe.loading import load_recipe
 
 TEXTS = ("good one", "good two", "bad three", "good one", None, "bad five")
 ROWS = [{"id": str(n), "text": text, "label": "a"} for n, text in enumerate(TEXTS)]
@@ -191,3 +195,50 @@ def test_a_label_that_no_row_can_have_is_one_line(world, run, verb, more, said):
     decide(world, "0", verb, **more)
     done = run("curate", world.path())
     assert (done.exit_code, said in done.stderr) == (2, True), done.stderr
+
+
+WORDS = ("good one", "good two", "bad three", "bad four", None)
+ONE = st.tuples(
+    st.integers(0, 7),
+    st.sampled_from(["keep", "drop", "relabel", "edit", "skip"]),
+    st.sampled_from(["anna", "ben"]),
+    st.sampled_from(WORDS[:4]),
+    st.booleans(),
+)
+
+
+@settings(max_examples=6)
+@given(
+    said=st.lists(ONE, max_size=12),
+    texts=st.lists(st.sampled_from(WORDS), min_size=8, max_size=8),
+)
+def test_the_balance_closes_whatever_was_decided(new_world, said, texts):
+    world = new_world(**SECTIONS)
+    rows = [{"id": str(n), "text": text, "label": "a"} for n, text in enumerate(texts)]
+    world.write("a", rows)
+    job = load_job(world.path())
+    frame = job.sources.frame()
+    seen = hash_records(frame, job.read_schema)
+    for number, verb, by, text, is_fresh in said:
+        more = {"relabel": {"label": "b"}, "edit": {"text": text}}.get(verb, {})
+        fields = {"row_id": frame["row_id"][number], "decision": verb, "by": by, **more,
+                 "seen": seen[number] if is_fresh else "0" * 16}  # fmt: skip
+        append_events(world.folder / "review" / f"{by}.jsonl", [Decision.model_validate(fields)])
+    result = curate(world.path())
+    counts = result.rows.to_json()
+    assert counts.pop("read") == 8 == sum(counts.values())
+    folder = run_folder(result)
+    for name, place in (("rejected", "rejected"), ("quarantined", "quarantine")):
+        assert pl.read_parquet(folder / place / "*.parquet").height == counts[name]
+    # what holds is in the set as it was decided, or repeats another row, or broke a rule
+    log = open_log(load_recipe(world.path()))
+    held = pl.read_delta(str(world.folder / "out/set"))
+    kept_ids = set(held["row_id"])
+    for row_id, now in zip(frame["row_id"], seen, strict=True):
+        found = log.standing(row_id, now)
+        if found is None or found.state != "applied" or found.decision is None:
+            continue
+        if found.decision.decision == "drop":
+            assert row_id not in kept_ids
+        if found.decision.text is not None and row_id in kept_ids:
+            assert held.filter(row_id=row_id)["text"].to_list() == [found.decision.text]
