@@ -170,7 +170,7 @@ def _judge_votes(metrics: RunMetrics) -> Iterator[ReportFinding]:
             f"{without:,} of {votes.rows:,} rows read have no label: nothing votes on "
             f"{votes.silent:,}, and {votes.tied:,} have a tie."
         )
-        todo = "`~is_null(label)` in the formula leaves them out; they stay in without it"
+        todo = "`~is_null(label)` in the formula leaves them out, as training a classifier needs"
         command = write_command(metrics, "explain", "--analyze")
         yield ReportFinding("labels", "note", claim, todo, command=command)
     command = write_command(metrics, "explain", "--analyze")
