@@ -11,7 +11,11 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from siftset.pipeline.approval.diff import diff
+from siftset.pipeline.decisions.log import append_events
+from siftset.pipeline.decisions.record import Decision
+from siftset.pipeline.decisions.seen import hash_records
 from siftset.pipeline.refresh.plans import apply, plan
+from siftset.pipeline.run.job import load_job
 from siftset.schemas.errors import OutputError
 
 SELECT = {"rows": 4, "near": "examples.jsonl"}
@@ -164,3 +168,22 @@ def test_the_file_of_a_later_record_may_go_without_a_trace(new_shop):
     world.remove("b")
     world.refresh()
     assert world.set()["id"].to_list() == [2]
+
+
+def test_what_people_drop_gives_its_place_to_the_next_and_what_they_keep_is_in_the_choice(new_shop):
+    world = new_shop(select={**SELECT, "rows": 2}, review={})
+    write(world, "a", ["a coat of wool", "a warm shirt", "garden and river", "coat"])
+    assert world.refresh().rows.rejected == 2
+    assert set(world.set()["text"]) == {"a coat of wool", "a warm shirt"}
+    job = load_job(world.path())
+    rows = job.sources.frame()
+    for text, decision in (("a coat of wool", "drop"), ("coat", "keep")):
+        row = rows.filter(pl.col("text") == text)
+        given = {"row_id": row["row_id"][0], "seen": hash_records(row, job.columns)[0],
+                 "decision": decision, "by": "ana"}  # fmt: skip
+        append_events(world.folder / "review/ana.jsonl", [Decision.model_validate(given)])
+    result = world.refresh()
+    assert set(world.set()["text"]) == {"coat", "a warm shirt"}
+    assert world.set().equals(world.full())
+    rejected = pl.read_parquet(result.report.parent / "rejected" / "*.parquet")
+    assert sorted(rejected["clause"].cast(pl.String)) == ["review", "select"]
