@@ -77,8 +77,8 @@ def describe_selection(select: Select, examples: Examples) -> str:
     """Say in a line which rows are taken."""
     shares = f", equal shares by {select.per}" if select.per is not None else ""
     return (
-        f"{select.rows:,} rows most like {len(examples.texts):,} texts of {examples.name} "
-        f"(method {select.method}, model {select.model}{shares})"
+        f"{select.rows:,} rows most like the texts of {examples.name} "
+        f"(examples {len(examples.texts):,}, method {select.method}, model {select.model}{shares})"
     )
 
 

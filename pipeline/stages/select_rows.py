@@ -81,7 +81,7 @@ def select_rows(run: CurateRun, parts: Sequence[Part], kept: Mask) -> RowSelecti
     )
     run.progress.say(
         f"{facts.taken:,} of {facts.rows:,} rows are selected, those most like "
-        f"{facts.examples:,} texts of {facts.near}"
+        f"the texts of {facts.near}"
     )
     return RowSelection(taken, facts)
 

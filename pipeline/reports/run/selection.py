@@ -72,7 +72,7 @@ def selection_table(found: Selection) -> Child:
             f"{found.likeness_taken:.2f} of the rows taken and {found.likeness_all:.2f} of all."
         )
     note = (
-        f"The rows most like {found.examples:,} texts of {found.near}, by the method "
+        f"The rows most like the texts of {found.near} ({found.examples:,}), by the method "
         f"{found.method} and the model {found.model}, of the whole version.{like} The others are "
         "rejected by select. Training on all of them is the alternative: a selection saves "
         "training, and all rows mostly teach more."

@@ -241,7 +241,10 @@ def test_every_answer_about_a_row_names_the_selection(shop):
     lost = rejected.filter(pl.col("clause").cast(pl.String) == "select")
     told = explain_one(shop.path(), lost["row_id"][0])
     assert "rejected, because of  select  (other rows are more like the examples)" in told.text
-    assert "rows most like 2 texts of examples.jsonl" in explain_plan(shop.path()).text
+    assert (
+        "rows most like the texts of examples.jsonl (examples 2, method domain"
+        in explain_plan(shop.path()).text
+    )
     assert any(line.startswith("select    12 rows") for line in check_recipe(shop.path()).lines())
     metrics = read_metrics(folder / METRICS)
     assert metrics is not None
@@ -253,5 +256,5 @@ def test_every_answer_about_a_row_names_the_selection(shop):
     assert "other rows are more like the examples" in said
     assert "select does not hold" not in said
     page = result.report.read_text()
-    assert "The rows most like 2 texts of examples.jsonl" in page
+    assert "The rows most like the texts of examples.jsonl (2), by" in page
     assert "Training on all of them is the alternative" in page
