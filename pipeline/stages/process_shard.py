@@ -33,6 +33,7 @@ from siftset.pipeline.storage.part_files import Part, PartWriter
 from siftset.schemas.results.metrics import VoteMetrics
 from siftset.schemas.results.summary import Balance
 from siftset.signals.kernels.arrays import to_series
+from siftset.signals.label_votes.voters import COLUMNS as VOTED
 from siftset.signals.label_votes.voters import Voters, add_metrics
 
 if TYPE_CHECKING:
@@ -315,7 +316,7 @@ def rejected_rows(
     """Return what is recorded of rows that something rejects."""
     scores = ["scores"] if "scores" in frame.columns else []
     text = ["text"] if record == "full" and "text" in frame.columns else []
-    named = [column for column in ("id", "label") if column in frame.columns]
+    named = [column for column in ("id", *VOTED) if column in frame.columns]
     columns = ["row_id", *named, "source", "signals", *scores, "clause", *text]
     rows = frame.with_columns(*cast_storable(frame.select(named)), clause=clause).select(columns)
     return rows.clear() if record == "none" else rows

@@ -180,6 +180,7 @@ def test_the_share_of_each_class_stays_that_the_texts_nearby_agree_with(cut):
     row = oil.filter(pl.col("text") == "good engine oil").collect()["row_id"].item()
     told = explain_recipe(cut.path(), row).text
     assert "label.keep_share  (the texts nearby agree more with other rows of its label)" in told
+    assert "label: pos, votes: pos by good (agreement 1.00)" in told
 
 
 def test_a_refresh_cuts_as_a_full_run_does(cut):
