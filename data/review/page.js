@@ -300,7 +300,7 @@ function drawOne() {
   if (writing) page.reason = $("reason").value;
   fill(box, drawRow(row, {
     detail: page.detail, editing: page.editing, sought: page.filter.q, labels: page.state.labels,
-    reason: page.reason, queue: (chosenQueue() || {}).title, act: { decide, edit: startEdit, save: saveEdit, leave: leaveEdit },
+    reason: page.reason, queue: (chosenQueue() || {}).title, act: { decide, edit: page.state.edits && startEdit, save: saveEdit, leave: leaveEdit },
   }));
   if (writing) $("reason").focus();
 }
@@ -340,7 +340,7 @@ async function undo() {
 }
 
 function startEdit() {
-  if (!current()) return;
+  if (!current() || !page.state.edits) return;
   page.editing = true;
   drawOne();
   // a list holds the beginning of a long text only

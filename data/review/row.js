@@ -39,7 +39,7 @@ function drawRow(row, { detail, editing, sought, labels, reason, queue, act }) {
     editing ? editButtons(whole, act) : verdictButtons(row, act),
     !editing && labelButtons(row, doubt, labels, act),
     !editing && make("div", { class: "acts more" },
-      make("button", { class: "act quiet", onclick: act.edit }, "Edit text", key("E")),
+      act.edit && make("button", { class: "act quiet", onclick: act.edit }, "Edit text", key("E")),
       make("button", { class: "act quiet", onclick: () => act.decide("skip") }, "Later", key("S"))),
     make("h3", null, "Reason"),
     make("input", {

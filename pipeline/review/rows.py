@@ -83,8 +83,11 @@ def read_review_rows(recipe: RecipeLike, overrides: tuple[str, ...] = ()) -> Rev
             f"{store.output} holds no set yet, so there is nothing to review: run  siftset curate"
         )
     job = load_job(loaded)
+    source = _read_source(job)
+    if source.is_empty():
+        raise OutputError("the source holds no row that could be reviewed: name files that do")
     outcomes = _read_outcomes(store)
-    frame = _read_source(job).join(outcomes, on="row_id", how="left", maintain_order="left")
+    frame = source.join(outcomes, on="row_id", how="left", maintain_order="left")
     frame = frame.with_columns(pl.col(PART).fill_null(UNREAD).cast(pl.Enum(PARTS)))
     named = [name.removeprefix(SIGNAL) for name in outcomes.columns if name.startswith(SIGNAL)]
     scored = [name.removeprefix(SCORE) for name in outcomes.columns if name.startswith(SCORE)]

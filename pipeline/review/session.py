@@ -12,6 +12,7 @@ import polars as pl
 from pydantic import JsonValue
 
 from siftset.pipeline.decisions.record import Decision, new_step
+from siftset.pipeline.review.changes import can_edit, check_change, list_labels
 from siftset.pipeline.review.columns import Mask, Places
 from siftset.pipeline.review.filters import Filter, Matcher
 from siftset.pipeline.review.hand import DISPUTED, STALE, HandDecisions, describe_decision
@@ -59,7 +60,7 @@ class ReviewSession:
         self.preparation = preparation
         self.matcher = Matcher(rows, hand.states)
         self.rules = RuleBook(rows)
-        self.labels = sorted(value for value in getattr(rows.facets.get("label"), "values", ()))
+        self.labels = list_labels(rows)
 
     def queues(self) -> list[Queue]:
         """Return what there is to look at now."""
@@ -89,6 +90,7 @@ class ReviewSession:
             "by": self.hand.by,
             "file": self.hand.path.name,
             "labels": [*self.labels],
+            "edits": can_edit(rows),
             "formula": rows.job.decider.formula.text,
             "bulk": BULK,
             "orphaned": self.hand.orphaned,
@@ -235,6 +237,7 @@ class ReviewSession:
         Of many rows the count must be the one that the person was told: in between another reviewer
         may have decided some of them.
         """
+        check_change(self.rows, ask)
         places = self._meant(ask)
         how: Literal["row", "bulk"] = "bulk" if ask.row is None else "row"
         step = new_step()

@@ -8,8 +8,10 @@ import threading
 import urllib.request
 from dataclasses import replace
 
+import polars as pl
 import pytest
 
+from siftset.pipeline.commands.curate import curate
 from siftset.pipeline.reports.index import index_page
 from siftset.pipeline.review.open import open_review
 from siftset.pipeline.review.server import KEY, open_server
@@ -217,6 +219,38 @@ def test_too_many_rows_are_a_rule_and_no_decision(page, monkeypatch) -> None:
     status, said, _ = page.send("POST", "/api/decide", body)
     assert (status, _decisions(page)) == (400, [])
     assert "write a rule into the recipe" in json.loads(said)["error"]
+
+
+CHAT = """
+name: chat
+output: out
+source:
+  files: {paths: [rows.parquet], label: stars, messages: turns}
+signals: {some: {length: {min: 1}}}
+keep: some
+review: {}
+"""
+
+
+def test_what_no_run_could_apply_is_no_decision(tmp_path, serve) -> None:
+    turns = [
+        [{"role": "user", "content": word}, {"role": "assistant", "content": "Yes."}]
+        for word in ("Hello", "Is it good?", "What else?")
+    ]
+    pl.DataFrame({"turns": turns, "stars": [1, 2, 5]}).write_parquet(tmp_path / "rows.parquet")
+    path = tmp_path / "recipe.yaml"
+    path.write_text(CHAT, encoding="utf-8")
+    curate(path)
+    page = serve(open_review(path, by="mara"))
+    assert page.ask("state")["edits"] is False
+    assert page.ask("state")["labels"] == ["1", "2", "5"]
+    for change in ({"decision": "edit", "text": "x"}, {"decision": "relabel", "label": "many"}):
+        status, _, _ = page.send("POST", "/api/decide", json.dumps({"row": 0, **change}))
+        assert status == 400
+    page.tell("decide", row=0, decision="relabel", label="4")
+    curate(path)
+    labels = pl.read_delta(str(tmp_path / "out" / "set"))["label"].sort().to_list()
+    assert labels == [2, 4, 5]
 
 
 def test_the_command_serves_until_it_is_ended(recipe, run, monkeypatch) -> None:
