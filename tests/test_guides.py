@@ -145,3 +145,9 @@ def test_the_variants_of_schedulers_are_python():
     for language, block in blocks:
         if language == "python":
             compile(block, "docs/approval.md", "exec")
+
+
+def test_the_concepts_count_the_kinds_that_come_with_siftset():
+    from siftset.signals.registry import KINDS
+
+    assert f"[{len(KINDS)} kinds](kinds.md)" in (ROOT / "docs/concepts.md").read_text("utf-8")
