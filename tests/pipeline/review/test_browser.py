@@ -150,6 +150,44 @@ def test_search_facets_and_help_work_by_keyboard(page, browser) -> None:
     assert person.script(unnamed) == []
 
 
+def test_a_lasso_on_the_map_becomes_a_rule_in_the_recipe(
+    recipe: Path, serve, browser, monkeypatch
+) -> None:
+    from selenium.webdriver import ActionChains
+
+    monkeypatch.setattr("siftset.pipeline.review.map._has_opentsne", lambda: False)
+    session = open_review(recipe, by="mara", with_map=True)
+    session.preparation.make()
+    person = Person(browser, serve(session))
+    person.script("choose({queue: ''})")
+    person.wait("return page.total === 63 && !$('mapcard').hidden && $('map').width > 300")
+    canvas = person.driver.find_element("id", "map")
+    wide, tall = canvas.size["width"] / 2 - 4, canvas.size["height"] / 2 - 4
+    corners = ((0, -tall), (0, 0), (0, tall), (-wide, tall), (-wide, 0), (-wide, -tall), (0, -tall))
+    person.press("l")
+    drag = ActionChains(person.driver, duration=5)
+    drag.move_to_element_with_offset(canvas, 0, int(-tall)).click_and_hold()
+    for x, y in corners[1:]:
+        drag.move_to_element_with_offset(canvas, int(x), int(y))
+    drag.release().perform()
+    person.wait("return page.filter.selection && page.total > 5 && page.total < 60")
+    drawn = session.preparation.map
+    chosen = session.matcher.selections[person.script("page.filter.selection")]
+    # one side of the map, and every row of it
+    assert drawn.x[chosen].max() < drawn.x[~chosen].min()
+    person.script("proposeRules()")
+    person.wait("return document.querySelectorAll('.rule').length")
+    assert person.script("document.querySelector('.rule b').textContent")
+    before = recipe.read_text()
+    person.script("document.querySelector('.rule .end button').click()")
+    person.wait("return document.querySelector('pre.diff')")
+    assert recipe.read_text() == before
+    person.script("document.querySelector('dialog .primary').click()")
+    person.wait("return document.querySelector('dialog h2').textContent === 'Written'")
+    assert recipe.read_text().startswith(f"{before}\n# Proposed by siftset review")
+    assert browser.complaints() == []
+
+
 def test_the_page_fits_a_phone(page, browser) -> None:
     browser.emulate(width=390)
     person = Person(browser, page)
