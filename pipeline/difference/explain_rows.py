@@ -14,6 +14,7 @@ from siftset.pipeline.difference.find_rows import (
     content_columns,
     drop_shared,
     find_records,
+    id_expr,
     read_rows,
     read_schema,
     state_columns,
@@ -22,6 +23,7 @@ from siftset.pipeline.difference.find_rows import (
 from siftset.pipeline.difference.state import SetState
 from siftset.schemas.results.columns import CUT, SELECT
 
+_DECIDED: Final = {"verdict": pl.String, "relabelled": pl.Boolean, "edited": pl.Boolean}
 _SHOWN: Final = 64
 """Signals that are looked at; a formula of more names the clause alone."""
 
@@ -48,7 +50,8 @@ def explain_rows(
         "before": (before, after, ids.filter(pl.col("kind") != "added"), "removed"),
         "after": (after, before, ids.filter(pl.col("kind") != "removed"), "added"),
     }
-    rows, compared = ids, content_columns(before, after) or ["split"]
+    rows = ids.join(_find_decided(before, after), on=ID, how="left")
+    compared = content_columns(before, after) or ["split"]
     own = drop_shared(before.files, after.files)
     for (name, (side, other, wanted, alone)), files in zip(sides.items(), own, strict=False):
         held = _read_side(side, files, wanted, signals, with_text=changes.has_ids)
@@ -63,6 +66,22 @@ def explain_rows(
         rows = rows.join(_mark(found, f"{opposite} record"), on=ID, how="left")
     compared = compared if f"before #{compared[0]}" in rows.columns else []
     return _name_reasons(rows, signals, compared, changes)
+
+
+def _find_decided(before: SetState, after: SetState) -> pl.DataFrame:
+    """Return the rows about which people decide something else on one side than on the other."""
+    held = []
+    for side in (before, after):
+        rows = pl.DataFrame(schema={"row_id": pl.String, **_DECIDED})
+        if side.reviewed is not None:
+            rows = pl.read_parquet(side.reviewed).filter(pl.col("state") == "applied")
+        held.append(rows.select("row_id", *_DECIDED))
+    both = held[0].join(held[1], on="row_id", how="full", suffix=" after", coalesce=True)
+    # a new label in place of another one is a change that these words do not show
+    differs = [pl.col(name).ne_missing(pl.col(f"{name} after")) for name in _DECIDED]
+    again = [pl.col(f"{name} after") for name in ("relabelled", "edited")]
+    found = both.filter(pl.any_horizontal(*differs, *again))
+    return found.select(id_expr(), by_hand=pl.lit(value=True)).unique(ID)
 
 
 def _read_side(
@@ -218,8 +237,14 @@ def _reason(changes: DefinitionChanges) -> pl.Expr:
         .then(pl.lit("new input"))
         .otherwise(pl.lit("gone input"))
     )
+    # a row that is new in the input is new, whether or not somebody decided about it
+    known = place.is_in(["rejected", "quarantine"]).fill_null(value=False)
+    known |= (pl.col("kind") == "changed") | (place.is_null() & same_input)
+    decided = pl.col("by_hand").fill_null(value=False) & known
     return (
-        pl.when((pl.col("kind") == "changed") & (pl.col("columns").list.join("") == "split"))
+        pl.when(decided & (pl.col("columns").list.join("").fill_null("") != "split"))
+        .then(pl.lit("by hand"))
+        .when((pl.col("kind") == "changed") & (pl.col("columns").list.join("") == "split"))
         .then(pl.lit("split"))
         .when(pl.col("kind") == "changed")
         .then(pl.lit("correction"))

@@ -12,7 +12,7 @@ from pydantic import JsonValue
 
 from siftset.pipeline.storage.atomic_files import read_json
 from siftset.pipeline.storage.remote import fetch_below
-from siftset.pipeline.storage.run_folder import MANIFEST, RUNS, RunFolder
+from siftset.pipeline.storage.run_folder import MANIFEST, REVIEWED, RUNS, RunFolder
 from siftset.pipeline.storage.table import Commit, Store
 from siftset.schemas.errors import OutputError
 from siftset.schemas.results.difference import Side
@@ -34,6 +34,8 @@ class SetState:
     """Of every run that counts, the latest first."""
     manifest: Mapping[str, JsonValue] = field(default_factory=dict)
     """What the latest run says of its recipe, its signals and its input."""
+    reviewed: Path | None = None
+    """What it says of the rows that people decided about, if they did."""
 
     def count_rows(self) -> int:
         """Return how many rows the set has."""
@@ -61,6 +63,7 @@ def version_state(store: Store, version: int, name: str | None = None) -> SetSta
         store.commit_of(version)  # says which versions there are
         raise OutputError(f"{store.path} has no version {version}")
     records: list[Records] = []
+    reviewed: Path | None = None
     manifest: Mapping[str, JsonValue] = {}
     # a version that was brought back has no run of its own: that of the same key decided its rows
     first = next((c for c in commits if c.key == made.key and _has_run(store, c)), made)
@@ -69,7 +72,8 @@ def version_state(store: Store, version: int, name: str | None = None) -> SetSta
         if not _has_run(store, commit):
             continue
         said = folder.manifest()
-        manifest = manifest or said
+        if not manifest:
+            manifest, reviewed = said, _find_reviewed(folder.path)
         for place in PLACES:
             fetch_below(store.output, f"{RUNS}/{commit.run_id}/{place}")
         records.append(find_records(folder.path))
@@ -83,7 +87,7 @@ def version_state(store: Store, version: int, name: str | None = None) -> SetSta
         rows=count_file_rows(files),
         formula=made.metadata.get("siftset_formula_text", ""),
     )
-    return SetState(side, files, tuple(records), manifest)
+    return SetState(side, files, tuple(records), manifest, reviewed)
 
 
 def folder_state(folder: Path, files: Sequence[Path], *, name: str, run_id: str = "") -> SetState:
@@ -96,7 +100,8 @@ def folder_state(folder: Path, files: Sequence[Path], *, name: str, run_id: str 
         rows=count_file_rows(files),
         formula=str(formula.get("text", "")) if isinstance(formula, dict) else "",
     )
-    return SetState(side, tuple(files), (find_records(folder),), manifest)
+    records = (find_records(folder),)
+    return SetState(side, tuple(files), records, manifest, _find_reviewed(folder))
 
 
 def current_state(store: Store) -> SetState:
@@ -105,6 +110,11 @@ def current_state(store: Store) -> SetState:
     if current is None:
         return SetState(Side(name="no version yet"), ())
     return version_state(store, current.version)
+
+
+def _find_reviewed(folder: Path) -> Path | None:
+    path = folder / REVIEWED
+    return path if path.is_file() else None
 
 
 def _has_run(store: Store, commit: Commit) -> bool:

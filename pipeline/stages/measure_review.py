@@ -13,6 +13,7 @@ from siftset.pipeline.decisions.record import Decision, write_moment
 from siftset.pipeline.stages.hand_decisions import COVERED, read_reviewed
 from siftset.pipeline.storage.run_folder import MANIFEST, RunFolder
 from siftset.schemas.results.review import ReviewMetrics, SetEstimate
+from siftset.signals.labels import label_column
 
 if TYPE_CHECKING:
     from siftset.pipeline.run.context import CurateRun
@@ -52,6 +53,7 @@ def measure_review(run: CurateRun, outcome: RunOutcome) -> ReviewMetrics | None:
         orphaned=None if partly else lost.height,
         disputed=counts.get("disputed", 0),
         skipped=counts.get("skip", 0),
+        new_labels=_find_new_labels(applied.filter("relabelled")["row_id"], outcome),
         reviewers=dict(Counter(one.by for one in last).most_common()),
         until=write_moment(max(one.at for one in last)) if last else "",
         files=tuple(path.name for path in log.files),
@@ -60,6 +62,29 @@ def measure_review(run: CurateRun, outcome: RunOutcome) -> ReviewMetrics | None:
             run, judged, RANDOM_REJECTED, _ALL if incremental else outcome.balance.rejected
         ),
     )
+
+
+def _find_new_labels(relabelled: pl.Series, outcome: RunOutcome) -> dict[str, int]:
+    """Return the labels that relabelled rows of the set alone have, with how many have them."""
+    if relabelled.is_empty() or not outcome.files:
+        return {}
+    rows = pl.scan_parquet([file.path for file in outcome.files])
+    by_hand = pl.col("row_id").is_in(relabelled.implode())
+    counted = (
+        rows.group_by(label_column(rows).alias("label"))
+        .agg(by_hand=by_hand.sum(), others=(~by_hand).sum())
+        .filter((pl.col("others") == 0) & pl.col("label").is_not_null())
+        .sort("label")
+        .collect(engine="streaming")
+    )
+    others: set[str] = set()
+    aside = [*outcome.parts["rejected"], *outcome.parts["quarantine"], *outcome.duplicates]
+    for part in aside if counted.height else ():
+        frame = pl.scan_parquet(part.path)
+        if "label" in frame.collect_schema():
+            others.update(frame.select(label_column(frame)).unique().collect().to_series())
+    return {name: rows for name, rows in counted.select("label", "by_hand").iter_rows()
+            if name not in others}  # fmt: skip
 
 
 def _estimate(run: CurateRun, judged: list[Decision], queue: str, among: int) -> SetEstimate | None:

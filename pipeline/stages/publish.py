@@ -17,13 +17,16 @@ from typing import TYPE_CHECKING, Final
 
 from pydantic import JsonValue
 
+from siftset.pipeline.decisions.table import MET
 from siftset.pipeline.run.job import describe_recipe
+from siftset.pipeline.stages.hand_decisions import read_reviewed
 from siftset.pipeline.storage.atomic_files import atomic_write, disk_full_errors, sync, write_json
 from siftset.pipeline.storage.object_store import is_address
 from siftset.pipeline.storage.ownership import OWNER
 from siftset.pipeline.storage.plan_folder import DIFF_HTML, DIFF_JSON, PlanFolder
 from siftset.pipeline.storage.run_folder import (
     MANIFEST,
+    REVIEWED,
     RunFolder,
     State,
     recipe_hash,
@@ -263,6 +266,11 @@ def assemble_run(
     for name in (PROFILE, RETRACTIONS, DIFF_HTML, DIFF_JSON):
         if (run.folder / name).is_file():
             (run.folder / name).replace(draft / name)
+    if run.job.review is not None:
+        # what tells a later comparison which rows differ because somebody decided
+        told = read_reviewed(outcome.reviewed).select(MET.names())
+        told.write_parquet(draft / REVIEWED)
+        sync(draft / REVIEWED)
     if assessment.faults:
         faults: list[JsonValue] = [dict(fault) for fault in assessment.faults]
         write_json(draft / FAULTS, {"faults": hide_in_json(faults)})

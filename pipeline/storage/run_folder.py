@@ -20,6 +20,8 @@ from siftset.schemas.recipe.model import Recipe
 
 RUNS: Final = "runs"
 MANIFEST: Final = "manifest.json"
+REVIEWED: Final = "reviewed.parquet"
+"""What a run says of the rows of the whole set that people decided about."""
 MEANING: Final = 2
 """Raised when the same recipe on the same input gives other rows, ids or splits than before."""
 

@@ -29,6 +29,7 @@ Reason = Literal[
     "correction",
     "duplicate",
     "selection",
+    "by hand",
 ]
 """Why a row differs: what came or went, what was decided otherwise, or which copy is kept."""
 
@@ -43,6 +44,7 @@ REASON_WORDS: dict[str, str] = {
     "split": "another split",
     "correction": "the input says something else of it",
     "duplicate": "another copy of its text is kept",
+    "by hand": "somebody decided otherwise",
     "selection": "another choice of the rows most like the examples",
 }
 

@@ -41,6 +41,9 @@ class ReviewMetrics(BaseModel):
     )
     disputed: int = Field(0, description="Rows about which reviewers disagree.")
     skipped: int = Field(0, description="Rows that were put off.")
+    new_labels: dict[str, int] = Field(
+        default_factory=dict, description="Labels that people alone gave, with their rows."
+    )
     reviewers: dict[str, int] = Field(
         default_factory=dict, description="Rows in force, by who decided last."
     )

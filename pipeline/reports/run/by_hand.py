@@ -30,6 +30,10 @@ def judge_review(metrics: RunMetrics) -> Iterator[ReportFinding]:
         )
         todo = "look at them again in the queue of stale rows"
         yield ReportFinding("balance", "warn", claim, todo, command=command)
+    for label, rows in found.new_labels.items():
+        claim = f"`{label}` is a label that people alone gave, to {rows:,} rows."
+        todo = "look whether it is misspelt"
+        yield ReportFinding("balance", "warn", claim, todo, command=command)
     if found.orphaned:
         claim = f"{found.orphaned:,} rows that were decided are not in the input."
         todo = "an id column keeps decisions with their rows; what lies in other files is no loss"

@@ -197,6 +197,31 @@ def test_a_label_that_no_row_can_have_is_one_line(world, run, verb, more, said):
     assert (done.exit_code, said in done.stderr) == (2, True), done.stderr
 
 
+def test_a_label_that_no_record_has_is_told(world):
+    decide(world, "0", "relabel", label="a")
+    decide(world, "1", "relabel", label="postive")
+    notes = curate(world.path()).notes
+    assert [note for note in notes if "people alone gave" in note] == [
+        "`postive` is a label that people alone gave, to 1 rows. Look whether it is misspelt"
+    ]
+
+
+def test_a_difference_names_the_rows_that_people_moved(world, run, told):
+    curate(world.path())
+    made = decide(world, "0", "drop")
+    decide(world, "1", "relabel", label="b")
+    decide(world, "2", "keep")
+    plan = told("plan", world.path())["plan"]
+    found = told("explain", world.path(), "--diff")
+    moved = {(one["kind"], one["reason"]): one["rows"] for one in found["reasons"]}
+    assert moved == {("removed", "by hand"): 1, ("changed", "by hand"): 1, ("added", "by hand"): 1}
+    assert told("apply", world.path())["version"] == 1
+    assert plan["changes"]["removed"] == 1
+    append_events(world.folder / "review/anna.jsonl", [Undo(undo=(made.event,), by="anna")])
+    (one,) = told("explain", world.path(), "--diff")["reasons"]
+    assert (one["kind"], one["reason"], one["rows"]) == ("added", "by hand", 1)
+
+
 WORDS = ("good one", "good two", "bad three", "bad four", None)
 ONE = st.tuples(
     st.integers(0, 7),
