@@ -26,6 +26,7 @@ EXTRAS: Final = {
     "language": "py3langid",
     "train": "transformers",
     "search": "optuna",
+    "review": "openTSNE",
     "onnx": "onnxscript",
     "mcp": "mcp",
     "ray": "ray",
