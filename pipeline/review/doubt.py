@@ -25,7 +25,7 @@ _BLOCK: Final = 20_000
 
 
 @dataclass(frozen=True, slots=True)
-class LabelDoubt:
+class RowDoubts:
     """What the models say of each row's label."""
 
     doubt: NDArray[np.float32]
@@ -44,7 +44,7 @@ class LabelDoubt:
         return Queue("doubt", "Doubtful labels", about, order)
 
 
-def assess_labels(rows: ReviewRows, cache: Path) -> LabelDoubt:
+def assess_labels(rows: ReviewRows, cache: Path) -> RowDoubts:
     """Fit models on the labels and ask each about the rows it did not see.
 
     What was found is kept in the folder `cache` and found again for the same texts and labels.
@@ -65,7 +65,7 @@ def assess_labels(rows: ReviewRows, cache: Path) -> LabelDoubt:
         found = _ask_models(labelled, rows.count, group)
         write_arrays(cache / f"doubt-{key}.npz", found)
     classes = tuple(found["classes"].tolist())
-    return LabelDoubt(
+    return RowDoubts(
         np.asarray(found["doubt"], np.float32),
         np.asarray(found["own"], np.float32),
         np.asarray(found["likelier"], np.int32),

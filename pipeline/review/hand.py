@@ -32,7 +32,7 @@ WORDS: Final = {
 _VALUES: Final = (*WORDS.values(), STALE, DISPUTED)
 
 
-class Estimate(NamedTuple):
+class SampleShare(NamedTuple):
     """A share of the rows drawn at random that a person looked at, with its 95 % interval."""
 
     part: int
@@ -122,7 +122,7 @@ class HandDecisions:
         """Return the rows that are in a state."""
         return np.flatnonzero(self.states.mask([state]))
 
-    def estimate(self, queue: Queue, among: int) -> Estimate | None:
+    def estimate(self, queue: Queue, among: int) -> SampleShare | None:
         """Return the share that rows drawn at random have, of those looked at one by one.
 
         Of kept rows it is those that are right as they stand; of rejected ones those that somebody
@@ -138,8 +138,8 @@ class HandDecisions:
             return None
         if queue.name == RANDOM_REJECTED:
             wanted = found.judged - found.right
-            return Estimate(wanted, found.judged, 1 - found.high, 1 - found.low)
-        return Estimate(found.right, found.judged, found.low, found.high)
+            return SampleShare(wanted, found.judged, 1 - found.high, 1 - found.low)
+        return SampleShare(found.right, found.judged, found.low, found.high)
 
     def _settle(self, row_ids: Iterable[str]) -> None:
         self._known = len(self.log)

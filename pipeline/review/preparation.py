@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 from pydantic import JsonValue
 
 from siftset.pipeline.review.cache import FOLDER
-from siftset.pipeline.review.doubt import LabelDoubt, assess_labels
+from siftset.pipeline.review.doubt import RowDoubts, assess_labels
 from siftset.pipeline.review.queues import Queue, find_one_clause_away, quick_queues
 from siftset.pipeline.review.rows import ReviewRows
 from siftset.pipeline.review.vectors import TextVectors, make_vectors
@@ -33,7 +33,7 @@ class Preparation:
         self.rows = rows
         self.queues: list[Queue] = quick_queues(rows)
         self.vectors: TextVectors | None = None
-        self.doubt: LabelDoubt | None = None
+        self.doubt: RowDoubts | None = None
         self.map: TextMap | None = None
         self.notes: list[str] = []
         """What could not be made, and why."""

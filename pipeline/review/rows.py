@@ -156,7 +156,7 @@ def _find_facets(frame: pl.DataFrame) -> dict[str, CodedColumn]:
 
 def _read_outcomes(store: Store) -> pl.DataFrame:
     """Return each row's part, why, and what the signals said, from the set and its runs."""
-    frames = [_flatten(store.scan().collect(), KEPT, pl.lit(None, pl.String))]
+    frames = [_flatten_rows(store.scan().collect(), KEPT, pl.lit(None, pl.String))]
     for folder in run_folders(store.output):
         if folder.manifest().get("state") != "published":
             continue
@@ -165,7 +165,7 @@ def _read_outcomes(store: Store) -> pl.DataFrame:
             files = sorted((folder.path / name).glob("*.parquet"))
             if files:
                 rows = pl.read_parquet(files, missing_columns="insert")
-                frames.append(_flatten(rows, part, why))
+                frames.append(_flatten_rows(rows, part, why))
     found = pl.concat(frames, how="diagonal_relaxed")
     # The set as it is now goes first, then the latest run that had the row.
     return found.unique("row_id", keep="first", maintain_order=True)
@@ -178,7 +178,7 @@ _PLACES: Final = (
 )
 
 
-def _flatten(rows: pl.DataFrame, part: str, why: pl.Expr) -> pl.DataFrame:
+def _flatten_rows(rows: pl.DataFrame, part: str, why: pl.Expr) -> pl.DataFrame:
     repeats = pl.col("duplicate_of") if part == DUPLICATE else pl.lit(None, pl.String)
     return rows.select(
         "row_id",

@@ -6,6 +6,7 @@ import gzip
 import hashlib
 import json
 from base64 import b64encode
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -86,27 +87,10 @@ def _gather(session: ReviewSession, places: Places) -> dict[str, JsonValue]:
     number = {row: at for at, row in enumerate(places.tolist())}
     files = frame[FILE].unique(maintain_order=True).to_list()
     file_of = {name: at for at, name in enumerate(files)}
-    doubt = session.preparation.doubt
-    doubts: dict[str, JsonValue] = {}
-    if doubt is not None:
-        doubtful = np.flatnonzero(doubt.doubt[places] > 0.5).tolist()
-        for at in doubtful:
-            row = places[at]
-            doubts[str(at)] = [round(float(doubt.own[row]), 3), doubt.classes[doubt.likelier[row]]]
     said = {str(at): session.hand.describe(row) for row, at in number.items()
             if session.hand.states.codes[row] < len(session.hand.states.values)}  # fmt: skip
     parts = dict(rows.facets["part"].count(None))
     drawn = session.preparation.map
-    queues: list[JsonValue] = [
-        {
-            "name": queue.name,
-            "title": queue.title,
-            "about": queue.about,
-            "places": [number[row] for row in queue.rows.tolist()],
-            "notes": {str(number[row]): note for row, note in queue.notes.items() if row in number},
-        }
-        for queue in session.queues()
-    ]
     state = {**session.state(), "rows": len(places), "preparing": None, "by": ""}
     if len(places) < rows.count:
         told = f"the rows of the queues: {len(places):,} of {rows.count:,}"
@@ -126,14 +110,40 @@ def _gather(session: ReviewSession, places: Places) -> dict[str, JsonValue]:
             for name, column in rows.facets.items()
         },
         **_ask_everything(session, places),
-        "queues": queues,
-        "doubt": doubts,
+        "queues": _list_queues(session, number),
+        "doubt": _list_doubts(session, places),
         "said": {at: one for at, one in said.items() if one is not None},
         "alike": _find_alike(session, places),
         "drawn": {name: parts.get(part, 0) for name, part in SAMPLES.items()},
         "region": [] if drawn is None else drawn.region[places].tolist(),
         "points": "" if drawn is None else b64encode(pack_points(session, places)).decode(),
     }
+
+
+def _list_queues(session: ReviewSession, number: Mapping[int, int]) -> list[JsonValue]:
+    """Return the queues; `number` is the place of each row in the file."""
+    return [
+        {
+            "name": queue.name,
+            "title": queue.title,
+            "about": queue.about,
+            "places": [number[row] for row in queue.rows.tolist()],
+            "notes": {str(number[row]): note for row, note in queue.notes.items() if row in number},
+        }
+        for queue in session.queues()
+    ]
+
+
+def _list_doubts(session: ReviewSession, places: Places) -> dict[str, JsonValue]:
+    """Return for each doubtful row how likely its own label is, and which is likelier."""
+    doubt = session.preparation.doubt
+    if doubt is None:
+        return {}
+    found: dict[str, JsonValue] = {}
+    for at in np.flatnonzero(doubt.doubt[places] > 0.5).tolist():
+        row = places[at]
+        found[str(at)] = [round(float(doubt.own[row]), 3), doubt.classes[doubt.likelier[row]]]
+    return found
 
 
 def _ask_everything(session: ReviewSession, places: Places) -> dict[str, JsonValue]:
