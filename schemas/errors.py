@@ -25,7 +25,10 @@ Only the command line catches them; everything else keeps its traceback.
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
+
+if TYPE_CHECKING:
+    from subprocess import CompletedProcess
 
 
 class SiftsetError(Exception):
@@ -157,3 +160,11 @@ def first_line(error: BaseException) -> str:
     """Say what an error says, in one line of at most 300 characters."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     return (lines[0] if lines else type(error).__name__)[:300]
+
+
+def explain_pip(done: CompletedProcess[str]) -> str:
+    """Say why pip fetched nothing, from what it wrote to stderr."""
+    if "No module named pip" in done.stderr:
+        return "this environment has no pip (add it, such as by  uvx --with pip)"
+    lines = [line for line in done.stderr.splitlines() if line.startswith("ERROR")]
+    return lines[-1] if lines else f"pip ended with code {done.returncode}"

