@@ -70,11 +70,14 @@ def history_command(screen: Screen, recipe: Recipe, set_: Overrides = None) -> N
         names = entry["tags"] if isinstance(entry["tags"], list) else []
         approved = f"  approved by {entry['approved_by']}" if entry["approved_by"] else ""
         gone = "" if entry["available"] else "  (files removed)"
+        by_hand = entry.get("by_hand")
+        told = [f"{n:,} {how}" for how, n in by_hand.items()] if isinstance(by_hand, dict) else []
         line = (
             f"version {entry['version']}  {entry['published']}  {entry['run_id']}  "
             f"{entry['rows']:,} rows  {entry['verdict']}{gone}  {' '.join(map(str, models))}"
             f"{''.join(f'  [{name}]' for name in names)}"
             f"{approved}"
+            f"{'  by hand: ' if told else ''}{', '.join(told)}"
         )
         screen.answer(line.rstrip())
     screen.result({"versions": [dict(entry) for entry in versions]})

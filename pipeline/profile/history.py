@@ -15,7 +15,7 @@ from siftset.schemas.results.metrics import LabelPrecision, RunMetrics
 
 METRICS: Final = "metrics.json"
 LAST: Final = 20
-_LISTED: Final = ("verdict", "run", "rows", "label_precision", "set_label_precision")
+_LISTED: Final = ("verdict", "run", "rows", "label_precision", "set_label_precision", "review")
 
 _WINDOW: Final = 10
 _FEWEST: Final = 3

@@ -52,6 +52,7 @@ def list_history(
                 "tags": [*tags_of(tags, commit.version)],
                 "approved_by": commit.metadata.get(APPROVED_BY),
                 "note": commit.metadata.get(NOTE),
+                **({"by_hand": said["by_hand"]} if said.get("by_hand") else {}),
             }
         )
     return found

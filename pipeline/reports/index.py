@@ -25,6 +25,7 @@ from siftset.pipeline.reports.page import (
     show_command,
     show_figures,
 )
+from siftset.pipeline.reports.run.by_hand import describe_by_hand
 from siftset.pipeline.reports.run.summary import format_moment
 from siftset.pipeline.reports.standing import (
     describe_standing,
@@ -221,6 +222,7 @@ def _list_runs(catalog: Catalog) -> Child:
                 [
                     link_file(entry.page, name) if entry.page else name,
                     h("div", f"{run.recipe} · {run.command}", class_="small soft"),
+                    _say_by_hand(entry.metrics),
                 ],
                 "none" if run.version is None else str(run.version),
                 f"{rows.kept:,}",
@@ -231,6 +233,13 @@ def _list_runs(catalog: Catalog) -> Child:
             ]
         )
     return draw_table(columns, shown)
+
+
+def _say_by_hand(metrics: RunMetrics) -> Child:
+    review = metrics.review
+    if review is None or not review.by_hand:
+        return None
+    return h("div", f"{describe_by_hand(review.by_hand)} by hand", class_="small soft")
 
 
 def _list_models(models: Sequence[ModelEntry]) -> Child:

@@ -108,6 +108,8 @@ def test_the_summary_and_the_pages_say_what_was_decided_by_hand(world, run):
     assert "by hand       2 kept, 1 dropped" in done.stdout
     report = run("report", world.path())
     assert "2 kept, 1 dropped" in report.stdout
+    assert "by hand: 2 kept, 1 dropped" in run("history", world.path()).stdout
+    assert "2 kept, 1 dropped by hand" in (world.folder / "out/index.html").read_text("utf-8")
     page = max((world.folder / "out/runs").iterdir()).joinpath("report.html").read_text("utf-8")
     assert "By hand" in page
     assert "whatever the formula says" in page
