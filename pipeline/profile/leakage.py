@@ -123,7 +123,7 @@ def _find_equal(
     # compare: only those of the few that do are brought to the form of each key.
     bare = plh.concat_str(bare_text(pl.col(subject))).nchash.xxh3_64().alias("_bare")
     asked = left.select("row_id", bare).drop_nulls().collect(engine="streaming")
-    seen = right.select(bare).drop_nulls().unique().collect(engine="streaming")
+    seen = right.select(bare).drop_nulls().collect(engine="streaming")
     met = asked.lazy().join(seen.lazy(), on="_bare", how="semi").collect()
     if met.is_empty():
         return dict.fromkeys(keys, met.select("row_id"))
