@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import polars as pl
 
 from siftset.pipeline.decisions.table import DecidedRows, DecisionTable
-from siftset.schemas.results.metrics import VoteMetrics
 from siftset.signals.label_votes.voters import Voters
+
+if TYPE_CHECKING:
+    from siftset.schemas.results.metrics import VoteMetrics
 
 
 class ChangedRows(NamedTuple):
