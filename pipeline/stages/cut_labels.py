@@ -29,6 +29,10 @@ if TYPE_CHECKING:
 
 REFERENCE: Final = 20_000
 _BLOCK: Final = 16_384
+_OTHER: Final = -1
+_UNKNOWN: Final = -2
+
+Integers = NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,10 +48,10 @@ class _Block(NamedTuple):
 
     frame: pl.DataFrame
     """text, row_id, place."""
-    labels: NDArray[np.int64]
-    ids: NDArray[np.int64]
-    known: NDArray[np.int64]
-    """The number of the known label; -1 for another class, -2 where it is not known."""
+    labels: Integers
+    ids: Integers
+    known: Integers
+    """The number of the known label; _OTHER for another class, _UNKNOWN where it is not known."""
 
 
 def cut_labels(run: CurateRun, parts: Sequence[Part], kept: Mask) -> CutRows | None:
@@ -84,24 +88,30 @@ def cut_labels(run: CurateRun, parts: Sequence[Part], kept: Mask) -> CutRows | N
         taken=int(best.sum()),
         unlabelled=int(kept.sum()) - len(best),
         reference=len(reference.labels),
-        classes=tuple(
-            KeptClass(
-                label=name,
-                rows=int((labels == at).sum()),
-                taken=int(best[labels == at].sum()),
-                known=int(((labels == at) & (known > -2)).sum()),
-                right=int(((labels == at) & (known == at)).sum()),
-                taken_known=int((best & (labels == at) & (known > -2)).sum()),
-                taken_right=int((best & (labels == at) & (known == at)).sum()),
-            )
-            for at, name in enumerate(voters.classes)
-        ),
+        classes=tuple(_count_classes(voters.classes, labels, known, best)),
     )
     run.progress.say(
         f"{facts.taken:,} of {facts.rows:,} voted labels stay, those that the texts nearby agree "
         "with most"
     )
     return CutRows(stays, facts)
+
+
+def _count_classes(
+    names: Sequence[str], labels: Integers, known: Integers, best: Mask
+) -> Iterator[KeptClass]:
+    """Yield the rows of each class, those that stay, and how many of both are right."""
+    for at, name in enumerate(names):
+        here, told = labels == at, known != _UNKNOWN
+        yield KeptClass(
+            label=name,
+            rows=int(here.sum()),
+            taken=int((here & best).sum()),
+            known=int((here & told).sum()),
+            right=int((here & (known == at)).sum()),
+            taken_known=int((here & best & told).sum()),
+            taken_right=int((here & best & (known == at)).sum()),
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,8 +134,8 @@ class _LabelledRows:
                     codes, default=None, return_dtype=pl.Int64
                 ),
                 known=pl.when(truth.is_null())
-                .then(-2)
-                .otherwise(truth.replace_strict(codes, default=-1, return_dtype=pl.Int64)),
+                .then(_UNKNOWN)
+                .otherwise(truth.replace_strict(codes, default=_OTHER, return_dtype=pl.Int64)),
                 id=numbers,
             ).drop_nulls(["label", "text"])
             for rows in some.iter_slices(_BLOCK):

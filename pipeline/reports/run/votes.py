@@ -26,6 +26,37 @@ def votes_part(metrics: RunMetrics) -> Child:
     votes, cut = metrics.votes, metrics.label_cut
     if votes is None:
         return None
+    classes = [
+        [
+            one.label,
+            f"{one.rows:,}",
+            describe_accuracy(one.right, one.known),
+            describe_accuracy(one.right, one.truth),
+        ]
+        for one in votes.classes
+    ]
+    named = [
+        TableColumn("Label", "name"),
+        TableColumn("Rows", "num"),
+        TableColumn("Right (precision)", "num"),
+        TableColumn("Found (recall)", "num"),
+    ]
+    return [
+        h("h3", "Votes on labels"),
+        *(h("p", line) for line in summarise_votes(votes)),
+        _draw_voters(votes),
+        draw_table(named, classes),
+        note_absence(
+            "Of all rows read. Intervals are of 95 % (Wilson), by rows: where rows come in copies "
+            "they are wider than this."
+        ),
+        None if cut is None else _draw_cut(cut),
+        None if metrics.label_worth is None else h("p", say_worth(metrics.label_worth)),
+    ]
+
+
+def _draw_voters(votes: VoteMetrics) -> Child:
+    """Return what each voter votes on, and how often it is right."""
     head = [
         TableColumn("Voter", "name"),
         TableColumn("For", "nowrap"),
@@ -46,33 +77,7 @@ def votes_part(metrics: RunMetrics) -> Child:
         ]
         for one in votes.voters
     ]
-    classes = [
-        [
-            one.label,
-            f"{one.rows:,}",
-            describe_accuracy(one.right, one.known),
-            describe_accuracy(one.right, one.truth),
-        ]
-        for one in votes.classes
-    ]
-    named = [
-        TableColumn("Label", "name"),
-        TableColumn("Rows", "num"),
-        TableColumn("Right (precision)", "num"),
-        TableColumn("Found (recall)", "num"),
-    ]
-    return [
-        h("h3", "Votes on labels"),
-        *(h("p", line) for line in summarise_votes(votes)),
-        draw_table(head, rows),
-        draw_table(named, classes),
-        note_absence(
-            "Of all rows read. Intervals are of 95 % (Wilson), by rows: where rows come in copies "
-            "they are wider than this."
-        ),
-        None if cut is None else _draw_cut(cut),
-        None if metrics.label_worth is None else h("p", say_worth(metrics.label_worth)),
-    ]
+    return draw_table(head, rows)
 
 
 def say_worth(found: LabelWorth) -> str:
