@@ -82,6 +82,11 @@ class DecisionTable:
     fingerprint: str
     """A hash of everything that may change a row; empty where nothing does."""
 
+    def changed_ids(self) -> frozenset[str]:
+        """Return the ids of the rows whose label or text somebody changed."""
+        changed = self.rows.filter(pl.col("has_label") | pl.col("has_text"))
+        return frozenset(changed["row_id"])
+
     def decide(self, frame: pl.DataFrame) -> DecidedRows:
         """Return a frame with its decisions."""
         numbered = frame.select("row_id").with_row_index("_at")

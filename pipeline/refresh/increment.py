@@ -15,6 +15,7 @@ from siftset.pipeline.refresh.write_version import VersionFiles, write_change
 from siftset.pipeline.run.context import CurateRun
 from siftset.pipeline.run.frozen_split import OWN
 from siftset.pipeline.stages.freeze_split import freeze_split
+from siftset.pipeline.stages.hand_decisions import read_reviewed
 from siftset.pipeline.stages.judgement import Assessment
 from siftset.pipeline.stages.profiles import PROFILE, profile_files
 from siftset.pipeline.stages.publish import Addition, publish
@@ -114,7 +115,8 @@ def build_increment(run: CurateRun, plan: RefreshPlan, ledger: RefreshLedger) ->
         choice=change.choice,
         added=written.added,
     )
-    reviewed = tuple(part for entry in entries for part in entry.reviewed)
+    told = [part for entry in entries for part in entry.reviewed]
+    reviewed = None if run.job.review is None else read_reviewed(told)
     outcome = replace(outcome, frozen=run.frozen, reviewed=reviewed)
     moves = replaces or bool(plan.todo) or bool(change.added.any()) or change.removed.height > 0
     book = ShardList(plan.signature, tuple(entries), list_dropped(entries, change.kept))

@@ -177,8 +177,17 @@ def _find_gone(
             continue
         kept = replace(entry, gone=True)
         parts = (entry.candidates, entry.ids)
-        plan = plans.get(entry.source)
-        yield kept, StoredShard(entry.file, entry.key, job.sources.schema, *parts, plan=plan)
+        yield (
+            kept,
+            StoredShard(
+                entry.file,
+                entry.key,
+                job.sources.schema,
+                *parts,
+                plan=plans.get(entry.source),
+                by_hand=frozenset() if job.review is None else job.review.changed_ids(),
+            ),
+        )
 
 
 def _list_lost_rows(store: Store, present: set[str], work: Path, *, source: str) -> ShardList:

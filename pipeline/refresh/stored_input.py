@@ -33,6 +33,8 @@ class StoredShard:
     limit: int | None = None
     plan: SourcePlan | None = None
     """How the source is read today, where it joins a file."""
+    by_hand: frozenset[str] = frozenset()
+    """Ids of rows that somebody changed: where `ids` are lost, what their records said is too."""
 
     def is_outdated(self) -> bool:
         """Return whether the joined file says something else of these rows than they hold."""
@@ -64,6 +66,8 @@ class StoredShard:
             hashes = content
             if hashes is None:
                 hashes = pl.Series("content", content_hashes(frame.drop(_OWN)), dtype=pl.UInt64)
+                changed = frame["row_id"].is_in(list(self.by_hand))
+                hashes = hashes.set(changed, None)
             for start in range(0, frame.height, BATCH_ROWS):
                 size = min(BATCH_ROWS, left, frame.height - start)
                 if not size:

@@ -319,10 +319,10 @@ def _read_in_passes(ids: Sequence[Part], columns: list[str]) -> Iterator[pl.Data
 
 
 def refuse_conflicts(ids: Sequence[Part]) -> None:
-    """Raise SourceError where an id stands for two contents."""
+    """Raise SourceError where an id stands for two contents; a null one is not known."""
     for frame in _read_in_passes(ids, ["key", "content"]):
         again = frame.filter(pl.col("key").is_duplicated())
-        conflict = again.filter(pl.col("content").n_unique().over("key") > 1)
+        conflict = again.filter(pl.col("content").drop_nulls().n_unique().over("key") > 1)
         if conflict.height:
             one = conflict.select("key").head(1)
             found = pl.concat([f.join(one, on="key", how="semi") for f in read_parts(ids)])

@@ -10,7 +10,7 @@ import polars as pl
 
 from siftset.pipeline.decisions.estimate import RANDOM_KEPT, RANDOM_REJECTED, estimate_share
 from siftset.pipeline.decisions.record import Decision, write_moment
-from siftset.pipeline.stages.hand_decisions import COVERED, read_reviewed
+from siftset.pipeline.stages.hand_decisions import COVERED
 from siftset.pipeline.storage.run_folder import MANIFEST, RunFolder
 from siftset.schemas.results.review import ReviewMetrics, SetEstimate
 from siftset.signals.labels import label_column
@@ -26,9 +26,9 @@ _ALL: int = 2**62
 def measure_review(run: CurateRun, outcome: RunOutcome) -> ReviewMetrics | None:
     """Count what people decided; None where the recipe names no decisions."""
     log, table = run.job.log, run.job.review
-    if log is None or table is None:
+    if log is None or table is None or outcome.reviewed is None:
         return None
-    met = read_reviewed(outcome.reviewed)
+    met = outcome.reviewed
     state, verdict, ended = pl.col("state"), pl.col("verdict"), pl.col("ended")
     applied = met.filter(state == "applied")
     counts = dict(met.group_by("state").len().iter_rows())

@@ -19,7 +19,6 @@ from pydantic import JsonValue
 
 from siftset.pipeline.decisions.table import MET
 from siftset.pipeline.run.job import describe_recipe
-from siftset.pipeline.stages.hand_decisions import read_reviewed
 from siftset.pipeline.storage.atomic_files import atomic_write, disk_full_errors, sync, write_json
 from siftset.pipeline.storage.object_store import is_address
 from siftset.pipeline.storage.ownership import OWNER
@@ -266,10 +265,9 @@ def assemble_run(
     for name in (PROFILE, RETRACTIONS, DIFF_HTML, DIFF_JSON):
         if (run.folder / name).is_file():
             (run.folder / name).replace(draft / name)
-    if run.job.review is not None:
+    if outcome.reviewed is not None:
         # what tells a later comparison which rows differ because somebody decided
-        told = read_reviewed(outcome.reviewed).select(MET.names())
-        told.write_parquet(draft / REVIEWED)
+        outcome.reviewed.select(MET.names()).write_parquet(draft / REVIEWED)
         sync(draft / REVIEWED)
     if assessment.faults:
         faults: list[JsonValue] = [dict(fault) for fault in assessment.faults]

@@ -25,7 +25,7 @@ from siftset.pipeline.stages.dedupe import (
     stamp_frame,
 )
 from siftset.pipeline.stages.freeze_split import freeze_split
-from siftset.pipeline.stages.hand_decisions import find_covered
+from siftset.pipeline.stages.hand_decisions import find_covered, read_reviewed
 from siftset.pipeline.stages.prefixes import prefix_repeats
 from siftset.pipeline.stages.process_shard import Outcome, ShardResult
 from siftset.pipeline.stages.run_outcome import RunOutcome, draw_balance
@@ -163,7 +163,8 @@ def resolve_duplicates(
         left=int((kept & ~taken).sum()),
         choice=choice,
     )
-    return replace(outcome, frozen=run.frozen, reviewed=reviewed)
+    told = None if run.job.review is None else read_reviewed(reviewed)
+    return replace(outcome, frozen=run.frozen, reviewed=told)
 
 
 def _read_strata(run: CurateRun, candidates: Sequence[Part], kept: Mask) -> Iterator[pl.DataFrame]:

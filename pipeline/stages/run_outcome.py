@@ -38,8 +38,9 @@ class RunOutcome:
     """The files with the rows that this run read; None where that is all of them."""
     frozen: FrozenSplit | None = None
     """The edges of a stratified split."""
-    reviewed: tuple[Part, ...] = ()
-    """What was said of the rows behind the whole set that people decided about."""
+    reviewed: pl.DataFrame | None = None
+    """REVIEWED of the rows behind the whole set that people decided about; None without a review.
+    Read here already: a refresh moves the files before it publishes."""
     selection: Selection | None = None
     """Which of the rows were taken; None where all are."""
     cut: LabelCut | None = None

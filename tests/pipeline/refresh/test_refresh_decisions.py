@@ -7,6 +7,7 @@ import random
 import polars as pl
 import pytest
 
+from siftset.pipeline.commands.curate import curate
 from siftset.pipeline.decisions.log import append_events
 from siftset.pipeline.decisions.record import Decision, Event, Undo
 from siftset.pipeline.decisions.seen import hash_records
@@ -87,6 +88,21 @@ def test_the_same_rows_under_other_files_keep_their_decisions(world):
     world.refresh()
     assert world.set().drop("source").sort("id").equals(before.sort("id"))
     assert world.set().equals(world.full())
+
+
+def test_rows_that_a_full_run_changed_may_move_to_other_files(new_world):
+    world = new_world(**SECTIONS)
+    world.write("a", [make_row(n, text) for n, text in enumerate(TEXTS)])
+    curate(world.path())
+    decide(world, "1", "relabel", label="b")
+    decide(world, "4", "edit", text="good new")
+    curate(world.path())  # without a ledger: what the records said is nowhere but in the input
+    before = world.set().drop("source").sort("id")
+    world.remove("a")
+    world.write("x", [make_row(n, text) for n, text in enumerate(TEXTS[:3])])
+    world.write("y", [make_row(n, text) for n, text in enumerate(TEXTS[3:], 3)])
+    world.refresh()
+    assert world.set().drop("source").sort("id").equals(before)
 
 
 def test_a_changed_record_is_no_longer_what_was_decided(world):
