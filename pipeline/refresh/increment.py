@@ -17,7 +17,7 @@ from siftset.pipeline.run.frozen_split import OWN
 from siftset.pipeline.stages.freeze_split import freeze_split
 from siftset.pipeline.stages.hand_decisions import read_reviewed
 from siftset.pipeline.stages.judgement import Assessment
-from siftset.pipeline.stages.profiles import PROFILE, profile_files
+from siftset.pipeline.stages.measures.profiles import PROFILE, profile_files
 from siftset.pipeline.stages.publish import Addition, publish
 from siftset.pipeline.stages.retractions import keep_retractions
 from siftset.pipeline.stages.run_outcome import draw_balance

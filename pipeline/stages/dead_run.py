@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from siftset.pipeline.reports.index import write_index
 from siftset.pipeline.run.job import describe_recipe
-from siftset.pipeline.stages.measure import describe_input, describe_run
+from siftset.pipeline.stages.measures.measure import describe_input, describe_run
 from siftset.pipeline.stages.publish import render_report, write_metrics
 from siftset.pipeline.storage.atomic_files import atomic_write, write_json
 from siftset.pipeline.storage.run_folder import MANIFEST, RunFolder

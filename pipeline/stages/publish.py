@@ -240,7 +240,7 @@ def assemble_run(
     run: CurateRun, outcome: RunOutcome, assessment: Assessment, *, state: State, base: int | None
 ) -> Path:
     """Put the folder of the run together, aside."""
-    from siftset.pipeline.stages.profiles import PROFILE
+    from siftset.pipeline.stages.measures.profiles import PROFILE
     from siftset.pipeline.stages.retractions import RETRACTIONS
     from siftset.pipeline.stages.run_gate import FOLDER, move_project
 

@@ -26,7 +26,7 @@ from siftset.pipeline.stages.dedupe import (
 )
 from siftset.pipeline.stages.freeze_split import freeze_split
 from siftset.pipeline.stages.hand_decisions import find_covered, read_reviewed
-from siftset.pipeline.stages.prefixes import prefix_repeats
+from siftset.pipeline.stages.measures.prefixes import prefix_repeats
 from siftset.pipeline.stages.process_shard import Outcome, ShardResult
 from siftset.pipeline.stages.run_outcome import RunOutcome, draw_balance
 from siftset.pipeline.storage.part_files import Mask, Part, PartWriter, Reasons, count_rows, rows_at

@@ -11,7 +11,7 @@ from siftset.pipeline.gate.thresholds import apply_thresholds, unmeasured_check,
 from siftset.pipeline.profile.scalars import list_scalars
 from siftset.pipeline.stages.budgets import hold_budgets
 from siftset.pipeline.stages.judgement import Assessment, Judgement
-from siftset.pipeline.stages.measure import measure
+from siftset.pipeline.stages.measures.measure import measure
 from siftset.pipeline.stages.process_shard import WHOLE_SHARD
 from siftset.pipeline.stages.run_gate import run_suites
 from siftset.schemas.errors import GateFailed

@@ -10,7 +10,7 @@ import pytest
 
 from siftset.pipeline.profile.leakage import held_out_leaks, split_leaks
 from siftset.pipeline.reports.run.findings import _judge_answers
-from siftset.pipeline.stages.measure_split import open_held_out
+from siftset.pipeline.stages.measures.measure_split import open_held_out
 from siftset.schemas.conversations import MESSAGES, view
 from siftset.schemas.errors import SourceError
 from siftset.schemas.results.metrics import Leak, RunMetrics

@@ -9,7 +9,7 @@ HEAVY = (
     "pyarrow",
     "urllib.request",
     "siftset.pipeline.commands.publish_run",
-    "siftset.pipeline.stages.measure",
+    "siftset.pipeline.stages.measures.measure",
     "siftset.schemas.results.comparison",
     "siftset.schemas.results.metrics",
 )

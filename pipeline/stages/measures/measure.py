@@ -34,11 +34,11 @@ from siftset.pipeline.run.doubt_findings import find_label_doubts
 from siftset.pipeline.run.examples import UNSELECTED
 from siftset.pipeline.run.label_votes import CONTRADICTED
 from siftset.pipeline.run.released_rows import FILE
-from siftset.pipeline.stages.measure_review import measure_review
-from siftset.pipeline.stages.measure_split import measure_split, open_held_out
-from siftset.pipeline.stages.measure_votes import add_votes, measure_label_worth
-from siftset.pipeline.stages.prefixes import count_prefixes
-from siftset.pipeline.stages.profiles import PROFILE, profiles, with_languages
+from siftset.pipeline.stages.measures.measure_review import measure_review
+from siftset.pipeline.stages.measures.measure_split import measure_split, open_held_out
+from siftset.pipeline.stages.measures.measure_votes import add_votes, measure_label_worth
+from siftset.pipeline.stages.measures.prefixes import count_prefixes
+from siftset.pipeline.stages.measures.profiles import PROFILE, profiles, with_languages
 from siftset.pipeline.stages.rule_checks import make_checks
 from siftset.pipeline.storage.part_files import Part, sample_parts
 from siftset.pipeline.storage.run_folder import recipe_hash, software_versions
