@@ -91,6 +91,8 @@ def describe_comparison(report: Path) -> Iterator[str]:
     """Yield the lines that a person wants to read of a comparison, given its page."""
     found = Comparison.model_validate_json(report.with_name(COMPARE_JSON).read_bytes())
     yield f"Compared {found.before.name} with {found.after.name} on {found.questions.rows:,} rows"
+    if found.questions.unit != "row" and found.questions.units is not None:
+        yield f"  intervals draw {found.questions.units:,} groups of rows, not single rows"
     yield f"  {'':<20}{'before':>12}{'after':>12}{'difference':>12}"
     for one in found.changes:
         figures = [one.before, one.after, one.difference]

@@ -341,7 +341,7 @@ class Compare(Section):
     group: str | None = Field(
         None,
         description="A column whose equal values are drawn together in a resample, such as the "
-        "author of several rows; rows of equal text always are.",
+        "author of several rows; rows of equal text and of one `split.group` always are.",
     )
     baselines: tuple[Literal["majority", "tfidf", "probe"], ...] = Field(
         ("majority", "tfidf"),

@@ -82,6 +82,10 @@ class Questions(Section):
     golden: int = 0
     general: int = 0
     cut: int = Field(0, description="Rows of the set that were left out by `max_rows`.")
+    unit: Literal["row", "group of rows"] = Field(
+        "row", description="What a resample draws: rows, or duplicates and groups as one."
+    )
+    units: int | None = Field(None, description="How many of them the held-out rows are.")
 
 
 class Token(Section):

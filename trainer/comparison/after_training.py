@@ -68,6 +68,7 @@ def compare_trained(
         before_kind=kind,
         encoder=encoder,
         provenance={"split": held, **_describe_lineage(session)},
+        split_group=tuple(session.data.group),
         keep=keep,
     )
     with session.progress.stage("compare"):

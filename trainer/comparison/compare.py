@@ -28,7 +28,7 @@ def compare_models(
     headline = setting.choose_headline(task)
     changes = tuple(sorted(part.changes, key=lambda one: one.name != headline))
     part = replace(part, changes=changes)
-    kind = setting.before_kind
+    kind, drawn = setting.before_kind, setting.make_bootstrap(questions.seed, questions.rows)
     if before is None:
         known = any(change.before is not None for change in part.changes)
         kind = "linear probe" if known else "none"
@@ -46,6 +46,8 @@ def compare_models(
             golden=0 if questions.golden is None else questions.golden.height,
             general=len(questions.general),
             cut=questions.cut,
+            unit=drawn.unit,
+            units=drawn.units,
         ),
         metrics={
             "before": {change.name: change.before for change in part.changes},

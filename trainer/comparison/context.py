@@ -50,12 +50,14 @@ class ComparisonSetting:
     before_kind: BeforeKind = "base model"
     encoder: Encoder | None = None
     provenance: Mapping[str, JsonValue] = field(default_factory=dict)
+    split_group: tuple[str, ...] = ()
+    """Columns whose equal values stay on one side of the split: such rows are not independent."""
     keep: Callable[[pl.DataFrame], None] = lambda _: None
     """Takes what every model said of every held-out row."""
 
     def make_bootstrap(self, seed: int, frame: pl.DataFrame) -> Bootstrap:
         """Return how intervals are drawn of rows; those that are not independent stay together."""
-        groups = find_groups(frame, self.compare.group)
+        groups = find_groups(frame, self.compare.group, self.split_group)
         made = Bootstrap(self.compare.resamples, self.compare.confidence, seed)
         return made.over_rows(frame.height, groups)
 

@@ -77,7 +77,9 @@ def compare_folders(
         "recipe_hash": data.lineage.recipe_hash,
         "formula": data.lineage.formula,
     }
-    setting = ComparisonSetting(ask.compare, ask.folder, kind, encoder, provenance, ask.keep)
+    setting = ComparisonSetting(
+        ask.compare, ask.folder, kind, encoder, provenance, data.group, ask.keep
+    )
     return compare_models(task, old, new, questions, setting)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from typing import TypeAlias
+from typing import Literal, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,6 +32,11 @@ class Bootstrap:
     seed: int = 0
     groups: Integers | None = None
     units: int | None = None
+
+    @property
+    def unit(self) -> Literal["row", "group of rows"]:
+        """What is drawn: rows one by one, or all rows of a group together."""
+        return "row" if self.groups is None else "group of rows"
 
     def over_rows(self, n: int, groups: Integers | None = None) -> Bootstrap:
         """Return the bootstrap of n rows, those of a group drawn together."""

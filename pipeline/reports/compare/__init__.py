@@ -139,10 +139,13 @@ def _show_summary(found: Comparison) -> Child:
     ]
     asked = found.questions
     cut = f" ({asked.cut:,} more were left out)" if asked.cut else ""
+    drawn = "rows one by one"
+    if asked.unit != "row" and asked.units is not None:
+        drawn = f"{asked.units:,} groups of rows (of equal text, or of one group) as a whole"
     legend = (
         f"Both were asked the same {asked.rows:,} held-out rows{cut}; brackets are bootstrap "
-        "intervals, that of the difference paired by row; rows of equal text or of one group are "
-        "drawn together. A change is better or worse only when its interval leaves out 0; under "
+        f"intervals, which draw {drawn}; that of the difference is paired by row. A change is "
+        "better or worse only when its interval leaves out 0; under "
         f"{MIN_UNITS} independent rows (or prompts) there is no interval and no verdict. "
         f"{_DEFINITIONS.get(found.task, '')}"
     )

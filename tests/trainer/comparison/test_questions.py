@@ -124,3 +124,12 @@ def test_lists_are_files_or_shipped_ones(tmp_path):
         read_words("none", folder=tmp_path)
     with pytest.raises(RecipeError, match="no word list 'none'"):
         ComparisonSetting(Compare(positive="none"), tmp_path).read_word_lists()
+
+
+def test_intervals_draw_what_the_split_keeps_together():
+    texts, authors = [f"text {i}" for i in range(40)], [i // 4 for i in range(40)]
+    rows = pl.DataFrame({"text": texts, "author": authors})
+    drawn = ComparisonSetting(split_group=("author",)).make_bootstrap(0, rows)
+    assert (drawn.unit, drawn.units) == ("group of rows", 10)
+    alone = ComparisonSetting().make_bootstrap(0, rows)
+    assert (alone.unit, alone.units) == ("row", 40)

@@ -14,7 +14,7 @@ from siftset.schemas.tasks import TaskName
 _ALIASES = (TaskName, c.BeforeKind, c.Verdict, c.Move)
 ENUMS = {value for alias in _ALIASES for value in get_args(alias)}
 ENUMS |= {"trained", "untrained", "unknown", "pass", "fail", "model", "baseline"}
-ENUMS |= {"note", "warning", "critical"}
+ENUMS |= {"note", "warning", "critical", "row", "group of rows"}
 
 
 def poison(value, payload: str):
@@ -150,3 +150,11 @@ def test_a_comparison_with_nothing_to_show_is_a_page_too() -> None:
     assert "What changed" in compare_report(bare)
     assert "Cross-validation" not in compare_report(bare)
     assert "nan" not in compare_report(bare).lower().replace("provenance", "")
+
+
+def test_the_page_says_what_its_intervals_draw(build) -> None:
+    assert "which draw rows one by one" in compare_report(build("mlm"))
+    comparison = build("mlm")
+    asked = comparison.questions.model_copy(update={"unit": "group of rows", "units": 512})
+    page = compare_report(comparison.model_copy(update={"questions": asked}))
+    assert "512 groups of rows" in page
