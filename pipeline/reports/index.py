@@ -17,16 +17,20 @@ from siftset.pipeline.reports.page import (
     Header,
     PagePart,
     TableColumn,
+    call_out,
     draw_table,
     format_share,
     label_status,
+    list_statement,
     note_absence,
     render_page,
     show_command,
     show_figures,
 )
 from siftset.pipeline.reports.run.by_hand import describe_by_hand
-from siftset.pipeline.reports.run.summary import format_moment
+from siftset.pipeline.reports.run.findings import find_statements
+from siftset.pipeline.reports.run.statement import rank_statements
+from siftset.pipeline.reports.run.summary import format_moment, order_splits
 from siftset.pipeline.reports.standing import (
     describe_standing,
     list_plans,
@@ -34,13 +38,14 @@ from siftset.pipeline.reports.standing import (
     show_approval,
 )
 from siftset.pipeline.storage.atomic_files import atomic_write
-from siftset.pipeline.storage.catalog import INDEX, Catalog, ModelEntry, read_catalog
+from siftset.pipeline.storage.catalog import INDEX, Catalog, ModelEntry, RunEntry, read_catalog
 from siftset.pipeline.storage.tags import tags_of
 from siftset.schemas.results.metrics import LabelPrecision, RunMetrics
 
 REFRESH = 2
 """Seconds between two looks at a run in progress."""
 
+_MOST_FINDINGS = 4
 _WORDS = {"pass": "passed", "warn": "warning", "fail": "failed"}
 
 
@@ -50,6 +55,8 @@ def index_page(catalog: Catalog, *, live: bool = False) -> str:
     parts = [PagePart("now", "In progress", _show_progress(running))] if running else []
     if catalog.plans:
         parts.append(PagePart("plans", "Waiting for approval", list_plans(catalog.plans)))
+    if catalog.runs:
+        parts.append(PagePart("latest", "The latest run", _list_findings(catalog.runs[-1])))
     parts += [
         PagePart("trends", "Trends", _list_trends(catalog)),
         PagePart("runs", "Runs", _list_runs(catalog)),
@@ -199,6 +206,22 @@ def _precision(found: LabelPrecision | None) -> float | None:
     return found.right / found.labelled if found and found.labelled else None
 
 
+def _list_findings(entry: RunEntry) -> Child:
+    """Return the worst of what the latest run found, with the page that says it all."""
+    found = rank_statements(find_statements(entry.metrics))
+    grave = [one for one in found if one.level != "note"]
+    items = [
+        list_statement(one.level, one.claim, one.todo, command=one.command)
+        for one in grave[:_MOST_FINDINGS]
+    ]
+    more = len(found) - len(items)
+    rest = f"{more:,} more finding{'s' if more > 1 else ''}, " if more else ""
+    whole = [rest, "all figures and samples: "]
+    page = link_file(entry.page, "the report of the run") if entry.page else None
+    body = h("ul", items, class_="briefs") if items else call_out("pass", "Nothing to look at.")
+    return [body, h("p", whole, page, class_="small soft") if page else None]
+
+
 def _list_runs(catalog: Catalog) -> Child:
     if not catalog.runs:
         return note_absence("No run yet: siftset curate RECIPE makes one.")
@@ -249,6 +272,7 @@ def _list_models(models: Sequence[ModelEntry]) -> Child:
         VERDICTS,
         format_number,
     )
+    from siftset.pipeline.reports.compare.metric_names import name_metric, pick_headlines
 
     columns = [
         TableColumn("Model", "name"),
@@ -265,7 +289,7 @@ def _list_models(models: Sequence[ModelEntry]) -> Child:
         if found is None or not found.changes:
             rows.append([name, "" if found is None else found.task, "", "", "", ""])
             continue
-        main = found.changes[0]
+        main = pick_headlines(found.task, found.changes)[0]
         judged = None
         if main.verdict != "not judged":
             judged = label_status(VERDICTS[main.verdict], main.verdict)
@@ -275,7 +299,7 @@ def _list_models(models: Sequence[ModelEntry]) -> Child:
             untrained if found.before.head == "untrained" else None,
         ]
         after = format_number(main.after)
-        rows.append([name, found.task, main.name.replace("_", " "), before, after, judged])
+        rows.append([name, found.task, name_metric(main.name), before, after, judged])
     return draw_table(columns, rows)
 
 
@@ -288,9 +312,8 @@ def _list_versions(catalog: Catalog) -> Child:
         TableColumn("Version", "name"),
         TableColumn("Rows", "num"),
         TableColumn("Changes", "nowrap"),
-        TableColumn("Splits", "name"),
+        TableColumn("Splits and formula", "text"),
         TableColumn("Labels wanted, of its rows", "num"),
-        TableColumn("Formula", "text"),
     ]
     shown: list[list[Child]] = []
     for version in numbers[:100]:
@@ -300,11 +323,11 @@ def _list_versions(catalog: Catalog) -> Child:
         tags = [h("span", tag, class_="pill") for tag in tags_of(catalog.tags, version)]
         entry = made.get(version)
         if entry is None:
-            shown.append([[name, " ", tags], "", "", "", "", ""])
+            shown.append([[name, " ", tags], "", "", "", ""])
             continue
         metrics = entry.metrics
         rows = metrics.rows
-        splits = ", ".join(f"{split} {n:,}" for split, n in rows.splits.items())
+        splits = ", ".join(f"{split} {n:,}" for split, n in order_splits(rows.splits))
         precision = set_precision(metrics)
         right: str | Markup = ""
         if precision is not None and precision.labelled:
@@ -316,9 +339,8 @@ def _list_versions(catalog: Catalog) -> Child:
                 [name, " ", tags, show_approval(entry.approval)],
                 kept,
                 change,
-                splits,
+                [splits, h("div", h("code", metrics.run.formula), class_="small soft")],
                 right,
-                h("code", metrics.run.formula),
             ]
         )
     return draw_table(columns, shown)

@@ -180,7 +180,7 @@ def list_statement(
 
     `note` is what somebody else says of it, `command` what one can type to act on it.
     """
-    said = h("a", set_prose(claim), href=f"#{to}") if to else set_prose(claim)
+    said = h("a", set_prose(claim), href=f"#{to}") if to else h("b", set_prose(claim))
     action = h("span", set_prose(todo), class_="todo") if todo else None
     quoted = h("p", note, class_="said") if note else None
     body = h("div", h("p", said, action), quoted, show_command(command))
@@ -225,7 +225,7 @@ def show_figures(items: Iterable[tuple[str, str, str]]) -> Markup:
 class TableColumn:
     """One column of a table: its heading and how its cells are set."""
 
-    title: str
+    title: Child
     kind: Literal["", "num", "text", "bar", "wide", "name", "nowrap"] = ""
 
 

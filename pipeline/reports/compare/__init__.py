@@ -10,10 +10,15 @@ from siftset.pipeline.reports.compare import causal, classes, masks, trials
 from siftset.pipeline.reports.compare.figures import (
     VERDICTS,
     changes_table,
-    format_number,
     short_name,
     wins_table,
 )
+from siftset.pipeline.reports.compare.headline import (
+    show_baselines,
+    show_headlines,
+    title_comparison,
+)
+from siftset.pipeline.reports.compare.metric_names import pick_headlines
 from siftset.pipeline.reports.compare.training import show_curves, show_findings
 from siftset.pipeline.reports.markup import Child, Markup, h
 from siftset.pipeline.reports.page import (
@@ -25,7 +30,6 @@ from siftset.pipeline.reports.page import (
     list_facts,
     note_absence,
     render_page,
-    show_figures,
 )
 from siftset.pipeline.reports.proof import proof_part
 from siftset.schemas.results.comparison import (
@@ -100,18 +104,18 @@ def _answer_parts(found: Comparison) -> list[PagePart]:
 
 
 def _page_header(found: Comparison) -> Header:
-    main = found.changes[0] if found.changes else None
+    main = next(iter(pick_headlines(found.task, found.changes)), None)
     said: list[Child] = []
     if found.before.head == "untrained":
         said.append(label_status("warn", "no fair before"))
     elif main is not None and main.verdict != "not judged":
-        said.append(
-            label_status(VERDICTS[main.verdict], f"{main.name.replace('_', ' ')}: {main.verdict}")
-        )
+        said.append(label_status(VERDICTS[main.verdict], main.verdict))
+    if found.forgetting is not None and found.forgetting.verdict == "fail":
+        said.append(label_status("fail", "forgets general text"))
     said.append(h("span", f"{short_name(found.before.name)} → {short_name(found.after.name)}"))
     if found.before_kind != "none":
         said.append(h("span", f"before: {found.before_kind}"))
-    crumb = f"siftset · comparison · {TASKS[found.task].title}"
+    crumb = f"siftset · before and after fine-tuning · {TASKS[found.task].title}"
     sides = {"before": found.before, "after": found.after}
     names = [f"{side} ({one.name})" for side, one in sides.items() if one.head == "untrained"]
     warning: Child = None
@@ -121,7 +125,7 @@ def _page_header(found: Comparison) -> Header:
             " Its answers are those of random numbers: read no progress into a difference from "
             "them, and compare with a baseline or with a model whose head is trained.",
         ]
-    return Header("Before and after fine-tuning", crumb, said, warning)
+    return Header(title_comparison(main), crumb, said, warning)
 
 
 def _show_summary(found: Comparison) -> Child:
@@ -129,14 +133,7 @@ def _show_summary(found: Comparison) -> Child:
     notes = [h("p", note, class_="small soft") for note in found.notes]
     if not found.changes:
         return [said, note_absence("No metric was compared: there is no held-out row."), notes]
-    large = [
-        (
-            format_number(one.after),
-            one.name.replace("_", " "),
-            f"{format_number(one.before)} before, {one.n:,} rows",
-        )
-        for one in found.changes[:4]
-    ]
+    main = pick_headlines(found.task, found.changes)
     asked = found.questions
     cut = f" ({asked.cut:,} more were left out)" if asked.cut else ""
     drawn = "rows one by one"
@@ -150,7 +147,14 @@ def _show_summary(found: Comparison) -> Child:
         f"{_DEFINITIONS.get(found.task, '')}"
     )
     below = h("p", legend, class_="small soft")
-    return [said, show_figures(large), changes_table(found.changes), below, notes]
+    return [
+        said,
+        show_headlines(main),
+        show_baselines(found, main[0]),
+        changes_table([*main, *(one for one in found.changes if one not in main)]),
+        below,
+        notes,
+    ]
 
 
 def _forgetting_part(found: Forgetting) -> PagePart:

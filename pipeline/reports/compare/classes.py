@@ -11,6 +11,7 @@ from siftset.pipeline.reports.compare.figures import (
     short_name,
     stack_estimate,
 )
+from siftset.pipeline.reports.compare.metric_names import name_metric
 from siftset.pipeline.reports.markup import Child, Markup, h
 from siftset.pipeline.reports.page import TableColumn, draw_table, note_absence
 from siftset.schemas.results.comparison import (
@@ -31,7 +32,7 @@ def show_scores(found: ClassificationComparison) -> Child:
     ]
     rows = [
         [
-            name.replace("_", " "),
+            name_metric(name),
             *(stack_estimate(model.metrics.get(name)) for model in found.models),
         ]
         for name in names

@@ -7,6 +7,12 @@ from pathlib import PurePath
 from typing import Final
 
 from siftset.pipeline.reports.charts import Axis
+from siftset.pipeline.reports.compare.metric_names import (
+    SCALES,
+    Scale,
+    find_scale,
+    name_metric,
+)
 from siftset.pipeline.reports.markup import Child, Markup, h
 from siftset.pipeline.reports.page import (
     Status,
@@ -78,20 +84,45 @@ def _stack_interval(one: Interval | None, *, share: bool = False) -> Child:
 
 
 def changes_table(changes: Sequence[Change], *, share: bool = False) -> Markup:
-    """Return metrics before, after and their paired difference."""
-    columns = [
-        TableColumn("", "name"),
-        TableColumn("Before", "num"),
-        TableColumn("After", "num"),
-        TableColumn("Difference", "num"),
-        TableColumn("", "bar"),
-        TableColumn("Of", "num"),
-        TableColumn("", "nowrap"),
+    """Return metrics before, after and their paired difference.
+
+    Metrics of one scale stand together, that of the first metric at the top, and their differences
+    are drawn on one axis: a long line is a large difference, whichever metric it is of.
+    """
+    groups: dict[Scale, list[Change]] = {}
+    for one in changes:
+        groups.setdefault("share" if share else find_scale(one.name), []).append(one)
+    bodies = [
+        h("tbody", _group_rows(SCALES[scale] if len(groups) > 1 else "", group, share=share))
+        for scale, group in groups.items()
     ]
-    return draw_table(columns, [_change_row(one, share=share) for one in changes])
+    falls = any(one.higher_is_better is False for one in changes)
+    legend = h("p", "↓ lower is better", class_="small soft") if falls else None
+    return h("div", h("div", h("table", bodies, class_="changes"), class_="scroll"), legend)
 
 
-def _change_row(one: Change, *, share: bool) -> list[Child]:
+def _group_rows(title: str, changes: Sequence[Change], *, share: bool) -> list[Markup]:
+    """Return the heading of a group, with the ends of its axis, and a row for each metric."""
+    reach = max((_find_reach(one) for one in changes), default=0.0) or 1.0
+    end = f"{100 * reach:.3g} points" if share else f"{reach:.3g}"
+    ends = [h("span", text) for text in (f"−{end}", "0", f"+{end}")]  # noqa: RUF001
+    heads: list[tuple[Child, str]] = [
+        (title, "name"), ("Before", "num"), ("After", "num"), ("Difference", "num"),
+        (h("span", ends, class_="axis"), "bar"), ("Of", "num"), ("", "nowrap"),
+    ]  # fmt: skip
+    head = h("tr", [h("th", text, scope="col", class_=kind) for text, kind in heads])
+    kinds = [kind for _, kind in heads]
+    rows = [_change_row(one, reach, share=share) for one in changes]
+    cells = [[h("td", c, class_=k) for c, k in zip(row, kinds, strict=True)] for row in rows]
+    return [head, *(h("tr", row) for row in cells)]
+
+
+def _find_reach(one: Change) -> float:
+    ends = [] if one.interval is None else [one.interval.low, one.interval.high]
+    return max((abs(end) for end in (*ends, one.difference) if end is not None), default=0.0)
+
+
+def _change_row(one: Change, reach: float, *, share: bool) -> list[Child]:
     difference, paired = format_number(one.difference), one.interval
     if share and one.difference is not None:
         difference = f"{100 * one.difference:.3g} points"
@@ -102,30 +133,36 @@ def _change_row(one: Change, *, share: bool) -> list[Child]:
     judged = None
     if one.verdict != "not judged":
         judged = label_status(VERDICTS[one.verdict], one.verdict)
+    arrow = None
+    if one.higher_is_better is False:
+        arrow = h(
+            "span", " ↓", class_="soft", title="lower is better", aria_label="lower is better"
+        )
     return [
-        one.name.replace("_", " "),
+        [name_metric(one.name), arrow],
         [format_number(one.before, share=share), _stack_interval(one.before_interval, share=share)],
         [format_number(one.after, share=share), _stack_interval(one.after_interval, share=share)],
         [signed, _stack_interval(paired)],
-        _draw_whisker(one),
+        _draw_whisker(one, reach),
         f"{one.n:,}",
         judged,
     ]
 
 
-def _draw_whisker(one: Change) -> Child:
-    """Draw the paired interval against no difference."""
-    if one.interval is None or one.difference is None:
+def _draw_whisker(one: Change, reach: float) -> Child:
+    """Draw the paired interval against no difference, on an axis from -reach to reach."""
+    if one.difference is None:
         return None
-    low, high = one.interval.low, one.interval.high
-    reach = max(abs(low), abs(high), abs(one.difference)) or 1.0
     axis = Axis(-reach, reach)
+    low, high = (one.interval.low, one.interval.high) if one.interval else (one.difference,) * 2
     places = [100 * axis.place(value) for value in (low, high, one.difference)]
     colour = {"better": "s3", "worse": "s4"}.get(one.verdict, "s6")
     line = {"y1": 5, "y2": 5}
+    said = f"difference {one.difference:+.4g}"
+    said += f", interval {low:+.4g} to {high:+.4g}" if one.interval else ", no interval"
     return h(
         "svg",
-        h("title", f"difference {one.difference:+.4g}, interval {low:+.4g} to {high:+.4g}"),
+        h("title", said),
         h("line", x1=50, x2=50, y1=0, y2=10, class_="sgrid"),
         h("line", x1=places[0], x2=places[1], class_=colour, **line),
         h("line", x1=places[2], x2=places[2], class_=f"{colour} point", **line),
@@ -133,6 +170,7 @@ def _draw_whisker(one: Change) -> Child:
         viewBox="0 0 100 10",
         preserveAspectRatio="none",
         role="img",
+        aria_label=said,
     )
 
 

@@ -18,14 +18,6 @@ from siftset.schemas.results.comparison import (
 
 SHOWN: Final = 10
 
-_MOVES: Final = {
-    "in": ("up", "new"),
-    "out": ("down", "gone"),
-    "up": ("up", "↑ from"),
-    "down": ("down", "↓ from"),
-    "same": ("faint", "="),
-}
-
 
 def show_prompts(found: MlmComparison) -> Child:
     """Return every prompt with the bars of its likeliest tokens."""
@@ -83,11 +75,20 @@ def _token_table(
 
 
 def _show_move(move: RankMove | None) -> Child:
-    if move is None:
+    """Say where a token stood before, unless it stands there still: `↑ was 3rd`, `new here`."""
+    if move is None or move.move == "same":
         return None
-    style, word = _MOVES[move.move]
-    said = word if move.move in ("in", "same") else f"{word} {move.before_rank}"
-    return h("span", said, class_=f"{style} small nowrap", title=f"{move.before:.2%} before")
+    risen = move.after_rank < move.before_rank
+    said = f"{'↑' if risen else '↓'} was {_write_rank(move.before_rank)}"
+    said = "new here" if move.move == "in" else said
+    told = f"{move.before:.2%} and {_write_rank(move.before_rank)} before"
+    return h("span", said, class_=f"{'up' if risen else 'down'} small nowrap", title=told)
+
+
+def _write_rank(rank: int) -> str:
+    """Return a rank as an ordinal: 1st, 2nd, 13th."""
+    teen = rank % 100 in (11, 12, 13)
+    return f"{rank:,}{'th' if teen else {1: 'st', 2: 'nd', 3: 'rd'}.get(rank % 10, 'th')}"
 
 
 def show_mass(found: MlmComparison) -> Child:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from siftset.pipeline.reports.compare.figures import format_number
+from siftset.pipeline.reports.compare.metric_names import name_metric
 from siftset.pipeline.reports.markup import Child
 from siftset.pipeline.reports.page import PagePart, TableColumn, draw_table, label_status
 from siftset.schemas.results.trials import Trials
@@ -24,7 +25,7 @@ def trial_parts(found: Trials) -> list[PagePart]:
         columns += [TableColumn(f"Fold {k + 1}", "num") for k in range(len(found.folds[0].values))]
         folds = [
             [
-                one.name.replace("_", " "),
+                name_metric(one.name),
                 format_number(one.mean),
                 format_number(one.deviation),
                 *(format_number(value) for value in one.values),
@@ -36,7 +37,7 @@ def trial_parts(found: Trials) -> list[PagePart]:
         search = found.search
         lede = "Each measured on validation; the model above was trained with the chosen ones."
         columns = [TableColumn(name.replace("_", " "), "num") for name in search.chosen]
-        columns += [TableColumn(search.metric.replace("_", " "), "num"), TableColumn("", "nowrap")]
+        columns += [TableColumn(name_metric(search.metric), "num"), TableColumn("", "nowrap")]
         tried: list[list[Child]] = [
             [
                 *(f"{one.settings[name]:g}" for name in search.chosen),

@@ -85,7 +85,7 @@ def test_metrics_of_models_are_columns_side_by_side(build) -> None:
     assert "<span>gpt2 → models/nike-4</span>" in page
     order = [page.index(f">{name}</th>") for name in ("bag of words", "linear probe", "fine-tuned")]
     assert order == sorted(order)
-    assert page.index(">macro f1</td>") > order[-1]
+    assert page.index(">macro F1</td>") > order[-1]
 
 
 def test_what_was_wrong_with_the_training_stands_by_its_curves(build, change) -> None:
@@ -108,9 +108,54 @@ def test_an_untrained_head_is_said_at_the_top(build) -> None:
 
 def test_tokens_show_probability_and_move(build) -> None:
     page = compare_report(build("mlm"))
-    for said in ("34.0%", "↑ from 3", ">new<", "↓ from 1", "Gone from the top: expensive"):
+    for said in ("34.0%", "↑ was 3rd", ">new here<", "↓ was 1st", "Gone from the top: expensive"):
         assert said in page
     assert "&lt; 0.1%" in page
+
+
+def test_differences_of_one_scale_share_an_axis(build, change) -> None:
+    loss = change("loss", 3.1, 0.7, higher_is_better=False)
+    changes = (loss, change("accuracy", 0.4, 0.8), change("macro_f1", 0.4, 0.5))
+    page = compare_report(build("classification").model_copy(update={"changes": changes}))
+    table = page[page.index('<table class="changes">') :].partition("</table>")[0]
+    groups = table.split("<tbody>")[1:]
+    assert [re.search("<th[^>]*>([^<]+)</th>", one)[1] for one in groups] == [
+        "Scores and shares",
+        "Loss, nats",
+    ]
+    axes = [re.search('class="axis">(.*?)</span></th>', one)[1] for one in groups]
+    assert next(re.findall(r">([^<]+)<", one + "<") for one in axes)[1:] == ["0", "+0.533"]
+    ends = [float(x) for x in re.findall(r'<line x1="[\d.]+" x2="([\d.]+)" class="s3"', groups[0])]
+    # macro F1 gained a fourth of what accuracy gained, on one axis
+    assert ends[1] - 50 > 3 * (ends[0] - 50) or ends[0] - 50 > 3 * (ends[1] - 50)
+    assert table.count("↓") == 1
+    assert groups[1].count('aria-label="lower is better"') == 1
+
+
+@pytest.mark.parametrize(
+    ("task", "named", "title"),
+    [
+        ("mlm", ["loss", "accuracy_at_1", "perplexity"], "Perplexity 22.2 → 2.01"),
+        ("causal", ["loss", "perplexity", "rouge_l"], "Perplexity 22.2 → 2.01"),
+        ("classification", ["accuracy", "loss", "macro_f1"], "Macro F1 22.2 → 2.01"),
+    ],
+)
+def test_the_headline_is_the_metric_of_the_task(task, named, title, build, change) -> None:
+    changes = tuple(change(name, 22.2, 2.01) for name in named)
+    page = compare_report(build(task).model_copy(update={"changes": changes}))
+    assert f"<h1>{title}</h1>" in page
+
+
+def test_baselines_stand_beside_the_models_on_one_scale(build) -> None:
+    found = build("classification")
+    after = found.after.model_copy(update={"name": "fine-tuned"})
+    named = {"changes": (found.changes[2].model_copy(update={"name": "accuracy"}),), "after": after}
+    page = compare_report(found.model_copy(update=named))
+    top = page[page.index('id="summary"') : page.index('id="scores"')]
+    assert "accuracy against the baselines" in top
+    order = [top.index(name) for name in ("bag of words", "linear probe", "fine-tuned")]
+    assert order == sorted(order)
+    assert "The model after is ahead of the best baseline, linear probe: 0.89 against 0.82." in top
 
 
 def test_a_masked_model_is_measured_on_parts_of_the_rows(build) -> None:
@@ -127,11 +172,11 @@ def test_folds_and_searched_settings_are_tables(build) -> None:
     page = compare_report(build("classification"))
     assert _cells(page, "folds") == [
         ["", "Mean", "Standard deviation", "Fold 1", "Fold 2", "Fold 3"],
-        ["macro f1", "0.7", "0.02", "0.68", "0.7", "0.72"],
+        ["macro F1", "0.7", "0.02", "0.68", "0.7", "0.72"],
         ["loss", "–", "–", "0.9", "–", "0.8"],  # noqa: RUF001
     ]
     assert _cells(page, "search") == [
-        ["learning rate", "batch size", "macro f1", ""],
+        ["learning rate", "batch size", "macro F1", ""],
         ["1e-05", "16", "0.61", ""],
         ["0.0001", "16", "0.72", "chosen"],
     ]
