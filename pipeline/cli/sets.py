@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
-from pydantic import JsonValue
 
 from siftset.pipeline.cli.app import app
 from siftset.pipeline.cli.command import add_command
@@ -29,6 +28,9 @@ from siftset.pipeline.cli.options import (
     version_number,
 )
 from siftset.schemas.errors import SiftsetError
+
+if TYPE_CHECKING:
+    from pydantic import JsonValue
 
 
 @add_command(app, "check", example="siftset check recipe.yaml")

@@ -28,7 +28,7 @@ def stop(*_given, **_named):
     ("step", "stands"),
     [
         ("siftset.pipeline.stages.publish._place_run", "nothing was published"),
-        ("siftset.pipeline.stages.publish.write_index", "version 0 of the set is published"),
+        ("siftset.pipeline.reports.index.write_index", "version 0 of the set is published"),
         ("siftset.pipeline.storage.table.Store.lay_version", "version 0 of the set is published"),
     ],
 )

@@ -394,7 +394,7 @@ def test_an_output_that_cannot_be_written_is_told_first(tmp_path):
 
 
 def test_the_other_engine_is_told_to_be_missing(tmp_path, monkeypatch):
-    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    monkeypatch.setattr("siftset.pipeline.run.context.find_spec", lambda name: None)
     with pytest.raises(SiftsetError, match=r'pip install "siftset\[ray\]"'):
         curate(write(tmp_path), options=CurateOptions(engine="ray"))
 
