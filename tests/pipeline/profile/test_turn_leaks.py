@@ -13,7 +13,7 @@ from siftset.pipeline.reports.run.findings import _judge_answers
 from siftset.pipeline.stages.measures.measure_split import open_held_out
 from siftset.schemas.conversations import MESSAGES, view
 from siftset.schemas.errors import SourceError
-from siftset.schemas.results.metrics import Leak, RunMetrics
+from siftset.schemas.results.metrics import Leak, Run, RunMetrics
 
 LONG = "Wool keeps its warmth even when it is damp, because its fibres hold air."
 
@@ -59,8 +59,10 @@ def test_planted_prompts_and_answers_are_found():
     counts = by_kind(leaks)
     assert (counts["prompt"], counts["answer"]) == (2, 1)
     assert counts["any"] == 2, "an answer alone makes no row the same"
-    claims = [one.claim for one in _judge_answers(RunMetrics.model_construct(leakage=leaks))]
-    assert claims == ["1 of 5 rows of test end with an answer that train has too."]
+    run = Run(run_id="1", recipe="chats", arguments=("chats.yaml",))
+    [found] = _judge_answers(RunMetrics.model_construct(leakage=leaks, run=run))
+    assert found.claim == "1 of 5 rows of test end with an answer that train has too."
+    assert found.command == "siftset explain chats.yaml --row test1"
     [answer] = [leak for leak in leaks if leak.kind == "answer"]
     assert [one.row_id for one in answer.examples] == ["test1"]
 

@@ -40,7 +40,7 @@ def test_a_copy_that_is_stopped_says_what_is_not_sent(world, run, monkeypatch, e
 def posted(monkeypatch):
     found = []
     monkeypatch.setattr(
-        "siftset.pipeline.refresh.set_and_model.send_alert",
+        "siftset.pipeline.notifications.webhook.send_alert",
         lambda _url, metrics, _lines: found.append(metrics.run.version),
     )
     return found

@@ -272,7 +272,7 @@ def test_ctrl_c_waits_for_the_processes_and_passes_on_no_traceback(monkeypatch, 
 
 @pytest.mark.parametrize(
     ("text", "said"),
-    [(None, "is no file"), ("num_machines: 2", "has num_machines: 2, expected 1")],
+    [(None, "is not a file"), ("num_machines: 2", "has num_machines: 2, expected 1")],
 )
 def test_the_file_of_accelerate_means_this_machine(text, said, tmp_path):
     path = tmp_path / "fsdp.yaml"
