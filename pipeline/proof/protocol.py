@@ -99,7 +99,9 @@ class Protocol:
         lengths = rows.frame["text"].str.len_chars().to_numpy().astype(np.int64)
         matched = cut_matched_blocks(rows.chosen, rows.pool, lengths, self.blocks, seed)
         own, more = choose_sizes(len(rows.chosen), len(rows.pool))
-        total = 4 * (2 * self.blocks + DRAWS) + DRAWS * (len(own) + len(more) - 3) + 1
+        total = 4 * (2 * self.blocks + DRAWS)  # both sides at two strengths
+        total += sum(_count_draws(size, rows.pool) for size in more)
+        total += sum(_count_draws(size, rows.chosen) for size in own if size in more)
         with self.progress.stage(f"train {self.learner.title}", total) as stage:
             self._advance = stage.advance
             try:
@@ -169,12 +171,12 @@ class Protocol:
         half = len(rows.chosen) // 2
         try:
             for size in more:
-                turns = 1 if size == len(rows.pool) else DRAWS
-                drawn = [draw_rows(rows.pool, size, seed, DRAWS + at) for at in range(turns)]
+                turns = range(_count_draws(size, rows.pool))
+                drawn = [draw_rows(rows.pool, size, seed, DRAWS + at) for at in turns]
                 random[size] = self._average(drawn, asked)
                 if size in own:
-                    turns = 1 if size == len(rows.chosen) else DRAWS
-                    drawn = [draw_rows(rows.chosen, size, seed, at) for at in range(turns)]
+                    turns = range(_count_draws(size, rows.chosen))
+                    drawn = [draw_rows(rows.chosen, size, seed, at) for at in turns]
                     curated[size] = self._average(drawn, asked)
         finally:
             self.found.curve = [
@@ -216,3 +218,8 @@ def to_estimate(gain: Gain) -> Estimate:
     """Return a difference as results hold it."""
     interval = Interval(low=gain.low, high=gain.high)
     return Estimate(value=gain.value, interval=interval)
+
+
+def _count_draws(size: int, among: Integers) -> int:
+    """Return how often so many rows are drawn: all of them once."""
+    return 1 if size == len(among) else DRAWS
