@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -230,6 +230,27 @@ def _embed_texts(case: _Case, budget: Budget, progress: Progress) -> tuple[np.nd
         return embed_static(texts), STATIC, why
 
 
+def _tell_more(
+    case: _Case, found: Measured, unit: ProofUnit, *, with_saving: bool
+) -> Iterator[str]:
+    """Yield what stands below the verdict: examples saved, what all rows give, what is missing."""
+    if with_saving and found.saving is not None:
+        yield write_saving(found.saving)
+    curated, everything = len(case.rows.chosen), found.everything
+    own = next((point.curated for point in found.curve if point.rows == curated), None)
+    whole = everything.random if everything is not None else None
+    if everything is not None and whole is not None and own is not None and whole > own:
+        yield (
+            f"Training on all {everything.rows:,} rows gives {format_score(whole, unit)}, on all "
+            f"{curated:,} curated ones {format_score(own, unit)}: a larger budget."
+        )
+    if found.spent:
+        yield (
+            f"The minutes were used up after {found.trained:,} models: what is missing below was "
+            "not measured. Run it again to go on."
+        )
+
+
 def _make_proof(
     case: _Case,
     model: str,
@@ -250,25 +271,10 @@ def _make_proof(
         )
     else:
         sentence = f"Cannot say: {notes[-1]}."
-    more, saved = [], None
+    saved = None
     if verdict == "yes" and found.saving is not None:
-        more.append(write_saving(found.saving))
         saved = ExamplesSaved(**found.saving._asdict())
-    whole = next((point for point in found.curve if point.rows == len(case.rows.chosen)), None)
-    everything = found.everything
-    if everything is not None and everything.random is not None:
-        own = whole.curated if whole is not None else None
-        if own is not None and everything.random > own:
-            more.append(
-                f"Training on all {everything.rows:,} rows gives "
-                f"{format_score(everything.random, unit)}, on all {len(case.rows.chosen):,} curated"
-                f" ones {format_score(own, unit)}: a larger budget."
-            )
-    if found.spent:
-        more.append(
-            f"The minutes were used up after {found.trained:,} models: what is missing below was "
-            "not measured. Run it again to go on."
-        )
+    more = _tell_more(case, found, unit, with_saving=saved is not None)
     rows = case.rows
     made = json_digest([FORMAT, rows.digest, dict(learner.identity) if learner else {}])
     return Proof(
@@ -297,7 +303,7 @@ def _make_proof(
         lines=tuple(found.lines),
         curve=tuple(found.curve),
         examples_saved=saved,
-        everything=everything,
+        everything=found.everything,
         trained=found.trained,
         complete=not found.spent,
         notes=tuple(notes),
