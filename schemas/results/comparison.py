@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Final, Literal
 
-from pydantic import Field, JsonValue
+from pydantic import Field, JsonValue, model_validator
 
 from siftset.schemas.recipe.section import Section
 from siftset.schemas.results.summary import Finding
@@ -321,6 +321,14 @@ class TrainingCurve(Section):
 
 class Comparison(Section):
     """The whole of compare.json."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _read_earlier(cls, found: object) -> object:
+        """Leave out `arms`, which version 0.1 wrote and whose verdict was not a fair one."""
+        if isinstance(found, dict):
+            return {name: value for name, value in found.items() if name != "arms"}
+        return found
 
     schema_version: int = 1
     task: TaskName

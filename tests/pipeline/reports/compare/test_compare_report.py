@@ -203,3 +203,9 @@ def test_the_page_says_what_its_intervals_draw(build) -> None:
     asked = comparison.questions.model_copy(update={"unit": "group of rows", "units": 512})
     page = compare_report(comparison.model_copy(update={"questions": asked}))
     assert "512 groups of rows" in page
+
+
+def test_what_an_earlier_version_compared_is_read(build) -> None:
+    found = build("mlm")
+    earlier = found.model_dump(mode="json") | {"arms": {"verdict": "yes"}}
+    assert c.Comparison.model_validate(earlier) == found
