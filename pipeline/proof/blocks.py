@@ -31,9 +31,18 @@ class Pair(NamedTuple):
     other: Integers
 
 
-def count_blocks(curated: int, *, most: int = BLOCKS) -> int:
-    """Return into how many blocks so many curated rows are cut."""
-    return most if curated // most >= LEAST_BLOCK else FEW_BLOCKS
+def count_side(curated: Integers, pool: Integers) -> int:
+    """Return how many rows either side can have where no row is on both.
+
+    The other side takes from the curated rows their share of everything.
+    """
+    share = float(np.isin(pool, curated).mean()) if len(pool) else 0.0
+    return int(len(curated) / (1 + share))
+
+
+def count_blocks(side: int, *, most: int = BLOCKS) -> int:
+    """Return into how many blocks so many rows of either side are cut."""
+    return most if side // most >= LEAST_BLOCK else FEW_BLOCKS
 
 
 def cut_blocks(curated: Integers, pool: Integers, blocks: int, seed: int) -> list[Pair]:
@@ -44,8 +53,7 @@ def cut_blocks(curated: Integers, pool: Integers, blocks: int, seed: int) -> lis
     curated rows among it, even where most of what was read is curated.
     """
     generator = np.random.default_rng([seed, 1])
-    share = np.isin(pool, curated).mean() if len(pool) else 0.0
-    drawn = generator.permutation(pool)[: int(len(curated) / (1 + share))]
+    drawn = generator.permutation(pool)[: count_side(curated, pool)]
     left = generator.permutation(np.setdiff1d(curated, drawn))
     return _pair_up(left, drawn, blocks)
 

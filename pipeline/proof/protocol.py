@@ -19,6 +19,7 @@ from siftset.pipeline.proof.blocks import (
     Pair,
     choose_sizes,
     count_blocks,
+    count_side,
     cut_blocks,
     cut_matched_blocks,
     draw_halves,
@@ -87,7 +88,7 @@ class Protocol:
         self.blocks = (
             FEW_BLOCKS
             if most_blocks == FEW_BLOCKS
-            else count_blocks(len(rows.chosen), most=most_blocks)
+            else count_blocks(count_side(rows.chosen, rows.pool), most=most_blocks)
         )
         self.budget, self.progress = budget or Budget(None), progress or Silent()
         self.found = Measured()

@@ -13,7 +13,7 @@ import polars as pl
 
 from siftset.pipeline.model_registry.inputs import SECTIONS_OF_TRAINING, training_data
 from siftset.pipeline.model_registry.registry import MODELS
-from siftset.pipeline.proof.blocks import BLOCKS, FEW_BLOCKS, count_blocks
+from siftset.pipeline.proof.blocks import BLOCKS, FEW_BLOCKS, count_blocks, count_side
 from siftset.pipeline.proof.budget import Budget
 from siftset.pipeline.proof.learners import Learner, Probe, encode_labels, place_questions
 from siftset.pipeline.proof.protocol import Measured, Protocol, to_estimate
@@ -180,7 +180,8 @@ def _find_too_many_classes(case: _Case) -> str:
     if not case.task.labelled or case.options.finetune:
         return ""
     targets, classes = encode_labels(case.rows)
-    size = len(case.rows.chosen) // count_blocks(len(case.rows.chosen))
+    side = count_side(case.rows.chosen, case.rows.pool)
+    size = side // count_blocks(side)
     if len(targets) > 1 or size >= 2 * classes:
         return ""
     return (

@@ -9,6 +9,7 @@ from siftset.pipeline.proof.blocks import (
     DRAWS,
     choose_sizes,
     count_blocks,
+    count_side,
     cut_blocks,
     cut_matched_blocks,
     draw_halves,
@@ -73,6 +74,15 @@ def test_draws_are_a_function_of_the_seed():
         assert len(one.curated) == len(one.other) == len(curated) // 2
     assert (draw_rows(POOL, 50, 4, 0) != draw_rows(POOL, 50, 4, 1)).any()
     assert (draw_rows(POOL, 50, 4, 0) != draw_rows(POOL, 50, 5, 0)).any()
+
+
+def test_a_block_is_not_small_because_the_other_side_takes_its_share():
+    curated = np.arange(1500)
+    assert count_blocks(count_side(curated, POOL)) == 10  # 30 % of everything is curated
+    nearly_all = np.arange(1550)
+    side = count_side(curated, nearly_all)
+    assert count_blocks(side) == 5, "ten blocks would have 76 rows each"
+    assert len(cut_blocks(curated, nearly_all, 5, seed=4)[0].curated) == side // 5
 
 
 def test_small_sets_have_fewer_blocks():
