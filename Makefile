@@ -58,9 +58,9 @@ docs: $(READY_DEV)  ## Build the documentation site into site/, without a networ
 	@for page in kinds recipe commands messages api notebook; do $(BIN)/python docs/make_$$page.py || exit 1; done
 	@$(BIN)/python -m mkdocs build --quiet
 
-lock:            ## Write pylock.toml, the dependencies of siftset[local] with their hashes (needs uv).
+lock:            ## Write requirements.lock, the dependencies of siftset[local] with their hashes (needs uv).
 	@uv pip compile pyproject.toml --extra local --constraint constraints.txt --universal --python-version 3.11 \
-		--format pylock.toml --custom-compile-command "make lock" --output-file pylock.toml --quiet
+		--generate-hashes --no-annotate --custom-compile-command "make lock" --output-file requirements.lock --quiet
 
 bench: $(READY_DEV) ## Measure against the peers (see benchmarks/README.md).
 	@$(BIN)/python benchmarks/against_peers.py

@@ -56,12 +56,12 @@ def review_command(
     set_: Overrides = None,
 ) -> None:
     """Look at rows in the browser and decide. Every run applies what people decided."""
-    if export is not None or import_ is not None:
-        if export is not None and import_ is not None:
-            raise SiftsetError("expected one of --export FILE and --import FILE")
-        if export is not None:
-            return _export(screen, recipe, export, as_, part, set_ or ())
-        return _import(screen, recipe, import_ or Path(), by, set_ or ())
+    if sum(file is not None for file in (export, import_, static)) > 1:
+        raise SiftsetError("expected one of --export FILE, --import FILE and --static FILE")
+    if export is not None:
+        return _export(screen, recipe, export, as_, part, set_ or ())
+    if import_ is not None:
+        return _import(screen, recipe, import_, by, set_ or ())
     from siftset.pipeline.review.open import open_review
     from siftset.pipeline.review.server import open_server, serve_review
     from siftset.pipeline.review.session import UNNAMED

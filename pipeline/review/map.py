@@ -12,6 +12,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from siftset.pipeline.reports.run.stop_words import STOP_WORDS
 from siftset.pipeline.review.cache import content_hash, read_arrays, write_arrays
 from siftset.pipeline.review.rows import ReviewRows
 from siftset.pipeline.review.vectors import TextVectors
@@ -33,6 +34,15 @@ _EDGE: Final = 65_535
 _BLOCK: Final = 50_000
 TRUE_LAYOUT: Final = "openTSNE"
 FLAT_LAYOUT: Final = "PCA"
+TOO_COMMON: Final = STOP_WORDS | frozenset(
+    """
+    amp anyone anything around best better com come first getting go goes going good great http
+    https know last least less like little lot made make makes making many maybe never new none
+    nothing often quot really said say says see seem seems something sure take thing things think
+    though time try two use used want wants way whole www year years
+    """.split()
+)
+"""English words that name no region, whatever it is about."""
 
 
 class Region(NamedTuple):
@@ -182,7 +192,7 @@ def name_regions(
         scores = {
             word: rows / size * np.log(rows / size / (everywhere[word] / rows_read))
             for word, rows in here.group_by("text").len().iter_rows()
-            if rows >= max(4, 0.01 * size) and word not in FUNCTION_WORDS
+            if rows >= max(4, 0.01 * size) and word not in TOO_COMMON
         }
         best = sorted(scores, key=lambda word: (-scores[word] / (1 + used[word]), word))[:2]
         used.update(best)
@@ -192,23 +202,3 @@ def name_regions(
         else:
             found.append(Region("", 0.0, 0.0, int(inside.sum())))
     return tuple(found)
-
-
-FUNCTION_WORDS: Final = frozenset(
-    (
-        "a about after again all also always am an and any anyone anything are aren't around as at "
-        "be because been before being best better but by can can't cannot come could couldn't did "
-        "didn't do does doesn't doing don't done down each even ever every few first for from get "
-        "gets getting go goes going good got great had has hasn't have haven't having he her here "
-        "him his how however i i'd i'll i'm i've if in into is isn't it it's its itself just know "
-        "last least less let like little ll lot made make makes making many may maybe me might "
-        "more most much must my never new no none not nothing now of off often on once one only "
-        "or other our out over own quite rather re really said same say says see seem seems she "
-        "should shouldn't since so some something still such sure take than that that's the their "
-        "them then there there's these they they're thing things think this those though through "
-        "time to too try two under until up upon us use used ve very want wants was wasn't way we "
-        "well were what what's when where whether which while who whole whose why will with "
-        "without won't would wouldn't year years yet you you're your amp quot http https www com"
-    ).split()
-)
-"""English words that name no region, whatever it is about."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 import traceback
 from collections.abc import Callable
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 from pydantic import JsonValue
 
+from siftset.pipeline.reports.markup import show_controls
 from siftset.pipeline.review.cache import FOLDER
 from siftset.pipeline.review.doubt import RowDoubts, assess_labels
 from siftset.pipeline.review.queues import Queue, find_one_clause_away, quick_queues
@@ -64,7 +66,7 @@ class Preparation:
             except SiftsetError as error:
                 self.notes.append(f"{name}: {error}")
             except Exception as error:  # a defect of one step leaves the page usable
-                traceback.print_exc()
+                sys.stderr.write(show_controls(traceback.format_exc()))
                 self.notes.append(f"{name}: failed with {type(error).__name__}")
             self._done += 1
 

@@ -12,7 +12,7 @@ import polars_hash as plh
 from pydantic import JsonValue
 
 from siftset.pipeline.review.columns import CodedColumn, Mask, Places
-from siftset.pipeline.review.map import FUNCTION_WORDS
+from siftset.pipeline.review.map import TOO_COMMON
 from siftset.pipeline.review.rows import ReviewRows
 from siftset.schemas.errors import SiftsetError
 from siftset.signals.decider import Decider
@@ -204,7 +204,7 @@ def _choose_words(rows: ReviewRows, lesson: _Lesson) -> list[str]:
         everywhere=pl.col("weight").sum(),
     )  # fmt: skip
     likely = counts.filter(
-        (pl.col("met") >= 3) & ~pl.col("text").is_in(list(FUNCTION_WORDS))
+        (pl.col("met") >= 3) & ~pl.col("text").is_in(list(TOO_COMMON))
     ).sort(pl.col("inside") * (pl.col("inside") / pl.col("everywhere")) ** 2, "text",
            descending=[True, False]).head(80)["text"]  # fmt: skip
     held = dict(

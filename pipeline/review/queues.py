@@ -35,6 +35,8 @@ _NEAR: Final = 0.05
 """How far from a threshold a row may lie, in widths of the middle 80 % of the scores."""
 _TOGETHER: Final = 0.4
 """The correlation (phi) from which two signals are said to go together."""
+_COMPARED: Final = 64
+"""Signals, in the order of the recipe, of which every pair is compared at most."""
 _BLOCK: Final = 50_000
 
 QueueName = Literal[
@@ -133,7 +135,8 @@ def find_against(rows: ReviewRows) -> Queue:
     """Return the rows on which two signals disagree that agree on most others.
 
     Two signals go together where the phi coefficient of their answers is at least 0.4, and against
-    each other where it is at most -0.4; a label counts as a signal of its own.
+    each other where it is at most -0.4; a label counts as a signal of its own. Of more than 64
+    signals the first 64 are compared.
     """
     answers = _yes_and_known(rows)
     weight = np.zeros(rows.count)
@@ -171,7 +174,7 @@ def correlate(one: Mask, other: Mask) -> float:
 def _yes_and_known(rows: ReviewRows) -> dict[str, tuple[Mask, Mask]]:
     yes, no = STATES.index("true"), STATES.index("false")
     found = {}
-    for name in rows.signals:
+    for name in list(rows.signals)[:_COMPARED]:
         states = rows.states(name)
         found[name] = (states == yes, (states == yes) | (states == no))
     labels = rows.facets.get("label")

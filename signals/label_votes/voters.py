@@ -261,8 +261,7 @@ class Voters:
                     known=int((mine & has_truth).sum()),
                     right=int((mine & (truth == self._class_of[at])).sum()),
                 )
-                for at, voter in enumerate(self.voters)
-                if (mine := cast[:, at]) is not None
+                for at, (voter, mine) in enumerate(zip(self.voters, cast.T, strict=True))
             ),
         )
 

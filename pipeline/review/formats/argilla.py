@@ -1,6 +1,6 @@
 """Argilla's JSON: records with the row, the label as a suggestion, what was decided as responses.
 
-The questions are called `label`, `decision`, `edit` and `reason` (docs/review.md).
+The questions are called `label`, `decision`, `edit` and `reason` (docs/decisions.md).
 """
 
 from __future__ import annotations

@@ -1,6 +1,7 @@
 """Label Studio's JSON: a task a row, its label as a prediction, what was decided as an answer.
 
-The labelling interface names its parts `label`, `decision`, `edit` and `reason` (docs/review.md).
+The labelling interface of docs/decisions.md names its parts `label`, `decision`, `edit` and
+`reason`.
 """
 
 from __future__ import annotations

@@ -10,7 +10,9 @@ from base64 import b64decode, b64encode
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
+from siftset.pipeline.cli.app import app
 from siftset.pipeline.review import static_file
 from siftset.pipeline.review.requests import Ask
 from siftset.schemas.errors import OutputError
@@ -75,3 +77,14 @@ def test_the_command_writes_it(recipe: Path, told, tmp_path: Path) -> None:
     file = tmp_path / "mail.html"
     found = told("review", recipe, "--static", file)
     assert (found["rows"], found["bytes"]) == (63, file.stat().st_size)
+
+
+def test_one_file_is_read_or_written_at_a_time(recipe: Path, tmp_path: Path) -> None:
+    file = tmp_path / "mail.html"
+    done = CliRunner().invoke(
+        app, ["review", str(recipe), "--static", str(file), "--export", str(tmp_path / "a.csv")]
+    )
+    assert done.exit_code == 2
+    assert "expected one of --export FILE, --import FILE and --static FILE" in done.stderr
+    assert not file.exists()
+    assert not (tmp_path / "a.csv").exists()
