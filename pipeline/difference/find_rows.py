@@ -18,6 +18,7 @@ from siftset.schemas.results.difference import KINDS
 
 PASS_ROWS: Final = 4_000_000
 """Rows of a side that are compared at once: 16 bytes each."""
+FEW: Final = 10_000
 KIND: Final = pl.Enum(KINDS)
 ID: Final = "_id"
 
@@ -79,16 +80,18 @@ def find_changed_ids(before: SetState, after: SetState) -> pl.DataFrame:
     found = [pl.DataFrame(schema={ID: pl.UInt64, "kind": KIND})]
     for number in range(passes):
         sides = [_read_keys(files, columns, number, passes) for files in (old, new)]
-        joined = sides[0].join(sides[1], on=ID, how="full", coalesce=True, suffix="_after")
+        # most rows are equal on both sides, and finding those that are not is cheap by one number
+        gone = sides[0].join(sides[1], on="content", how="anti")
+        came = sides[1].join(sides[0], on="content", how="anti")
         kind = (
             pl.when(pl.col("content").is_null())
             .then(pl.lit("added"))
             .when(pl.col("content_after").is_null())
             .then(pl.lit("removed"))
-            .when(pl.col("content") != pl.col("content_after"))
-            .then(pl.lit("changed"))
+            .otherwise(pl.lit("changed"))
         )
-        found.append(joined.select(ID, kind=kind.cast(KIND)).drop_nulls("kind"))
+        joined = gone.join(came, on=ID, how="full", coalesce=True, suffix="_after")
+        found.append(joined.select(ID, kind=kind.cast(KIND)))
     return pl.concat(found)
 
 
@@ -98,16 +101,22 @@ def _read_keys(
     if not files:
         return pl.DataFrame(schema={ID: pl.UInt64, "content": pl.UInt64})
     rows = scan_set(files)
-    content = pl.struct(*columns).hash(0) if columns else pl.lit(0, pl.UInt64)
-    keys = rows.select(id_expr(), content=content)
+    keys = rows.select(id_expr(), content=pl.struct(id_expr(), *columns).hash(0))
     chosen = keys if passes == 1 else keys.filter(pl.col(ID) % passes == number)
     return chosen.collect(engine="streaming")
 
 
 def read_rows(files: Sequence[Path], ids: pl.DataFrame, columns: Sequence[pl.Expr]) -> pl.DataFrame:
     """Return `columns` of the rows whose ids are wanted, with their ids."""
-    rows = scan_set(files).select(id_expr(), *columns)
-    return rows.join(ids.select(ID).lazy(), on=ID, how="semi").collect(engine="streaming")
+    rows = _pick_rows(scan_set(files), ids)
+    return rows.select(ID, *columns).collect(engine="streaming")
+
+
+def _pick_rows(rows: pl.LazyFrame, ids: pl.DataFrame) -> pl.LazyFrame:
+    """Return the rows of `ids`, picked before anything is made of their columns."""
+    if ids.height <= FEW:  # a filter of a scan: the other columns are read of its rows alone
+        return rows.filter(id_expr().is_in(ids[ID].implode())).with_columns(id_expr())
+    return rows.with_columns(id_expr()).join(ids.select(ID).lazy(), on=ID, how="semi")
 
 
 def find_records(
@@ -123,13 +132,13 @@ def find_records(
         if not missing.height:
             break
         columns = rows.collect_schema()
-        picked = rows.select(
-            id_expr(),
+        picked = _pick_rows(rows, missing).select(
+            ID,
             pl.lit(place).alias("place"),
             _REASONS[place].cast(pl.String).alias("clause"),
             *(text_hash(columns) if with_text else ()),
             *state_columns(columns, signals),
-        ).join(missing.lazy(), on=ID, how="semi")
+        )
         met = picked.collect(engine="streaming").unique(ID, keep="last")
         found.append(met)
         missing = missing.join(met, on=ID, how="anti")
