@@ -46,9 +46,9 @@ function decideAll(decision) {
     takeTally(answer);
     await mapView.reload();
     await attempt(load);
-    tell(`${count(answer.done)} rows decided in one step.`);
+    tell(`${rowCount(answer.done)} decided in one step.`);
   };
-  openDialog("slim", make("h2", null, `${word} ${count(rows)} rows?`),
+  openDialog("slim", make("h2", null, `${word} ${rowCount(rows)}?`),
     make("p", { class: "soft" }, "All that are chosen now, also those further down the list. It is one step: Z takes it back."),
     decision === "relabel" && make("div", { class: "labels" },
       page.state.labels.map((label) => make("button", { onclick: () => send({ label }) }, label))),
@@ -79,7 +79,7 @@ async function proposeRules() {
   try {
     const found = await backEnd.tell("propose", { filter: query() });
     openDialog("", title, make("p", { class: "soft small" },
-      `${count(found.chosen)} rows chosen. Each rule was made from one half of all rows and judged on the other, by the signal that the recipe would use.`),
+      `${rowCount(found.chosen)} chosen. Each rule was made from one half of all rows and judged on the other, by the signal that the recipe would use.`),
       found.rules.map(drawRule), !found.rules.length && make("p", null, "No rule finds them again."),
       ending(make("button", { class: "primary", onclick: closeDialog }, "Done")));
   } catch (error) {
@@ -93,7 +93,7 @@ function drawRule(rule) {
     make("progress", { max: 1, value, "aria-label": name }), make("span", null, percent(value))];
   return make("div", { class: "rule" },
     make("div", { class: "head" }, make("span", { class: "pill note" }, rule.kind),
-      make("b", null, rule.title), make("span", { class: "soft small" }, `${count(rule.rows)} rows`)),
+      make("b", null, rule.title), make("span", { class: "soft small" }, rowCount(rule.rows))),
     make("div", { class: "shares" }, share("precision", rule.precision), share("recall", rule.recall)),
     make("pre", { tabindex: "0", "aria-label": "The rule" }, rule.yaml),
     make("div", { class: "end" }, make("button", { onclick: () => previewRule(rule) }, "Write it into the recipe …")));

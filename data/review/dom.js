@@ -39,6 +39,7 @@ const key = (name) => make("kbd", { "aria-hidden": "true" }, name);
 
 const grouped = new Intl.NumberFormat("en");
 const count = (number) => grouped.format(number);
+const rowCount = (number) => `${count(number)} ${number === 1 ? "row" : "rows"}`;
 
 // 0 % and 100 % are exactly that
 function percent(share, unit = " %") {

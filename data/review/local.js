@@ -38,11 +38,12 @@ const backEnd = (() => {
   function take(event) {
     events.push(event);
     if (!event.undo) return settle(rowIndex(event.row_id), { ...event, state: "applied" });
-    event.undo.forEach((one) => undone.add(one));
+    const taken = new Set(event.undo), standing = new Map(); // of a step of 20,000 rows too
+    taken.forEach((one) => undone.add(one));
+    for (const one of events) if (!one.undo && !undone.has(one.event)) standing.set(one.row_id, one);
     for (const one of events) {
-      if (!event.undo.includes(one.event)) continue;
-      const row = rowIndex(one.row_id);
-      const last = events.findLast((other) => other.row_id === one.row_id && !undone.has(other.event));
+      if (!taken.has(one.event)) continue;
+      const row = rowIndex(one.row_id), last = standing.get(one.row_id);
       settle(row, last ? { ...last, state: "applied" } : data.said[row] || null);
     }
   }
@@ -186,7 +187,7 @@ const backEnd = (() => {
 
   function decide({ row, filter = {}, rows, decision, label, text, reason }) {
     const places = row == null ? order(filter) : [row], step = newStep(), at = new Date().toISOString();
-    if (row == null && places.length !== rows) throw Error(`${count(places.length)} rows are meant now, and not the ${count(rows)} that were shown: look again`);
+    if (row == null && places.length !== rows) throw Error(`${rowCount(places.length)} meant now, ${count(rows)} were shown: look again`);
     append(places.map((place, number) => {
       const event = {
         event: `${step}-${number}`, row_id: data.row_id[place], source: { file: data.files[data.file[place]], record: data.record[place] },

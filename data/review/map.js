@@ -250,7 +250,7 @@ const mapView = (() => {
     const mine = page.loading, bits = await backEnd.ask("mask", asked);
     if (mine !== page.loading) return;
     for (let row = 0; row < points.count; row++) points.lit[row] = (bits[row >> 3] >> (row & 7)) & 1;
-    $("lit").textContent = page.total < points.count ? `${count(page.total)} of ${count(points.count)} lit` : `${count(points.count)} rows`;
+    $("lit").textContent = page.total < points.count ? `${count(page.total)} of ${count(points.count)} lit` : rowCount(points.count);
     draw();
   }
 

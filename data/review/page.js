@@ -47,7 +47,7 @@ async function start() {
   const { name, version, rows, by, queues } = page.state;
   $("name").textContent = visible(name);
   document.title = `Review · ${visible(name)}`;
-  $("about").textContent = visible([`version ${version}`, `${count(rows)} rows`, by].filter(Boolean).join(" · "));
+  $("about").textContent = visible([`version ${version}`, rowCount(rows), by].filter(Boolean).join(" · "));
   if (queues.some((queue) => queue.name === "doubt")) page.filter.queue = "doubt";
   drawTally();
   drawNotes();
@@ -336,7 +336,7 @@ async function undo() {
   await load();
   const at = page.rows.findIndex((row) => row.row === answer.undone[0]);
   if (at >= 0) go(at);
-  tell(`Took back the decision about ${answer.count === 1 ? "one row" : `${count(answer.count)} rows`}.`);
+  tell(`Took back the decision about ${rowCount(answer.count)}.`);
 }
 
 function startEdit() {
