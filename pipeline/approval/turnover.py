@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from siftset.pipeline.storage.table import Store
 from siftset.schemas.errors import OutputError
+from siftset.schemas.results.columns import SHORT_ID
 from siftset.schemas.results.summary import Turnover
 
 PASS_ROWS: Final = 4_000_000
@@ -75,6 +76,7 @@ def _read_ids(files: Sequence[Path], number: int, passes: int) -> NDArray[np.uin
     """Read the first 64 bits of the row ids that fall into one pass."""
     if not files:
         return np.zeros(0, np.uint64)
-    ids = pl.col("row_id").str.slice(0, 16).str.to_integer(base=16, dtype=pl.UInt64)
-    chosen = pl.scan_parquet(list(files)).select(ids).filter(pl.col("row_id") % passes == number)
+    chosen = (
+        pl.scan_parquet(list(files)).select(SHORT_ID).filter(pl.col("row_id") % passes == number)
+    )
     return chosen.collect(engine="streaming")["row_id"].to_numpy()

@@ -20,6 +20,8 @@ from siftset.pipeline.run.job import Job
 from siftset.pipeline.run.split import group_text
 from siftset.schemas.errors import TrainingError
 from siftset.schemas.progress import Progress
+from siftset.schemas.results.columns import SHORT_ID
+from siftset.signals.kernels.arrays import to_series
 
 Flags = NDArray[np.bool_]
 
@@ -153,12 +155,16 @@ def read_proof_rows(job: Job, curated: pl.Series, task: ProofTask, progress: Pro
         usable &= pl.col("label").is_not_null()
     named = group_text(job.recipe.split, job.sources.schema)
     drawn, counted = _DrawnRows(job.recipe.seed, task.labelled), 0
+    short = np.sort(curated.to_frame("row_id").select(SHORT_ID).to_series().to_numpy())
     with progress.stage("read everything") as stage:
         for shard in job.shards:
             for batch in shard.read_batches():
+                ids = batch.frame.select(SHORT_ID).to_series().to_numpy()
+                # sorted once: a set of them, made anew for each batch, would grow with both
+                at = np.searchsorted(short, ids).clip(max=max(0, len(short) - 1))
                 rows = batch.frame.with_columns(
                     (pl.lit(None, pl.String) if named is None else named).alias(_NAMED),
-                    pl.col("row_id").is_in(curated.implode()).alias(_CURATED),
+                    to_series(_CURATED, short[at] == ids if len(short) else at < 0),
                 )
                 counted += rows.height
                 drawn.add(rows.drop("source", strict=False), usable)

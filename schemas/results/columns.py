@@ -17,6 +17,9 @@ OWN_COLUMNS: Final = ("row_id", "split", "signals", "scores", "source", "run_id"
 SOURCE: Final = pl.Struct({"file": pl.String, "record": pl.Int64})
 """Where a row was read: the file as named in the source and the record's number, from 0."""
 
+SHORT_ID: Final = pl.col("row_id").str.slice(0, 16).str.to_integer(base=16, dtype=pl.UInt64)
+"""The first 64 bits of a row id, which tell rows apart in a tenth of the memory."""
+
 SPLITS: Final = ("train", "validation", "test")
 
 CUT: Final = "label.keep_share"
