@@ -9,7 +9,8 @@ from siftset.pipeline.decisions.files import open_log
 from siftset.pipeline.decisions.table import hash_decisions
 from siftset.pipeline.gate.prepare import prepare_gate
 from siftset.pipeline.run.examples import read_examples
-from siftset.pipeline.run.job import bind_formula, hash_gate_inputs
+from siftset.pipeline.run.job import bind_formula
+from siftset.pipeline.run.job_checks import hash_gate_inputs
 from siftset.pipeline.run.label_votes import bind_voters
 from siftset.pipeline.run.released_rows import FILE as MENDED
 from siftset.pipeline.storage.address import output_folder

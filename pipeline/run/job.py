@@ -14,23 +14,26 @@ from siftset.pipeline.decisions.files import open_log
 from siftset.pipeline.decisions.log import DecisionLog
 from siftset.pipeline.decisions.table import CLAUSE as REVIEW
 from siftset.pipeline.decisions.table import DecisionTable, make_table
-from siftset.pipeline.gate.message_rules import make_message_rules
-from siftset.pipeline.gate.prepare import check_thresholds, prepare_gate, suite_rules
-from siftset.pipeline.gate.row_rules import PlainRules, RowRule, RowRuleSet
-from siftset.pipeline.profile.custom import load_metrics
+from siftset.pipeline.gate.prepare import prepare_gate, suite_rules
+from siftset.pipeline.gate.row_rules import PlainRules, RowRuleSet
 from siftset.pipeline.run.changed_rows import change_rows
 from siftset.pipeline.run.content_key import content_key
-from siftset.pipeline.run.examples import Examples, read_examples
+from siftset.pipeline.run.examples import Examples
+from siftset.pipeline.run.job_checks import (
+    check_columns,
+    hash_gate_inputs,
+    make_row_rules,
+    open_examples,
+)
 from siftset.pipeline.run.label_votes import bind_voters
 from siftset.pipeline.run.released_rows import QuarantineFixes, read_fixes
 from siftset.pipeline.run.score_store import StoredScores
-from siftset.pipeline.run.split import class_text, split_expr, stratum_columns
+from siftset.pipeline.run.split import split_expr, stratum_columns
 from siftset.pipeline.storage.address import output_folder
 from siftset.pipeline.storage.ownership import check_output_apart
 from siftset.pipeline.storage.run_folder import json_digest, recipe_hash, run_key
 from siftset.schemas.conversations import COLUMN, MESSAGES
-from siftset.schemas.errors import RecipeError, SourceError
-from siftset.schemas.recipe.integrity import MessageRules
+from siftset.schemas.errors import RecipeError
 from siftset.schemas.recipe.loading import LoadedRecipe, RecipeLike, load_recipe
 from siftset.schemas.recipe.model import Recipe
 from siftset.schemas.recipe.source import Delta, Files, Frame, Hub, Synthesize
@@ -38,11 +41,8 @@ from siftset.schemas.results.columns import CUT, SELECT
 from siftset.signals.decider import Decider
 from siftset.signals.definition import untracked_lines
 from siftset.signals.formula.formula import parse
-from siftset.signals.formula.tree import digest
 from siftset.signals.label_votes.voters import COLUMNS, Voters
 from siftset.signals.registry import build_for
-from siftset.signals.tracking.files import hash_files
-from siftset.signals.tracking.fingerprint import trace_function
 
 if TYPE_CHECKING:
     from siftset.pipeline.sources import Shard, Sources
@@ -240,49 +240,25 @@ def _make_job(loaded: LoadedRecipe, decider: Decider, sources: Sources, suites: 
         voters.check(read_schema)
         sources = replace(sources, schema=pl.Schema({**read_schema, **COLUMNS}))
     schema = sources.schema
-    if "text" not in schema:
-        raise SourceError(
-            "the source has no column 'text': name the column that holds the text with  "
-            f"text: COLUMN  in the source, one of: {', '.join(schema)}"
-        )
-    if schema["text"] not in (pl.String, pl.Null):
-        raise SourceError(f"column 'text' holds {schema['text']}, expected text")
-    _refuse_old_names(recipe, decider, sources)
-    decider.check(schema)
-    asked_all = {**({} if voters is None else voters.decider.questions), **decider.questions}
-    told = untracked_lines(question.signal for question in asked_all.values())
-    sources = replace(sources, warnings=(*sources.warnings, *told))
-    check_thresholds(recipe, schema.names())
+    check_columns(recipe, decider, sources)
     aside = suite_rules(loaded, schema)
-    rules = RowRuleSet(
-        recipe.integrity.rows,
-        schema,
-        first=_message_rules(recipe.integrity.messages, schema),
-        also=aside.input_rules,
-    )
-    rules.check()
-    split_expr(recipe.split, recipe.seed, schema)
-    stratum_columns(recipe.split, recipe.seed, schema)
-    prints = {name: question.signal.fingerprint for name, question in decider.questions.items()}
-    if voters is not None:
-        prints["(votes)"] = voters.hash
-    judged = recipe.integrity.model_dump(mode="json", exclude_defaults=True)
+    rules = make_row_rules(recipe.integrity, schema, aside.input_rules)
+    examples = open_examples(loaded, decider, schema)
     gate = {"(suites)": suites, **hash_gate_inputs(loaded)}
-    read = {**prints, "(formula)": decider.formula.canonical, **gate, **_made_texts(recipe)}
-    examples = _check_selection(loaded, decider, schema)
-    if examples is not None:
-        read["(select)"] = examples.fingerprint
+    read = {**gate, **_hash_questions(recipe, decider, voters, examples)}
     key = run_key(recipe, sources.inputs, read)
     log = None if recipe.review is None else open_log(loaded)
     review = None if log is None else make_table(log, schema, read_schema)
-    if log is not None:
-        sources = replace(sources, warnings=(*sources.warnings, *log.warnings))
     if review is not None and review.fingerprint:
         key = json_digest([key, "review", review.fingerprint])
     fixes = read_fixes(output_folder(loaded), read_schema, key)
+    asked = {**({} if voters is None else voters.decider.questions), **decider.questions}
+    told = untracked_lines(question.signal for question in asked.values())
+    warnings = (*sources.warnings, *told, *(() if log is None else log.warnings))
+    judged = recipe.integrity.model_dump(mode="json", exclude_defaults=True)
     job = Job(
         loaded,
-        sources,
+        replace(sources, warnings=warnings),
         decider,
         rules,
         key if fixes is None else fixes.key,
@@ -299,39 +275,20 @@ def _make_job(loaded: LoadedRecipe, decider: Decider, sources: Sources, suites: 
     return job
 
 
-def _refuse_old_names(recipe: Recipe, decider: Decider, sources: Sources) -> None:
-    """Raise RecipeError for a column that is called otherwise once it is mapped."""
-    asked = {f"signal '{n}'": q.signal.columns for n, q in decider.questions.items()}
-    split, per = recipe.split, None if recipe.select is None else recipe.select.per
-    asked |= {"integrity.rows": tuple(recipe.integrity.rows), "split.group": split.groups}
-    asked |= {"split.column": (split.column or "text",), "select.per": (per or "text",)}
-    asked |= {"split.stratify": (split.stratify or "text",)}
-    for place, columns in asked.items():
-        for column in columns:
-            now = sources.renamed.get(column)
-            if column not in sources.schema and now is not None:
-                raise RecipeError(
-                    f"{place}: the source's column '{column}' is called '{now}' after it was "
-                    f"mapped: write '{now}'"
-                )
+def _hash_questions(
+    recipe: Recipe, decider: Decider, voters: Voters | None, examples: Examples | None
+) -> dict[str, str]:
+    """Hash what decides beside the recipe: signals, formula, votes, examples, made texts."""
+    found = {name: question.signal.fingerprint for name, question in decider.questions.items()}
+    found |= {"(formula)": decider.formula.canonical, **_tell_made_texts(recipe)}
+    if voters is not None:
+        found["(votes)"] = voters.hash
+    if examples is not None:
+        found["(select)"] = examples.fingerprint
+    return found
 
 
-def _check_selection(loaded: LoadedRecipe, decider: Decider, schema: pl.Schema) -> Examples | None:
-    """Return the example texts, once the rest of the selection is known to fit."""
-    select = loaded.recipe.select
-    if select is None:
-        return None
-    if select.per is not None:
-        class_text(select.per, schema, "select.per")
-    if SELECT in decider.clauses:
-        raise RecipeError(
-            f"signal '{SELECT}': rows that the selection does not take are recorded under that "
-            "name: give the signal another one"
-        )
-    return read_examples(loaded)
-
-
-def _made_texts(recipe: Recipe) -> dict[str, str]:
+def _tell_made_texts(recipe: Recipe) -> dict[str, str]:
     """Say which sources make their text of conversations.
 
     A source that names its default, `text: text`, does not, and its recipe looks no different.
@@ -339,32 +296,6 @@ def _made_texts(recipe: Recipe) -> dict[str, str]:
     configs = [source.config for source in recipe.source]
     mapped = [one for one in configs if isinstance(one, Files | Hub | Delta | Frame)]
     return {f"(text of {one.name})": "made" for one in mapped if one.makes_text}
-
-
-def _message_rules(config: MessageRules | None, schema: pl.Schema) -> tuple[RowRule, ...]:
-    if config is None:
-        return ()
-    if schema.get(COLUMN) != MESSAGES:
-        raise RecipeError(
-            "integrity.messages: the source makes no conversations: name their column as "
-            "'messages' in the source, or remove the section"
-        )
-    return make_message_rules(config)
-
-
-def hash_gate_inputs(loaded: LoadedRecipe) -> dict[str, str]:
-    """Hash what the gate reads beside the set: held-out and reference texts, users' metrics."""
-    integrity = loaded.recipe.integrity
-    found: dict[str, str] = {}
-    for name, given in (("held_out", integrity.held_out), ("reference", integrity.reference)):
-        if given is not None:
-            path = loaded.resolve(given)
-            files = sorted(path.rglob("*")) if path.is_dir() else [path]
-            hashes = hash_files(file for file in files if file.is_file())
-            found[f"({name})"] = digest(*(f"{file}={text}" for file, text in hashes.items()))
-    for name, metric in load_metrics(integrity.metrics, loaded.folder).items():
-        found[f"(metric {name})"] = trace_function(metric).hash
-    return found
 
 
 def describe_recipe(job: Job) -> dict[str, JsonValue]:

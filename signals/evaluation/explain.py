@@ -23,7 +23,7 @@ def explain(statistics: Statistics) -> str:
             (
                 str(signal.position + 1),
                 name + ("*" if signal.fused else ""),
-                "-" if cost is None else f"{cost:.3g}",
+                "-" if cost is None else f"{cost:.3g}" if cost < 1e3 else f"{cost:,.0f}",
                 "-" if share is None else f"{share:.1%}",
                 f"{signal.evaluated:,}",
                 f"{signal.ran:,}",

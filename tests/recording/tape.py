@@ -46,7 +46,7 @@ MASKS: tuple[tuple[str, str], ...] = (
     (r"\b\d+:\d\d min left", "<measured> min left"),
     (r"(?<![\w.]) *\d[\d,]*(?:\.\d+)?(?:e[+-]\d+)? (s|min|µs|ms|tokens/s)\b", r" <measured> \1"),
     # What a signal costs, in the table of `explain`, whose column lines up with it.
-    (r"(?m)^(\d+  \S+) +(?:[\d.]+|-)(?= +[\d.]+%)", r"\1  <measured>"),
+    (r"(?m)^(\d+  \S+) +(?:[\d.,]+|-)(?= +[\d.]+%)", r"\1  <measured>"),
     # Answers are stored where a signal took long enough, so that a later run finds them or not.
     (r"(?m)^  scores    .*\n", ""),
     # Seconds of a run, in a cell of the index, after its time.

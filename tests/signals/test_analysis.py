@@ -14,6 +14,7 @@ from siftset.signals.analysis import PAIRED, analyse
 from siftset.signals.decider import Decider
 from siftset.signals.decorator import signal
 from siftset.signals.evaluation.explain import explain, explain_row
+from siftset.signals.evaluation.statistics import SignalStatistics, Statistics
 from siftset.signals.evaluation.workspace import Workspace
 from siftset.signals.formula.formula import parse
 from siftset.signals.formula.tree import AskSignal, Node, Op, join, show
@@ -269,3 +270,9 @@ def test_examples_are_laws():
     laws = check_laws(is_a, FRAME.clear())
     assert [law.holds for law in laws] == [True, False, True, False]
     assert str(laws[1]) == "FAIL is_a: example 2 (b): expected True, found False"
+
+
+def test_what_a_slow_signal_costs_is_a_plain_number() -> None:
+    slow = SignalStatistics(rows=2, true=1, false=1, ran=2, calls=1, seconds=0.0247, position=0)
+    told = explain(Statistics("slow", rows=2, signals={"slow": slow}))
+    assert "12,350" in told

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from siftset.pipeline.profile.shares import describe_sample, format_percent
-from siftset.pipeline.reports.charts import draw_bar, draw_split_bar, draw_stack
+from siftset.pipeline.reports.charts import draw_bar, draw_split_bar, draw_stack, format_short
 from siftset.pipeline.reports.markup import Child, Markup, h
 from siftset.pipeline.reports.page import (
     TableColumn,
@@ -136,9 +136,9 @@ def _plan_table(funnel: Funnel) -> Child:
         return None
     rows = []
     for one in funnel.signals:
-        cost = (
-            f"{1e6 * one.seconds / one.ran:.3g} µs" if one.seconds is not None and one.ran else ""
-        )
+        cost = ""
+        if one.seconds is not None and one.ran:
+            cost = f"{format_short(1e6 * one.seconds / one.ran)} µs"
         shared = " (shared)" if cost and one.fused else ""
         counts = (one.evaluated, one.skipped, one.ran, one.cached)
         rows.append([h("code", one.name), *(f"{rows:,}" for rows in counts), f"{cost}{shared}"])
