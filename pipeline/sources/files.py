@@ -131,9 +131,11 @@ def open_files(
     """
     found = find_files(config, folder)
     warnings = list(found.warnings)
-    full = [file for file in found.files if _file_size(file)]
+    full: list[InputFile] = []
     for file in found.files:
-        if file not in full:
+        if _file_size(file):
+            full.append(file)
+        else:
             warnings.append(f"{file.path}: the file is empty (0 bytes)")
     if not full:
         raise EmptySourceError(

@@ -63,8 +63,10 @@ class MappedFiles:
     def _missing_columns(self) -> Iterator[str]:
         """Say which files lack a column that the source names and other files have."""
         for column, name in self.plan.names.items():
+            if name not in ("text", "label", "id"):
+                continue
             known = [column in file.stated.types for file in self.opened.files]
-            if name not in ("text", "label", "id") or not any(known):
+            if not any(known):
                 continue
             for file, has_column in zip(self.opened.files, known, strict=True):
                 if not has_column:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Annotated, Final, Literal, Self
 
 from pydantic import AfterValidator, Field, NonNegativeInt, StringConstraints, model_validator
@@ -93,7 +94,7 @@ class DelimitedText(Section):
             if marks[name] is not None and marks[name] == marks[other]:
                 raise ValueError(f"{name} and {other} are both {marks[name]!r}: change one")
         if self.columns is not None:
-            twice = sorted({name for name in self.columns if self.columns.count(name) > 1})
+            twice = sorted(name for name, times in Counter(self.columns).items() if times > 1)
             if twice:
                 raise ValueError(f"columns names '{twice[0]}' twice: rename one")
         return self

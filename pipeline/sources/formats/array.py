@@ -50,12 +50,21 @@ class _Elements:
         self._file = file
         self._longest = longest
         self._text, self._at, self._passed = "", 0, 0
+        self._held: list[str] = []
+        self._wanted = 0
         self._opened = self._closed = False
 
     def feed(self, piece: str) -> Iterator[str]:
         """Yield the elements that a further piece completes; an empty piece is the last."""
+        self._held.append(piece)
+        self._wanted -= len(piece)
+        # an element of many pieces is read again whenever there is twice as much of it: after
+        # every piece, its cost would grow with the square of its length
+        if piece and self._wanted > 0:
+            return
         self._passed += self._at
-        self._text, self._at = self._text[self._at :] + piece, 0
+        self._text, self._at = "".join([self._text[self._at :], *self._held]), 0
+        self._held = []
         start = self._skip_space()
         if not self._opened and start < len(self._text):
             if self._text[start] != "[":
@@ -64,6 +73,8 @@ class _Elements:
         while self._opened and not self._closed:
             element = self._next_element(last=not piece)
             if element is None:
+                left = len(self._text) - self._at
+                self._wanted = left if 2 * left <= self._longest else 0
                 break
             if element:
                 yield element

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import io
 import re
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, NamedTuple
@@ -20,7 +21,7 @@ from siftset.pipeline.sources.find_files import InputFile
 from siftset.pipeline.sources.formats.arrow import to_frame
 from siftset.pipeline.sources.formats.quotes import DelimitedRecords, Grammar
 from siftset.pipeline.sources.formats.records import Records, sort_bad, split_unreadable
-from siftset.pipeline.sources.formats.streams import text_blocks, undecodable_error
+from siftset.pipeline.sources.formats.streams import text_blocks, undecodable_error, wide_blocks
 from siftset.pipeline.sources.types import DTYPES, lexeme_type, parse_texts
 from siftset.schemas.errors import SourceError
 from siftset.schemas.recipe.delimited import DelimitedText, DTypeName
@@ -63,7 +64,8 @@ class Delimited:
             comment=text.comment,
             nulls=text.null_values,
         )
-        lines = SkippedLines(text_blocks(self.file), text.skip_lines)
+        blocks = wide_blocks(text_blocks(self.file), self.delimiter.encode())
+        lines = SkippedLines(blocks, text.skip_lines)
         header: list[str] = []
         number = 0
         for split in grammar.split_records(lines):
@@ -134,7 +136,7 @@ class Delimited:
                 )
             return list(columns)
         names = [name or f"column_{at}" for at, name in enumerate(fields, 1)]
-        twice = sorted({name for name in names if names.count(name) > 1})
+        twice = sorted(name for name, times in Counter(names).items() if times > 1)
         if twice:
             raise SourceError(
                 f"{path}: the header names column '{twice[0]}' twice; rename one, or name all in "

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
@@ -141,7 +142,7 @@ def _read_sheet(
         # a column that is empty to its top is none: only its cells have a format
         if given is not None or name or frame[str(at)].null_count() < frame.height
     }
-    twice = sorted({name for name in chosen.values() if list(chosen.values()).count(name) > 1})
+    twice = sorted(name for name, times in Counter(chosen.values()).items() if times > 1)
     if twice:
         raise SourceError(f"{file.path}: the header names column '{twice[0]}' twice; rename one")
     frame = frame.select(pl.col(at).alias(name) for at, name in chosen.items())

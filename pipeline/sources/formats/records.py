@@ -90,13 +90,28 @@ def whole_pieces(
     """
     blocks, offset = _without_mark(blocks)
     tail, dropped = b"", 0
-    for block in blocks:
-        data = tail + block
-        if dropped and b"\n" in block:
-            end = data.index(b"\n") + 1
+    held, size = [b""], 0
+    more: Iterator[bytes | None] = chain(blocks, [None])
+    for block in more:
+        if block is not None:
+            if dropped and b"\n" not in block:
+                dropped += len(block)
+                continue
+            held.append(block)
+            size += len(block)
+            # A record that takes many blocks is looked at whenever there is twice as much of it:
+            # after every block, its cost would grow with the square of its length.
+            if not dropped and size < len(tail) and len(tail) + size <= longest:
+                continue
+        elif not size:
+            break
+        data = b"".join([tail, *held])
+        held, size = [], 0
+        if dropped:
+            end = data.index(b"\n", len(tail)) + 1
             yield Piece(data[:end], offset, last=False)
             offset, data, dropped = offset + end + dropped, data[end:], 0
-        end = 0 if dropped else cut(data)
+        end = cut(data)
         if end:
             yield Piece(data[:end], offset, last=False)
         offset, tail = offset + end, data[end:]

@@ -6,8 +6,8 @@ import codecs
 import gzip
 import hashlib
 import zlib
-from collections.abc import Iterator, Sequence
-from itertools import chain
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain, islice
 from pathlib import Path
 from typing import BinaryIO, Final, NamedTuple, cast
 
@@ -21,6 +21,10 @@ from siftset.pipeline.storage.object_store import Object
 from siftset.schemas.errors import SourceError
 
 BLOCK_BYTES: Final = 4 * 2**20
+WIDE: Final = 64
+"""Fields of a record from which on a block should hold COLUMN_VALUES records."""
+COLUMN_VALUES: Final = 512
+MOST_JOINED: Final = 8
 MARK: Final = b"\xef\xbb\xbf"
 MARKS: Final = {b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16", MARK: "utf-8"}
 
@@ -66,6 +70,22 @@ def text_blocks(file: InputFile, *, size: int = BLOCK_BYTES) -> Iterator[bytes]:
         )
     blocks = chain([start] if start else [], blocks)
     yield from blocks if is_utf8(file.encoding) else to_utf8(blocks, file.encoding)
+
+
+def wide_blocks(blocks: Iterable[bytes], mark: bytes) -> Iterator[bytes]:
+    """Join the blocks of a file of wide records; `mark` stands about once before every field.
+
+    Every column costs something in every block: where one holds few records of many fields, that
+    would be more than their values cost.
+    """
+    rest = iter(blocks)
+    start = next(rest, b"")
+    records = start.count(b"\n") + 1
+    few = start.count(mark) >= WIDE * records and records < COLUMN_VALUES
+    times = min(MOST_JOINED, -(-COLUMN_VALUES // records)) if few else 1
+    rest = chain([start], rest)
+    while joined := b"".join(islice(rest, times)):
+        yield joined
 
 
 def undecodable_error(file: InputFile) -> SourceError:

@@ -23,7 +23,7 @@ from siftset.pipeline.sources.formats.records import (
     split_lines,
     split_unreadable,
 )
-from siftset.pipeline.sources.formats.streams import text_blocks
+from siftset.pipeline.sources.formats.streams import text_blocks, wide_blocks
 from siftset.pipeline.sources.row_ids import EXACT, number_text
 from siftset.pipeline.sources.types import WIDE_INTEGER, integer_type, wider_type
 
@@ -46,7 +46,7 @@ class JsonRecords:
 
     def read_records(self) -> Iterator[RawBlock]:
         """Yield the records; each block has the columns and types that it needs."""
-        blocks = text_blocks(self.file)
+        blocks = wide_blocks(text_blocks(self.file), b'":')
         if self.file.format == "json":
             split = split_array(blocks, self.file, longest=self.longest)
         else:

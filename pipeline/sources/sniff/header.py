@@ -76,7 +76,7 @@ def count_header_votes(first: Fields, rows: Sequence[Fields]) -> HeaderVotes:
     columns = [[row[at] for row in rows if at < len(row)] for at in range(len(first))]
     names = sum((cell or "").strip().lower() in KNOWN for cell in first)
     repeated = names > 0 and any(list(row) == list(first) for row in rows)
-    years = {at for at in range(len(first)) if _follows(first, at)}
+    years = {at for at in range(len(first)) if _follows(first[max(0, at - 1) : at + 2], min(at, 1))}
     votes: list[Vote] = []
     for at, (cell, values) in enumerate(zip(first, columns, strict=True)):
         given = [value for value in values if value not in (None, "")]
@@ -131,10 +131,10 @@ def _counts_up(first: Fields) -> bool:
     return len(cells) > 1 and cells == [str(at) for at in range(len(cells))]
 
 
-def _follows(first: Fields, at: int) -> bool:
-    """Tell whether a cell is a number one away from a neighbour's, as columns of years are."""
-    cells = [cell or "" for cell in first]
-    beside = [cells[n] for n in (at - 1, at + 1) if 0 <= n < len(cells)]
+def _follows(near: Fields, at: int) -> bool:
+    """Tell whether a cell is a year one away from a neighbour, as columns of years are."""
+    cells = [cell or "" for cell in near]
+    beside = cells[:at] + cells[at + 1 :]
     is_year = re.fullmatch(r"(?:1[89]|20)[0-9]{2}", cells[at]) is not None
     return is_year and any(b.isdecimal() and abs(int(b) - int(cells[at])) == 1 for b in beside)
 
