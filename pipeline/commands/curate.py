@@ -22,6 +22,7 @@ from siftset.pipeline.stages.publish import (
 from siftset.pipeline.stages.release_quarantine import release_rows
 from siftset.pipeline.stages.resolve_duplicates import resolve_duplicates
 from siftset.pipeline.stages.sampled_input import sampled_rows
+from siftset.pipeline.stages.shard_packs import pack_shards
 from siftset.pipeline.storage.folder_guard import check_output_folder
 from siftset.pipeline.storage.lock import hold_lock
 from siftset.pipeline.storage.ownership import check_owner
@@ -87,5 +88,7 @@ def build_version(run: CurateRun) -> BuiltVersion:
     if sample is not None:
         shards = sampled_rows(sources.shards, sample, seed=run.job.recipe.seed)
         sources = replace(sources, shards=shards)
+    if run.options.engine == "local":
+        sources = replace(sources, shards=pack_shards(sources.shards))
     results = sift_shards(run, sources)
     return BuiltVersion(results, resolve_duplicates(run, results, open_resolver))

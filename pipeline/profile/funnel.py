@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import reduce
 from typing import TYPE_CHECKING, Final
 
 from siftset.schemas.results.metrics import Funnel, LeaveOneOut, Pair, SignalMetrics, Step, Tree
@@ -20,6 +22,9 @@ if TYPE_CHECKING:
 _WORDS: Final = {"&": "and", "|": "or", "^": "xor"}
 _LONGEST: Final = 300
 _NAMED: Final = 8
+_ANSWERS: Final = 2**23
+"""Answers of signals that are held at a time: one batch of 128 signals."""
+_FEWEST_ROWS: Final = 4_096
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,9 +37,15 @@ class Sifted:
 
 
 def analyse_frame(decider: Decider, frame: pl.DataFrame) -> Analysis:
-    """Evaluate every signal and every node of the formula on a frame."""
+    """Evaluate every signal and every node of the formula on a frame.
+
+    Of many signals on some rows at a time: the answers of every node to every row are held.
+    """
     signals = {name: question.signal for name, question in decider.questions.items()}
-    return analyse(decider.formula, signals, frame, cache=decider.cache)
+    rows = max(_FEWEST_ROWS, _ANSWERS // max(1, len(signals)))
+    slices = (frame.slice(start, rows) for start in range(0, max(1, frame.height), rows))
+    found = (analyse(decider.formula, signals, one, cache=decider.cache) for one in slices)
+    return reduce(operator.add, found)
 
 
 def describe_funnel(decider: Decider, sifted: Sifted, analysis: Analysis | None) -> Funnel:

@@ -67,7 +67,8 @@ class FormulaDecider:
         self.root: Node = formula.root
         clauses = _clause_texts(self.root)
         self.clauses = list(dict.fromkeys(clauses))
-        self._clause_of = [self.clauses.index(clause) for clause in clauses]
+        places = {clause: at for at, clause in enumerate(self.clauses)}
+        self._clause_of = [places[clause] for clause in clauses]
         self._plan = plan_as_written(self.root, self.questions, pinned=order == "pinned")
         self.minimum_rows = MINIMUM_ROWS
         self._lock = threading.Lock()

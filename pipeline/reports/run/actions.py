@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from functools import lru_cache
 
 from siftset.pipeline.reports.markup import Child, h, link_file
 from siftset.pipeline.reports.page import show_command
@@ -44,13 +45,16 @@ def explain_example(metrics: RunMetrics, examples: tuple[Example, ...]) -> str:
 def try_without(metrics: RunMetrics, signal: str) -> str:
     """Return the command that says which rows move when a signal is taken out of the formula."""
     try:
-        left = drop_signal(parse(metrics.run.formula).root, signal)
+        left = drop_signal(_parse_once(metrics.run.formula).root, signal)
     except SiftsetError:  # the formula of a signal made in Python has no text to parse
         left = None
     if left is None:
         return write_command(metrics, "explain", "--analyze")
     how = "--analyze" if metrics.run.version is None else "--diff"
     return write_command(metrics, "explain", how, "--set", f"keep={show(left)}")
+
+
+_parse_once = lru_cache(maxsize=1)(parse)
 
 
 def link_rows(metrics: RunMetrics, kind: RowKind) -> Child:

@@ -38,6 +38,8 @@ _NEAR_TODO: Final = (
 )
 _SPLIT_POINTS, _SPLIT_PART = 0.05, 1 / 3
 """How far a split's share may be from the one that was asked for: in points, and in parts of it."""
+_SIGNALS_NAMED: Final = 20
+"""Signals of which each is named with its command, which holds the whole formula."""
 _PERSONAL: Final = {"email": "e-mail addresses", "phone": "telephone numbers"}
 
 
@@ -91,6 +93,8 @@ def _judge_signals(metrics: RunMetrics) -> Iterator[ReportFinding]:
         unknown = signal.unknown if signal.analysed_unknown is None else signal.analysed_unknown
         if not signal.faults and false and not true and not signal.true:
             mute.add(signal.name)
+            if len(mute) > _SIGNALS_NAMED:
+                continue
             of = f"{true + false + unknown:,} rows" if whole else seen
             if signal.analysed_true is None:
                 of = f"the {signal.evaluated:,} rows that it was asked about"
@@ -98,7 +102,16 @@ def _judge_signals(metrics: RunMetrics) -> Iterator[ReportFinding]:
             command = try_without(metrics, signal.name)
             todo = "check its words or its limits"
             yield ReportFinding("balance", "warn", claim, todo, command=command)
+    yield from _name_others("true of no row", len(mute), "check their words or their limits")
     yield from _find_idle_signals(metrics, funnel, mute)
+
+
+def _name_others(what: str, signals: int, todo: str) -> Iterator[ReportFinding]:
+    """Yield one finding for all signals beyond those that are named one by one."""
+    others = signals - _SIGNALS_NAMED
+    if others > 0:
+        claim = f"{others:,} more {'signals are' if others > 1 else 'signal is'} {what}."
+        yield ReportFinding("balance", "warn", claim, todo)
 
 
 def _find_idle_signals(
@@ -108,15 +121,21 @@ def _find_idle_signals(
     seen = describe_sample(funnel.analysed, funnel.decided)
     whole = funnel.analysed >= funnel.decided
     new = "new " if metrics.run.incremental else ""
-    top = funnel.tree.children if funnel.tree and funnel.tree.label == "and" else ()
+    is_and = funnel.tree is not None and funnel.tree.label == "and"
+    top = {clause.label for clause in funnel.tree.children} if funnel.tree and is_and else set()
+    # A clause that decided rows is never said to be idle, whatever a sample of them shows.
+    decided = [clause for clause, rows in funnel.clauses.items() if rows]
+    decides = {word for clause in decided for word in re.findall(r"\w+", clause)}
+    idle = 0
     for out in funnel.leave_one_out:
-        # A clause that decided rows is never said to be idle, whatever a sample of them shows.
-        asked = re.compile(rf"(?<!\w){re.escape(out.signal)}(?!\w)")
-        decides = any(rows and asked.search(clause) for clause, rows in funnel.clauses.items())
-        if out.removed or out.added or not funnel.analysed or decides or out.signal in said:
+        asked = out.signal in decides or out.signal in said
+        if out.removed or out.added or not funnel.analysed or asked:
+            continue
+        idle += 1
+        if idle > _SIGNALS_NAMED:
             continue
         # A signal that stands by itself between ands can only remove.
-        does = "removes" if out.signal in {clause.label for clause in top} else "changes"
+        does = "removes" if out.signal in top else "changes"
         # What the analysis of all rows did not see was quarantined: no formula changes that.
         rows = f"{metrics.rows.read:,} {new}rows" if whole else seen
         claim = f"The `{out.signal}` signal {does} nothing (leave-one-out: 0 of {rows})."
@@ -129,6 +148,8 @@ def _find_idle_signals(
             todo = "look at every row, with analysis: full, before you drop it from the formula"
         command = try_without(metrics, out.signal)
         yield ReportFinding("balance", "warn", claim, todo, command=command)
+    others = "drop them from the formula, or make them stricter; the table of signals names them"
+    yield from _name_others("without effect: the formula keeps the same rows", idle, others)
 
 
 def _judge_faults(metrics: RunMetrics) -> Iterator[ReportFinding]:
