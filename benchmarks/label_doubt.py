@@ -1,6 +1,7 @@
-"""Errors planted in the labels of three corpora, and how many of them doubt puts first.
+"""Errors planted in the labels of four corpora, and how many of them doubt puts first.
 
 python benchmarks/label_doubt.py [--corpora FOLDER] [--rows 12000] [--seeds 3] [--rates 0.05 0.2]
+    [--only medquad]
 
 A share of labels is changed to another class at random, and models judge each row that they did not
 see (`siftset.signals.label_doubt`). A line says how many of the planted errors lie in the first 5 %
@@ -28,7 +29,10 @@ NAMES = {
     "sentence_polarity": "film review sentences, 2 classes",
     "tweets": "tweets, 3 classes",
     "pros_cons": "pros and cons of products, 2 classes",
+    "medquad": "answers about diseases, 150 classes",
 }
+ASKED = r"^(what|how|who|is|are|do|does|where|when)\b.*?\b(of|with|for|is \(are\)|diagnose|inherited|causes?|prevent|about|have|treat|by|to|affects?)\s+"  # noqa: E501
+"""What a question about a disease begins with; the rest names it."""
 FIRST = 500
 
 
@@ -41,8 +45,18 @@ def read_corpus(corpora: Path, name: str, most: int) -> pl.DataFrame:
             label=pl.when(rating < -0.5).then(pl.lit("negative"))
             .when(rating > 0.5).then(pl.lit("positive")).otherwise(pl.lit("neutral"))
         )  # fmt: skip
+    if name == "medquad":
+        frame = name_diseases(frame, 150)
     rows = frame.select("text", "label").drop_nulls()
     return rows.sample(min(most, rows.height), seed=0, shuffle=True)
+
+
+def name_diseases(frame: pl.DataFrame, most: int) -> pl.DataFrame:
+    """Return the first 600 characters of answers, and as label the disease that was asked about."""
+    asked = pl.col("question").str.to_lowercase().str.strip_chars(" ?").str.replace(ASKED, "")
+    told = frame.select(text=pl.col("answer").str.slice(0, 600), label=asked).drop_nulls()
+    counts = told["label"].value_counts().sort(["count", "label"], descending=True)
+    return told.filter(pl.col("label").is_in(counts["label"].head(most).to_list()))
 
 
 def judge_planted(rows: pl.DataFrame, rate: float, seed: int) -> tuple[float, float, float]:
@@ -72,10 +86,12 @@ if __name__ == "__main__":
     parser.add_argument("--rows", type=int, default=12_000)
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--rates", type=float, nargs="+", default=[0.05, 0.2])
+    parser.add_argument("--only", nargs="+", choices=list(NAMES), default=list(NAMES))
     options = parser.parse_args()
     print("| corpus | rows | planted | in the first 5 % | of the first 500 | look wrong | CPU s |")
     print("| --- | --- | --- | --- | --- | --- | --- |")
-    for name, title in NAMES.items():
+    for name in options.only:
+        title = NAMES[name]
         rows = read_corpus(options.corpora, name, options.rows)
         for rate in options.rates:
             start = time.process_time()

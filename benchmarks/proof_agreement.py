@@ -1,6 +1,6 @@
 """Whether a probe and a fine-tuned model decide alike: twelve curations, the blocks of a proof.
 
-    python benchmarks/proof_agreement.py CORPORA [--rows 2400] [--only tweets]
+    python benchmarks/proof_agreement.py CORPORA [--rows 2400] [--only tweets] [--curations 1 3]
 
 CORPORA is the folder of benchmarks/proof.py. Of each of three corpora four curations are judged:
 those that drop planted errors (20 % and 40 %), one that keeps the longer half, one that keeps half
@@ -73,6 +73,8 @@ def main() -> None:
     parser.add_argument("corpora", type=Path)
     parser.add_argument("--rows", type=int, default=2400)
     parser.add_argument("--only", nargs="+", choices=CORPORA, default=CORPORA, metavar="CORPUS")
+    numbers = range(1, len(CURATIONS) + 1)
+    parser.add_argument("--curations", nargs="+", type=int, choices=numbers, default=numbers)
     asked = parser.parse_args()
     print("| corpus | curation | probe | fine-tuned |\n| --- | --- | --- | --- |", flush=True)
     with tempfile.TemporaryDirectory() as folder:
@@ -81,7 +83,7 @@ def main() -> None:
             frame = whole.head(asked.rows)
             group = groups[: asked.rows]  # a row is named after the first of its group
             vectors = embed_minilm(frame["text"], Path(folder) / name, Silent())
-            for curation in CURATIONS:
+            for curation in (CURATIONS[number - 1] for number in asked.curations):
                 rows = curate_rows(curation, frame, group, 11)
                 targets, classes = encode_labels(rows)
                 probe = Probe("probe", {}, vectors, targets, classes, rows.asked)

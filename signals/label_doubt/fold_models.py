@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Sequence
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
@@ -20,6 +21,7 @@ from numpy.typing import NDArray
 from siftset.schemas.errors import MissingExtraError, SignalError
 from siftset.schemas.group_keys import join_group
 from siftset.signals.label_doubt.confident_learning import DoubtfulPair, LabelQuality, Labels
+from siftset.signals.label_doubt.many_classes import RidgeSums
 from siftset.signals.static_vectors.model import load_static
 
 if TYPE_CHECKING:
@@ -34,6 +36,10 @@ BLOCK: Final = 20_000
 MOST_WEIGHTS: Final = 1 << 24
 """Weights of words, over all classes, of a fold: with many classes words share columns."""
 MOST_COLUMNS: Final = 1 << 17
+MANY_CLASSES: Final = 100
+"""Classes above which the models are ridge regressions: the cost of the others is by class."""
+COLUMNS_OF_MANY: Final = 1 << 11
+"""Columns of words of ridge regressions, which solve a system of so many unknowns."""
 _SEEN: Final = 300_000
 """Rows that a fit should see, over its passes; at least 3 passes and at most 12."""
 _STRENGTH: Final = 10.0
@@ -123,7 +129,7 @@ def group_of(text: pl.Expr, columns: Sequence[str]) -> pl.Expr:
 
 def count_columns(classes: int) -> int:
     """Return how many columns words are hashed to."""
-    columns = MOST_COLUMNS
+    columns = COLUMNS_OF_MANY if classes > MANY_CLASSES else MOST_COLUMNS
     while columns * classes > MOST_WEIGHTS:
         columns //= 2
     return columns
@@ -153,22 +159,33 @@ def embed_block(texts: pl.Series, rarity: Weights) -> tuple[Weights, csr_matrix]
 
 
 def fit_fold_models(blocks: Blocks, group: Sequence[str] = ()) -> FoldModels:
-    """Fit the models by averaged stochastic gradient descent, block by block.
+    """Fit the models block by block, of more than MANY_CLASSES classes in closed form.
 
     Memory does not grow with the rows. The same rows in the same order give the same models.
     Raises MissingExtraError without scikit-learn, SignalError where labels are of one class or on
     fewer rows than LEAST.
     """
-    try:
-        from sklearn.linear_model import SGDClassifier
-    except ImportError:
-        raise MissingExtraError("label_doubt, which fits models,", "train") from None
+    if find_spec("sklearn") is None:
+        raise MissingExtraError("label_doubt, which fits models,", "train")
     classes, rows, rarity = _count_rows(blocks)
     if rows < LEAST or len(classes) < 2:
         raise SignalError(
             f"label_doubt: {rows:,} labelled rows of {len(classes)} classes, expected at least "
             f"{LEAST} rows and 2 classes: name the column of labels with  label:  in the source"
         )
+    if len(classes) > MANY_CLASSES:
+        vectors, words = _solve_models(blocks, classes, rarity)
+    else:
+        vectors, words = _descend(blocks, classes, rows, rarity)
+    return FoldModels(classes, tuple(group), vectors, words, rarity)
+
+
+def _descend(
+    blocks: Blocks, classes: Sequence[str], rows: int, rarity: Weights
+) -> tuple[Weights, Weights]:
+    """Fit logistic regressions, one against the rest, by averaged stochastic gradient descent."""
+    from sklearn.linear_model import SGDClassifier
+
     makers: list[tuple[Any, Any]] = [
         tuple(
             SGDClassifier(
@@ -193,7 +210,21 @@ def fit_fold_models(blocks: Blocks, group: Sequence[str] = ()) -> FoldModels:
                     by_vectors.partial_fit(vectors[some], labels[some], classes=every)
                     by_words.partial_fit(words[some], labels[some], classes=every)
     learned = [np.stack([_weights_of(pair[k]) for pair in makers]) for k in range(2)]
-    return FoldModels(classes, tuple(group), learned[0], learned[1], rarity)
+    return learned[0], learned[1]
+
+
+def _solve_models(
+    blocks: Blocks, classes: Sequence[str], rarity: Weights
+) -> tuple[Weights, Weights]:
+    """Fit ridge regressions, whose cost hardly grows with the classes; each row is read once."""
+    by_vectors = RidgeSums(FOLDS, len(classes), load_static().size)
+    by_words = RidgeSums(FOLDS, len(classes), len(rarity))
+    for frame in in_blocks(blocks()):
+        labels, folds = encode_labels(frame["label"], classes), fold_of(frame["group"])
+        vectors, words = embed_block(frame["text"], rarity)
+        by_vectors.add(vectors, labels, folds)
+        by_words.add(words, labels, folds)
+    return by_vectors.solve(), by_words.solve()
 
 
 def _count_rows(blocks: Blocks) -> tuple[tuple[str, ...], int, Weights]:

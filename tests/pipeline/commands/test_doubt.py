@@ -200,7 +200,7 @@ def test_labels_missing_on_most_rows_are_no_labels(reviews: Path, told) -> None:
     assert pl.read_parquet(found["file"]).height == 50
 
 
-@pytest.mark.parametrize("classes", [pytest.param(60), pytest.param(1000, marks=pytest.mark.full)])
+@pytest.mark.parametrize("classes", [pytest.param(110), pytest.param(1000, marks=pytest.mark.full)])
 def test_many_classes_share_columns_of_words(classes: int, reviews: Path, told) -> None:
     assert count_columns(2) == MOST_COLUMNS
     assert count_columns(1000) * 1000 <= MOST_WEIGHTS
