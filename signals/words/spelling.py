@@ -31,15 +31,18 @@ def fold_spelling(text: pl.Expr) -> pl.Expr:
 
 def fold_spellings(texts: pl.Series) -> pl.Series:
     """Bring texts to one spelling."""
-    # as many bytes as characters: all of it is ASCII
-    if texts.dtype != pl.String or texts.str.len_bytes().sum() == texts.str.len_chars().sum():
+    if texts.dtype != pl.String:
         return texts
-    plain = texts.str.replace_many(list(_APOSTROPHES), ["'"] * len(_APOSTROPHES))
-    rows = plain.str.contains(_TOUCHED).arg_true()
+    # more bytes than characters: not ASCII, which few texts of most corpora are
+    rows = (texts.str.len_bytes() != texts.str.len_chars()).arg_true()
     if rows.is_empty():
-        return plain
-    bare = plain.gather(rows).str.replace_all(_SELECTORS, "")
-    return plain.scatter(rows, bare.str.normalize("NFC"))
+        return texts
+    plain = texts.gather(rows).str.replace_many(list(_APOSTROPHES), ["'"] * len(_APOSTROPHES))
+    touched = plain.str.contains(_TOUCHED).arg_true()
+    if len(touched):
+        bare = plain.gather(touched).str.replace_all(_SELECTORS, "")
+        plain = plain.scatter(touched, bare.str.normalize("NFC"))
+    return plain if len(plain) == len(texts) else texts.clone().scatter(rows, plain)
 
 
 def fold_entries(entries: tuple[str, ...]) -> tuple[str, ...]:
