@@ -71,9 +71,15 @@ def to_arrays(rows: tuple[SketchedRow, ...]) -> RowArrays:
 def sketch_rows(frame: pl.LazyFrame, text: str, label: pl.Expr, source: pl.Expr) -> RowSketch:
     """Return the sketch of the rows of a frame that have a text, by row_id where there is one."""
     key = plh.col("row_id" if "row_id" in frame.collect_schema() else text)
+    known = frame.select(
+        text=pl.col(text), label=label, source=source, priority=key.nchash.xxh3_64()
+    )
+    known = known.drop_nulls("text")
+    # the lowest hashes alone are grouped, unless so many rows are equal that they are too few
+    some = known.bottom_k(4 * ROWS, by="priority").collect(engine="streaming")
+    enough = some.height < 4 * ROWS or some["priority"].n_unique() > ROWS
     drawn = (
-        frame.select(text=pl.col(text), label=label, source=source, priority=key.nchash.xxh3_64())
-        .drop_nulls("text")
+        (some.lazy() if enough else known)
         .group_by("priority")
         .agg(pl.col("text", "label", "source").sort_by("label", "source").first())
         .bottom_k(ROWS, by="priority")
@@ -87,7 +93,7 @@ def sketch_rows(frame: pl.LazyFrame, text: str, label: pl.Expr, source: pl.Expr)
     hashed = flat.select(plh.col("word").nchash.xxh3_64() & 0xFFFFFFFF).to_series().to_numpy()
     ends = np.cumsum(sizes, dtype=np.int64)
     tokens = np.split(hashed.astype("<u4"), ends[:-1]) if sizes else []
-    known = drawn.select(
+    told = drawn.select(
         "priority",
         "label",
         "source",
@@ -98,7 +104,7 @@ def sketch_rows(frame: pl.LazyFrame, text: str, label: pl.Expr, source: pl.Expr)
     return RowSketch(
         rows=tuple(
             SketchedRow(**row, tokens=some)
-            for row, some in zip(known.iter_rows(named=True), written, strict=True)
+            for row, some in zip(told.iter_rows(named=True), written, strict=True)
         )
     )
 

@@ -13,7 +13,7 @@ from pydantic import Field
 from siftset.pipeline.profile.lengths import Lengths, add_tallies, measure_lengths
 from siftset.pipeline.profile.row_sketch import RowSketch, sketch_rows
 from siftset.pipeline.profile.texts import count_peculiarities, count_scripts
-from siftset.pipeline.profile.vocabulary import WordSketch, count_words
+from siftset.pipeline.profile.vocabulary import WordSketch, count_words, count_words_each
 from siftset.schemas.results.columns import OWN_COLUMNS
 from siftset.schemas.results.metrics import Column, Metrics, Profile
 from siftset.signals.labels import label_column, labels_as_text
@@ -160,7 +160,7 @@ def _profile_rows(frame: pl.DataFrame, wanted: Spec) -> ProfileState:
     found = {
         "texts": len(texts),
         "chars": measure_lengths(texts.str.len_chars()),
-        "words": measure_lengths(texts.str.count_matches(r"\w+")),
+        "words": measure_lengths(count_words_each(texts)),
         "encoding": count_peculiarities(texts),
         "scripts": count_scripts(texts),
     }

@@ -9,17 +9,21 @@ from __future__ import annotations
 
 from typing import Final
 
+import numpy as np
 import polars as pl
 import polars_hash as plh
 from pydantic import Field
 
 from siftset.pipeline.profile.lengths import add_tallies
 from siftset.schemas.results.metrics import Metrics, TokenUse, Words
+from siftset.signals.kernels.arrays import to_series
+from siftset.signals.kernels.arrow_text import text_bytes
 
 SAMPLE: Final = 4096
 TOP: Final = 512
 _SPAN: Final = 2**64
 _LONGEST: Final = 64
+_MARKS: Final = bytes(chr(c).isascii() and (chr(c).isalnum() or chr(c) == "_") for c in range(256))
 
 
 class WordSketch(Metrics):
@@ -116,6 +120,22 @@ def count_words(texts: pl.LazyFrame) -> WordSketch:
         tokens=int(counted["count"].sum()),
         top=dict(zip(top["word"], top["count"], strict=True)),
     )
+
+
+def count_words_each(texts: pl.Series) -> pl.Series:
+    """Return how many words each text without null has, those in ASCII before the others."""
+    plain = texts.str.len_bytes() == texts.str.len_chars()
+    offsets, data = text_bytes(texts.filter(plain))
+    # A word begins where a byte of one follows another byte, or stands first in its text.
+    marks = np.frombuffer(data[offsets[0] : offsets[-1]].tobytes().translate(_MARKS), np.bool_)
+    begins = marks.copy()
+    np.greater(marks[1:], marks[:-1], out=begins[1:])
+    starts = offsets[:-1] - offsets[0]
+    starts = starts[starts < len(marks)]
+    begins[starts] = marks[starts]
+    ends = np.searchsorted(np.flatnonzero(begins), offsets - offsets[0])
+    other = texts.filter(~plain).str.count_matches(r"\w+").cast(pl.Int64)
+    return pl.concat([to_series("words", np.diff(ends)), other.alias("words")])
 
 
 def gini_index(counts: list[int]) -> float | None:

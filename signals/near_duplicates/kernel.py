@@ -39,7 +39,7 @@ class KeptRows(NamedTuple):
 
 
 @inlined_kernel
-def _hash_words(data: Bytes, i: Whole, end: Whole, letters: Letters, words: Hashes) -> Whole:
+def hash_words(data: Bytes, i: Whole, end: Whole, letters: Letters, words: Hashes) -> Whole:
     """Hash the words of a text, case folded; return their number.
 
     A character of a script that is written without spaces is a word of its own.
@@ -71,6 +71,14 @@ def _hash_words(data: Bytes, i: Whole, end: Whole, letters: Letters, words: Hash
             power *= PRIME
             inside = True
     return n
+
+
+@inlined_kernel
+def mix_shingle(words: Hashes, i: Whole) -> np.uint64:
+    """Return the hash of three words in a row, the first of them at i."""
+    # Three odd constants, so that the order of the words counts.
+    mixed: np.uint64 = _mix(words[i] * FIRST + words[i + 1] * SECOND + words[i + 2] * THIRD)
+    return mixed
 
 
 @inlined_kernel
@@ -111,13 +119,11 @@ def hash_shingles(
     end: Whole = 0
     offsets[0] = 0
     for r in range(len(text.offsets) - 1):
-        n = _hash_words(text.data, text.offsets[r], text.offsets[r + 1], letters, words)
+        n = hash_words(text.data, text.offsets[r], text.offsets[r + 1], letters, words)
         start = end
-        # Word hashes are multiplied by three odd constants so that the order of the words counts.
         if n >= least:
             for i in range(n - 2):
-                mixed = words[i] * FIRST + words[i + 1] * SECOND + words[i + 2] * THIRD
-                shingles[end] = _mix(mixed)
+                shingles[end] = mix_shingle(words, i)
                 end += 1
             end = sort_unique(shingles, start, end)
         offsets[r + 1] = end

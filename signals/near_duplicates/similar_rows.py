@@ -11,13 +11,21 @@ import polars as pl
 from numpy.typing import NDArray
 
 from siftset.signals.kernels.arrays import to_series
+from siftset.signals.kernels.arrow_text import text_bytes
 from siftset.signals.kernels.compiled import can_compile, try_kernel
-from siftset.signals.near_duplicates.shingles import Shingles, compiled_shingles, plain_shingles
+from siftset.signals.near_duplicates.shingles import (
+    LEAST_WORDS,
+    Shingles,
+    compiled_shingles,
+    letters_of_words,
+    plain_shingles,
+)
 
 if TYPE_CHECKING:
     from siftset.signals.near_duplicates.overlap_kernel import ShingleIndex
 
 _BLOCK: Final = 4096
+_LOW: Final = np.uint64((1 << 20) - 1)
 
 
 def first_similar(
@@ -40,25 +48,39 @@ def first_similar(
 def _find_compiled(asked: pl.Series, others: pl.Series, threshold: float) -> NDArray[np.int64]:
     from siftset.signals.near_duplicates.overlap_kernel import find_similar
 
-    index = _make_index(compiled_shingles(asked))
+    index = _make_index(compiled_shingles(asked), threshold)
     found, stamps = (np.full(len(asked), -1, np.int64) for _ in range(2))
     for start in range(0, len(others), _BLOCK):
-        values, offsets = compiled_shingles(others[start : start + _BLOCK])
-        known = np.empty(int(np.diff(offsets).max(initial=0)), np.uint64)
-        find_similar(values, offsets, index, threshold, start, known, stamps, found)
+        text = text_bytes(others[start : start + _BLOCK])
+        longest = int(np.diff(text.offsets).max(initial=0)) // 2 + 1
+        words, room = np.empty((2, longest), np.uint64)
+        letters = letters_of_words(text)
+        find_similar(
+            text, letters, LEAST_WORDS, index, threshold, start, words, room, stamps, found
+        )
     return found
 
 
-def _make_index(held: Shingles) -> ShingleIndex:
+def _make_index(held: Shingles, threshold: float) -> ShingleIndex:
     from siftset.signals.near_duplicates.overlap_kernel import ShingleIndex, fill_index
 
     shingles = held.values[: held.offsets[-1]]
-    order = np.argsort(shingles, kind="stable")
-    values, starts = np.unique(shingles[order], return_index=True)
-    rows = np.repeat(np.arange(len(held.offsets) - 1), np.diff(held.offsets))[order]
+    sizes = np.diff(held.offsets)
+    rows = np.repeat(np.arange(len(sizes)), sizes)
+    # how often a shingle is there at most: two that share the low bits count as one
+    low = (shingles & _LOW).astype(np.int64)
+    often = np.bincount(low, minlength=1)[low]
+    by_row = np.argsort((rows << 32) | often)
+    wanted = sizes - np.ceil(threshold * sizes - 1e-9).astype(np.int64) + 1
+    chosen = by_row[np.arange(len(rows)) - held.offsets[rows] < wanted[rows]]
+    order = chosen[np.argsort(shingles[chosen])]
+    ordered = shingles[order]
+    starts = np.flatnonzero(np.diff(ordered, prepend=~ordered[:1]))
+    values = ordered[starts]
     slots = np.full(1 << (2 * len(values)).bit_length(), -1, np.int64)
-    starts = np.append(starts, len(shingles)).astype(np.int64)
-    index = ShingleIndex(slots, values, starts, rows, held.offsets, shingles)
+    bits = np.zeros(max(1, len(slots) // 2), np.uint8)
+    starts = np.append(starts, len(ordered)).astype(np.int64)
+    index = ShingleIndex(bits, slots, values, starts, rows[order], held.offsets, shingles)
     fill_index(index)
     return index
 

@@ -30,8 +30,8 @@ PROFILE: Final = "profile.json"
 KEPT_ROWS: Final = 1_000_000
 """Kept rows that are profiled; of more, a sample by row_id, whose size the page states."""
 
-WORD_ROWS: Final = 50_000
-"""Kept texts whose words are counted; of more, a sample by hash: metrics.json says of how many."""
+WORD_ROWS: Final = 10_000
+"""Texts whose words are counted; of more, a sample by hash: metrics.json says of how many."""
 
 
 def profiles(
@@ -39,16 +39,15 @@ def profiles(
 ) -> tuple[ProfileState, ProfileState]:
     """Profile a sample of what was read, and what was kept, whose state stays beside the page."""
     frames = [frame for result in results for frame in result.watch.frames]
-    read = profile_frame(pl.concat(frames)) if frames else ProfileState()
+    sample = pl.concat(frames) if frames else pl.DataFrame()
+    read = profile_frame(sample, _share_words(sample.height)) if frames else ProfileState()
     return read, profile_files(run, outcome.fresh)
 
 
 def profile_files(run: CurateRun, files: Sequence[DataFile]) -> ProfileState:
     """Profile the rows of files, or a sample of very many; the state stays beside the page."""
     rows = sum(file.rows for file in files)
-    state = profile_batches(
-        draw_rows(files, KEPT_ROWS), Spec(word_share=min(1.0, WORD_ROWS / max(rows, 1)))
-    )
+    state = profile_batches(draw_rows(files, KEPT_ROWS), _share_words(rows))
     train = run.job.recipe.train
     path = tokenizer_file(train)
     if path is not None and train is not None:
@@ -57,6 +56,10 @@ def profile_files(run: CurateRun, files: Sequence[DataFile]) -> ProfileState:
         state = state if lengths is None else with_tokens(state, lengths, train.max_length)
     (run.folder / PROFILE).write_text(state.model_dump_json(), encoding="utf-8")
     return state
+
+
+def _share_words(rows: int) -> Spec:
+    return Spec(word_share=min(1.0, WORD_ROWS / max(rows, 1)))
 
 
 def draw_rows(files: Sequence[DataFile], wanted: int) -> pl.LazyFrame:
