@@ -61,6 +61,7 @@ def sift_shards(run: CurateRun, sources: Sources) -> list[ShardResult]:
             voters=run.job.voters,
             review=run.job.review,
             clauses=run.job.clauses() if run.job.examples or run.job.cuts_labels else None,
+            packed=run.options.engine == "ray" or run.command != "curate",
             stop=stop,
             advance=stage.advance,
             tally=run.progress.add_balance

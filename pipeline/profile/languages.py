@@ -8,7 +8,7 @@ from typing import Final
 
 from siftset.schemas.errors import MissingExtraError
 
-ROWS: Final = 200
+ROWS: Final = 250
 _FEWEST_LETTERS: Final = 12
 _SURE: Final = 0.9
 TOO_SHORT: Final = "too short to tell"

@@ -48,10 +48,12 @@ def normalised_key(text: pl.Expr) -> pl.Expr:
     return folded.str.replace_all(r"[^\w]+", " ").str.strip_chars(" ")
 
 
-def split_leaks(rows: pl.LazyFrame, *, text: str = "text") -> tuple[Leak, ...]:
+def split_leaks(rows: pl.LazyFrame, *, text: str = "text", apart: bool = False) -> tuple[Leak, ...]:
     """Return the leaks between the splits of a set with columns row_id, split and `text`.
 
-    Near duplicates are looked for among up to 200,000 rows.
+    With `apart` the letters and digits of a text decide its split, so that no two texts that are
+    equal by a key lie in two, and none are looked for. Near duplicates are looked for among up to
+    200,000 rows.
     """
     sides = {
         split: _select_subjects(rows.filter(pl.col("split").cast(pl.String) == split), text)
@@ -64,7 +66,9 @@ def split_leaks(rows: pl.LazyFrame, *, text: str = "text") -> tuple[Leak, ...]:
         leak
         for right, left in combinations(filled, 2)
         for leak in _describe_leaks(
-            sides[left], _find_copies(sides[left], sides[right], near=near), (left, right)
+            sides[left],
+            _find_copies(sides[left], sides[right], near=near, apart=apart),
+            (left, right),
         )
     )
 
@@ -101,11 +105,13 @@ def _select_subjects(rows: pl.LazyFrame, text: str) -> pl.LazyFrame:
 
 
 def _find_copies(
-    left: pl.LazyFrame, right: pl.LazyFrame, *, near: bool
+    left: pl.LazyFrame, right: pl.LazyFrame, *, near: bool, apart: bool = False
 ) -> dict[Kind, pl.DataFrame]:
     """Return row_id, and a reason if there is one, of the rows of `left` that `right` has too."""
     names = set(left.collect_schema()) & set(right.collect_schema())
-    found = _find_equal(left, right, "text", {"exact": exact_key, "normalised": normalised_key})
+    by_text: dict[Kind, Fold] = {"exact": exact_key, "normalised": normalised_key}
+    nothing = pl.DataFrame(schema={"row_id": pl.String})
+    found = dict.fromkeys(by_text, nothing) if apart else _find_equal(left, right, "text", by_text)
     for kind in _TURNS:
         if kind in names:
             found |= _find_equal(left, right, kind, {kind: normalised_key})

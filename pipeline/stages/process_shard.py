@@ -106,6 +106,9 @@ class ShardContext:
     """Further columns of candidates, for a stratified split."""
     review: DecisionTable | None = None
     """What people decided of rows."""
+    packed: bool = True
+    """Whether rows that this run reads once more are compressed: they travel, or a refresh keeps
+    them."""
     clauses: pl.Enum | None = None
     """The type of what rejects rows, where more than clauses of the formula does."""
 
@@ -155,6 +158,7 @@ def process_shard(shard: Shard, index: int, context: ShardContext) -> ShardResul
             f"{index:06d}-{name}",
             even_empty=index == 0,
             lasting=o not in TEMPORARY,
+            packed=context.packed,
         )
         for o in OUTCOMES
     }

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Final, Literal
 
 import numpy as np
 import polars as pl
@@ -49,8 +49,8 @@ class PartWriter:
 
     A file is written as soon as it is full, so that memory stays flat however many rows come.
     Without rows there is no file, or with `even_empty` one that has the columns. Files that are
-    not `lasting`, which only this run reads, are quick to write rather than small. Whoever
-    publishes the files syncs them.
+    not `lasting`, which only this run reads, are quick to write rather than small, and quicker
+    still where they are not `packed`. Whoever publishes the files syncs them.
     """
 
     def __init__(
@@ -61,9 +61,10 @@ class PartWriter:
         rows_per_part: int = ROWS_PER_PART,
         even_empty: bool = False,
         lasting: bool = True,
+        packed: bool = True,
     ) -> None:
         self._folder, self._stem, self._limit = folder, stem, rows_per_part
-        self._even_empty, self._lasting = even_empty, lasting
+        self._even_empty, self._lasting, self._packed = even_empty, lasting, packed
         self._pending: list[pl.DataFrame] = []
         self._rows = self._bytes = 0
         self._parts: list[Part] = []
@@ -91,7 +92,8 @@ class PartWriter:
         if self._lasting:
             frame.write_parquet(path, compression="zstd", compression_level=1)
         else:
-            frame.write_parquet(path, compression="lz4", statistics=False)
+            codec: Literal["lz4", "uncompressed"] = "lz4" if self._packed else "uncompressed"
+            frame.write_parquet(path, compression=codec, statistics=False)
         self._parts.append(Part(path, frame.height))
         self._pending, self._rows, self._bytes = [], 0, 0
 

@@ -83,7 +83,8 @@ def _is_similar(
     # J = s / (total - s) reaches t where s reaches t / (1 + t) * total: each shingle that only one
     # side has is one of those that may be missing.
     left: Whole = total - 2 * np.int64(np.ceil(threshold / (1 + threshold) * total - 1e-9))
-    if left < abs(a_end - (b_end - j)):
+    longer = a_end - (b_end - j)
+    if left < longer or left < -longer:
         return False
     i: Whole = 0
     shared: Whole = 0

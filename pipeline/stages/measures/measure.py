@@ -310,12 +310,15 @@ def _find_leakage(run: CurateRun, outcome: RunOutcome) -> tuple[Leak, ...]:
 
     Rows that are equal but for case and punctuation never straddle our own split.
     """
-    ours = run.job.recipe.split.column is None
+    split = run.job.recipe.split
+    ours = split.column is None
+    talks = run.job.sources.schema.get(COLUMN) == MESSAGES  # of which only some turns decide
+    apart = ours and not talks and not split.groups and split.stratify is None
     large = ours and outcome.balance.kept > _LEAKAGE_ROWS
     if run.job.recipe.analysis == "off" or large or len(outcome.splits) < 2:
         return ()
     rows = pl.scan_parquet([file.path for file in outcome.fresh])
-    return split_leaks(rows)
+    return split_leaks(rows, apart=apart)
 
 
 def _drift_from_version(

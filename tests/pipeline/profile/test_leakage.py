@@ -38,6 +38,13 @@ def test_three_splits_give_three_pairs() -> None:
     }
 
 
+def test_rows_that_their_text_splits_are_looked_through_for_near_leaks_alone() -> None:
+    text = "ten words and more that stand here and there again today"
+    rows = _set([("1", text, "train"), ("2", f"{text} too", "validation")])
+    found = {one.kind: one.rows for one in split_leaks(rows, apart=True)}
+    assert found == {"any": 1, "exact": 0, "normalised": 0, "near": 1}
+
+
 def test_one_split_has_no_leak() -> None:
     assert split_leaks(_set([("1", "a", "train")])) == ()
 
