@@ -54,7 +54,7 @@ class Raylets:
         return number
 
     def _wait_for(self, number: int) -> None:
-        deadline = time.monotonic() + 90
+        deadline = time.monotonic() + 180
         while time.monotonic() < deadline:
             with suppress(OSError), socket.create_connection(("127.0.0.2", self.port), 1):
                 if self.processes(number, RAYLET):

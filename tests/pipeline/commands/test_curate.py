@@ -459,7 +459,7 @@ def slow_run(folder: Path) -> subprocess.Popen[str]:
 def test_an_interrupt_leaves_nothing_behind(tmp_path, number, code):
     process = slow_run(tmp_path)
     process.send_signal(number)
-    out, _ = process.communicate(timeout=60)
+    out, _ = process.communicate(timeout=120)
     assert process.returncode == code
     assert json.loads(out)["exit_code"] == code
     assert {path.name for path in (tmp_path / "out").iterdir()} <= {".lock"}

@@ -59,15 +59,15 @@ def address(output: Path):
     keywords = {"ready": hear, "stop": stop}
     thread = threading.Thread(target=serve_output, args=(output, 0), kwargs=keywords)
     thread.start()
-    assert ready.wait(10)
+    assert ready.wait(60)
     yield found[0]
     stop.set()
-    thread.join(10)
+    thread.join(60)
 
 
 def _get(address: str, path: str, *, method: str = "GET", host: str | None = None):
     place = address.removeprefix("http://").rstrip("/")
-    connection = http.client.HTTPConnection(place, timeout=10)
+    connection = http.client.HTTPConnection(place, timeout=60)
     connection.putrequest(method, path, skip_host=True)
     connection.putheader("Host", place if host is None else host)
     connection.endheaders()

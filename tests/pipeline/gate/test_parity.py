@@ -152,7 +152,10 @@ ONLY_ELSEWHERE = [
 Validate = Callable[[str, Mapping[str, Any]], Any]
 
 
-@pytest.fixture(scope="module", params=[2_000, pytest.param(20_000, marks=pytest.mark.slow)])
+@pytest.fixture(
+    scope="module",
+    params=[2_000, pytest.param(20_000, marks=[pytest.mark.slow, pytest.mark.full])],
+)
 def engines(frame: pl.DataFrame, request: pytest.FixtureRequest) -> tuple[Validate, Validate]:
     import great_expectations as gx
     from great_expectations.data_context.types.base import ProgressBarsConfig

@@ -82,7 +82,10 @@ LAUNCHERS = {
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("launcher", LAUNCHERS)
+@pytest.mark.parametrize(
+    "launcher",
+    ["torchrun", pytest.param("torchrun module", marks=pytest.mark.full), "accelerate"],
+)
 def test_two_processes_train_one_model_and_one_of_them_speaks(launcher, curated, tmp_path):
     command = LAUNCHERS[launcher]
     if "module" not in launcher:

@@ -74,7 +74,7 @@ def test_refreshes_equal_a_full_run(new_world, first, rounds):
 
 
 @pytest.mark.slow
-@quickly(100 if os.environ.get("SIFTSET_TESTS") == "full" else 25)
+@quickly(100 if os.environ.get("SIFTSET_TESTS") == "full" else 12)
 @given_changes
 def test_many_refreshes_equal_a_full_run(new_world, first, rounds):
     equal_after_every_round(new_world, first, rounds)

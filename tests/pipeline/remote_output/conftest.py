@@ -1,9 +1,14 @@
-"""An S3 server on loopback, and a recipe that reads from it."""
+"""An S3 server on loopback, recipes that read from it, and refreshes that are killed."""
 
 from __future__ import annotations
 
 import json
 import logging
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
 
 import polars as pl
 import pytest
@@ -14,17 +19,29 @@ KEYS = {"AWS_ACCESS_KEY_ID": "k", "AWS_SECRET_ACCESS_KEY": "s", "AWS_REGION": "u
 
 
 @pytest.fixture(scope="session")
-def server():
+def s3_server():
     pytest.importorskip("s3fs")
     pytest.importorskip("moto.server")
-    from moto.server import ThreadedMotoServer
+    from moto.moto_server.werkzeug_app import MotoRequestHandler, create_backend_app
+    from werkzeug.serving import make_server
 
     logging.getLogger("werkzeug").setLevel(logging.ERROR)
-    found = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    found.start()
-    host, port = found.get_host_and_port()
-    yield f"http://{host}:{port}"
-    found.stop()
+    # of S3 alone: a ThreadedMotoServer lists moto's folders to find the service of each request
+    found = make_server(
+        "127.0.0.1", 0, create_backend_app("s3"), threaded=True, request_handler=MotoRequestHandler
+    )
+    thread = threading.Thread(target=found.serve_forever, daemon=True)
+    thread.start()
+    yield found
+    found.shutdown()
+    found.server_close()
+    thread.join()
+
+
+@pytest.fixture(scope="session")
+def server(s3_server):
+    """The address of the server."""
+    return f"http://127.0.0.1:{s3_server.server_port}"
 
 
 @pytest.fixture
@@ -87,6 +104,38 @@ class World:
 
 def lines(*texts):
     return "".join(json.dumps({"text": text}) + "\n" for text in texts)
+
+
+ROOT = Path(__file__).parents[3]
+REFRESH = """
+import deltalake, s3fs, siftset.pipeline.commands.curate, siftset.pipeline.reports.run
+from siftset.pipeline.cli import app
+print("at work", flush=True)
+app()
+"""
+
+
+@pytest.fixture
+def stop_refresh():
+    """Start a refresh in a process and send it a signal a while after its imports."""
+
+    def stop(recipe, number, seconds, look):
+        """Call `look` all the while; return the exit code, None of one that had ended before."""
+        with subprocess.Popen(
+            [sys.executable, "-c", REFRESH, "refresh", str(recipe)], cwd=ROOT,
+            stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
+        ) as job:  # fmt: skip
+            assert job.stdout.readline() == "at work\n"
+            end = time.monotonic() + seconds
+            while (left := end - time.monotonic()) > 0 and job.poll() is None:
+                look()
+                time.sleep(min(0.05, max(0, left)))
+            is_running = job.poll() is None
+            job.send_signal(number)
+            job.communicate()
+        return job.returncode if is_running else None
+
+    return stop
 
 
 @pytest.fixture

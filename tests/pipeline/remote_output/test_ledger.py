@@ -14,17 +14,15 @@ INPUTS = 12
 
 
 @pytest.fixture
-def requests(server, monkeypatch):
+def requests(s3_server, monkeypatch):
     """Count the requests of a call by method and by what they are about."""
-    from moto.moto_server.werkzeug_app import DomainDispatcherApplication
+    seen, answer = [], s3_server.app
 
-    seen, answer = [], DomainDispatcherApplication.__call__
-
-    def heard(self, environ, start):
+    def heard(environ, start):
         seen.append((environ["REQUEST_METHOD"], environ["PATH_INFO"], environ["QUERY_STRING"]))
-        return answer(self, environ, start)
+        return answer(environ, start)
 
-    monkeypatch.setattr(DomainDispatcherApplication, "__call__", heard)
+    monkeypatch.setattr(s3_server, "app", heard)
 
     def count(call, about="/"):
         seen.clear()

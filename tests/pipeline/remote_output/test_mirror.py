@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import random
-import subprocess
-import sys
+import signal
 import time
-from pathlib import Path
 
 import polars as pl
 import pytest
@@ -15,9 +13,6 @@ from siftset.pipeline.commands.curate import curate
 from siftset.pipeline.refresh import refresh
 from siftset.pipeline.run.context import CurateOptions
 from siftset.schemas.errors import OutputError
-
-ROOT = Path(__file__).parents[3]
-PROGRAM = "from siftset.pipeline.cli import app; app()"
 
 
 def test_the_copy_is_the_same_table(world):
@@ -48,29 +43,28 @@ def test_a_copy_that_was_cut_off_is_finished(world):
 
 
 @pytest.mark.slow
-def test_a_killed_refresh_never_leaves_half_a_copy(world, few_or_all):
+def test_a_killed_refresh_never_leaves_half_a_copy(world, stop_refresh, few_or_all):
     mirror, chance, killed = world.address("copy/set"), random.Random(0), 0
     recipe = world.recipe(world.address("in"), mirror=mirror)
     world.lines("in/a.jsonl", "text number 0")
     refresh(recipe)
-    for number in range(1, few_or_all(5, 12) + 1):
+    took = 1.0
+    for number in range(1, few_or_all(5, 15) + 1):
         before = set(pl.read_delta(mirror)["text"])
+        wanted = {*before, f"text number {number}"}
         world.lines(f"in/b{number}.jsonl", f"text number {number}")
-        run = subprocess.Popen(
-            [sys.executable, "-c", PROGRAM, "refresh", str(recipe)], cwd=ROOT,
-            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-        )  # fmt: skip
-        end = time.monotonic() + chance.uniform(1.0, 4.0)
-        while time.monotonic() < end and run.poll() is None:
-            seen = set(pl.read_delta(mirror)["text"])
-            assert seen in (before, {*before, f"text number {number}"})
-        killed += run.poll() is None
-        run.kill()
-        run.wait()
-        assert set(pl.read_delta(mirror)["text"]) in (before, {*before, f"text number {number}"})
+
+        def look(allowed=(before, wanted)):
+            assert set(pl.read_delta(mirror)["text"]) in allowed
+
+        code = stop_refresh(recipe, signal.SIGKILL, chance.uniform(0.1, took), look)
+        killed += code == -signal.SIGKILL
+        look()
+        began = time.monotonic()
         refresh(recipe)
-        assert set(pl.read_delta(mirror)["text"]) == {*before, f"text number {number}"}
-    assert killed
+        took = time.monotonic() - began
+        assert set(pl.read_delta(mirror)["text"]) == wanted
+    assert killed > 1
     here = pl.read_delta(str(world.folder / "out/set")).sort("row_id")
     assert pl.read_delta(mirror).sort("row_id").equals(here)
 

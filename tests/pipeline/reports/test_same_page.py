@@ -110,7 +110,7 @@ def test_one_file_and_twelve_give_equal_figures(page_of) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("files", ["one", "twelve"])
+@pytest.mark.parametrize("files", [pytest.param("one", marks=pytest.mark.full), "twelve"])
 def test_a_cluster_leaves_the_page_that_one_machine_leaves(page_of, files: str) -> None:
     pytest.importorskip("ray")
     local, ray = (_masked(page_of(files, 4, engine=engine)) for engine in ("local", "ray"))

@@ -90,7 +90,7 @@ class Page:
         self, method: str, path: str, body: bytes | str | None = None, **headers: str | None
     ) -> tuple[int, bytes, http.client.HTTPMessage]:
         """Send one request with the key; a header that is None is left out."""
-        link = http.client.HTTPConnection("127.0.0.1", self.server.server_port, timeout=20)
+        link = http.client.HTTPConnection("127.0.0.1", self.server.server_port, timeout=60)
         given = {KEY: self.server.key, **{k.replace("_", "-"): v for k, v in headers.items()}}
         link.request(
             method, path, body, {name: value for name, value in given.items() if value is not None}

@@ -261,7 +261,7 @@ def test_the_command_serves_until_it_is_ended(recipe, run, monkeypatch) -> None:
         met.append(server.session.hand.by)
         address, _, key = server.address.partition("#")
         link = urllib.request.Request(f"{address}api/state", headers={KEY: key})
-        with urllib.request.urlopen(link, timeout=20) as answer:
+        with urllib.request.urlopen(link, timeout=60) as answer:
             met.append(json.load(answer)["name"])
         server.shutdown()
         server.server_close()

@@ -37,7 +37,7 @@ def store(monkeypatch):
             if size:
                 self.rfile.read(size)
             if server.hangs:
-                server.released.wait(20)
+                server.released.wait(60)
                 self.close_connection = True
                 return
             data = server.body.encode()

@@ -101,11 +101,11 @@ def test_nothing_runs_on_any_page_as_served(output: Path, browser) -> None:
     )
     thread.start()
     try:
-        assert ready.wait(10)
+        assert ready.wait(60)
         for page in sorted(output.rglob("*.html")):
             _safe(browser, found[0] + page.relative_to(output).as_posix(), found[0])
         for place in ("", "live", "runs/", "models/"):
             _safe(browser, found[0] + place, found[0])
     finally:
         stop.set()
-        thread.join(10)
+        thread.join(60)

@@ -10,7 +10,9 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+from siftset.schemas.errors import Interrupted, StoppedByHand
 from siftset.schemas.recipe.train import Train
+from siftset.trainer.training.callbacks import ShowProgress
 
 ROOT = Path(__file__).parents[3]
 
@@ -19,6 +21,7 @@ import sys
 from pathlib import Path
 from siftset.schemas.results.lineage import Lineage, TrainingData
 from siftset.schemas.progress import Silent
+from siftset.schemas.errors import Interrupted, StoppedByHand
 from siftset.schemas.recipe.train import Train
 from siftset.trainer.training.session import Session
 import torch
@@ -133,19 +136,26 @@ def test_killed_in_the_second_epoch_then_resumed_is_bit_equal(name, run, here, t
         assert torch.equal(value, found[key]), key
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("name", ["SIGTERM", "SIGINT"])
-def test_a_signal_saves_a_checkpoint_and_says_so(name, run, here, tiny_bert, tmp_path):
-    start, wait_for = run
-    config = Train(task="mlm", model=str(tiny_bert), epochs=3, batch_size=8, line_by_line=True)
-    process = start("stopped", config, slow=0.05)
-    wait_for(process, "step 5")
-    process.send_signal(signal.Signals[name])
-    _, err = process.communicate(timeout=120)
-    assert f"stopped by {name} at step" in err
-    saved = list((tmp_path / ".stopped.work").glob("checkpoint-*/complete"))
-    assert saved
-    assert here("stopped", config).checkpoint is not None
+@pytest.mark.parametrize(("name", "error"), [("SIGTERM", Interrupted), ("SIGINT", StoppedByHand)])
+def test_a_signal_saves_a_checkpoint_and_says_so(
+    name, error, here, tiny_bert, tmp_path, monkeypatch
+):
+    config = Train(task="mlm", model=str(tiny_bert), epochs=1, batch_size=8, line_by_line=True)
+    show = ShowProgress.on_step_end
+
+    def signal_then_show(self, args, state, control, **more):
+        if state.global_step == 5:
+            signal.raise_signal(signal.Signals[name])
+        show(self, args, state, control, **more)
+
+    before = signal.getsignal(signal.Signals[name])
+    with monkeypatch.context() as patch:
+        patch.setattr(ShowProgress, "on_step_end", signal_then_show)
+        with pytest.raises(error, match=f"stopped by {name} at step 5 of 12; a checkpoint was"):
+            here("stopped", config)
+    assert signal.getsignal(signal.Signals[name]) is before
+    assert (tmp_path / ".stopped.work/checkpoint-5/complete").is_file()
+    assert here("stopped", config).checkpoint.name == "checkpoint-5"
 
 
 def test_other_settings_begin_afresh(tiny_bert, small_set, tmp_path, progress):
