@@ -21,6 +21,7 @@ from siftset.pipeline.profile.lengths import Lengths, bin_middle
 from siftset.pipeline.profile.row_sketch import find_words
 from siftset.pipeline.profile.shares import is_above
 from siftset.pipeline.profile.state import ALL_ROWS, UNLABELLED, ProfileState
+from siftset.pipeline.profile.stop_words import STOP_WORDS
 from siftset.schemas.results.metrics import Drift, Verdict
 
 FEWEST: Final = 100
@@ -254,7 +255,8 @@ def _compare_words(
     found = chance.get("topic")
     if found is not None:
         words = find_words(found.words, (*now.vocabulary.top, *now.vocabulary.sample))
-        named = f" ({', '.join(words)})" if found.exceeded and words else ""
+        telling = [word for word in words if word not in STOP_WORDS] or words
+        named = f" ({', '.join(telling)})" if found.exceeded and words else ""
         value = found.observed - found.mean
         yield _distance("topic", f"Words that came up{named}", value, found)
     found = chance.get("popularity")

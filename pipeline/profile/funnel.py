@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from functools import reduce
 from typing import TYPE_CHECKING, Final
 
+from pydantic import JsonValue
+
 from siftset.schemas.results.metrics import Funnel, LeaveOneOut, Pair, SignalMetrics, Step, Tree
 from siftset.signals.analysis import Analysis, SignalAnalysis, analyse
 from siftset.signals.evaluation.statistics import SignalStatistics, Statistics
@@ -91,6 +93,10 @@ def describe_funnel(decider: Decider, sifted: Sifted, analysis: Analysis | None)
     return known.model_copy(update=more)
 
 
+def _write_value(value: JsonValue) -> str:
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
 def _describe_signal(
     name: str, found: SignalStatistics, signal: SignalSpec, analysed: SignalAnalysis | None
 ) -> SignalMetrics:
@@ -98,7 +104,7 @@ def _describe_signal(
     for key, value in signal.parameters.items():
         listed = value if isinstance(value, list) else [value]
         more = f" and {len(listed) - _NAMED} more" if len(listed) > _NAMED else ""
-        said.append(f"{key} {' '.join(str(one) for one in listed[:_NAMED])}{more}")
+        said.append(f"{key} {' '.join(map(_write_value, listed[:_NAMED]))}{more}")
     return SignalMetrics(
         name=name,
         kind=signal.defined,

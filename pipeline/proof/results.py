@@ -44,6 +44,8 @@ class ScoreFolder:
 
     def remove_others(self, keep: int = 3) -> None:
         """Remove the scores of other rows and models but for those that were used last."""
+        if not self._root.is_dir():  # nothing was scored within the budget
+            return
         others = [p for p in self._root.iterdir() if p.is_dir() and p != self._folder]
         for path in sorted(others, key=lambda p: p.stat().st_mtime, reverse=True)[keep - 1 :]:
             shutil.rmtree(path)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -77,7 +77,7 @@ def find_change(
     if removed.height:
         # rows stay that would leave and enter unchanged, as those of a file that grew
         empty = removed.clear().with_columns(place=pl.lit(0, pl.Int64))
-        new = pl.concat([empty, *(_identify_rows(job, frame) for frame in rows_at(parts, added))])
+        new = pl.concat([empty, *(_identify_rows(job, frame) for frame in _rows_at(parts, added))])
         on = [*_ROW, "content"]
         added[new.join(removed, on=on, how="semi")["place"].to_numpy()] = False
         removed = removed.join(new, on=on, how="anti")
@@ -121,15 +121,19 @@ def _find_removed(
     displaced: Mask,
 ) -> pl.DataFrame:
     """Return the rows of the version before that should not be in the set, or changed."""
-    frames = [_identify_rows(job, frame) for frame in rows_at(parts, displaced)]
+    frames = [_identify_rows(job, frame) for frame in _rows_at(parts, displaced)]
     stay = {entry.key for entry in entries}
     for entry in before.entries if before is not None else ():
         if entry.key not in stay and before is not None:
             held = np.ones(entry.rows, dtype=np.bool_)
             held[before.dropped.get(entry.key, np.empty(0, np.int64))] = False
-            frames += [_identify_rows(job, frame) for frame in rows_at(entry.candidates, held)]
+            frames += [_identify_rows(job, frame) for frame in _rows_at(entry.candidates, held)]
     schema = {"row_id": pl.String, "file": pl.String, "record": pl.Int64, "content": pl.UInt64}
     return pl.concat([pl.DataFrame(schema=schema), *(f.drop("place") for f in frames)])
+
+
+def _rows_at(parts: Sequence[Part], wanted: Mask) -> Iterator[pl.DataFrame]:
+    return rows_at(parts, wanted, place="_place")
 
 
 def _identify_rows(job: Job, frame: pl.DataFrame) -> pl.DataFrame:
@@ -139,5 +143,5 @@ def _identify_rows(job: Job, frame: pl.DataFrame) -> pl.DataFrame:
         pl.col("source").struct.field("file"),
         pl.col("source").struct.field("record"),
         pl.struct(*job.columns, "split").hash(0).alias("content"),
-        "place",
+        place="_place",
     )

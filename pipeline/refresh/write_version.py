@@ -13,6 +13,7 @@ import polars as pl
 
 from siftset.pipeline.refresh.change import SetChange
 from siftset.pipeline.stages.choose_rows import reject_left
+from siftset.pipeline.stages.dedupe import point_duplicates
 from siftset.pipeline.stages.resolve_duplicates import stamp_rows
 from siftset.pipeline.storage.atomic_files import link_or_copy
 from siftset.pipeline.storage.part_files import ROWS_PER_PART, Mask, Part, PartWriter, rows_at
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
 MANY_FILES: Final = 64
 """Files of a split from which the small ones become one."""
+_PLACE: Final = "_place"
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +52,9 @@ def write_change(
 
     `template` is a part of candidates, perhaps without rows, that has the columns.
     """
-    columns = pl.read_parquet(template.path, n_rows=0).with_columns(place=pl.lit(0, pl.Int64))
+    columns = pl.read_parquet(template.path, n_rows=0).with_columns(
+        pl.lit(0, pl.Int64).alias(_PLACE)
+    )
     added = _write_rows(run, change, change.added & change.read, "new", columns)
     back = _write_rows(run, change, change.added & ~change.read, "back", None)
     apart = _write_duplicates(run, change, columns), _write_left(run, change)
@@ -82,8 +86,8 @@ def _write_rows(
         s: PartWriter(folder, f"{s}-{name}", even_empty=empty and s == SPLITS[0]) for s in SPLITS
     }
     first = (columns,) if columns is not None and empty else ()
-    for frame in chain(first, rows_at(change.parts, wanted)):
-        rows = stamp_rows(frame.drop("place"), run)
+    for frame in chain(first, rows_at(change.parts, wanted, place=_PLACE)):
+        rows = stamp_rows(frame.drop(_PLACE), run)
         for split, writer in writers.items():
             writer.add(rows.filter(pl.col("split") == split))
     return tuple(
@@ -105,11 +109,12 @@ def _write_duplicates(run: CurateRun, change: SetChange, columns: pl.DataFrame) 
         keepers.rename({"row_id": "duplicate_of", "place": "keeper"}), on="keeper", how="left"
     )
     repeated = change.read & ~change.kept & ~change.left
-    for frame in chain((columns,), rows_at(change.parts, repeated)):
-        met = frame.join(named, on="place", how="left", maintain_order="left")
-        rows = stamp_rows(met.drop("place", "keeper", "duplicate_of", "kind"), run)
-        pointer = met.select(pl.col("duplicate_of").fill_null(pl.col("row_id")), "kind")
-        writer.add(rows.hstack(pointer))
+    for frame in chain((columns,), rows_at(change.parts, repeated, place=_PLACE)):
+        met = frame.select("row_id", place=_PLACE).join(
+            named, on="place", how="left", maintain_order="left"
+        )
+        pointers = met.select(pl.col("duplicate_of").fill_null(pl.col("row_id")), "kind")
+        writer.add(point_duplicates(stamp_rows(frame.drop(_PLACE), run), pointers))
     return writer.close()
 
 
@@ -117,8 +122,8 @@ def _write_left(run: CurateRun, change: SetChange) -> tuple[Part, ...]:
     """Write the rows that this run read and that a choice leaves out as rejected ones."""
     writer = PartWriter(run.folder / "rejected", "unselected")
     if change.choice is not None:
-        for frame in rows_at(change.parts, change.read & change.left):
-            why = to_series(LEFT_BY, change.choice.reasons[frame["place"].to_numpy()])
+        for frame in rows_at(change.parts, change.read & change.left, place=_PLACE):
+            why = to_series(LEFT_BY, change.choice.reasons[frame[_PLACE].to_numpy()])
             rows = frame.with_columns(why)
             writer.add(reject_left(rows, run.job.clauses(), run.job.recipe.record))
     return writer.close()

@@ -174,16 +174,25 @@ def call_out(status: str, claim: str, todo: str = "") -> Markup:
 
 
 def list_statement(
-    status: Level, claim: str, todo: str = "", *, to: str = "", note: str = "", command: str = ""
+    status: Level,
+    claim: str,
+    todo: str = "",
+    *,
+    to: str = "",
+    note: str = "",
+    command: str = "",
+    is_new: bool = False,
 ) -> Markup:
     """Return the same as one entry of a list, linked to the part it is about.
 
-    `note` is what somebody else says of it, `command` what one can type to act on it.
+    `note` is what somebody else says of it, `command` what one can type to act on it; one that
+    `is_new` was not there before.
     """
     said = h("a", set_prose(claim), href=f"#{to}") if to else h("b", set_prose(claim))
     action = h("span", set_prose(todo), class_="todo") if todo else None
     quoted = h("p", note, class_="said") if note else None
-    body = h("div", h("p", said, action), quoted, show_command(command))
+    mark = [" ", h("span", "new", class_="pill new")] if is_new else None
+    body = h("div", h("p", said, mark, action), quoted, show_command(command))
     name = h("span", _LEVELS[status], class_=f"pill {status}")
     return h("li", name, body, class_="brief")
 

@@ -12,7 +12,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from siftset.pipeline.reports.run.stop_words import STOP_WORDS
+from siftset.pipeline.profile.stop_words import STOP_WORDS
 from siftset.pipeline.review.cache import content_hash, read_arrays, write_arrays
 from siftset.pipeline.review.rows import ReviewRows
 from siftset.pipeline.review.vectors import TextVectors

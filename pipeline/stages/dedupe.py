@@ -38,6 +38,8 @@ class ResolvedRows(NamedTuple):
 
     kept: pl.DataFrame
     duplicates: pl.DataFrame
+    pointers: pl.DataFrame
+    """By duplicate, duplicate_of, the row_id of the row that it repeats, and kind."""
     left: pl.DataFrame
 
 
@@ -216,7 +218,7 @@ def split_duplicates(
     known: pl.DataFrame | None = None,
     reasons: Reasons | None = None,
 ) -> Iterator[ResolvedRows]:
-    """Part the kept rows from their duplicates, in order; these get duplicate_of and kind.
+    """Part the kept rows from their duplicates, in order, with what these repeat.
 
     The first row has the place `start`; where keepers may lie in other parts, `known` has place and
     duplicate_of, the row_id, of every keeper. `reasons` says for each row of the parts why it is
@@ -234,22 +236,33 @@ def split_duplicates(
         known = pl.concat(met)
     place = start
     for frame in read_parts(parts):
-        numbered = _number_rows(frame, place)
+        # Apart from the rows, whose columns people named: `place` and `kind` may be among them.
+        numbered = _number_rows(frame.select("row_id"), place)
         place += frame.height
-        found = numbered.join(repeated, on="place", how="inner", maintain_order="left")
-        pointed = found.join(known, left_on="keeper", right_on="place", how="left",
-                             maintain_order="left")  # fmt: skip
-        alone = numbered.join(repeated, on="place", how="anti", maintain_order="left")
+        found = numbered.join(repeated, on="place", how="left", maintain_order="left")
+        repeats = found["kind"].is_not_null()
+        alone = frame.filter(~repeats)
         left = pl.repeat(0, alone.height, dtype=pl.UInt8, eager=True).alias(LEFT_BY)
         if reasons is not None:
-            left = to_series(LEFT_BY, reasons[alone["place"].to_numpy() - start])
-        yield ResolvedRows(
-            alone.filter(left == 0).drop("place"),
-            pointed.with_columns(pl.col("duplicate_of").fill_null(pl.col("row_id"))).drop(
-                "place", "keeper"
-            ),
-            alone.with_columns(left).filter(left > 0).drop("place"),
+            left = to_series(LEFT_BY, reasons[found.filter(~repeats)["place"].to_numpy() - start])
+        pointed = found.filter(repeats).join(
+            known, left_on="keeper", right_on="place", how="left", maintain_order="left"
         )
+        pointers = pointed.select(pl.col("duplicate_of").fill_null(pl.col("row_id")), "kind")
+        yield ResolvedRows(
+            alone.filter(left == 0),
+            frame.filter(repeats),
+            pointers,
+            alone.with_columns(left).filter(left > 0),
+        )
+
+
+def point_duplicates(rows: pl.DataFrame, pointers: pl.DataFrame) -> pl.DataFrame:
+    """Return duplicates with what they repeat; a column of theirs that is called as one of the
+    pointers is becomes source_column_<name>.
+    """
+    taken = {name: f"source_column_{name}" for name in pointers.columns if name in rows.columns}
+    return rows.rename(taken).hstack(pointers)
 
 
 def merge_findings(*found: pl.DataFrame) -> pl.DataFrame:

@@ -18,6 +18,7 @@ from siftset.pipeline.stages.dedupe import (
     near_duplicates,
     no_repeats,
     point_at_kept,
+    point_duplicates,
     relabelled_texts,
     repeated_ids,
     side_repeats,
@@ -113,12 +114,12 @@ class LocalResolver:
         writers = {s: PartWriter(folder, s, even_empty=nothing and s == SPLITS[0]) for s in SPLITS}
         duplicates = PartWriter(run.folder / "duplicates", "part", even_empty=True)
         apart = PartWriter(run.folder / "rejected", "unselected")
-        for kept, repeats, left in split_duplicates(candidates, repeated, reasons=reasons):
+        settled = split_duplicates(candidates, repeated, reasons=reasons)
+        for kept, repeats, pointers, left in settled:
             rows = stamp_rows(kept, run)
             for split, writer in writers.items():
                 writer.add(rows.filter(pl.col("split") == split))
-            pointers = repeats.select("duplicate_of", "kind")
-            duplicates.add(stamp_rows(repeats.drop("duplicate_of", "kind"), run).hstack(pointers))
+            duplicates.add(point_duplicates(stamp_rows(repeats, run), pointers))
             if reasons is not None:
                 apart.add(reject_left(left, run.job.clauses(), run.job.recipe.record))
         files = (

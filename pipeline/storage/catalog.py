@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from pydantic import JsonValue, ValidationError
 
-from siftset.pipeline.profile.history import METRICS, read_overview
+from siftset.pipeline.profile.history import METRICS, read_metrics, read_overview
 from siftset.pipeline.storage.atomic_files import read_json
 from siftset.pipeline.storage.plan_folder import DIFF_HTML, read_plans
 from siftset.pipeline.storage.remote import NOTE
@@ -32,7 +32,10 @@ _LARGEST: Final = 1_000_000
 
 @dataclass(frozen=True, slots=True)
 class RunEntry:
-    """One run: what lists show of its metrics, and its page, relative to the output folder."""
+    """One run: what lists show of its metrics, and its page, relative to the output folder.
+
+    Of the latest run all of its metrics are there.
+    """
 
     metrics: RunMetrics
     page: str | None
@@ -91,6 +94,9 @@ def read_catalog(output: Path) -> Catalog:
                     _read_approval(folder),
                 )
             )
+    if runs:  # what it found is told, which an overview leaves out
+        last = output / "runs" / runs[-1].metrics.run.run_id / METRICS
+        runs[-1] = replace(runs[-1], metrics=read_metrics(last) or runs[-1].metrics)
     models = []
     for folder in _list_folders(output / "models")[-_MOST_RUNS:]:
         page = _page_below(folder, output, "compare.html")

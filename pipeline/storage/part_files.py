@@ -122,14 +122,17 @@ def count_rows(parts: Sequence[Part]) -> int:
 
 
 def rows_at(
-    parts: Sequence[Part], wanted: Mask, columns: list[str] | None = None
+    parts: Sequence[Part], wanted: Mask, columns: list[str] | None = None, *, place: str = "place"
 ) -> Iterator[pl.DataFrame]:
-    """Yield the wanted rows of parts with their place; parts without any are not read."""
+    """Yield the wanted rows of parts with their place; parts without any are not read.
+
+    Whole rows have columns of people, which may be called `place` too: they need another name.
+    """
     start = 0
     for part in parts:
         here = wanted[start : start + part.rows]
         if here.any():
             places = pl.int_range(start, start + part.rows, dtype=pl.Int64, eager=True)
             frame = pl.read_parquet(part.path, columns=columns)
-            yield frame.with_columns(place=places).filter(pl.Series(here))
+            yield frame.with_columns(places.alias(place)).filter(pl.Series(here))
         start += part.rows

@@ -16,7 +16,7 @@ import polars as pl
 
 from siftset.pipeline.run.frozen_split import FrozenSplit
 from siftset.pipeline.stages.choose_rows import reject_left
-from siftset.pipeline.stages.dedupe import split_duplicates, stamp_frame
+from siftset.pipeline.stages.dedupe import point_duplicates, split_duplicates, stamp_frame
 from siftset.pipeline.stages.resolve_duplicates import WrittenRows
 from siftset.pipeline.storage.atomic_files import sync
 from siftset.pipeline.storage.part_files import Part, PartWriter, Reasons
@@ -176,13 +176,12 @@ def write_group(writing: WriteQuery) -> WrittenRows:
         known=writing.known,
         reasons=writing.reasons,
     )
-    for kept, repeats, left in settled:
+    for kept, repeats, pointers, left in settled:
         rows = stamp_frame(kept, writing.run_id, writing.formula, writing.frozen)
         for split, writer in writers.items():
             writer.add(rows.filter(pl.col("split") == split))
-        bare = repeats.drop("duplicate_of", "kind")
-        plain = stamp_frame(bare, writing.run_id, writing.formula, writing.frozen)
-        duplicates.add(plain.hstack(repeats.select("duplicate_of", "kind")))
+        plain = stamp_frame(repeats, writing.run_id, writing.formula, writing.frozen)
+        duplicates.add(point_duplicates(plain, pointers))
         if writing.clauses is not None:
             apart.add(reject_left(left, writing.clauses, writing.record))
     files = tuple(

@@ -50,7 +50,8 @@ def _judge_quarantine(metrics: RunMetrics) -> Iterator[ReportFinding]:
     claim += f": {', '.join(named)}." if named else "."
     todo = "see quarantine/ for these rows; fix the source to get them back"
     command = export_rows(metrics, "quarantined")
-    yield ReportFinding("checks", level, claim, todo, command=command)
+    about = f"quarantined, {level}: {sorted(_name_reason(check) for check in ranked)}"
+    yield ReportFinding("checks", level, claim, todo, command=command, about=about)
 
 
 def _name_reason(check: Check) -> str:

@@ -86,7 +86,7 @@ def _check_table(checks: Sequence[Check], history: Sequence[RunMetrics]) -> Chil
         TableColumn("Fails on, or value", "num"),
         TableColumn("Limit", "name"),
         TableColumn("Last run", "num"),
-        TableColumn("Trend", "nowrap"),
+        TableColumn("Trend"),
     ]
     rows = [_check_row(check, history) for check in checks]
     if not history:
@@ -177,29 +177,36 @@ def columns_part(metrics: RunMetrics) -> Child:
     """Return null, empty and blank per column, of what came in and of what was kept."""
     if not metrics.profiles:
         return note_absence("Columns were not profiled in this run.")
-    head = [
-        TableColumn("Column", "name"),
-        *(TableColumn(n, "num") for n in ("Null", "Empty", "Blank")),
-    ]
-    tables = []
+    rows: list[list[Child]] = []
+    whole: dict[str, None] = {}
     for name, profile in metrics.profiles.items():
-        rows = [
-            [
-                [h("code", column.name), " ", h("span", column.type, class_="faint small")],
-                _share_or_zero(column.null, profile.rows, profile.of),
-                _share_or_zero(column.empty, profile.rows, profile.of),
-                _share_or_zero(column.blank, profile.rows, profile.of),
-            ]
-            for column in profile.columns[:100]
-        ]
-        tables.append(draw_table(head, rows, describe_population(name, profile)))
-    return h("div", tables)
+        for column in profile.columns:
+            counts = (column.null, column.empty, column.blank)
+            whole.setdefault(column.name)
+            if any(counts) and len(rows) < _MOST:
+                typed = h("span", column.type, class_="faint small")
+                shares = [_share_or_zero(n, profile.rows, profile.of) for n in counts]
+                rows.append([[h("code", column.name), " ", typed], name_population(name), *shares])
+    lacking = {column.name for one in metrics.profiles.values() for column in one.columns
+               if column.null or column.empty or column.blank}  # fmt: skip
+    filled = [name for name in whole if name not in lacking]
+    kinds = [TableColumn(one, "num") for one in ("Null", "Empty", "Blank")]
+    head = [TableColumn("Column", "name"), TableColumn("", "nowrap"), *kinds]
+    names = [[", " if at else "", h("code", name)] for at, name in enumerate(filled[:_MOST])]
+    others = "No other column lacks" if rows else "No column lacks"
+    said = h("p", f"{others} a value: ", names, ".", class_="soft") if filled else None
+    of = [h("li", describe_population(name, one)) for name, one in metrics.profiles.items()]
+    return [draw_table(head, rows) if rows else None, said, h("ul", of, class_="legend")]
 
 
 def describe_population(name: str, profile: Profile) -> str:
     """Return whose rows these are, and how many of them were looked at."""
-    who = {"input": "What came in", "kept": "What was kept"}.get(name, name)
-    return f"{who}: {describe_sample(profile.rows, profile.of)}"
+    return f"{name_population(name)}: {describe_sample(profile.rows, profile.of)}"
+
+
+def name_population(name: str) -> str:
+    """Return what a profile is of."""
+    return {"input": "What came in", "kept": "What was kept"}.get(name, name)
 
 
 def _share_or_zero(part: int, whole: int, of: int) -> Child:
@@ -241,7 +248,7 @@ def duplicates_part(metrics: RunMetrics) -> Child:
     if not found.groups:
         return [table, note_absence("No row repeats another.")]
     shown, whole = sum(g.repeats for g in found.groups), sum(n or 0 for n in counts.values())
-    note = f"They hold {shown:,} of the {whole:,} rows that repeat another, one kind a group."
+    note = f"These groups hold {shown:,} of the {whole:,} rows that repeat another."
     most = max(group.repeats for group in found.groups)
     groups = [
         [

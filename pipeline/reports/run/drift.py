@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterable, Sequence
 from typing import Final
 
 from siftset.pipeline.profile.drift import DEFINITIONS
 from siftset.pipeline.profile.shares import describe_sample, format_figure
+from siftset.pipeline.profile.stop_words import STOP_WORDS
 from siftset.pipeline.reports.charts import draw_bar
 from siftset.pipeline.reports.markup import Child, h
 from siftset.pipeline.reports.page import (
@@ -17,9 +20,8 @@ from siftset.pipeline.reports.page import (
 )
 from siftset.pipeline.reports.run.actions import link_kept_rows, link_rows
 from siftset.pipeline.reports.run.checks import example_row
-from siftset.pipeline.reports.run.stop_words import STOP_WORDS
 from siftset.pipeline.storage.run_rows import RowKind
-from siftset.schemas.results.metrics import Profile, RunMetrics, TokenUse
+from siftset.schemas.results.metrics import Leak, Profile, RunMetrics, Sample, TokenUse
 
 _TITLES = {
     "kept": "Kept",
@@ -31,6 +33,8 @@ _TITLES = {
 }
 
 
+_LONG_ID: Final = re.compile(r"\b([0-9a-f]{12})[0-9a-f]{20}\b")
+"""An id, of which twelve characters are as many as elsewhere on the page."""
 _KINDS: Final[dict[str, RowKind]] = {
     "rejected": "rejected",
     "quarantined": "quarantined",
@@ -43,25 +47,15 @@ def leakage_part(metrics: RunMetrics) -> Child:
     """Return the rows that two splits share, and those of a held-out file that the set has."""
     if not metrics.leakage:
         return note_absence(_why_not_measured(metrics))
-    head = [
-        TableColumn("Rows of", "name"),
-        TableColumn("Compared by", "name"),
-        TableColumn("Found again", "num"),
-        TableColumn("", "nowrap"),
-    ]
     columns = [TableColumn("Row", "name"), TableColumn("Text", "text"), TableColumn("", "name")]
-    rows, shown = [], []
+    shown = []
     for leak in metrics.leakage:
-        kind = "in any of these ways" if leak.kind == "any" else leak.kind
-        status = label_status("warn", "leaks") if leak.rows else label_status("pass", "clean")
-        noted = h("div", leak.note, class_="small soft") if leak.note else None
-        found = format_share(leak.rows, leak.of)
-        rows.append([f"{leak.left} in {leak.right}", [kind, noted], found, status])
         if leak.examples:
             examples = draw_table(columns, [example_row(one) for one in leak.examples])
             title = h("summary", f"{leak.left} in {leak.right}, {leak.kind}: examples")
             shown.append(h("details", title, examples))
-    said = []
+    notes = {leak.kind: leak.note for leak in metrics.leakage if leak.note and leak.kind != "any"}
+    said = [f"{kind[:1].upper()}{kind[1:]}: {note}." for kind, note in notes.items()]
     if metrics.run.incremental:
         said.append("Splits: the rows that this run added, not those of earlier versions.")
     pairs = dict.fromkeys((leak.left, leak.right) for leak in metrics.leakage)
@@ -72,7 +66,31 @@ def leakage_part(metrics: RunMetrics) -> Child:
             "200,000 rows. dedupe.near, such as 0.8, removes near duplicates before the split."
         )
     extract = link_kept_rows(metrics) if shown else None
-    return [draw_table(head, rows), shown, extract, [note_absence(one) for one in said]]
+    notes_ = [h("p", one, class_="small soft") for one in said]
+    return [_leakage_table(metrics.leakage), notes_, shown, extract]
+
+
+def _leakage_table(leakage: Sequence[Leak]) -> Child:
+    """Show a pair of splits a line, and a column for each way in which its rows were compared."""
+    kinds = sorted(dict.fromkeys(leak.kind for leak in leakage), key=lambda kind: kind == "any")
+    pairs: dict[tuple[str, str], dict[str, Leak]] = {}
+    for leak in leakage:
+        pairs.setdefault((leak.left, leak.right), {})[leak.kind] = leak
+    rows: list[list[Child]] = []
+    for (left, right), found in pairs.items():
+        leaks = any(leak.rows for leak in found.values())
+        status = label_status("warn", "leaks") if leaks else label_status("pass", "clean")
+        cells = [_show_leak(found.get(kind)) for kind in kinds]
+        rows.append([status, f"{left} in {right}", *cells])
+    names = ["In any way" if kind == "any" else kind[:1].upper() + kind[1:] for kind in kinds]
+    head = [TableColumn("", "nowrap"), TableColumn("Rows of", "name")]
+    return draw_table([*head, *(TableColumn(name, "num") for name in names)], rows)
+
+
+def _show_leak(leak: Leak | None) -> Child:
+    if leak is None:
+        return h("span", "not compared", class_="faint")
+    return format_share(leak.rows, leak.of) if leak.rows else h("span", "0", class_="faint")
 
 
 def _why_not_measured(metrics: RunMetrics) -> str:
@@ -205,17 +223,34 @@ def samples_part(metrics: RunMetrics) -> Child:
     order = [*_TITLES, *(name for name in metrics.samples if name not in _TITLES)]
     shown = []
     for name in order:
-        samples = []
-        for row in metrics.samples.get(name, ()):
-            text: Child = row.text
-            if row.text is None or not row.text.strip():
-                text = h("span", "null" if row.text is None else "blank", class_="faint")
-            label = h("span", row.label, class_="pill") if row.label is not None else None
-            where = [h("code", row.row_id[:12]), " ", row.where]
-            why = h("span", row.why, " · " if row.why else None, where, class_="why")
-            samples.append(h("div", h("blockquote", text, " ", label), why, class_="sample"))
+        samples = [_show_sample(rows) for rows in _join_bare(metrics.samples.get(name, ()))]
         if samples:
             kind = _KINDS.get(name)
             whole = link_rows(metrics, kind) if kind else link_kept_rows(metrics)
             shown.append(h("div", h("h3", _TITLES.get(name, name)), samples, whole))
     return h("div", shown, class_="grid2")
+
+
+def _join_bare(samples: Iterable[Sample]) -> list[list[Sample]]:
+    """Return samples one by one, but those without a text that say the same together."""
+    found: dict[object, list[Sample]] = {}
+    for at, row in enumerate(samples):
+        bare = row.text is None or not row.text.strip()
+        found.setdefault((row.why, row.text is None) if bare else at, []).append(row)
+    return list(found.values())
+
+
+def _show_sample(rows: Sequence[Sample]) -> Child:
+    first = rows[0]
+    text: Child = first.text
+    if first.text is None or not first.text.strip():
+        text = h("span", "null" if first.text is None else "blank", class_="faint")
+    labels = dict.fromkeys(row.label for row in rows if row.label is not None)
+    pills = [[h("span", label, class_="pill"), " "] for label in labels]
+    where = [
+        [", " if at else None, h("code", row.row_id[:12]), " ", row.where]
+        for at, row in enumerate(rows)
+    ]
+    why = _LONG_ID.sub(r"\1", first.why)
+    said = h("span", why, " · " if why else None, where, class_="why")
+    return h("div", h("blockquote", text, " ", pills), said, class_="sample")

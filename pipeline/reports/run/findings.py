@@ -2,44 +2,31 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Iterator
 from typing import Final
 
-from siftset.pipeline.profile.shares import describe_sample, format_percent
-from siftset.pipeline.reports.page import Level
+from siftset.pipeline.profile.shares import format_percent
 from siftset.pipeline.reports.run.actions import (
     curate_with,
-    explain_example,
     export_rows,
-    try_without,
     write_command,
 )
 from siftset.pipeline.reports.run.by_hand import judge_review
 from siftset.pipeline.reports.run.check_statements import judge_checks
+from siftset.pipeline.reports.run.drift_statements import judge_drift
 from siftset.pipeline.reports.run.label_doubts import describe_doubts
 from siftset.pipeline.reports.run.selection import judge_selection
+from siftset.pipeline.reports.run.signal_statements import judge_faults, judge_signals
+from siftset.pipeline.reports.run.split_statements import judge_answers, judge_leakage, judge_split
 from siftset.pipeline.reports.run.statement import ReportFinding
 from siftset.pipeline.reports.run.votes import describe_accuracy, is_worse_than_chance
-from siftset.schemas.results.columns import SPLITS
-from siftset.schemas.results.metrics import Funnel, Histogram, RunMetrics
+from siftset.schemas.results.metrics import Histogram, RunMetrics
 
 _BROKEN: Final = {
     "replacement": ("U+FFFD", "read the source with its right encoding"),
     "mojibake": ("signs of text decoded twice", "decode the source as UTF-8 once"),
     "control": ("control characters", "set integrity.rows.text.encoding: true"),
 }
-_HELD_OUT_TODO: Final = (
-    "metrics measured on the held-out file are too optimistic: remove these rows from the set"
-)
-_SPLIT_TODO: Final = "drop them from one split, or let siftset split: it keeps such rows together"
-_NEAR_TODO: Final = (
-    "metrics measured on them are too optimistic: set dedupe.near, such as 0.8, to remove them"
-)
-_SPLIT_POINTS, _SPLIT_PART = 0.05, 1 / 3
-"""How far a split's share may be from the one that was asked for: in points, and in parts of it."""
-_SIGNALS_NAMED: Final = 20
-"""Signals of which each is named with its command, which holds the whole formula."""
 _PERSONAL: Final = {"email": "e-mail addresses", "phone": "telephone numbers"}
 
 
@@ -63,7 +50,7 @@ def list_warnings(metrics: RunMetrics) -> tuple[str, ...]:
 def _judge_balance(metrics: RunMetrics) -> Iterator[ReportFinding]:
     rows = metrics.rows
     if not rows.kept:
-        todo = "look at part 2 for the clause that removes them, then widen the formula"
+        todo = "see which clause removes them, then widen the formula"
         claim = f"No row of {rows.read:,} was kept."
         asked = write_command(metrics, "explain", "--analyze")
         yield ReportFinding("balance", "fail", claim, todo, command=asked)
@@ -79,92 +66,6 @@ def _judge_balance(metrics: RunMetrics) -> Iterator[ReportFinding]:
         yield ReportFinding("balance", "note", claim, todo, command=command)
 
 
-def _judge_signals(metrics: RunMetrics) -> Iterator[ReportFinding]:
-    """Yield the signals that are true of no row, then those that change no outcome."""
-    funnel = metrics.funnel
-    if funnel is None:
-        return
-    seen = describe_sample(funnel.analysed, funnel.decided)
-    whole = funnel.analysed >= funnel.decided
-    mute = set()
-    for signal in funnel.signals:
-        true = signal.true if signal.analysed_true is None else signal.analysed_true
-        false = signal.false if signal.analysed_false is None else signal.analysed_false
-        unknown = signal.unknown if signal.analysed_unknown is None else signal.analysed_unknown
-        if not signal.faults and false and not true and not signal.true:
-            mute.add(signal.name)
-            if len(mute) > _SIGNALS_NAMED:
-                continue
-            of = f"{true + false + unknown:,} rows" if whole else seen
-            if signal.analysed_true is None:
-                of = f"the {signal.evaluated:,} rows that it was asked about"
-            claim = f"The `{signal.name}` signal is true of none of {of}."
-            command = try_without(metrics, signal.name)
-            todo = "check its words or its limits"
-            yield ReportFinding("balance", "warn", claim, todo, command=command)
-    yield from _name_others("true of no row", len(mute), "check their words or their limits")
-    yield from _find_idle_signals(metrics, funnel, mute)
-
-
-def _name_others(what: str, signals: int, todo: str) -> Iterator[ReportFinding]:
-    """Yield one finding for all signals beyond those that are named one by one."""
-    others = signals - _SIGNALS_NAMED
-    if others > 0:
-        claim = f"{others:,} more {'signals are' if others > 1 else 'signal is'} {what}."
-        yield ReportFinding("balance", "warn", claim, todo)
-
-
-def _find_idle_signals(
-    metrics: RunMetrics, funnel: Funnel, said: Collection[str]
-) -> Iterator[ReportFinding]:
-    """Yield the signals without which the formula keeps the same rows, but for those `said`."""
-    seen = describe_sample(funnel.analysed, funnel.decided)
-    whole = funnel.analysed >= funnel.decided
-    new = "new " if metrics.run.incremental else ""
-    is_and = funnel.tree is not None and funnel.tree.label == "and"
-    top = {clause.label for clause in funnel.tree.children} if funnel.tree and is_and else set()
-    # A clause that decided rows is never said to be idle, whatever a sample of them shows.
-    decided = [clause for clause, rows in funnel.clauses.items() if rows]
-    decides = {word for clause in decided for word in re.findall(r"\w+", clause)}
-    idle = 0
-    for out in funnel.leave_one_out:
-        asked = out.signal in decides or out.signal in said
-        if out.removed or out.added or not funnel.analysed or asked:
-            continue
-        idle += 1
-        if idle > _SIGNALS_NAMED:
-            continue
-        # A signal that stands by itself between ands can only remove.
-        does = "removes" if out.signal in top else "changes"
-        # What the analysis of all rows did not see was quarantined: no formula changes that.
-        rows = f"{metrics.rows.read:,} {new}rows" if whole else seen
-        claim = f"The `{out.signal}` signal {does} nothing (leave-one-out: 0 of {rows})."
-        todo = "drop it from the formula, or make it stricter"
-        if new:
-            todo = "look at earlier runs, which read the other rows, before you drop it"
-        if not whole:
-            most = format_percent(3, funnel.analysed)  # the rule of three
-            claim = f"{claim[:-1]}; by itself it decides at most {most} of all rows, 95 %."
-            todo = "look at every row, with analysis: full, before you drop it from the formula"
-        command = try_without(metrics, out.signal)
-        yield ReportFinding("balance", "warn", claim, todo, command=command)
-    others = "drop them from the formula, or make them stricter; the table of signals names them"
-    yield from _name_others("without effect: the formula keeps the same rows", idle, others)
-
-
-def _judge_faults(metrics: RunMetrics) -> Iterator[ReportFinding]:
-    left_open = any(check.name == "signal faults" for check in metrics.checks)
-    examples = [one for c in metrics.checks if c.name == "signal faults" for one in c.examples]
-    command = explain_example(metrics, tuple(examples))
-    todo = "part 3 shows rows that it left undecided, with the exceptions"
-    if not left_open:
-        todo = "the formula decided these rows without it"
-    for signal in metrics.funnel.signals if metrics.funnel else ():
-        if signal.faults:
-            claim = f"The `{signal.name}` signal failed on {signal.faults:,} rows."
-            yield ReportFinding("balance", "warn", claim, todo, command=command)
-
-
 def _judge_labels(metrics: RunMetrics) -> Iterator[ReportFinding]:
     precision = metrics.label_precision
     if precision is None or not precision.labelled:
@@ -176,7 +77,7 @@ def _judge_labels(metrics: RunMetrics) -> Iterator[ReportFinding]:
         yield ReportFinding("labels", "note", f"Every labelled row kept is {wanted}: {of} rows.")
         return
     claim = f"{wrong:,} of {precision.labelled:,} labelled rows kept are not {wanted} ({of} are)."
-    todo = "read them in part 12 and tighten the formula"
+    todo = "read them under Samples in the report, and tighten the formula"
     command = write_command(metrics, "doubt")
     yield ReportFinding("labels", "warn", claim, todo, command=command)
 
@@ -301,97 +202,12 @@ def _without_pii(metrics: RunMetrics) -> str:
     return f"keep=({metrics.run.formula}) & ~pii()"
 
 
-def _judge_leakage(metrics: RunMetrics) -> Iterator[ReportFinding]:
-    found = [leak for leak in metrics.leakage if leak.rows and leak.kind != "answer"]
-    for left, right in dict.fromkeys((leak.left, leak.right) for leak in found):
-        leaks = {leak.kind: leak for leak in found if (leak.left, leak.right) == (left, right)}
-        together = leaks.pop("any", None) or max(leaks.values(), key=lambda leak: leak.rows)
-        kinds = ", ".join(f"{kind} {leak.rows:,}" for kind, leak in leaks.items())
-        claim = (
-            f"{together.rows:,} of {together.of:,} rows of {left} are also in {right} ({kinds})."
-        )
-        todo = _HELD_OUT_TODO
-        if right in SPLITS:
-            only_near = leaks.keys() <= {"near"}
-            todo = _NEAR_TODO if only_near else _SPLIT_TODO
-        examples = tuple(one for leak in leaks.values() for one in leak.examples)
-        command = explain_example(metrics, examples)
-        if todo == _NEAR_TODO:
-            command = curate_with(metrics, "dedupe.near=0.8")
-        yield ReportFinding("leakage", "warn", claim, todo, command=command)
-
-
-def _judge_answers(metrics: RunMetrics) -> Iterator[ReportFinding]:
-    for leak in metrics.leakage:
-        if leak.kind == "answer" and leak.rows:
-            claim = (
-                f"{leak.rows:,} of {leak.of:,} rows of {leak.left} end with an answer that "
-                f"{leak.right} has too."
-            )
-            todo = "a model that learned these answers scores too high: look at the examples"
-            command = explain_example(metrics, leak.examples)
-            yield ReportFinding("leakage", "warn", claim, todo, command=command)
-
-
-def _judge_split(metrics: RunMetrics) -> Iterator[ReportFinding]:
-    facts = metrics.split
-    if facts is None or not facts.rows:
-        return
-    name = ", ".join(facts.group)
-    look = write_command(metrics, "export", "--split", "{}", "--out", "{}.csv")
-    for split, asked in facts.asked.items():
-        share = facts.held.get(split, 0) / facts.rows
-        if abs(share - asked) <= min(_SPLIT_POINTS, asked * _SPLIT_PART):
-            continue
-        claim = f"{split} holds {share:.1%} of the rows, asked {asked:.0%}".replace("%", " %")
-        largest = facts.largest.get(split)
-        if largest is not None:
-            part = f"{largest.rows / facts.rows:.1%}".replace("%", " %")
-            claim += f": group {name} '{largest.value}' alone holds {part}"
-        todo = "shares are of groups: use smaller groups, or accept these shares"
-        command = look.replace("{}", split).replace("'", "")
-        yield ReportFinding("leakage", "warn", f"{claim}.", todo, command=command)
-    for leak in facts.leaks:
-        if leak.rows:
-            claim = (
-                f"{leak.rows:,} of {leak.of:,} rows of {leak.left} have a group ({name}) that is "
-                f"also in {leak.right}."
-            )
-            todo = "metrics measured on them are too optimistic"
-            command = explain_example(metrics, leak.examples)
-            yield ReportFinding("leakage", "warn", claim, todo, command=command)
-    if facts.ungrouped:
-        claim = f"{facts.ungrouped:,} of {facts.rows:,} rows have no group ({name})."
-        yield ReportFinding("leakage", "note", claim, "each of them is split by its own text")
-
-
-def _judge_drift(metrics: RunMetrics) -> Iterator[ReportFinding]:
-    for one in metrics.drift:
-        if one.level != "pass":
-            value = f"{one.value:.3g} {one.unit}".strip()
-            claim = one.message or f"{one.name}: {value} against {one.against}."
-            other = "the reference" if "reference" in one.against else "the earlier version"
-            todo = f"limits: {one.limits}; compare samples with {other}"
-            level: Level = "fail" if one.level == "fail" else "warn"
-            yield ReportFinding("drift", level, claim, todo, command=_compare_versions(metrics))
-    for alert in metrics.alerts:
-        todo = "see whether the source or the recipe changed"
-        yield ReportFinding("drift", "warn", alert, todo, command=_compare_versions(metrics))
-
-
-def _compare_versions(metrics: RunMetrics) -> str:
-    before, now = metrics.run.base_version, metrics.run.version
-    if before is None or now is None:
-        return write_command(metrics, "history")
-    return write_command(metrics, "diff", "--from", str(before), "--to", str(now))
-
-
 _RULES: Final[tuple[Callable[[RunMetrics], Iterator[ReportFinding]], ...]] = (
-    _judge_balance, judge_selection, judge_review, _judge_faults, _judge_signals, judge_checks,
+    _judge_balance, judge_selection, judge_review, judge_faults, judge_signals, judge_checks,
     _judge_columns,
-    _judge_duplicates, _judge_texts, _judge_labels, _judge_leakage, _judge_answers,
-    _judge_split,
+    _judge_duplicates, _judge_texts, _judge_labels, judge_leakage, judge_answers,
+    judge_split,
     _judge_votes,
     _judge_doubts,
-    _judge_drift,
+    judge_drift,
 )  # fmt: skip

@@ -30,7 +30,10 @@ def balance_part(metrics: RunMetrics) -> Child:
     rows, funnel = metrics.rows, metrics.funnel
     parts = [(name, float(getattr(rows, name)), fill) for name, fill in _FILLS.items()]
     line = f"{rows.read:,} read = " + " + ".join(f"{name} {int(n):,}" for name, n, _ in parts)
-    shown = [draw_stack(parts, f"Closing balance: {line}"), h("p", line, ".", class_="small soft")]
+    shown = [
+        h("p", f"Where the {rows.read:,} rows went that were read", class_="small soft"),
+        draw_stack(parts, f"Closing balance: {line}"),
+    ]
     chosen = [
         None if metrics.review is None else review_table(metrics.review),
         None if metrics.selection is None else selection_table(metrics.selection),
@@ -98,8 +101,8 @@ def _signal_table(funnel: Funnel) -> Child:
         TableColumn("Leave-one-out effect", "num"),
     ]
     note = (
-        "Decided by it alone: rows whose outcome changes when the signal is left out of the "
-        f"formula. Of {describe_sample(funnel.analysed, funnel.decided)}, of which the formula "
+        "The leave-one-out effect: rows that this signal alone removes, or lets in. "
+        f"Of {describe_sample(funnel.analysed, funnel.decided)}, of which the formula "
         f"keeps {funnel.analysed_kept:,}."
     )
     said = h("p", note, class_="small soft") if funnel.analysed else None
@@ -119,7 +122,8 @@ def _signal_row(signal: SignalMetrics, funnel: Funnel, out: LeaveOneOut | None) 
     states = f"{signal.name}: {true:,} true, {false:,} false, {unknown:,} unknown"
     decides: Child = ""
     if out is not None:
-        moved = [f"{n:,} {way}" for n, way in ((out.removed, "out"), (out.added, "in")) if n]
+        ways = (("removes", out.removed), ("lets in", out.added))
+        moved = [f"{way} {rows:,}" for way, rows in ways if rows]
         decides = ", ".join(moved) or h("span", "none", class_="pill")
     return [
         [h("code", signal.name), h("div", about, class_="small soft")],

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
 from siftset.pipeline.reports.page import Level, Status
 
+_FIGURES: Final = re.compile(r"\d[\d,.]*%?|\([^()]*\)")
 WORST_FIRST: Final[dict[Level, int]] = {"fail": 0, "warn": 1, "note": 2}
 
 
@@ -23,6 +25,13 @@ class ReportFinding:
     """What the suite says of it."""
     command: str = ""
     """What one can type to act on it; empty where the recipe has no file."""
+    about: str = ""
+    """What it is about, where its words name more than figures that change from run to run."""
+
+    @property
+    def topic(self) -> tuple[str, str]:
+        """What tells this finding from others, and is the same in the next run."""
+        return self.part, _FIGURES.sub("", self.about or self.claim)
 
 
 def rank_statements(found: Iterable[ReportFinding]) -> list[ReportFinding]:

@@ -18,8 +18,10 @@ from siftset.pipeline.reports.page import (
     list_facts,
     list_statement,
     note_absence,
+    set_prose,
     show_figures,
 )
+from siftset.pipeline.reports.run.findings import find_statements
 from siftset.pipeline.reports.run.statement import ReportFinding, rank_statements
 from siftset.schemas.results.columns import SPLITS
 from siftset.schemas.results.metrics import Input, RunMetrics
@@ -45,12 +47,14 @@ def run_header(metrics: RunMetrics, found: tuple[ReportFinding, ...]) -> Header:
     run = metrics.run
     crumb = ["siftset · ", run.command, " · run ", h("span", run.run_id, class_="mono")]
     words = VERDICTS[metrics.verdict]
-    published = "not published" if run.version is None else f"version {run.version} of the set"
     said = [label_status(metrics.verdict, words)]
     points = sum(one.level != "note" for one in found)
     if points and metrics.verdict == "pass":
         said.append(label_status("warn", f"{points} to look at"))
-    said.append(h("span", published))
+    if run.version is not None:
+        said.append(h("span", f"version {run.version} of the set"))
+    elif metrics.verdict != "fail":  # a failure says so itself
+        said.append(h("span", "not published"))
     if run.started:
         said.append(h("span", f"{format_moment(run.started)}, {run.seconds:,.1f} s"))
     kept = "rows kept" if metrics.verdict != "fail" else "rows would have been kept"
@@ -78,7 +82,7 @@ def summary_part(
     }
     body = [
         _main_figures(metrics),
-        _list_findings(found),
+        _list_findings(found, metrics, history),
         _draw_trend(metrics, history),
         list_facts(facts),
         h("div", h("h3", "Inputs"), _list_inputs(metrics.inputs)),
@@ -86,10 +90,25 @@ def summary_part(
     return PagePart("summary", "Verdict", body, metrics.verdict)
 
 
-def _list_findings(found: Sequence[ReportFinding]) -> Child:
-    """List every statement once, the most severe first, the rest of many folded."""
+def _list_findings(
+    found: Sequence[ReportFinding], metrics: RunMetrics, history: Sequence[RunMetrics]
+) -> Child:
+    """List every statement once, the most severe first, the rest of many folded.
+
+    Those are marked that the version before had not, and those that it alone had are told.
+    """
+    like = like_runs(metrics, history)
+    earlier = find_statements(like[-1]) if like else found
+    known, here = {one.topic for one in earlier}, {one.topic for one in found}
+    gone = [one for one in earlier if one.topic not in here]
+    since = f"version {like[-1].run.version}" if like else ""
+    ended: Child = None
+    if gone:
+        items = [h("li", set_prose(one.claim)) for one in gone[:_MOST_FINDINGS]]
+        title = h("summary", f"No longer found, since {since}: {len(gone):,}")
+        ended = h("details", title, h("ul", items, class_="small soft"))
     if not found:
-        return call_out("pass", "Nothing stands out: every check passed.")
+        return [call_out("pass", "Nothing stands out: every check passed."), ended]
     items = [
         list_statement(
             one.level,
@@ -98,16 +117,21 @@ def _list_findings(found: Sequence[ReportFinding]) -> Child:
             to="" if one.part == "summary" else one.part,
             note=one.note,
             command=one.command,
+            is_new=one.topic not in known,
         )
         for one in rank_statements(found)[:_MOST_LISTED]
     ]
     first, rest = items[:_MOST_FINDINGS], items[_MOST_FINDINGS:]
-    title = h("h3", f"{len(found):,} finding{'s' if len(found) > 1 else ''}, most severe first")
+    count = f"{len(found):,} finding{'s' if len(found) > 1 else ''}, most severe first"
+    if like:
+        new = sum(one.topic not in known for one in found)
+        count += f"; {f'{new:,}' if new else 'none'} new since {since}"
+    title = h("h3", count)
     more = h("summary", f"{len(found) - len(first):,} more findings")
     left = len(found) - len(items)
     cut = h("p", f"{left:,} of them are in metrics.json alone.", class_="soft") if left else None
     folded = h("details", more, h("ul", rest, class_="briefs"), cut) if rest else None
-    return [title, h("ul", first, class_="briefs"), folded]
+    return [title, h("ul", first, class_="briefs"), folded, ended]
 
 
 def _list_inputs(inputs: Sequence[Input]) -> Child:
@@ -140,11 +164,10 @@ def _main_figures(metrics: RunMetrics) -> Markup:
     sound = rows.read - rows.quarantined - rows.unreadable
     new = "new " if metrics.run.incremental else ""
     items = [
-        (f"{rows.kept:,}", f"{new}rows kept by this run", f"of {rows.read:,} read"),
         (
-            format_percent(rows.kept, rows.read),
-            "kept share of this run",
-            f"{rows.kept:,} of {rows.read:,}",
+            f"{rows.kept:,}",
+            f"{new}rows kept by this run",
+            f"{format_percent(rows.kept, rows.read)} of {rows.read:,} read",
         ),
         (
             format_percent(sound, rows.read),

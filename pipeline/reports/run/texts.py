@@ -110,9 +110,10 @@ def contents_part(metrics: RunMetrics) -> Child:
     """Return how many texts hold what a text should seldom hold."""
     if not metrics.profiles:
         return note_absence("Texts were not profiled in this run.")
+    met = [key for key in ENCODING if any(p.encoding.get(key) for p in metrics.profiles.values())]
     rows = [
         [
-            words,
+            ENCODING[key],
             *(
                 format_share(number, one.texts, _texts_of(one))
                 if (number := one.encoding.get(key, 0))
@@ -120,15 +121,20 @@ def contents_part(metrics: RunMetrics) -> Child:
                 for one in metrics.profiles.values()
             ),
         ]
-        for key, words in ENCODING.items()
+        for key in met
     ]
+    clean = "; ".join(words for key, words in ENCODING.items() if key not in met)
     who = {"input": "Came in", "kept": "Kept"}
     head = [
         TableColumn("Texts that hold", "text"),
         *(TableColumn(who[name], "num") for name in metrics.profiles),
     ]
     said = [h("li", describe_population(name, one)) for name, one in metrics.profiles.items()]
-    return [draw_table(head, rows), h("ul", said, class_="legend")]
+    return [
+        draw_table(head, rows) if rows else None,
+        h("p", f"Found in no text: {clean}.", class_="soft") if clean else None,
+        h("ul", said, class_="legend"),
+    ]
 
 
 def _texts_of(profile: Profile) -> int:

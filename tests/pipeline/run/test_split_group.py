@@ -68,7 +68,7 @@ def test_what_a_large_group_does_to_shares_is_said(tmp_path: Path, monkeypatch: 
     recipe["split"] = {"train": 0.5, "validation": 0.5, "group": "author"}
     metrics = read_metrics(curate(recipe, frame).report)
     claims = [one.claim for one in find_statements(metrics)]
-    assert any("group author 'a17' alone holds 60.0 %" in claim for claim in claims)
+    assert any("group author 'a17' alone holds 60.0%" in claim for claim in claims)
     assert "10 of 100 rows have no group (author)." in claims
     assert list_scalars(metrics)["ungrouped_share"] == pytest.approx(0.1)
 

@@ -39,7 +39,9 @@ def outcome(parts: list[Part], repeated: pl.DataFrame) -> tuple[list[str], dict[
     settled = list(split_duplicates(parts, repeated))
     kept = [row for part in settled for row in part.kept["row_id"]]
     pairs = [
-        row for part in settled for row in part.duplicates.select("row_id", "duplicate_of").rows()
+        row
+        for part in settled
+        for row in zip(part.duplicates["row_id"], part.pointers["duplicate_of"], strict=True)
     ]
     return kept, dict(pairs)
 
