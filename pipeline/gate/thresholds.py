@@ -61,9 +61,9 @@ def _check_threshold(name: str, limits: Threshold, metrics: Mapping[str, Figure]
             continue
         level, allowed = (level, allowed) if allowed else (one, ", ".join(bounds))
         if most is not None and is_above(value, most):
-            level, allowed, broken = one, f"at most {most:g}", f"{one} above {most:g}"
+            level, allowed, broken = one, f"at most {most:g}", f"{one} above {_say(name, most)}"
         elif least is not None and is_below(value, least):
-            level, allowed, broken = one, f"at least {least:g}", f"{one} below {least:g}"
+            level, allowed, broken = one, f"at least {least:g}", f"{one} below {_say(name, least)}"
     return Check(
         name=name,
         stage="threshold",
@@ -71,5 +71,11 @@ def _check_threshold(name: str, limits: Threshold, metrics: Mapping[str, Figure]
         severity=level,
         observed=float(value),
         threshold=allowed,
-        message=f"{name} is {float(value):g}, {broken}" if broken else "",
+        message=f"{name} is {_say(name, float(value))}, {broken}" if broken else "",
     )
+
+
+def _say(name: str, value: float) -> str:
+    """Return a figure as people read it: a share in percent."""
+    is_share = name.endswith("_share") or name.startswith("missing_share_")
+    return f"{100 * value:.4g}%" if is_share else f"{value:g}"

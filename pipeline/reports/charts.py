@@ -131,13 +131,17 @@ def draw_lines(
     )
 
 
-def draw_unit_curves(series: Sequence[Series], title: str, x_name: str, y_name: str) -> Markup:
-    """Return curves in the unit square with its diagonal, such as ROC or calibration."""
+def draw_unit_curves(
+    series: Sequence[Series], title: str, x_name: str, y_name: str, *, diagonal: bool = True
+) -> Markup:
+    """Return curves in the unit square, such as ROC or calibration.
+
+    The diagonal is what chance, or a perfect model, would draw; not every curve has one.
+    """
     unit = Axis(0, 1, ("0", x_name, "1"))
-    grid = [
-        h("rect", width=100, height=100, class_="sgrid"),
-        h("line", x1=0, y1=100, x2=100, y2=0, class_="sfaint"),
-    ]
+    grid = [h("rect", width=100, height=100, class_="sgrid")]
+    if diagonal:
+        grid.append(h("line", x1=0, y1=100, x2=100, y2=0, class_="sfaint"))
     drawn = [_draw_series(one, unit, unit) for one in series]
     names = [(one.name, f"f{one.colour}", "") for one in series]
     picture = _svg("plot square", title, grid, drawn, box="0 0 100 100")

@@ -94,7 +94,7 @@ def _draw_curve(proof: Proof) -> Child:
 
 
 def _format_score(score: float, proof: Proof) -> str:
-    return f"{100 * score:.1f} %" if proof.unit == "points" else f"{score:.3f}"
+    return f"{100 * score:.1f}%" if proof.unit == "points" else f"{score:.3f}"
 
 
 def _tabulate_lines(proof: Proof) -> Child:

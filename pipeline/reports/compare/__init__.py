@@ -43,6 +43,8 @@ from siftset.schemas.tasks import TASKS
 __all__ = ["compare_report"]
 
 
+_MOST_BESIDE: Final = 6
+"""Metrics beside those of the headline that are shown at once."""
 _DEFINITIONS: Final[dict[str, str]] = {
     "mlm": "Perplexity is e to the mean loss of the masked tokens of each row, masked alike for "
     "both; the validation curve below is of other masks: near these figures, and not equal.",
@@ -146,13 +148,18 @@ def _show_summary(found: Comparison) -> Child:
         f"{MIN_UNITS} independent rows (or prompts) there is no interval and no verdict. "
         f"{_DEFINITIONS.get(found.task, '')}"
     )
-    below = h("p", legend, class_="small soft")
+    rest = [one for one in found.changes if one not in main]
+    folded: Child = None
+    if len(rest) > _MOST_BESIDE:
+        title = h("summary", f"{len(rest):,} other metrics")
+        folded, rest = h("details", title, changes_table(rest)), []
     return [
         said,
         show_headlines(main),
         show_baselines(found, main[0]),
-        changes_table([*main, *(one for one in found.changes if one not in main)]),
-        below,
+        changes_table([*main, *rest]),
+        folded,
+        h("p", legend, class_="small soft"),
         notes,
     ]
 

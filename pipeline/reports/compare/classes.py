@@ -105,6 +105,7 @@ def show_curves(found: ClassificationComparison) -> Child:
             [(m, c) for m in models for c in m.precision_recall],
             "recall",
             "precision",
+            diagonal=False,
         ),
         draw_unit_curves(calibration, "Calibration", "confidence", "accuracy")
         if calibration
@@ -115,7 +116,12 @@ def show_curves(found: ClassificationComparison) -> Child:
 
 
 def _draw_curves(
-    title: str, found: Sequence[tuple[ClassifierScores, Curve]], x: str, y: str
+    title: str,
+    found: Sequence[tuple[ClassifierScores, Curve]],
+    x: str,
+    y: str,
+    *,
+    diagonal: bool = True,
 ) -> Markup | None:
     if not found:
         return None
@@ -127,7 +133,7 @@ def _draw_curves(
         )
         for i, (model, one) in enumerate(found[:7])
     ]
-    return draw_unit_curves(series, title, x, y)
+    return draw_unit_curves(series, title, x, y, diagonal=diagonal)
 
 
 def show_rows(found: ClassificationComparison) -> Child:

@@ -31,12 +31,16 @@ VERDICTS: Final[dict[Verdict, Status]] = {
 
 
 def format_number(value: float | None, *, share: bool = False) -> str:
-    """Return a figure in four significant digits; an undefined one as a dash."""
+    """Return a figure with as many decimals as others of its size; an undefined one as a dash."""
     if value is None:
         return "–"  # noqa: RUF001
     if share:
         return f"{value:.1%}"
-    return f"{value:,.4g}" if abs(value) < 1_000 else f"{value:,.0f}"
+    if isinstance(value, int) or abs(value) >= 1_000:
+        return f"{value:,.0f}"
+    if abs(value) >= 10:
+        return f"{value:.2f}"
+    return f"{value:.1g}" if 0 < abs(value) < 0.0005 else f"{value:.3f}"
 
 
 def short_name(name: str) -> str:
@@ -72,9 +76,7 @@ def show_interval(one: Interval | None, *, share: bool = False) -> Child:
     if one is None:
         return None
     ends = (one.low, one.high)
-    said = ", ".join(
-        f"{v:.1%}" if share else f"{v:,.3g}" if abs(v) < 1_000 else f"{v:,.0f}" for v in ends
-    )
+    said = ", ".join(format_number(v, share=share) for v in ends)
     return h("span", f"[{said}]", class_="of", title=f"{one.level:.0%} interval")
 
 
@@ -108,7 +110,7 @@ def _group_rows(title: str, changes: Sequence[Change], *, share: bool) -> list[M
     ends = [h("span", text) for text in (f"−{end}", "0", f"+{end}")]  # noqa: RUF001
     heads: list[tuple[Child, str]] = [
         (title, "name"), ("Before", "num"), ("After", "num"), ("Difference", "num"),
-        (h("span", ends, class_="axis"), "bar"), ("Of", "num"), ("", "nowrap"),
+        (h("span", ends, class_="axis"), "bar"), ("Asked", "num"), ("", "nowrap"),
     ]  # fmt: skip
     head = h("tr", [h("th", text, scope="col", class_=kind) for text, kind in heads])
     kinds = [kind for _, kind in heads]
@@ -125,10 +127,7 @@ def _find_reach(one: Change) -> float:
 def _change_row(one: Change, reach: float, *, share: bool) -> list[Child]:
     difference, paired = format_number(one.difference), one.interval
     if share and one.difference is not None:
-        difference = f"{100 * one.difference:.3g} points"
-    if share and paired is not None:
-        points = {"low": 100 * paired.low, "high": 100 * paired.high}
-        paired = paired.model_copy(update=points)
+        difference = f"{100 * one.difference:.1f} points"
     signed = f"+{difference}" if one.difference and one.difference > 0 else difference
     judged = None
     if one.verdict != "not judged":
@@ -142,7 +141,7 @@ def _change_row(one: Change, reach: float, *, share: bool) -> list[Child]:
         [name_metric(one.name), arrow],
         [format_number(one.before, share=share), _stack_interval(one.before_interval, share=share)],
         [format_number(one.after, share=share), _stack_interval(one.after_interval, share=share)],
-        [signed, _stack_interval(paired)],
+        [signed, _stack_interval(paired, share=share)],
         _draw_whisker(one, reach),
         f"{one.n:,}",
         judged,

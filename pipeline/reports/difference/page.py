@@ -61,7 +61,10 @@ def difference_page(found: SetDifference) -> str:
             "slices",
             "What moved most",
             _list_slices(found),
-            lede="Sources, labels and splits whose rows differ more often than the others do.",
+            lede=(
+                "Sources, labels and splits, first those whose rows differ more often than chance "
+                "would have it."
+            ),
         ),
         PagePart("distributions", "Before and after", _draw_distributions(found)),
         PagePart("rows", "Rows", _list_samples(found), lede=_describe_samples(found)),
@@ -84,9 +87,12 @@ def _show_figures(found: SetDifference) -> Child:
             "changed",
             _share(changes.changed, before.rows, "of those before"),
         ),
-        (f"{changes.relabelled:,}", "relabelled", "of those changed"),
-        (f"{changes.moved:,}", "in another split", "of those changed"),
     ]
+    if changes.changed:
+        figures += [
+            (f"{changes.relabelled:,}", "relabelled", "of those changed"),
+            (f"{changes.moved:,}", "in another split", "of those changed"),
+        ]
     facts: dict[str, Child] = {
         "New columns": ", ".join(found.columns_added),
         "Columns gone": ", ".join(found.columns_removed),
@@ -189,7 +195,7 @@ def _list_values(one: Distribution) -> Child:
         TableColumn(one.name, "name"),
         TableColumn("Before", "num"),
         TableColumn("After", "num"),
-        TableColumn("Texts of a sample" if one.is_sample else "Rows", "num"),
+        TableColumn("Change, of a sample" if one.is_sample else "Change in rows", "num"),
     ]
     more = len(one.bins) - _VALUES
     return h(

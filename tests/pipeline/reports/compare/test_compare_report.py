@@ -135,9 +135,9 @@ def test_differences_of_one_scale_share_an_axis(build, change) -> None:
 @pytest.mark.parametrize(
     ("task", "named", "title"),
     [
-        ("mlm", ["loss", "accuracy_at_1", "perplexity"], "Perplexity 22.2 → 2.01"),
-        ("causal", ["loss", "perplexity", "rouge_l"], "Perplexity 22.2 → 2.01"),
-        ("classification", ["accuracy", "loss", "macro_f1"], "Macro F1 22.2 → 2.01"),
+        ("mlm", ["loss", "accuracy_at_1", "perplexity"], "Perplexity 22.20 → 2.010"),
+        ("causal", ["loss", "perplexity", "rouge_l"], "Perplexity 22.20 → 2.010"),
+        ("classification", ["accuracy", "loss", "macro_f1"], "Macro F1 22.20 → 2.010"),
     ],
 )
 def test_the_headline_is_the_metric_of_the_task(task, named, title, build, change) -> None:
@@ -155,7 +155,7 @@ def test_baselines_stand_beside_the_models_on_one_scale(build) -> None:
     assert "accuracy against the baselines" in top
     order = [top.index(name) for name in ("bag of words", "linear probe", "fine-tuned")]
     assert order == sorted(order)
-    assert "The model after is ahead of the best baseline, linear probe: 0.89 against 0.82." in top
+    assert "The model after is ahead of the best baseline, linear probe: 0.890 against 0.820." in top
 
 
 def test_a_masked_model_is_measured_on_parts_of_the_rows(build) -> None:
@@ -172,13 +172,13 @@ def test_folds_and_searched_settings_are_tables(build) -> None:
     page = compare_report(build("classification"))
     assert _cells(page, "folds") == [
         ["", "Mean", "Standard deviation", "Fold 1", "Fold 2", "Fold 3"],
-        ["macro F1", "0.7", "0.02", "0.68", "0.7", "0.72"],
-        ["loss", "–", "–", "0.9", "–", "0.8"],  # noqa: RUF001
+        ["macro F1", "0.700", "0.020", "0.680", "0.700", "0.720"],
+        ["loss", "–", "–", "0.900", "–", "0.800"],  # noqa: RUF001
     ]
     assert _cells(page, "search") == [
         ["learning rate", "batch size", "macro F1", ""],
-        ["1e-05", "16", "0.61", ""],
-        ["0.0001", "16", "0.72", "chosen"],
+        ["1e-05", "16", "0.610", ""],
+        ["0.0001", "16", "0.720", "chosen"],
     ]
 
 
