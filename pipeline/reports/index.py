@@ -54,7 +54,11 @@ def index_page(catalog: Catalog, *, live: bool = False) -> str:
     running = catalog.progress if live else None
     parts = [PagePart("now", "In progress", _show_progress(running))] if running else []
     if catalog.plans:
-        parts.append(PagePart("plans", "Waiting for approval", list_plans(catalog.plans)))
+        parts.append(
+            PagePart(
+                "plans", "Waiting for approval", list_plans(catalog.plans, catalog.plan_arguments)
+            )
+        )
     if catalog.runs:
         parts.append(PagePart("latest", "The latest run", _list_findings(catalog.runs[-1])))
     parts += [

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import shlex
+from collections.abc import Mapping, Sequence
 
 from siftset.pipeline.reports.difference.lines import describe_changes
 from siftset.pipeline.reports.markup import Child, Markup, h, link_file
-from siftset.pipeline.reports.page import TableColumn, draw_table, label_status
+from siftset.pipeline.reports.page import TableColumn, draw_table, label_status, show_command
 from siftset.pipeline.reports.run.summary import format_moment
 from siftset.pipeline.storage.catalog import Catalog
 from siftset.pipeline.storage.plan_folder import DIFF_HTML, PLANS
@@ -48,8 +49,11 @@ def describe_standing(catalog: Catalog) -> Child:
     return said
 
 
-def list_plans(plans: Sequence[Plan]) -> Markup:
-    """Return the plans that lie there as a table, with the page and the command of each."""
+def list_plans(plans: Sequence[Plan], arguments: Mapping[str, Sequence[str]]) -> Markup:
+    """Return the plans that lie there as a table, with the page and the command of each.
+
+    `arguments` are the recipe and its changes, by plan.
+    """
     columns = [
         TableColumn("", "nowrap"),
         TableColumn("Plan", "text"),
@@ -64,7 +68,7 @@ def list_plans(plans: Sequence[Plan]) -> Markup:
                 link_file(f"{PLANS}/{plan.plan_id}/{DIFF_HTML}", h("code", plan.plan_id)),
                 h("div", "by ", plan.by, class_="small soft"),
             ],
-            [describe_changes(plan.changes), _tell_refusal(plan)],
+            [describe_changes(plan.changes), _tell_next(plan, arguments.get(plan.plan_id, ()))],
             "nothing" if plan.base_version is None else f"version {plan.base_version}",
             format_moment(plan.created),
         ]
@@ -73,10 +77,14 @@ def list_plans(plans: Sequence[Plan]) -> Markup:
     return draw_table(columns, rows)
 
 
-def _tell_refusal(plan: Plan) -> Markup | None:
-    if plan.refusal is None:
+def _tell_next(plan: Plan, arguments: Sequence[str]) -> Markup | None:
+    """Return the command that publishes a plan, or why none does."""
+    if plan.refusal is not None:
+        return h("div", "Cannot be applied: ", plan.refusal, class_="small soft")
+    if not arguments:
         return None
-    return h("div", "Cannot be applied: ", plan.refusal, class_="small soft")
+    recipe, *changes = arguments
+    return show_command(shlex.join(["siftset", "apply", recipe, plan.plan_id, *changes]))
 
 
 def show_approval(approval: Approval | None) -> Markup | None:

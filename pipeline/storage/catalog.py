@@ -13,7 +13,7 @@ from pydantic import JsonValue, ValidationError
 
 from siftset.pipeline.profile.history import METRICS, read_metrics, read_overview
 from siftset.pipeline.storage.atomic_files import read_json
-from siftset.pipeline.storage.plan_folder import DIFF_HTML, read_plans
+from siftset.pipeline.storage.plan_folder import DIFF_HTML, PLANS, read_plans
 from siftset.pipeline.storage.remote import NOTE
 from siftset.pipeline.storage.run_folder import MANIFEST, RunFolder
 from siftset.pipeline.storage.tags import Tag, read_tags
@@ -65,6 +65,8 @@ class Catalog:
     progress: dict[str, JsonValue] | None = None
     plans: tuple[Plan, ...] = ()
     """Those that wait, the latest first."""
+    plan_arguments: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """By plan, the recipe and its changes as they were typed."""
     tags: Mapping[str, Tag] = field(default_factory=dict)
     others: tuple[str, ...] = ()
     """Output folders that lie directly under this one."""
@@ -101,17 +103,24 @@ def read_catalog(output: Path) -> Catalog:
     for folder in _list_folders(output / "models")[-_MOST_RUNS:]:
         page = _page_below(folder, output, "compare.html")
         models.append(ModelEntry(folder.name, _read_comparison(folder / "compare.json"), page))
+    plans = tuple(read_plans(output))
     return Catalog(
         name=output.resolve().name,
         runs=tuple(runs),
         models=tuple(models),
         versions=tuple(sorted(versions)),
         progress=read_progress(output),
-        plans=tuple(read_plans(output)),
+        plans=plans,
+        plan_arguments={one.plan_id: _read_arguments(output, one.plan_id) for one in plans},
         tags=_read_tags(output),
         others=tuple(others),
         recipe=_find_recipe(output, runs),
     )
+
+
+def _read_arguments(output: Path, plan_id: str) -> tuple[str, ...]:
+    metrics = read_overview(output / PLANS / plan_id / METRICS)
+    return () if metrics is None else metrics.run.arguments
 
 
 def _find_recipe(output: Path, runs: Sequence[RunEntry]) -> str:

@@ -115,7 +115,7 @@ def _page_header(found: Comparison) -> Header:
     if found.forgetting is not None and found.forgetting.verdict == "fail":
         said.append(label_status("fail", "forgets general text"))
     said.append(h("span", f"{short_name(found.before.name)} → {short_name(found.after.name)}"))
-    if found.before_kind != "none":
+    if found.before_kind not in ("none", short_name(found.before.name)):
         said.append(h("span", f"before: {found.before_kind}"))
     crumb = f"siftset · before and after fine-tuning · {TASKS[found.task].title}"
     sides = {"before": found.before, "after": found.after}

@@ -193,8 +193,7 @@ def columns_part(metrics: RunMetrics) -> Child:
     kinds = [TableColumn(one, "num") for one in ("Null", "Empty", "Blank")]
     head = [TableColumn("Column", "name"), TableColumn("", "nowrap"), *kinds]
     names = [[", " if at else "", h("code", name)] for at, name in enumerate(filled[:_MOST])]
-    others = "No other column lacks" if rows else "No column lacks"
-    said = h("p", f"{others} a value: ", names, ".", class_="soft") if filled else None
+    said = h("p", "Without null, empty or blank values: ", names, ".") if filled else None
     of = [h("li", describe_population(name, one)) for name, one in metrics.profiles.items()]
     return [draw_table(head, rows) if rows else None, said, h("ul", of, class_="legend")]
 

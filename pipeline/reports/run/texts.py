@@ -45,7 +45,7 @@ def lengths_part(metrics: RunMetrics) -> Child:
         counted = kept.tokens.rows if kept.tokens else 0
         over = h(
             "p",
-            f"Longer than {metrics.max_length:,} tokens: ",
+            f"Longer than {metrics.max_length:,} tokens, in red, and cut in training: ",
             format_share(kept.over_max, counted, kept.of),
             f". Tokens were counted on {describe_sample(counted, kept.of, 'texts')}.",
         )

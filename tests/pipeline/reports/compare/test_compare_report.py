@@ -155,7 +155,9 @@ def test_baselines_stand_beside_the_models_on_one_scale(build) -> None:
     assert "accuracy against the baselines" in top
     order = [top.index(name) for name in ("bag of words", "linear probe", "fine-tuned")]
     assert order == sorted(order)
-    assert "The model after is ahead of the best baseline, linear probe: 0.890 against 0.820." in top
+    assert (
+        "The model after is ahead of the best baseline, linear probe: 0.890 against 0.820." in top
+    )
 
 
 def test_a_masked_model_is_measured_on_parts_of_the_rows(build) -> None:
