@@ -493,6 +493,7 @@ class LabelWorth(Metrics):
     worth: int | None = Field(
         None, description="Known labels that do as well; null where all of them do worse."
     )
+    of: str = Field("", description="The golden file, where the known labels are its own.")
 
 
 class RunMetrics(Metrics):
@@ -519,6 +520,7 @@ class RunMetrics(Metrics):
         None, description="Of all rows of the version."
     )
     votes: VoteMetrics | None = None
+    golden_votes: VoteMetrics | None = None
     label_cut: LabelCut | None = None
     label_worth: LabelWorth | None = None
     label_doubts: LabelDoubts | None = None
@@ -533,13 +535,14 @@ class RunMetrics(Metrics):
     def _leave_out_unused(self, write: SerializerFunctionWrapHandler) -> dict[str, JsonValue]:
         """Write parts that few recipes ask for only where they do: other files stay as they were.
 
-        Those are `split`, of groups, `votes`, `label_cut`, `label_worth`, `label_doubts`,
-        `selection` and `review`.
+        Those are `split`, of groups, `votes`, `golden_votes`, `label_cut`, `label_worth`,
+        `label_doubts`, `selection` and `review`.
         """
         found: dict[str, JsonValue] = write(self)
         for name in (
             "split",
             "votes",
+            "golden_votes",
             "label_cut",
             "label_worth",
             "label_doubts",

@@ -192,7 +192,14 @@ class Voters:
         label = label.set(to_series("none", outcome.label == NO_LABEL), None)
         agreement = to_series(AGREEMENT, outcome.agreement).fill_nan(None)
         rows = self.drop_labels(frame).with_columns(label, agreement, self._list(ballot.cast))
-        return rows, self._measure(frame, ballot, outcome)
+        return rows, self._measure(frame, self.known, ballot, outcome)
+
+    def measure_known(self, frame: pl.DataFrame, known: str) -> VoteMetrics:
+        """Return what votes on rows come to whose labels lie in the column `known`."""
+        asked = self.drop_labels(frame)
+        self.decider.check(asked.schema)
+        ballot = self.ask(asked)
+        return self._measure(frame, known, ballot, self.count(ballot.cast))
 
     def drop_labels(self, frame: pl.DataFrame) -> pl.DataFrame:
         """Return rows without what votes add."""
@@ -218,14 +225,16 @@ class Voters:
         assert isinstance(series, pl.Series)
         return series.alias(VOTES)
 
-    def _measure(self, frame: pl.DataFrame, ballot: Ballot, outcome: Outcome) -> VoteMetrics:
+    def _measure(
+        self, frame: pl.DataFrame, known: str | None, ballot: Ballot, outcome: Outcome
+    ) -> VoteMetrics:
         from siftset.schemas.results.metrics import VotedClass, VoteMetrics, VoterMetrics
 
         cast, label, counts = ballot.cast, outcome.label, outcome.counts
         truth = np.full(len(cast), NO_LABEL)
         has_truth = np.zeros(len(cast), bool)
-        if self.known is not None:
-            told = frame.select(labels_as_text(pl.col(self.known))).to_series()
+        if known is not None:
+            told = frame.select(labels_as_text(pl.col(known))).to_series()
             codes = {label_text(name): at for at, name in enumerate(self.classes)}
             truth = told.replace_strict(codes, default=NO_LABEL, return_dtype=pl.Int64).to_numpy()
             has_truth = told.is_not_null().to_numpy()

@@ -107,9 +107,15 @@ def _judge_votes(metrics: RunMetrics) -> Iterator[ReportFinding]:
             claim = f"{who} failed on {voter.faults:,} rows, on which it has no vote."
             todo = "siftset signals test shows why"
             yield ReportFinding("labels", "warn", claim, todo, command=command)
+    golden = () if metrics.golden_votes is None else metrics.golden_votes.voters
+    for voter, of in (
+        *((one, "") for one in votes.voters),
+        *((one, " golden rows") for one in golden),
+    ):
         if is_worse_than_chance(voter, len(votes.classes)):
+            who = f"`{voter.voter}`, which votes for {voter.label},"
             right = describe_accuracy(voter.right, voter.known)
-            claim = f"{who} is right on {right}: worse than chance."
+            claim = f"{who} is right on {right}{of}: worse than chance."
             todo = "leave it out, or let it vote otherwise"
             yield ReportFinding("labels", "warn", claim, todo, command=command)
 

@@ -26,6 +26,22 @@ def votes_part(metrics: RunMetrics) -> Child:
     votes, cut = metrics.votes, metrics.label_cut
     if votes is None:
         return None
+    golden = metrics.golden_votes
+    return [
+        h("h3", "Votes on labels"),
+        _draw_votes(votes),
+        note_absence(
+            "Of all rows read. Intervals are of 95 % (Wilson), by rows: where rows come in copies "
+            "they are wider than this."
+        ),
+        None if golden is None else [h("h3", "Votes on golden rows"), _draw_votes(golden)],
+        None if cut is None else _draw_cut(cut),
+        None if metrics.label_worth is None else h("p", say_worth(metrics.label_worth)),
+    ]
+
+
+def _draw_votes(votes: VoteMetrics) -> Child:
+    """Return the voters and the classes of some rows."""
     classes = [
         [
             one.label,
@@ -41,18 +57,8 @@ def votes_part(metrics: RunMetrics) -> Child:
         TableColumn("Right (precision)", "num"),
         TableColumn("Found (recall)", "num"),
     ]
-    return [
-        h("h3", "Votes on labels"),
-        *(h("p", line) for line in summarise_votes(votes)),
-        _draw_voters(votes),
-        draw_table(named, classes),
-        note_absence(
-            "Of all rows read. Intervals are of 95 % (Wilson), by rows: where rows come in copies "
-            "they are wider than this."
-        ),
-        None if cut is None else _draw_cut(cut),
-        None if metrics.label_worth is None else h("p", say_worth(metrics.label_worth)),
-    ]
+    said = [h("p", line) for line in summarise_votes(votes)]
+    return [*said, _draw_voters(votes), draw_table(named, classes)]
 
 
 def _draw_voters(votes: VoteMetrics) -> Child:
@@ -90,12 +96,13 @@ def say_worth(found: LabelWorth) -> str:
         does = f"no more than {found.worth:,} known ones"
     else:
         does = f"as much as about {found.worth:,} known ones"
+    of = f"; known labels are those of {found.of}" if found.of else ""
     most = (
         "" if best is None else f"; from {best.labels:,} known ones {best.right / best.asked:.1%}"
     )
     return (
         f"{found.voted:,} voted labels of the set teach a small model {does}: it answers {right} "
-        f"questions rightly{most} (logistic regression on static vectors)."
+        f"questions rightly{most} (logistic regression on static vectors{of})."
     )
 
 

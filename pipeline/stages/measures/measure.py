@@ -36,7 +36,11 @@ from siftset.pipeline.run.label_votes import CONTRADICTED
 from siftset.pipeline.run.released_rows import FILE
 from siftset.pipeline.stages.measures.measure_review import measure_review
 from siftset.pipeline.stages.measures.measure_split import measure_split, open_held_out
-from siftset.pipeline.stages.measures.measure_votes import add_votes, measure_label_worth
+from siftset.pipeline.stages.measures.measure_votes import (
+    add_votes,
+    ask_golden,
+    measure_label_worth,
+)
 from siftset.pipeline.stages.measures.prefixes import count_prefixes
 from siftset.pipeline.stages.measures.profiles import PROFILE, profiles, with_languages
 from siftset.pipeline.stages.rule_checks import make_checks
@@ -82,6 +86,7 @@ def measure(
     looks = run.job.recipe.analysis != "off"
     read, kept = profiles(run, results, outcome) if looks else (ProfileState(), ProfileState())
     train = run.job.recipe.train
+    golden = ask_golden(run.job)
     precision = _label_precision(run, outcome.fresh) if looks else None
     same = outcome.fresh == outcome.files
     of_set = precision if same else _label_precision(run, outcome.files)
@@ -119,15 +124,20 @@ def measure(
         label_precision=precision,
         set_label_precision=of_set if looks else None,
         votes=add_votes(results),
+        golden_votes=golden.metrics,
         label_cut=outcome.cut,
-        label_worth=measure_label_worth(run.job.voters, outcome.files, looks=looks),
+        label_worth=measure_label_worth(run.job.voters, outcome.files, looks=looks, golden=golden),
         review=measure_review(run, outcome),
         label_doubts=_find_label_doubts(run.job),
         max_length=train.max_length if train else None,
         samples=_take_samples(run, results, outcome, precision),
         links=_make_links(results, outcome, judged),
         custom={**_prefix_share(run, outcome), **_own_metrics(run, outcome)},
-        warnings=(*run.job.sources.warnings, *run.job.decider.statistics().warnings),
+        warnings=(
+            *run.job.sources.warnings,
+            *run.job.decider.statistics().warnings,
+            *golden.warnings,
+        ),
     )
     found = find_alerts(metrics, read_history(run.store.output, before=run.run_id))
     return metrics.model_copy(update={"alerts": found})

@@ -235,3 +235,48 @@ def test_known_labels_say_what_the_votes_are_worth(new_world):
     assert found["known"] + found["questions"] == 201
     assert found["worth"] is not None
     assert "known ones" in result.report.read_text()
+
+
+def test_golden_rows_measure_the_votes(new_world):
+    pytest.importorskip("sklearn")
+    label = {"votes": VOTING["label"]["votes"]}
+    compare = {"golden": "golden.jsonl"}
+    train = {"task": "classification", "model": "minilm", "labels": {"1": "pos", "0": "neg"}}
+    world = new_world(**{**VOTING, "label": label, "compare": compare, "train": train})
+    world.write("a", [{"text": f"{w} thing {n}"} for w in ("great", "bad") for n in range(30)])
+    # a file that is not there is told, and nothing else is lost
+    result = world.refresh()
+    found = json.loads((result.report.parent / "metrics.json").read_text())
+    assert "golden_votes" not in found
+    assert "label_worth" not in found
+    assert [one for one in found["warnings"] if "golden rows" in one and "golden.jsonl" in one]
+    words = [("great", "1")] * 100 + [("good", "0")] * 10 + [("bad", "0")] * 90 + [("odd", "1")] * 5
+    rows = [{"text": f"{w} number {n}", "label": y} for n, (w, y) in enumerate(words)]
+    (world.folder / "golden.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    world.write("b", [{"text": "a great new thing"}])
+    result = world.refresh()
+    found = json.loads((result.report.parent / "metrics.json").read_text())
+    votes = found["golden_votes"]
+    assert (votes["rows"], votes["known"], votes["silent"]) == (205, 205, 5)
+    told = {one["voter"]: (one["votes"], one["known"], one["right"]) for one in votes["voters"]}
+    assert told == {"great": (100, 100, 100), "good": (10, 10, 0), "bad": (90, 90, 90)}
+    assert found["votes"]["known"] == 0
+    worth = found["label_worth"]
+    assert worth["of"] == "golden.jsonl"
+    assert worth["known"] + worth["questions"] == 205
+    page = result.report.read_text()
+    assert "Votes on golden rows" in page
+    assert "right on 0.0 % (0.0 to 27.8) of 10 golden rows: worse than chance" in page
+    assert "known labels are those of golden.jsonl" in page
+
+
+def test_golden_rows_without_what_voters_read_are_a_warning(new_world):
+    voting = {**VOTING, "label": {"votes": {"pos": ["great"], "neg": ["low"]}}}
+    signals = {**VOTING["signals"], "low": {"number": {"column": "stars", "max": 2}}}
+    world = new_world(**{**voting, "signals": signals, "compare": {"golden": "golden.csv"}})
+    (world.folder / "golden.csv").write_text("text,label\ngreat,pos\n")
+    world.write("a", [{"text": "great thing", "stars": 5}, {"text": "some thing", "stars": 1}])
+    result = world.refresh()
+    found = json.loads((result.report.parent / "metrics.json").read_text())
+    assert "golden_votes" not in found
+    assert [one for one in found["warnings"] if "golden rows" in one and "stars" in one]
