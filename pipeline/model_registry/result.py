@@ -63,10 +63,13 @@ def render_comparison(folder: Path, proof: Proof | None = None) -> Path:
     """Write compare.html from compare.json, and from a proof; return where it lies."""
     from siftset.pipeline.reports.compare import compare_report
     from siftset.schemas.results.comparison import Comparison
+    from siftset.trainer.comparison.predictions import PREDICTIONS
 
     comparison = Comparison.model_validate_json((folder / COMPARE_JSON).read_bytes())
+    answers = PREDICTIONS if (folder / PREDICTIONS).is_file() else ""
+    page = compare_report(comparison, proof, predictions=answers)
     with atomic_write(folder / COMPARE_HTML) as draft:
-        draft.write_text(hide_values(compare_report(comparison, proof)), encoding="utf-8")
+        draft.write_text(hide_values(page), encoding="utf-8")
     return folder / COMPARE_HTML
 
 

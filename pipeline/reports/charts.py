@@ -158,7 +158,10 @@ def _draw_series(one: Series, x: Axis, y: Axis) -> list[Markup]:
 
 def _span_axis(values: Sequence[float]) -> Axis:
     low, high = min(values), max(values)
-    return Axis(low, high, (format_short(low), format_short((low + high) / 2), format_short(high)))
+    middle = (low + high) / 2
+    if all(value == int(value) for value in values) and middle != int(middle):
+        return Axis(low, high, (format_short(low), format_short(high)))  # no step lies between
+    return Axis(low, high, (format_short(low), format_short(middle), format_short(high)))
 
 
 def _add_axes(picture: Markup, x: Axis, y: Axis) -> Markup:
@@ -256,7 +259,7 @@ def format_short(value: float) -> str:
         return f"{value / 1e6:.3g}M"
     if abs(value) >= 1e4:
         return f"{value / 1e3:.3g}k"
-    return f"{value:,.0f}" if abs(value) >= 1e3 else f"{value:.3g}"
+    return f"{value:,.0f}" if abs(value) >= 1e3 else f"{value:.3g}".replace("e-0", "e-")
 
 
 def _svg(kind: str, title: str, *children: Child, box: str) -> Markup:

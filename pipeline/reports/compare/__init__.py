@@ -8,6 +8,7 @@ from pydantic import JsonValue
 
 from siftset.pipeline.reports.compare import causal, classes, masks, trials
 from siftset.pipeline.reports.compare.figures import (
+    MOST_SHOWN,
     VERDICTS,
     changes_table,
     short_name,
@@ -20,7 +21,7 @@ from siftset.pipeline.reports.compare.headline import (
 )
 from siftset.pipeline.reports.compare.metric_names import pick_headlines
 from siftset.pipeline.reports.compare.training import show_curves, show_findings
-from siftset.pipeline.reports.markup import Child, Markup, h
+from siftset.pipeline.reports.markup import Child, Markup, h, link_file
 from siftset.pipeline.reports.page import (
     Header,
     PagePart,
@@ -43,8 +44,6 @@ from siftset.schemas.tasks import TASKS
 __all__ = ["compare_report"]
 
 
-_MOST_BESIDE: Final = 6
-"""Metrics beside those of the headline that are shown at once."""
 _DEFINITIONS: Final[dict[str, str]] = {
     "mlm": "Perplexity is e to the mean loss of the masked tokens of each row, masked alike for "
     "both; the validation curve below is of other masks: near these figures, and not equal.",
@@ -53,17 +52,17 @@ _DEFINITIONS: Final[dict[str, str]] = {
 }
 
 
-def compare_report(comparison: Comparison, proof: Proof | None = None) -> str:
-    """Return the page of a comparison, with the proof of the set where there is one."""
-    parts = [PagePart("summary", "What changed", _show_summary(comparison))]
+def compare_report(
+    comparison: Comparison, proof: Proof | None = None, *, predictions: str = ""
+) -> str:
+    """Return the page of a comparison, with the proof of the set where there is one.
+
+    `predictions` is the file beside the page that holds every answer to every held-out row.
+    """
+    parts = [PagePart("summary", "What changed", _show_summary(comparison, predictions))]
     parts += _answer_parts(comparison)
-    parts.append(
-        PagePart(
-            "training",
-            "Training",
-            [show_findings(comparison.findings), show_curves(comparison.curves)],
-        )
-    )
+    curves = show_curves(comparison.curves, comparison.task)
+    parts.append(PagePart("training", "Training", [show_findings(comparison.findings), curves]))
     parts += trials.trial_parts(comparison.trials)
     if comparison.golden is not None:
         body = [changes_table(comparison.golden.changes), wins_table(comparison.golden.wins)]
@@ -96,7 +95,7 @@ def _answer_parts(found: Comparison) -> list[PagePart]:
             PagePart(
                 "scores", "Scores", [classes.show_scores(one), classes.show_slices(one.slices)]
             ),
-            PagePart("confusion", "Confusion", classes.show_confusion(one)),
+            PagePart("confusion", "Confusion matrices", classes.show_confusion(one)),
             PagePart("show_curves", "Curves", classes.show_curves(one)),
             PagePart("rows", "Rows that changed", classes.show_rows(one)),
         ]
@@ -117,7 +116,10 @@ def _page_header(found: Comparison) -> Header:
     said.append(h("span", f"{short_name(found.before.name)} → {short_name(found.after.name)}"))
     if found.before_kind not in ("none", short_name(found.before.name)):
         said.append(h("span", f"before: {found.before_kind}"))
-    crumb = f"siftset · before and after fine-tuning · {TASKS[found.task].title}"
+    made = [found.provenance.get(key) for key in ("recipe", "set_version")]
+    of = f" · {made[0]}" if made[0] else ""
+    of += f" · version {made[1]}" if made[0] and made[1] is not None else ""
+    crumb = f"siftset · before and after fine-tuning · {TASKS[found.task].title}{of}"
     sides = {"before": found.before, "after": found.after}
     names = [f"{side} ({one.name})" for side, one in sides.items() if one.head == "untrained"]
     warning: Child = None
@@ -130,7 +132,7 @@ def _page_header(found: Comparison) -> Header:
     return Header(title_comparison(main), crumb, said, warning)
 
 
-def _show_summary(found: Comparison) -> Child:
+def _show_summary(found: Comparison, predictions: str) -> Child:
     said = [call_out("warn", f"{one[:1].upper()}{one[1:]}") for one in found.warnings]
     notes = [h("p", note, class_="small soft") for note in found.notes]
     if not found.changes:
@@ -150,7 +152,7 @@ def _show_summary(found: Comparison) -> Child:
     )
     rest = [one for one in found.changes if one not in main]
     folded: Child = None
-    if len(rest) > _MOST_BESIDE:
+    if len(rest) > MOST_SHOWN:
         title = h("summary", f"{len(rest):,} other metrics")
         folded, rest = h("details", title, changes_table(rest)), []
     return [
@@ -161,7 +163,15 @@ def _show_summary(found: Comparison) -> Child:
         folded,
         h("p", legend, class_="small soft"),
         notes,
+        _link_answers(predictions),
     ]
+
+
+def _link_answers(predictions: str) -> Child:
+    if not predictions:
+        return None
+    said = "What each model said of every held-out row, as Parquet: "
+    return h("p", said, link_file(predictions, predictions), class_="small soft")
 
 
 def _forgetting_part(found: Forgetting) -> PagePart:
@@ -200,9 +210,13 @@ def _show_provenance(found: Comparison) -> Markup:
     return list_facts(pairs)
 
 
-def _show_value(value: JsonValue) -> Child:
+def _show_value(value: JsonValue) -> str:
     if isinstance(value, dict):
-        return ", ".join(f"{name}: {one}" for name, one in value.items())
+        inner = {
+            name: f"({_show_value(one)})" if isinstance(one, dict) else _show_value(one)
+            for name, one in value.items()
+        }
+        return ", ".join(f"{name.replace('_', ' ')} {one}" for name, one in inner.items())
     if isinstance(value, list):
-        return ", ".join(str(one) for one in value)
-    return str(value)
+        return ", ".join(map(_show_value, value))
+    return f"{value:,}" if type(value) is int and abs(value) >= 1_000 else str(value)

@@ -6,12 +6,13 @@ from collections.abc import Sequence
 
 from siftset.pipeline.reports.charts import Series, draw_heat_table, draw_unit_curves
 from siftset.pipeline.reports.compare.figures import (
+    MOST_SHOWN,
     changes_table,
     format_number,
     short_name,
     stack_estimate,
 )
-from siftset.pipeline.reports.compare.metric_names import name_metric
+from siftset.pipeline.reports.compare.metric_names import HEADLINES, name_metric
 from siftset.pipeline.reports.markup import Child, Markup, h
 from siftset.pipeline.reports.page import TableColumn, draw_table, note_absence
 from siftset.schemas.results.comparison import (
@@ -25,7 +26,10 @@ from siftset.schemas.results.comparison import (
 
 def show_scores(found: ClassificationComparison) -> Child:
     """Return every model and baseline with its metrics, and the scores of each class."""
-    names = list(dict.fromkeys(name for model in found.models for name in model.metrics))
+    names = sorted(
+        dict.fromkeys(name for model in found.models for name in model.metrics),
+        key=lambda name: name not in HEADLINES["classification"],
+    )
     columns = [
         TableColumn("", "name"),
         *(TableColumn(short_name(model.name), "num") for model in found.models),
@@ -62,7 +66,13 @@ def show_scores(found: ClassificationComparison) -> Child:
         for one in model.classes
         if one.label == label
     ]
-    return [draw_table(columns, rows), said, draw_table(head, by_class) if by_class else None]
+    leading = sum(name in HEADLINES["classification"] for name in names)
+    table: Child = draw_table(columns, rows)
+    if len(rows) - leading > MOST_SHOWN:
+        title = h("summary", f"{len(rows) - leading:,} other metrics")
+        folded = h("details", title, draw_table(columns, rows[leading:]))
+        table = [draw_table(columns, rows[:leading]), folded]
+    return [table, said, draw_table(head, by_class) if by_class else None]
 
 
 def show_confusion(found: ClassificationComparison) -> Child:
@@ -170,4 +180,6 @@ def show_slices(found: Sequence[SliceChange]) -> Child:
     named = [
         one.change.model_copy(update={"name": f"{one.column} = {one.value}"}) for one in found[:60]
     ]
-    return [h("h3", "By part of the rows"), changes_table(named)]
+    names = dict.fromkeys(name_metric(one.change.name) for one in found[:60])
+    title = f"By part of the rows: {', '.join(names)}"
+    return [h("h3", title), changes_table(named)]

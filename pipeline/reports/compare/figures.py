@@ -30,6 +30,10 @@ VERDICTS: Final[dict[Verdict, Status]] = {
 }
 
 
+MOST_SHOWN: Final = 6
+"""Metrics beside those of a task that are shown without being asked for."""
+
+
 def format_number(value: float | None, *, share: bool = False) -> str:
     """Return a figure with as many decimals as others of its size; an undefined one as a dash."""
     if value is None:
@@ -106,7 +110,7 @@ def changes_table(changes: Sequence[Change], *, share: bool = False) -> Markup:
 def _group_rows(title: str, changes: Sequence[Change], *, share: bool) -> list[Markup]:
     """Return the heading of a group, with the ends of its axis, and a row for each metric."""
     reach = max((_find_reach(one) for one in changes), default=0.0) or 1.0
-    end = f"{100 * reach:.3g} points" if share else f"{reach:.3g}"
+    end = f"{100 * reach:.3g} points" if share else format_number(reach)
     ends = [h("span", text) for text in (f"−{end}", "0", f"+{end}")]  # noqa: RUF001
     heads: list[tuple[Child, str]] = [
         (title, "name"), ("Before", "num"), ("After", "num"), ("Difference", "num"),

@@ -25,11 +25,12 @@ _SHARES: Final = frozenset(
     "accuracy f1 precision recall specificity auc mcc brier ece mrr exact_match hamming_loss "
     "rouge_l em repetition distinct subset_accuracy bleu chrf".split()
 )
-_HEADLINES: Final[Mapping[TaskName, tuple[str, ...]]] = {
+HEADLINES: Final[Mapping[TaskName, tuple[str, ...]]] = {
     "classification": ("macro_f1", "accuracy", "micro_f1", "subset_accuracy", "mcc", "ece"),
     "mlm": ("perplexity", "accuracy_at_1", "mrr"),
     "causal": ("perplexity", "exact_match", "token_f1", "f1", "rouge_l"),
 }
+"""What each task is judged by, the first of them before all."""
 
 
 def name_metric(name: str) -> str:
@@ -51,5 +52,5 @@ def find_scale(name: str) -> Scale:
 def pick_headlines(task: TaskName, changes: Iterable[Change], most: int = 4) -> list[Change]:
     """Return the metrics that a task is judged by, then others where there are too few."""
     found = {one.name: one for one in changes}
-    known = [found.pop(name) for name in _HEADLINES[task] if name in found]
+    known = [found.pop(name) for name in HEADLINES[task] if name in found]
     return [*known, *found.values()][:most] if len(known) < 2 else known[:most]

@@ -10,6 +10,7 @@ from siftset.pipeline.reports.markup import Child, h
 from siftset.pipeline.reports.page import call_out, note_absence
 from siftset.schemas.results.comparison import TrainingCurve
 from siftset.schemas.results.summary import Finding
+from siftset.schemas.tasks import TASKS, TaskName
 
 _PANELS: Final = {
     "Loss by step": ("loss", "eval_loss"),
@@ -34,9 +35,11 @@ def show_findings(found: Sequence[Finding]) -> Child:
     return [call_out(_LEVELS[one.level], one.message) for one in order]
 
 
-def show_curves(found: Sequence[TrainingCurve]) -> Child:
+def show_curves(found: Sequence[TrainingCurve], task: TaskName) -> Child:
     """Return the panels for which something was measured."""
-    named = {one.name: one for one in found}
+    # e to the loss of a classifier is a perplexity of nothing: it predicts no text
+    told = [one for one in found if "perplexity" not in one.name or not TASKS[task].labelled]
+    named = {one.name: one for one in told}
     panels = [
         draw_lines(
             [_curve_series(named[name], i) for i, name in enumerate(names) if name in named], title
@@ -45,7 +48,7 @@ def show_curves(found: Sequence[TrainingCurve]) -> Child:
         if any(name in named for name in names)
     ]
     known = {name for names in _PANELS.values() for name in names}
-    others = [one for one in found if one.name not in known and len(one.values) > 1]
+    others = [one for one in told if one.name not in known and len(one.values) > 1]
     panels += [draw_lines([_curve_series(one, 0)], f"{one.name} by step") for one in others[:6]]
     if not panels:
         return note_absence("No curve was recorded: the model was not trained in this run.")

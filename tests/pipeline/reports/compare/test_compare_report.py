@@ -160,6 +160,36 @@ def test_baselines_stand_beside_the_models_on_one_scale(build) -> None:
     )
 
 
+def test_figures_are_aligned_and_those_that_a_task_is_not_judged_by_are_folded(
+    build, change
+) -> None:
+    others = [f"metric_{n}_accuracy" for n in range(7)]
+    changes = tuple(change(name, 0.8667, 0.9) for name in ("macro_f1", "accuracy", *others))
+    page = compare_report(build("classification").model_copy(update={"changes": changes}))
+    top = page[page.index('id="summary"') : page.index('id="scores"')]
+    open_, _, folded = top.partition("<summary>7 other metrics</summary>")
+    cells = [re.findall(r'<td class="num">(\d[^<]*)<', part) for part in (open_, folded)]
+    assert [part.count("0.867") for part in cells] == [2, 7]
+    assert [part.count("0.900") for part in cells] == [2, 7]
+    assert not re.search(r">[+-]?0\.\d{4}", re.sub("<svg.*?</svg>", "", top))
+
+
+def test_a_classifier_has_no_perplexity_and_its_answers_lie_beside_the_page(build) -> None:
+    page = compare_report(build("classification"), predictions="predictions.parquet")
+    assert "Perplexity by step" not in page
+    assert "Loss by step" in page
+    assert 'href="./predictions.parquet"' in page
+    assert "Perplexity by step" in compare_report(build("mlm"))
+    assert "classifier · nike-positive · version 4</p>" in page
+
+
+def test_steps_have_no_half(build) -> None:
+    curve = c.TrainingCurve(name="loss", steps=(1, 2, 3, 4), values=(3, 2, 2, 1.5))
+    page = compare_report(build("mlm").model_copy(update={"curves": (curve,)}))
+    assert '<div class="x"><span>1</span><span>4</span></div>' in page
+    assert "<span>2.5</span>" not in page
+
+
 def test_a_masked_model_is_measured_on_parts_of_the_rows(build) -> None:
     assert compare_report(build("mlm")).count("source = reviews") == 1
 
