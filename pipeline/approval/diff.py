@@ -15,6 +15,7 @@ from siftset.pipeline.difference.state import SetState, folder_state, version_st
 from siftset.pipeline.remote_output.open import open_store
 from siftset.pipeline.reports.index import write_index
 from siftset.pipeline.stages.lay_plan import write_difference
+from siftset.pipeline.stages.measures.measure import name_recipe
 from siftset.pipeline.storage.plan_folder import (
     DIFF_HTML,
     DIFF_JSON,
@@ -81,7 +82,9 @@ def compare_versions(
             )
         before = earlier[0]
     states = (version_state(store, version) for version in (_resolve(store, before), number))
-    return compare_states(*states, recipe=name)
+    found = compare_states(*states, recipe=name)
+    named = tuple(hide_values(word) for word in name_recipe(loaded.arguments))
+    return found.model_copy(update={"arguments": named})
 
 
 def _keep_page(store: Store, found: SetDifference) -> None:

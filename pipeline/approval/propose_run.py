@@ -13,6 +13,7 @@ from siftset.pipeline.run.context import CurateRun
 from siftset.pipeline.run.job import describe_recipe
 from siftset.pipeline.stages.judgement import Assessment
 from siftset.pipeline.stages.lay_plan import lay_plan, write_difference
+from siftset.pipeline.stages.measures.measure import name_recipe
 from siftset.pipeline.stages.publish import Addition
 from siftset.pipeline.stages.run_outcome import RunOutcome
 from siftset.pipeline.storage.part_files import Part
@@ -75,7 +76,8 @@ def compare_outcome(run: CurateRun, outcome: RunOutcome, assessment: Assessment)
             verdict="fail" if assessment.refusal is not None else assessment.metrics.verdict,
         )
         stage.advance(found.before.rows + found.after.rows, describe_changes(found.changes))
-    return found
+    arguments = [hide_values(word) for word in name_recipe(run.job.loaded.arguments)]
+    return found.model_copy(update={"arguments": tuple(arguments)})
 
 
 def outcome_state(run: CurateRun, outcome: RunOutcome) -> SetState:

@@ -8,7 +8,7 @@ from typing import Final, Literal
 
 import polars as pl
 
-from siftset.pipeline.difference.definitions import compare_definitions
+from siftset.pipeline.difference.definitions import compare_definitions, list_recipe_changes
 from siftset.pipeline.difference.distributions import measure_distributions
 from siftset.pipeline.difference.explain_rows import explain_rows
 from siftset.pipeline.difference.find_rows import (
@@ -59,6 +59,7 @@ def compare_states(
         after=after.side,
         changes=_count_changes(rows),
         verdict=verdict,
+        recipe_changes=list_recipe_changes(before.manifest, after.manifest),
         reasons=tuple(_count_reasons(rows)),
         slices=tuple(_count_slices(rows, spread)),
         distributions=tuple(spread),

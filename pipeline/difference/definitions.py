@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -9,10 +10,13 @@ from typing import Final
 
 from pydantic import JsonValue
 
-from siftset.schemas.results.difference import Reason
+from siftset.schemas.results.difference import Reason, RecipeChange
 
 _LISTS: Final = ("words", "list", "phrases", "patterns", "terms", "entries", "file", "lexicon")
 _NUMBER: Final = re.compile(r"(?<![\w.])[-+]?\d+(?:\.\d+)?(?:[eE][-+]?\d+)?")
+_ELSEWHERE: Final = ("name", "output", "train", "compare")
+"""Sections that decide no row."""
+_MOST_KEYS: Final = 50
 _RULES: Final = ("integrity", "dedupe", "prepare", "record", "max_fault_rate")
 
 
@@ -76,6 +80,30 @@ def compare_definitions(
     )
 
 
+def list_recipe_changes(
+    before: Mapping[str, JsonValue], after: Mapping[str, JsonValue]
+) -> tuple[RecipeChange, ...]:
+    """Return the keys that the recipes of two manifests set otherwise, models left out."""
+    if not before or not after:
+        return ()
+    documents = [_section(_section(side, "recipe"), "document") for side in (before, after)]
+    written = [
+        {
+            ".".join(path): text
+            for name, section in document.items()
+            if name not in _ELSEWHERE
+            for path, text in _flatten(section, (name,), whole_lists=True)
+        }
+        for document in documents
+    ]
+    keys = dict.fromkeys([*written[0], *written[1]])
+    return tuple(
+        RecipeChange(key=key, before=written[0].get(key, ""), after=written[1].get(key, ""))
+        for key in keys
+        if written[0].get(key) != written[1].get(key)
+    )[:_MOST_KEYS]
+
+
 def _name_change(before: JsonValue, after: JsonValue) -> Reason:
     """Say what of a signal's definition changed; where nothing written did, what it rests on."""
     old, new = dict(_flatten(before)), dict(_flatten(after))
@@ -89,16 +117,19 @@ def _name_change(before: JsonValue, after: JsonValue) -> Reason:
     return "list" if any(part in _LISTS for path in new for part in path) else "code"
 
 
-def _flatten(value: JsonValue, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], str]]:
+def _flatten(
+    value: JsonValue, path: tuple[str, ...] = (), *, whole_lists: bool = False
+) -> Iterator[tuple[tuple[str, ...], str]]:
+    """Yield what a section sets, key by key; lists as JSON where they stay `whole`."""
     items: list[tuple[str, JsonValue]] = []
     if isinstance(value, dict):
         items = list(value.items())
-    elif isinstance(value, list):
+    elif isinstance(value, list) and not whole_lists:
         items = [(str(at), one) for at, one in enumerate(value)]
     else:
-        yield path, repr(value)
+        yield path, json.dumps(value, ensure_ascii=False) if whole_lists else repr(value)
     for name, one in items:
-        yield from _flatten(one, (*path, name))
+        yield from _flatten(one, (*path, name), whole_lists=whole_lists)
 
 
 def _is_number(text: str | None) -> bool:

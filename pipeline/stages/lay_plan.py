@@ -109,7 +109,8 @@ def write_difference(folder: Path, difference: SetDifference) -> None:
     with atomic_write(folder / DIFF_JSON) as draft:
         draft.write_text(json.dumps(found, ensure_ascii=False) + "\n", encoding="utf-8")
     with atomic_write(folder / DIFF_HTML) as draft:
-        draft.write_text(difference_page(SetDifference.model_validate(found)), encoding="utf-8")
+        page = difference_page(SetDifference.model_validate(found), data=DIFF_JSON)
+        draft.write_text(page, encoding="utf-8")
 
 
 def find_waiting(store: Store, key: str) -> Plan | None:

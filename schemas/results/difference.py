@@ -74,6 +74,14 @@ class ReasonCount(DifferencePart):
     rows: int
 
 
+class RecipeChange(DifferencePart):
+    """One key of the recipe that decides rows and differs; empty where a side does not set it."""
+
+    key: str = Field(description="Such as `signals.positive.sentiment.min`.")
+    before: str = ""
+    after: str = ""
+
+
 class Slice(DifferencePart):
     """One value of a column that divides the set: its rows on both sides, and how many differ."""
 
@@ -126,10 +134,14 @@ class SetDifference(DifferencePart):
     """Everything that is said of two states of a set."""
 
     recipe: str = ""
+    arguments: tuple[str, ...] = Field(
+        (), description="The recipe's file and the changes of it, as one types them."
+    )
     before: Side
     after: Side
     changes: RowChanges = RowChanges()
     verdict: Literal["pass", "warn", "fail"] | None = None
+    recipe_changes: tuple[RecipeChange, ...] = ()
     reasons: tuple[ReasonCount, ...] = ()
     slices: tuple[Slice, ...] = ()
     distributions: tuple[Distribution, ...] = ()

@@ -17,6 +17,7 @@ def describe_difference(found: SetDifference, *, rows: int = 20) -> Iterator[str
     for name, columns in (("new", found.columns_added), ("gone", found.columns_removed)):
         if columns:
             yield f"  {name} columns: {', '.join(columns)}"
+    yield from (f"  {change}" for change in describe_recipe_changes(found))
     if found.reasons:
         yield ""
     for reason in found.reasons[:rows]:
@@ -34,6 +35,13 @@ def describe_difference(found: SetDifference, *, rows: int = 20) -> Iterator[str
     if found.samples:
         yield ""
     yield from (f"  {_describe_row(one)}" for one in found.samples[:rows])
+
+
+def describe_recipe_changes(found: SetDifference) -> Iterator[str]:
+    """Yield what the recipe says otherwise, a line each: `signals.cheap.min: 0.05, now 0.3`."""
+    for one in found.recipe_changes:
+        before, after = (shorten(value, 80) or "not set" for value in (one.before, one.after))
+        yield f"{one.key}: {before}, now {after}"
 
 
 def describe_changes(changes: RowChanges) -> str:
@@ -67,8 +75,8 @@ def describe_cause(row: RowChange) -> str:
     if row.signal is None:
         return told
     old, new = row.states
-    scores = ["-" if value is None else f"{value:.4g}" for value in row.scores]
-    score = "" if scores == ["-", "-"] else f" (score {scores[0]} -> {scores[1]})"
+    scores = list(dict.fromkeys("-" if v is None else f"{v:.4g}" for v in row.scores))
+    score = "" if scores == ["-"] else f" (score {' -> '.join(scores)})"
     return f"{told}; {row.signal}: {old or '-'} -> {new or '-'}{score}"
 
 

@@ -11,6 +11,7 @@ from siftset.pipeline.reports.difference.lines import (
     describe_cause,
     describe_changes,
     describe_reason,
+    describe_recipe_changes,
     shorten,
 )
 from siftset.pipeline.reports.markup import show_controls
@@ -37,6 +38,8 @@ def difference_markdown(found: SetDifference, *, rows: int = 30) -> str:
             f"Formula {code_span(found.before.formula)}, now {code_span(found.after.formula)}.",
             "",
         ]
+    changed = [f"- {code_span(one)}" for one in describe_recipe_changes(found)]
+    lines += [*changed, ""] if changed else []
     reasons = [
         [SIGNS[one.kind], f"{one.rows:,}", f"{one.kind}: {_as_cell(describe_reason(one))}"]
         for one in found.reasons[:_ROWS]

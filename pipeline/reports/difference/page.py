@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
+import shlex
 from typing import Final
 
 from siftset.pipeline.profile.shares import format_percent
 from siftset.pipeline.reports.charts import draw_bar, draw_pairs
-from siftset.pipeline.reports.difference.lines import describe_cause, describe_changes
-from siftset.pipeline.reports.markup import Child, Markup, h
+from siftset.pipeline.reports.difference.lines import describe_cause, describe_changes, shorten
+from siftset.pipeline.reports.markup import Child, Markup, h, link_file
 from siftset.pipeline.reports.page import (
     WORDS,
     Extras,
@@ -20,6 +21,7 @@ from siftset.pipeline.reports.page import (
     list_facts,
     note_absence,
     render_page,
+    show_command,
     show_figures,
 )
 from siftset.schemas.results.difference import (
@@ -41,8 +43,11 @@ _SLICES = 15
 _FEWEST = 10
 
 
-def difference_page(found: SetDifference) -> str:
-    """Return the page of a difference; it holds a small script that searches the rows shown."""
+def difference_page(found: SetDifference, *, data: str = "") -> str:
+    """Return the page of a difference; it holds a small script that searches the rows shown.
+
+    `data` is the file beside the page that holds the same as JSON.
+    """
     changes = found.changes
     verdict = found.verdict or "none"
     title = found.recipe or "Difference"
@@ -56,7 +61,7 @@ def difference_page(found: SetDifference) -> str:
     )
     parts = [
         PagePart("figures", "In figures", _show_figures(found)),
-        PagePart("reasons", "Reasons", _list_reasons(found)),
+        PagePart("reasons", "Why rows differ", [_list_recipe_changes(found), _list_reasons(found)]),
         PagePart(
             "slices",
             "What moved most",
@@ -67,7 +72,7 @@ def difference_page(found: SetDifference) -> str:
             ),
         ),
         PagePart("distributions", "Before and after", _draw_distributions(found)),
-        PagePart("rows", "Rows", _list_samples(found), lede=_describe_samples(found)),
+        PagePart("rows", "Rows", _list_samples(found, data), lede=_describe_samples(found)),
     ]
     return render_page(header, parts, extras=EXTRAS)
 
@@ -100,11 +105,39 @@ def _show_figures(found: SetDifference) -> Child:
     }
     if before.formula and before.formula != after.formula:
         facts["Formula before"] = h("code", before.formula)
-    return [show_figures(figures), list_facts(facts)]
+    return [show_figures(figures), list_facts(facts), _offer_plan(found)]
+
+
+def _offer_plan(found: SetDifference) -> Child:
+    """Return the command that publishes a plan, below what it would do."""
+    if found.after.version is not None or not found.arguments or found.verdict == "fail":
+        return None
+    recipe, *changes = found.arguments
+    command = shlex.join(["siftset", "apply", recipe, found.after.run_id, *changes])
+    return [
+        h("p", "To publish it exactly as it is here:", class_="small soft"),
+        show_command(command),
+    ]
 
 
 def _share(part: int, whole: int, of: str) -> str:
     return f"{format_percent(part, whole)} {of}" if whole else ""
+
+
+def _list_recipe_changes(found: SetDifference) -> Child:
+    """Show what the recipe says otherwise: a threshold with the number it had and has."""
+    if not found.recipe_changes:
+        return None
+    rows: list[list[Child]] = [
+        [h("code", one.key), *(_show_setting(value) for value in (one.before, one.after))]
+        for one in found.recipe_changes
+    ]
+    columns = [TableColumn(name, "name") for name in ("What the recipe says", "Before", "After")]
+    return draw_table(columns, rows)
+
+
+def _show_setting(value: str) -> Child:
+    return h("code", shorten(value, 200)) if value else h("span", "not set", class_="faint")
 
 
 def _list_reasons(found: SetDifference) -> Child:
@@ -225,7 +258,7 @@ def _describe_samples(found: SetDifference) -> str:
     return f"{len(found.samples):,} of {every:,} rows that differ, some for each reason."
 
 
-def _list_samples(found: SetDifference) -> Child:
+def _list_samples(found: SetDifference, data: str) -> Child:
     if not found.samples:
         return note_absence("No row differs.")
     options = [h("option", "all", value=""), [h("option", kind, value=kind) for kind in KINDS]]
@@ -238,7 +271,18 @@ def _list_samples(found: SetDifference) -> Child:
         id="search",
         hidden=True,
     )
-    return [search, [_show_row(row) for row in found.samples]]
+    return [search, [_show_row(row) for row in found.samples], _link_rows(found, data)]
+
+
+def _link_rows(found: SetDifference, data: str) -> Child:
+    """Return where these rows lie as JSON, and the command that explains one of them in full."""
+    where = h("p", "These rows, as JSON: ", link_file(data, data), class_="small soft")
+    command = ""
+    if found.arguments:
+        recipe, *changes = found.arguments
+        row = found.samples[0].row_id
+        command = shlex.join(["siftset", "explain", recipe, "--row", row, *changes])
+    return h("div", where if data else None, show_command(command), class_="extract")
 
 
 def _show_row(row: RowChange) -> Markup:
@@ -261,7 +305,7 @@ def _show_row(row: RowChange) -> Markup:
         "div",
         h("div", head, class_="head"),
         shown,
-        h("span", describe_cause(row), class_="why"),
+        h("span", describe_cause(row).replace(" -> ", " → "), class_="why"),
         class_="sample",
         data_kind=row.kind,
     )
@@ -277,4 +321,4 @@ def _quote(side: RowSide | None, word: str = "", kind: str | None = None) -> Mar
 def _arrow(before: str | None, after: str | None) -> str:
     if before is None or after is None or before == after:
         return before or after or ""
-    return f"{before} -> {after}"
+    return f"{before} → {after}"

@@ -176,7 +176,7 @@ def describe_run(run: CurateRun, *, incremental: bool) -> RunFacts:
         run_id=run.run_id,
         command="preview" if run.options.is_preview else run.command,
         recipe=job.recipe.name,
-        arguments=_name_recipe(job.loaded.arguments),
+        arguments=name_recipe(job.loaded.arguments),
         recipe_hash=recipe_hash(job.recipe),
         formula=job.decider.formula.text,
         formula_hash=job.decider.hash,
@@ -191,7 +191,7 @@ def describe_run(run: CurateRun, *, incremental: bool) -> RunFacts:
     )
 
 
-def _name_recipe(arguments: Sequence[str]) -> tuple[str, ...]:
+def name_recipe(arguments: Sequence[str]) -> tuple[str, ...]:
     """Return the words of a command without `--set` of webhooks and clusters, which may be secret.
 
     They change no row.

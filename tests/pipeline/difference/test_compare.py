@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from siftset.pipeline.commands.curate import curate
 from siftset.pipeline.difference import find_rows
 from siftset.pipeline.difference.compare import compare_states
-from siftset.pipeline.difference.definitions import compare_definitions
+from siftset.pipeline.difference.definitions import compare_definitions, list_recipe_changes
 from siftset.pipeline.difference.state import SetState, version_state
 from siftset.pipeline.refresh.versions import roll_back_set
 from siftset.pipeline.storage.table import Store
@@ -199,6 +199,19 @@ IDS = st.dictionaries(
     st.sampled_from("xyz"),
     max_size=30,
 )
+
+
+def test_what_a_recipe_says_otherwise_is_listed_key_by_key():
+    def run(**document):
+        return {"recipe": {"document": {"name": "n", "output": "o", **document}}}
+
+    before = run(keep="a", signals={"a": {"keyword": {"words": ["x"]}}}, train={"epochs": 1})
+    after = run(keep="a", signals={"a": {"keyword": {"words": ["x", "é"]}}, "b": {"min": 0.5}})
+    assert [tuple(one.model_dump().values()) for one in list_recipe_changes(before, after)] == [
+        ("signals.a.keyword.words", '["x"]', '["x", "é"]'),
+        ("signals.b.min", "", "0.5"),
+    ]
+    assert list_recipe_changes(before, before) == list_recipe_changes({}, after) == ()
 
 
 @settings(max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture])

@@ -44,5 +44,5 @@ def test_lines_tell_counts_reasons_slices_and_rows():
         "    a.jsonl                       0          1          0",
         "",
         "  - 0123456789ab  nike shoes  a changed threshold; is now rejected by  size; "
-        "size: true -> false (score 10 -> 10)",
+        "size: true -> false (score 10)",
     ]

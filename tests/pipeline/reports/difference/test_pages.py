@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import html
 import re
 from typing import Any
 
 import pytest
 
-from siftset.pipeline.reports.difference import difference_markdown, difference_page
+from siftset.pipeline.reports.difference import (
+    describe_difference,
+    difference_markdown,
+    difference_page,
+)
 from siftset.pipeline.reports.difference.markdown import code_span
 from siftset.pipeline.reports.index import index_page
 from siftset.pipeline.storage.catalog import Catalog, RunEntry
 from siftset.pipeline.storage.tags import Tag
-from siftset.schemas.results.difference import SetDifference
+from siftset.schemas.results.difference import RecipeChange, SetDifference
 from siftset.schemas.results.metrics import RunMetrics
 from siftset.schemas.results.plan import Approval, Plan
 
@@ -37,6 +42,8 @@ def _difference(said: str = "a text") -> SetDifference:
             "after": {"name": said, "rows": 31, "formula": said + "&"},
             "changes": {"added": 1, "removed": 1, "changed": 1, "relabelled": 1, "moved": 1},
             "verdict": "warn",
+            "arguments": [said, "--set", said],
+            "recipe_changes": [{"key": said, "before": said}, {"key": said, "after": said}],
             "reasons": [{"kind": "added", "reason": "list", "detail": said, "rows": 1}],
             "slices": [
                 {"column": c, "value": said, "before": 30, "after": 31, "added": 1}
@@ -63,6 +70,7 @@ def _catalog(said: str = "a text") -> Catalog:
         name=said,
         runs=(RunEntry(metrics, "runs/r1/report.html", "runs/r1/diff.html", approval),),
         plans=(plan, plan.model_copy(update={"refusal": None})),
+        plan_arguments={plan.plan_id: (f"{said}.yaml", "--set", f"seed={said}")},
         tags={"gold": Tag(version=1)},
     )
 
@@ -145,5 +153,27 @@ def test_the_index_begins_with_the_recipe_and_its_verdict():
     assert "Version 1 (gold) holds 0 rows." in top
     assert "One plan waits for approval." in top
     assert 'href="./plans/20261130T191125678Z-5311/diff.html"' in page
+    assert page.count("siftset apply") == 1  # the other plan is refused
+    assert "siftset apply reviews.yaml 20261130T191125678Z-5311 --set seed=reviews" in page
     assert 'href="./runs/r1/diff.html"' in page
     assert "approved by reviews: reviews" in page
+
+
+def test_a_page_says_what_the_recipe_says_otherwise_and_how_to_act_on_it():
+    row = _difference().samples[0].model_copy(update={"row_id": "ab" * 16, "scores": (0.25, 0.25)})
+    change = RecipeChange(key="signals.cheap.min", before="0.05", after="0.3")
+    plan = _difference().after.model_copy(update={"version": None, "run_id": "r-1"})
+    told = {"recipe_changes": (change,), "samples": (row,), "after": plan,
+            "arguments": ("my shoes.yaml", "--set", "seed=3")}  # fmt: skip
+    found = _difference().model_copy(update=told)
+    page = html.unescape(difference_page(found, data="diff.json"))
+    values = change.model_dump().values()
+    assert "".join(f'<td class="name"><code>{one}</code></td>' for one in values) in page
+    assert "siftset apply 'my shoes.yaml' r-1 --set seed=3" in page
+    assert f"siftset explain 'my shoes.yaml' --row {'ab' * 16} --set seed=3" in page
+    assert 'href="./diff.json"' in page
+    assert "(score 0.25)" in page
+    for said in ("\n".join(describe_difference(found)), difference_markdown(found)):
+        assert "signals.cheap.min: 0.05, now 0.3" in said
+    refused = found.model_copy(update={"verdict": "fail"})
+    assert "siftset apply" not in difference_page(refused)
