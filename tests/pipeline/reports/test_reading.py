@@ -97,6 +97,10 @@ def test_pages_fit_every_width_and_print(name: str, page, browser) -> None:
         browser.open(path)
         inner = browser.driver.execute_script("return document.documentElement.scrollWidth")
         assert inner <= width
+        shell = browser.driver.execute_script(
+            "return document.querySelector('.shell').getBoundingClientRect().width"
+        )
+        assert shell > 0.8 * width  # a wide window is used
         long = browser.driver.execute_script(
             "return [...document.querySelectorAll('p')].filter("
             "p => p.getBoundingClientRect().width > 1000).map(p => p.textContent.slice(0, 60))"
