@@ -16,6 +16,41 @@ FLAGS = (
     "--hide-scrollbars", "--disable-dev-shm-usage",
 )  # fmt: skip
 
+DIM = """
+const parse = text => {
+  const found = text.match(/[\\d.]+/g).map(Number);
+  const unit = text.startsWith('color(') ? 255 : 1;
+  return {rgb: found.slice(0, 3).map(part => part * unit), alpha: found[3] ?? 1};
+};
+const light = rgb => {
+  const linear = rgb.map(part => part / 255).map(
+    part => part <= 0.04045 ? part / 12.92 : ((part + 0.055) / 1.055) ** 2.4);
+  return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2];
+};
+const ground = node => {
+  for (let one = node; one; one = one.parentElement) {
+    const found = parse(getComputedStyle(one).backgroundColor);
+    if (found.alpha > 0.99) return found.rgb;
+  }
+  return [255, 255, 255];
+};
+const low = {};
+const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+for (let text; text = walker.nextNode();) {
+  const node = text.parentElement, style = getComputedStyle(node);
+  if (!text.data.trim() || node.closest('svg, script, style') || !node.checkVisibility()) continue;
+  const back = ground(node);
+  let alpha = 1;
+  for (let one = node; one; one = one.parentElement) alpha *= Number(getComputedStyle(one).opacity);
+  const ink = parse(style.color).rgb.map((part, i) => alpha * part + (1 - alpha) * back[i]);
+  const [dim, bright] = [light(ink), light(back)].sort((a, b) => a - b);
+  const ratio = (bright + 0.05) / (dim + 0.05);
+  if (ratio < 4.5) low[text.data.trim().slice(0, 40)] = [node.className, ratio.toFixed(2)];
+}
+return low;
+"""
+"""Texts with less contrast than 4.5:1 against what is behind them, as they are drawn."""
+
 
 class Browser:
     """One Chromium; pages are opened from disk or from loopback."""
@@ -49,6 +84,10 @@ class Browser:
             "Emulation.setDeviceMetricsOverride",
             {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": False},
         )
+
+    def dim_texts(self) -> dict[str, list[str]]:
+        """Return the texts of less contrast than readers need, with their class and contrast."""
+        return self.driver.execute_script(DIM)
 
     def picture(self, path: Path) -> None:
         """Save the whole page as a PNG."""

@@ -116,7 +116,8 @@ function drawFacets({ facets, signals }) {
       make("h3", null, TITLES[facet.name] || facet.name[0].toUpperCase() + facet.name.slice(1)),
       facet.values.slice(0, 12).map(({ value, rows }) =>
         facetButton(value === null ? "none" : value, rows, on.includes(value), () =>
-          choose({ facets: { ...page.filter.facets, [facet.name]: flip(on, value) } }))),
+          choose({ facets: { ...page.filter.facets, [facet.name]: flip(on, value) } }),
+        facet.name === "part" && DOT[value])),
     ];
   });
   const says = signals.length && [
@@ -128,9 +129,11 @@ function drawFacets({ facets, signals }) {
   fill($("facets"), boxes, says);
 }
 
-const facetButton = (name, rows, on, onclick) =>
+// An outcome carries the dot that its rows have in the list.
+const facetButton = (name, rows, on, onclick, dot) =>
   make("button", { class: "facet", "aria-pressed": String(on), onclick },
-    make("span", { title: name }, name), make("span", { class: "n" }, count(rows)));
+    make("span", { title: name }, dot && make("span", { class: `dot ${dot}` }), name),
+    make("span", { class: "n" }, count(rows)));
 const flip = (list, value) => (list.includes(value) ? list.filter((one) => one !== value) : [...list, value]);
 
 function drawNotes() {

@@ -16,40 +16,6 @@ from siftset.schemas.results.metrics import RunMetrics
 
 NAMES = ("report", "compare", "index")
 
-DIM = """
-const parse = text => {
-  const found = text.match(/[\\d.]+/g).map(Number);
-  const unit = text.startsWith('color(') ? 255 : 1;
-  return {rgb: found.slice(0, 3).map(part => part * unit), alpha: found[3] ?? 1};
-};
-const light = rgb => {
-  const linear = rgb.map(part => part / 255).map(
-    part => part <= 0.04045 ? part / 12.92 : ((part + 0.055) / 1.055) ** 2.4);
-  return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2];
-};
-const ground = node => {
-  for (let one = node; one; one = one.parentElement) {
-    const found = parse(getComputedStyle(one).backgroundColor);
-    if (found.alpha > 0.99) return found.rgb;
-  }
-  return [255, 255, 255];
-};
-const low = {};
-const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
-for (let text; text = walker.nextNode();) {
-  const node = text.parentElement, style = getComputedStyle(node);
-  if (!text.data.trim() || node.closest('svg, script, style') || !node.checkVisibility()) continue;
-  const back = ground(node);
-  let alpha = 1;
-  for (let one = node; one; one = one.parentElement) alpha *= Number(getComputedStyle(one).opacity);
-  const ink = parse(style.color).rgb.map((part, i) => alpha * part + (1 - alpha) * back[i]);
-  const [dim, bright] = [light(ink), light(back)].sort((a, b) => a - b);
-  const ratio = (bright + 0.05) / (dim + 0.05);
-  if (ratio < 4.5) low[text.data.trim().slice(0, 40)] = [node.className, ratio.toFixed(2)];
-}
-return low;
-"""
-
 UNMARKED = """
 const node = document.activeElement, style = getComputedStyle(node);
 const box = node.getBoundingClientRect();
@@ -124,7 +90,7 @@ def test_every_text_has_contrast_as_it_is_drawn(name: str, page, browser) -> Non
         browser.open(path)
         opened = "document.querySelectorAll('details').forEach(one => one.open = true)"
         browser.driver.execute_script(opened)
-        assert browser.driver.execute_script(DIM) == {}, (dark, media)
+        assert browser.dim_texts() == {}, (dark, media)
 
 
 @pytest.mark.parametrize("name", NAMES)

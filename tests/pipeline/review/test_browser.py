@@ -197,6 +197,10 @@ def test_the_page_fits_a_phone(page, browser) -> None:
     person.script("showTab('row')")
     shown = "getComputedStyle(document.querySelector('.acts.verdict')).display"
     assert person.script(shown) == "grid"
+    for dark in (False, True):
+        browser.emulate(dark=dark, width=1200)
+        person.wait("return page.detail !== null")
+        assert browser.dim_texts() == {}, dark
 
 
 def test_without_the_key_there_is_nothing_to_see(page, browser) -> None:
