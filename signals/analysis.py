@@ -18,6 +18,7 @@ from pydantic import JsonValue
 
 from siftset.schemas.conversations import with_views
 from siftset.schemas.errors import SignalError
+from siftset.schemas.plurals import format_count
 from siftset.signals.evaluation.bodies import FALSE, TRUE, UNKNOWN, Codes
 from siftset.signals.evaluation.decider import FormulaDecider
 from siftset.signals.evaluation.leave_one_out import answer_all_nodes, answer_without_each
@@ -147,11 +148,11 @@ class Analysis:
         found: list[str] = []
         for name, signal in self.signals.items():
             if self.rows and signal.unknown == self.rows:
-                found.append(f"signal '{name}' is unknown on all {self.rows:,} rows")
+                found.append(f"signal '{name}' is unknown on all {format_count(self.rows, 'row')}")
             elif self.rows and signal.redundant:
                 found.append(
                     f"signal '{name}' removes nothing: without it the formula keeps the same "
-                    f"{self.kept:,} of {self.rows:,} rows"
+                    f"{self.kept:,} of {format_count(self.rows, 'row')}"
                 )
         return tuple(found)
 

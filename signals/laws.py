@@ -12,6 +12,7 @@ import numpy as np
 import polars as pl
 
 from siftset.schemas.errors import SiftsetError, first_line
+from siftset.schemas.plurals import conjugate, format_count
 from siftset.signals.evaluation.bodies import UNKNOWN
 from siftset.signals.evaluation.faults import excerpt
 from siftset.signals.evaluation.spec import SignalSpec, one_cell
@@ -102,15 +103,20 @@ def _compare_answers(frame: pl.DataFrame, first: np.ndarray, second: np.ndarray)
         return ""
     row = int(differ[0])
     return (
-        f"{differ.size:,} of {first.size:,} rows differ, first row {row} "
-        f"({excerpt(frame.row(row)[0], 40)}): {first[row]:g} and {second[row]:g}"
+        f"{differ.size:,} of {format_count(first.size, 'row')} "
+        f"{conjugate(differ.size, 'differ')}, first row {row} ({excerpt(frame.row(row)[0], 40)}): "
+        f"{first[row]:g} and {second[row]:g}"
     )
 
 
 def _answers_fit(signal: SignalSpec, frame: pl.DataFrame) -> str:
     signal.check(frame.schema)
     found = _answer_array(signal, frame).size
-    return "" if found == frame.height else f"{found} answers for {frame.height} rows"
+    return (
+        ""
+        if found == frame.height
+        else f"{format_count(found, 'answer')} for {format_count(frame.height, 'row')}"
+    )
 
 
 def _nulls_stay_unknown(signal: SignalSpec, frame: pl.DataFrame) -> str:
@@ -118,7 +124,11 @@ def _nulls_stay_unknown(signal: SignalSpec, frame: pl.DataFrame) -> str:
         return ""
     null = frame.select(pl.any_horizontal(pl.all().is_null())).to_series().to_numpy()
     known = int((~np.isnan(_answer_array(signal, frame)[null])).sum())
-    return f"{known} rows with a null input are not unknown" if known else ""
+    return (
+        f"{format_count(known, 'row')} with a null input {conjugate(known, 'are')} not unknown"
+        if known
+        else ""
+    )
 
 
 def _same_in_any_order(signal: SignalSpec, frame: pl.DataFrame) -> str:
@@ -159,7 +169,10 @@ def _raises_nowhere(signal: SignalSpec, frame: pl.DataFrame) -> str:
         return ""
     row, error = next(iter(raised.items()))
     text = excerpt(frame.row(row)[0], 40)
-    return f"raises on {len(raised)} rows, first row {row} ({text}): {_place_of(error)}"
+    return (
+        f"raises on {format_count(len(raised), 'row')}, first row {row} ({text}): "
+        f"{_place_of(error)}"
+    )
 
 
 def _place_of(error: BaseException) -> str:

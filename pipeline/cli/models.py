@@ -12,6 +12,7 @@ from siftset.pipeline.cli.command import add_command
 from siftset.pipeline.cli.console import Screen
 from siftset.pipeline.cli.options import Overrides, Recipe, Version, version_number
 from siftset.schemas.errors import SiftsetError
+from siftset.schemas.plurals import format_count
 
 if TYPE_CHECKING:
     from siftset.schemas.recipe.loading import LoadedRecipe
@@ -141,7 +142,7 @@ def predict_command(
     if file is not None and out is not None:
         options = PredictOptions(top_k, max_new_tokens, examples, column)
         answered = (embed_rows if embeddings else predict_lines)(model, file, out, options)
-        screen.show(f"{answered['rows']:,} rows: {out}")
+        screen.show(f"{format_count(int(str(answered['rows'])), 'row')}: {out}")
         screen.result(answered)
         return
     answers = predict_texts(

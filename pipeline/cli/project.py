@@ -11,6 +11,7 @@ import typer
 from siftset.pipeline.cli.app import app
 from siftset.pipeline.cli.command import add_command
 from siftset.pipeline.cli.console import Screen
+from siftset.schemas.plurals import format_count
 
 
 @add_command(app, "init", example="siftset init my-project --template tickets --from tickets.csv")
@@ -54,7 +55,7 @@ def examples_command(
 
     found = fetch_open_data(Path(folder), screen.progress())
     for path, rows in found.rows.items():
-        screen.show(f"{path}  {rows:,} rows")
+        screen.show(f"{path}  {format_count(rows, 'row')}")
     screen.result(found.to_json())
 
 

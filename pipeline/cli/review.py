@@ -14,6 +14,7 @@ from siftset.pipeline.cli.command import add_command
 from siftset.pipeline.cli.console import Screen
 from siftset.pipeline.cli.options import Overrides, Recipe
 from siftset.schemas.errors import SiftsetError
+from siftset.schemas.plurals import format_count
 
 if TYPE_CHECKING:
     from siftset.pipeline.review.session import ReviewSession
@@ -90,7 +91,10 @@ def _write_static(screen: Screen, session: ReviewSession, path: Path) -> None:
     with screen.progress().stage("look for rows worth a look"):
         session.preparation.make()
     done = write_static(session, path)
-    screen.show(f"Wrote {done.rows:,} of {done.of:,} rows to {path} ({done.size / 2**20:.1f} MiB)")
+    screen.show(
+        f"Wrote {done.rows:,} of {format_count(done.of, 'row')} to {path} "
+        f"({done.size / 2**20:.1f} MiB)"
+    )
     for note in session.preparation.notes:
         screen.note(note)
     screen.result({"file": str(done.path), "rows": done.rows, "of": done.of, "bytes": done.size})
@@ -107,8 +111,8 @@ def _export(
     from siftset.pipeline.review.exchange import export_decisions
 
     done = export_decisions(recipe, file, overrides=overrides, tool=tool, part=part)
-    rows = f"{done.rows:,} rows with " if done.rows else ""
-    screen.show(f"Wrote {rows}{done.decisions:,} decisions to {file}")
+    rows = f"{format_count(done.rows, 'row')} with " if done.rows else ""
+    screen.show(f"Wrote {rows}{format_count(done.decisions, 'decision')} to {file}")
     screen.result(done.to_json())
 
 
@@ -119,5 +123,7 @@ def _import(
     from siftset.pipeline.review.open import name_reviewer
 
     done = import_decisions(recipe, file, overrides=overrides, by=by or name_reviewer())
-    screen.show(f"Took {done.decisions:,} decisions from {file}; {done.known:,} were known")
+    screen.show(
+        f"Took {format_count(done.decisions, 'decision')} from {file}; {done.known:,} were known"
+    )
     screen.result(done.to_json())

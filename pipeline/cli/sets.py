@@ -28,6 +28,7 @@ from siftset.pipeline.cli.options import (
     version_number,
 )
 from siftset.schemas.errors import SiftsetError
+from siftset.schemas.plurals import format_count
 
 if TYPE_CHECKING:
     from pydantic import JsonValue
@@ -63,7 +64,7 @@ def synthesize_command(screen: Screen, recipe: Recipe, out: Out, set_: Overrides
     from siftset.pipeline.commands.export import synthesize_to
 
     rows = synthesize_to(recipe, Path(out), overrides=set_ or (), progress=screen.progress())
-    screen.show(f"Wrote {rows:,} rows to {out}")
+    screen.show(f"Wrote {format_count(rows, 'row')} to {out}")
     screen.result({"rows": rows, "out": str(Path(out).resolve())})
 
 
@@ -150,5 +151,5 @@ def export_command(
     if out.lower().endswith(".csv") and as_ in ("openai", "trl", "sharegpt"):
         screen.show("A cell of CSV holds text: conversations are written as JSON text")
     where = out if "://" in out else str(Path(out).resolve())
-    screen.show(f"Wrote {rows:,} rows to {out}")
+    screen.show(f"Wrote {format_count(rows, 'row')} to {out}")
     screen.result({"rows": rows, "out": where, "version": number})

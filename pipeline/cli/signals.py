@@ -11,6 +11,7 @@ from siftset.pipeline.cli.app import app
 from siftset.pipeline.cli.command import add_command
 from siftset.pipeline.cli.console import Screen
 from siftset.pipeline.cli.options import Overrides, Recipe
+from siftset.schemas.plurals import conjugate, format_count
 
 group = typer.Typer(
     name="signals", help="List, show, try and test signals.", no_args_is_help=True,
@@ -75,7 +76,10 @@ def check_command(
     for law in found.laws:
         screen.answer(str(law))
     if found.broken:
-        raise SignalError(f"{file}: {found.broken} of {len(found.laws)} checks fail: see above")
+        raise SignalError(
+            f"{file}: {found.broken} of {format_count(len(found.laws), 'check')} "
+            f"{conjugate(len(found.laws), 'fail')}: see above"
+        )
     screen.result(found.facts)
 
 

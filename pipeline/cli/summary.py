@@ -9,6 +9,7 @@ from pathlib import Path
 
 from siftset.pipeline.profile.shares import format_percent
 from siftset.pipeline.storage.remote import origin_of
+from siftset.schemas.plurals import format_count
 from siftset.schemas.recipe.loading import load_recipe
 from siftset.schemas.results.summary import CurateResult
 
@@ -59,13 +60,13 @@ def _describe_run(result: CurateResult) -> Iterator[str]:
     yield ""
     for name, rows in result.scores.items():
         yield (
-            f"  scores    {name}: {rows['scored']:,} rows scored, {rows['cached']:,} known from "
-            "equal rows or earlier runs"
+            f"  scores    {name}: {format_count(rows['scored'], 'row')} scored, "
+            f"{rows['cached']:,} known from equal rows or earlier runs"
         )
     if result.turnover is not None:
         moved = result.turnover
         yield (
-            f"  changes   {moved.entered:,} rows added, {moved.left:,} removed "
+            f"  changes   {format_count(moved.entered, 'row')} added, {moved.left:,} removed "
             f"since version {moved.against}"
         )
     if result.notes:
@@ -97,7 +98,7 @@ def _head_line(result: CurateResult) -> str:
             f"(run {result.run_id})"
         )
     return (
-        f"Published version {result.version} with {result.set_rows:,} rows; "
+        f"Published version {result.version} with {format_count(result.set_rows, 'row')}; "
         f"verdict {result.verdict}; {result.seconds:.1f} s"
     )
 

@@ -19,6 +19,7 @@ from siftset.pipeline.cli.options import (
     TakeOver,
     Version,
 )
+from siftset.schemas.plurals import format_count
 
 if TYPE_CHECKING:
     from pydantic import JsonValue
@@ -74,9 +75,8 @@ def history_command(screen: Screen, recipe: Recipe, set_: Overrides = None) -> N
         told = [f"{n:,} {how}" for how, n in by_hand.items()] if isinstance(by_hand, dict) else []
         line = (
             f"version {entry['version']}  {entry['published']}  {entry['run_id']}  "
-            f"{entry['rows']:,} rows  {entry['verdict']}{gone}  {' '.join(map(str, models))}"
-            f"{''.join(f'  [{name}]' for name in names)}"
-            f"{approved}"
+            f"{format_count(int(str(entry['rows'])), 'row')}  {entry['verdict']}{gone}  "
+            f"{' '.join(map(str, models))}{''.join(f'  [{name}]' for name in names)}{approved}"
             f"{'  by hand: ' if told else ''}{', '.join(told)}"
         )
         screen.answer(line.rstrip())

@@ -17,6 +17,7 @@ from siftset.pipeline.storage.ownership import check_owner
 from siftset.pipeline.storage.table import Store
 from siftset.schemas.conversations import with_views
 from siftset.schemas.errors import SignalError
+from siftset.schemas.plurals import format_count
 from siftset.schemas.recipe.loading import LoadedRecipe, RecipeLike, load_recipe
 from siftset.signals.definition import Bound
 from siftset.signals.label_doubt.fold_models import FoldModels
@@ -39,7 +40,10 @@ class Checked:
         """Yield what a person wants to know."""
         job = self.job
         yield f"recipe    {job.recipe.name}  ({job.loaded.path})"
-        yield f"input     {job.sources.records:,} records in {len(job.sources.shards)} shards"
+        yield (
+            f"input     {format_count(job.sources.records, 'record')} in "
+            f"{format_count(len(job.sources.shards), 'shard')}"
+        )
         yield f"columns   {', '.join(f'{n}: {t}' for n, t in job.sources.schema.items())}"
         yield f"formula   {job.decider.formula.text}"
         for name, question in job.decider.questions.items():
@@ -134,9 +138,9 @@ def _check_doubt(job: Job) -> Iterator[str]:
         # a count of errors is known to about its root
         if doubtful > quality.wrong + 2 * math.sqrt(quality.wrong):
             yield (
-                f"signal '{name}' takes {doubtful:,} of {quality.rows:,} labels for doubtful, and "
-                f"the models give reason to doubt {quality.wrong:,}: dropping more of them costs "
-                "good rows; raise the limit, or have people look first"
+                f"signal '{name}' takes {doubtful:,} of {format_count(quality.rows, 'label')} "
+                f"for doubtful, and the models give reason to doubt {quality.wrong:,}: dropping "
+                "more of them costs good rows; raise the limit, or have people look first"
             )
 
 

@@ -23,6 +23,7 @@ from siftset.pipeline.remote_output.open import open_store
 from siftset.pipeline.storage.atomic_files import atomic_write, make_writable_folder
 from siftset.pipeline.storage.run_folder import json_digest
 from siftset.pipeline.storage.table import Store
+from siftset.schemas.plurals import format_count
 from siftset.schemas.progress import Progress, Silent
 from siftset.schemas.recipe.loading import LoadedRecipe, RecipeLike
 from siftset.schemas.results.comparison import Comparison
@@ -90,9 +91,15 @@ def write_comparison(
 def describe_comparison(report: Path) -> Iterator[str]:
     """Yield the lines that a person wants to read of a comparison, given its page."""
     found = Comparison.model_validate_json(report.with_name(COMPARE_JSON).read_bytes())
-    yield f"Compared {found.before.name} with {found.after.name} on {found.questions.rows:,} rows"
+    yield (
+        f"Compared {found.before.name} with {found.after.name} on "
+        f"{format_count(found.questions.rows, 'row')}"
+    )
     if found.questions.unit != "row" and found.questions.units is not None:
-        yield f"  intervals draw {found.questions.units:,} groups of rows, not single rows"
+        yield (
+            f"  intervals draw {format_count(found.questions.units, 'group')} of rows, not single "
+            "rows"
+        )
     yield f"  {'':<20}{'before':>12}{'after':>12}{'difference':>12}"
     for one in found.changes:
         figures = [one.before, one.after, one.difference]

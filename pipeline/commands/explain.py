@@ -32,6 +32,7 @@ from siftset.pipeline.storage.run_folder import RUNS, RunFolder, run_folders
 from siftset.pipeline.storage.table import Store
 from siftset.schemas.conversations import COLUMN
 from siftset.schemas.errors import OutputError, SiftsetError
+from siftset.schemas.plurals import conjugate, format_count
 from siftset.schemas.progress import Progress, Silent
 from siftset.schemas.recipe.loading import LoadedRecipe, RecipeLike
 from siftset.schemas.results.columns import CUT, SELECT
@@ -249,7 +250,8 @@ def _complete_row_id(begun: str, frames: Iterable[pl.LazyFrame]) -> str:
     if len(found) > 1:
         some = ", ".join(sorted(found)[:3])
         raise OutputError(
-            f"row {begun}: {len(found):,} rows begin so ({some}), expected one: give more of its id"
+            f"row {begun}: {format_count(len(found), 'row')} {conjugate(len(found), 'begin')} "
+            f"so ({some}), expected one: give more of its id"
         )
     return found.pop() if found else begun
 

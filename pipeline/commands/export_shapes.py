@@ -15,6 +15,7 @@ from siftset.pipeline.sources.conversations import write_message
 from siftset.schemas.conversations import COLUMN, MESSAGES
 from siftset.schemas.errors import OutputError
 from siftset.schemas.paths import find_path, may_be_path
+from siftset.schemas.plurals import conjugate, format_count
 from siftset.schemas.recipe.messages import Messages
 from siftset.schemas.recipe.model import Recipe
 from siftset.schemas.recipe.source import Columns, Synthesize
@@ -56,8 +57,9 @@ def check_shape(rows: pl.LazyFrame, shape: Shape, recipe: Recipe) -> None:
         several = int(rows.select((said != "user assistant").sum()).collect().item() or 0)
         if several:
             raise OutputError(
-                f"--as alpaca writes one question and one answer a row, and {several:,} rows hold "
-                "another number of turns: export them --as openai or sharegpt"
+                "--as alpaca writes one question and one answer a row, and "
+                f"{format_count(several, 'row')} {conjugate(several, 'hold')} another number of "
+                "turns: export them --as openai or sharegpt"
             )
 
 

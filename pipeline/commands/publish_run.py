@@ -30,6 +30,7 @@ from siftset.pipeline.stages.verdict import assess_run
 from siftset.pipeline.storage.catalog import PROGRESS
 from siftset.pipeline.storage.run_folder import MANIFEST, RunFolder
 from siftset.schemas.errors import SiftsetError
+from siftset.schemas.plurals import conjugate, format_count
 from siftset.schemas.results.summary import CurateResult, Turnover
 
 
@@ -88,8 +89,12 @@ def _repeats_version(run: CurateRun, built: BuiltVersion) -> bool:
     """Tell whether rows that were scored again are those of the current version, answers too."""
     changed = count_changed_rows(run.store, [file.path for file in built.outcome.files])
     scored = sum(one.ran for one in run.job.decider.statistics().signals.values())
-    told = "the current version cannot be read" if changed is None else f"{changed:,} rows differ"
-    run.progress.say(f"scored again, {scored:,} answers: {told}")
+    told = (
+        "the current version cannot be read"
+        if changed is None
+        else f"{format_count(changed, 'row')} {conjugate(changed, 'differ')}"
+    )
+    run.progress.say(f"scored again, {format_count(scored, 'answer')}: {told}")
     return changed == 0
 
 

@@ -22,6 +22,7 @@ from siftset.pipeline.reports.run.by_hand import (
 from siftset.pipeline.storage.catalog import INDEX
 from siftset.pipeline.storage.run_folder import run_folders
 from siftset.schemas.errors import OutputError
+from siftset.schemas.plurals import format_count
 from siftset.schemas.results.columns import SPLITS
 from siftset.schemas.results.comparison import Comparison
 from siftset.schemas.results.metrics import RunMetrics
@@ -95,7 +96,7 @@ def _set_figures(metrics: RunMetrics) -> Iterator[tuple[str, str]]:
         yield f"rows in version {run.version}", f"{rows.set:,}"
         precision = set_precision(metrics)
         if precision is not None and precision.labelled:
-            of = f"{precision.right:,} of {precision.labelled:,} labelled rows"
+            of = f"{precision.right:,} of {format_count(precision.labelled, 'labelled row')}"
             share = format_percent(precision.right, precision.labelled)
             yield f"labelled {' or '.join(precision.wanted)}", f"{share} ({of})"
     new = "new " if run.incremental else ""
@@ -110,7 +111,7 @@ def _set_figures(metrics: RunMetrics) -> Iterator[tuple[str, str]]:
         yield "labels that look wrong", f"{found.wrong:,} of {found.rows:,} ({share})"
     if metrics.votes is not None:
         given = sum(one.rows for one in metrics.votes.classes)
-        yield "labels by votes", f"{given:,} of {metrics.votes.rows:,} rows read"
+        yield "labels by votes", f"{given:,} of {format_count(metrics.votes.rows, 'row')} read"
     between = [one for one in metrics.leakage if one.right in SPLITS and one.kind == "exact"]
     if between:
         of = " of the new rows" if run.incremental else ""

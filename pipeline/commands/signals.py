@@ -10,6 +10,7 @@ from pydantic import JsonValue
 
 from siftset.pipeline.commands.explain import Explained
 from siftset.schemas.errors import SiftsetError, SourceError
+from siftset.schemas.plurals import format_count
 from siftset.schemas.recipe.model import Recipe
 from siftset.schemas.recipe.source import Files, Source
 from siftset.signals.decider import Decider
@@ -77,8 +78,8 @@ def try_formula(
     decisions = decider.decide(frame)
     keep = decisions.keep
     kept, unknown = int(keep.fill_null(False).sum()), keep.null_count()
-    lines = [f"{kept:,} of {frame.height:,} rows kept ({kept / max(frame.height, 1):.1%}), "
-             f"{unknown:,} unknown"]  # fmt: skip
+    of = format_count(frame.height, "row")
+    lines = [f"{kept:,} of {of} kept ({kept / max(frame.height, 1):.1%}), {unknown:,} unknown"]
     for title, mask in (("kept", keep.fill_null(False)), ("not kept", ~keep.fill_null(False))):
         lines.append(title)
         for row in frame.filter(mask).head(_SHOWN)["text"]:

@@ -15,6 +15,7 @@ from siftset.pipeline.decisions.seen import hash_records
 from siftset.pipeline.storage.run_folder import json_digest
 from siftset.schemas.conversations import COLUMN, MESSAGES
 from siftset.schemas.errors import SourceError
+from siftset.schemas.plurals import format_count
 
 CLAUSE: Final = "review"
 """What rejects a row that was dropped by hand, in place of a clause of the formula."""
@@ -239,8 +240,8 @@ def _fit_labels(lines: Iterable[_Line], schema: Mapping[str, pl.DataType]) -> pl
         label = line.effect.label
         if label is not None and not listed and not isinstance(label, str):
             raise SourceError(
-                f"row {line.row_id} is relabelled with {len(label)} labels, but a row of this "
-                "source has one: expected one label"
+                f"row {line.row_id} is relabelled with {format_count(len(label), 'label')}, "
+                "but a row of this source has one: expected one label"
             )
         several = (label,) if listed and isinstance(label, str) else label
         values.append(list(several) if isinstance(several, tuple) else several)

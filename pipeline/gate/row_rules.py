@@ -11,6 +11,7 @@ import polars as pl
 
 from siftset.schemas.conversations import find_column, schema_with_views
 from siftset.schemas.errors import RecipeError
+from siftset.schemas.plurals import format_count
 from siftset.schemas.recipe.integrity import Action, RowRules, RuleName
 from siftset.signals.labels import labels_as_text
 
@@ -197,13 +198,13 @@ def _value_rules(
     if config.min_chars:
         yield (
             "min_chars",
-            f"shorter than {config.min_chars} characters",
+            f"shorter than {format_count(config.min_chars, 'character')}",
             text.str.len_chars() < config.min_chars,
         )
     if config.max_chars is not None:
         yield (
             "max_chars",
-            f"longer than {config.max_chars} characters",
+            f"longer than {format_count(config.max_chars, 'character')}",
             text.str.len_chars() > config.max_chars,
         )
     if config.encoding:

@@ -18,6 +18,7 @@ from siftset.pipeline.sources.row_ids import content_hashes
 from siftset.pipeline.storage.atomic_files import atomic_write, make_writable_folder
 from siftset.pipeline.storage.table import Store
 from siftset.schemas.errors import OutputError
+from siftset.schemas.plurals import conjugate, format_count
 from siftset.schemas.progress import Progress
 from siftset.schemas.results.columns import OWN_COLUMNS
 from siftset.schemas.results.lineage import TrainingData
@@ -41,7 +42,7 @@ class RowChanges:
     def __str__(self) -> str:
         more = {"changed": self.changed, "removed": self.removed}
         told = [f"{rows:,} {how}" for how, rows in more.items() if rows]
-        return ", ".join([f"{self.added:,} new rows", *told])
+        return ", ".join([format_count(self.added, "new row"), *told])
 
 
 def count_changes(store: Store, trained: int | None, version: int) -> RowChanges:
@@ -87,8 +88,8 @@ def weight_new_rows(
     with atomic_write(path) as draft:
         new.write_parquet(draft)
     progress.say(
-        f"{new.height:,} training rows are new or changed since version {before}: "
-        f"each {weight} times"
+        f"{format_count(new.height, 'training row')} {conjugate(new.height, 'are')} new or "
+        f"changed since version {before}: each {weight} times"
     )
     return replace(data, files={**data.files, "train": (*train, *(path,) * (weight - 1))})
 

@@ -9,6 +9,7 @@ from typing import Final
 from pydantic import ValidationError
 
 from siftset.pipeline.model_registry.result import COMPARE_JSON
+from siftset.schemas.plurals import format_count
 from siftset.schemas.results.comparison import (
     Comparison,
     Forgetting,
@@ -26,7 +27,7 @@ _UNTRAINED: Final = "untrained head"
 
 def train_summary(result: TrainResult) -> str:
     """Return the figures before and after, the likeliest words, what was found, and all places."""
-    head = f"Trained {result.task} in {result.seconds:.1f} s, {result.steps:,} steps"
+    head = f"Trained {result.task} in {result.seconds:.1f} s, {format_count(result.steps, 'step')}"
     if not result.new:
         head = (
             f"Nothing new: this {result.task} model was trained and compared before; siftset "
@@ -75,7 +76,7 @@ def _describe_forgetting(found: Forgetting | None) -> Iterator[str]:
 def _list_folds(found: Sequence[FoldFigure]) -> Iterator[str]:
     """Yield the figures of cross-validation."""
     if found:
-        each = f"{len(found[0].values)} folds"
+        each = format_count(len(found[0].values), "fold")
         yield from ("", f"  {'cross-validation':<20}{'mean':>12}{'deviation':>12}  {each}")
     for one in found:
         values = " ".join(_format_figure(value).strip() for value in one.values)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from siftset.pipeline.notifications.webhook import escape_slack, post_json
+from siftset.schemas.plurals import format_count
 from siftset.schemas.recipe.environment import VARIABLE
 from siftset.schemas.results.plan import Approval, Plan, RowChanges
 
@@ -24,8 +25,8 @@ def plan_message(plan: Plan, command: str, *, page: str) -> dict[str, object]:
     against = "nothing yet" if plan.base_version is None else f"version {plan.base_version}"
     lines = [
         f"*Waiting for approval: {escape_slack(plan.recipe)}, plan {plan.plan_id}*",
-        f"{_count(plan.changes)} against {against}; {plan.set_rows:,} rows in the set then; "
-        f"verdict {plan.verdict}",
+        f"{_count(plan.changes)} against {against}; {format_count(plan.set_rows, 'row')} in "
+        f"the set then; verdict {plan.verdict}",
         f"- look: {escape_slack(page)}/diff.html",
         f"- apply: {escape_slack(command)}",
     ]
@@ -44,7 +45,10 @@ def applied_message(plan: Plan, approval: Approval, version: int | None) -> dict
 
 
 def _count(changes: RowChanges) -> str:
-    return f"{changes.added:,} rows added, {changes.removed:,} removed, {changes.changed:,} changed"
+    return (
+        f"{format_count(changes.added, 'row')} added, {changes.removed:,} removed, "
+        f"{changes.changed:,} changed"
+    )
 
 
 def _figures(plan: Plan) -> dict[str, object]:

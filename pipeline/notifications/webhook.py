@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from http.client import HTTPException
 from typing import Final
 
+from siftset.schemas.plurals import format_count
 from siftset.schemas.recipe.environment import hide_values
 from siftset.schemas.results.metrics import Check, RunMetrics
 
@@ -79,7 +80,9 @@ def make_message(metrics: RunMetrics, lines: tuple[str, ...]) -> dict[str, objec
     """Return what is posted: `text` for Slack, the rest for other receivers."""
     run, rows = metrics.run, metrics.rows
     head = f"{_SIGN[metrics.verdict]}: {run.recipe}, run {run.run_id}"
-    kept = f"{rows.kept:,} of {rows.read:,} rows kept, {rows.quarantined:,} quarantined"
+    kept = (
+        f"{rows.kept:,} of {format_count(rows.read, 'row')} kept, {rows.quarantined:,} quarantined"
+    )
     published = "nothing published" if run.version is None else f"version {run.version} published"
     more = [f"and {len(lines) - _MOST} more"] if len(lines) > _MOST else []
     said = [f"*{escape_slack(head)}*", f"{kept}; {published}"]
@@ -99,9 +102,10 @@ def _describe_check(check: Check) -> str:
     if check.message and check.stage != "row rules":
         return check.message
     where = f"{check.name} on {check.column}" if check.column else check.name
-    counted = check.failed is not None and check.rows is not None
-    rows = f": {check.failed:,} of {check.rows:,} rows" if counted else ""
-    return f"{where}{rows} {check.message}".strip()
+    if check.failed is None or check.rows is None:
+        return f"{where} {check.message}".strip()
+    rows = f"{check.failed:,} of {format_count(check.rows, 'row')}"
+    return f"{where}: {rows} {check.message}".strip()
 
 
 def escape_slack(text: str) -> str:

@@ -11,6 +11,7 @@ from typing import Final
 
 from pydantic import ValidationError
 
+from siftset.schemas.plurals import format_count
 from siftset.schemas.results.metrics import LabelPrecision, RunMetrics
 
 METRICS: Final = "metrics.json"
@@ -103,8 +104,8 @@ def find_alerts(now: RunMetrics, history: Sequence[RunMetrics]) -> tuple[str, ..
             moved = "rose" if value > middle else "fell"
             lines.append(
                 f"The {name} {moved} by {float(100 * abs(value - middle)):.1f} points to "
-                f"{float(value):.1%}; "
-                f"the median of the last {len(past)} runs is {float(middle):.1%}."
+                f"{float(value):.1%}; the median of the last {format_count(len(past), 'run')} is "
+                f"{float(middle):.1%}."
             )
     return tuple(lines)
 

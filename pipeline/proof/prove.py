@@ -30,6 +30,7 @@ from siftset.pipeline.storage.atomic_files import atomic_write, make_writable_fo
 from siftset.pipeline.storage.lock import hold_lock
 from siftset.pipeline.storage.run_folder import json_digest
 from siftset.schemas.errors import TrainingError
+from siftset.schemas.plurals import conjugate, format_count
 from siftset.schemas.progress import Progress, Silent
 from siftset.schemas.recipe.environment import hide_values
 from siftset.schemas.recipe.loading import LoadedRecipe, RecipeLike
@@ -124,7 +125,10 @@ def check_rows(case: _Case) -> list[str]:
         "rows of everything read to train on": len(rows.pool),
         "held-out rows to ask about": len(asked.places),
     }
-    without = f" ({rows.unusable:,} rows have no {'label' if labelled else 'text'})"
+    without = (
+        f" ({format_count(rows.unusable, 'row')} {conjugate(rows.unusable, 'have')} no "
+        f"{'label' if labelled else 'text'})"
+    )
     for what, count in counts.items():
         if count < LEAST:
             raise TrainingError(
@@ -146,11 +150,14 @@ def check_rows(case: _Case) -> list[str]:
     if rows.unusable > rows.read:
         of = rows.unusable + rows.read
         what = "label" if labelled else "text"
-        notes.append(f"{rows.unusable:,} of {of:,} rows have no {what}: the rest is judged")
+        notes.append(
+            f"{rows.unusable:,} of {format_count(of, 'row')} {conjugate(rows.unusable, 'have')} "
+            f"no {what}: the rest is judged"
+        )
     if len(asked.places) < FEW_QUESTIONS:
         notes.append(
-            f"only {len(asked.places):,} held-out rows to ask about (expected {FEW_QUESTIONS:,}): "
-            "only a large difference can be shown"
+            f"only {format_count(len(asked.places), 'held-out row')} to ask about (expected "
+            f"{FEW_QUESTIONS:,}): only a large difference can be shown"
         )
     return notes
 
@@ -185,8 +192,8 @@ def _find_too_many_classes(case: _Case) -> str:
     if len(targets) > 1 or size >= 2 * classes:
         return ""
     return (
-        f"{classes:,} classes need blocks of at least {2 * classes:,} rows, and a block has "
-        f"{size:,}: too few to learn any class"
+        f"{format_count(classes, 'class')} {conjugate(classes, 'need')} blocks of at least "
+        f"{format_count(2 * classes, 'row')}, and a block has {size:,}: too few to learn any class"
     )
 
 
@@ -225,7 +232,7 @@ def _embed_texts(case: _Case, budget: Budget, progress: Progress) -> tuple[np.nd
     except TooSlowError as slow:
         needed = slow.texts / slow.rate / 60 / _VECTOR_SHARE
         why = (
-            f"static vectors: MiniLM reads {slow.rate:,.0f} texts a second here, and "
+            f"static vectors: MiniLM reads {format_count(slow.rate, 'text')} a second here, and "
             f"{slow.texts:,} would take too long (give --minutes {needed:,.0f})"
         )
         return embed_static(texts), STATIC, why
@@ -242,13 +249,14 @@ def _tell_more(
     whole = everything.random if everything is not None else None
     if everything is not None and whole is not None and own is not None and whole > own:
         yield (
-            f"Training on all {everything.rows:,} rows gives {format_score(whole, unit)}, on all "
-            f"{curated:,} curated ones {format_score(own, unit)}: a larger budget."
+            f"Training on all {format_count(everything.rows, 'row')} gives "
+            f"{format_score(whole, unit)}, on all {curated:,} curated ones "
+            f"{format_score(own, unit)}: a larger budget."
         )
     if found.spent:
         yield (
-            f"The minutes were used up after {found.trained:,} models: what is missing below was "
-            "not measured. Run it again to go on."
+            f"The minutes were used up after {format_count(found.trained, 'model')}: what is "
+            "missing below was not measured. Run it again to go on."
         )
 
 

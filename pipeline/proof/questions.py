@@ -19,6 +19,7 @@ from siftset.pipeline.proof.task import ProofTask
 from siftset.pipeline.run.job import Job
 from siftset.pipeline.run.split import group_text
 from siftset.schemas.errors import TrainingError
+from siftset.schemas.plurals import conjugate, format_count
 from siftset.schemas.progress import Progress
 from siftset.schemas.results.columns import SHORT_ID
 from siftset.signals.kernels.arrays import to_series
@@ -172,8 +173,8 @@ def read_proof_rows(job: Job, curated: pl.Series, task: ProofTask, progress: Pro
     gone = len(curated) - drawn.met
     if gone > 0:
         raise TrainingError(
-            f"proof: {gone:,} of the set's {len(curated):,} rows are not in the source any more: "
-            "run  siftset curate  first"
+            f"proof: {gone:,} of the set's {format_count(len(curated), 'row')} "
+            f"{conjugate(gone, 'are')} not in the source any more: run  siftset curate  first"
         )
     frame = task.name_labels(drawn.take())
     flags = frame[_CURATED].to_numpy()

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from pydantic import JsonValue
 
+from siftset.schemas.plurals import format_count
 from siftset.schemas.results.proof import Proof
 
 
@@ -16,8 +17,9 @@ def describe_proof(proof: Proof, page: Path) -> Iterator[str]:
     yield from proof.more
     if proof.blocks:
         yield (
-            f"  {proof.blocks} blocks of {proof.block_rows:,} rows, {proof.questions:,} questions "
-            f"in {proof.groups:,} duplicate groups, {proof.model}"
+            f"  {proof.blocks} blocks of {format_count(proof.block_rows, 'row')}, "
+            f"{format_count(proof.questions, 'question')} in "
+            f"{format_count(proof.groups, 'duplicate group')}, {proof.model}"
         )
     yield from (f"  note: {note}" for note in proof.notes)
     for line in proof.lines:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from siftset.pipeline.proof.statistics import Gain, Saving
+from siftset.schemas.plurals import conjugate, format_count
 from siftset.schemas.results.proof import ProofUnit, ProofVerdict
 
 WIDE: Final = 0.06
@@ -74,12 +75,12 @@ def write_saving(saving: Saving) -> str:
     """Say how many random rows would do as well."""
     if saving.at_least:
         return (
-            f"{saving.rows:,} curated rows teach as much as at least {saving.equals:,.0f} random "
-            "ones, all that there are."
+            f"{format_count(saving.rows, 'curated row')} {conjugate(saving.rows, 'teach')} as "
+            f"much as at least {saving.equals:,.0f} random ones, all that there are."
         )
     return (
-        f"{saving.rows:,} curated rows teach as much as {saving.equals:,.0f} random ones "
-        f"({saving.low:,.0f} to {saving.high:,.0f})."
+        f"{format_count(saving.rows, 'curated row')} {conjugate(saving.rows, 'teach')} as "
+        f"much as {saving.equals:,.0f} random ones ({saving.low:,.0f} to {saving.high:,.0f})."
     )
 
 

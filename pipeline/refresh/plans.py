@@ -35,6 +35,7 @@ from siftset.pipeline.storage.refresh_ledger import METADATA, RefreshLedger
 from siftset.pipeline.storage.remote import fetch_below
 from siftset.pipeline.storage.table import Store
 from siftset.schemas.errors import GateFailed, OutputError
+from siftset.schemas.plurals import format_count
 from siftset.schemas.progress import Progress, Silent
 from siftset.schemas.recipe.environment import hide_values
 from siftset.schemas.recipe.loading import LoadedRecipe, RecipeLike, load_recipe
@@ -175,7 +176,9 @@ def choose_plan(store: Store, plan_id: str | None, rules: Mapping[str, str]) -> 
         raise OutputError(f"{store.output} has no plan: run  siftset plan  first")
     if not named:
         raise OutputError(f"{store.output} has no plan '{plan_id}', expected one of: {listed}")
-    raise OutputError(f"{store.output} has {len(named):,} plans: name one of {listed}")
+    raise OutputError(
+        f"{store.output} has {format_count(len(named), 'plan')}: name one of {listed}"
+    )
 
 
 def find_staleness(store: Store, chosen: Plan, rules: Mapping[str, str]) -> list[str]:

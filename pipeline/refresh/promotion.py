@@ -32,6 +32,7 @@ from siftset.pipeline.storage.lock import hold_lock
 from siftset.pipeline.storage.run_folder import RUNS
 from siftset.pipeline.storage.table import Store
 from siftset.schemas.errors import Locked, RecipeError
+from siftset.schemas.plurals import format_count
 from siftset.schemas.progress import Progress
 from siftset.schemas.recipe.loading import LoadedRecipe
 from siftset.schemas.recipe.refresh import Refresh
@@ -194,7 +195,7 @@ def _explain_wait(refresh: Refresh, store: Store) -> str:
     """Say what keeps a training from being due, whatever is new."""
     rows = int(store.scan().select(pl.len()).collect().item())
     if refresh.retrain_minimum is not None and rows < refresh.retrain_minimum:
-        return f"the set has {rows:,} rows, fewer than {refresh.retrain_minimum:,}"
+        return f"the set has {format_count(rows, 'row')}, fewer than {refresh.retrain_minimum:,}"
     times = [p.stat().st_mtime for p in (store.output / MODELS).glob(f"v*-*/{RESULT}")]
     hours = (datetime.now(UTC).timestamp() - max(times)) / 3600 if times else None
     # A time that is still to come is of a clock that was set back: it says nothing.

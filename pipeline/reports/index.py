@@ -40,6 +40,7 @@ from siftset.pipeline.reports.standing import (
 from siftset.pipeline.storage.atomic_files import atomic_write
 from siftset.pipeline.storage.catalog import INDEX, Catalog, ModelEntry, RunEntry, read_catalog
 from siftset.pipeline.storage.tags import tags_of
+from siftset.schemas.plurals import format_count
 from siftset.schemas.results.metrics import LabelPrecision, RunMetrics
 
 REFRESH = 2
@@ -172,7 +173,7 @@ def _list_trends(catalog: Catalog) -> Child:
         draw_table(
             [
                 TableColumn(title, "name"),
-                TableColumn(f"The last {len(group)} versions", "nowrap"),
+                TableColumn(f"The last {format_count(len(group), 'version')}", "nowrap"),
                 TableColumn("Now", "num"),
                 TableColumn("Before", "num"),
             ],

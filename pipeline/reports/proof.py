@@ -19,6 +19,7 @@ from siftset.pipeline.reports.page import (
     note_absence,
     render_page,
 )
+from siftset.schemas.plurals import format_count
 from siftset.schemas.results.proof import Proof, ProofLine
 
 STATUS: Final[dict[str, Status]] = {
@@ -151,13 +152,16 @@ def _list_certainty(proof: Proof) -> Child:
     visible = None if interval is None else 50 * (interval.high - interval.low)
     unit = UNITS[proof.unit]
     asked = ", ".join(
-        f"{one.name}: {one.rows:,} in {one.groups:,} duplicate groups"
+        f"{one.name}: {one.rows:,} in {format_count(one.groups, 'duplicate group')}"
         for one in proof.question_sets
     )
-    drawn = f"{proof.pool:,} to train on, drawn of {proof.read:,} usable rows that were read"
+    drawn = (
+        f"{proof.pool:,} to train on, drawn of {format_count(proof.read, 'usable row')} that "
+        "were read"
+    )
     facts: dict[str, Child] = {
         "Smallest effect visible": "" if visible is None else f"about {visible:.1f} {unit}",
-        "Blocks": f"{proof.blocks} disjoint pairs of {proof.block_rows:,} rows each",
+        "Blocks": f"{proof.blocks} disjoint pairs of {format_count(proof.block_rows, 'row')} each",
         "Questions": asked,
         "Unit of the intervals": "the duplicate group: near duplicates, equal texts, split.group",
         "Curated rows": f"{proof.curated:,} to train on",

@@ -12,6 +12,7 @@ from siftset.pipeline.reports.run.summary import format_moment
 from siftset.pipeline.storage.catalog import Catalog
 from siftset.pipeline.storage.plan_folder import DIFF_HTML, PLANS
 from siftset.pipeline.storage.tags import tags_of
+from siftset.schemas.plurals import format_count
 from siftset.schemas.results.plan import Approval, Plan
 
 _WORDS = {"pass": "passed", "warn": "warning", "fail": "failed"}
@@ -39,12 +40,16 @@ def describe_standing(catalog: Catalog) -> Child:
         rows = newest.rows.set if newest.rows.set is not None else newest.rows.kept
         names = ", ".join(tags_of(catalog.tags, newest.run.version))
         named = f" ({names})" if names else ""
-        said.append(h("span", f"Version {newest.run.version}{named} holds {rows:,} rows."))
+        said.append(
+            h("span", f"Version {newest.run.version}{named} holds {format_count(rows, 'row')}.")
+        )
     else:
         said.append(h("span", "Nothing is published yet."))
     waiting = [plan for plan in catalog.plans if plan.refusal is None]
     if waiting:
-        count = "One plan waits" if len(waiting) == 1 else f"{len(waiting):,} plans wait"
+        count = (
+            "One plan waits" if len(waiting) == 1 else f"{format_count(len(waiting), 'plan')} wait"
+        )
         said.append(h("a", f"{count} for approval.", href="#plans"))
     return said
 

@@ -17,6 +17,7 @@ from siftset.pipeline.review.cache import content_hash, read_arrays, write_array
 from siftset.pipeline.review.rows import ReviewRows
 from siftset.pipeline.review.vectors import TextVectors
 from siftset.schemas.errors import SignalError
+from siftset.schemas.plurals import format_count
 from siftset.signals.kernels.arrays import to_series
 
 Points = NDArray[np.float32]
@@ -74,7 +75,9 @@ def draw_map(
     for fewer rows than a map is of use for.
     """
     if rows.count < LEAST:
-        raise SignalError(f"{rows.count} rows, expected at least {LEAST} to draw a map of")
+        raise SignalError(
+            f"{format_count(rows.count, 'row')}, expected at least {LEAST} to draw a map of"
+        )
     layout = TRUE_LAYOUT if _has_opentsne() else FLAT_LAYOUT
     key = content_hash(rows.frame.select("text"), f"map {layout}")
     found = read_arrays(cache / f"map-{key}.npz")

@@ -33,6 +33,7 @@ from siftset.pipeline.review.rows import (
     ReviewRows,
 )
 from siftset.pipeline.review.rule_book import RuleBook
+from siftset.schemas.plurals import conjugate, format_count
 from siftset.schemas.results.columns import STATES
 from siftset.signals.formula.tree import Node, Op, show
 
@@ -278,7 +279,7 @@ class ReviewSession:
         """Remember rows chosen on the map, a bit for each row; return a name for them."""
         found = np.unpackbits(np.frombuffer(bits, np.uint8), bitorder="little")
         if found.size // 8 != -(-self.rows.count // 8):
-            raise ValueError(f"expected a bit for each of {self.rows.count:,} rows")
+            raise ValueError(f"expected a bit for each of {format_count(self.rows.count, 'row')}")
         name = secrets.token_hex(4)
         held = self.matcher.selections
         held[name] = found[: self.rows.count].astype(bool)
@@ -293,13 +294,13 @@ class ReviewSession:
         places = self.matcher.order(ask.filter)
         if ask.rows != places.size:
             raise ValueError(
-                f"{places.size:,} rows are meant now, and not the {ask.rows or 0:,} that were "
-                "shown: look again"
+                f"{format_count(places.size, 'row')} {conjugate(places.size, 'are')} meant "
+                f"now, and not the {ask.rows or 0:,} that were shown: look again"
             )
         if not 0 < places.size <= BULK:
             raise ValueError(
-                f"{places.size:,} rows: between 1 and {BULK:,} can be decided at once; write a "
-                "rule into the recipe for more"
+                f"{format_count(places.size, 'row')}: between 1 and {BULK:,} can be decided "
+                "at once; write a rule into the recipe for more"
             )
         return places
 

@@ -29,6 +29,7 @@ from siftset.pipeline.review.rows import FILE, ID, RECORD, REPEATS, SEEN
 from siftset.pipeline.review.session import SAMPLES, ReviewSession
 from siftset.pipeline.storage.atomic_files import atomic_write
 from siftset.schemas.errors import OutputError
+from siftset.schemas.plurals import format_count
 from siftset.signals.formula.tree import Op, show
 
 MOST: Final = 20_000
@@ -74,8 +75,8 @@ def _choose_rows(session: ReviewSession) -> Places:
     found = np.unique(np.concatenate(queued)) if queued else np.zeros(0, np.int64)
     if not 0 < found.size <= MOST:
         raise OutputError(
-            f"{found.size:,} rows of the queues: a file holds at most {MOST:,}; serve the review "
-            "instead, or read less with --set"
+            f"{format_count(found.size, 'row')} of the queues: a file holds at most {MOST:,}; "
+            "serve the review instead, or read less with --set"
         )
     return found
 

@@ -14,6 +14,7 @@ from pydantic import JsonValue
 from siftset.pipeline.review.propose import NEW, Rule
 from siftset.pipeline.storage.atomic_files import atomic_write
 from siftset.schemas.errors import RecipeError
+from siftset.schemas.plurals import format_count
 from siftset.schemas.recipe.loading import LoadedRecipe
 
 ENDINGS = (".yaml", ".yml")
@@ -77,8 +78,8 @@ def _append(old: str, rule: Rule, loaded: LoadedRecipe, chosen: int) -> str:
     end = "\r\n" if "\r\n" in old else "\n"
     said = [
         f"Proposed by siftset review, {datetime.now(UTC):%Y-%m-%d}: {rule.candidate.title}.",
-        f"Made from {chosen:,} chosen rows; on rows that it was not made from its precision is "
-        f"{rule.precision:.0%} and its recall {rule.recall:.0%}.",
+        f"Made from {format_count(chosen, 'chosen row')}; on rows that it was not made from "
+        f"its precision is {rule.precision:.0%} and its recall {rule.recall:.0%}.",
         "Join it with the keys of the same name above, and take one of the two formulas.",
         *describe_rule(rule, loaded).splitlines(),
     ]

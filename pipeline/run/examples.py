@@ -12,6 +12,7 @@ from siftset.pipeline.profile.outside import open_outside
 from siftset.schemas.cache import embedded_model
 from siftset.schemas.errors import MissingExtraError, RecipeError, SourceError, first_line
 from siftset.schemas.model_files import digest_model_files
+from siftset.schemas.plurals import format_count
 from siftset.schemas.recipe.loading import LoadedRecipe
 from siftset.schemas.recipe.selection import Select
 from siftset.signals.formula.tree import digest
@@ -58,8 +59,8 @@ def read_examples(loaded: LoadedRecipe) -> Examples | None:
         raise SourceError(nothing)
     if len(texts) > MOST:
         raise RecipeError(
-            f"{_KEY}: {path} holds {len(texts):,} texts, expected at most {MOST:,}: give some of "
-            "them, such as every tenth"
+            f"{_KEY}: {path} holds {format_count(len(texts), 'text')}, expected at most "
+            f"{MOST:,}: give some of them, such as every tenth"
         )
     if not load_static().embed(texts).any():
         raise RecipeError(
@@ -77,7 +78,7 @@ def describe_selection(select: Select, examples: Examples) -> str:
     """Say in a line which rows are taken."""
     shares = f", equal shares by {select.per}" if select.per is not None else ""
     return (
-        f"{select.rows:,} rows most like the texts of {examples.name} "
+        f"{format_count(select.rows, 'row')} most like the texts of {examples.name} "
         f"(examples {len(examples.texts):,}, method {select.method}, model {select.model}{shares})"
     )
 

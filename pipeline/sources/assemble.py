@@ -28,6 +28,7 @@ from siftset.pipeline.sources.types import Types, fit_columns
 from siftset.schemas.conversations import COLUMN, view
 from siftset.schemas.errors import SourceError
 from siftset.schemas.paths import extract_paths
+from siftset.schemas.plurals import conjugate, format_count
 from siftset.schemas.recipe.messages import Messages
 from siftset.schemas.recipe.source import MessageRepairs, Prepare
 from siftset.schemas.results.columns import SOURCE
@@ -214,7 +215,8 @@ class FileShard:
             self.file.stamp.check()
         if read != part.rows:
             raise SourceError(
-                f"{self.file.name}: {part.rows:,} records were counted and {read:,} are there: the "
+                f"{self.file.name}: {format_count(part.rows, 'record')} "
+                f"{conjugate(part.rows, 'were')} counted and {read:,} are there: the "
                 "file changed while it was read; run again"
             )
 

@@ -13,6 +13,7 @@ from siftset.pipeline.sources.matches import Match, is_hidden
 from siftset.pipeline.sources.saved_datasets import select_saved
 from siftset.pipeline.storage.object_store import Object, is_address
 from siftset.schemas.errors import EmptySourceError, SourceError
+from siftset.schemas.plurals import format_count
 from siftset.schemas.recipe.source import Files
 
 FORMATS: Final = {
@@ -137,7 +138,9 @@ def _choose_files(
             else:
                 skipped += 1
         if skipped:
-            warnings.append(f"{pattern}: {skipped} files skipped, their endings name no format")
+            warnings.append(
+                f"{pattern}: {format_count(skipped, 'file')} skipped, their endings name no format"
+            )
     if not files:
         raise EmptySourceError(
             f"{places[0]}: no file of a known format there; set source.files.format"

@@ -23,6 +23,7 @@ from siftset.pipeline.sources.types import (
 )
 from siftset.schemas.conversations import COLUMN, MESSAGES
 from siftset.schemas.errors import SourceError
+from siftset.schemas.plurals import conjugate, format_count
 from siftset.schemas.recipe.delimited import DelimitedText
 from siftset.schemas.recipe.messages import Messages
 from siftset.schemas.recipe.source import Columns, Delta, Files, Frame, Hub, Prepare
@@ -73,8 +74,8 @@ class MappedFiles:
                     rows = sum(part.rows for part in file.parts)
                     yield (
                         f"{file.types.file}: no column '{column}' ({name}), which other files "
-                        f"have, so that its {rows:,} rows have none; it has "
-                        f"{', '.join(file.types.types) or 'no columns'}"
+                        f"have, so that its {format_count(rows, 'row')} {conjugate(rows, 'have')} "
+                        f"none; it has {', '.join(file.types.types) or 'no columns'}"
                     )
 
     def _mixed_types(self) -> Iterator[str]:
@@ -152,7 +153,7 @@ def map_files(
         )
     if len(types) > MOST_COLUMNS:
         raise SourceError(
-            f"{opened.files[0].types.file}: {len(types):,} columns, expected at most "
+            f"{opened.files[0].types.file}: {format_count(len(types), 'column')}, expected at most "
             f"{MOST_COLUMNS:,}: leave some out, or write them as one column of lists"
         )
     check_extracted(opened.files, types, _wanted_columns(config) | prepare.columns)

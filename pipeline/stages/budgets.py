@@ -12,6 +12,7 @@ from siftset.pipeline.profile.shares import is_above
 from siftset.pipeline.stages.process_shard import WHOLE_SHARD
 from siftset.pipeline.storage.part_files import sample_parts
 from siftset.schemas.errors import FaultBudgetExceeded, SiftsetError
+from siftset.schemas.plurals import conjugate, format_count
 from siftset.schemas.results.metrics import Check, Example
 
 if TYPE_CHECKING:
@@ -39,16 +40,17 @@ def hold_budgets(
     if is_above(Fraction(outcome.faulted, read), recipe.max_fault_rate):
         first = faults[0]
         refusal: SiftsetError | None = FaultBudgetExceeded(
-            f"{outcome.faulted:,} of {balance.read:,} rows cannot be decided because a signal "
-            f"fails on them, more than max_fault_rate {recipe.max_fault_rate:g} allows; first: "
-            f"signal '{first['signal']}' on row {first['row_id']}: {first['error']}; nothing was "
-            "published: fix the signal or raise max_fault_rate"
+            f"{outcome.faulted:,} of {format_count(balance.read, 'row')} cannot be decided "
+            f"because a signal fails on them, more than max_fault_rate {recipe.max_fault_rate:g} "
+            f"allows; first: signal '{first['signal']}' on row {first['row_id']}: "
+            f"{first['error']}; nothing was published: fix the signal or raise max_fault_rate"
         )
     elif is_above(Fraction(balance.unreadable, read), recipe.max_unreadable_share):
         refusal = FaultBudgetExceeded(
-            f"{balance.unreadable:,} of {balance.read:,} records are unreadable, more than "
-            f"max_unreadable_share {recipe.max_unreadable_share:g} allows; nothing was published: "
-            "fix the input or raise max_unreadable_share"
+            f"{balance.unreadable:,} of {format_count(balance.read, 'record')} "
+            f"{conjugate(balance.unreadable, 'are')} unreadable, more than max_unreadable_share "
+            f"{recipe.max_unreadable_share:g} allows; nothing was published: fix the input or "
+            "raise max_unreadable_share"
         )
         checks.append(_check_unreadable(run, outcome))
     else:
@@ -75,7 +77,8 @@ def _check_faults(
         failed=outcome.faulted,
         rows=outcome.balance.read,
         threshold=f"max_fault_rate {run.job.recipe.max_fault_rate:g}",
-        message=f"signal faults: {outcome.faulted:,} of {outcome.balance.read:,} rows are left "
+        message=f"signal faults: {outcome.faulted:,} of "
+        f"{format_count(outcome.balance.read, 'row')} {conjugate(outcome.faulted, 'are')} left "
         f"open; first: signal '{first['signal']}' raised {first['error']}",
         advice=f"run  siftset explain {run.job.loaded.path} --row {first['row_id']}  for the "
         "traceback; all of them lie in faults.json beside this page",

@@ -16,6 +16,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from siftset.pipeline.storage.part_files import Mask, Part, rows_at
+from siftset.schemas.plurals import conjugate, format_count
 from siftset.schemas.recipe.section import label_text
 from siftset.schemas.results.metrics import KeptClass, LabelCut
 from siftset.signals.label_votes.cut_statistic import Reference, keep_best, measure_cut
@@ -91,8 +92,8 @@ def cut_labels(run: CurateRun, parts: Sequence[Part], kept: Mask) -> CutRows | N
         classes=tuple(_count_classes(voters.classes, labels, known, best)),
     )
     run.progress.say(
-        f"{facts.taken:,} of {facts.rows:,} voted labels stay, those that the texts nearby agree "
-        "with most"
+        f"{facts.taken:,} of {format_count(facts.rows, 'voted label')} "
+        f"{conjugate(facts.taken, 'stay')}, those that the texts nearby agree with most"
     )
     return CutRows(stays, facts)
 

@@ -13,6 +13,7 @@ from siftset.pipeline.stages.publish import render_report, write_metrics
 from siftset.pipeline.storage.atomic_files import atomic_write, write_json
 from siftset.pipeline.storage.run_folder import MANIFEST, RunFolder
 from siftset.schemas.errors import describe_error
+from siftset.schemas.plurals import format_count
 from siftset.schemas.recipe.environment import hide_in_json, hide_values
 from siftset.schemas.results.metrics import Check, Rows, RunMetrics
 from siftset.schemas.results.summary import Balance
@@ -64,7 +65,8 @@ def store_dead_run(run: CurateRun, error: BaseException, read: Balance) -> None:
             stage="input",
             passed=False,
             rows=read.read,
-            message=f"The run died of {describe_error(error)}, after {read.read:,} rows.",
+            message=f"The run died of {describe_error(error)}, "
+            f"after {format_count(read.read, 'row')}.",
             advice=f"this is a defect, not a fault of the data: report it with {ERROR}, which lies "
             "beside this page",
         )

@@ -18,6 +18,7 @@ from siftset.pipeline.run.frozen_split import (
 )
 from siftset.pipeline.storage.run_folder import MANIFEST, RunFolder
 from siftset.schemas.errors import RecipeError
+from siftset.schemas.plurals import conjugate, format_count
 from siftset.schemas.results.columns import SPLITS
 from siftset.signals.formula.tree import digest
 
@@ -43,15 +44,16 @@ def freeze_split(run: CurateRun, kept: Iterable[pl.DataFrame]) -> FrozenSplit | 
     found = rows[STRATUM].n_unique()
     if found > MOST:
         raise RecipeError(
-            f"split.stratify: '{split.stratify}' has {found:,} values, expected at most {MOST:,}: "
-            "name a column of classes"
+            f"split.stratify: '{split.stratify}' has {format_count(found, 'value')}, expected "
+            f"at most {MOST:,}: name a column of classes"
         )
     strata = rows.filter(GROUPED).group_by(POINT).agg(pl.col(STRATUM).n_unique())
     mixed = strata.filter(pl.col(STRATUM) > 1).height
     if mixed:
         raise RecipeError(
-            f"split: stratify with group needs one '{split.stratify}' a group, and {mixed:,} "
-            "groups have several: leave one of the two out, or stratify by what a group decides"
+            f"split: stratify with group needs one '{split.stratify}' a group, and "
+            f"{format_count(mixed, 'group')} {conjugate(mixed, 'have')} several: "
+            "leave one of the two out, or stratify by what a group decides"
         )
     shares = {name: float(getattr(split, name)) for name in SPLITS}
     names = given_splits(shares)

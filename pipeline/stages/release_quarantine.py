@@ -13,6 +13,7 @@ from siftset.pipeline.run.released_rows import CONTENT, KEY, QuarantineFixes, re
 from siftset.pipeline.storage.remote import fetch_below
 from siftset.pipeline.storage.run_folder import RUNS, RunFolder, run_folders
 from siftset.schemas.errors import SourceError
+from siftset.schemas.plurals import format_count
 
 if TYPE_CHECKING:
     from siftset.pipeline.run.job import Job
@@ -36,13 +37,13 @@ def release_rows(job: Job, fixed: Path | None) -> tuple[Job, str]:
     original = _read_originals(job, found)
     if found.height and original.is_empty():
         raise SourceError(
-            f"none of the {found.height:,} quarantined rows is in the source of this recipe: "
-            "expected the quarantine of one of its runs"
+            f"none of the {format_count(found.height, 'quarantined row')} is in the source of "
+            "this recipe: expected the quarantine of one of its runs"
         )
     changed = _select_changed(original, found, job.read_schema)
     good = job.label_rows(changed).filter(~job.rules.failing())
     said = (
-        f"{good.height:,} of {found.height:,} quarantined rows released: "
+        f"{good.height:,} of {format_count(found.height, 'quarantined row')} released: "
         f"{original.height - changed.height:,} are unchanged, "
         f"{changed.height - good.height:,} still break a rule, "
         f"{found.height - original.height:,} are not records of the source"

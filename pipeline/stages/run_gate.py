@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from siftset.pipeline.gate.prepare import is_shipped
+from siftset.schemas.plurals import format_count
 from siftset.schemas.recipe.integrity import Integrity
 from siftset.schemas.recipe.loading import LoadedRecipe
 
@@ -44,7 +45,7 @@ def run_suites(
             found.append(run_gate(paths, suite=suites, folder=folder))
         checks = [check for result in found for check in result.checks]
         passed = sum(check.passed for check in checks)
-        stage.advance(len(checks), f"{passed:,} of {len(checks):,} checks pass")
+        stage.advance(len(checks), f"{passed:,} of {format_count(len(checks), 'check')} pass")
     return tuple(found)
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from siftset.pipeline.storage.part_files import Part, count_rows
 from siftset.pipeline.storage.table import DataFile
 from siftset.schemas.errors import BalanceError
+from siftset.schemas.plurals import format_count
 from siftset.schemas.results.columns import SPLITS
 from siftset.schemas.results.summary import Balance
 
@@ -60,7 +61,9 @@ class RunOutcome:
             counted["rejected"] = (self.balance.rejected, self.parts["rejected"])
         for name, (rows, parts) in counted.items():
             if rows != count_rows(parts):
-                raise BalanceError(f"{rows:,} rows {name}, but {count_rows(parts):,} put aside")
+                raise BalanceError(
+                    f"{format_count(rows, 'row')} {name}, but {count_rows(parts):,} put aside"
+                )
 
     @property
     def fresh(self) -> tuple[DataFile, ...]:

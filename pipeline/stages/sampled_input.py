@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 import polars as pl
 import polars_hash as plh
 
+from siftset.schemas.plurals import format_count
+
 if TYPE_CHECKING:
     from siftset.pipeline.sources.batch import Batch, Shard
 
@@ -62,4 +64,4 @@ class _Window:
 
 def sampled_rows(shards: Sequence[Shard], count: int, *, seed: int) -> tuple[Shard, ...]:
     """Return one shard with `count` rows drawn by a seeded hash of row_id, in order."""
-    return (_Window(f"sample of {count:,} rows", tuple(shards), count, seed),)
+    return (_Window(f"sample of {format_count(count, 'row')}", tuple(shards), count, seed),)

@@ -18,6 +18,7 @@ import polars as pl
 from siftset.pipeline.stages.selection_pool import Pool, count_labels, sample_texts, survey_pool
 from siftset.pipeline.storage.part_files import Mask, Part, rows_at
 from siftset.schemas.errors import RecipeError
+from siftset.schemas.plurals import conjugate, format_count
 from siftset.schemas.results.metrics import ClassShare, Selection
 from siftset.signals.builtin.similar import embed_minilm
 from siftset.signals.selection.choice import SCORES, find_directions, take_best_rows
@@ -80,8 +81,8 @@ def select_rows(run: CurateRun, parts: Sequence[Part], kept: Mask) -> RowSelecti
         else (),
     )
     run.progress.say(
-        f"{facts.taken:,} of {facts.rows:,} rows are selected, those most like "
-        f"the texts of {facts.near}"
+        f"{facts.taken:,} of {format_count(facts.rows, 'row')} {conjugate(facts.taken, 'are')} "
+        f"selected, those most like the texts of {facts.near}"
     )
     return RowSelection(taken, facts)
 
@@ -90,8 +91,9 @@ def _share_rows(select: Select, pool: Pool) -> list[int]:
     most = min(MOST_CLASSES, select.rows)
     if len(pool.names) > most:
         raise RecipeError(
-            f"select.per: '{select.per}' has {len(pool.names):,} values, expected at most {most:,} "
-            f"where {select.rows:,} rows are taken: name a column of classes, or take more rows"
+            f"select.per: '{select.per}' has {format_count(len(pool.names), 'value')}, "
+            f"expected at most {most:,} where {format_count(select.rows, 'row')} "
+            f"{conjugate(select.rows, 'are')} taken: name a column of classes, or take more rows"
         )
     return share_equally(select.rows, pool.sizes)
 

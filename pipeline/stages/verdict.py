@@ -15,6 +15,7 @@ from siftset.pipeline.stages.measures.measure import measure
 from siftset.pipeline.stages.process_shard import WHOLE_SHARD
 from siftset.pipeline.stages.run_gate import run_suites
 from siftset.schemas.errors import GateFailed
+from siftset.schemas.plurals import format_count
 from siftset.schemas.recipe.integrity import Threshold
 from siftset.schemas.results.metrics import Check, Verdict
 
@@ -90,7 +91,9 @@ def _judge_run(run: CurateRun, results: Sequence[ShardResult], outcome: RunOutco
             if action == "block" and rows:
                 counted[reason] = counted.get(reason, 0) + rows
     if counted:
-        blocked = ", ".join(f"{reason} in {rows:,} rows" for reason, rows in counted.items())
+        blocked = ", ".join(
+            f"{reason} in {format_count(rows, 'row')}" for reason, rows in counted.items()
+        )
         return Judgement("fail", refusal=GateFailed(f"{blocked}; nothing was published"))
     if not outcome.set_rows and not recipe.allow_empty:
         return Judgement(

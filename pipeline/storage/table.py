@@ -17,6 +17,7 @@ import polars as pl
 
 from siftset.pipeline.storage.atomic_files import link_or_copy, sync
 from siftset.schemas.errors import OutputError
+from siftset.schemas.plurals import format_count
 from siftset.schemas.results.columns import SPLITS
 
 if TYPE_CHECKING:
@@ -95,7 +96,8 @@ class Store:
         gone = len(changed) - came.height
         return (
             f"another program changed the set after version {current.version}: it added "
-            f"{counted:,} rows in {came.height:,} files and removed {gone:,} files"
+            f"{format_count(counted, 'row')} in {format_count(came.height, 'file')} and "
+            f"removed {format_count(gone, 'file')}"
         )
 
     def _changed_files(self, version: int, other: int) -> set[str]:

@@ -11,6 +11,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from siftset.schemas.errors import SignalError
+from siftset.schemas.plurals import format_count
 from siftset.signals.evaluation.faults import blame_row, isolate_faults
 from siftset.signals.evaluation.spec import Preprocessor, SignalSpec, make_expression
 
@@ -101,8 +102,8 @@ def _run_block(
         answer = _checked_series(signal.function(*piece.values()), signal.name)
     if len(answer) != size:
         raise SignalError(
-            f"signal '{signal.name}' gave {len(answer):,} answers for {size:,} rows, "
-            "expected one for each row"
+            f"signal '{signal.name}' gave {format_count(len(answer), 'answer')} for "
+            f"{format_count(size, 'row')}, expected one for each row"
         )
     return to_answers(signal, answer)
 
@@ -118,7 +119,8 @@ def _run_step_block(
         made = _checked_series(step.function(*piece.values()), step.name)
     if len(made) != end - start:
         raise SignalError(
-            f"preprocessor '{step.name}' gave {len(made):,} values for {end - start:,} rows"
+            f"preprocessor '{step.name}' gave {format_count(len(made), 'value')} for "
+            f"{format_count(end - start, 'row')}"
         )
     return made
 

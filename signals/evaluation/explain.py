@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import polars as pl
 
+from siftset.schemas.plurals import format_count
 from siftset.signals.evaluation.decider import FormulaDecider
 from siftset.signals.evaluation.statistics import Statistics
 
@@ -42,9 +43,10 @@ def explain(statistics: Statistics) -> str:
     if any(signal.fused for _, signal in found):
         lines.append("* asked about every row in one pass, whose time is divided evenly")
     lines.append(
-        f"{statistics.rows:,} rows: {statistics.kept:,} kept, {statistics.unknown:,} unknown, "
-        f"{statistics.faulted:,} faulted; {statistics.seconds:.3f} s deciding, "
-        f"{statistics.planning:.3f} s measuring ({statistics.plans} plans)"
+        f"{format_count(statistics.rows, 'row')}: {statistics.kept:,} kept, "
+        f"{statistics.unknown:,} unknown, {statistics.faulted:,} faulted; "
+        f"{statistics.seconds:.3f} s deciding, {statistics.planning:.3f} s measuring "
+        f"({format_count(statistics.plans, 'plan')})"
     )
     return "\n".join(lines)
 

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from siftset.schemas.errors import FormulaError
+from siftset.schemas.plurals import format_count
 from siftset.signals.formula.parser import MAX_DEPTH, AmbiguousError, Reader, shorten_text
 from siftset.signals.formula.tree import Inline, Node, canonical, digest, leaves, show
 
@@ -102,8 +103,8 @@ def _check_size(text: str) -> None:
         raise FormulaError("formula: it is empty; name at least one signal, such as  nike & ~spam")
     if len(text) > MAX_LENGTH:
         raise FormulaError(
-            f"formula: {len(text):,} characters long, at most {MAX_LENGTH:,} are read; "
-            "put long word lists in a file and name it by `keyword: {list: ...}`"
+            f"formula: {format_count(len(text), 'character')} long, at most {MAX_LENGTH:,} "
+            "are read; put long word lists in a file and name it by `keyword: {list: ...}`"
         )
     bare = _LITERAL.sub("''", text)
     if _measure_depth(bare) > MAX_DEPTH:

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from siftset.schemas.errors import MissingExtraError, SignalError
 from siftset.schemas.group_keys import join_group
+from siftset.schemas.plurals import format_count
 from siftset.signals.label_doubt.confident_learning import DoubtfulPair, LabelQuality, Labels
 from siftset.signals.label_doubt.many_classes import RidgeSums
 from siftset.signals.static_vectors.model import load_static
@@ -170,8 +171,9 @@ def fit_fold_models(blocks: Blocks, group: Sequence[str] = ()) -> FoldModels:
     classes, rows, rarity = _count_rows(blocks)
     if rows < LEAST or len(classes) < 2:
         raise SignalError(
-            f"label_doubt: {rows:,} labelled rows of {len(classes)} classes, expected at least "
-            f"{LEAST} rows and 2 classes: name the column of labels with  label:  in the source"
+            f"label_doubt: {format_count(rows, 'labelled row')} of "
+            f"{format_count(len(classes), 'class')}, expected at least {LEAST} rows and 2 "
+            "classes: name the column of labels with  label:  in the source"
         )
     if len(classes) > MANY_CLASSES:
         vectors, words = _solve_models(blocks, classes, rarity)

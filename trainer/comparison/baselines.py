@@ -8,6 +8,7 @@ from typing import Final
 
 import numpy as np
 
+from siftset.schemas.plurals import format_count
 from siftset.schemas.results.comparison import BaselineChange
 from siftset.schemas.results.summary import Finding
 from siftset.trainer.comparison.training_texts import TrainingTexts
@@ -109,6 +110,7 @@ def judge_baselines(against: Sequence[BaselineChange]) -> Iterator[Finding]:
             "a baseline is as good",
             "warning",
             f"{claim}: {change.name} {change.before:.3f} against {change.after:.3f}, difference "
-            f"{change.difference:+.3f} ({within}; paired on {change.n:,} rows); {todo}",
+            f"{change.difference:+.3f} ({within}; paired on {format_count(change.n, 'row')}); "
+            f"{todo}",
             change.difference,
         )

@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 import polars as pl
 
+from siftset.schemas.plurals import conjugate, format_count
 from siftset.schemas.results.comparison import Golden
 from siftset.trainer.comparison.baselines import judge_baselines
 from siftset.trainer.comparison.classification_scores import (
@@ -59,7 +60,10 @@ def compare_classification(
     )
     notes = list(note_baselines(training, questions, setting, before))
     if unlabelled:
-        notes.append(f"{unlabelled:,} rows have no label and were left out")
+        notes.append(
+            f"{format_count(unlabelled, 'row')} without a label {conjugate(unlabelled, 'were')} "
+            "left out"
+        )
     return TaskComparison(
         changes=changes,
         classification=found,

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from siftset.schemas.errors import TrainingError
+from siftset.schemas.plurals import format_count
 from siftset.schemas.recipe.train import Train
 from siftset.trainer.data.masks import keyed_bits, keyed_uniform
 
@@ -71,8 +72,8 @@ class BatchPlan:
     def _find_cuts(self) -> Sequence[int]:
         if len(self.lengths) < self.world:
             raise TrainingError(
-                f"{len(self.lengths)} rows cannot be shared by {self.world} processes: "
-                "start fewer processes or give more rows"
+                f"{format_count(len(self.lengths), 'row')} cannot be shared by {self.world} "
+                "processes: start fewer processes or give more rows"
             )
         n = len(self.lengths)
         if self.tokens is None:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from siftset.schemas.errors import RecipeError
+from siftset.schemas.plurals import format_count
 from siftset.schemas.results.comparison import Token
 from siftset.trainer.data.masks import EVALUATION, keyed_uniform
 from siftset.trainer.inference.protocols import TokenVocabulary
@@ -265,7 +266,7 @@ def check_masks(prompt: str, found: int, max_length: int) -> None:
     if found != written:
         raise RecipeError(
             f"prompt '{prompt[:60]}' has {written} masks, but {found} within the "
-            f"{max_length} tokens that the model reads: shorten it"
+            f"{format_count(max_length, 'token')} that the model reads: shorten it"
         )
 
 

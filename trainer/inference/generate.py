@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from siftset.schemas.errors import ModelError
+from siftset.schemas.plurals import format_count
 from siftset.trainer.data.chat import ChatTemplate, LearnedText
 from siftset.trainer.data.chat_tokens import ChatEncoder
 from siftset.trainer.data.pairs import encode_pairs, encode_prompts
@@ -33,7 +34,7 @@ def count_prompt_room(length: int, max_new_tokens: int, key: str = _ANSWER_KEYS)
     if max_new_tokens >= length:
         raise ModelError(
             f"{key} {max_new_tokens} leaves no room for a prompt in the model's "
-            f"{length} tokens: lower it"
+            f"{format_count(length, 'token')}: lower it"
         )
     return length - max_new_tokens
 

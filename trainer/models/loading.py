@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from siftset.schemas.errors import MissingExtraError, ModelError
 from siftset.schemas.model_files import ADAPTER_CONFIG, digest_model_files
+from siftset.schemas.plurals import format_count
 from siftset.schemas.tasks import TASKS, TaskName
 from siftset.trainer.models.embedded import EMBEDDED, compose_head, find_embedded
 
@@ -295,8 +296,9 @@ def _agree_on_padding(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase
     rows = int(model.get_input_embeddings().weight.shape[0])  # type: ignore[index]
     if len(tokenizer) > rows:
         raise ModelError(
-            f"the tokenizer of {model.config._name_or_path} knows {len(tokenizer):,} tokens, its "
-            f"model only {rows:,}: they do not belong together"
+            f"the tokenizer of {model.config._name_or_path} knows "
+            f"{format_count(len(tokenizer), 'token')}, its model only {rows:,}: they do not "
+            "belong together"
         )
 
 

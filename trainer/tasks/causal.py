@@ -11,6 +11,7 @@ import polars as pl
 
 from siftset.schemas.conversations import COLUMN, MESSAGES
 from siftset.schemas.errors import TrainingError
+from siftset.schemas.plurals import format_count
 from siftset.trainer.data.chat import ChatTemplate, find_chat_template
 from siftset.trainer.data.chat_counts import ChatCounts
 from siftset.trainer.data.chat_tokens import ChatEncoder
@@ -122,7 +123,7 @@ class CausalTask(LanguageTask):
             reason, rows = counts.left_out.most_common(1)[0]
             raise TrainingError(
                 f"no conversation can be learned: {reason} ({rows:,} of "
-                f"{counts.left_out.total():,} rows): fix the rows, choose another "
+                f"{format_count(counts.left_out.total(), 'row')}): fix the rows, choose another "
                 "train.chat_template, or raise train.max_length"
             )
 

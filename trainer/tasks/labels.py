@@ -11,6 +11,7 @@ from pathlib import Path
 import polars as pl
 
 from siftset.schemas.errors import TrainingError
+from siftset.schemas.plurals import conjugate, format_count
 from siftset.schemas.recipe.section import label_text
 from siftset.schemas.recipe.train import Train
 from siftset.trainer.tasks.reading import columns_of, scan_files
@@ -47,7 +48,7 @@ def find_labels(files: Mapping[str, Sequence[Path]], config: Train) -> Labels:
         if unmapped:
             raise TrainingError(
                 f"train.labels does not map {', '.join(map(repr, unmapped[:5]))}, found in split "
-                f"{split} ({found[unmapped[0]]:,} rows): add it"
+                f"{split} ({format_count(found[unmapped[0]], 'row')}): add it"
             )
     values = sorted({*train, *config.labels}, key=_sort_key)
     names = tuple(dict.fromkeys(config.labels.get(value, value) for value in values))
@@ -77,19 +78,19 @@ def _count_labels(files: Sequence[Path], split: str, config: Train) -> dict[str,
             )
         frame = lists.to_frame("label").explode("label", empty_as_null=False)
     counted = frame.group_by("label").len()
-    missing = counted.filter(pl.col("label").is_null())["len"].sum()
+    missing = int(counted.filter(pl.col("label").is_null())["len"].sum())
     if missing:
         raise TrainingError(
-            f"{missing:,} rows of split {split} have no label: drop them in the formula or label "
-            "them"
+            f"{format_count(missing, 'row')} of split {split} {conjugate(missing, 'have')} no "
+            "label: drop them in the formula or label them"
         )
     out: Counter[str] = Counter()
     for value, n in counted.iter_rows():
         out[label_text(value)] += n
     if out[""] and "" not in config.labels:
         raise TrainingError(
-            f'{out[""]:,} rows of split {split} have the empty label "": give it a name in '
-            "train.labels, or drop these rows in the formula"
+            f"{format_count(out[''], 'row')} of split {split} {conjugate(out[''], 'have')} the "
+            'empty label "": give it a name in train.labels, or drop these rows in the formula'
         )
     return dict(+out)
 
@@ -129,7 +130,9 @@ def _check_seen(
     for split, found in counts.items():
         unseen = [v for v in found if v not in by_value or not seen[names[by_value[v]]]]
         if unseen:
-            shown = ", ".join(f"{value!r} ({found[value]:,} rows)" for value in unseen[:5])
+            shown = ", ".join(
+                f"{value!r} ({format_count(found[value], 'row')})" for value in unseen[:5]
+            )
             more = f" and {len(unseen) - 5} more" if len(unseen) > 5 else ""
             raise TrainingError(
                 f"labels of split {split} are never in train: {shown}{more}; the model cannot "

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Final
 
+from siftset.schemas.plurals import conjugate, format_count
 from siftset.schemas.results.summary import Finding
 from siftset.trainer.data.chat_counts import ChatCounts
 from siftset.trainer.data.tokens import SplitTokens
@@ -38,8 +39,9 @@ def check_chats(tokens: Mapping[str, SplitTokens], length: int) -> list[Finding]
 def _check_split(split: str, counts: ChatCounts, length: int) -> Iterator[Finding]:
     ways = "; ".join(f"{_WAYS[way]} ({chats:,})" for way, chats in counts.ways.most_common())
     said = (
-        f"{counts.answers:,} answers of {counts.chats:,} conversations of {split} are learned: "
-        f"{ways}"
+        f"{format_count(counts.answers, 'answer')} of "
+        f"{format_count(counts.chats, 'conversation')} of {split} "
+        f"{conjugate(counts.answers, 'are')} learned: {ways}"
     )
     if counts.ways["answers"]:
         said += f"; {counts.tokens / max(counts.plain_tokens, 1):.1f} times the tokens"
@@ -53,22 +55,24 @@ def _check_split(split: str, counts: ChatCounts, length: int) -> Iterator[Findin
     if counts.shortened:
         share = counts.shortened / every
         said = (
-            f"{counts.shortened:,} of {every:,} conversations of {split} ({share:.1%}) lost their "
-            f"first exchanges to fit into {length} tokens: raise train.max_length to keep them"
+            f"{counts.shortened:,} of {format_count(every, 'conversation')} of {split} "
+            f"({share:.1%}) lost their first exchanges to fit into "
+            f"{format_count(length, 'token')}: raise train.max_length to keep them"
         )
         yield Finding("shortened", "warning" if share > _FEW else "note", said, share)
     if counts.left_out:
         share = counts.left_out.total() / every
         reasons = "; ".join(f"{why} ({rows:,})" for why, rows in counts.left_out.most_common(3))
         said = (
-            f"{counts.left_out.total():,} of {every:,} conversations of {split} ({share:.1%}) are "
-            f"left out: {reasons}"
+            f"{counts.left_out.total():,} of {format_count(every, 'conversation')} of {split} "
+            f"({share:.1%}) are left out: {reasons}"
         )
         yield Finding("left out", "warning" if share > _FEW else "note", said, share)
     if counts.edges > _EDGES * counts.answers:
         said = (
-            f"turn marks are no tokens of this tokenizer: {counts.edges:,} tokens of {split} lie "
-            "across the edge of an answer: choose a train.chat_template whose marks it knows"
+            f"turn marks are no tokens of this tokenizer: {format_count(counts.edges, 'token')} "
+            f"of {split} {conjugate(counts.edges, 'lie')} across the edge of an answer: choose a "
+            "train.chat_template whose marks it knows"
         )
         yield Finding("turn marks", "warning", said, counts.edges / max(counts.answers, 1))
     if counts.endless:

@@ -10,6 +10,7 @@ from typing import Final, Literal
 import numpy as np
 
 from siftset.schemas.errors import TrainingError
+from siftset.schemas.plurals import conjugate, format_count
 from siftset.schemas.recipe.train import Train
 from siftset.schemas.results.comparison import Forgetting
 from siftset.schemas.results.lineage import TrainingData
@@ -115,8 +116,8 @@ def check_data(task: Task, tokens: Mapping[str, SplitTokens], config: Train) -> 
                 Finding(
                     "truncation",
                     "warning" if share > CUT else "note",
-                    f"{some.cut:,} of {some.texts:,} texts of {split} ({share:.1%}) were cut to "
-                    f"{task.length} tokens",
+                    f"{some.cut:,} of {format_count(some.texts, 'text')} of {split} "
+                    f"({share:.1%}) were cut to {format_count(task.length, 'token')}",
                     share,
                 )
             )
@@ -136,8 +137,8 @@ def check_data(task: Task, tokens: Mapping[str, SplitTokens], config: Train) -> 
             Finding(
                 "max_length",
                 "note",
-                f"train.max_length: {config.max_length} is more than the {task.length} tokens of "
-                "the model",
+                f"train.max_length: {config.max_length} is more than the "
+                f"{format_count(task.length, 'token')} of the model",
                 float(task.length),
             )
         )
@@ -154,8 +155,9 @@ def _check_size(tokens: SplitTokens, config: Train) -> list[Finding]:
         Finding(
             "too little data",
             "warning",
-            f"{tokens.texts:,} training rows are few for task {config.task} (expected {expected:,} "
-            "or more): train.method: frozen or lora over-fits less",
+            f"{format_count(tokens.texts, 'training row')} {conjugate(tokens.texts, 'are')} "
+            f"few for task {config.task} (expected {expected:,} or more): train.method: frozen or "
+            "lora over-fits less",
             float(tokens.texts),
         )
     ]
@@ -171,15 +173,15 @@ def _check_balance(task: Task) -> list[Finding]:
     unbalanced = Finding(
         "class imbalance",
         "warning",
-        f"class {high!r} has {counts[high]:,} training rows, {low!r} only {counts[low]:,}: set  "
-        "train.class_weights: balanced",
+        f"class {high!r} has {format_count(counts[high], 'training row')}, {low!r} only "
+        f"{counts[low]:,}: set  train.class_weights: balanced",
         ratio,
     )
     few = Finding(
         "too few rows of a class",
         "warning",
-        f"class {low!r} has {counts[low]:,} training rows (expected {FEW_PER_CLASS} or more): its "
-        "figures will be unsure",
+        f"class {low!r} has {format_count(counts[low], 'training row')} (expected "
+        f"{FEW_PER_CLASS} or more): its figures will be unsure",
         float(counts[low]),
     )
     return [unbalanced] * (ratio >= IMBALANCE) + [few] * (counts[low] < FEW_PER_CLASS)

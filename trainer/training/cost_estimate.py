@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from pydantic import JsonValue
 
+from siftset.schemas.plurals import format_count
 from siftset.schemas.recipe.train import Train
 from siftset.trainer.data.tokens import SplitTokens
 from siftset.trainer.models.hardware import Hardware
@@ -43,7 +44,7 @@ class CostEstimate:
             f"{_format_bytes(self.model_bytes)}, about "
             f"{_format_bytes(self.state_bytes + self.activation_bytes)} to train, "
             f"{_format_flops(self.flops_per_batch)} a full batch, "
-            f"{self.tokens:,} tokens an epoch"
+            f"{format_count(self.tokens, 'token')} an epoch"
         )
 
     def to_json(self) -> dict[str, JsonValue]:

@@ -15,6 +15,7 @@ import numpy as np
 import polars as pl
 
 from siftset.schemas.errors import Interrupted, MissingExtraError, ModelError, TrainingError
+from siftset.schemas.plurals import conjugate, format_count
 from siftset.schemas.progress import Progress, Silent
 from siftset.schemas.recipe.train import Search, Train
 from siftset.schemas.results.lineage import TrainingData
@@ -138,7 +139,8 @@ def cross_validate(config: Train, folds: int, trial: Trial) -> tuple[FoldFigure,
     parts = assign_folds(rows, folds, trial.seed, trial.group, trial.data.group)
     if parts.n_unique() < folds:
         raise TrainingError(
-            f"train.folds: {folds} folds need as many different texts, found {parts.n_unique()}"
+            f"train.folds: {format_count(folds, 'fold')} {conjugate(folds, 'need')} as many "
+            f"different texts, found {parts.n_unique()}"
         )
     found: list[dict[str, float]] = []
     with trial.progress.stage("cross-validation", folds) as stage:

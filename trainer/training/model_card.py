@@ -12,6 +12,7 @@ from typing import Final
 
 from pydantic import JsonValue
 
+from siftset.schemas.plurals import format_count
 from siftset.schemas.recipe.environment import hide_values
 from siftset.schemas.recipe.train import Train
 from siftset.schemas.results.comparison import Change, Comparison, Interval
@@ -143,7 +144,7 @@ def _write_changes(facts: CardFacts) -> Iterator[str]:
         yield "It was not compared with the model before."
         return
     yield (
-        f"Both were asked the same {comparison.questions.rows:,} held-out rows "
+        f"Both were asked the same {format_count(comparison.questions.rows, 'held-out row')} "
         f"(questions `{comparison.questions.hash[:12]}`). Before: {comparison.before_kind}, "
         f"`{_escape(comparison.before.name)}`."
     )
@@ -189,7 +190,9 @@ def _training_rows(facts: CardFacts) -> list[tuple[str, ...]]:
     revision = facts.revision or config.revision
     at = f" at `{revision}`" if revision else ""
     length = (
-        f"{config.max_steps:,} steps at most" if config.max_steps else f"{config.epochs:g} epochs"
+        f"{format_count(config.max_steps, 'step')} at most"
+        if config.max_steps
+        else f"{config.epochs:g} epochs"
     )
     hardware = ", ".join(
         f"{name} {value}"
@@ -205,11 +208,17 @@ def _training_rows(facts: CardFacts) -> list[tuple[str, ...]]:
     return [
         ("Base model", f"`{_escape(config.model)}`{at}"),
         ("Task and method", f"{config.task}, {method}"),
-        ("Budget", f"{length}, {result.steps:,} steps done, batches of {config.batch_size}"),
+        (
+            "Budget",
+            f"{length}, {format_count(result.steps, 'step')} done, batches of {config.batch_size}",
+        ),
         ("Learning rate", f"{config.learning_rate:g}, {config.lr_scheduler_type}"),
-        ("Longest input", f"{config.max_length} tokens"),
+        ("Longest input", format_count(config.max_length, "token")),
         ("Seed", str(facts.seed)),
-        ("Speed", f"{result.tokens_per_second:,.0f} tokens/s, {result.seconds:,.0f} s in all"),
+        (
+            "Speed",
+            f"{format_count(result.tokens_per_second, 'token')}/s, {result.seconds:,.0f} s in all",
+        ),
         ("Hardware", _escape(hardware) or "not recorded"),
         ("Versions", ", ".join(f"{name} {v}" for name, v in library_versions().items())),
     ]
@@ -226,7 +235,7 @@ def _write_trials(trials: Trials) -> Iterator[str]:
         yield markdown_table(("Settings", found.metric, ""), rows)
     if trials.folds:
         folds = len(trials.folds[0].values)
-        yield f"Cross-validation over {folds} folds of train and validation:"
+        yield f"Cross-validation over {format_count(folds, 'fold')} of train and validation:"
         header = ("Metric", "Mean", "Standard deviation", "Each fold")
         rows = []
         for fold in trials.folds:

@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 from typing import Final
 
+from siftset.schemas.plurals import format_count
 from siftset.schemas.recipe.environment import hide_values
 from siftset.schemas.results.proof import Proof
 from siftset.trainer.training.model_card import CAME_FROM, markdown_table
@@ -29,8 +30,8 @@ def add_proof(folder: Path, proof: Proof) -> None:
     unit = "points of accuracy" if proof.unit == "points" else "% of the loss"
     header = ("Questions", "Against", "Method", "Strength", f"Difference, {unit}")
     said = (
-        f"{proof.model}; {proof.questions:,} held-out rows of everything read, in {proof.groups:,} "
-        "duplicate groups."
+        f"{proof.model}; {format_count(proof.questions, 'held-out row')} of everything read, "
+        f"in {format_count(proof.groups, 'duplicate group')}."
     )
     part = "\n\n".join((HELPED, proof.sentence, *proof.more, said, markdown_table(header, rows)))
     draft = folder / ".README.md.part"

@@ -14,6 +14,7 @@ from typing import Literal
 from pydantic import JsonValue
 
 from siftset.schemas.errors import Interrupted, StoppedByHand, TrainingError
+from siftset.schemas.plurals import format_count
 from siftset.schemas.progress import Progress
 from siftset.schemas.recipe.train import Train
 from siftset.schemas.results.comparison import Comparison
@@ -191,7 +192,7 @@ class Session:
                 "train.replay mixes in plain text: it fits task mlm, and causal on plain text"
             )
         path, rows = write_replay(replay, files, self.work, self.seed)
-        self.progress.say(f"replay: {rows:,} rows of general text from {replay.path}")
+        self.progress.say(f"replay: {format_count(rows, 'row')} of general text from {replay.path}")
         return (*files, path)
 
     def fit(self) -> None:

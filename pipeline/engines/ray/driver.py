@@ -19,6 +19,7 @@ from siftset.pipeline.engines.shard_results import ShardRecord, load_record, ope
 from siftset.pipeline.sources.assemble import FileParts, FileShard
 from siftset.pipeline.sources.batch import ShardView
 from siftset.schemas.errors import SourceError, error_named
+from siftset.schemas.plurals import conjugate, format_count
 
 if TYPE_CHECKING:
     from ray import ObjectRef
@@ -127,7 +128,8 @@ class Driver:
                 self._accept_record(index, kept)
         if found:
             self.run.progress.say(
-                f"{found:,} of {len(shards):,} shards were done earlier and are kept"
+                f"{found:,} of {format_count(len(shards), 'shard')} {conjugate(found, 'were')} "
+                "done earlier and are kept"
             )
 
     def run_tasks(self, shards: Sequence[tuple[int, Shard]], nodes: Nodes) -> None:

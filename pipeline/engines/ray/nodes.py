@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from siftset.pipeline.engines.ray.code_shipping import stage_files
 from siftset.schemas.errors import RecipeError, SiftsetError
+from siftset.schemas.plurals import format_count
 
 if TYPE_CHECKING:
     from ray import ObjectRef
@@ -269,9 +270,10 @@ class Nodes:
         for name, cost in self.summary().items():
             rate = cost["rows"] / max(cost["cpu_seconds"], 1e-9)
             yield (
-                f"node {name}: {cost['shards']:,.0f} shards, {cost['rows']:,.0f} rows, "
-                f"{cost['cpu_seconds']:,.1f} CPU seconds, {rate:,.0f} rows a CPU second, "
-                f"at most {cost['peak_bytes'] / 2**20:,.0f} MiB in a process"
+                f"node {name}: {format_count(cost['shards'], 'shard')}, "
+                f"{format_count(cost['rows'], 'row')}, {cost['cpu_seconds']:,.1f} CPU seconds, "
+                f"{format_count(rate, 'row')} a CPU second, at most "
+                f"{cost['peak_bytes'] / 2**20:,.0f} MiB in a process"
             )
 
     def _name_node(self, node: str) -> str:

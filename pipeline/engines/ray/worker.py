@@ -39,6 +39,7 @@ from siftset.pipeline.stages.process_shard import (
 from siftset.pipeline.storage.address import WORK
 from siftset.pipeline.storage.object_store import is_address
 from siftset.schemas.errors import OutputError, SiftsetError, SignalError
+from siftset.schemas.plurals import format_count
 from siftset.signals.decider import Decider
 from siftset.signals.formula.formula import parse
 from siftset.signals.label_votes.voters import Voters
@@ -249,7 +250,9 @@ def _watch_limits(payload: TaskPayload, note: Path, over: threading.Event) -> No
         used = _resident_bytes() if payload.memory else 0
         if payload.memory and used > payload.memory:
             _end_process(
-                note, f"it took {used:,} bytes of memory, ray.memory allows {payload.memory:,}"
+                note,
+                f"it took {format_count(used, 'byte')} of memory, ray.memory allows "
+                f"{payload.memory:,}",
             )
 
 

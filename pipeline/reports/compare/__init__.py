@@ -33,6 +33,7 @@ from siftset.pipeline.reports.page import (
     render_page,
 )
 from siftset.pipeline.reports.proof import proof_part
+from siftset.schemas.plurals import format_count
 from siftset.schemas.results.comparison import (
     MIN_UNITS,
     Comparison,
@@ -66,7 +67,10 @@ def compare_report(
     parts += trials.trial_parts(comparison.trials)
     if comparison.golden is not None:
         body = [changes_table(comparison.golden.changes), wins_table(comparison.golden.wins)]
-        lede = f"{comparison.golden.source}, {comparison.golden.n:,} rows, never trained on."
+        lede = (
+            f"{comparison.golden.source}, {format_count(comparison.golden.n, 'row')}, never "
+            "trained on."
+        )
         parts.append(PagePart("golden", "Golden set", body, lede=lede))
     if comparison.forgetting is not None:
         parts.append(_forgetting_part(comparison.forgetting))
@@ -142,12 +146,15 @@ def _show_summary(found: Comparison, predictions: str) -> Child:
     cut = f" ({asked.cut:,} more were left out)" if asked.cut else ""
     drawn = "rows one by one"
     if asked.unit != "row" and asked.units is not None:
-        drawn = f"{asked.units:,} groups of rows (of equal text, or of one group) as a whole"
+        drawn = (
+            f"{format_count(asked.units, 'group')} of rows (of equal text, or of one group) as a "
+            "whole"
+        )
     legend = (
-        f"Both were asked the same {asked.rows:,} held-out rows{cut}; brackets are bootstrap "
-        f"intervals, which draw {drawn}; that of the difference is paired by row. A change is "
-        "better or worse only when its interval leaves out 0; under "
-        f"{MIN_UNITS} independent rows (or prompts) there is no interval and no verdict. "
+        f"Both were asked the same {format_count(asked.rows, 'held-out row')}{cut}; brackets "
+        f"are bootstrap intervals, which draw {drawn}; that of the difference is paired by row. A "
+        f"change is better or worse only when its interval leaves out 0; under {MIN_UNITS} "
+        "independent rows (or prompts) there is no interval and no verdict. "
         f"{_DEFINITIONS.get(found.task, '')}"
     )
     rest = [one for one in found.changes if one not in main]
@@ -200,8 +207,8 @@ def _show_provenance(found: Comparison) -> Markup:
         pairs[f"Model {side}"] = f"{one.name}{revision}{size}, head {one.head}"
     asked = found.questions
     pairs["Questions"] = [
-        f"{asked.rows:,} rows, {asked.prompts:,} prompts, {asked.golden:,} golden, "
-        f"{asked.general:,} general, seed {asked.seed}, ",
+        f"{format_count(asked.rows, 'row')}, {format_count(asked.prompts, 'prompt')}, "
+        f"{asked.golden:,} golden, {asked.general:,} general, seed {asked.seed}, ",
         h("code", asked.hash[:32]),
     ]
     pairs |= {

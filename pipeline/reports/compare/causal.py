@@ -6,6 +6,7 @@ from siftset.pipeline.reports.compare.classes import show_slices
 from siftset.pipeline.reports.compare.figures import wins_table
 from siftset.pipeline.reports.markup import Child, Markup, h
 from siftset.pipeline.reports.page import label_status, note_absence
+from siftset.schemas.plurals import conjugate, format_count
 from siftset.schemas.results.comparison import CausalComparison
 
 
@@ -15,7 +16,11 @@ def show_answers(found: CausalComparison) -> Child:
         return note_absence("No question was asked; add some under compare.prompts.")
     cut = None
     if found.cut_prompts:
-        cut = h("p", f"{found.cut_prompts:,} prompts were cut on the left to leave room to answer.")
+        cut = h(
+            "p",
+            f"{format_count(found.cut_prompts, 'prompt')} {conjugate(found.cut_prompts, 'were')} "
+            "cut on the left to leave room to answer.",
+        )
     shown = []
     for one in found.answers:
         sides = [_answer_side("Before", one.before), _answer_side("After", one.after)]

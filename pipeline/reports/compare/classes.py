@@ -15,6 +15,7 @@ from siftset.pipeline.reports.compare.figures import (
 from siftset.pipeline.reports.compare.metric_names import HEADLINES, name_metric
 from siftset.pipeline.reports.markup import Child, Markup, h
 from siftset.pipeline.reports.page import TableColumn, draw_table, note_absence
+from siftset.schemas.plurals import format_count
 from siftset.schemas.results.comparison import (
     ClassificationComparison,
     ClassifierScores,
@@ -46,8 +47,8 @@ def show_scores(found: ClassificationComparison) -> Child:
     if test is not None:
         said = h(
             "p",
-            f"On {test.fixed + test.broken:,} rows exactly one of the two is right: the model "
-            f"after on {test.fixed:,}, the one before on {test.broken:,} "
+            f"On {format_count(test.fixed + test.broken, 'row')} exactly one of the two is "
+            f"right: the model after on {test.fixed:,}, the one before on {test.broken:,} "
             f"(exact McNemar test, p = {test.p_value:.3g}).",
         )
     head = [TableColumn("Class", "name"), TableColumn("", "name"), TableColumn("Rows", "num")]
@@ -149,8 +150,8 @@ def _draw_curves(
 def show_rows(found: ClassificationComparison) -> Child:
     """Return rows that became right and rows that became wrong."""
     sides = [
-        _row_examples(f"Fixed: {found.fixed_rows:,} rows", found.fixed),
-        _row_examples(f"Newly broken: {found.broken_rows:,} rows", found.broken),
+        _row_examples(f"Fixed: {format_count(found.fixed_rows, 'row')}", found.fixed),
+        _row_examples(f"Newly broken: {format_count(found.broken_rows, 'row')}", found.broken),
     ]
     return h("div", sides, class_="grid2")
 

@@ -7,6 +7,7 @@ from siftset.pipeline.reports.compare.figures import format_number, short_name, 
 from siftset.pipeline.reports.compare.metric_names import name_metric
 from siftset.pipeline.reports.markup import Child, Markup, h
 from siftset.pipeline.reports.page import TableColumn, draw_table, show_figures
+from siftset.schemas.plurals import format_count
 from siftset.schemas.results.comparison import Change, ClassifierScores, Comparison, Estimate
 
 
@@ -25,7 +26,7 @@ def show_headlines(changes: list[Change]) -> Markup:
         (
             format_number(one.after),
             name_metric(one.name) + (" ↓" if one.higher_is_better is False else ""),
-            f"{format_number(one.before)} before, {one.n:,} rows",
+            f"{format_number(one.before)} before, {format_count(one.n, 'row')}",
         )
         for one in changes
     )

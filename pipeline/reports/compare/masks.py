@@ -8,6 +8,7 @@ from siftset.pipeline.reports.charts import draw_bar
 from siftset.pipeline.reports.compare.figures import changes_table, show_pair, wins_table
 from siftset.pipeline.reports.markup import Child, Markup, h
 from siftset.pipeline.reports.page import TableColumn, draw_table, list_facts, note_absence
+from siftset.schemas.plurals import format_count
 from siftset.schemas.results.comparison import (
     MaskChange,
     MlmComparison,
@@ -98,7 +99,11 @@ def show_mass(found: MlmComparison) -> Child:
     lists = [
         h(
             "details",
-            h("summary", f"{one.name}: {len(one.words)} words counted, {len(one.skipped)} not"),
+            h(
+                "summary",
+                f"{one.name}: {format_count(len(one.words), 'word')} counted, {len(one.skipped)} "
+                "not",
+            ),
             h("p", ", ".join(one.words), class_="small"),
             h("p", "More than one token: ", ", ".join(one.skipped), class_="small soft")
             if one.skipped

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from siftset.schemas.plurals import format_count
 from siftset.schemas.results.difference import REASON_WORDS, ReasonCount, RowChange, SetDifference
 from siftset.schemas.results.plan import RowChanges
 
@@ -13,7 +14,7 @@ SIGNS = {"added": "+", "removed": "-", "changed": "~"}
 def describe_difference(found: SetDifference, *, rows: int = 20) -> Iterator[str]:
     """Yield the counts, what is behind them by reason, source and label, then the first rows."""
     yield f"{found.before.name} -> {found.after.name}: {describe_changes(found.changes)}"
-    yield f"  {found.before.rows:,} rows before, {found.after.rows:,} after"
+    yield f"  {format_count(found.before.rows, 'row')} before, {found.after.rows:,} after"
     for name, columns in (("new", found.columns_added), ("gone", found.columns_removed)):
         if columns:
             yield f"  {name} columns: {', '.join(columns)}"
@@ -48,7 +49,10 @@ def describe_changes(changes: RowChanges) -> str:
     """Say how many rows differ, in one line."""
     if not changes.any:
         return "no row differs"
-    told = f"{changes.added:,} rows added, {changes.removed:,} removed, {changes.changed:,} changed"
+    told = (
+        f"{format_count(changes.added, 'row')} added, {changes.removed:,} removed, "
+        f"{changes.changed:,} changed"
+    )
     parts = [
         f"{count:,} {word}"
         for count, word in ((changes.relabelled, "relabelled"), (changes.moved, "moved"))

@@ -15,6 +15,7 @@ from siftset.pipeline.reports.difference.lines import (
     shorten,
 )
 from siftset.pipeline.reports.markup import show_controls
+from siftset.schemas.plurals import format_count
 from siftset.schemas.results.difference import RowChange, SetDifference
 
 _LARGEST: Final = 60_000
@@ -29,7 +30,7 @@ def difference_markdown(found: SetDifference, *, rows: int = 30) -> str:
     lines = [
         f"### {code_span(found.recipe or 'set')}: {describe_changes(found.changes)}{verdict}",
         "",
-        f"{code_span(found.before.name)} with {found.before.rows:,} rows, "
+        f"{code_span(found.before.name)} with {format_count(found.before.rows, 'row')}, "
         f"{code_span(found.after.name)} with {found.after.rows:,}.",
         "",
     ]
@@ -57,7 +58,7 @@ def difference_markdown(found: SetDifference, *, rows: int = 30) -> str:
         lines += _table((column, "before", "after", "added", "removed", "changed"), cells)
     if found.samples:
         shown = found.samples[:rows]
-        lines += [f"<details><summary>{len(shown):,} rows</summary>", ""]
+        lines += [f"<details><summary>{format_count(len(shown), 'row')}</summary>", ""]
         lines += _table(("", "row", "text", "why"), [_row_cells(row) for row in shown])
         lines += ["</details>", ""]
     return _cut(lines)

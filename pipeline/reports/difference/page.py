@@ -24,6 +24,7 @@ from siftset.pipeline.reports.page import (
     show_command,
     show_figures,
 )
+from siftset.schemas.plurals import format_count
 from siftset.schemas.results.difference import (
     KINDS,
     NULL,
@@ -150,7 +151,7 @@ def _list_reasons(found: SetDifference) -> Child:
             REASON_WORDS[reason.reason],
             h("code", reason.detail) if reason.detail else "",
             f"{reason.rows:,}",
-            draw_bar(reason.rows, most, f"{reason.rows:,} rows", fill=f"f{reason.kind}"),
+            draw_bar(reason.rows, most, format_count(reason.rows, "row"), fill=f"f{reason.kind}"),
         ]
         for reason in found.reasons
     ]
@@ -234,7 +235,7 @@ def _list_values(one: Distribution) -> Child:
     return h(
         "div",
         draw_table(columns, rows),
-        note_absence(f"And {more:,} more values.") if more > 0 else None,
+        note_absence(f"And {format_count(more, 'more value')}.") if more > 0 else None,
     )
 
 
@@ -243,7 +244,7 @@ def _draw_numbers(one: Distribution) -> Child:
     bins = list(zip(one.bins, one.before, one.after, strict=True))
     none = next((found for found in bins if found[0] == NULL), None)
     if none is not None:
-        name = f"{name}; none for {none[1]:,} rows before, {none[2]:,} after"
+        name = f"{name}; none for {format_count(none[1], 'row')} before, {none[2]:,} after"
     bins = [found for found in bins if found is not none]
     filled = [at for at, found in enumerate(bins) if found[1] or found[2]]
     shown = bins[filled[0] : filled[-1] + 1] if filled else []
@@ -255,7 +256,9 @@ def _describe_samples(found: SetDifference) -> str:
     every = changes.added + changes.removed + changes.changed
     if len(found.samples) >= every:
         return "Every row that differs."
-    return f"{len(found.samples):,} of {every:,} rows that differ, some for each reason."
+    return (
+        f"{len(found.samples):,} of {format_count(every, 'row')} that differ, some for each reason."
+    )
 
 
 def _list_samples(found: SetDifference, data: str) -> Child:

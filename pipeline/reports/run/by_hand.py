@@ -9,6 +9,7 @@ from siftset.pipeline.reports.markup import Child, h
 from siftset.pipeline.reports.page import TableColumn, draw_table
 from siftset.pipeline.reports.run.actions import write_command
 from siftset.pipeline.reports.run.statement import ReportFinding
+from siftset.schemas.plurals import conjugate, format_count
 from siftset.schemas.results.metrics import RunMetrics
 from siftset.schemas.results.review import ReviewMetrics, SetEstimate
 
@@ -20,22 +21,28 @@ def judge_review(metrics: RunMetrics) -> Iterator[ReportFinding]:
         return
     command = write_command(metrics, "review")
     if found.disputed:
-        claim = f"About {found.disputed:,} rows reviewers disagree; the formula decides them."
+        claim = (
+            f"About {format_count(found.disputed, 'row')} reviewers disagree; the formula decides "
+            "them."
+        )
         todo = "settle them in the queue of disputed rows"
         yield ReportFinding("balance", "warn", claim, todo, command=command)
     if found.stale:
         claim = (
-            f"{found.stale:,} rows read otherwise now than when they were decided: these decisions "
-            "are not applied."
+            f"{format_count(found.stale, 'row')} {conjugate(found.stale, 'have')} changed since "
+            "somebody decided about them: these decisions are not applied."
         )
         todo = "look at them again in the queue of stale rows"
         yield ReportFinding("balance", "warn", claim, todo, command=command)
     for label, rows in found.new_labels.items():
-        claim = f"`{label}` is a label that people alone gave, to {rows:,} rows."
+        claim = f"`{label}` is a label that people alone gave, to {format_count(rows, 'row')}."
         todo = "look whether it is misspelt"
         yield ReportFinding("balance", "warn", claim, todo, command=command)
     if found.orphaned:
-        claim = f"{found.orphaned:,} rows that were decided are not in the input."
+        claim = (
+            f"{format_count(found.orphaned, 'row')} that {conjugate(found.orphaned, 'were')} "
+            "decided are not in the input."
+        )
         todo = "an id column keeps decisions with their rows; what lies in other files is no loss"
         yield ReportFinding("balance", "note", claim, todo, command=command)
     for name, estimate in list_estimates(found):

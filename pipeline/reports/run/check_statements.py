@@ -11,6 +11,7 @@ from siftset.pipeline.reports.page import Level
 from siftset.pipeline.reports.run.actions import explain_example, export_rows, write_command
 from siftset.pipeline.reports.run.statement import WORST_FIRST, ReportFinding
 from siftset.schemas.conversations import COLUMN
+from siftset.schemas.plurals import conjugate, format_count
 from siftset.schemas.results.metrics import Check, RunMetrics, Severity
 
 _LEVEL: Final[dict[Severity, Level]] = {"info": "note", "warning": "warn", "critical": "fail"}
@@ -36,7 +37,8 @@ def _judge_quarantine(metrics: RunMetrics) -> Iterator[ReportFinding]:
     if not rows.quarantined or not (rules or limits):
         return
     claim = (
-        f"{rows.quarantined:,} of {rows.read:,} rows are quarantined "
+        f"{rows.quarantined:,} of {format_count(rows.read, 'row')} "
+        f"{conjugate(rows.quarantined, 'are')} quarantined "
         f"({format_percent(rows.quarantined, rows.read)})"
     )
     level: Level = "note"
@@ -113,7 +115,7 @@ def judge_checks(metrics: RunMetrics) -> Iterator[ReportFinding]:
             continue
         rows = ""
         if check.failed is not None and check.rows:
-            rows = f"fails on {check.failed:,} of {check.rows:,} rows"
+            rows = f"fails on {check.failed:,} of {format_count(check.rows, 'row')}"
         what = f"{check.column}: {check.name}" if check.column else check.name
         if check.stage == "threshold":
             claim = f"{check.name.replace('_', ' ')} is {show_observed(check)}"

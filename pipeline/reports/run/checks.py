@@ -26,6 +26,7 @@ from siftset.pipeline.reports.run.check_statements import (
     show_limit,
     show_observed,
 )
+from siftset.schemas.plurals import conjugate, format_count
 from siftset.schemas.results.metrics import Check, Example, Profile, RunMetrics
 
 _WORDS = {"note": "info", "warn": "warning", "fail": "critical", "pass": "passed"}
@@ -52,7 +53,11 @@ def checks_part(metrics: RunMetrics, history: Sequence[RunMetrics]) -> Child:
     more = len(metrics.checks) - len(ranked)
     rest = None
     if more:
-        rest = h("p", f"{more:,} more checks stand in metrics.json.", class_="soft")
+        rest = h(
+            "p",
+            f"{format_count(more, 'more check')} {conjugate(more, 'are')} in metrics.json.",
+            class_="soft",
+        )
     failing = [check for check in ranked if not check.passed]
     passing = [check for check in ranked if check.passed]
     shown: list[Child] = []

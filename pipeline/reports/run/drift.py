@@ -99,9 +99,10 @@ def _why_not_measured(metrics: RunMetrics) -> str:
     if not metrics.profiles:
         return "Leakage was not measured: the recipe says analysis: off."
     return (
-        f"Leakage was not measured: {metrics.rows.kept:,} rows are too many to compare them all. "
-        "Rows that are equal but for case and punctuation are always in one split; near ones are "
-        "removed by dedupe.near."
+        f"Leakage was not measured: {format_count(metrics.rows.kept, 'row')} "
+        f"{conjugate(metrics.rows.kept, 'are')} too many to compare them all. Rows that are equal "
+        "but for case and punctuation are always in one split; near ones are removed by "
+        "dedupe.near."
     )
 
 
@@ -167,7 +168,7 @@ def _show_popularity(metrics: RunMetrics) -> Child:
     rows, gained = _word_lifts(before, after)
     used = after.vocabulary
     said = (
-        f"{'' if used.exact else 'About '}{used.distinct:,} distinct words among "
+        f"{'' if used.exact else 'About '}{format_count(used.distinct, 'distinct word')} among "
         f"{used.tokens:,} in {describe_sample(used.rows, after.of, 'kept texts')}."
     )
     even = [before.vocabulary.gini_even, after.vocabulary.gini_even]

@@ -55,12 +55,15 @@ def _judge_balance(metrics: RunMetrics) -> Iterator[ReportFinding]:
         asked = write_command(metrics, "explain", "--analyze")
         yield ReportFinding("balance", "fail", claim, todo, command=asked)
     if rows.unreadable:
-        claim = f"{rows.unreadable:,} of {rows.read:,} records could not be read."
+        claim = f"{rows.unreadable:,} of {format_count(rows.read, 'record')} could not be read."
         todo = "fix them at the source; unreadable/ names the file and position of each"
         command = export_rows(metrics, "unreadable")
         yield ReportFinding("balance", "warn", claim, todo, command=command)
     if rows.unknown:
-        claim = f"For {rows.unknown:,} of {rows.read:,} rows the formula is unknown, so not kept."
+        claim = (
+            f"For {rows.unknown:,} of {format_count(rows.read, 'row')} the formula is unknown, so "
+            "not kept."
+        )
         todo = "a signal met a null; `.fill(False)` or `.fill(True)` in the formula decides them"
         command = write_command(metrics, "explain", "--analyze")
         yield ReportFinding("balance", "note", claim, todo, command=command)
@@ -89,8 +92,8 @@ def _judge_votes(metrics: RunMetrics) -> Iterator[ReportFinding]:
     without = votes.silent + votes.tied
     if without:
         claim = (
-            f"{without:,} of {votes.rows:,} rows read have no label: nothing votes on "
-            f"{votes.silent:,}, and {votes.tied:,} have a tie."
+            f"{without:,} of {format_count(votes.rows, 'row')} read {conjugate(without, 'have')} "
+            f"no label: nothing votes on {votes.silent:,}, and {votes.tied:,} have a tie."
         )
         todo = "`~is_null(label)` in the formula leaves them out, as training a classifier needs"
         command = write_command(metrics, "explain", "--analyze")
@@ -99,12 +102,12 @@ def _judge_votes(metrics: RunMetrics) -> Iterator[ReportFinding]:
     for voter in votes.voters:
         who = f"`{voter.voter}`, which votes for {voter.label},"
         if not voter.votes:
-            claim = f"{who} votes on none of {votes.rows:,} rows."
+            claim = f"{who} votes on none of {format_count(votes.rows, 'row')}."
             yield ReportFinding(
                 "labels", "warn", claim, "check its words or its limits", command=command
             )
         if voter.faults:
-            claim = f"{who} failed on {voter.faults:,} rows, on which it has no vote."
+            claim = f"{who} failed on {format_count(voter.faults, 'row')}, on which it has no vote."
             todo = "siftset signals test shows why"
             yield ReportFinding("labels", "warn", claim, todo, command=command)
     golden = () if metrics.golden_votes is None else metrics.golden_votes.voters
@@ -127,7 +130,10 @@ def _judge_doubts(metrics: RunMetrics) -> Iterator[ReportFinding]:
     claim = describe_doubts(found)
     if found.pairs:
         first = found.pairs[0]
-        claim += f", most often {first.label} that looks like {first.other}: {first.rows:,} rows"
+        claim += (
+            f", most often {first.label} that looks like {first.other}: "
+            f"{format_count(first.rows, 'row')}"
+        )
     todo = "look at the most doubtful first, in siftset review or in the file of rows"
     command = write_command(metrics, "review")
     yield ReportFinding("labels", "note", f"{claim}.", todo, command=command)
@@ -138,7 +144,10 @@ def _judge_columns(metrics: RunMetrics) -> Iterator[ReportFinding]:
     for column in kept.columns if kept else ():
         missing = column.null + column.empty + column.blank
         if kept and missing and column.name == kept.text_column:
-            claim = f"{missing:,} of {kept.rows:,} kept rows have no text."
+            claim = (
+                f"{missing:,} of {format_count(kept.rows, 'kept row')} "
+                f"{conjugate(missing, 'have')} no text."
+            )
             rule = f"integrity.rows.{column.name}"
             command = curate_with(metrics, f"{rule}.not_null=true", f"{rule}.not_blank=true")
             todo = f"set {rule}.not_null and not_blank"
@@ -150,7 +159,10 @@ def _judge_duplicates(metrics: RunMetrics) -> Iterator[ReportFinding]:
     if found is None or not found.rows:
         return
     if found.relabelled:
-        claim = f"{found.relabelled:,} rows repeat the text of another row under another label."
+        claim = (
+            f"{format_count(found.relabelled, 'row')} {conjugate(found.relabelled, 'repeat')} "
+            "the text of another row under another label."
+        )
         todo = (
             "look at duplicates/; dedupe.relabelled says what becomes of them: first, drop or block"
         )
@@ -158,7 +170,10 @@ def _judge_duplicates(metrics: RunMetrics) -> Iterator[ReportFinding]:
         yield ReportFinding("duplicates", "warn", claim, todo, command=command)
     repeated = sum(n or 0 for n in (found.exact, found.near, found.ids, found.labels))
     if 5 * repeated > found.rows:
-        claim = f"{repeated:,} of {found.rows:,} rows that the formula kept repeat another."
+        claim = (
+            f"{repeated:,} of {format_count(found.rows, 'row')} that the formula kept repeat "
+            "another."
+        )
         todo = "they are removed; look at the largest groups"
         command = export_rows(metrics, "duplicates")
         yield ReportFinding("duplicates", "note", claim, todo, command=command)
@@ -170,22 +185,29 @@ def _judge_texts(metrics: RunMetrics) -> Iterator[ReportFinding]:
         return
     if kept.over_max and kept.tokens is not None:
         claim = (
-            f"{kept.over_max:,} of {kept.tokens.rows:,} texts are longer than "
-            f"{metrics.max_length or 0:,} tokens: training cuts them."
+            f"{kept.over_max:,} of {format_count(kept.tokens.rows, 'text')} "
+            f"{conjugate(kept.over_max, 'are')} longer than "
+            f"{format_count(metrics.max_length or 0, 'token')}: training cuts them."
         )
         todo = "raise train.max_length or set a rule for max_chars"
         command = _train_longer(metrics, kept.tokens)
         yield ReportFinding("lengths", "warn", claim, todo, command=command)
     for key, (name, todo) in _BROKEN.items():
         if number := kept.encoding.get(key, 0):
-            claim = f"{number:,} of {kept.texts:,} kept texts hold {name}."
+            claim = (
+                f"{number:,} of {format_count(kept.texts, 'kept text')} "
+                f"{conjugate(number, 'hold')} {name}."
+            )
             # Texts decoded twice hold no wrong character: no rule finds them, the source does.
             rule = f"integrity.rows.{kept.text_column}.encoding=true"
             command = "" if key == "mojibake" else curate_with(metrics, rule)
             yield ReportFinding("encoding", "warn", claim, todo, command=command)
     for key, name in _PERSONAL.items():
         if number := kept.encoding.get(key, 0):
-            claim = f"{number:,} of {kept.texts:,} kept texts seem to hold {name}."
+            claim = (
+                f"{number:,} of {format_count(kept.texts, 'kept text')} "
+                f"{conjugate(number, 'seem')} to hold {name}."
+            )
             todo = "a model can repeat what it was trained on: remove them unless they are wanted"
             command = write_command(metrics, "explain", "--diff", "--set", _without_pii(metrics))
             command = command if metrics.run.version is not None else ""

@@ -6,6 +6,7 @@ from siftset.pipeline.profile.shares import format_percent
 from siftset.pipeline.reports.charts import draw_bar
 from siftset.pipeline.reports.markup import Child, h
 from siftset.pipeline.reports.page import TableColumn, draw_table, note_absence
+from siftset.schemas.plurals import conjugate, format_count
 from siftset.schemas.results.metrics import DoubtfulLabels, LabelDoubts
 
 
@@ -25,7 +26,7 @@ def label_doubts_part(found: LabelDoubts | None) -> Child:
         [
             pair.label,
             pair.other,
-            draw_bar(pair.rows, most, f"{pair.rows:,} rows"),
+            draw_bar(pair.rows, most, format_count(pair.rows, "row")),
             f"{pair.rows:,}",
             _list_examples(pair),
         ]
@@ -48,7 +49,10 @@ def label_doubts_part(found: LabelDoubts | None) -> Child:
 def describe_doubts(found: LabelDoubts) -> str:
     """Return how many labels look wrong."""
     share = format_percent(found.wrong, found.rows)
-    return f"{found.wrong:,} of {found.rows:,} labels look wrong ({share})"
+    return (
+        f"{found.wrong:,} of {format_count(found.rows, 'label')} {conjugate(found.wrong, 'look')} "
+        f"wrong ({share})"
+    )
 
 
 def _list_examples(pair: DoubtfulLabels) -> Child:

@@ -10,6 +10,7 @@ from siftset.pipeline.profile.shares import format_percent
 from siftset.pipeline.reports.markup import Child, h
 from siftset.pipeline.reports.page import TableColumn, draw_table
 from siftset.pipeline.reports.run.statement import ReportFinding
+from siftset.schemas.plurals import conjugate, format_count
 from siftset.schemas.results.metrics import RunMetrics, Selection
 
 _MOST_CLASSES: Final = 50
@@ -25,10 +26,13 @@ def judge_selection(metrics: RunMetrics) -> Iterator[ReportFinding]:
     able = found.rows - found.unclassed
     if found.asked > able:
         of = f"{found.asked:,} were asked for" if able else "no row was there to choose from"
-        claim = f"The selection takes all of {able:,} rows: {of}."
+        claim = f"The selection takes all of {format_count(able, 'row')}: {of}."
         yield ReportFinding("balance", "warn", claim, "give it more input, or ask for fewer")
     if found.unclassed:
-        claim = f"{found.unclassed:,} of {found.rows:,} rows have no `{found.per}` and no share."
+        claim = (
+            f"{found.unclassed:,} of {format_count(found.rows, 'row')} "
+            f"{conjugate(found.unclassed, 'have')} no `{found.per}` and no share."
+        )
         todo = f"fill in `{found.per}`, or leave `select.per` out, to have them in the choice"
         yield ReportFinding("balance", "warn", claim, todo)
     for one, taken, rows in _find_tilts(found):
@@ -36,7 +40,10 @@ def judge_selection(metrics: RunMetrics) -> Iterator[ReportFinding]:
         todo = "for equal shares of all labels set  select: {per: label}"
         yield ReportFinding("balance", "warn", claim, todo)
     if found.taken < able:
-        claim = f"{found.taken:,} of {found.rows:,} rows are selected."
+        claim = (
+            f"{found.taken:,} of {format_count(found.rows, 'row')} "
+            f"{conjugate(found.taken, 'are')} selected."
+        )
         todo = "a selection saves training; where all rows can be trained on, compare with them"
         yield ReportFinding("balance", "note", claim, todo)
 

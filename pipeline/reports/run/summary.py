@@ -23,6 +23,7 @@ from siftset.pipeline.reports.page import (
 )
 from siftset.pipeline.reports.run.findings import find_statements
 from siftset.pipeline.reports.run.statement import ReportFinding, rank_statements
+from siftset.schemas.plurals import format_count
 from siftset.schemas.results.columns import SPLITS
 from siftset.schemas.results.metrics import Input, RunMetrics
 
@@ -214,7 +215,7 @@ def _draw_trend(metrics: RunMetrics, history: Sequence[RunMetrics]) -> Child:
         ),
     ]
     what = "that read what was new" if metrics.run.incremental else "that read everything"
-    title = h("figcaption", f"The last {len(runs)} runs {what}")
+    title = h("figcaption", f"The last {format_count(len(runs), 'run')} {what}")
     return h("figure", title, h("ul", items, class_="legend trend"))
 
 

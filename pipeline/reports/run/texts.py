@@ -15,6 +15,7 @@ from siftset.pipeline.reports.page import (
     note_absence,
 )
 from siftset.pipeline.reports.run.checks import describe_population
+from siftset.schemas.plurals import format_count
 from siftset.schemas.results.metrics import Histogram, Profile, RunMetrics
 
 ENCODING = {
@@ -199,5 +200,5 @@ def _label_table(name: str, profile: Profile) -> Markup:
     return h(
         "div",
         draw_heat_table(rows, ranked, describe_population(name, profile)),
-        h("p", said, h("span", f" of {whole:,} rows", class_="of")),
+        h("p", said, h("span", f" of {format_count(whole, 'row')}", class_="of")),
     )

@@ -9,6 +9,7 @@ from siftset.pipeline.profile.shares import format_percent, share_interval
 from siftset.pipeline.reports.charts import draw_bar
 from siftset.pipeline.reports.markup import Child, h
 from siftset.pipeline.reports.page import TableColumn, draw_table, format_share, note_absence
+from siftset.schemas.plurals import conjugate, format_count
 from siftset.schemas.results.metrics import (
     LabelCut,
     LabelWorth,
@@ -74,7 +75,7 @@ def _draw_voters(votes: VoteMetrics) -> Child:
         [
             h("code", one.voter),
             one.label,
-            draw_bar(one.votes, votes.rows, f"{one.votes:,} of {votes.rows:,} rows"),
+            draw_bar(one.votes, votes.rows, f"{one.votes:,} of {format_count(votes.rows, 'row')}"),
             format_percent(one.votes, votes.rows),
             format_share(one.alone, one.votes) if one.votes else "",
             format_share(one.conflicts, one.votes) if one.votes else "",
@@ -91,7 +92,7 @@ def say_worth(found: LabelWorth) -> str:
     right = describe_accuracy(found.right, found.questions)
     best = found.curve[-1] if found.curve else None
     if found.worth is None:
-        does = f"more than all {found.known:,} known labels that there are"
+        does = f"more than all {format_count(found.known, 'known label')} that there are"
     elif found.curve and found.worth <= found.curve[0].labels:
         does = f"no more than {found.worth:,} known ones"
     else:
@@ -138,8 +139,9 @@ def _draw_cut(cut: LabelCut) -> Child:
         h(
             "p",
             f"Of every class the {cut.share:.0%} stay whose label the 10 nearest of "
-            f"{cut.reference:,} texts agree with most (cut statistic, static vectors); the others "
-            f"are rejected by label.keep_share. {cut.unlabelled:,} rows without a label stay.",
+            f"{format_count(cut.reference, 'text')} {conjugate(cut.reference, 'agree')} with "
+            "most (cut statistic, static vectors); the others are rejected by label.keep_share. "
+            f"{format_count(cut.unlabelled, 'row')} without a label stay.",
         ),
         draw_table(head, [*rows, total]),
         note_absence("Of the rows that the formula keeps and that repeat no other one."),
@@ -151,18 +153,18 @@ def summarise_votes(votes: VoteMetrics) -> Iterator[str]:
     labelled = sum(one.rows for one in votes.classes)
     share = format_percent(labelled, votes.rows)
     yield (
-        f"{labelled:,} of {votes.rows:,} rows got a label ({share}); {votes.silent:,} have no vote "
-        f"and {votes.tied:,} a tie: their label is null."
+        f"{labelled:,} of {format_count(votes.rows, 'row')} got a label ({share}); "
+        f"{votes.silent:,} have no vote and {votes.tied:,} a tie: their label is null."
     )
     yield (
-        f"{votes.overlap:,} rows have several votes, {votes.disputed:,} of them votes for several "
-        "classes."
+        f"{format_count(votes.overlap, 'row')} {conjugate(votes.overlap, 'have')} several "
+        f"votes, {votes.disputed:,} of them votes for several classes."
     )
     if votes.known:
         right, known = count_right(votes)
         yield (
-            f"Of {votes.known:,} rows whose label is known {known:,} got one, right on "
-            f"{describe_accuracy(right, known)}."
+            f"Of {format_count(votes.known, 'row')} whose label is known {known:,} got one, "
+            f"right on {describe_accuracy(right, known)}."
         )
 
 

@@ -21,6 +21,7 @@ from siftset.pipeline.sources.types import Types
 from siftset.pipeline.storage.delta_types import delta_type
 from siftset.pipeline.storage.object_store import Object
 from siftset.schemas.errors import SourceError
+from siftset.schemas.plurals import format_count
 
 BATCH_BYTES: Final = 64 * 2**20
 
@@ -195,7 +196,7 @@ def raw_block(batch: pa.RecordBatch, number: int, *, longest: int | None = None)
     frame = to_frame(batch)
     if longest is not None and frame.estimated_size() > longest:
         for at in np.flatnonzero(_record_bytes(frame) > longest).tolist():
-            bad.setdefault(at, f"longer than {longest:,} bytes (max_record_bytes)")
+            bad.setdefault(at, f"longer than {format_count(longest, 'byte')} (max_record_bytes)")
     records = pl.int_range(number, number + frame.height, eager=True).alias("record")
     if not bad:
         return RawBlock(frame, records)

@@ -24,6 +24,7 @@ from siftset.pipeline.sources.formats.records import Records, sort_bad, split_un
 from siftset.pipeline.sources.formats.streams import text_blocks, undecodable_error, wide_blocks
 from siftset.pipeline.sources.types import DTYPES, lexeme_type, parse_texts
 from siftset.schemas.errors import SourceError
+from siftset.schemas.plurals import format_count
 from siftset.schemas.recipe.delimited import DelimitedText, DTypeName
 
 if TYPE_CHECKING:
@@ -131,8 +132,8 @@ class Delimited:
         if columns is not None:
             if len(columns) != len(fields):
                 raise SourceError(
-                    f"{path}: the header has {len(fields)} names and source.files.columns "
-                    f"{len(columns)}: name every column"
+                    f"{path}: the header has {format_count(len(fields), 'name')} and "
+                    f"source.files.columns {len(columns)}: name every column"
                 )
             return list(columns)
         names = [name or f"column_{at}" for at, name in enumerate(fields, 1)]

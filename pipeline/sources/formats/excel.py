@@ -16,6 +16,7 @@ from siftset.pipeline.sources.formats.streams import open_bytes
 from siftset.pipeline.sources.row_ids import EXACT
 from siftset.pipeline.sources.types import DTYPES, Types, fit_columns, parse_texts
 from siftset.schemas.errors import MissingExtraError, SourceError
+from siftset.schemas.plurals import format_count
 from siftset.schemas.recipe.source import Files
 
 if TYPE_CHECKING:
@@ -133,8 +134,8 @@ def _read_sheet(
     frame = frame.rename(dict(zip(frame.columns, map(str, range(frame.width)), strict=True)))
     if given is not None and len(given) != frame.width:
         raise SourceError(
-            f"{file.path}: sheet '{sheet}' has {frame.width} columns, and source.files.columns "
-            f"names {len(given)}"
+            f"{file.path}: sheet '{sheet}' has {format_count(frame.width, 'column')}, and "
+            f"source.files.columns names {len(given)}"
         )
     chosen = {
         str(at): (given[at] if given is not None else name) or f"column_{at + 1}"

@@ -13,6 +13,7 @@ from siftset.pipeline.sources.find_files import InputFile
 from siftset.pipeline.sources.formats.encodings import undecodable_reason
 from siftset.pipeline.sources.formats.records import sort_bad, split_lines, split_unreadable
 from siftset.pipeline.sources.formats.streams import MARK, text_blocks
+from siftset.schemas.plurals import format_count
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +52,7 @@ class WholeText:
             data += block if len(data) <= self.longest else b""
         text, reason = None, None
         if length > self.longest:
-            reason = f"longer than {self.longest:,} bytes (max_record_bytes)"
+            reason = f"longer than {format_count(self.longest, 'byte')} (max_record_bytes)"
         elif b"\0" in data:
             reason = "holds a NUL byte"
         else:

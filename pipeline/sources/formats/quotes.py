@@ -15,6 +15,7 @@ from siftset.pipeline.sources.formats.records import (
     records_between,
     whole_pieces,
 )
+from siftset.schemas.plurals import format_count
 
 LINE_END: Final = ord("\n")
 LETTERS: Final = {"t": "\t", "n": "\n", "r": "\r", "b": "\b", "f": "\f", "v": "\v"}
@@ -80,7 +81,7 @@ class Grammar:
         """The reason given for a record with a wrong quote."""
         if self._quote is None:
             return "an escape at the end of the file frees nothing"
-        return f"a quote is not closed as it should be within {self.longest:,} bytes"
+        return f"a quote is not closed as it should be within {format_count(self.longest, 'byte')}"
 
     def split_records(self, blocks: Iterable[bytes]) -> Iterator[DelimitedRecords]:
         """Yield the records of a file, blank lines included."""

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from siftset.pipeline.sources.batch import EXCERPT, BadRecord
 from siftset.pipeline.sources.formats.encodings import is_utf8, undecodable_reason
 from siftset.pipeline.sources.formats.streams import MARK
+from siftset.schemas.plurals import format_count
 
 Positions = NDArray[np.int64]
 
@@ -152,7 +153,7 @@ def split_unreadable(
     """Set records aside that are too long, hold a NUL byte or are not in their encoding."""
     reasons: dict[int, str] = {}
     for at in np.flatnonzero(records.ends - records.starts > longest).tolist():
-        reasons[at] = f"longer than {longest:,} bytes (max_record_bytes)"
+        reasons[at] = f"longer than {format_count(longest, 'byte')} (max_record_bytes)"
     if b"\0" in records.data:
         zeros = np.flatnonzero(np.frombuffer(records.data, dtype=np.uint8) == 0)
         for at in np.unique(np.searchsorted(records.starts, zeros, "right") - 1).tolist():

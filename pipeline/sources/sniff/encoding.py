@@ -8,6 +8,7 @@ from typing import Final, NamedTuple
 
 from siftset.pipeline.sources.formats.encodings import describe_undecodable
 from siftset.pipeline.sources.sniff.confidence import Confidence
+from siftset.schemas.plurals import format_count
 
 _MARKS: Final = (
     (codecs.BOM_UTF8, "utf-8"),
@@ -44,7 +45,7 @@ def sniff_encoding(start: bytes) -> EncodingGuess:
     text = decoder.decode(start)
     wrong = text.count("\ufffd")
     if sum(ord(char) > 127 for char in text) - wrong > 20 * wrong:
-        return EncodingGuess("utf-8", "likely", f"UTF-8 but for {wrong} bytes")
+        return EncodingGuess("utf-8", "likely", f"UTF-8 but for {format_count(wrong, 'byte')}")
     runs = [len(run) for run in _HIGH_RUNS.findall(start)]
     # letters above ASCII stand alone in Western words; other scripts are made of them
     long = sum(run for run in runs if run > 2) > sum(runs) * 0.6

@@ -12,6 +12,7 @@ from siftset.pipeline.profile.outside import open_outside
 from siftset.pipeline.run.split import group_text
 from siftset.pipeline.sources.conversations import read_conversations
 from siftset.schemas.conversations import COLUMN, MESSAGES, view
+from siftset.schemas.plurals import format_count
 from siftset.schemas.recipe.messages import Messages
 from siftset.schemas.results.columns import SPLITS
 from siftset.schemas.results.metrics import LargestGroup, Leak, SplitFacts
@@ -88,7 +89,7 @@ def _group_leaks(sizes: pl.DataFrame) -> Iterator[Leak]:
                 right=right,
                 rows=int(both["rows"].sum()),
                 of=int(here["rows"].sum()),
-                note=f"{both.height:,} groups",
+                note=format_count(both.height, "group"),
             )
 
 
