@@ -47,8 +47,8 @@ def _main(
 
 
 _ORDER = (
-    "init", "check", "curate", "explain", "train", "compare", "predict", "onnx", "refresh",
-    "review", "plan", "apply", "plans", "diff", "tag",
+    "init", "check", "curate", "explain", "train", "compare", "proof", "predict", "onnx", "refresh",
+    "review", "doubt", "plan", "apply", "plans", "diff", "tag",
     "synthesize", "export", "report", "serve", "history", "rollback",
     "metrics", "mcp", "examples", "doctor", "schema",
 )  # fmt: skip

@@ -100,10 +100,13 @@ def compare_command(
 def predict_command(
     screen: Screen,
     model: Annotated[
-        str, typer.Argument(help="A model folder, `minilm`, `static`, or a name on the hub.")
+        str,
+        typer.Argument(
+            metavar="MODEL", help="A model folder, `minilm`, `static`, or a name on the hub."
+        ),
     ],
     texts: Annotated[
-        list[str] | None, typer.Argument(metavar="TEXT...", help="Texts to predict.")
+        list[str] | None, typer.Argument(metavar="TEXT", help="Texts to predict.")
     ] = None,
     top_k: Annotated[int, typer.Option(min=1, help="Number of answers for each mask.")] = 5,
     max_new_tokens: Annotated[
@@ -127,7 +130,7 @@ def predict_command(
         ),
     ] = False,
 ) -> None:
-    """Fill masks, classify or generate, depending on the model's task."""
+    """Fill masks, classify or generate. The model's task decides which."""
     from siftset.pipeline.commands.predict import (
         PredictOptions,
         embed_rows,
@@ -157,7 +160,10 @@ def predict_command(
 def onnx_command(
     screen: Screen,
     model: Annotated[
-        str, typer.Argument(help="A model folder, `minilm`, `static`, or a name on the hub.")
+        str,
+        typer.Argument(
+            metavar="MODEL", help="A model folder, `minilm`, `static`, or a name on the hub."
+        ),
     ],
     out: Annotated[
         Path, typer.Option(help="File to write, ending in .onnx; an existing one is replaced.")

@@ -39,7 +39,7 @@ def metrics_command(
 def mcp_command(
     screen: Screen,
     recipes: Annotated[
-        list[str], typer.Argument(metavar="RECIPE...", help="The recipes that may be asked about.")
+        list[str], typer.Argument(metavar="RECIPE", help="The recipes that may be asked about.")
     ],
     allow_apply: Annotated[
         bool, typer.Option("--allow-apply", help="Offer apply_plan too, which publishes a plan.")

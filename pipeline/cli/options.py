@@ -20,6 +20,7 @@ def _complete_recipe(incomplete: str) -> list[str]:
 Recipe = Annotated[
     str,
     typer.Argument(
+        metavar="RECIPE",
         help="A recipe file (YAML, TOML, JSON), or the name of a shipped one.",
         autocompletion=_complete_recipe,
     ),
@@ -27,7 +28,7 @@ Recipe = Annotated[
 Recipes = Annotated[
     list[str],
     typer.Argument(
-        metavar="RECIPE...",
+        metavar="RECIPE",
         help="Recipe files, or names of shipped ones.",
         autocompletion=_complete_recipe,
     ),

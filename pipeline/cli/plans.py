@@ -176,7 +176,7 @@ def diff_command(
     ] = False,
     set_: Overrides = None,
 ) -> None:
-    """Show which rows differ between two versions, or a version and a plan, and why."""
+    """Show which rows differ, and why. Compare two versions of the set, or a version and a plan."""
     from siftset.pipeline.approval.diff import diff as run
     from siftset.pipeline.reports.difference import (
         describe_difference,
@@ -202,7 +202,9 @@ def diff_command(
 def tag_command(
     screen: Screen,
     recipe: Recipe,
-    name: Annotated[str, typer.Argument(help="A name that every --version option accepts.")],
+    name: Annotated[
+        str, typer.Argument(metavar="NAME", help="A name that every --version option accepts.")
+    ],
     version: Version = None,
     delete: Annotated[bool, typer.Option("--delete", help="Remove the name.")] = False,
     set_: Overrides = None,

@@ -50,7 +50,7 @@ def examples_command(
         str, typer.Argument(metavar="DIR", help="Folder to write to; default: this one.")
     ] = ".",
 ) -> None:
-    """Download the open data of the examples: tweets, film and product reviews, editorials."""
+    """Download the open data of the examples. Tweets, reviews and editorials, rated by people."""
     from siftset.pipeline.commands.examples import fetch_open_data
 
     found = fetch_open_data(Path(folder), screen.progress())
@@ -69,7 +69,7 @@ def doctor_command(
         bool, typer.Option("--compile", help="Compile the kernels that large runs use.")
     ] = False,
 ) -> None:
-    """Show the environment: versions, extras, caches, the embedded model, compiled kernels."""
+    """Show the environment. Versions, extras, caches, the embedded model, compiled kernels."""
     from siftset.pipeline.commands.doctor import examine_environment, fetch_model
     from siftset.signals.warm_up import compile_kernels
 

@@ -29,7 +29,7 @@ def proof_command(
     ] = False,
     set_: Overrides = None,
 ) -> None:
-    """Say whether the curated rows teach more than as many random ones."""
+    """Say whether curated rows teach more than as many random ones."""
     from siftset.pipeline.proof.prove import ProofOptions
 
     show_proof(screen, recipe, ProofOptions(minutes, finetune), set_ or ())

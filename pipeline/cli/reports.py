@@ -21,7 +21,12 @@ def explain_command(
         bool, typer.Option("--analyze", help="Decide every row instead of a sample.")
     ] = False,
     row: Annotated[
-        str | None, typer.Option("--row", help="Explain why this row_id was kept or not.")
+        str | None,
+        typer.Option(
+            "--row",
+            metavar="ID",
+            help="Explain why this row was kept or not: its own id, or a row_id.",
+        ),
     ] = None,
     diff: Annotated[
         bool, typer.Option("--diff", help="List the rows that a new version would add and remove.")
@@ -59,7 +64,7 @@ def report_command(
     version: Version = None,
     set_: Overrides = None,
 ) -> None:
-    """Show where everything is, with the main figures of the set and the model."""
+    """Show where everything is. Print the main figures of the set and the model too."""
     from siftset.pipeline.commands.report import describe_output
 
     number = version_number(recipe, version, set_)

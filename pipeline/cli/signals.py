@@ -32,9 +32,9 @@ def list_command(screen: Screen) -> None:
 
 @add_command(group, "show", example="siftset signals show keyword")
 def show_command(
-    screen: Screen, name: Annotated[str, typer.Argument(help="The kind of signal.")]
+    screen: Screen, name: Annotated[str, typer.Argument(metavar="KIND", help="The kind of signal.")]
 ) -> None:
-    """Show a kind's parameters, examples and the source of its definition."""
+    """Show one kind of signal. Its parameters, its examples and the source of its definition."""
     from siftset.pipeline.commands.signals import show_kind
 
     found = show_kind(name)
@@ -47,7 +47,9 @@ def show_command(
 )
 def try_command(
     screen: Screen,
-    formula: Annotated[str, typer.Argument(help="A formula whose signals are written out.")],
+    formula: Annotated[
+        str, typer.Argument(metavar="FORMULA", help="A formula whose signals are written out.")
+    ],
     data: Annotated[str, typer.Option("--data", help="File of texts.")],
     column: Annotated[str, typer.Option(help="Column that holds the text.")] = "text",
     sample: Annotated[int | None, typer.Option(min=1, help="Number of rows to look at.")] = None,
@@ -63,12 +65,12 @@ def try_command(
 @add_command(group, "test", example="siftset signals test signals_mine.py")
 def check_command(
     screen: Screen,
-    file: Annotated[str, typer.Argument(help="A Python file with @signal functions.")] = (
-        "signals_mine.py"
-    ),
+    file: Annotated[
+        str, typer.Argument(metavar="FILE", help="A Python file with @signal functions.")
+    ] = ("signals_mine.py"),
     data: Annotated[str | None, typer.Option("--data", help="File of texts.")] = None,
 ) -> None:
-    """Run the examples of your signals and check the laws that every signal obeys."""
+    """Test your own signals. Run their examples and check the laws that every signal obeys."""
     from siftset.pipeline.commands.signals import check_signals
     from siftset.schemas.errors import SignalError
 

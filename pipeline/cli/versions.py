@@ -62,7 +62,7 @@ def refresh_command(
 
 @add_command(app, "history", example="siftset history nike")
 def history_command(screen: Screen, recipe: Recipe, set_: Overrides = None) -> None:
-    """List the versions of the set, the runs that made them and the models trained on them."""
+    """List the versions of the set. With the runs that made them and the models trained on them."""
     from siftset.pipeline.refresh.versions import list_history
 
     versions = list_history(recipe, overrides=set_ or ())
@@ -91,7 +91,7 @@ def rollback_command(
     set_: Overrides = None,
     lock_timeout: LockTimeout = 0.0,
 ) -> None:
-    """Bring back an earlier version of the set; without --version, the previous model."""
+    """Bring back an earlier version of the set. Without --version, the previous model."""
     from siftset.pipeline.approval.resolve_version import resolve_version
     from siftset.pipeline.model_registry.registry import MODELS, roll_back_model
     from siftset.pipeline.refresh.versions import roll_back_set

@@ -25,6 +25,7 @@ from siftset.pipeline.run.examples import UNSELECTED, describe_selection
 from siftset.pipeline.run.job import SECTIONS, bind_formula, load_job
 from siftset.pipeline.run.label_votes import CONTRADICTED
 from siftset.pipeline.run.row_sample import SAMPLE_ROWS
+from siftset.pipeline.sources.row_ids import mapped_ids
 from siftset.pipeline.stages.publish import FAULTS, PREVIEW
 from siftset.pipeline.storage.atomic_files import read_json
 from siftset.pipeline.storage.remote import fetch_below
@@ -35,6 +36,7 @@ from siftset.schemas.errors import OutputError, SiftsetError
 from siftset.schemas.plurals import conjugate, format_count
 from siftset.schemas.progress import Progress, Silent
 from siftset.schemas.recipe.loading import LoadedRecipe, RecipeLike
+from siftset.schemas.recipe.model import Recipe
 from siftset.schemas.results.columns import CUT, SELECT
 from siftset.schemas.results.metrics import VoteMetrics
 from siftset.signals.evaluation.explain import explain, explain_row
@@ -113,11 +115,14 @@ def explain_one(
 ) -> Explained:
     """Tell where a row ended in the latest run that has it, and why; else ask the source.
 
-    With a version, the set as it was then is looked at first. The beginning of an id will do where
-    no other row's begins so.
+    A row is named by its own id, where the source has an `id` column, or by its row_id, whose
+    beginning will do where no other begins so. With a version, the set as it was then is looked at
+    first.
     """
     loaded, store = open_store(recipe, overrides=overrides, uses=SECTIONS)
-    row_id = _complete_row_id(row_id, (frame for _, _, frame in _scan_recorded(store, version)))
+    given, own = row_id, _make_row_ids(loaded.recipe, row_id)
+    recorded_frames = (frame for _, _, frame in _scan_recorded(store, version))
+    row_id = _complete_row_id(given, own, recorded_frames)
     for where, run_id, recorded in _scan_recorded(store, version):
         for one in recorded.filter(pl.col("row_id") == row_id).collect().to_dicts():
             row = one if run_id is None else {**one, "run_id": run_id}
@@ -134,7 +139,7 @@ def explain_one(
                 facts["faults"] = list(faults)
             return Explained("\n".join(lines), facts)
     job = load_job(loaded)
-    row_id = _complete_row_id(row_id, (frame.lazy() for frame in job.read_frames()))
+    row_id = _complete_row_id(given, own, (frame.lazy() for frame in job.read_frames()))
     for frame in job.read_frames():
         found = frame.filter(pl.col("row_id") == row_id)
         if found.height:
@@ -145,7 +150,8 @@ def explain_one(
             return Explained(text, facts | ({"decisions": decisions} if decisions else {}))
     raise OutputError(
         f"row {row_id}: neither the set, the runs under {store.output} nor the source has it: "
-        "take a row_id from the set or from a run's rejected/ folder"
+        "give the id that the record has in the source's `id` column, or a row_id of the set or of "
+        "a run's rejected/ folder"
     )
 
 
@@ -239,14 +245,26 @@ def _find_faults(store: Store, run_id: str, row_id: str) -> tuple[dict[str, Json
     return tuple(one for one in listed if isinstance(one, dict) and one.get("row_id") == row_id)
 
 
-def _complete_row_id(begun: str, frames: Iterable[pl.LazyFrame]) -> str:
-    """Return the one id that begins so, or what was given where none does or it is whole."""
-    if not begun or len(begun) >= _ID_DIGITS:
+def _make_row_ids(recipe: Recipe, given: str) -> frozenset[str]:
+    """Return the row ids of records that bear the given id in the source's `id` column."""
+    named = (one.config.name for one in recipe.source if getattr(one.config, "id", None))
+    return frozenset(mapped_ids(pl.Series([given]), name)[0] for name in named)
+
+
+def _complete_row_id(begun: str, own: frozenset[str], frames: Iterable[pl.LazyFrame]) -> str:
+    """Return the one id that begins so, or what was given where none does or it is whole.
+
+    The record that bears the given id in the source goes before row ids that begin with it.
+    """
+    wanted = pl.col("row_id").is_in(sorted(own))
+    if 0 < len(begun) < _ID_DIGITS:
+        wanted |= pl.col("row_id").str.starts_with(begun)
+    elif not own:
         return begun
     found: set[str] = set()
     for frame in frames:
-        ids = frame.select("row_id").filter(pl.col("row_id").str.starts_with(begun)).unique()
-        found.update(ids.collect()["row_id"])
+        found.update(frame.select("row_id").filter(wanted).unique().collect()["row_id"])
+    found = found & own or found
     if len(found) > 1:
         some = ", ".join(sorted(found)[:3])
         raise OutputError(

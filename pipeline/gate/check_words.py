@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -63,6 +64,7 @@ _WORDS: Final = {
     "expect_table_column_count_to_be_between": "the set has {range} columns",
     "expect_table_column_count_to_equal": "the set has {value} columns",
 }
+_ONE_OF_MANY: Final = re.compile(r"(?<![\d.,])1 (row|column|character|distinct value)s\b")
 _OPPOSITES: Final = (
     ("not one of ", "is one of "),
     ("longer than ", "is not longer than "),
@@ -103,7 +105,8 @@ def describe_expectation(kind: str, kwargs: Mapping[str, Any]) -> str:
     pattern = _WORDS.get(kind)
     if pattern is not None:
         try:
-            return pattern.format_map({**known, "range": _show_range(kwargs)})
+            said = pattern.format_map({**known, "range": _show_range(kwargs)})
+            return _ONE_OF_MANY.sub(r"1 \1", said)
         except KeyError:
             pass  # an argument that this kind may go without
     name = kind.removeprefix("expect_").removeprefix("column_values_").removeprefix("column_")

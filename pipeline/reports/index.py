@@ -220,7 +220,7 @@ def _list_findings(entry: RunEntry) -> Child:
         for one in grave[:_MOST_FINDINGS]
     ]
     more = len(found) - len(items)
-    rest = f"{more:,} more finding{'s' if more > 1 else ''}, " if more else ""
+    rest = f"{format_count(more, 'more finding')}, " if more else ""
     whole = [rest, "all figures and samples: "]
     page = link_file(entry.page, "the report of the run") if entry.page else None
     body = h("ul", items, class_="briefs") if items else call_out("pass", "Nothing to look at.")

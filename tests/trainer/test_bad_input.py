@@ -45,7 +45,11 @@ TEXTS = ["the shoe is good", "the sock is bad", "the hat is warm", "the bag is p
         ({"train": {"text": TEXTS, "label": ["a"] * 4}}, {}, "one class only ('a')"),
         ({"train": {"text": [], "label": []}}, {}, "the split train holds no rows"),
         ({"train": {"text": TEXTS}}, {}, "no column 'label'"),
-        ({"train": {"text": TEXTS, "label": ["a", "b", None, "a"]}}, {}, "1 rows of split train"),
+        (
+            {"train": {"text": TEXTS, "label": ["a", "b", None, "a"]}},
+            {},
+            "1 row of split train has no",
+        ),
         (
             {"train": {"text": TEXTS, "label": ["a", "b", "c", "a"]}},
             {"labels": {"a": "A", "b": "B"}},
@@ -62,7 +66,7 @@ TEXTS = ["the shoe is good", "the sock is bad", "the hat is warm", "the bag is p
         (
             {"train": {"text": TEXTS, "label": ["a", "", "a", "b"]}},
             {},
-            '1 rows of split train have the empty label "": give it a name in train.labels',
+            '1 row of split train has the empty label "": give it a name in train.labels',
         ),
         (
             {"train": {"text": TEXTS, "label": ["a", "b", "a", "b"]}},

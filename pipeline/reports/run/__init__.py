@@ -11,6 +11,7 @@ from siftset.pipeline.reports.run.findings import find_statements, list_warnings
 from siftset.pipeline.reports.run.label_doubts import label_doubts_part
 from siftset.pipeline.reports.run.statement import part_status, rank_statements
 from siftset.pipeline.reports.run.votes import votes_part
+from siftset.schemas.plurals import format_count
 from siftset.schemas.results.metrics import RunMetrics
 
 if TYPE_CHECKING:
@@ -47,7 +48,7 @@ def run_report(
     shown = [summary.summary_part(metrics, found, history)]
     for anchor, title, body, measured in parts:
         points = sum(one.part == anchor and one.level != "note" for one in found)
-        badge = f"{points} finding{'s' if points > 1 else ''}" if points else ""
+        badge = format_count(points, "finding") if points else ""
         status = part_status(found, anchor, measured=measured)
         shown.append(PagePart(anchor, title, body, status, badge=badge))
     if proof is not None:

@@ -48,7 +48,7 @@ def _judge_quarantine(metrics: RunMetrics) -> Iterator[ReportFinding]:
     ranked = sorted(rules, key=lambda check: -(check.failed or 0))
     named = [f"{_name_reason(check)} ({check.failed:,})" for check in ranked[:_NAMED_RULES]]
     if more := len(ranked) - len(named):
-        named.append(f"{more} more rule{'s' if more > 1 else ''}")
+        named.append(format_count(more, "more rule"))
     claim += f": {', '.join(named)}." if named else "."
     todo = "see quarantine/ for these rows; fix the source to get them back"
     command = export_rows(metrics, "quarantined")

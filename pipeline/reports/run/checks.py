@@ -71,7 +71,7 @@ def checks_part(metrics: RunMetrics, history: Sequence[RunMetrics]) -> Child:
         shown.append(link_rows(metrics, "quarantined"))
     held: Child = None
     if passing:
-        count = f"{len(passing):,} check{'s hold' if len(passing) > 1 else ' holds'}"
+        count = f"{format_count(len(passing), 'check')} {conjugate(len(passing), 'hold')}"
         held = _check_table(passing, history)
         # What holds is read when somebody asks for it, unless nothing else is there to read.
         held = h("details", h("summary", count), held, open=not failing)

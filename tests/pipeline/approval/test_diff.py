@@ -102,7 +102,7 @@ def test_a_page_and_a_comment_are_written(recipe, run, told, tmp_path):
     page = tmp_path / "diff.html"
     shown = run("diff", recipe, "--html", page, "--markdown")
     assert "a changed threshold" in page.read_text()
-    assert shown.stdout.startswith("### `moving`: 1 rows added, 0 removed, 0 changed")
+    assert shown.stdout.startswith("### `moving`: 1 row added, 0 removed, 0 changed")
     assert told("diff", recipe, "--from", "0", "--to", "1")["changes"]["added"] == 1
     run_id = Store(tmp_path / "out").commit_of(1).run_id
     assert (tmp_path / "out/runs" / run_id / "diff.html").is_file()

@@ -41,6 +41,13 @@ def test_every_command_has_help_with_an_example(arguments, run):
     assert "--quiet" in done.stdout
 
 
+@pytest.mark.parametrize("group", [(), ("signals",)])
+def test_the_list_of_commands_cuts_no_line_short(group, run):
+    listed = run(*group, "--help").stdout.partition("Commands:")[2]
+    assert listed.count("\n") > 4
+    assert "..." not in listed
+
+
 def test_training_reads_its_recipe_once(run, tmp_path, monkeypatch):
     read = []
     recipe = "name: r\noutput: out\nsource: {files: {paths: [a.csv]}}\nkeep: s\n"

@@ -98,7 +98,7 @@ def test_what_cannot_work_is_one_line(reviews: Path, run) -> None:
     (reviews.parent / "rows.jsonl").write_text("\n".join(rows), encoding="utf-8")
     done = run("doubt", reviews)
     assert done.exit_code == 2
-    assert "100 labelled rows of 1 classes, expected at least 25 rows and 2 classes" in done.stderr
+    assert "100 labelled rows of 1 class, expected at least 25 rows and 2 classes" in done.stderr
 
 
 def test_rows_of_a_group_are_never_asked_of_a_model_that_saw_one(reviews: Path, run, told) -> None:

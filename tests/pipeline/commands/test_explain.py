@@ -32,6 +32,19 @@ def test_the_beginning_of_an_id_will_do_where_it_is_the_only_one(new_world, publ
         explain_one(world.path(), "zz")
 
 
+@pytest.mark.parametrize("published", [True, False])
+def test_a_row_is_named_by_the_id_that_the_source_gives_it(new_world, published):
+    world = new_world(source={"files": {"paths": ["in/*.jsonl"], "id": "key"}})
+    texts = {7: "the seventh", 8: "the eighth", 9: "bad text"}
+    world.write("a", [{"key": key, "text": text} for key, text in texts.items()])
+    if published:
+        world.refresh()
+    for key, text in texts.items():
+        assert explain_one(world.path(), str(key)).facts["row"]["text"] == text
+    with pytest.raises(OutputError, match=r"row 11: neither the set.*the source's `id` column"):
+        explain_one(world.path(), "11")
+
+
 MINE = """
 from siftset import signal
 

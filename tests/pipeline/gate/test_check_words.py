@@ -17,7 +17,7 @@ from siftset.pipeline.gate.check_words import describe_expectation, describe_rul
          "age is more than 1"),
         ("column_value_lengths_to_be_between", {"column": "text", "max_value": 20_000},
          "text is at most 20,000 characters long"),
-        ("table_row_count_to_be_between", {"min_value": 1}, "the set has at least 1 rows"),
+        ("table_row_count_to_be_between", {"min_value": 1}, "the set has at least 1 row"),
         ("column_values_to_match_regex_list",
          {"column": "a", "regex_list": ["x", "y"], "match_on": "all"}, "a matches all of x, y"),
         ("column_values_to_be_valid_ipv4", {"column": "ip", "mostly": 0.9}, "ip is valid ipv4"),

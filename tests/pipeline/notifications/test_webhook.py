@@ -99,7 +99,7 @@ def test_curating_posts_a_warning_and_a_refusal(tmp_path: Path, receiver, monkey
         _curate(tmp_path, "block", "${HOOK}", said)
     assert received[1]["verdict"] == "fail"
     assert received[1]["version"] is None
-    assert received[1]["alerts"][0] == "text: longer than 12 characters in 1 rows; nothing was " \
+    assert received[1]["alerts"][0] == "text: longer than 12 characters in 1 row; nothing was " \
         "published"  # fmt: skip
     assert said == []
     everything = [p.read_bytes() for p in tmp_path.rglob("*") if p.is_file()]

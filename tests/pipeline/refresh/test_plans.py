@@ -234,7 +234,7 @@ def test_a_refresh_that_wants_approval_lays_one_plan_and_tells_of_it(world, list
     (heard,) = listener.bodies
     assert heard["command"].endswith(f"recipe.json {laid.plan.plan_id} --set seed=0")
     assert heard["changes"]["added"] == 1
-    assert "1 rows added, 0 removed, 0 changed against version 0" in heard["text"]
+    assert "1 row added, 0 removed, 0 changed against version 0" in heard["text"]
     assert not refresh(world.path(), overrides=["seed=0"]).new
     assert len(listener.bodies) == 1
     world.texts("c", "and another good one")

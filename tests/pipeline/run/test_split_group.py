@@ -86,7 +86,7 @@ def test_an_official_split_is_checked_for_groups(tmp_path: Path, monkeypatch: py
     metrics = read_metrics(curate(recipe, frame).report)
     assert list_scalars(metrics)["leaked_groups"] == 1
     claims = [one.claim for one in find_statements(metrics)]
-    assert "1 of 1 rows of test have a group (author) that is also in train." in claims
+    assert "1 of 1 row of test has a group (author) that is also in train." in claims
 
 
 def test_equal_texts_of_two_groups_stay_on_one_side(

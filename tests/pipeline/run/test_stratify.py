@@ -115,7 +115,7 @@ def test_what_cannot_be_stratified_is_said(tmp_path: Path, monkeypatch: pytest.M
     with pytest.raises(RecipeError, match="'label' has 1,002 values, expected at most 1,000"):
         curate(plain, frame)
     grouped = {**plain, "split": {**SPLIT, "group": "author"}}
-    with pytest.raises(RecipeError, match="one 'label' a group, and 1 groups have several"):
+    with pytest.raises(RecipeError, match="one 'label' a group, and 1 group has several"):
         curate(grouped, frame.head(5))
     with pytest.raises(SourceError, match=r"split\.stratify: the source has no column 'kind'"):
         curate({**plain, "split": {**SPLIT, "stratify": "kind"}}, frame)

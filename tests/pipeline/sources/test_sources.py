@@ -53,7 +53,7 @@ def test_files_are_found_in_order(paths, names, folder, opened):
 
 def test_a_file_without_a_format_in_a_folder_is_said(folder: Path, opened: Open):
     assert opened("in").warnings == (
-        f"{folder / 'in'}: 1 files skipped, their endings name no format",
+        f"{folder / 'in'}: 1 file skipped, their endings name no format",
     )
     assert rows(opened("in", format="lines")).height == 7
 

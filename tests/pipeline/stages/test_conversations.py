@@ -167,7 +167,7 @@ def test_a_rule_may_warn_or_block_and_thresholds_count_it(tmp_path: Path) -> Non
     with pytest.raises(GateFailed, match="messages_control_token_share"):
         curate(recipe)
     blocking = {"actions": {"last_not_answer": "block"}}
-    with pytest.raises(GateFailed, match="last_not_answer in 1 rows"):
+    with pytest.raises(GateFailed, match="last_not_answer in 1 row"):
         curate(write_recipe(tmp_path / "c", rows, integrity={"messages": blocking}))
 
 

@@ -204,7 +204,7 @@ def test_a_label_that_no_record_has_is_told(world):
     decide(world, "1", "relabel", label="postive")
     notes = curate(world.path()).notes
     assert [note for note in notes if "people alone gave" in note] == [
-        "`postive` is a label that people alone gave, to 1 rows. Look whether it is misspelt"
+        "`postive` is a label that people alone gave, to 1 row. Look whether it is misspelt"
     ]
 
 

@@ -91,7 +91,7 @@ def test_rows_that_another_program_appends_are_noticed_and_never_erased_unsaid(w
     write_deltalake(table, row.to_arrow(), mode="append")
     world.texts("b", "the second text")
     for run in (curate, refresh_set, check_recipe):
-        with pytest.raises(OutputError, match=r"another program changed .*added 1 rows in 1 files"):
+        with pytest.raises(OutputError, match=r"another program changed .*added 1 row in 1 file"):
             run(world.path())
     assert pl.read_delta(str(world.folder / "out/set")).height == 2
     assert curate(world.path(), options=CurateOptions(take_over=True)).set_rows == 2

@@ -116,7 +116,7 @@ def test_a_class_that_is_never_in_train_is_named_with_its_split(make_data):
     some = {name: [v for v, kept in zip(values, there, strict=True) if kept]
             for name, values in learned.items()}  # fmt: skip
     data = make_data({"train": some, "validation": held})
-    with pytest.raises(TrainingError, match=r"never in train: 'c007' \(1 rows"):
+    with pytest.raises(TrainingError, match=r"never in train: 'c007' \(1 row"):
         find_labels(data.files, Train(task="classification"))
 
 
