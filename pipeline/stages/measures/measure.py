@@ -344,7 +344,8 @@ def _drift_from_version(
     before = ProfileState.model_validate_json(path.read_bytes())
     earlier = read_metrics(path.with_name(METRICS))
     partly = outcome.added is not None
-    sizes = None if earlier is None or partly else (earlier.rows.kept, outcome.balance.kept)
+    some = partly or run.options.limit is not None or run.options.sample is not None
+    sizes = None if earlier is None or some else (earlier.rows.kept, outcome.balance.kept)
     found = measure_drift(kept, before, against=f"version {current.version}", sizes=sizes)
     return tuple(one for one in found if not (partly and one.key == _SOURCES))
 

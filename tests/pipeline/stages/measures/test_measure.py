@@ -9,7 +9,9 @@ import polars as pl
 import pytest
 
 from siftset.pipeline.commands.curate import curate
+from siftset.pipeline.profile.history import METRICS, read_metrics
 from siftset.pipeline.reports.index import write_index
+from siftset.pipeline.run.context import CurateOptions
 from siftset.schemas.errors import GateFailed, SignalError
 from siftset.schemas.results.metrics import RunMetrics
 
@@ -227,3 +229,18 @@ def test_the_page_of_hostile_data_runs_nothing(tmp_path: Path, payloads, browser
 
 def _write_plain(path: Path, rows: list[dict]) -> None:
     path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+
+
+def test_a_preview_of_some_rows_is_not_held_against_the_number_of_all(new_world) -> None:
+    world = new_world(analysis="sample")
+    world.texts("a", *(f"the text number {number}" for number in range(20)))
+    curate(world.path())
+    for options, expected in (
+        (CurateOptions(limit=2), set()),
+        (CurateOptions(sample=2), set()),
+        (CurateOptions(dry_run=True), {"rows"}),
+    ):
+        done = curate(world.path(), options=options)
+        found = read_metrics(done.output / "preview" / METRICS)
+        assert found is not None
+        assert {one.key for one in found.drift} == expected
