@@ -22,8 +22,7 @@ def judge_review(metrics: RunMetrics) -> Iterator[ReportFinding]:
     command = write_command(metrics, "review")
     if found.disputed:
         claim = (
-            f"About {format_count(found.disputed, 'row')} reviewers disagree; the formula decides "
-            "them."
+            f"Reviewers disagree about {format_count(found.disputed, 'row')}: the formula decides."
         )
         todo = "settle them in the queue of disputed rows"
         yield ReportFinding("balance", "warn", claim, todo, command=command)
@@ -40,8 +39,8 @@ def judge_review(metrics: RunMetrics) -> Iterator[ReportFinding]:
         yield ReportFinding("balance", "warn", claim, todo, command=command)
     if found.orphaned:
         claim = (
-            f"{format_count(found.orphaned, 'row')} that {conjugate(found.orphaned, 'were')} "
-            "decided are not in the input."
+            f"{format_count(found.orphaned, 'row')} with a decision "
+            f"{conjugate(found.orphaned, 'are')} not in the input."
         )
         todo = "an id column keeps decisions with their rows; what lies in other files is no loss"
         yield ReportFinding("balance", "note", claim, todo, command=command)
