@@ -252,7 +252,7 @@ def duplicates_part(metrics: RunMetrics) -> Child:
     if not found.groups:
         return [table, note_absence("No row repeats another.")]
     shown, whole = sum(g.repeats for g in found.groups), sum(n or 0 for n in counts.values())
-    note = f"These groups hold {shown:,} of the {whole:,} rows that repeat another."
+    note = f"These groups hold {shown:,} of the {format_count(whole, 'row')} that repeat another."
     most = max(group.repeats for group in found.groups)
     groups = [
         [

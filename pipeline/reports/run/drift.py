@@ -21,6 +21,7 @@ from siftset.pipeline.reports.page import (
 from siftset.pipeline.reports.run.actions import link_kept_rows, link_rows
 from siftset.pipeline.reports.run.checks import example_row
 from siftset.pipeline.storage.run_rows import RowKind
+from siftset.schemas.plurals import conjugate, format_count
 from siftset.schemas.results.metrics import Leak, Profile, RunMetrics, Sample, TokenUse
 
 _TITLES = {

@@ -20,6 +20,7 @@ from siftset.pipeline.reports.run.signal_statements import judge_faults, judge_s
 from siftset.pipeline.reports.run.split_statements import judge_answers, judge_leakage, judge_split
 from siftset.pipeline.reports.run.statement import ReportFinding
 from siftset.pipeline.reports.run.votes import describe_accuracy, is_worse_than_chance
+from siftset.schemas.plurals import conjugate, format_count
 from siftset.schemas.results.metrics import Histogram, RunMetrics
 
 _BROKEN: Final = {
@@ -79,7 +80,10 @@ def _judge_labels(metrics: RunMetrics) -> Iterator[ReportFinding]:
     if not wrong:
         yield ReportFinding("labels", "note", f"Every labelled row kept is {wanted}: {of} rows.")
         return
-    claim = f"{wrong:,} of {precision.labelled:,} labelled rows kept are not {wanted} ({of} are)."
+    claim = (
+        f"{wrong:,} of {format_count(precision.labelled, 'labelled row')} kept "
+        f"{conjugate(wrong, 'are')} not {wanted} ({of} are)."
+    )
     todo = "read them under Samples in the report, and tighten the formula"
     command = write_command(metrics, "doubt")
     yield ReportFinding("labels", "warn", claim, todo, command=command)

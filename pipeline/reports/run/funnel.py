@@ -13,6 +13,7 @@ from siftset.pipeline.reports.page import (
 )
 from siftset.pipeline.reports.run.by_hand import review_table
 from siftset.pipeline.reports.run.selection import selection_table
+from siftset.schemas.plurals import format_count
 from siftset.schemas.results.metrics import Funnel, LeaveOneOut, RunMetrics, SignalMetrics, Tree
 from siftset.signals.analysis import PAIRED
 
@@ -31,7 +32,11 @@ def balance_part(metrics: RunMetrics) -> Child:
     parts = [(name, float(getattr(rows, name)), fill) for name, fill in _FILLS.items()]
     line = f"{rows.read:,} read = " + " + ".join(f"{name} {int(n):,}" for name, n, _ in parts)
     shown = [
-        h("p", f"Where the {rows.read:,} rows went that were read", class_="small soft"),
+        h(
+            "p",
+            f"What became of {format_count(rows.read, 'row')}",
+            class_="small soft",
+        ),
         draw_stack(parts, f"Closing balance: {line}"),
     ]
     chosen = [

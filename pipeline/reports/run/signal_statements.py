@@ -9,6 +9,7 @@ from typing import Final
 from siftset.pipeline.profile.shares import describe_sample, format_percent
 from siftset.pipeline.reports.run.actions import explain_example, try_without
 from siftset.pipeline.reports.run.statement import ReportFinding
+from siftset.schemas.plurals import format_count
 from siftset.schemas.results.metrics import Funnel, RunMetrics
 
 _SIGNALS_NAMED: Final = 20
@@ -31,9 +32,9 @@ def judge_signals(metrics: RunMetrics) -> Iterator[ReportFinding]:
             mute.add(signal.name)
             if len(mute) > _SIGNALS_NAMED:
                 continue
-            of = f"{true + false + unknown:,} rows" if whole else seen
+            of = f"{format_count(true + false + unknown, 'row')}" if whole else seen
             if signal.analysed_true is None:
-                of = f"the {signal.evaluated:,} rows that it was asked about"
+                of = f"the {format_count(signal.evaluated, 'row')} that it was asked about"
             claim = f"The `{signal.name}` signal is true of none of {of}."
             command = try_without(metrics, signal.name)
             todo = "check its words or its limits"
@@ -98,5 +99,5 @@ def judge_faults(metrics: RunMetrics) -> Iterator[ReportFinding]:
         todo = "the formula decided these rows without it"
     for signal in metrics.funnel.signals if metrics.funnel else ():
         if signal.faults:
-            claim = f"The `{signal.name}` signal failed on {signal.faults:,} rows."
+            claim = f"The `{signal.name}` signal failed on {format_count(signal.faults, 'row')}."
             yield ReportFinding("balance", "warn", claim, todo, command=command)

@@ -8,6 +8,7 @@ from typing import Final
 from siftset.pipeline.profile.shares import format_percent
 from siftset.pipeline.reports.run.actions import curate_with, explain_example, write_command
 from siftset.pipeline.reports.run.statement import ReportFinding
+from siftset.schemas.plurals import conjugate, format_count
 from siftset.schemas.results.columns import SPLITS
 from siftset.schemas.results.metrics import RunMetrics
 
@@ -30,7 +31,8 @@ def judge_leakage(metrics: RunMetrics) -> Iterator[ReportFinding]:
         together = leaks.pop("any", None) or max(leaks.values(), key=lambda leak: leak.rows)
         kinds = ", ".join(f"{kind} {leak.rows:,}" for kind, leak in leaks.items())
         claim = (
-            f"{together.rows:,} of {together.of:,} rows of {left} are also in {right} ({kinds})."
+            f"{together.rows:,} of {format_count(together.of, 'row')} of {left} "
+            f"{conjugate(together.rows, 'are')} also in {right} ({kinds})."
         )
         todo = _HELD_OUT_TODO
         if right in SPLITS:
@@ -48,7 +50,8 @@ def judge_answers(metrics: RunMetrics) -> Iterator[ReportFinding]:
     for leak in metrics.leakage:
         if leak.kind == "answer" and leak.rows:
             claim = (
-                f"{leak.rows:,} of {leak.of:,} rows of {leak.left} end with an answer that "
+                f"{leak.rows:,} of {format_count(leak.of, 'row')} of {leak.left} "
+                f"{conjugate(leak.rows, 'end')} with an answer that "
                 f"{leak.right} has too."
             )
             todo = "a model that learned these answers scores too high: look at the examples"
@@ -78,12 +81,16 @@ def judge_split(metrics: RunMetrics) -> Iterator[ReportFinding]:
     for leak in facts.leaks:
         if leak.rows:
             claim = (
-                f"{leak.rows:,} of {leak.of:,} rows of {leak.left} have a group ({name}) that is "
+                f"{leak.rows:,} of {format_count(leak.of, 'row')} of {leak.left} "
+                f"{conjugate(leak.rows, 'have')} a group ({name}) that is "
                 f"also in {leak.right}."
             )
             todo = "metrics measured on them are too optimistic"
             command = explain_example(metrics, leak.examples)
             yield ReportFinding("leakage", "warn", claim, todo, command=command)
     if facts.ungrouped:
-        claim = f"{facts.ungrouped:,} of {facts.rows:,} rows have no group ({name})."
+        claim = (
+            f"{facts.ungrouped:,} of {format_count(facts.rows, 'row')} "
+            f"{conjugate(facts.ungrouped, 'have')} no group ({name})."
+        )
         yield ReportFinding("leakage", "note", claim, "each of them is split by its own text")

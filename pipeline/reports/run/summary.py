@@ -123,12 +123,12 @@ def _list_findings(
         for one in rank_statements(found)[:_MOST_LISTED]
     ]
     first, rest = items[:_MOST_FINDINGS], items[_MOST_FINDINGS:]
-    count = f"{len(found):,} finding{'s' if len(found) > 1 else ''}, most severe first"
+    count = f"{format_count(len(found), 'finding')}, most severe first"
     if like:
         new = sum(one.topic not in known for one in found)
         count += f"; {f'{new:,}' if new else 'none'} new since {since}"
     title = h("h3", count)
-    more = h("summary", f"{len(found) - len(first):,} more findings")
+    more = h("summary", format_count(len(found) - len(first), "more finding"))
     left = len(found) - len(items)
     cut = h("p", f"{left:,} of them are in metrics.json alone.", class_="soft") if left else None
     folded = h("details", more, h("ul", rest, class_="briefs"), cut) if rest else None

@@ -46,7 +46,8 @@ def lengths_part(metrics: RunMetrics) -> Child:
         counted = kept.tokens.rows if kept.tokens else 0
         over = h(
             "p",
-            f"Longer than {metrics.max_length:,} tokens, in red, and cut in training: ",
+            f"Longer than {format_count(metrics.max_length, 'token')}, in red, and cut in "
+            "training: ",
             format_share(kept.over_max, counted, kept.of),
             f". Tokens were counted on {describe_sample(counted, kept.of, 'texts')}.",
         )
