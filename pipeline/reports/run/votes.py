@@ -102,8 +102,9 @@ def say_worth(found: LabelWorth) -> str:
         "" if best is None else f"; from {best.labels:,} known ones {best.right / best.asked:.1%}"
     )
     return (
-        f"{found.voted:,} voted labels of the set teach a small model {does}: it answers {right} "
-        f"questions rightly{most} (logistic regression on static vectors{of})."
+        f"{format_count(found.voted, 'voted label')} of the set {conjugate(found.voted, 'teach')} "
+        f"a small model {does}: it answers {right} questions rightly{most} (logistic regression "
+        f"on static vectors{of})."
     )
 
 
