@@ -7,10 +7,13 @@ import math
 import threading
 from pathlib import Path
 
+import numpy as np
 import polars as pl
 import pytest
 
 from siftset.pipeline.commands.explain import explain_recipe
+from siftset.pipeline.commands.predict import predict_texts
+from siftset.pipeline.commands.train import train_recipe
 from siftset.pipeline.engines.ray.failed_shard import quarantine_shard
 from siftset.pipeline.engines.shard_results import ShardCost, ShardRecord, load_record, store_record
 from siftset.pipeline.run.job import load_job
@@ -280,3 +283,41 @@ def test_golden_rows_without_what_voters_read_are_a_warning(new_world):
     found = json.loads((result.report.parent / "metrics.json").read_text())
     assert "golden_votes" not in found
     assert [one for one in found["warnings"] if "golden rows" in one and "stars" in one]
+
+
+@pytest.mark.slow
+def test_a_classifier_trained_on_votes_beats_the_majority(new_world, tiny_encoder):
+    pytest.importorskip("accelerate")
+    draw = np.random.default_rng(4)
+    words = {"pos": ["good", "great", "strong"], "neg": ["soft", "warm", "light"]}
+
+    def make_rows(count: int) -> list[dict[str, str]]:
+        # two of a class's three words: what no voter knows is learned from its company
+        labels = ["pos" if one else "neg" for one in draw.random(count) < 0.6]
+        return [
+            {
+                "text": " ".join(draw.permutation(["the", "hat", *draw.choice(words[y], 2, False)]))
+                + f" n{n}",
+                "gold": y,
+            }
+            for n, y in enumerate(labels)
+        ]
+
+    votes = {
+        "signals": {
+            **{w: {"keyword": {"words": [w]}} for w in ("good", "great", "soft", "warm")},
+            "long": {"length": {"min": 5}},
+        },
+        "label": {"votes": {"pos": ["good", "great"], "neg": ["soft", "warm"]}, "known": "gold"},
+    }
+    train = {"task": "classification", "model": str(tiny_encoder), "epochs": 4, "max_length": 16,
+             "learning_rate": 5e-3, "batch_size": 16}  # fmt: skip
+    world = new_world(**{**VOTING, **votes, "train": train, "seed": 3})
+    world.write("a", make_rows(240))
+    world.refresh()
+    model = train_recipe(world.path()).model
+    asked = make_rows(120)
+    golds = [row["gold"] for row in asked]
+    answers = predict_texts(model, [row["text"] for row in asked]).answers
+    right = sum(answer["label"] == gold for answer, gold in zip(answers, golds, strict=True))
+    assert right > golds.count("pos") + 24
