@@ -35,8 +35,11 @@ keep: hardware & positive
 integrity:
   rows: {{text: {{not_null: true, not_blank: true}}}}
   suite: default
-train: {{task: mlm, model: minilm, max_steps: 20, batch_size: 16, max_length: 64}}
-compare: {{prompts: ["The battery is [MASK].", "The [MASK] of this player is great."]}}
+train: {{task: mlm, model: minilm, max_steps: 6, batch_size: 8, max_length: 48}}
+compare:
+  prompts: ["The battery is [MASK].", "The [MASK] of this player is great."]
+  max_rows: 60
+  resamples: 200
 """
 POLARITY = """
 name: polarity
@@ -52,8 +55,10 @@ train:
   epochs: 1
   learning_rate: 2e-4
   batch_size: 16
-  max_length: 64
-  max_train_samples: 2000
+  max_length: 48
+  max_train_samples: 640
+  max_eval_samples: 300
+compare: {{max_rows: 400, resamples: 200, baselines: [majority]}}
 """
 PROS = """
 name: pros
@@ -117,7 +122,7 @@ def test_training_on_them_shows_a_change(amazon: Path):
 
 
 @pytest.mark.slow
-def test_a_classifier_from_two_thousand_rows(tmp_path: Path, corpora: Path):
+def test_a_classifier_from_a_few_hundred_rows(tmp_path: Path, corpora: Path):
     needs_model()
     recipe = tmp_path / "recipe.yaml"
     recipe.write_text(POLARITY.format(corpora=corpora))
