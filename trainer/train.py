@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import functools
+import gc
 import os
 import shutil
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,6 +25,34 @@ if TYPE_CHECKING:
     from siftset.trainer.training.session import Session
 
 
+@contextmanager
+def training_libraries() -> Iterator[None]:
+    """Import what training needs; until the end the garbage collector passes over all of it.
+
+    torch and transformers make a million objects that stay. Walking them again and again, while
+    they are imported and after, is a quarter of a start. Raises MissingExtraError.
+    """
+    require_extra()
+    # What DDP warns of is for us to settle; torch reads this when it is imported.
+    os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")
+    # objects that somebody froze before stay so: unfreezing knows no difference
+    ours = gc.isenabled() and not gc.get_freeze_count()
+    if ours:
+        gc.disable()
+    try:
+        import siftset.trainer.training.session  # noqa: F401
+
+        if ours:
+            gc.freeze()
+            gc.enable()
+        yield
+    finally:
+        if ours:
+            gc.unfreeze()
+            gc.enable()
+
+
+@training_libraries()
 def train(
     config: Train,
     compare: Compare,
@@ -38,9 +69,6 @@ def train(
     settings and data goes on where it stopped, to the same weights. Raises TrainingError,
     ModelError or OutputError; SIGTERM or Ctrl-C saves a checkpoint and raises Interrupted.
     """
-    # What DDP warns of is for us to settle; torch reads this when it is imported.
-    os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")
-    require_extra()
     from siftset.trainer.comparison.preflight import check_compare
     from siftset.trainer.training.hyperparameter_search import (
         Trial,
@@ -119,6 +147,7 @@ def finish(session: Session, compare: Compare, began: float) -> TrainResult:
     return result
 
 
+@training_libraries()
 def fit_and_score(
     config: Train,
     data: TrainingData,
@@ -134,7 +163,6 @@ def fit_and_score(
     `questions` have text, row_id and what the task needs; `out` names the folder beside which the
     work lies meanwhile. Raises TrainingError, ModelError or OutputError.
     """
-    require_extra()
     from siftset.trainer.comparison.after_training import write_session_questions
     from siftset.trainer.comparison.row_scores import score_rows
     from siftset.trainer.inference.load_model import load_side

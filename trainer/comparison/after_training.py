@@ -31,6 +31,7 @@ from siftset.trainer.comparison import (
 from siftset.trainer.comparison.chat_questions import ChatQuestions, write_chats
 from siftset.trainer.comparison.folders import name_labels
 from siftset.trainer.comparison.forgetting import measure_forgetting
+from siftset.trainer.comparison.remembered import RememberingEncoder
 from siftset.trainer.inference.adapters import EvaluationModel
 from siftset.trainer.inference.load_model import load_side
 from siftset.trainer.inference.protocols import Encoder
@@ -63,6 +64,13 @@ def compare_trained(
         config = session.config
         base = load(config.task, config.model, revision=config.revision, labels=names)
         encoder = EvaluationModel(base.model, base.tokenizer, max_length=session.task.length)
+        if session.features is not None and questions.train is not None:
+            # the head was fitted on states of the same rows, in the same order
+            encoder = RememberingEncoder.know_texts(
+                encoder,
+                questions.train["text"].fill_null("").to_list(),
+                session.features.mean_states(session.tokens["train"]),
+            )
     setting = ComparisonSetting(
         compare,
         before_kind=kind,

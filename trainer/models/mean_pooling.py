@@ -9,13 +9,15 @@ from __future__ import annotations
 
 import copy
 import json
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from siftset.trainer.models.embedded import EMBEDDED
 
 if TYPE_CHECKING:
-    from torch import nn
+    from torch import Tensor, nn
     from transformers import PreTrainedModel
 
 MARK: Final = "siftset_averaging_layer"
@@ -85,3 +87,25 @@ def add_averaging_layer(model: PreTrainedModel) -> bool:
     model.config.num_hidden_layers += 1
     setattr(model.config, MARK, True)
     return True
+
+
+@contextmanager
+def watch_plain_states(model: PreTrainedModel) -> Iterator[Callable[[Tensor], Tensor]]:
+    """Give a function from the last states of a call to those that the base model would leave.
+
+    They are the same, but for a model with an averaging layer: those below it.
+    """
+    if not has_averaging_layer(model):
+        yield lambda states: states
+        return
+    below: list[Tensor] = []
+
+    def keep(_: object, __: object, output: Tensor | tuple[Tensor, ...]) -> None:
+        below[:] = [output[0] if isinstance(output, tuple) else output]
+
+    encoder: nn.Module = model.base_model.encoder  # type: ignore[assignment]
+    handle = encoder.layer[-2].register_forward_hook(keep)  # type: ignore[index, union-attr]
+    try:
+        yield lambda _: below[0]
+    finally:
+        handle.remove()

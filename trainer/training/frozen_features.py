@@ -12,6 +12,7 @@ from siftset.trainer.data.batches import BatchPlan, RankSampler
 from siftset.trainer.data.masks import EVALUATION
 from siftset.trainer.data.tokens import SplitTokens
 from siftset.trainer.models.loading import Loaded
+from siftset.trainer.models.mean_pooling import watch_plain_states
 from siftset.trainer.tasks.base import Batch, Collator, Sums, Totals
 from siftset.trainer.tasks.classification import ClassificationTask
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
     Reduce = Callable[[Tensor, Tensor], Tensor]
+    Kept = np.memmap[tuple[int, int], np.dtype[np.float32]]
 
 TOKENS_AT_ONCE: Final = 8192
 TOLERANCE: Final = 1e-4
@@ -80,7 +82,8 @@ class CachedTask:
     ) -> None:
         self._task, self._way = task, way
         self._base, self._substitute = base, substitute
-        self._features: dict[Path, np.memmap[tuple[int, int], np.dtype[np.float32]]] = {}
+        self._features: dict[Path, Kept] = {}
+        self._means: dict[Path, Kept] = {}
         pad = task.loaded.tokenizer.pad_token_id
         self._real = 1 if pad == 0 else 0
         self.labels = task.labels
@@ -102,25 +105,32 @@ class CachedTask:
         return self._task.read_split(files, path, sample, held_out=held_out)
 
     def compute_features(self, tokens: SplitTokens, device: str) -> None:
-        """Run the backbone once over a split and keep its features on disk."""
+        """Run the backbone once over a split; keep on disk what the head reads, and mean states."""
         import torch
 
         model, base = self.loaded.model, self._base
         base.to(device).eval()
-        width = int(model.config.hidden_size)
-        path = tokens.path.with_suffix(".features")
-        kept = np.memmap(path, dtype=np.float32, mode="w+", shape=(len(tokens), width))
+        shape = (len(tokens), int(model.config.hidden_size))
+        kept, means = (
+            np.memmap(tokens.path.with_suffix(ending), dtype=np.float32, mode="w+", shape=shape)
+            for ending in (".features", ".means")
+        )
         plan = BatchPlan(tokens.lengths, size=1, tokens=TOKENS_AT_ONCE, order="longest_first")
         collate = self._task.make_collator(tokens)
-        with torch.no_grad():
+        with torch.no_grad(), watch_plain_states(model) as plain:
             for keys in RankSampler(plan, 0, EVALUATION):
                 batch = collate(keys)
                 mask = batch["attention_mask"].to(device)
                 hidden = base(input_ids=batch["input_ids"].to(device), attention_mask=mask)[0]
                 rows = [row for _, row in keys]
                 kept[rows] = self._way(hidden, mask).float().cpu().numpy()
+                means[rows] = mean_state(plain(hidden), mask).float().cpu().numpy()
         base.cpu()
-        self._features[tokens.path] = kept
+        self._features[tokens.path], self._means[tokens.path] = kept, means
+
+    def mean_states(self, tokens: SplitTokens) -> np.ndarray[tuple[int, int], np.dtype[np.float32]]:
+        """Return the mean of each text's states (texts, width) as the base model leaves them."""
+        return self._means[tokens.path]
 
     def make_collator(self, tokens: SplitTokens) -> Collator:
         """Return the collator of a split: one real token a row, and its features."""

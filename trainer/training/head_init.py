@@ -45,17 +45,20 @@ def wants_fitted_head(config: Train, task: Task, tokens: Mapping[str, SplitToken
     return config.head_start == "fitted"
 
 
-def fit_through(task: Task, tokens: SplitTokens, hardware: Hardware, seed: int) -> int:
-    """Run the backbone once over the training rows and fit the head; return the passes made.
+def fit_through(
+    task: Task, tokens: SplitTokens, hardware: Hardware, seed: int
+) -> tuple[int, CachedTask | None]:
+    """Run the backbone once over the training rows and fit the head.
 
-    Return 0, and leave the head as it is, where it reads more than one state of a text.
+    Return the passes made and the features; 0 and None, and the head as it was, where it reads
+    more than one state of a text.
     """
     assert isinstance(task, ClassificationTask)
     features = cache_features(task, {"train": tokens}, hardware.device)
     if features is None:
-        return 0
+        return 0, None
     try:
-        return fit_head(features, tokens, seed=seed)
+        return fit_head(features, tokens, seed=seed), features
     finally:
         features.swap_out()
 

@@ -78,6 +78,8 @@ class Session:
         self.trials = Trials()
         self.leads, self.trained_seconds = self.hardware.rank == 0, 0.0
         self.cached: CachedTask | None = None
+        self.features: CachedTask | None = None
+        """What the backbone said of the training rows, where it was asked before training."""
 
     @contextlib.contextmanager
     def quiet_libraries(self) -> Iterator[None]:
@@ -154,9 +156,10 @@ class Session:
         model, processes = self.task.loaded.model, self.hardware.processes
         if self.config.method != "frozen" and self._starts_fitted():
             with self.progress.stage("head"), writing_errors(self.work):
-                self._say_fitted(
-                    fit_through(self.task, self.tokens["train"], self.hardware, self.seed)
+                passes, self.features = fit_through(
+                    self.task, self.tokens["train"], self.hardware, self.seed
                 )
+                self._say_fitted(passes)
         self.prepared = prepare_method(model, self.config, seed=self.seed, processes=processes)
         for line in choose_packing(self.task, self.prepared.model, self.config, self.hardware):
             self.progress.say(line)
@@ -167,6 +170,7 @@ class Session:
         if self.config.method == "frozen" and isinstance(self.task, ClassificationTask):
             with self.progress.stage("features"), writing_errors(self.work):
                 self.cached = cache_features(self.task, self.tokens, self.hardware.device)
+                self.features = self.cached
             if self.cached is not None:
                 self.task = self.cached
                 self.progress.say("frozen: the backbone ran once, its features are kept")
