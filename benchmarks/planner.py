@@ -1,6 +1,6 @@
-"""Measure what planning saves, what it costs, and whether cost and memory are flat in the rows.
+"""Measure what planning saves and what it costs.
 
-python benchmarks/planner.py [skip] [nothing] [scale] [--rounds 9] [--sizes 1000000,5000000]
+python benchmarks/planner.py [skip] [nothing] [--rounds 9]
 
 skip     a slow Python signal beside one that 3 % of the rows pass, written in the worst order:
          planned (`order: auto`) against `order: pinned`, both ours. Wanted: at least 10 times.
@@ -8,8 +8,6 @@ nothing  three signals of which none settles a row: planned against pinned, both
          plan that expressions get without measuring, which shows what measuring costs; and against
          a bare polars select of the same expressions, which records nothing per row.
          Wanted: planned at most 3 % above pinned.
-scale    whole `siftset curate` runs (process start, dedupe, split, analysis, publishing) of more
-         and more rows. Wanted: CPU seconds a row within 20 %, at most 800 MB.
 
 `skip` and `nothing` are medians of interleaved rounds in CPU seconds of one process, over frames of
 65,536 rows, a new decider each round, so that planning is paid every time.
@@ -18,8 +16,6 @@ scale    whole `siftset curate` runs (process start, dedupe, split, analysis, pu
 from __future__ import annotations
 
 import argparse
-import json
-import shutil
 import statistics
 import sys
 import time
@@ -30,9 +26,8 @@ import polars as pl
 
 HERE = Path(__file__).parent
 sys.path[:0] = [str(HERE), str(HERE.parent)]
-from against_peers import BENCH, measure  # noqa: E402
 from corpus import corpus  # noqa: E402
-from peers.job import PRODUCTS, THRESHOLD  # noqa: E402
+from peers.job import PRODUCTS  # noqa: E402
 
 from siftset.signals.decider import Decider  # noqa: E402
 from siftset.signals.decorator import signal  # noqa: E402
@@ -41,7 +36,6 @@ from siftset.signals.registry import build  # noqa: E402
 from siftset.signals.signal import Signal  # noqa: E402
 
 BATCH = 65_536
-PART = 500_000
 NEVER = 10**12
 SPECS = {
     "rare": {"keyword": {"words": ["crocs"]}},
@@ -142,77 +136,18 @@ def nothing(frames: list[pl.DataFrame], rounds: int) -> None:
         show(interleaved(works, rounds), "pinned", rows)
 
 
-def source(rows: int) -> Path:
-    """Lay `rows` rows out in files of 500,000 whose texts differ from file to file."""
-    folder = BENCH / f"scale-{rows}"
-    if folder.is_dir():
-        return folder
-    base = corpus(PART, HERE.parents[1] / "shared" / "corpora")
-    draft = folder.with_suffix(".part")
-    shutil.rmtree(draft, ignore_errors=True)
-    draft.mkdir(parents=True)
-    for part, start in enumerate(range(0, rows, PART)):
-        varied = pl.when(pl.col("text").str.len_bytes() > 9).then(pl.col("text") + f" {part}")
-        frame = base.head(min(PART, rows - start)).with_columns(
-            id=pl.col("id") + start, text=varied.otherwise("text")
-        )
-        frame.write_parquet(draft / f"part-{part:03}.parquet")
-    draft.rename(folder)
-    return folder
-
-
-def recipe(folder: Path, out: Path) -> Path:
-    """Write the peers' job as a recipe with everything on that is on by default."""
-    path = BENCH / "scale.json"
-    asked = {name: SPECS[name] for name in ("nike", "product")}
-    document = {
-        "name": "scale",
-        "output": str(out),
-        "source": {"files": {"paths": [str(folder)], "id": "id"}},
-        "signals": {**asked, "mood": {"sentiment": {}}},
-        "keep": f"nike & product & (mood > {THRESHOLD})",
-    }
-    path.write_text(json.dumps(document))
-    return path
-
-
-def scale(sizes: list[int]) -> None:
-    script = Path(sys.executable).parent / "siftset"
-    first = 0.0
-    for rows in sizes:
-        out = BENCH / "scale-out"
-        shutil.rmtree(out, ignore_errors=True)
-        cost = measure([str(script), "curate", str(recipe(source(rows), out)), "--json"])
-        told = json.loads((BENCH / "last.log").read_text().splitlines()[-1])
-        each = cost.cpu / rows * 1e6
-        first = first or each
-        print(
-            f"scale: {rows:>11,} rows {cost.cpu:8.1f} CPU s {cost.wall:8.1f} wall s "
-            f"{each:7.3f} us/row ({each / first:5.2f} x the first) peak {cost.peak:6.0f} MiB; "
-            f"{told['rows']['kept']:,} kept",
-            flush=True,
-        )
-    shutil.rmtree(BENCH / "scale-out", ignore_errors=True)
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("what", nargs="*", default=["skip", "nothing", "scale"])
+    parser.add_argument("what", nargs="*", default=["skip", "nothing"])
     parser.add_argument("--rounds", type=int, default=9)
     parser.add_argument("--rows", type=int, default=400_000)
-    parser.add_argument("--sizes", default="1000000,5000000")
     given = parser.parse_args()
-    BENCH.mkdir(exist_ok=True)
-    frames: list[pl.DataFrame] = []
-    if {"skip", "nothing"} & set(given.what):
-        made = corpus(given.rows, HERE.parents[1] / "shared" / "corpora")
-        frames = list(made.iter_slices(BATCH))
+    made = corpus(given.rows, HERE.parents[1] / "shared" / "corpora")
+    frames = list(made.iter_slices(BATCH))
     if "skip" in given.what:
         skip(frames, given.rounds)
     if "nothing" in given.what:
         nothing(frames, given.rounds)
-    if "scale" in given.what:
-        scale([int(size) for size in given.sizes.split(",")])
 
 
 if __name__ == "__main__":

@@ -1,227 +1,131 @@
-"""What a curation costs on many machines: a simulation from measured rates.
+"""What a row costs as there are more of them: CPU seconds and memory of whole runs.
 
-    python benchmarks/scale.py                        the plan for 10 billion rows on 100 machines
-    python benchmarks/scale.py --check few.json many.json large.json others.json ...
-        rates from three outputs of cluster.py (few rows in few shards, in many shards, many rows),
-        held against what the others measured
+    python benchmarks/scale.py --sizes 100000,1000000,5000000,20000000 [--short]
 
-Shards go to free places in order, as the engine hands them out; stragglers, lost nodes and repeated
-attempts are drawn from a seed. Then follows what the driver does alone.
+Every run is a process of its own, with everything on that is on by default: dedupe, split,
+analysis, report, records of rejected rows with their texts. "a row more" is what the rows between
+one size and the size before cost each: what a run costs besides its rows is not in it. Wanted:
+within 20 % of each other, and at most 700 MB. `--short` takes rows of five words in place of the
+corpus.
 """
 
 from __future__ import annotations
 
 import argparse
-import heapq
 import json
-import math
-import random
-from dataclasses import dataclass, replace
+import shutil
+import sys
 from pathlib import Path
 
-HOUR = 3600.0
+import numpy as np
+import polars as pl
+
+HERE = Path(__file__).parent
+sys.path[:0] = [str(HERE), str(HERE.parent)]
+from against_peers import BENCH, measure  # noqa: E402
+from corpus import corpus  # noqa: E402
+from peers.job import PRODUCTS, THRESHOLD  # noqa: E402
+
+PART = 500_000
+MOST_MIB = 700
+WITHIN = 1.2
+WORDS = "nike shoes boots very cheap great bad ugly soft of a and to in it is".split()
 
 
-@dataclass(frozen=True)
-class Rates:
-    """Measured on one core of the test machine; docs/scale.md says how."""
-
-    sift: float = 29_000.0
-    """Rows of 1 kB a second and place: reading, rules, formula, writing parts (29 MB/s)."""
-    shard: float = 0.15
-    """Seconds of a shard beside its rows: scheduling, syncing, renaming."""
-    start: float = 12.0
-    """Seconds until the first shard is under way."""
-    worker: float = 0.3
-    """Seconds in which a worker makes itself ready."""
-    take: float = 0.025
-    """Seconds in which the driver opens, hands out and takes one shard."""
-    key: float = 7_500_000.0
-    """Rows a second and place of parting keys into buckets."""
-    search: float = 5_000_000.0
-    """Rows a second and place of searching a bucket."""
-    near: float = 33_000.0
-    """Rows of 1 kB a second and place of all that nodes do for near duplicates at 0.9."""
-    join: float = 2_900_000.0
-    """Pairs of rows that share a key, a second, that the driver joins."""
-    pairs: float = 2.0
-    """Pairs for each kept row: assumed, a fifth of the rows shares ten keys with others."""
-    settle: float = 240_000.0
-    """Kept rows of 1 kB a second and place that are written into the set."""
-    scan: float = 17_000_000.0
-    """Kept rows a second whose row_id the driver reads, to draw the sample that is profiled."""
-    file: float = 0.005
-    """Seconds in which the driver syncs and renames one file of the set, on network storage."""
-    per_file: float = 24e3
-    """Rows of 1 kB of a file of the set."""
-    storage: float = 20e9
-    """Bytes a second that the storage gives all nodes together: assumed, not measured."""
-    text: float = 1_000.0
-    """Bytes of a row."""
-    end: float = 8.0
-    """Seconds of profile, report and commit."""
+def short_rows(rows: int) -> pl.DataFrame:
+    """Return rows of five words, of which one in three holds a brand."""
+    rng = np.random.default_rng(7)
+    words = np.array(WORDS)[rng.integers(len(WORDS), size=(rows, 5))]
+    texts = pl.DataFrame(words).select(pl.concat_str(pl.all(), separator=" ")).to_series()
+    return pl.DataFrame({"id": np.arange(rows), "text": texts}, schema_overrides={"id": pl.Int64})
 
 
-@dataclass(frozen=True)
-class Job:
-    rows: float
-    shards: int
-    kept: float
-    places: int
-    nodes: int = 1
-    straggle: float = 0.0
-    """Standard deviation of the logarithm of a shard's time."""
-    lost_after: float = math.inf
-    """Hours after which a node is lost on average; another one comes in ten minutes."""
+def source(rows: int, corpora: Path, *, short: bool) -> Path:
+    """Lay `rows` rows out in files of 500,000 whose texts differ from file to file."""
+    folder = BENCH / f"scale-{'short-' if short else ''}{rows}"
+    if folder.is_dir():
+        return folder
+    most = min(PART, rows)
+    base = short_rows(most) if short else corpus(most, corpora)
+    draft = folder.with_suffix(".part")
+    shutil.rmtree(draft, ignore_errors=True)
+    draft.mkdir(parents=True)
+    for part, start in enumerate(range(0, rows, PART)):
+        varied = pl.when(pl.col("text").str.len_bytes() > 9).then(pl.col("text") + f" {part}")
+        frame = base.head(min(PART, rows - start)).with_columns(
+            id=pl.col("id") + start, text=varied.otherwise("text")
+        )
+        frame.write_parquet(draft / f"part-{part:03}.parquet")
+    draft.rename(folder)
+    return folder
 
 
-def sift_seconds(job: Job, rates: Rates, seed: int = 0) -> tuple[float, int]:
-    """Return when the last shard is done, and how many attempts were lost with their nodes."""
-    draw = random.Random(seed)
-    each = job.rows / job.shards / rates.sift + rates.shard
-    free = [(0.0, place % job.nodes) for place in range(job.places)]
-    heapq.heapify(free)
-    dies = [draw.expovariate(1 / (job.lost_after * HOUR)) if math.isfinite(job.lost_after)
-            else math.inf for _ in range(job.nodes)]  # fmt: skip
-    left, lost, end = job.shards, 0, 0.0
-    while left:
-        begin, node = heapq.heappop(free)
-        while begin >= dies[node] + 600:
-            dies[node] += 600 + draw.expovariate(1 / (job.lost_after * HOUR))
-        done = begin + each * draw.lognormvariate(0, job.straggle)
-        if begin <= dies[node] < done:
-            lost += 1
-            heapq.heappush(free, (dies[node] + 600, node))
-            continue
-        left -= 1
-        end = max(end, done)
-        heapq.heappush(free, (done, node))
-    return end, lost
-
-
-def stages(job: Job, rates: Rates) -> dict[str, float]:
-    """Return the seconds of each stage, one after the other."""
-    sift, _ = sift_seconds(job, rates)
-    reading = job.rows * rates.text / rates.storage
-    kept = job.rows * job.kept
-    spread = job.places if kept > 4_000_000 else 1
-    exchange = kept / rates.key + kept / rates.search if spread > 1 else 0.0
-    return {
-        "start": rates.start,
-        "sift (nodes)": max(sift, reading),
-        "take results (driver)": job.shards * rates.take,
-        "exchange of keys (nodes)": exchange / spread,
-        "write the set (nodes)": kept / rates.settle / spread,
-        "draw the profile (driver)": kept / rates.scan,
-        "sync and commit (driver)": kept / rates.per_file * rates.file,
-        "profile, report (driver)": rates.end,
+def recipe(folder: Path, out: Path) -> Path:
+    """Write the peers' job as a recipe with everything on that is on by default."""
+    path = BENCH / "scale.json"
+    document = {
+        "name": "scale",
+        "output": str(out),
+        "source": {"files": {"paths": [str(folder)], "id": "id"}},
+        "signals": {
+            "nike": {"keyword": {"words": ["nike"]}},
+            "product": {"keyword": {"words": PRODUCTS}},
+            "mood": {"sentiment": {}},
+        },
+        "keep": f"nike & product & (mood > {THRESHOLD})",
     }
+    path.write_text(json.dumps(document))
+    return path
 
 
-def near_stages(job: Job, rates: Rates) -> dict[str, float]:
-    """Return the seconds that near duplicates at 0.9 add.
-
-    Texts are read twice; 14 keys a row and a fifth of the texts are written and read.
-    """
-    kept = job.rows * job.kept
-    moved = kept * (2.4 * rates.text + 2 * 14 * 16)
-    return {
-        "keys and search (nodes)": max(kept / rates.near / job.places, moved / rates.storage),
-        "join pairs (driver)": kept * rates.pairs / rates.join,
-    }
-
-
-def cpu_seconds(job: Job, rates: Rates) -> dict[str, float]:
-    """Return the CPU seconds of the nodes and of the driver."""
-    nodes = job.rows / rates.sift + job.shards * rates.shard + job.places * rates.worker
-    kept = job.rows * job.kept
-    return {
-        "nodes": nodes,
-        "driver": rates.end + job.shards * rates.take + kept / rates.settle,
-    }
-
-
-def measured_rates(runs: list[dict[str, dict[str, object]]]) -> Rates:
-    """Return the rates that three runs show: few rows in few and in many shards, and many rows."""
-    few, many, large = (job_of(run) for run in runs)
-    spent = [cpu_of(run) for run in runs]
-    apart = many.shards - few.shards
-    shard = max(0.0, (spent[1]["nodes"] - spent[0]["nodes"]) / apart)
-    take = max(0.0, (spent[1]["driver"] - spent[0]["driver"]) / apart)
-    more = spent[2]["nodes"] - spent[0]["nodes"] - (large.shards - few.shards) * shard
-    sift = (large.rows - few.rows) / more
-    worker = (spent[0]["nodes"] - few.shards * shard - few.rows / sift) / few.places
-    driver = spent[2]["driver"] - spent[0]["driver"] - (large.shards - few.shards) * take
-    settle = (large.rows * large.kept - few.rows * few.kept) / max(driver, 1e-3)
-    end = spent[0]["driver"] - few.shards * take - few.rows * few.kept / settle
-    return Rates(sift=sift, shard=shard, worker=worker, take=take, settle=settle, end=end)
-
-
-def cpu_of(found: dict[str, dict[str, object]]) -> dict[str, float]:
-    nodes = found["ray"]["nodes"].values()
-    return {"nodes": sum(node["cpu_seconds"] for node in nodes), "driver": found["ray"]["cpu"]}
-
-
-def job_of(found: dict[str, dict[str, object]]) -> Job:
-    one = found["ray"]
-    rows = one["rows"]
-    shards = int(sum(node["shards"] for node in one["nodes"].values()))
-    kept = (rows["kept"] + rows["duplicate"]) / rows["read"]
-    return Job(rows["read"], shards, kept, places=2, nodes=2)
-
-
-def check(paths: list[Path]) -> None:
-    """Take the rates from the first three runs and hold all of them against the simulation."""
-    runs = [json.loads(path.read_text()) for path in paths]
-    rates = measured_rates(runs[:3])
+def scale(sizes: list[int], corpora: Path, *, short: bool, keep: bool) -> bool:
+    """Print a line for every size; return whether cost and memory are flat."""
+    script = Path(sys.executable).parent / "siftset"
+    out = BENCH / "scale-out"
+    rates: list[float] = []
+    before, spent, highest = 0, 0.0, 0.0
     print(
-        f"rates: {rates.sift:,.0f} rows a CPU second, {rates.shard:.3f} CPU s a shard, "
-        f"{rates.worker:.2f} a worker, "
-        f"{rates.take * 1000:.1f} ms a result, {rates.end:.1f} CPU s at the ends"
+        f"{'rows':>11} {'CPU s':>8} {'wall s':>8} {'a row':>8} {'a row more':>11} {'peak MiB':>9}"
     )
-    for path, found in zip(paths, runs, strict=True):
-        job, spent = job_of(found), cpu_of(found)
-        for name, expected in cpu_seconds(job, rates).items():
-            print(
-                f"{path.stem:12} {job.rows:>10,} rows {job.shards:>4} shards {name:7} measured "
-                f"{spent[name]:6.2f} CPU s, simulated {expected:6.2f} "
-                f"({expected / spent[name] - 1:+.0%})"
-            )
+    # the first of them is a warm-up, which leaves kernels compiled
+    for rows in [1_000, 1_000, *sizes]:
+        folder = source(rows, corpora, short=short)
+        shutil.rmtree(out, ignore_errors=True)
+        cost = measure([str(script), "curate", str(recipe(folder, out)), "--json"])
+        if cost is None:
+            sys.exit(f"the run of {rows:,} rows was ended by a signal")
+        more = (cost.cpu - spent) / max(1, rows - before) * 1e6
+        highest = max(highest, cost.peak)
+        told = f"{more:8.2f} us" if rows > before > 0 else ""
+        each = f"{cost.cpu / rows * 1e6:.2f}"
+        print(f"{rows:>11,} {cost.cpu:8.1f} {cost.wall:8.1f} {each:>8} {told:>11} {cost.peak:9.0f}",
+              flush=True)  # fmt: skip
+        if rows > before > 0:
+            rates.append(more)
+        before, spent = rows, cost.cpu
+        if not keep:
+            shutil.rmtree(folder)
+    shutil.rmtree(out, ignore_errors=True)
+    # the first size still holds the samples that the report draws, whatever the rows
+    steady = rates[1:] or rates
+    spread = max(steady) / min(steady)
+    print(f"a row more costs at most {spread:.2f} times as much at one size as at another; "
+          f"peak {highest:.0f} MiB")  # fmt: skip
+    return spread <= WITHIN and highest <= MOST_MIB
 
 
-def plan(rates: Rates) -> None:
-    job = Job(
-        rows=1e10, shards=20_000, kept=0.3, places=3200, nodes=100, straggle=0.3, lost_after=50.0
-    )
-    print("10 billion rows of 1 kB, 30 % kept, 100 machines of 32 cores")
-    for name, seconds in stages(job, rates).items():
-        print(f"  {name:26} {seconds / 60:8.1f} min")
-    total = sum(stages(job, rates).values())
-    end, lost = sift_seconds(job, rates)
-    reading = job.rows * rates.text / rates.storage / 60
-    print(f"  (sift: {end / 60:.1f} min of work, {reading:.1f} min of reading)")
-    print(f"  {'together':26} {total / 60:8.1f} min; {lost} attempts lost with their nodes")
-    print("  with near duplicates, besides:")
-    for name, seconds in near_stages(job, rates).items():
-        print(f"    {name:24} {seconds / 60:8.1f} min")
-    busy = job.rows / rates.sift / HOUR
-    print(f"  {busy:,.0f} core hours of sifting; {total / HOUR * job.nodes:,.0f} machine hours")
-    for shards in (2_000, 20_000, 200_000, 1_000_000):
-        other = replace(job, shards=shards)
-        end, _ = sift_seconds(other, rates)
-        taking = shards * rates.take
-        print(f"  {shards:9,} shards: sift {end / 60:6.1f} min, driver {taking / 60:6.1f} min")
-
-
-def main() -> None:
-    options = argparse.ArgumentParser(description=__doc__)
-    options.add_argument("--check", nargs="+", type=Path, metavar="JSON")
-    chosen = options.parse_args()
-    if chosen.check:
-        check(chosen.check)
-    else:
-        plan(Rates())
+def main() -> int:
+    """Run as a command; 1 where cost or memory grow."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--sizes", default="100000,1000000,5000000")
+    parser.add_argument("--corpora", type=Path, default=HERE.parents[1] / "shared" / "corpora")
+    parser.add_argument("--short", action="store_true", help="rows of five words")
+    parser.add_argument("--keep", action="store_true", help="leave the rows for another time")
+    given = parser.parse_args()
+    BENCH.mkdir(exist_ok=True)
+    sizes = [int(size) for size in given.sizes.split(",")]
+    return 0 if scale(sizes, given.corpora, short=given.short, keep=given.keep) else 1
 
 
 if __name__ == "__main__":
-    main()
+    raise SystemExit(main())

@@ -16,7 +16,6 @@ from siftset.schemas.plurals import format_count
 from siftset.schemas.recipe.loading import LoadedRecipe
 from siftset.schemas.recipe.selection import Select
 from siftset.signals.formula.tree import digest
-from siftset.signals.static_vectors.model import load_static, static_file
 
 MOST: Final = 10_000
 UNSELECTED: Final = "other rows are more like the examples"
@@ -62,6 +61,8 @@ def read_examples(loaded: LoadedRecipe) -> Examples | None:
             f"{_KEY}: {path} holds {format_count(len(texts), 'text')}, expected at most "
             f"{MOST:,}: give some of them, such as every tenth"
         )
+    from siftset.signals.static_vectors.model import load_static, static_file
+
     if not load_static().embed(texts).any():
         raise RecipeError(
             f"{_KEY}: no text of {path} holds a word that the static model knows, which is of "

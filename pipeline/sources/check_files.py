@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from siftset.pipeline.sources.find_files import InputFile
-from siftset.pipeline.sources.formats.quotes import Grammar
 from siftset.pipeline.sources.formats.streams import text_blocks
-from siftset.pipeline.sources.sniff.dialect import START, read_fields
-from siftset.pipeline.sources.sniff.header import count_header_votes
 from siftset.schemas.errors import RecipeError, SourceError
 from siftset.schemas.recipe.delimited import DelimitedText
 from siftset.schemas.recipe.source import Files
+
+if TYPE_CHECKING:
+    from siftset.pipeline.sources.formats.quotes import Grammar
 
 _ASKED: Final = 16
 """Files of a source whose first lines are looked at."""
@@ -61,6 +61,8 @@ def warn_of_dialect(files: Sequence[InputFile], config: Files) -> Iterator[str]:
     for file in files[:_ASKED]:
         if file.format not in ("csv", "tsv"):
             continue
+        from siftset.pipeline.sources.sniff.dialect import START
+
         start = next(text_blocks(file, size=START), b"")
         is_cut = len(start) >= START
         lines = start[: start.rfind(b"\n") + 1] if is_cut else start
@@ -73,6 +75,9 @@ def warn_of_dialect(files: Sequence[InputFile], config: Files) -> Iterator[str]:
 
 
 def _warn_of_header(file: InputFile, config: Files, body: str, *, is_cut: bool) -> Iterator[str]:
+    from siftset.pipeline.sources.sniff.dialect import read_fields
+    from siftset.pipeline.sources.sniff.header import count_header_votes
+
     first, *rows = read_fields(_grammar(file, config), body, is_cut=is_cut) or [()]
     votes = count_header_votes(first, rows)
     if votes.total <= -3:
@@ -105,6 +110,8 @@ def _warn_of_quotes(file: InputFile, config: Files, body: str) -> Iterator[str]:
 
 
 def _grammar(file: InputFile, config: Files) -> Grammar:
+    from siftset.pipeline.sources.formats.quotes import Grammar
+
     return Grammar(
         config.delimiter_of(file.format),
         config.max_record_bytes,

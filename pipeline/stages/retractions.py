@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Final
 
 import polars as pl
 
-from siftset.pipeline.stages.dedupe import find_retractions
 from siftset.pipeline.storage.part_files import Part
 from siftset.pipeline.storage.remote import fetch_below
 from siftset.pipeline.storage.run_folder import RUNS
@@ -31,6 +30,8 @@ def keep_retractions(run: CurateRun, inputs: Iterable[tuple[str, Sequence[Part]]
     """
     if not run.job.has_ids or run.job.recipe.refresh.merge != "upsert":
         return
+    from siftset.pipeline.stages.dedupe import find_retractions
+
     by_source: dict[str, list[Part]] = {}
     for source, ids in inputs:  # an id of one source is never that of another
         by_source.setdefault(source, []).extend(ids)

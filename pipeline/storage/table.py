@@ -27,6 +27,9 @@ if TYPE_CHECKING:
 SET: Final = "set"
 VERSIONS: Final = "versions"
 Mode = Literal["overwrite", "append"]
+LogEnd = tuple[str, int, int, int]
+_OPENED: dict[Path, tuple[LogEnd, DeltaTable]] = {}
+"""The table that was opened last, with the end of its log then."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -232,13 +235,21 @@ class Store:
         return target
 
     def _open_table(self, version: int | None = None) -> DeltaTable | None:
-        if not (self.path / "_delta_log").is_dir():
+        """Open the table; the current one is read again only where its log has grown.
+
+        A refresh asks some thirty times, and opening reads a file for every version.
+        """
+        log = _read_log_end(self.path / "_delta_log")
+        if log is None:
             return None
+        known = _OPENED.get(self.path) if version is None else None
+        if known is not None and known[0] == log:
+            return known[1]
         from deltalake import DeltaTable
         from deltalake.exceptions import DeltaError, TableNotFoundError
 
         try:
-            return DeltaTable(self.path, version=version)
+            table = DeltaTable(self.path, version=version)
         except TableNotFoundError:
             return None
         except DeltaError as error:
@@ -248,6 +259,10 @@ class Store:
                 f"{self.path} cannot be read{what} ({detail}): "
                 "see  siftset history  for the versions there are"
             ) from error
+        if version is None:
+            _OPENED.clear()
+            _OPENED[self.path] = (log, table)
+        return table
 
     def _place_files(self, files: Sequence[DataFile], run_id: str) -> list[DataFile]:
         folder = self.path / run_id
@@ -277,6 +292,16 @@ class Store:
             return
         table = DeltaTable(self.path, version=base)
         table.create_write_transaction([*adds], mode, schema, commit_properties=properties)
+
+
+def _read_log_end(log: Path) -> LogEnd | None:
+    """Return what tells the last entry of a log from any other; None where there is no log."""
+    try:
+        last = max((entry.name for entry in log.iterdir() if entry.suffix == ".json"), default="")
+        found = (log / last).stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    return last, found.st_ino, found.st_size, found.st_mtime_ns
 
 
 def split_of(path: Path) -> str:
