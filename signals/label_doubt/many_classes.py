@@ -18,11 +18,14 @@ if TYPE_CHECKING:
     Features = NDArray[np.float32] | csr_matrix
 
 PENALTY: Final = 0.3
-"""Added to the squared length of every direction, which rows of length 1 make."""
+"""Added to the squared length of every direction, which rows of length 1 make.
+
+Of 0.1 to 3 one of those that find most planted errors among the labels of 150 diseases.
+"""
 SHARPNESS: Final = 24.0
 """The slope from a regression's answer, near 0 or 1, to the logit whose sigmoid is taken.
 
-On labels of 150 diseases, the one of 1 to 32 that is likeliest on rows that were held out.
+On the same labels, the one of 1 to 32 that is likeliest on rows that were held out.
 """
 _ROWS: Final = 2_048
 """Rows that are made dense at a time."""
