@@ -36,8 +36,8 @@ def render_proof(proof: Proof) -> str:
     """Return the page."""
     parts = [
         PagePart("verdict", "Verdict", show_verdict(proof)),
-        PagePart("curve", "By number of rows", _draw_curve(proof)),
-        PagePart("table", "Opponents, strengths, questions", _tabulate_lines(proof)),
+        PagePart("curve", "Score by number of rows", _draw_curve(proof)),
+        PagePart("table", "Every comparison", _tabulate_lines(proof)),
         PagePart("sure", "How sure", _list_certainty(proof)),
     ]
     crumb = f"siftset · proof · {proof.recipe} · version {proof.set_version}"
@@ -167,6 +167,7 @@ def _list_certainty(proof: Proof) -> Child:
         "Curated rows": f"{proof.curated:,} to train on",
         "Everything read": drawn,
         "Trained": proof.model,
+        "Models trained": f"{proof.trained:,} in {proof.seconds:,.0f} s" if proof.trained else "",
         "Set": f"version {proof.set_version}, run {proof.run_id}",
         "Key": h("code", proof.key[:16]),
     }
