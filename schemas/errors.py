@@ -28,6 +28,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, ClassVar
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from subprocess import CompletedProcess
 
 
@@ -160,6 +161,13 @@ def first_line(error: BaseException) -> str:
     """Say what an error says, in one line of at most 300 characters."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     return (lines[0] if lines else type(error).__name__)[:300]
+
+
+def name_some(names: Iterable[str], most: int = 30) -> str:
+    """Name the first of some columns or words, and say how many more there are."""
+    found = list(names)
+    more = f" and {len(found) - most:,} more" if len(found) > most else ""
+    return ", ".join(found[:most]) + more
 
 
 def explain_pip(done: CompletedProcess[str]) -> str:

@@ -26,7 +26,7 @@ from siftset.pipeline.storage.atomic_files import atomic_write
 from siftset.pipeline.storage.run_folder import RunFolder
 from siftset.pipeline.storage.table import Store
 from siftset.schemas.conversations import schema_with_views, with_views
-from siftset.schemas.errors import RecipeError, SiftsetError, SourceError
+from siftset.schemas.errors import RecipeError, SiftsetError, SourceError, name_some
 from siftset.schemas.progress import Progress, Silent
 from siftset.schemas.recipe.loading import LoadedRecipe, RecipeLike, load_recipe
 from siftset.schemas.results.metrics import LabelDoubts
@@ -116,7 +116,7 @@ def find_doubtful_labels(
     elif "label" not in sources.schema:
         raise SourceError(
             "the source has no column 'label': name the column of labels with  label: COLUMN  in "
-            f"the source, one of: {', '.join(sources.schema)}"
+            f"the source, one of: {name_some(sources.schema)}"
         )
     group = _find_group(loaded, sources)
     schema = pl.Schema({**sources.schema, **({} if voters is None else COLUMNS)})

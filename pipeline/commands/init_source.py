@@ -16,7 +16,7 @@ from siftset.pipeline.sources.sniff.columns import ColumnGuess, choose_columns, 
 from siftset.pipeline.sources.sniff.confidence import Confidence, least_sure
 from siftset.pipeline.sources.sniff.look import FileGuess, look_at_file
 from siftset.pipeline.sources.sniff.shapes import Shape, find_nested_text, find_shape
-from siftset.schemas.errors import SourceError
+from siftset.schemas.errors import SourceError, name_some
 from siftset.schemas.recipe.source import Files
 
 LOOKED_AT: Final = 2_000
@@ -148,7 +148,7 @@ def guess_source(data: Path) -> SourceGuess:
     if nested is not None:
         columns = ColumnGuess(nested, id=find_id(frame, ""), guessed=("text",))
     if columns is None:
-        raise SourceError(f"{data}: no column holds text, it has {', '.join(frame.columns)}")
+        raise SourceError(f"{data}: no column holds text, it has {name_some(frame.columns)}")
     inside = [name for name in (columns.text, *shape.columns[-1:]) if name in frame.columns]
     texts = [text for name in inside for text in frame[name].head(LOOKED_AT // 10)]
     samples = tuple(t for t in texts if isinstance(t, str) and t[:1] not in ("[", "{"))

@@ -13,7 +13,7 @@ import polars_hash as plh
 
 from siftset.pipeline.sources.row_ids import canonical_text
 from siftset.schemas.conversations import COLUMN, MESSAGES, turns_text
-from siftset.schemas.errors import RecipeError
+from siftset.schemas.errors import RecipeError, name_some
 from siftset.signals.words.text_normalisation import same_text
 
 TEXT_KEY: Final = "_text_key"
@@ -44,7 +44,7 @@ def content_key(on: str | Sequence[str] | None, schema: pl.Schema) -> pl.Expr:
     for name in on:
         if name not in schema:
             raise RecipeError(
-                f"dedupe.on: the data has no column '{name}': columns are {', '.join(schema)}"
+                f"dedupe.on: the data has no column '{name}': columns are {name_some(schema)}"
             )
     texts = [_comparable_text(name, schema[name]).fill_null("") for name in on]
     some = pl.any_horizontal([pl.col(name).is_not_null() for name in on])

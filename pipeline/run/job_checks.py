@@ -13,7 +13,7 @@ from siftset.pipeline.profile.custom import load_metrics
 from siftset.pipeline.run.examples import Examples, read_examples
 from siftset.pipeline.run.split import class_text, split_expr, stratum_columns
 from siftset.schemas.conversations import COLUMN, MESSAGES
-from siftset.schemas.errors import RecipeError, SourceError
+from siftset.schemas.errors import RecipeError, SourceError, name_some
 from siftset.schemas.recipe.integrity import Integrity
 from siftset.schemas.recipe.loading import LoadedRecipe
 from siftset.schemas.recipe.model import Recipe
@@ -33,7 +33,7 @@ def check_columns(recipe: Recipe, decider: Decider, sources: Sources) -> None:
     if "text" not in schema:
         raise SourceError(
             "the source has no column 'text': name the column that holds the text with  "
-            f"text: COLUMN  in the source, one of: {', '.join(schema)}"
+            f"text: COLUMN  in the source, one of: {name_some(schema)}"
         )
     if schema["text"] not in (pl.String, pl.Null):
         raise SourceError(f"column 'text' holds {schema['text']}, expected text")

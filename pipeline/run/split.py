@@ -10,7 +10,7 @@ import polars_hash as plh
 from siftset.pipeline.run.frozen_split import GROUPED, POINT, STRATUM
 from siftset.pipeline.sources.row_ids import canonical_text
 from siftset.schemas.conversations import COLUMN, MESSAGES, find_column, view
-from siftset.schemas.errors import SourceError
+from siftset.schemas.errors import SourceError, name_some
 from siftset.schemas.group_keys import join_group
 from siftset.schemas.recipe.integrity import Split
 from siftset.schemas.results.columns import OWN_COLUMNS, SPLITS
@@ -35,7 +35,7 @@ def split_expr(split: Split, seed: int, schema: pl.Schema) -> pl.Expr:
         if official is None:
             raise SourceError(
                 f"split.column: the source has no column '{split.column}', expected one of: "
-                + ", ".join(schema)
+                + name_some(schema)
             )
         return official.cast(pl.String).alias("split")
     point = split_point(split, seed, schema)
@@ -95,7 +95,7 @@ def class_text(name: str, schema: pl.Schema, key: str) -> pl.Expr:
     if value is None:
         raise SourceError(
             f"{key}: the source has no column '{name}', expected one of, or a path into: "
-            + ", ".join(schema)
+            + name_some(schema)
         )
     return value.map_batches(canonical_text, return_dtype=pl.String, is_elementwise=True)
 
@@ -113,7 +113,7 @@ def group_text(split: Split, schema: pl.Schema) -> pl.Expr | None:
         if value is None:
             raise SourceError(
                 f"split.group: the source has no column '{name}', expected one of, or a path into: "
-                + ", ".join(schema)
+                + name_some(schema)
             )
         parts.append(value.map_batches(canonical_text, return_dtype=pl.String, is_elementwise=True))
     return join_group(parts)

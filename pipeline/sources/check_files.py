@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from siftset.pipeline.sources.find_files import InputFile
 from siftset.pipeline.sources.formats.streams import text_blocks
-from siftset.schemas.errors import RecipeError, SourceError
+from siftset.schemas.errors import RecipeError, SourceError, name_some
 from siftset.schemas.recipe.delimited import DelimitedText
 from siftset.schemas.recipe.source import Files
 
@@ -49,7 +49,7 @@ def check_dtypes(config: Files, file: str, columns: Sequence[Iterable[str]]) -> 
     for name in config.dtypes:
         if name not in known:
             raise SourceError(
-                f"source.files.dtypes: no column '{name}' in {file}; it has {', '.join(known)}"
+                f"source.files.dtypes: no column '{name}' in {file}; it has {name_some(known)}"
             )
 
 

@@ -10,7 +10,7 @@ import polars as pl
 
 from siftset.pipeline.sources.types import Types, fit_columns
 from siftset.schemas.conversations import BETWEEN, COLUMN, MESSAGES, NO_CONTENT
-from siftset.schemas.errors import SourceError
+from siftset.schemas.errors import SourceError, name_some
 from siftset.schemas.recipe.messages import ROLES, Messages
 from siftset.schemas.recipe.source import MessageRepairs
 
@@ -48,7 +48,7 @@ def check_columns(config: Messages, types: Types, file: str) -> None:
     for name in conversation_columns(config):
         if name not in types:
             raise SourceError(
-                f"{file}: no column '{name}' (messages); it has {', '.join(types)}: "
+                f"{file}: no column '{name}' (messages); it has {name_some(types)}: "
                 "name another one as 'messages' in the source"
             )
         dtype = types[name]

@@ -13,7 +13,7 @@ from siftset.pipeline.sources.extraction import add_extracted
 from siftset.pipeline.sources.files import Opened, open_files
 from siftset.pipeline.sources.row_ids import key_text
 from siftset.pipeline.sources.types import FileTypes, Types, agree_types, fit_columns
-from siftset.schemas.errors import SourceError
+from siftset.schemas.errors import SourceError, name_some
 from siftset.schemas.paths import extract_paths, may_be_path
 from siftset.schemas.recipe.source import Columns, Files
 
@@ -67,7 +67,7 @@ def open_join(config: Columns, folder: Path, source: str) -> JoinedColumns | Non
     for name in (key, *taken):
         if name not in types:
             raise SourceError(
-                f"{opened[0].types.file}: no column '{name}' (join); it has {', '.join(types)}: "
+                f"{opened[0].types.file}: no column '{name}' (join); it has {name_some(types)}: "
                 "name its id as 'id' and what to take as 'columns' in the source's join"
             )
     chosen = {name: types[name] if types[name] != pl.Null else pl.String() for name in taken}

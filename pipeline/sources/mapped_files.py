@@ -22,7 +22,7 @@ from siftset.pipeline.sources.types import (
     widen_to_kept,
 )
 from siftset.schemas.conversations import COLUMN, MESSAGES
-from siftset.schemas.errors import SourceError
+from siftset.schemas.errors import SourceError, name_some
 from siftset.schemas.plurals import conjugate, format_count
 from siftset.schemas.recipe.delimited import DelimitedText
 from siftset.schemas.recipe.messages import Messages
@@ -75,7 +75,7 @@ class MappedFiles:
                     yield (
                         f"{file.types.file}: no column '{column}' ({name}), which other files "
                         f"have, so that its {format_count(rows, 'row')} {conjugate(rows, 'have')} "
-                        f"none; it has {', '.join(file.types.types) or 'no columns'}"
+                        f"none; it has {name_some(file.types.types) or 'no columns'}"
                     )
 
     def _mixed_types(self) -> Iterator[str]:
@@ -239,6 +239,6 @@ def _map_columns(
         if column not in types:
             raise SourceError(
                 f"{files[0].types.file}: no column '{column}' ({key}); "
-                f"it has {', '.join(types)}: name one as '{key}' in the source"
+                f"it has {name_some(types)}: name one as '{key}' in the source"
             )
     return mapping

@@ -10,7 +10,7 @@ from typing import Literal, Self
 import polars as pl
 from pydantic import JsonValue
 
-from siftset.schemas.errors import SignalError, as_exception, describe_error, first_line
+from siftset.schemas.errors import SignalError, as_exception, describe_error, first_line, name_some
 from siftset.signals.formula.tree import digest
 
 Kind = Literal["expression", "batch", "row"]
@@ -115,7 +115,7 @@ class SignalSpec:
             hint = f" (did you mean '{close[0]}'?)" if close else ""
             raise SignalError(
                 f"signal '{self.name}' reads column '{column}', which the data lacks{hint}; "
-                f"columns: {', '.join(schema)}"
+                f"columns: {name_some(schema)}"
             )
         dtype = schema[column]
         fits = {

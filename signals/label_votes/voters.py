@@ -11,7 +11,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from siftset.schemas.conversations import with_views
-from siftset.schemas.errors import FormulaError, RecipeError
+from siftset.schemas.errors import FormulaError, RecipeError, name_some
 from siftset.schemas.recipe.section import label_text
 from siftset.signals.evaluation.bodies import TRUE, UNKNOWN
 from siftset.signals.evaluation.decider import FormulaDecider
@@ -152,7 +152,7 @@ class Voters:
         if self.known is not None and self.known not in schema:
             raise RecipeError(
                 f"label.known: the source has no column '{self.known}', expected one of: "
-                + ", ".join(schema)
+                + name_some(schema)
             )
         self.decider.check(schema)
 

@@ -17,6 +17,7 @@ from siftset.pipeline.sources.formats.records import whole_pieces
 from siftset.pipeline.sources.formats.streams import BLOCK_BYTES, wide_blocks
 from siftset.pipeline.sources.row_ids import canonical_text, content_hashes
 from siftset.pipeline.sources.sniff import header
+from siftset.schemas.errors import SourceError
 
 Open = Callable[..., Sources]
 
@@ -125,3 +126,11 @@ def test_blocks_of_wide_records_are_joined() -> None:
     long = [b"x" * BLOCK_BYTES] * 3
     assert [*wide_blocks(long, b",")] == long
     assert [*wide_blocks([], b",")] == []
+
+
+def test_an_error_names_the_first_of_many_columns(tmp_path: Path, opened: Open) -> None:
+    names = [f"c{at}" for at in range(2_000)]
+    (tmp_path / "a.csv").write_text(",".join(names) + "\n" + ",".join(["x"] * 2_000) + "\n")
+    with pytest.raises(SourceError, match=r"c0, c1, .* c29 and 1,970 more: name one") as error:
+        opened("a.csv")
+    assert len(str(error.value)) < 500
