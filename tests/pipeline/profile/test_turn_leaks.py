@@ -9,7 +9,7 @@ import polars as pl
 import pytest
 
 from siftset.pipeline.profile.leakage import held_out_leaks, split_leaks
-from siftset.pipeline.reports.run.findings import _judge_answers
+from siftset.pipeline.reports.run.split_statements import judge_answers
 from siftset.pipeline.stages.measures.measure_split import open_held_out
 from siftset.schemas.conversations import MESSAGES, view
 from siftset.schemas.errors import SourceError
@@ -60,7 +60,7 @@ def test_planted_prompts_and_answers_are_found():
     assert (counts["prompt"], counts["answer"]) == (2, 1)
     assert counts["any"] == 2, "an answer alone makes no row the same"
     run = Run(run_id="1", recipe="chats", arguments=("chats.yaml",))
-    [found] = _judge_answers(RunMetrics.model_construct(leakage=leaks, run=run))
+    [found] = judge_answers(RunMetrics.model_construct(leakage=leaks, run=run))
     assert found.claim == "1 of 5 rows of test end with an answer that train has too."
     assert found.command == "siftset explain chats.yaml --row test1"
     [answer] = [leak for leak in leaks if leak.kind == "answer"]
