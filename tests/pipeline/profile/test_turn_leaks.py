@@ -61,7 +61,7 @@ def test_planted_prompts_and_answers_are_found():
     assert counts["any"] == 2, "an answer alone makes no row the same"
     run = Run(run_id="1", recipe="chats", arguments=("chats.yaml",))
     [found] = judge_answers(RunMetrics.model_construct(leakage=leaks, run=run))
-    assert found.claim == "1 of 5 rows of test end with an answer that train has too."
+    assert found.claim == "1 of 5 rows of test ends with an answer that train has too."
     assert found.command == "siftset explain chats.yaml --row test1"
     [answer] = [leak for leak in leaks if leak.kind == "answer"]
     assert [one.row_id for one in answer.examples] == ["test1"]
