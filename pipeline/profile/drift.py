@@ -189,7 +189,8 @@ def _compare_lengths(
         bins = count_in_tenths(was, new)
         stability = stability_index(*bins)
         if stability is not None:
-            name = f"PSI of the length in {unit}, {len(bins[0])} bins (medians)"
+            cut = "1 bin" if len(bins[0]) == 1 else f"{len(bins[0])} bins"
+            name = f"PSI of the length in {unit}, {cut} (medians)"
             yield _distance("length_psi", name, stability, chance.get(f"psi {unit}"), **ends)
         moved = earth_mover(_bin_middles(was), _bin_middles(new))
         middle = ends["before"]

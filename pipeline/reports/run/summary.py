@@ -106,7 +106,7 @@ def _list_findings(
     ended: Child = None
     if gone:
         items = [h("li", set_prose(one.claim)) for one in gone[:_MOST_FINDINGS]]
-        title = h("summary", f"No longer found, since {since}: {len(gone):,}")
+        title = h("summary", f"Gone since {since}: {format_count(len(gone), 'finding')}")
         ended = h("details", title, h("ul", items, class_="small soft"))
     if not found:
         return [call_out("pass", "Nothing stands out: every check passed."), ended]

@@ -209,3 +209,22 @@ def test_popularity_and_new_words_do_not_depend_on_how_many_rows_there_are(snipp
     assert abs(found["popularity"].value) < 0.02
     assert abs(found["new_words"].value) < 0.02
     assert found["popularity"].low < 0 < found["popularity"].high
+
+
+def test_words_that_came_up_are_words_of_content() -> None:
+    before, now = (
+        profile_frame(
+            pl.DataFrame(
+                {
+                    "text": [f"{text} {i % 7}" for i in range(300)],
+                    "row_id": [f"{start + i:032x}" for i in range(300)],
+                }
+            )
+        )
+        for start, text in ((0, "shoes run fast"), (900, "the film is of the movie and it"))
+    )
+    found = {one.key: one.name for one in measure_drift(now, before, against="x")}
+    named = found["topic"].partition("(")[2].rstrip(")").split(", ")
+    assert {"film", "movie"} <= set(named)
+    assert not {"the", "is", "of", "and", "it"} & set(named)
+    assert "1 bin (medians)" in found["length_psi"]

@@ -48,7 +48,7 @@ def test_a_report_marks_what_the_version_before_had_not(metrics: RunMetrics) -> 
     new = re.findall(r'<li class="brief">(?:(?!</li>).)*pill new', top)
     assert len(new) == 2  # leakage and the alert; figures that moved are no news
     assert "2 new since version 3" in top
-    gone = top[top.index("No longer found, since version 3: 1") :]
+    gone = top[top.index("Gone since version 3: 1 finding<") :]
     assert "4 of 5 measures of drift" in gone
     assert "new since" not in run_report(metrics)
 
