@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from siftset.schemas import errors
+from siftset.schemas.plurals import form_plural
 
 HEAD = """# Every message and what to do
 
@@ -45,6 +46,17 @@ CODES: Final = {
 }
 
 
+def words_of_count(node: ast.Call) -> str:
+    """Return the words of a counted noun, or of a verb that agrees with it, in the plural."""
+    words = [one.value for one in node.args[1:] if isinstance(one, ast.Constant)]
+    match node.func, words:
+        case ast.Name(id="format_count"), [str(noun)]:
+            return f"{words_of(node.args[0])} {form_plural(noun)}"
+        case ast.Name(id="conjugate"), [str(verb)]:
+            return verb
+    return "..."
+
+
 def words_of(node: ast.expr) -> str:
     """Return the text of an expression, with what is filled in as capital letters."""
     if isinstance(node, ast.Constant) and isinstance(node.value, str):
@@ -53,6 +65,8 @@ def words_of(node: ast.expr) -> str:
         return "".join(map(words_of, node.values))
     if isinstance(node, ast.FormattedValue):
         return words_of(node.value)
+    if isinstance(node, ast.Call):
+        return words_of_count(node)
     if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Add):
         return words_of(node.left) + words_of(node.right)
     if isinstance(node, ast.IfExp):
