@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from siftset.schemas.plurals import format_count
 from siftset.trainer.inference.protocols import Encoder
 from siftset.trainer.metrics.bootstrap import Array
 
@@ -30,7 +31,7 @@ class RememberingEncoder:
     ) -> RememberingEncoder:
         """Return an encoder that knows the vectors of `texts`, one each."""
         if len(texts) != len(vectors):
-            raise ValueError(f"{len(texts)} texts have {len(vectors)} vectors")
+            raise ValueError(f"{format_count(len(texts), 'text')} have {len(vectors)} vectors")
         return cls(encoder, {text: place for place, text in enumerate(texts)}, vectors)
 
     def embed_texts(self, texts: Sequence[str]) -> Array:
