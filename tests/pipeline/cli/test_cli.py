@@ -215,7 +215,7 @@ def test_explain_a_plan_and_rows(project, run, told):
         assert told("explain", recipe, "--row", row_id)["where"] == place
     done = run("explain", recipe, "--row", "0" * 32)
     assert done.exit_code == 2
-    assert "take a row_id from" in done.stderr
+    assert "or a row_id of the set or of a run's rejected/ folder" in done.stderr
 
 
 def test_explain_what_enters_and_leaves(project, run, told):

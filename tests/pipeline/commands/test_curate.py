@@ -326,7 +326,7 @@ def test_unreadable_records_are_put_aside_up_to_a_share(tmp_path):
     path = write(tmp_path)
     with (tmp_path / "in.jsonl").open("a") as handle:
         handle.write('{"text": "broken\n')
-    with pytest.raises(FaultBudgetExceeded, match="1 of 8 records are unreadable"):
+    with pytest.raises(FaultBudgetExceeded, match="1 of 8 records is unreadable"):
         curate(path)
     (run,) = (tmp_path / "out/runs").iterdir()
     page = (run / "report.html").read_text()
@@ -351,7 +351,7 @@ def test_nothing_kept_is_refused_unless_allowed(tmp_path):
 
 BLOCKERS = [
     ({"rows": {"text": {"not_null": True, "action": "block"}}}, "text: null in 1 row"),
-    ({"thresholds": {"rejected_share": {"critical": 0.1}}}, "rejected_share is 0.5"),
+    ({"thresholds": {"rejected_share": {"critical": 0.1}}}, "rejected_share is 57.14%, critical above 10%"),
 ]
 
 
