@@ -91,4 +91,4 @@ def build_version(run: CurateRun) -> BuiltVersion:
     if run.options.engine == "local":
         sources = replace(sources, shards=pack_shards(sources.shards))
     results = sift_shards(run, sources)
-    return BuiltVersion(results, resolve_duplicates(run, results, open_resolver))
+    return BuiltVersion(sources.shards, results, resolve_duplicates(run, results, open_resolver))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 from siftset.pipeline.approval.propose_run import propose_run
 from siftset.pipeline.approval.turnover import count_changed_rows, count_turnover
@@ -13,7 +14,6 @@ from siftset.pipeline.gate.prepare import check_kinds
 from siftset.pipeline.notifications.alert import send_run_alert
 from siftset.pipeline.run.context import CurateRun
 from siftset.pipeline.run.progress_file import ProgressFile
-from siftset.pipeline.sources.open import locate_shard
 from siftset.pipeline.stages.dead_run import store_dead_run
 from siftset.pipeline.stages.judgement import Assessment
 from siftset.pipeline.stages.process_shard import ShardResult
@@ -26,12 +26,16 @@ from siftset.pipeline.stages.publish import (
 )
 from siftset.pipeline.stages.retractions import keep_retractions
 from siftset.pipeline.stages.run_outcome import RunOutcome
+from siftset.pipeline.stages.shard_packs import name_source
 from siftset.pipeline.stages.verdict import assess_run
 from siftset.pipeline.storage.catalog import PROGRESS
 from siftset.pipeline.storage.run_folder import MANIFEST, RunFolder
 from siftset.schemas.errors import SiftsetError
 from siftset.schemas.plurals import conjugate, format_count
 from siftset.schemas.results.summary import CurateResult, Turnover
+
+if TYPE_CHECKING:
+    from siftset.pipeline.sources import Shard
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +45,8 @@ class BuiltVersion:
     All of them were read by this run; an incremental run has a version of its own kind.
     """
 
+    shards: Sequence[Shard]
+    """What was read, packed where there were many files."""
     results: Sequence[ShardResult]
     outcome: RunOutcome
     moves: bool = True
@@ -54,7 +60,7 @@ class BuiltVersion:
 
     def prepare(self, run: CurateRun) -> Addition:
         """Return the files that a commit would name; what they rest on is kept first."""
-        sources = (locate_shard(shard)[0] for shard in run.job.sources.shards)
+        sources = (name_source(shard) for shard in self.shards)
         ids = (one.parts.get("ids", ()) for one in self.results)
         keep_retractions(run, zip(sources, ids, strict=False))
         return Addition(self.outcome.files)

@@ -121,6 +121,7 @@ def build_increment(run: CurateRun, plan: RefreshPlan, ledger: RefreshLedger) ->
     moves = replaces or bool(plan.todo) or bool(change.added.any()) or change.removed.height > 0
     book = ShardList(plan.signature, tuple(entries), list_dropped(entries, change.kept))
     return IncrementalVersion(
+        tuple(plan.todo.values()),
         results,
         outcome,
         moves,

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 import polars as pl
 
 from siftset.pipeline.sources.batch import BATCH_ROWS, Batch
+from siftset.pipeline.sources.open import locate_shard
 
 if TYPE_CHECKING:
     from siftset.pipeline.sources import Shard
@@ -70,22 +71,29 @@ class ShardPack:
 
 
 def pack_shards(shards: Sequence[Shard]) -> tuple[Shard, ...]:
-    """Return shards in order, of many those of few rows packed; what is packed hangs on the input
-    alone, so that more workers give the same files.
+    """Return shards in order, of many those of few rows packed, each pack of one source.
+
+    What is packed hangs on the input alone, so that more workers give the same files.
     """
     if len(shards) <= MANY:
         return tuple(shards)
     records = [shard.records for shard in shards]
     limit = min(PACK_ROWS, -(-sum(records) // PACKS))
     packs: list[list[Shard]] = []
-    room = 0
+    room, last = 0, ""
     for shard, rows in zip(shards, records, strict=True):
-        if not packs or rows > room:
+        source = name_source(shard)
+        if not packs or rows > room or source != last:
             packs.append([])
-            room = limit
+            room, last = limit, source
         packs[-1].append(shard)
         room -= rows
     return tuple(pack[0] if len(pack) == 1 else ShardPack(tuple(pack)) for pack in packs)
+
+
+def name_source(shard: Shard) -> str:
+    """Return the source of a shard, or of all shards of a pack."""
+    return locate_shard(shard.inner[0] if isinstance(shard, ShardPack) else shard)[0]
 
 
 def _join_batches(batches: Sequence[Batch]) -> Batch:

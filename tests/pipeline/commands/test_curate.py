@@ -351,7 +351,10 @@ def test_nothing_kept_is_refused_unless_allowed(tmp_path):
 
 BLOCKERS = [
     ({"rows": {"text": {"not_null": True, "action": "block"}}}, "text: null in 1 row"),
-    ({"thresholds": {"rejected_share": {"critical": 0.1}}}, "rejected_share is 57.14%, critical above 10%"),
+    (
+        {"thresholds": {"rejected_share": {"critical": 0.1}}},
+        "rejected_share is 57.14%, critical above 10%",
+    ),
 ]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,7 +15,8 @@ from siftset.pipeline.engines import sift
 from siftset.pipeline.sources import Sources, open_sources
 from siftset.pipeline.stages import shard_packs
 from siftset.pipeline.stages.process_shard import process_shard
-from siftset.pipeline.stages.shard_packs import ShardPack, pack_shards
+from siftset.pipeline.stages.retractions import RETRACTIONS
+from siftset.pipeline.stages.shard_packs import ShardPack, name_source, pack_shards
 from siftset.schemas.recipe.model import Recipe
 
 FILES = 70
@@ -84,3 +86,27 @@ def test_a_run_takes_fewer_steps_than_there_are_files(
         for name in ("packed", "alone")
     ]
     assert rows[0].equals(rows[1])
+
+
+def test_ids_of_many_files_are_those_of_their_own_source(folder: Path) -> None:
+    """Curating so many files packs them; what their records take out is kept by source."""
+    (folder / "other").mkdir()
+    for name in ("in", "other"):
+        for at in range(FILES):  # the last file takes out what the first one says
+            text = "short" if at == FILES - 1 else f"one two three {at}"
+            line = json.dumps({"text": text, "id": f"{name} {at % (FILES - 1)}"})
+            (folder / name / f"{at:03}.jsonl").write_text(line + "\n")
+    sources = [
+        {"files": {"name": name, "paths": [str(folder / name / "*.jsonl")], "id": "id"}}
+        for name in ("in", "other")
+    ]
+    content = {**CONTENT, "output": str(folder / "out"), "source": sources}
+    packs = pack_shards(open_sources(Recipe.model_validate(content), folder).shards)
+    assert all(
+        len({name_source(shard) for shard in pack.inner}) == 1
+        for pack in packs
+        if isinstance(pack, ShardPack)
+    )
+    done = curate({**content, "refresh": {"merge": "upsert"}})
+    found = pl.read_parquet(done.report.parent / RETRACTIONS)
+    assert sorted(found["source"]) == ["in", "other"]
