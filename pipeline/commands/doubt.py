@@ -29,7 +29,7 @@ from siftset.schemas.conversations import schema_with_views, with_views
 from siftset.schemas.errors import RecipeError, SiftsetError, SourceError, name_some
 from siftset.schemas.progress import Progress, Silent
 from siftset.schemas.recipe.loading import LoadedRecipe, RecipeLike, load_recipe
-from siftset.schemas.results.metrics import LabelDoubts
+from siftset.schemas.results.label_metrics import LabelDoubts
 from siftset.signals.evaluation.faults import excerpt
 from siftset.signals.label_doubt.confident_learning import LabelQuality
 from siftset.signals.label_doubt.fold_models import fit_fold_models, group_of

@@ -38,7 +38,7 @@ from siftset.schemas.progress import Progress, Silent
 from siftset.schemas.recipe.loading import LoadedRecipe, RecipeLike
 from siftset.schemas.recipe.model import Recipe
 from siftset.schemas.results.columns import CUT, SELECT
-from siftset.schemas.results.metrics import VoteMetrics
+from siftset.schemas.results.label_metrics import VoteMetrics
 from siftset.signals.evaluation.explain import explain, explain_row
 from siftset.signals.evaluation.spec import one_cell
 from siftset.signals.label_votes.voters import AGREEMENT, LABEL, VOTES, add_metrics

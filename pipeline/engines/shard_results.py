@@ -24,7 +24,7 @@ from pydantic import JsonValue
 from siftset.pipeline.stages.process_shard import OUTCOMES, ShardResult
 from siftset.pipeline.storage.atomic_files import sync
 from siftset.pipeline.storage.part_files import Part
-from siftset.schemas.results.metrics import VoteMetrics
+from siftset.schemas.results.label_metrics import VoteMetrics
 from siftset.schemas.results.summary import Balance
 from siftset.signals.analysis import Analysis, Quality, SignalAnalysis
 from siftset.signals.evaluation.statistics import SignalStatistics, Statistics

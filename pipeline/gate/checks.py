@@ -11,7 +11,8 @@ from siftset.pipeline.gate.gx.examples import flatten_text
 from siftset.pipeline.gate.suites import join_notes
 from siftset.pipeline.profile.shares import format_figure
 from siftset.schemas.errors import SuiteError
-from siftset.schemas.results.metrics import Check, Example, Severity
+from siftset.schemas.results.metrics import Check, Severity
+from siftset.schemas.results.metrics_part import Example
 
 SHOWN: Final = 5
 _SUBJECT: Final = {"batch_id", "column", "column_A", "column_B", "column_list"}

@@ -12,7 +12,8 @@ from typing import Final
 from pydantic import ValidationError
 
 from siftset.schemas.plurals import format_count
-from siftset.schemas.results.metrics import LabelPrecision, RunMetrics
+from siftset.schemas.results.label_metrics import LabelPrecision
+from siftset.schemas.results.metrics import RunMetrics
 
 METRICS: Final = "metrics.json"
 LAST: Final = 20

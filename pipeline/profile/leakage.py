@@ -12,7 +12,8 @@ import polars_hash as plh
 from siftset.pipeline.profile.near_leakage import MOST_ROWS, near_rows
 from siftset.schemas.conversations import COLUMN, MESSAGES, prompt_text, view
 from siftset.schemas.results.columns import SPLITS
-from siftset.schemas.results.metrics import Example, Leak
+from siftset.schemas.results.metrics import Leak
+from siftset.schemas.results.metrics_part import Example
 from siftset.signals.words.text_normalisation import Fold, bare_text
 
 NGRAM: Final = 13

@@ -14,7 +14,7 @@ import polars as pl
 import polars_hash as plh
 from numpy.typing import NDArray
 
-from siftset.schemas.results.metrics import Metrics
+from siftset.schemas.results.metrics_part import Metrics
 
 ROWS: Final = 1000
 TOKENS: Final = 48

@@ -7,7 +7,8 @@ from typing import Final
 import polars as pl
 
 from siftset.schemas.conversations import COLUMN, MESSAGES, shown_turns
-from siftset.schemas.results.metrics import Group, LabelPrecision, Sample
+from siftset.schemas.results.label_metrics import LabelPrecision
+from siftset.schemas.results.metrics import Group, Sample
 from siftset.signals.labels import label_column
 
 SHOWN: Final = 12

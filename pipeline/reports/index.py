@@ -41,7 +41,8 @@ from siftset.pipeline.storage.atomic_files import atomic_write
 from siftset.pipeline.storage.catalog import INDEX, Catalog, ModelEntry, RunEntry, read_catalog
 from siftset.pipeline.storage.tags import tags_of
 from siftset.schemas.plurals import format_count
-from siftset.schemas.results.metrics import LabelPrecision, RunMetrics
+from siftset.schemas.results.label_metrics import LabelPrecision
+from siftset.schemas.results.metrics import RunMetrics
 
 REFRESH = 2
 """Seconds between two looks at a run in progress."""

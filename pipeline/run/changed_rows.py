@@ -10,7 +10,7 @@ from siftset.pipeline.decisions.table import DecidedRows, DecisionTable
 from siftset.signals.label_votes.voters import Voters
 
 if TYPE_CHECKING:
-    from siftset.schemas.results.metrics import VoteMetrics
+    from siftset.schemas.results.label_metrics import VoteMetrics
 
 
 class ChangedRows(NamedTuple):

@@ -12,7 +12,8 @@ from pydantic import JsonValue, ValidationError
 from siftset.pipeline.storage.atomic_files import atomic_write
 from siftset.pipeline.storage.run_folder import json_digest
 from siftset.schemas.recipe.model import Recipe
-from siftset.schemas.results.metrics import DoubtfulLabels, Example, LabelDoubts
+from siftset.schemas.results.label_metrics import DoubtfulLabels, LabelDoubts
+from siftset.schemas.results.metrics_part import Example
 from siftset.signals.evaluation.faults import excerpt
 from siftset.signals.evaluation.spec import SignalSpec
 from siftset.signals.label_doubt.confident_learning import DoubtfulPair, LabelQuality

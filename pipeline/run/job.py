@@ -49,7 +49,7 @@ if TYPE_CHECKING:
     from siftset.pipeline.sources.files import ScanMemory
     from siftset.pipeline.sources.open import KeptTypes
     from siftset.pipeline.sources.types import Types
-    from siftset.schemas.results.metrics import VoteMetrics
+    from siftset.schemas.results.label_metrics import VoteMetrics
     from siftset.signals.evaluation.thresholds import SignalUse
 
 SECTIONS: Final = frozenset(Recipe.model_fields) - {"refresh", "train", "compare"}

@@ -13,7 +13,8 @@ from siftset.pipeline.stages.process_shard import WHOLE_SHARD
 from siftset.pipeline.storage.part_files import sample_parts
 from siftset.schemas.errors import FaultBudgetExceeded, SiftsetError
 from siftset.schemas.plurals import conjugate, format_count
-from siftset.schemas.results.metrics import Check, Example
+from siftset.schemas.results.metrics import Check
+from siftset.schemas.results.metrics_part import Example
 
 if TYPE_CHECKING:
     from siftset.pipeline.run.context import CurateRun

@@ -14,7 +14,8 @@ from siftset.pipeline.stages.process_shard import rejected_rows
 from siftset.pipeline.stages.select_rows import select_rows
 from siftset.pipeline.storage.part_files import Mask, Part, Reasons
 from siftset.schemas.results.columns import CUT, LEFT_BY, LEFT_OUT, SELECT, STATE
-from siftset.schemas.results.metrics import LabelCut, Selection
+from siftset.schemas.results.label_metrics import LabelCut
+from siftset.schemas.results.metrics import Selection
 
 if TYPE_CHECKING:
     from siftset.pipeline.run.context import CurateRun

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from siftset.pipeline.storage.part_files import Mask, Part, rows_at
 from siftset.schemas.plurals import conjugate, format_count
 from siftset.schemas.recipe.section import label_text
-from siftset.schemas.results.metrics import KeptClass, LabelCut
+from siftset.schemas.results.label_metrics import KeptClass, LabelCut
 from siftset.signals.label_votes.cut_statistic import Reference, keep_best, measure_cut
 from siftset.signals.label_votes.voters import LABEL
 from siftset.signals.labels import labels_as_text

@@ -30,7 +30,7 @@ from siftset.pipeline.stages.hand_decisions import (
 )
 from siftset.pipeline.storage.delta_types import cast_storable
 from siftset.pipeline.storage.part_files import Part, PartWriter
-from siftset.schemas.results.metrics import VoteMetrics
+from siftset.schemas.results.label_metrics import VoteMetrics
 from siftset.schemas.results.summary import Balance
 from siftset.signals.kernels.arrays import to_series
 from siftset.signals.label_votes.voters import COLUMNS as VOTED

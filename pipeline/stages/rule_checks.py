@@ -10,7 +10,8 @@ import polars as pl
 
 from siftset.pipeline.gate.check_words import describe_rule
 from siftset.pipeline.storage.part_files import Part, sample_parts
-from siftset.schemas.results.metrics import Check, Example, Severity
+from siftset.schemas.results.metrics import Check, Severity
+from siftset.schemas.results.metrics_part import Example
 
 if TYPE_CHECKING:
     from siftset.pipeline.stages.judgement import Judgement

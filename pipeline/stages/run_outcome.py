@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     from siftset.pipeline.run.frozen_split import FrozenSplit
     from siftset.pipeline.stages.choose_rows import RowChoice
     from siftset.pipeline.stages.process_shard import Outcome, ShardResult
-    from siftset.schemas.results.metrics import LabelCut, Selection
+    from siftset.schemas.results.label_metrics import LabelCut
+    from siftset.schemas.results.metrics import Selection
 
 
 @dataclass(frozen=True, slots=True)

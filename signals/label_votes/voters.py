@@ -25,7 +25,7 @@ from siftset.signals.kernels.arrays import to_series
 from siftset.signals.labels import labels_as_text
 
 if TYPE_CHECKING:
-    from siftset.schemas.results.metrics import VoteMetrics
+    from siftset.schemas.results.label_metrics import VoteMetrics
 
 LABEL: Final = "label"
 AGREEMENT: Final = "label_agreement"
@@ -228,7 +228,7 @@ class Voters:
     def _measure(
         self, frame: pl.DataFrame, known: str | None, ballot: Ballot, outcome: Outcome
     ) -> VoteMetrics:
-        from siftset.schemas.results.metrics import VotedClass, VoteMetrics, VoterMetrics
+        from siftset.schemas.results.label_metrics import VotedClass, VoteMetrics, VoterMetrics
 
         cast, label, counts = ballot.cast, outcome.label, outcome.counts
         truth = np.full(len(cast), NO_LABEL)
@@ -277,7 +277,7 @@ class Voters:
 
 def add_metrics(one: VoteMetrics, two: VoteMetrics) -> VoteMetrics:
     """Add what the same voters came to on some rows and on others."""
-    from siftset.schemas.results.metrics import VoteMetrics
+    from siftset.schemas.results.label_metrics import VoteMetrics
 
     return VoteMetrics.model_validate(_add_counts(one.model_dump(), two.model_dump()))
 

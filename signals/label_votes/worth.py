@@ -13,7 +13,7 @@ from typing import Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from siftset.schemas.results.metrics import CurvePoint, LabelWorth
+from siftset.schemas.results.label_metrics import LabelWorth, WorthPoint
 
 FIRST: Final = 25
 """Known labels of the first point; each other point has twice as many."""
@@ -49,7 +49,7 @@ def measure_worth(
     )
 
 
-def find_worth(accuracy: float, curve: tuple[CurvePoint, ...]) -> int | None:
+def find_worth(accuracy: float, curve: tuple[WorthPoint, ...]) -> int | None:
     """Return how many known labels reach an accuracy; None where all that there are do not.
 
     Between two points by the logarithm of their number. A point is no worse than the one before.
@@ -68,7 +68,7 @@ def find_worth(accuracy: float, curve: tuple[CurvePoint, ...]) -> int | None:
     return None
 
 
-def _draw_curve(known: LabelledVectors, questions: LabelledVectors) -> Iterator[CurvePoint]:
+def _draw_curve(known: LabelledVectors, questions: LabelledVectors) -> Iterator[WorthPoint]:
     total = len(known.labels)
     sizes = [FIRST << at for at in range(total.bit_length()) if FIRST << at < total]
     for size in [*sizes, total]:
@@ -78,7 +78,7 @@ def _draw_curve(known: LabelledVectors, questions: LabelledVectors) -> Iterator[
             order = np.random.default_rng([_SEED, size, draw]).permutation(total)[:size]
             some = LabelledVectors(known.vectors[order], known.labels[order])
             right += _count_right(some, questions)
-        yield CurvePoint(labels=size, right=right, asked=draws * len(questions.labels))
+        yield WorthPoint(labels=size, right=right, asked=draws * len(questions.labels))
 
 
 def _count_right(some: LabelledVectors, questions: LabelledVectors) -> int:

@@ -9,7 +9,8 @@ from siftset.pipeline.reports.markup import Child, h, link_file
 from siftset.pipeline.reports.page import show_command
 from siftset.pipeline.storage.run_rows import ROW_FOLDERS, RowKind
 from siftset.schemas.errors import SiftsetError
-from siftset.schemas.results.metrics import Example, RunMetrics
+from siftset.schemas.results.metrics import RunMetrics
+from siftset.schemas.results.metrics_part import Example
 from siftset.signals.formula.formula import parse
 from siftset.signals.formula.tree import drop_signal, show
 

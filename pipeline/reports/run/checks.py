@@ -27,7 +27,8 @@ from siftset.pipeline.reports.run.check_statements import (
     show_observed,
 )
 from siftset.schemas.plurals import conjugate, format_count
-from siftset.schemas.results.metrics import Check, Example, Profile, RunMetrics
+from siftset.schemas.results.metrics import Check, Profile, RunMetrics
+from siftset.schemas.results.metrics_part import Example
 
 _WORDS = {"note": "info", "warn": "warning", "fail": "critical", "pass": "passed"}
 _MOST, _MOST_EXAMPLES = 200, 40

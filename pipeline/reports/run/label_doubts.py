@@ -7,7 +7,7 @@ from siftset.pipeline.reports.charts import draw_bar
 from siftset.pipeline.reports.markup import Child, h
 from siftset.pipeline.reports.page import TableColumn, draw_table, note_absence
 from siftset.schemas.plurals import conjugate, format_count
-from siftset.schemas.results.metrics import DoubtfulLabels, LabelDoubts
+from siftset.schemas.results.label_metrics import DoubtfulLabels, LabelDoubts
 
 
 def label_doubts_part(found: LabelDoubts | None) -> Child:

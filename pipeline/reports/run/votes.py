@@ -10,13 +10,8 @@ from siftset.pipeline.reports.charts import draw_bar
 from siftset.pipeline.reports.markup import Child, h
 from siftset.pipeline.reports.page import TableColumn, draw_table, format_share, note_absence
 from siftset.schemas.plurals import conjugate, format_count
-from siftset.schemas.results.metrics import (
-    LabelCut,
-    LabelWorth,
-    RunMetrics,
-    VoteMetrics,
-    VoterMetrics,
-)
+from siftset.schemas.results.label_metrics import LabelCut, LabelWorth, VoteMetrics, VoterMetrics
+from siftset.schemas.results.metrics import RunMetrics
 
 _ENDLESS: Final = 1 << 62
 """Rows of the population that known labels stand for: all that may ever come."""

@@ -49,13 +49,12 @@ from siftset.pipeline.storage.run_folder import recipe_hash, software_versions
 from siftset.schemas.conversations import COLUMN, MESSAGES, scan_with_views
 from siftset.schemas.recipe.source import Synthesize
 from siftset.schemas.results.columns import CUT, SELECT
+from siftset.schemas.results.label_metrics import LabelDoubts, LabelPrecision
 from siftset.schemas.results.metrics import (
     Drift,
     Duplicates,
     Funnel,
     Input,
-    LabelDoubts,
-    LabelPrecision,
     Leak,
     Profile,
     Rows,

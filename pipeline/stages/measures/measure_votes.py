@@ -11,7 +11,7 @@ import polars_hash as plh
 
 from siftset.schemas.errors import SiftsetError
 from siftset.schemas.recipe.section import label_text
-from siftset.schemas.results.metrics import LabelWorth, VoteMetrics
+from siftset.schemas.results.label_metrics import LabelWorth, VoteMetrics
 from siftset.signals.label_votes.voters import LABEL, VOTES, Voters, add_metrics
 from siftset.signals.label_votes.worth import LabelledVectors, measure_worth
 from siftset.signals.labels import labels_as_text

@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from siftset.pipeline.profile.history import find_alerts, read_history, read_overview
-from siftset.schemas.results.metrics import LabelPrecision, Rows, Run, RunMetrics
+from siftset.schemas.results.label_metrics import LabelPrecision
+from siftset.schemas.results.metrics import Rows, Run, RunMetrics
 
 
 def _run(number: int, kept: int, *, version: int | None = 1, right: int = 50) -> RunMetrics:

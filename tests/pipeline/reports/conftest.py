@@ -2,17 +2,16 @@ from __future__ import annotations
 
 import pytest
 
+from siftset.schemas.results.label_metrics import LabelPrecision
 from siftset.schemas.results.metrics import (
     Check,
     Column,
     Drift,
     Duplicates,
-    Example,
     Funnel,
     Group,
     Histogram,
     Input,
-    LabelPrecision,
     Leak,
     LeaveOneOut,
     Pair,
@@ -27,6 +26,7 @@ from siftset.schemas.results.metrics import (
     Tree,
     Words,
 )
+from siftset.schemas.results.metrics_part import Example
 
 
 def _signals() -> tuple[SignalMetrics, ...]:

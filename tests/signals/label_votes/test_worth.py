@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from siftset.schemas.results.metrics import CurvePoint
+from siftset.schemas.results.label_metrics import WorthPoint
 from siftset.signals.label_votes.worth import FIRST, LabelledVectors, find_worth, measure_worth
 
 pytest.importorskip("sklearn")
@@ -46,5 +46,5 @@ def test_one_class_teaches_nothing():
 )
 def test_between_two_points_their_number_grows_by_its_logarithm(accuracy: float, worth: int):
     curve = [(25, 60), (50, 70), (100, 80), (200, 78)]
-    points = tuple(CurvePoint(labels=n, right=right, asked=100) for n, right in curve)
+    points = tuple(WorthPoint(labels=n, right=right, asked=100) for n, right in curve)
     assert find_worth(accuracy, points) == worth

@@ -14,7 +14,6 @@ from siftset.pipeline.reports.page import read_asset
 from siftset.pipeline.reports.run import find_statements, run_report
 from siftset.schemas.results.metrics import (
     Check,
-    Example,
     Leak,
     LeaveOneOut,
     Profile,
@@ -24,7 +23,8 @@ from siftset.schemas.results.metrics import (
     SignalMetrics,
     TokenUse,
     Words,
-)  # fmt: skip
+)
+from siftset.schemas.results.metrics_part import Example
 
 TITLES = [
     "Verdict", "Balance and signals", "Checks", "Null, empty, blank", "Duplicates", "Lengths",
