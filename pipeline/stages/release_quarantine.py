@@ -37,7 +37,7 @@ def release_rows(job: Job, fixed: Path | None) -> tuple[Job, str]:
     original = _read_originals(job, found)
     if found.height and original.is_empty():
         raise SourceError(
-            f"none of the {format_count(found.height, 'quarantined row')} is in the source of "
+            f"no quarantined row of {found.height:,} is in the source of "
             "this recipe: expected the quarantine of one of its runs"
         )
     changed = _select_changed(original, found, job.read_schema)

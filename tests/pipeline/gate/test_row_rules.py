@@ -75,7 +75,7 @@ def test_one_of_compares_numbers_by_their_text():
 def test_rules_work_on_categories():
     assert reasons_of(RowRules(max_chars=1), ["a", "bb"], pl.Categorical()) == [
         [],
-        ["text: longer than 1 characters"],
+        ["text: longer than 1 character"],
     ]
 
 

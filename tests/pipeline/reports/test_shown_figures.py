@@ -126,7 +126,7 @@ def test_rows_without_a_label_are_no_label_that_is_rare(new_world, below, passes
         assert metrics.profiles["kept"].label_totals == {"(none)": 1, "a": 6, "b": 3}
         return
     # three of the nine rows that have a label, not one of ten
-    with pytest.raises(GateFailed, match=r"smallest_label_share.*0\.333"):
+    with pytest.raises(GateFailed, match=r"smallest_label_share is 33\.33%"):
         curate(world.path())
 
 

@@ -150,7 +150,7 @@ def test_rows_of_another_source_and_two_ways_to_mend_one_are_named(recipe: Path)
     rows = pl.read_parquet(path)
     options = CurateOptions(release_quarantine=True, fixed=path)
     rows.with_columns(row_id=pl.lit("0" * 32)).unique("row_id").write_parquet(path)
-    with pytest.raises(SourceError, match="none of the 1 quarantined rows is in the source"):
+    with pytest.raises(SourceError, match="no quarantined row of 1 is in the source"):
         curate(recipe, options=options)
     pl.concat([rows, rows.with_columns(text=pl.lit("x"))]).write_parquet(path)
     with pytest.raises(SourceError, match="is fixed in two ways"):

@@ -137,7 +137,7 @@ def _missing(text: str) -> bool:
 @pytest.mark.parametrize(
     ("function", "message"),
     [
-        (_short, "gave 1 answers for 2 rows"),
+        (_short, "gave 1 answer for 2 rows"),
         (_texts, "gives String, expected Boolean"),
         (_lists, "returned list, expected a polars Series"),
         (_word, r"returned 'yes' \(str\), expected True, False or None"),
