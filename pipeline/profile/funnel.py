@@ -10,7 +10,14 @@ from typing import TYPE_CHECKING, Final
 
 from pydantic import JsonValue
 
-from siftset.schemas.results.metrics import Funnel, LeaveOneOut, Pair, SignalMetrics, Step, Tree
+from siftset.schemas.results.funnel_metrics import (
+    Funnel,
+    LeaveOneOut,
+    Pair,
+    SignalMetrics,
+    Step,
+    Tree,
+)
 from siftset.signals.analysis import Analysis, SignalAnalysis, analyse
 from siftset.signals.evaluation.statistics import SignalStatistics, Statistics
 from siftset.signals.formula.tree import AskSignal, FillUnknown, Node, Not, Op, show

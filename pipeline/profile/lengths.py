@@ -10,8 +10,8 @@ from typing import Final
 import polars as pl
 from pydantic import Field, model_validator
 
-from siftset.schemas.results.metrics import Histogram
 from siftset.schemas.results.metrics_part import Metrics
+from siftset.schemas.results.profile_metrics import Histogram
 
 EXACT: Final = 16384
 """Lengths below it have a bin each."""

@@ -9,7 +9,8 @@ from typing import Final, get_args
 from siftset.pipeline.profile.state import OTHER, UNLABELLED
 from siftset.schemas.conversations import COLUMN
 from siftset.schemas.recipe.integrity import MessageReason
-from siftset.schemas.results.metrics import Profile, RunMetrics
+from siftset.schemas.results.metrics import RunMetrics
+from siftset.schemas.results.profile_metrics import Profile
 
 PREFIX_SHARE: Final = "prefix_share"
 """Conversations of the set that are the beginning of a longer one, as a share of its rows."""

@@ -15,8 +15,8 @@ from siftset.pipeline.profile.row_sketch import RowSketch, sketch_rows
 from siftset.pipeline.profile.texts import count_peculiarities, count_scripts
 from siftset.pipeline.profile.vocabulary import WordSketch, count_words, count_words_each
 from siftset.schemas.results.columns import OWN_COLUMNS
-from siftset.schemas.results.metrics import Column, Profile
 from siftset.schemas.results.metrics_part import Metrics
+from siftset.schemas.results.profile_metrics import Column, Profile
 from siftset.signals.labels import label_column, labels_as_text
 
 _MOST_NAMES: Final = 50

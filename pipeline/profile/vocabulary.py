@@ -15,8 +15,8 @@ import polars_hash as plh
 from pydantic import Field
 
 from siftset.pipeline.profile.lengths import add_tallies
-from siftset.schemas.results.metrics import TokenUse, Words
 from siftset.schemas.results.metrics_part import Metrics
+from siftset.schemas.results.profile_metrics import TokenUse, Words
 from siftset.signals.kernels.arrays import to_series
 from siftset.signals.kernels.arrow_text import text_bytes
 

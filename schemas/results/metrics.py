@@ -15,6 +15,7 @@ from pydantic import (
     model_serializer,
 )
 
+from siftset.schemas.results.funnel_metrics import Funnel
 from siftset.schemas.results.label_metrics import (
     LabelCut,
     LabelDoubts,
@@ -23,6 +24,7 @@ from siftset.schemas.results.label_metrics import (
     VoteMetrics,
 )
 from siftset.schemas.results.metrics_part import Example, Metrics
+from siftset.schemas.results.profile_metrics import Profile
 from siftset.schemas.results.review import ReviewMetrics
 
 Verdict = Literal["pass", "warn", "fail"]
@@ -79,85 +81,6 @@ class Rows(Metrics):
     splits: dict[str, int] = Field(default_factory=dict, description="Those, by split.")
 
 
-class SignalMetrics(Metrics):
-    """One signal of the formula: what it said, what it cost, what it decides."""
-
-    name: str
-    kind: str = ""
-    description: str = ""
-    true: int = 0
-    false: int = 0
-    unknown: int = 0
-    evaluated: int = Field(0, description="Rows that the plan of this run asked it about.")
-    skipped: int = Field(0, description="Rows that were decided without it.")
-    ran: int = Field(0, description="Rows that it was run on.")
-    cached: int = Field(
-        0, description="Rows whose answers were known: of an earlier run, or of an earlier row."
-    )
-    faults: int = 0
-    seconds: float | None = Field(
-        None, description="Time spent running it, all threads together; its share if `fused`."
-    )
-    fused: bool = Field(False, description="Whether it was run in one pass with others.")
-    analysed_true: int | None = Field(None, description="Analysed rows that it is true of.")
-    analysed_false: int | None = None
-    analysed_unknown: int | None = None
-
-
-class Step(Metrics):
-    """One clause, in the order as written: analysed rows that reach it and that pass."""
-
-    clause: str
-    entered: int
-    passed: int
-    alone: int | None = Field(None, description="Analysed rows that satisfy it by itself.")
-
-
-class LeaveOneOut(Metrics):
-    """What the formula keeps when one signal is taken out of it."""
-
-    signal: str
-    kept_without: int
-    removed: int = Field(description="Rows that only this signal removes.")
-    added: int = Field(0, description="Rows that only this signal lets in.")
-
-
-class Pair(Metrics):
-    """How often two signals say the same of the analysed rows."""
-
-    left: str
-    right: str
-    both: int = Field(description="Rows of which both say the same.")
-    either: int = Field(description="Rows of which neither is unknown.")
-
-
-class Tree(Metrics):
-    """The formula as a tree: an operator with children, or a leaf."""
-
-    label: str
-    children: tuple[Tree, ...] = ()
-    true: int | None = Field(None, description="Analysed rows for which this node is true.")
-
-
-class Funnel(Metrics):
-    """How the formula decided."""
-
-    formula: str
-    tree: Tree | None = None
-    decided: int = Field(0, description="Rows that the formula decided.")
-    signals: tuple[SignalMetrics, ...] = ()
-    steps: tuple[Step, ...] = ()
-    analysed: int = Field(0, description="Rows on which every signal was evaluated.")
-    analysed_kept: int = Field(0, description="Analysed rows that the whole formula keeps.")
-    leave_one_out: tuple[LeaveOneOut, ...] = ()
-    pairs: tuple[Pair, ...] = ()
-    clauses: dict[str, int] = Field(
-        default_factory=dict,
-        description="Rows not kept by the first clause, as written, that does not hold; of the "
-        "analysed rows. Without an analysis, by the first one that the run asked.",
-    )
-
-
 class Check(Metrics):
     """One rule or expectation."""
 
@@ -176,79 +99,6 @@ class Check(Metrics):
     note: str = Field("", description="What the suite says of it.")
     words: str = Field("", description="What it asks, as a sentence; empty in older files.")
     examples: tuple[Example, ...] = ()
-
-
-class Column(Metrics):
-    """What is missing in one column."""
-
-    name: str
-    type: str = ""
-    null: int = 0
-    empty: int = Field(0, description='Texts equal to "".')
-    blank: int = Field(0, description="Texts of white space only.")
-
-
-class Histogram(Metrics):
-    """Counts in bins of fixed edges: bin i holds edges[i] <= value < edges[i + 1]."""
-
-    edges: tuple[float, ...] = ()
-    counts: tuple[int, ...] = ()
-    rows: int = 0
-    min: float | None = None
-    max: float | None = None
-    mean: float | None = None
-    quantiles: dict[str, float] = Field(
-        default_factory=dict,
-        description="p1, p50, p99: the least length that such a share of the texts does not "
-        "exceed; exact below 16,384, within 1.1 % from there on.",
-    )
-
-
-class TokenUse(Metrics):
-    """How often a token occurs."""
-
-    token: str
-    count: int
-
-
-class Words(Metrics):
-    """The vocabulary of the texts, lower-cased."""
-
-    rows: int = Field(0, description="Rows whose tokens were counted.")
-    tokens: int = 0
-    distinct: int = Field(0, description="Distinct tokens; an estimate unless `exact`.")
-    exact: bool = True
-    top: tuple[TokenUse, ...] = ()
-    gini: float | None = Field(
-        None, description="Gini index of the counts; it grows with their number."
-    )
-    gini_even: float | None = Field(
-        None,
-        description="The same of what came in and what was kept at equally many texts and words.",
-    )
-
-
-class Profile(Metrics):
-    """A population of rows: what came in, or what was kept."""
-
-    rows: int = Field(description="Rows profiled: the denominator of every count in here.")
-    of: int = Field(0, description="Rows of the population; more than `rows` when sampled.")
-    text_column: str = "text"
-    texts: int = Field(0, description="Rows with a text that is not null.")
-    columns: tuple[Column, ...] = ()
-    chars: Histogram = Histogram()
-    words: Histogram = Histogram()
-    tokens: Histogram | None = None
-    over_max: int | None = Field(None, description="Texts longer than `max_length` tokens.")
-    encoding: dict[str, int] = Field(default_factory=dict, description="Texts by peculiarity.")
-    scripts: dict[str, int] = Field(default_factory=dict, description="Texts by script.")
-    languages: dict[str, int] = Field(default_factory=dict)
-    language_rows: int = 0
-    labels: dict[str, dict[str, int]] = Field(default_factory=dict, description="By source.")
-    label_totals: dict[str, int] = Field(
-        default_factory=dict, description="Rows by label, whatever their source; at most 1,000."
-    )
-    vocabulary: Words = Words()
 
 
 class Group(Metrics):

@@ -27,8 +27,9 @@ from siftset.pipeline.reports.run.check_statements import (
     show_observed,
 )
 from siftset.schemas.plurals import conjugate, format_count
-from siftset.schemas.results.metrics import Check, Profile, RunMetrics
+from siftset.schemas.results.metrics import Check, RunMetrics
 from siftset.schemas.results.metrics_part import Example
+from siftset.schemas.results.profile_metrics import Profile
 
 _WORDS = {"note": "info", "warn": "warning", "fail": "critical", "pass": "passed"}
 _MOST, _MOST_EXAMPLES = 200, 40

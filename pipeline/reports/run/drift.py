@@ -22,7 +22,8 @@ from siftset.pipeline.reports.run.actions import link_kept_rows, link_rows
 from siftset.pipeline.reports.run.checks import example_row
 from siftset.pipeline.storage.run_rows import RowKind
 from siftset.schemas.plurals import conjugate, format_count
-from siftset.schemas.results.metrics import Leak, Profile, RunMetrics, Sample, TokenUse
+from siftset.schemas.results.metrics import Leak, RunMetrics, Sample
+from siftset.schemas.results.profile_metrics import Profile, TokenUse
 
 _TITLES = {
     "kept": "Kept",

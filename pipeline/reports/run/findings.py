@@ -21,7 +21,8 @@ from siftset.pipeline.reports.run.split_statements import judge_answers, judge_l
 from siftset.pipeline.reports.run.statement import ReportFinding
 from siftset.pipeline.reports.run.votes import describe_accuracy, is_worse_than_chance
 from siftset.schemas.plurals import conjugate, format_count
-from siftset.schemas.results.metrics import Histogram, RunMetrics
+from siftset.schemas.results.metrics import RunMetrics
+from siftset.schemas.results.profile_metrics import Histogram
 
 _BROKEN: Final = {
     "replacement": ("U+FFFD", "read the source with its right encoding"),

@@ -14,7 +14,8 @@ from siftset.pipeline.reports.page import (
 from siftset.pipeline.reports.run.by_hand import review_table
 from siftset.pipeline.reports.run.selection import selection_table
 from siftset.schemas.plurals import format_count
-from siftset.schemas.results.metrics import Funnel, LeaveOneOut, RunMetrics, SignalMetrics, Tree
+from siftset.schemas.results.funnel_metrics import Funnel, LeaveOneOut, SignalMetrics, Tree
+from siftset.schemas.results.metrics import RunMetrics
 from siftset.signals.analysis import PAIRED
 
 _FILLS = {

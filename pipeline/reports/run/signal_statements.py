@@ -10,7 +10,8 @@ from siftset.pipeline.profile.shares import describe_sample, format_percent
 from siftset.pipeline.reports.run.actions import explain_example, try_without
 from siftset.pipeline.reports.run.statement import ReportFinding
 from siftset.schemas.plurals import format_count
-from siftset.schemas.results.metrics import Funnel, RunMetrics
+from siftset.schemas.results.funnel_metrics import Funnel
+from siftset.schemas.results.metrics import RunMetrics
 
 _SIGNALS_NAMED: Final = 20
 """Signals of which each is named with its command, which holds the whole formula."""

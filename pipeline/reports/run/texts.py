@@ -16,7 +16,8 @@ from siftset.pipeline.reports.page import (
 )
 from siftset.pipeline.reports.run.checks import describe_population
 from siftset.schemas.plurals import format_count
-from siftset.schemas.results.metrics import Histogram, Profile, RunMetrics
+from siftset.schemas.results.metrics import RunMetrics
+from siftset.schemas.results.profile_metrics import Histogram, Profile
 
 ENCODING = {
     "replacement": "U+FFFD, the sign of a wrong decoding",

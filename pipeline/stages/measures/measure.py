@@ -49,19 +49,11 @@ from siftset.pipeline.storage.run_folder import recipe_hash, software_versions
 from siftset.schemas.conversations import COLUMN, MESSAGES, scan_with_views
 from siftset.schemas.recipe.source import Synthesize
 from siftset.schemas.results.columns import CUT, SELECT
+from siftset.schemas.results.funnel_metrics import Funnel
 from siftset.schemas.results.label_metrics import LabelDoubts, LabelPrecision
-from siftset.schemas.results.metrics import (
-    Drift,
-    Duplicates,
-    Funnel,
-    Input,
-    Leak,
-    Profile,
-    Rows,
-    RunMetrics,
-    Sample,
-)
+from siftset.schemas.results.metrics import Drift, Duplicates, Input, Leak, Rows, RunMetrics, Sample
 from siftset.schemas.results.metrics import Run as RunFacts
+from siftset.schemas.results.profile_metrics import Profile
 from siftset.signals.labels import label_column
 
 if TYPE_CHECKING:

@@ -18,7 +18,7 @@ from siftset.pipeline.profile.state import (
 )
 from siftset.pipeline.profile.tokens import count_tokens, tokenizer_file
 from siftset.pipeline.run.row_sample import SAMPLE_ROWS
-from siftset.schemas.results.metrics import Profile
+from siftset.schemas.results.profile_metrics import Profile
 
 if TYPE_CHECKING:
     from siftset.pipeline.run.context import CurateRun

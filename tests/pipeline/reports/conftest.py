@@ -2,31 +2,29 @@ from __future__ import annotations
 
 import pytest
 
+from siftset.schemas.results.funnel_metrics import (
+    Funnel,
+    LeaveOneOut,
+    Pair,
+    SignalMetrics,
+    Step,
+    Tree,
+)
 from siftset.schemas.results.label_metrics import LabelPrecision
 from siftset.schemas.results.metrics import (
     Check,
-    Column,
     Drift,
     Duplicates,
-    Funnel,
     Group,
-    Histogram,
     Input,
     Leak,
-    LeaveOneOut,
-    Pair,
-    Profile,
     Rows,
     Run,
     RunMetrics,
     Sample,
-    SignalMetrics,
-    Step,
-    TokenUse,
-    Tree,
-    Words,
 )
 from siftset.schemas.results.metrics_part import Example
+from siftset.schemas.results.profile_metrics import Column, Histogram, Profile, TokenUse, Words
 
 
 def _signals() -> tuple[SignalMetrics, ...]:

@@ -12,19 +12,10 @@ import pytest
 from siftset.pipeline.cli import app
 from siftset.pipeline.reports.page import read_asset
 from siftset.pipeline.reports.run import find_statements, run_report
-from siftset.schemas.results.metrics import (
-    Check,
-    Leak,
-    LeaveOneOut,
-    Profile,
-    Rows,
-    Run,
-    RunMetrics,
-    SignalMetrics,
-    TokenUse,
-    Words,
-)
+from siftset.schemas.results.funnel_metrics import LeaveOneOut, SignalMetrics
+from siftset.schemas.results.metrics import Check, Leak, Rows, Run, RunMetrics
 from siftset.schemas.results.metrics_part import Example
+from siftset.schemas.results.profile_metrics import Profile, TokenUse, Words
 
 TITLES = [
     "Verdict", "Balance and signals", "Checks", "Null, empty, blank", "Duplicates", "Lengths",
