@@ -33,7 +33,7 @@ import polars as pl
 HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE))
 from corpus import corpus, write  # noqa: E402
-from peers.job import PRODUCTS, THRESHOLD  # noqa: E402
+from peers.job import describe_job  # noqa: E402
 
 BENCH = HERE.parent / ".bench"
 PEERS = ("polars_plain", "daft_job", "duckdb_job", "hf_datasets", "datatrove_job")
@@ -123,19 +123,8 @@ def measure(command: list[str]) -> Cost | None:
 def recipe(source: Path, out: Path, *, lean: bool) -> Path:
     """Write the same job as a recipe, with all that is on by default or without."""
     path = BENCH / "job.json"
-    document = {
-        "name": "peers-job",
-        "output": str(out),
-        "source": {"files": {"paths": [str(source)], "id": "id"}},
-        "signals": {
-            "nike": {"keyword": {"words": ["nike"]}},
-            "product": {"keyword": {"words": PRODUCTS}},
-            "mood": {"sentiment": {}},
-        },
-        "keep": f"nike & product & (mood > {THRESHOLD})",
-        **(LEAN if lean else {}),
-    }
-    path.write_text(json.dumps(document))
+    document = describe_job("peers-job", source, out)
+    path.write_text(json.dumps({**document, **(LEAN if lean else {})}))
     return path
 
 

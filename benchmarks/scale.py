@@ -24,7 +24,7 @@ HERE = Path(__file__).parent
 sys.path[:0] = [str(HERE), str(HERE.parent)]
 from against_peers import BENCH, measure  # noqa: E402
 from corpus import corpus  # noqa: E402
-from peers.job import PRODUCTS, THRESHOLD  # noqa: E402
+from peers.job import describe_job  # noqa: E402
 
 PART = 500_000
 MOST_MIB = 700
@@ -63,18 +63,7 @@ def source(rows: int, corpora: Path, *, short: bool) -> Path:
 def recipe(folder: Path, out: Path) -> Path:
     """Write the peers' job as a recipe with everything on that is on by default."""
     path = BENCH / "scale.json"
-    document = {
-        "name": "scale",
-        "output": str(out),
-        "source": {"files": {"paths": [str(folder)], "id": "id"}},
-        "signals": {
-            "nike": {"keyword": {"words": ["nike"]}},
-            "product": {"keyword": {"words": PRODUCTS}},
-            "mood": {"sentiment": {}},
-        },
-        "keep": f"nike & product & (mood > {THRESHOLD})",
-    }
-    path.write_text(json.dumps(document))
+    path.write_text(json.dumps(describe_job("scale", folder, out)))
     return path
 
 

@@ -18,6 +18,21 @@ PRODUCT = r"(?i)\b(?:" + "|".join(map(re.escape, PRODUCTS)) + r")\b"
 THRESHOLD = 0.05
 
 
+def describe_job(name: str, source: Path, out: Path) -> dict[str, object]:
+    """Return the same job as a recipe, with all that is on by default."""
+    return {
+        "name": name,
+        "output": str(out),
+        "source": {"files": {"paths": [str(source)], "id": "id"}},
+        "signals": {
+            "nike": {"keyword": {"words": ["nike"]}},
+            "product": {"keyword": {"words": PRODUCTS}},
+            "mood": {"sentiment": {}},
+        },
+        "keep": f"nike & product & (mood > {THRESHOLD})",
+    }
+
+
 def scorer(name: str) -> Callable[[str], float]:
     """Return text -> compound by NLTK's analyzer or by the vaderSentiment package's."""
     import vaderSentiment
